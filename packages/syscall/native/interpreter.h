@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of the interpreter share: descriptors by slot, replies, running a program. */
+#ifndef LAMELLA_INTERPRETER_H
+#define LAMELLA_INTERPRETER_H
+
+#include "frame.h"
+
+#define FRAMES_FD 3
+#define REPLIES_FD 4
+#define SLOTS 1024
+#define SLOT_CWD (-100) /* AT_FDCWD */
+
+enum reply_kind {
+	REPLY_OK = 1,
+	REPLY_FAILED = 2,
+	REPLY_IGNORED = 3,
+	REPLY_DATA = 4,
+	REPLY_STARTED = 5,
+	REPLY_EXITED = 6,
+	REPLY_TERMINAL = 7,
+};
+
+/* Descriptors that ops opened, by the number the program gave them; 0 to 2 are the stdio. */
+extern int slots[SLOTS];
+/* In the cloned process: the socket to its monitor. -1 elsewhere. */
+extern int monitor_socket;
+
+/* The descriptor of a slot, AT_FDCWD, or -EBADF. */
+int slot_get(s64 slot);
+/* Keep `fd` (or pass an error through); an occupied slot is -EBUSY and the fd is closed. */
+long slot_put(s64 slot, long fd);
+
+void reply(enum reply_kind kind, int err, u32 index, s64 value, const void *data, u32 length);
+/* Queue a DATA reply; replies_flush() sends what is queued. */
+void reply_data(u32 index, const void *data, u32 length);
+void replies_flush(void);
+
+/* Run one op: its value, or -errno. */
+long op_run(const struct frame *frame);
+
+/*
+ * Run a whole program from memory. With `keep_going` (exit programs) a failure is reported and
+ * the next op runs; else the first failure ends it and is returned as -errno.
+ */
+long program_run(const u8 *at, size_t length, int keep_going);
+
+/* Run one frame and report as its flags ask; -errno when the program has to stop. */
+long frame_run(const struct frame *frame);
+
+/* The program that runs when the process it belongs to is gone. Set once. */
+long exit_program_set(struct bytes program);
+void exit_program_run(void);
+
+/* tree.c */
+long tree_remove(int dirfd, const char *path);
+long tree_walk(int dirfd, const char *path, u32 index);
+long tree_make_path(int root, const char *path, int directory, u32 mode);
+
+/* monitor.c */
+long op_clone(const struct frame *frame);
+long op_init(const struct frame *frame);
+long op_wait(const struct frame *frame);
+long op_pty(const struct frame *frame);
+
+#endif

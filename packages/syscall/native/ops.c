@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One function per opcode, one system call per function but for the few compound ones, and the
+ * table that gives each its number and shape. packages/syscall/src/opcodes.ts is the same table
+ * for the other side; a test holds the two together.
+ */
+#include "interpreter.h"
+#include <linux/fcntl.h>
+#include <linux/filter.h>
+#include <linux/openat2.h>
+#include <linux/mount.h>
+#include <linux/prctl.h>
+#include <linux/capability.h>
+#include <linux/resource.h>
+#include <linux/stat.h>
+#include <linux/time_types.h>
+#include <linux/poll.h>
+
+#define N(i) (frame->number[i])
+#define S(i) (frame->string[i].at)
+#define LEN(i) (frame->string[i].length)
+#define OP(name) static long op_##name(const struct frame *frame)
+
+/* Fetch a slot's descriptor into `var`, or fail the op. */
+#define FD(var, i)                       \
+	int var = slot_get(N(i));        \
+	if (var == -EBADF)               \
+		return -EBADF
+
+static long write_all(int fd, const char *data, size_t length)
+{
+	while (length) {
+		long n = SYS(write, fd, data, length);
+
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return n;
+		data += n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
+OP(mount)
+{
+	return SYS(mount, S(0), S(1), S(2), N(0), S(3));
+}
+
+OP(umount2)
+{
+	return SYS(umount2, S(0), N(0));
+}
+
+OP(open_tree)
+{
+	FD(dirfd, 0);
+	return slot_put(N(2), SYS(open_tree, dirfd, S(0), N(1)));
+}
+
+OP(move_mount)
+{
+	FD(from, 0);
+	FD(to, 1);
+	return SYS(move_mount, from, S(0), to, S(1), N(2));
+}
+
+OP(mount_setattr)
+{
+	FD(dirfd, 0);
+	struct mount_attr attr = {
+		.attr_set = (u64)N(2),
+		.attr_clr = (u64)N(3),
+		.propagation = (u64)N(4),
+	};
+
+	if (N(5) != -1) {
+		FD(userns, 5);
+		attr.userns_fd = (u64)userns;
+	}
+	return SYS(mount_setattr, dirfd, S(0), N(1), &attr, sizeof(attr));
+}
+
+OP(fsopen)
+{
+	return slot_put(N(1), SYS(fsopen, S(0), N(0)));
+}
+
+OP(fsconfig)
+{
+	FD(fd, 0);
+	int aux = 0;
+
+	if (N(2) != -1) {
+		aux = slot_get(N(2));
+		if (aux == -EBADF)
+			return -EBADF;
+	}
+	return SYS(fsconfig, fd, N(1), S(0), S(1), aux);
+}
+
+OP(fsmount)
+{
+	FD(fd, 0);
+	return slot_put(N(3), SYS(fsmount, fd, N(1), N(2)));
+}
+
+OP(pivot_root)
+{
+	return SYS(pivot_root, S(0), S(1));
+}
+
+OP(chdir)
+{
+	return SYS(chdir, S(0));
+}
+
+OP(fchdir)
+{
+	FD(fd, 0);
+	return SYS(fchdir, fd);
+}
+
+OP(chroot)
+{
+	return SYS(chroot, S(0));
+}
+
+/* OP_REPLACE keeps a directory that is there and removes anything else. */
+OP(mkdirat)
+{
+	FD(dirfd, 0);
+	long err = SYS(mkdirat, dirfd, S(0), N(1));
+	struct statx st;
+
+	if (err != -EEXIST || !(frame->flags & OP_REPLACE))
+		return err;
+	err = SYS(statx, dirfd, S(0), AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st);
+	if (err < 0)
+		return err;
+	if ((st.stx_mode & S_IFMT) == S_IFDIR)
+		return 0;
+	err = SYS(unlinkat, dirfd, S(0), 0);
+	return err < 0 ? err : SYS(mkdirat, dirfd, S(0), N(1));
+}
+
+/* Try once more after clearing the way, when the program asked for that. */
+static int cleared(const struct frame *frame, long err, int dirfd, const char *path)
+{
+	return err == -EEXIST && frame->flags & OP_REPLACE && tree_remove(dirfd, path) == 0;
+}
+
+OP(mknodat)
+{
+	FD(dirfd, 0);
+	u64 major = (u64)N(2), minor = (u64)N(3);
+	/* The kernel's encoding of a device number for user space (new_encode_dev). */
+	u64 dev = (minor & 0xff) | (major << 8) | ((minor & ~0xffULL) << 12);
+	long err = SYS(mknodat, dirfd, S(0), N(1), dev);
+
+	return cleared(frame, err, dirfd, S(0)) ? SYS(mknodat, dirfd, S(0), N(1), dev) : err;
+}
+
+OP(symlinkat)
+{
+	FD(dirfd, 0);
+	long err = SYS(symlinkat, S(0), dirfd, S(1));
+
+	return cleared(frame, err, dirfd, S(1)) ? SYS(symlinkat, S(0), dirfd, S(1)) : err;
+}
+
+OP(linkat)
+{
+	FD(from, 0);
+	FD(to, 1);
+	long err = SYS(linkat, from, S(0), to, S(1), N(2));
+	struct statx a, b;
+
+	if (err != -EEXIST || !(frame->flags & OP_REPLACE))
+		return err;
+	/* A link onto itself is already what was asked for; removing it would lose the file. */
+	if (SYS(statx, from, S(0), AT_SYMLINK_NOFOLLOW, STATX_INO, &a) == 0 &&
+	    SYS(statx, to, S(1), AT_SYMLINK_NOFOLLOW, STATX_INO, &b) == 0 &&
+	    a.stx_ino == b.stx_ino && a.stx_dev_major == b.stx_dev_major &&
+	    a.stx_dev_minor == b.stx_dev_minor)
+		return 0;
+	return cleared(frame, err, to, S(1)) ? SYS(linkat, from, S(0), to, S(1), N(2)) : err;
+}
+
+OP(unlinkat)
+{
+	FD(dirfd, 0);
+	return SYS(unlinkat, dirfd, S(0), N(1));
+}
+
+OP(renameat2)
+{
+	FD(from, 0);
+	FD(to, 1);
+	return SYS(renameat2, from, S(0), to, S(1), N(2));
+}
+
+OP(openat)
+{
+	FD(dirfd, 0);
+	long fd = SYS(openat, dirfd, S(0), N(1), N(2));
+
+	if (cleared(frame, fd, dirfd, S(0)))
+		fd = SYS(openat, dirfd, S(0), N(1), N(2));
+	return slot_put(N(3), fd);
+}
+
+OP(openat2)
+{
+	FD(dirfd, 0);
+	struct open_how how = { .flags = (u64)N(1), .mode = (u64)N(2), .resolve = (u64)N(3) };
+
+	return slot_put(N(4), SYS(openat2, dirfd, S(0), &how, sizeof(how)));
+}
+
+OP(write)
+{
+	FD(fd, 0);
+	return write_all(fd, S(0), LEN(0));
+}
+
+OP(ftruncate)
+{
+	FD(fd, 0);
+	return SYS(ftruncate, fd, N(1));
+}
+
+OP(lseek)
+{
+	FD(fd, 0);
+	return SYS(lseek, fd, N(1), N(2));
+}
+
+OP(close)
+{
+	FD(fd, 0);
+	if (N(0) < 0)
+		return -EBADF;
+	slots[N(0)] = -1;
+	return SYS(close, fd);
+}
+
+OP(fchownat)
+{
+	FD(dirfd, 0);
+	return SYS(fchownat, dirfd, S(0), N(1), N(2), N(3));
+}
+
+OP(fchmod)
+{
+	FD(fd, 0);
+	return SYS(fchmod, fd, N(1));
+}
+
+OP(fchmodat)
+{
+	FD(dirfd, 0);
+	return SYS(fchmodat, dirfd, S(0), N(1));
+}
+
+OP(utimensat)
+{
+	FD(dirfd, 0);
+	struct __kernel_timespec times[2] = {
+		{ .tv_sec = N(1), .tv_nsec = N(2) },
+		{ .tv_sec = N(3), .tv_nsec = N(4) },
+	};
+
+	return SYS(utimensat, dirfd, S(0), times, N(5));
+}
+
+OP(lsetxattr)
+{
+	return SYS(lsetxattr, S(0), S(1), S(2), LEN(2), N(0));
+}
+
+OP(fsetxattr)
+{
+	FD(fd, 0);
+	return SYS(fsetxattr, fd, S(0), S(1), LEN(1), N(1));
+}
+
+OP(fsync)
+{
+	FD(fd, 0);
+	return SYS(fsync, fd);
+}
+
+OP(syncfs)
+{
+	FD(fd, 0);
+	return SYS(syncfs, fd);
+}
+
+OP(flock)
+{
+	FD(fd, 0);
+	return SYS(flock, fd, N(1));
+}
+
+OP(sethostname)
+{
+	return SYS(sethostname, S(0), LEN(0));
+}
+
+OP(setdomainname)
+{
+	return SYS(setdomainname, S(0), LEN(0));
+}
+
+/* The parent-death signal is only worth something if the parent was alive after it was set. */
+OP(prctl)
+{
+	long value = SYS(prctl, N(0), N(1), N(2), N(3), N(4));
+
+	if (value >= 0 && N(0) == PR_SET_PDEATHSIG && monitor_socket >= 0) {
+		struct pollfd pfd = { .fd = monitor_socket, .events = 0 };
+		struct __kernel_timespec now = { 0 };
+
+		SYS(ppoll, &pfd, 1, &now, 0, 0);
+		if (pfd.revents & POLLHUP)
+			return -EOWNERDEAD;
+	}
+	return value;
+}
+
+OP(capset)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = {
+		{ (u32)N(0), (u32)N(1), (u32)N(2) },
+		{ (u32)((u64)N(0) >> 32), (u32)((u64)N(1) >> 32), (u32)((u64)N(2) >> 32) },
+	};
+
+	return SYS(capset, &header, data);
+}
+
+OP(setgroups)
+{
+	if (LEN(0) % 4)
+		return -EBADMSG;
+	return SYS(setgroups, LEN(0) / 4, S(0));
+}
+
+OP(setresgid)
+{
+	return SYS(setresgid, N(0), N(1), N(2));
+}
+
+OP(setresuid)
+{
+	return SYS(setresuid, N(0), N(1), N(2));
+}
+
+OP(setrlimit)
+{
+	struct rlimit64 limit = { .rlim_cur = (u64)N(1), .rlim_max = (u64)N(2) };
+
+	return SYS(prlimit64, 0, N(0), &limit, 0);
+}
+
+OP(setsid)
+{
+	(void)frame;
+	return SYS(setsid);
+}
+
+OP(setns)
+{
+	FD(fd, 0);
+	return SYS(setns, fd, N(1));
+}
+
+OP(unshare)
+{
+	return SYS(unshare, N(0));
+}
+
+OP(seccomp)
+{
+	struct sock_fprog prog = {
+		.len = (unsigned short)(LEN(0) / sizeof(struct sock_filter)),
+		.filter = (struct sock_filter *)S(0),
+	};
+
+	if (!LEN(0) || LEN(0) % sizeof(struct sock_filter) || LEN(0) / sizeof(struct sock_filter) > 4096)
+		return -EBADMSG;
+	return SYS(seccomp, N(0), N(1), &prog);
+}
+
+OP(close_range)
+{
+	return SYS(close_range, N(0), N(1), N(2));
+}
+
+OP(dup3)
+{
+	FD(fd, 0);
+	long err = SYS(dup3, fd, N(1), N(2));
+
+	return err < 0 ? err : 0;
+}
+
+OP(socket)
+{
+	return slot_put(N(3), SYS(socket, N(0), N(1), N(2)));
+}
+
+/* The argument is a number, or bytes which the kernel reads from a copy of ours. */
+OP(ioctl)
+{
+	FD(fd, 0);
+	char argument[256];
+
+	if (!S(0))
+		return SYS(ioctl, fd, N(1), N(2));
+	if (LEN(0) > sizeof(argument))
+		return -EMSGSIZE;
+	__builtin_memcpy(argument, S(0), LEN(0));
+	return SYS(ioctl, fd, N(1), argument);
+}
+
+OP(umask)
+{
+	return SYS(umask, N(0));
+}
+
+/* Split a block of NUL-terminated strings into the vector that execve wants. */
+static long vector(const struct bytes *block, s64 count, const char **out, size_t room)
+{
+	const char *at = block->at;
+	u32 left = block->length;
+
+	if (count < 0 || (u64)count >= room)
+		return -E2BIG;
+	for (s64 i = 0; i < count; i++) {
+		u32 n = 0;
+
+		while (n < left && at[n])
+			n++;
+		if (n == left)
+			return -EBADMSG;
+		out[i] = at;
+		at += n + 1;
+		left -= n + 1;
+	}
+	out[count] = NULL;
+	return left ? -EBADMSG : 0;
+}
+
+OP(execve)
+{
+	static const char *argv[16384], *envp[16384];
+	long err = vector(&frame->string[1], N(0), argv, 16384);
+
+	if (!err)
+		err = vector(&frame->string[2], N(1), envp, 16384);
+	if (err)
+		return err;
+	replies_flush();
+	set_signal_mask(0);
+	err = SYS(execve, S(0), argv, envp);
+	set_signal_mask(ALL_SIGNALS);
+	return err;
+}
+
+/* Compound: procfs, cgroupfs and sysctl files want open, one write, close. */
+OP(write_file)
+{
+	FD(dirfd, 0);
+	long fd = SYS(openat, dirfd, S(0), N(1), N(2)), err, closed;
+
+	if (fd < 0)
+		return fd;
+	err = write_all((int)fd, S(1), LEN(1));
+	closed = SYS(close, fd);
+	return err < 0 ? err : closed;
+}
+
+/* Compound: a tree's size is not known before it is walked. A tree that is not there is fine. */
+OP(rmtree)
+{
+	FD(dirfd, 0);
+	return tree_remove(dirfd, S(0));
+}
+
+OP(walk)
+{
+	FD(dirfd, 0);
+	return tree_walk(dirfd, S(0), frame->index);
+}
+
+/* Compound: a path inside a root which the container may have prepared against us. */
+OP(mkpath)
+{
+	FD(root, 0);
+	return slot_put(N(3), tree_make_path(root, S(0), N(1) != 0, (u32)N(2)));
+}
+
+OP(on_exit)
+{
+	return exit_program_set(frame->string[0]);
+}
+
+struct op {
+	struct shape shape;
+	long (*run)(const struct frame *frame);
+};
+
+#define ENTRY(number, name, numbers, strings) [number] = { { #name, numbers, strings }, op_##name }
+
+static const struct op table[] = {
+	ENTRY(1, mount, 1, "ozoo"),
+	ENTRY(2, umount2, 1, "z"),
+	ENTRY(3, open_tree, 3, "z"),
+	ENTRY(4, move_mount, 3, "zz"),
+	ENTRY(5, mount_setattr, 6, "z"),
+	ENTRY(6, fsopen, 2, "z"),
+	ENTRY(7, fsconfig, 3, "oo"),
+	ENTRY(8, fsmount, 4, ""),
+	ENTRY(9, pivot_root, 0, "zz"),
+	ENTRY(10, chdir, 0, "z"),
+	ENTRY(11, fchdir, 1, ""),
+	ENTRY(12, chroot, 0, "z"),
+	ENTRY(13, mkdirat, 2, "z"),
+	ENTRY(14, mknodat, 4, "z"),
+	ENTRY(15, symlinkat, 1, "zz"),
+	ENTRY(16, linkat, 3, "zz"),
+	ENTRY(17, unlinkat, 2, "z"),
+	ENTRY(18, renameat2, 3, "zz"),
+	ENTRY(19, openat, 4, "z"),
+	ENTRY(20, openat2, 5, "z"),
+	ENTRY(21, write, 1, "b"),
+	ENTRY(22, ftruncate, 2, ""),
+	ENTRY(23, lseek, 3, ""),
+	ENTRY(24, close, 1, ""),
+	ENTRY(25, fchownat, 4, "z"),
+	ENTRY(26, fchmod, 2, ""),
+	ENTRY(27, fchmodat, 2, "z"),
+	ENTRY(28, utimensat, 6, "o"),
+	ENTRY(29, lsetxattr, 1, "zzb"),
+	ENTRY(30, fsetxattr, 2, "zb"),
+	ENTRY(31, fsync, 1, ""),
+	ENTRY(32, syncfs, 1, ""),
+	ENTRY(33, flock, 2, ""),
+	ENTRY(34, sethostname, 0, "z"),
+	ENTRY(35, setdomainname, 0, "z"),
+	ENTRY(36, prctl, 5, ""),
+	ENTRY(37, capset, 3, ""),
+	ENTRY(38, setgroups, 0, "b"),
+	ENTRY(39, setresgid, 3, ""),
+	ENTRY(40, setresuid, 3, ""),
+	ENTRY(41, setrlimit, 3, ""),
+	ENTRY(42, setsid, 0, ""),
+	ENTRY(43, setns, 2, ""),
+	ENTRY(44, unshare, 1, ""),
+	ENTRY(45, seccomp, 2, "b"),
+	ENTRY(46, close_range, 3, ""),
+	ENTRY(47, dup3, 3, ""),
+	ENTRY(48, socket, 4, ""),
+	ENTRY(49, ioctl, 3, "n"),
+	ENTRY(50, umask, 1, ""),
+	ENTRY(51, execve, 2, "zbb"),
+	ENTRY(52, clone, 2, "p"),
+	ENTRY(53, write_file, 3, "zb"),
+	ENTRY(54, rmtree, 1, "z"),
+	ENTRY(55, walk, 1, "z"),
+	ENTRY(56, mkpath, 4, "z"),
+	ENTRY(57, pty, 6, ""),
+	ENTRY(58, wait, 0, ""),
+	ENTRY(59, init, 0, ""),
+	ENTRY(60, on_exit, 0, "p"),
+	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
+	[200] = { { "signal", 1, "" }, NULL },
+	[201] = { { "resize", 2, "" }, NULL },
+	[202] = { { "go", 0, "" }, NULL },
+};
+
+const struct shape *shape_of(u16 opcode)
+{
+	if (opcode >= sizeof(table) / sizeof(table[0]) || !table[opcode].shape.name)
+		return NULL;
+	return &table[opcode].shape;
+}
+
+long op_run(const struct frame *frame)
+{
+	return table[frame->opcode].run ? table[frame->opcode].run(frame) : -ENOSYS;
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Compound ops on trees: remove, walk, and make a path that nobody can lead astray. */
+#include "interpreter.h"
+#include <linux/fcntl.h>
+#include <linux/openat2.h>
+#include <linux/stat.h>
+
+/* Levels that are held open at once. Deeper directories are first moved up to the top. */
+#define LEVELS 48
+
+struct dirent64 {
+	u64 ino;
+	s64 off;
+	u16 reclen;
+	u8 type;
+	char name[];
+};
+
+struct level {
+	int fd;
+	int at, end; /* the window of `entries` not yet looked at */
+	char entries[4096] __attribute__((aligned(8)));
+};
+
+static struct level levels[LEVELS];
+
+static int is_dot(const char *name)
+{
+	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+}
+
+/* The next entry of a level; NULL at the end, `*err` set when reading failed. */
+static const struct dirent64 *next_entry(struct level *level, long *err)
+{
+	for (;;) {
+		const struct dirent64 *entry;
+
+		if (level->at >= level->end) {
+			long n = SYS(getdents64, level->fd, level->entries, sizeof(level->entries));
+
+			if (n <= 0) {
+				*err = n;
+				return NULL;
+			}
+			level->at = 0;
+			level->end = (int)n;
+		}
+		entry = (const struct dirent64 *)(level->entries + level->at);
+		level->at += entry->reclen;
+		if (!is_dot(entry->name))
+			return entry;
+	}
+}
+
+/* Open a directory, never through a link and never into another mount. */
+static long open_level(int dirfd, const char *name, struct level *level)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd = SYS(openat2, dirfd, name, &how, sizeof(how));
+
+	if (fd >= 0) {
+		level->fd = (int)fd;
+		level->at = level->end = 0;
+		return 0;
+	}
+	return fd;
+}
+
+/* As an ordinary user, the owner's own mode bits may stand in the way. */
+static long open_level_forced(int dirfd, const char *name, struct level *level)
+{
+	long err = open_level(dirfd, name, level);
+
+	if (err != -EACCES || SYS(fchmodat, dirfd, name, 0700) < 0)
+		return err;
+	return open_level(dirfd, name, level);
+}
+
+static long remove_entry(struct level *level, const struct dirent64 *entry)
+{
+	/* Overlayfs says 8 (DT_REG) or 4 (DT_DIR) too; a type that is wrong costs one more call. */
+	int flags = entry->type == 4 ? AT_REMOVEDIR : 0;
+	long err = SYS(unlinkat, level->fd, entry->name, flags);
+
+	if (err == -EISDIR || err == -EPERM || err == -ENOTDIR) {
+		long other = SYS(unlinkat, level->fd, entry->name, flags ^ AT_REMOVEDIR);
+
+		if (other != -ENOTDIR)
+			err = other;
+	}
+	/* The directory itself refuses; when it is ours we may change that. */
+	if (err == -EACCES && SYS(fchmod, level->fd, 0700) == 0)
+		err = SYS(unlinkat, level->fd, entry->name, flags);
+	return err == -ENOENT ? 0 : err;
+}
+
+static void unique_name(char *out, u32 serial)
+{
+	static const char prefix[] = ".lamella-rmtree-";
+	u32 i = sizeof(prefix) - 1;
+
+	__builtin_memcpy(out, prefix, i);
+	for (int shift = 28; shift >= 0; shift -= 4)
+		out[i++] = "0123456789abcdef"[serial >> shift & 15];
+	out[i] = 0;
+}
+
+/* Empty the directory that levels[0] holds. */
+static long remove_contents(void)
+{
+	static u32 serial;
+	int depth = 0, again = 0;
+	/* The names by which each open level is known to the one above it. */
+	static char names[LEVELS][256];
+
+	for (;;) {
+		struct level *level = &levels[depth];
+		long err = 0;
+		const struct dirent64 *entry = next_entry(level, &err);
+
+		if (!entry && err < 0)
+			goto fail;
+		if (!entry) {
+			if (depth == 0)
+				return 0;
+			SYS(close, level->fd);
+			depth--;
+			err = SYS(unlinkat, levels[depth].fd, names[depth + 1], AT_REMOVEDIR);
+			/* A filesystem may skip names while others are removed: look again. */
+			if (err == -ENOTEMPTY && again++ < 1000) {
+				err = open_level(levels[depth].fd, names[depth + 1], &levels[depth + 1]);
+				if (!err)
+					depth++;
+			}
+			if (err < 0 && err != -ENOENT)
+				goto fail;
+			continue;
+		}
+		err = remove_entry(level, entry);
+		if (!err)
+			continue;
+		if (err != -ENOTEMPTY && err != -EEXIST)
+			goto fail;
+		if (depth + 1 == LEVELS) {
+			char name[32];
+
+			unique_name(name, serial++);
+			err = SYS(renameat2, level->fd, entry->name, levels[0].fd, name, 0);
+			if (err < 0)
+				goto fail;
+			/* The top is read again from its start when its turn comes. */
+			SYS(lseek, levels[0].fd, 0, 0);
+			levels[0].at = levels[0].end = 0;
+			continue;
+		}
+		{
+			size_t n = 0;
+
+			while (entry->name[n] && n < sizeof(names[0]) - 1)
+				n++;
+			__builtin_memcpy(names[depth + 1], entry->name, n);
+			names[depth + 1][n] = 0;
+		}
+		err = open_level_forced(level->fd, entry->name, &levels[depth + 1]);
+		if (err == -ENOENT)
+			continue;
+		if (err < 0)
+			goto fail;
+		depth++;
+		continue;
+fail:
+		for (; depth > 0; depth--)
+			SYS(close, levels[depth].fd);
+		return err == -EXDEV ? -EBUSY : err;
+	}
+}
+
+long tree_remove(int dirfd, const char *path)
+{
+	long err = SYS(unlinkat, dirfd, path, 0);
+
+	if (err == 0 || err == -ENOENT)
+		return 0;
+	if (err != -EISDIR && err != -EPERM)
+		return err;
+	err = SYS(unlinkat, dirfd, path, AT_REMOVEDIR);
+	if (err != -ENOTEMPTY && err != -EEXIST)
+		return err == -ENOENT ? 0 : err;
+	/* The path's parents are the caller's; only its last component must not be a link or mount. */
+	{
+		struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+		long fd = SYS(openat2, dirfd, path, &how, sizeof(how));
+
+		if (fd == -EACCES && SYS(fchmodat, dirfd, path, 0700) == 0)
+			fd = SYS(openat2, dirfd, path, &how, sizeof(how));
+		if (fd < 0)
+			return fd;
+		levels[0].fd = (int)fd;
+		levels[0].at = levels[0].end = 0;
+	}
+	err = remove_contents();
+	SYS(close, levels[0].fd);
+	if (err < 0)
+		return err;
+	err = SYS(unlinkat, dirfd, path, AT_REMOVEDIR);
+	return err == -ENOENT ? 0 : err;
+}
+
+/* One DATA reply: fixed numbers, then path, link target and xattrs as counted strings. */
+struct record {
+	char at[FRAME_HEADER + 160 * 1024];
+	u32 length;
+	int overflow;
+};
+
+static struct record record;
+
+static void put_bytes(const void *data, u32 length)
+{
+	if (record.length + length > sizeof(record.at)) {
+		record.overflow = 1;
+		return;
+	}
+	__builtin_memcpy(record.at + record.length, data, length);
+	record.length += length;
+}
+
+static void put64(u64 value)
+{
+	put_bytes(&value, 8);
+}
+
+static void put_counted(const void *data, u32 length)
+{
+	put_bytes(&length, 4);
+	put_bytes(data, length);
+}
+
+static char walk_path[64 * 1024];
+
+static void describe_xattrs(int dirfd, const char *name)
+{
+	static char proc[4096 + 64], list[65536], value[65536];
+	u32 count = 0, count_at = record.length;
+	long fd, n;
+	char *p = proc;
+	int digits;
+
+	put_bytes(&count, 4);
+	fd = SYS(openat, dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	/* An O_PATH descriptor has no fgetxattr; its name in procfs has, and does not race. */
+	for (const char *s = "/proc/self/fd/"; *s; s++)
+		*p++ = *s;
+	digits = 1;
+	for (long v = fd; v >= 10; v /= 10)
+		digits++;
+	p[digits] = 0;
+	for (long v = fd; digits; v /= 10)
+		p[--digits] = (char)('0' + v % 10);
+	/* Magic links end at the object itself, so the following call is right for symlinks too. */
+	n = SYS(listxattr, proc, list, sizeof(list));
+	for (long i = 0; n > 0 && i < n;) {
+		u32 length = 0;
+		long got;
+
+		while (list[i + length])
+			length++;
+		got = SYS(getxattr, proc, list + i, value, sizeof(value));
+		if (got >= 0) {
+			put_counted(list + i, length);
+			put_counted(value, (u32)got);
+			count++;
+		}
+		i += length + 1;
+	}
+	SYS(close, fd);
+	__builtin_memcpy(record.at + count_at, &count, 4);
+}
+
+static long describe(int dirfd, const char *name, u32 path_length, u32 index, u32 *mode)
+{
+	static char target[4096];
+	struct statx st;
+	long err = SYS(statx, dirfd, name, AT_SYMLINK_NOFOLLOW | (name[0] ? 0 : AT_EMPTY_PATH),
+		       STATX_BASIC_STATS, &st), n = 0;
+
+	if (err < 0)
+		return err;
+	*mode = st.stx_mode;
+	record.length = 0;
+	record.overflow = 0;
+	put64(st.stx_mode);
+	put64(st.stx_uid);
+	put64(st.stx_gid);
+	put64(st.stx_nlink);
+	put64(st.stx_ino);
+	put64(st.stx_size);
+	put64(st.stx_blocks);
+	put64((u64)st.stx_mtime.tv_sec);
+	put64(st.stx_mtime.tv_nsec);
+	put64(st.stx_rdev_major);
+	put64(st.stx_rdev_minor);
+	put64(st.stx_dev_major);
+	put64(st.stx_dev_minor);
+	put_counted(walk_path, path_length);
+	if ((st.stx_mode & S_IFMT) == S_IFLNK) {
+		n = SYS(readlinkat, dirfd, name, target, sizeof(target));
+		if (n < 0)
+			return n;
+	}
+	put_counted(target, (u32)n);
+	describe_xattrs(dirfd, name[0] ? name : ".");
+	if (record.overflow)
+		return -EOVERFLOW;
+	reply_data(index, record.at, record.length);
+	return 0;
+}
+
+/* Names are relative to the top, parents before children; LEVELS deep at the most. */
+long tree_walk(int dirfd, const char *path, u32 index)
+{
+	static u32 lengths[LEVELS];
+	int depth = 0;
+	u32 mode;
+	long err = open_level(dirfd, path, &levels[0]);
+
+	if (err < 0)
+		return err;
+	lengths[0] = 0;
+	err = describe(levels[0].fd, "", 0, index, &mode);
+	while (!err) {
+		struct level *level = &levels[depth];
+		const struct dirent64 *entry = next_entry(level, &err);
+		u32 length = lengths[depth], n = 0;
+
+		if (!entry) {
+			if (err < 0 || depth == 0)
+				break;
+			SYS(close, level->fd);
+			depth--;
+			continue;
+		}
+		if (length)
+			walk_path[length++] = '/';
+		while (entry->name[n] && length + n < sizeof(walk_path) - 2) {
+			walk_path[length + n] = entry->name[n];
+			n++;
+		}
+		length += n;
+		err = describe(level->fd, entry->name, length, index, &mode);
+		if (err < 0 || (mode & S_IFMT) != S_IFDIR)
+			continue;
+		if (depth + 1 == LEVELS) {
+			err = -ELOOP;
+			break;
+		}
+		err = open_level(level->fd, entry->name, &levels[depth + 1]);
+		if (err == -EXDEV) { /* a mount point is described, what is mounted there is not */
+			err = 0;
+			continue;
+		}
+		if (!err)
+			lengths[++depth] = length;
+	}
+	for (; depth >= 0; depth--)
+		SYS(close, levels[depth].fd);
+	replies_flush();
+	return err;
+}
+
+static long open_in_root(int root, const char *path, u64 flags)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC | flags,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return SYS(openat2, root, path, &how, sizeof(how));
+}
+
+long tree_make_path(int root, const char *path, int directory, u32 mode)
+{
+	static char prefix[4096];
+	long fd = open_in_root(root, path, directory ? O_DIRECTORY : 0), parent;
+	size_t at = 0;
+
+	if (fd != -ENOENT)
+		return fd;
+	parent = open_in_root(root, ".", O_DIRECTORY);
+	while (parent >= 0) {
+		size_t name;
+		int last;
+
+		while (path[at] == '/' && at < sizeof(prefix))
+			prefix[at] = '/', at++;
+		name = at;
+		while (path[at] && path[at] != '/' && at < sizeof(prefix) - 1)
+			prefix[at] = path[at], at++;
+		if (at >= sizeof(prefix) - 1) {
+			SYS(close, parent);
+			return -ENAMETOOLONG;
+		}
+		prefix[at] = 0;
+		last = !path[at];
+		fd = open_in_root(root, prefix, last && !directory ? 0 : O_DIRECTORY);
+		if (fd == -ENOENT) {
+			/* EEXIST here means a dangling link: not a place to mount on. */
+			long err = last && !directory
+				? SYS(mknodat, parent, prefix + name, S_IFREG | mode, 0)
+				: SYS(mkdirat, parent, prefix + name, directory ? mode : 0755);
+
+			if (err < 0) {
+				SYS(close, parent);
+				return err == -EEXIST ? -ENOENT : err;
+			}
+			fd = open_in_root(root, prefix, last && !directory ? 0 : O_DIRECTORY);
+		}
+		SYS(close, parent);
+		if (last || fd < 0)
+			return fd;
+		parent = fd;
+	}
+	return parent;
+}

@@ -1,0 +1,66 @@
+import { constants } from 'node:os';
+import { FRAME_MAX } from './encode.js';
+import { OPCODES, type OpShape } from './opcodes.js';
+import type { ControlOp, Op } from './op.js';
+
+const BY_CODE = new Map<number, [string, OpShape]>(
+  Object.entries(OPCODES as Readonly<Record<string, OpShape>>).map(([name, shape]) => [shape.code, [name, shape]]),
+);
+const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, n]) => [n, name]));
+
+/** Frames back into ops: byte strings come out as Buffers. Throws RangeError on a malformed frame. */
+export function decodeProgram(frames: Buffer): (Op | ControlOp)[] {
+  const ops: (Op | ControlOp)[] = [];
+  for (let at = 0; at < frames.length; ) {
+    if (frames.length - at < 12) throw new RangeError('a frame is cut off in its header');
+    const length = frames.readUInt32LE(at);
+    if (length < 12 || length > FRAME_MAX || at + length > frames.length)
+      throw new RangeError(`a frame of ${length} bytes does not fit`);
+    ops.push(decodeFrame(frames.subarray(at, at + length)));
+    at += length;
+  }
+  return ops;
+}
+
+function decodeFrame(frame: Buffer): Op | ControlOp {
+  const code = frame.readUInt16LE(4);
+  const found = BY_CODE.get(code);
+  if (!found) throw new RangeError(`there is no opcode ${code}`);
+  const [name, shape] = found;
+  const flags = frame.readUInt8(6);
+  let at = 12;
+  const ignore: string[] = [];
+  for (let i = 0; i < frame.readUInt8(7); i++, at += 2) {
+    const errno = frame.readUInt16LE(at);
+    ignore.push(ERRNO_NAMES.get(errno) ?? String(errno));
+  }
+  const fields: Record<string, unknown> = { op: name };
+  for (const field of shape.numbers) {
+    fields[field] = Number(frame.readBigInt64LE(at));
+    at += 8;
+  }
+  for (const field of shape.strings) {
+    const length = frame.readUInt32LE(at);
+    at += 4;
+    if (length === 0xffffffff) fields[field] = null;
+    else {
+      if (at + length >= frame.length) throw new RangeError(`${name}: '${field}' runs past the frame`);
+      fields[field] = frame.subarray(at, at + length);
+      at += length + 1;
+    }
+  }
+  if (at !== frame.length) throw new RangeError(`${name}: ${frame.length - at} bytes left over`);
+  if (name === 'execve') {
+    for (const field of ['argv', 'envp']) fields[field] = (fields[field] as Buffer).toString().split('\0').slice(0, -1);
+    delete fields.argc;
+    delete fields.envc;
+  } else if (name === 'clone' || name === 'on_exit') fields.program = decodeProgram(fields.program as Buffer);
+  else if (name === 'setgroups') {
+    const list = fields.list as Buffer;
+    fields.list = Array.from({ length: list.length / 4 }, (_, i) => list.readUInt32LE(i * 4));
+  }
+  if (ignore.length) fields.ignore = ignore;
+  if (flags & 2) fields.reply = true;
+  if (flags & 4) fields.replace = true;
+  return fields as unknown as Op;
+}

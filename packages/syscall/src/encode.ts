@@ -1,0 +1,203 @@
+import { constants } from 'node:os';
+import { OPCODES, type OpShape } from './opcodes.js';
+import type { Bytes, ControlOp, Op, Program } from './op.js';
+
+/** The longest frame the interpreter takes, in bytes. */
+export const FRAME_MAX = 0x100000;
+
+const OPTIONAL = 1;
+const REPLY = 2;
+const REPLACE = 4;
+const NULL_STRING = 0xffffffff;
+const SHAPES: Readonly<Record<string, OpShape>> = OPCODES;
+
+/**
+ * Appends frames to one growing buffer. `begin`, then every number, then every string of the op's
+ * shape, then `end`: for whoever makes hundreds of thousands of frames; others use
+ * {@link encodeProgram}.
+ */
+export class FrameWriter {
+  #buffer: Buffer;
+  #at = 0;
+  #start = 0;
+  /** The index the next frame gets. */
+  index = 0;
+
+  constructor(capacity = 65536) {
+    this.#buffer = Buffer.allocUnsafe(capacity);
+  }
+
+  get length(): number {
+    return this.#at;
+  }
+
+  #room(bytes: number): void {
+    if (this.#at + bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#at + bytes));
+    this.#buffer.copy(larger, 0, 0, this.#at);
+    this.#buffer = larger;
+  }
+
+  begin(code: number, flags = 0, ignored: readonly number[] = []): void {
+    this.#room(12 + 2 * ignored.length + 64);
+    this.#start = this.#at;
+    const b = this.#buffer;
+    let at = this.#at + 4;
+    b[at] = code & 0xff;
+    b[at + 1] = code >> 8;
+    b[at + 2] = flags;
+    b[at + 3] = ignored.length;
+    b.writeUInt32LE(this.index, at + 4);
+    this.index = (this.index + 1) >>> 0;
+    at += 8;
+    for (const errno of ignored) at = b.writeUInt16LE(errno, at);
+    this.#at = at;
+  }
+
+  /** A signed 64-bit field from a safe integer. */
+  number(value: number): void {
+    this.#room(8);
+    const b = this.#buffer;
+    const at = this.#at;
+    const low = value >>> 0;
+    b[at] = low;
+    b[at + 1] = low >>> 8;
+    b[at + 2] = low >>> 16;
+    b[at + 3] = low >>> 24;
+    const high = value >= 0 && value < 0x100000000 ? 0 : Math.floor(value / 0x100000000);
+    b[at + 4] = high;
+    b[at + 5] = high >> 8;
+    b[at + 6] = high >> 16;
+    b[at + 7] = high >> 24;
+    this.#at = at + 8;
+  }
+
+  string(value: Bytes): void {
+    if (value === null) {
+      this.#room(4);
+      this.#at = this.#buffer.writeUInt32LE(NULL_STRING, this.#at);
+      return;
+    }
+    let length: number;
+    if (typeof value === 'string') {
+      this.#room(5 + value.length * 3);
+      length = this.#buffer.write(value, this.#at + 4, 'utf8');
+    } else {
+      length = value.length;
+      this.#room(5 + length);
+      this.#buffer.set(value, this.#at + 4);
+    }
+    this.#buffer.writeUInt32LE(length, this.#at);
+    this.#at += 4 + length;
+    this.#buffer[this.#at++] = 0;
+  }
+
+  end(): void {
+    const length = this.#at - this.#start;
+    if (length > FRAME_MAX) {
+      this.#at = this.#start;
+      throw new RangeError(
+        `an op of ${length} bytes is more than the ${FRAME_MAX} that fit in a frame; make its arguments (environment, data) smaller or split it`,
+      );
+    }
+    this.#buffer.writeUInt32LE(length, this.#start);
+  }
+
+  /** A whole op at once. */
+  op(op: Op | ControlOp): void {
+    const shape = SHAPES[op.op];
+    if (!shape) throw new TypeError(`there is no op '${String(op.op)}'`);
+    const options = op as { ignore?: readonly string[]; reply?: boolean; replace?: boolean };
+    const ignored = (options.ignore ?? []).map(errnoNumber);
+    this.begin(
+      shape.code,
+      (ignored.length ? OPTIONAL : 0) | (options.reply ? REPLY : 0) | (options.replace ? REPLACE : 0),
+      ignored,
+    );
+    switch (op.op) {
+      case 'execve':
+        this.number(op.argv.length);
+        this.number(op.envp.length);
+        this.string(op.pathname);
+        this.string(block(op.argv, 'argv'));
+        this.string(block(op.envp, 'envp'));
+        break;
+      case 'clone':
+        this.number(op.flags);
+        this.number(op.monitor);
+        this.#program(op.program);
+        break;
+      case 'on_exit':
+        this.#program(op.program);
+        break;
+      case 'setgroups': {
+        const list = Buffer.alloc(op.list.length * 4);
+        for (const [i, group] of op.list.entries()) list.writeUInt32LE(group, i * 4);
+        this.string(list);
+        break;
+      }
+      default: {
+        const fields = op as unknown as Record<string, unknown>;
+        for (const name of shape.numbers) {
+          const value = fields[name];
+          if (!Number.isSafeInteger(value)) throw new TypeError(`${op.op}: '${name}' is not an integer: ${value}`);
+          this.number(value as number);
+        }
+        for (const name of shape.strings) {
+          const value = fields[name] as Bytes;
+          if (typeof value === 'string' && value.includes('\0') && !(op.op === 'write' || name === 'data' || name === 'value'))
+            throw new TypeError(`${op.op}: '${name}' has a NUL inside: ${JSON.stringify(value)}`);
+          this.string(value);
+        }
+      }
+    }
+    this.end();
+  }
+
+  /** A nested program, with the indexes that follow this op's own. */
+  #program(program: Program): void {
+    const nested = new FrameWriter(4096);
+    nested.index = this.index;
+    for (const op of program) nested.op(op);
+    this.index = nested.index;
+    this.string(nested.take());
+  }
+
+  /** What was written since the last call; the writer starts a new buffer. */
+  take(): Buffer {
+    const done = this.#buffer.subarray(0, this.#at);
+    this.#buffer = Buffer.allocUnsafe(this.#buffer.length);
+    this.#at = 0;
+    return done;
+  }
+}
+
+function block(strings: readonly string[], what: string): Uint8Array {
+  for (const s of strings)
+    if (s.includes('\0')) throw new TypeError(`execve: '${what}' has a NUL inside: ${JSON.stringify(s)}`);
+  return Buffer.from(strings.map((s) => `${s}\0`).join(''));
+}
+
+function errnoNumber(name: string): number {
+  const errno = (constants.errno as Readonly<Record<string, number>>)[name];
+  if (errno === undefined) throw new TypeError(`there is no errno '${name}'`);
+  return errno;
+}
+
+/** The frames of a program, ready for the interpreter's descriptor 3. */
+export function encodeProgram(program: Program): Buffer {
+  const writer = new FrameWriter();
+  for (const op of program) writer.op(op);
+  return writer.take();
+}
+
+/** Every op of a program, nested ones included, by the index its frame gets. */
+export function flatten(program: Program): Op[] {
+  const all: Op[] = [];
+  const visit = (op: Op): void => {
+    all.push(op);
+    if (op.op === 'clone' || op.op === 'on_exit') for (const nested of op.program) visit(nested);
+  };
+  for (const op of program) visit(op);
+  return all;
+}

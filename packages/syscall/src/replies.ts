@@ -1,0 +1,59 @@
+import { constants } from 'node:os';
+
+const NAMES = new Map(Object.entries(constants.errno).map(([name, n]) => [n, name]));
+
+/** `ENOENT` for 2; the number as text where it has no name here. */
+export function errnoName(errno: number): string {
+  return NAMES.get(errno) ?? `errno ${errno}`;
+}
+
+/** What the interpreter reports, as it arrives. Indexes count the program's ops in {@link flatten}'s order. */
+export type Reply =
+  | { readonly kind: 'ok'; readonly index: number; readonly value: number }
+  | { readonly kind: 'failed'; readonly index: number; readonly errno: number; readonly malformed: boolean }
+  | { readonly kind: 'ignored'; readonly index: number; readonly errno: number }
+  | { readonly kind: 'data'; readonly index: number; readonly data: Buffer }
+  | { readonly kind: 'started'; readonly pid: number }
+  | { readonly kind: 'exited'; readonly status: number; readonly signal: number }
+  | { readonly kind: 'terminal'; readonly termios: Buffer };
+
+/** Cuts the bytes of descriptor 4 into replies. */
+export function replyParser(onReply: (reply: Reply) => void): (chunk: Buffer) => void {
+  let rest: Buffer = Buffer.alloc(0);
+  return (chunk) => {
+    rest = rest.length ? Buffer.concat([rest, chunk]) : chunk;
+    let at = 0;
+    while (rest.length - at >= 20) {
+      const length = rest.readUInt32LE(at);
+      if (rest.length - at < length) break;
+      const reply = parse(rest.subarray(at, at + length));
+      if (reply) onReply(reply);
+      at += length;
+    }
+    rest = rest.subarray(at);
+  };
+}
+
+function parse(b: Buffer): Reply | undefined {
+  const errno = b.readUInt16LE(6);
+  const index = b.readUInt32LE(8);
+  const value = Number(b.readBigInt64LE(12));
+  switch (b.readUInt16LE(4)) {
+    case 1:
+      return { kind: 'ok', index, value };
+    case 2:
+      return { kind: 'failed', index, errno, malformed: value === -1 };
+    case 3:
+      return { kind: 'ignored', index, errno };
+    case 4:
+      return { kind: 'data', index, data: Buffer.from(b.subarray(20)) };
+    case 5:
+      return { kind: 'started', pid: value };
+    case 6:
+      return { kind: 'exited', status: value, signal: errno };
+    case 7:
+      return { kind: 'terminal', termios: Buffer.from(b.subarray(20)) };
+    default:
+      return undefined;
+  }
+}

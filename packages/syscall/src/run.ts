@@ -1,0 +1,222 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { IOCTL } from './constants.js';
+import { encodeProgram, flatten, FrameWriter } from './encode.js';
+import { interpreterPath } from './interpreter-path.js';
+import { LamellaError } from './lamella-error.js';
+import type { ControlOp, Op, Program } from './op.js';
+import { errnoName, replyParser, type Reply } from './replies.js';
+import { SyscallError } from './syscall-error.js';
+
+export type StdioOption = 'inherit' | 'pipe' | 'ignore' | number;
+
+export interface RunOptions {
+  /** The program's stdin, stdout and stderr. Default: stdin and stdout ignored, stderr inherited. */
+  readonly stdio?: readonly [StdioOption, StdioOption, StdioOption];
+  /** Aborting kills what the program cloned (its exit program still runs) and rejects. */
+  readonly signal?: AbortSignal;
+  /** Called for every reply, in order. */
+  readonly onReply?: (reply: Reply) => void;
+}
+
+export interface RunResult {
+  /** How the cloned process ended; undefined when the program cloned none. */
+  readonly exited?: { readonly status: number; readonly signal: number };
+  /** The values of ops with `reply`, by index. */
+  readonly values: ReadonlyMap<number, number>;
+  /** Failures the program allowed. */
+  readonly ignored: readonly { readonly op: Op; readonly index: number; readonly code: string }[];
+  /** What the exit program could not do. */
+  readonly releaseFailures: readonly SyscallError[];
+}
+
+/** A program under way. */
+export interface Running {
+  /** The interpreter's own pid: the monitor's, once the program has cloned. */
+  readonly pid: number;
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  /** Resolves with the pid of the cloned process when it has exec'd; undefined if it never does. */
+  readonly started: Promise<number | undefined>;
+  /**
+   * @throws SyscallError when a required op failed; LamellaError `INIT_DIED` when the interpreter
+   * itself was killed; the AbortSignal's reason.
+   */
+  readonly result: Promise<RunResult>;
+  /** Tell the monitor: forward a signal, resize the terminal, let a `wait` op go on. */
+  control(op: ControlOp): void;
+}
+
+/** Start a program; {@link run} waits for its end. */
+export function start(program: Program, options: RunOptions = {}): Running {
+  const frames = encodeProgram(program);
+  const running = startInterpreter(options, indexOf(program));
+  running.frames.write(frames);
+  if (!program.some((op) => op.op === 'clone')) running.frames.end();
+  return running;
+}
+
+/** Run a program to its end. */
+export function run(program: Program, options: RunOptions = {}): Promise<RunResult> {
+  return start(program, options).result;
+}
+
+/** Finds the ops of a running program again, when a reply names one. */
+export interface ProgramIndex {
+  op(index: number): Op | undefined;
+  /** Ops of an exit program: their failures do not undo the result. */
+  isRelease(index: number): boolean;
+}
+
+function indexOf(program: Program): ProgramIndex {
+  let all: Op[] | undefined;
+  let release: Set<Op> | undefined;
+  const op = (index: number): Op | undefined => (all ??= flatten(program))[index];
+  return {
+    op,
+    isRelease(index) {
+      release ??= new Set(program.flatMap((each) => (each.op === 'on_exit' ? flatten(each.program) : [])));
+      const found = op(index);
+      return found !== undefined && release.has(found);
+    },
+  };
+}
+
+/** An interpreter whose frames are written by the caller as they are made. */
+export interface StreamedRun extends Running {
+  readonly frames: Writable;
+}
+
+/**
+ * Start an interpreter without a program: write frames (see {@link FrameWriter}) to `frames`, end
+ * it, await `result`. `index` names the op of a reply for errors.
+ */
+export function startInterpreter(options: RunOptions, index: ProgramIndex): StreamedRun {
+  options.signal?.throwIfAborted();
+  const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'ignore', 'inherit'];
+  const child: ChildProcess = spawn(interpreterPath(), ['seal'], {
+    stdio: [stdin, stdout, stderr, 'pipe', 'pipe'],
+    env: {},
+    cwd: '/',
+  });
+  const frames = child.stdio[3] as Writable;
+  const replies = child.stdio[4] as Readable;
+  // The interpreter explains itself in replies; a broken pipe only says that it has ended.
+  frames.on('error', () => frames.destroy());
+
+  const started = Promise.withResolvers<number | undefined>();
+  const values = new Map<number, number>();
+  const ignored: { op: Op; index: number; code: string }[] = [];
+  const failures: Extract<Reply, { kind: 'failed' }>[] = [];
+  let exited: { status: number; signal: number } | undefined;
+  let termios: Buffer | undefined;
+  const parse = replyParser((reply) => {
+    switch (reply.kind) {
+      case 'ok':
+        values.set(reply.index, reply.value);
+        break;
+      case 'failed':
+        failures.push(reply);
+        break;
+      case 'ignored': {
+        const op = index.op(reply.index);
+        if (op) ignored.push({ op, index: reply.index, code: errnoName(reply.errno) });
+        break;
+      }
+      case 'started':
+        started.resolve(reply.pid);
+        break;
+      case 'exited':
+        exited = { status: reply.status, signal: reply.signal };
+        break;
+      case 'terminal':
+        termios = reply.termios;
+        break;
+    }
+    options.onReply?.(reply);
+  });
+  replies.on('data', parse);
+
+  const onAbort = (): void => {
+    frames.destroy();
+  };
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+
+  const ended = Promise.withResolvers<NodeJS.Signals | null>();
+  const closed = Promise.withResolvers<void>();
+  replies.once('close', () => closed.resolve());
+  child.once('error', (cause) => {
+    closed.resolve();
+    ended.reject(
+      new LamellaError({
+        code: 'INIT_FAILED',
+        message: `cannot run ${interpreterPath()}: ${cause.message}`,
+        hint: 'The file must be executable and its filesystem not mounted noexec.',
+        cause,
+      }),
+    );
+  });
+  child.once('exit', (_status, signal) => ended.resolve(signal));
+
+  const finish = async (): Promise<RunResult> => {
+    try {
+      const killed = await ended.promise;
+      await closed.promise;
+      if (killed && termios) await restoreTerminal(termios);
+      if (options.signal?.aborted) throw options.signal.reason;
+      const fatal = failures.find((failure) => failure.malformed || !index.isRelease(failure.index));
+      if (fatal) throw toError(fatal, index);
+      if (killed)
+        throw new LamellaError({
+          code: 'INIT_DIED',
+          message: `the monitor was killed by ${killed}`,
+          hint: 'What it held is released by the next command, or by `lamella sweep` now.',
+        });
+      const releaseFailures = failures.map((failure) => toError(failure, index) as SyscallError);
+      return { ...(exited ? { exited } : {}), values, ignored, releaseFailures };
+    } finally {
+      started.resolve(undefined);
+      options.signal?.removeEventListener('abort', onAbort);
+      frames.destroy();
+    }
+  };
+
+  return {
+    pid: child.pid ?? -1,
+    stdin: child.stdin,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    started: started.promise,
+    result: finish(),
+    frames,
+    control(op) {
+      if (frames.destroyed) return;
+      const writer = new FrameWriter(256);
+      writer.op(op);
+      frames.write(writer.take());
+    },
+  };
+}
+
+function toError(failure: Extract<Reply, { kind: 'failed' }>, index: ProgramIndex): LamellaError {
+  const op = failure.malformed ? undefined : index.op(failure.index);
+  if (op) return new SyscallError(op, failure.index, failure.errno);
+  const code = errnoName(failure.errno);
+  return new LamellaError({
+    code: 'INIT_REFUSED',
+    message: `lamella-init refused the program at op ${failure.index === 0xffffffff ? '0' : failure.index}: ${code}`,
+    hint:
+      code === 'EACCES' || code === 'EPERM'
+        ? 'It runs from a sealed memfd; sysctl vm.memfd_noexec=2 or a security module forbids that here.'
+        : 'This is a defect of the program, or lamella-init is of another version than @lamella/syscall.',
+  });
+}
+
+/** A monitor that died cannot give the terminal its settings back, so this process does. */
+async function restoreTerminal(termios: Buffer): Promise<void> {
+  await run(
+    [{ op: 'ioctl', fd: 0, request: IOCTL.TCSETS, argument: 0, argp: termios, ignore: ['ENOTTY', 'EIO', 'EBADF'] }],
+    { stdio: ['inherit', 'ignore', 'ignore'] },
+  );
+}
