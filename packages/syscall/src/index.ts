@@ -33,3 +33,4 @@ export {
   type StreamedRun,
 } from './run.js';
 export { SyscallError } from './syscall-error.js';
+export { mapSingleId } from './user-namespace.js';

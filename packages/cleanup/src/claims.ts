@@ -1,0 +1,37 @@
+import * as v from 'valibot';
+
+const absolute = v.pipe(v.string(), v.startsWith('/'));
+
+const ClaimSchema = v.variant('kind', [
+  /** A directory and all in it. */
+  v.object({ kind: v.literal('directory'), path: absolute }),
+  /** A mount that the host sees. `upperdir` tells it from somebody else's at the same place. */
+  v.object({ kind: v.literal('mount'), path: absolute, upperdir: v.optional(absolute) }),
+]);
+const JournalSchema = v.object({ version: v.literal(1), claims: v.array(ClaimSchema) });
+
+/** A resource outside of the container's namespaces, written down before it is made. */
+export type Claim =
+  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'mount'; readonly path: string; readonly upperdir?: string | undefined };
+
+/** The journal's text for a list of claims, in the order in which they will be made. */
+export function formatJournal(claims: readonly Claim[]): string {
+  return `${JSON.stringify({ version: 1, claims })}\n`;
+}
+
+/**
+ * The claims of a journal. A journal that was torn by a power cut claims nothing: what it would
+ * have named was not made yet, for it is written first.
+ */
+export function parseJournal(text: string): readonly Claim[] {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
+  const parsed = v.safeParse(JournalSchema, json);
+  return parsed.success ? parsed.output.claims : [];
+}

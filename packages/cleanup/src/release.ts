@@ -1,0 +1,23 @@
+import { AT_FDCWD, MNT, type Op, type Program } from '@lamella/syscall';
+import type { Claim } from './claims.js';
+import { type ContainerRecord, directoryOf } from './record.js';
+
+/** Ops that give one claim back. What is already gone is no failure. */
+function releaseOne(claim: Claim): Op {
+  switch (claim.kind) {
+    case 'mount':
+      return { op: 'umount2', target: claim.path, flags: MNT.DETACH | MNT.UMOUNT_NOFOLLOW, ignore: ['EINVAL', 'ENOENT'] };
+    case 'directory':
+      return { op: 'rmtree', dirfd: AT_FDCWD, pathname: claim.path };
+  }
+}
+
+/** Ops that give claims back, in the reverse order of their making. */
+export function release(claims: readonly Claim[]): Program {
+  return claims.toReversed().map(releaseOne);
+}
+
+/** The same, and then the container's own directory, journal and lock included. */
+export function releaseContainer(record: ContainerRecord, claims: readonly Claim[]): Program {
+  return [...release(claims), { op: 'rmtree', dirfd: AT_FDCWD, pathname: directoryOf(record) }];
+}

@@ -1,0 +1,128 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { AT_FDCWD, LOCK, O, type Program, run, SyscallError } from '@lamella/syscall';
+import { CleanupError } from './cleanup-error.js';
+import { type Claim, parseJournal } from './claims.js';
+import { type ContainerRecord, gateOf, journalOf, keptOf, lockOf } from './record.js';
+import { releaseContainer } from './release.js';
+
+export interface SweepResult {
+  /** Ids of dead containers whose traces are gone now. */
+  readonly released: readonly string[];
+  /** Ids of containers that live. */
+  readonly alive: readonly string[];
+  /** Ids of containers that are kept on purpose. */
+  readonly kept: readonly string[];
+  /** What could not be released, and why. */
+  readonly failed: readonly CleanupError[];
+}
+
+/**
+ * Release what dead containers left. Whether one is dead is asked of the kernel: its lock can be
+ * taken. Costs one readdir when there is nothing.
+ *
+ * @param containers absolute path of the directory of all containers; it need not exist
+ */
+export async function sweep(containers: string): Promise<SweepResult> {
+  const released: string[] = [];
+  const alive: string[] = [];
+  const kept: string[] = [];
+  const failed: CleanupError[] = [];
+  const names = (await readdir(containers).catch(absent)) ?? [];
+  const ids = names.filter((name) => !name.startsWith('.'));
+  const held = ids.length ? await heldLocks() : new Set<string>();
+  for (const id of ids) {
+    const record = { containers, id };
+    if (await isHeld(record, held)) alive.push(id);
+    else if (await exists(keptOf(record))) kept.push(id);
+    else {
+      const outcome = await releaseDead(record);
+      if (outcome === 'released') released.push(id);
+      else if (outcome === 'alive') alive.push(id);
+      else failed.push(outcome);
+    }
+  }
+  return { released, alive, kept, failed };
+}
+
+/**
+ * Take the lock of one container and, if that works, release it, kept or not. `alive` when its
+ * monitor holds the lock.
+ */
+export async function releaseDead(record: ContainerRecord): Promise<'released' | 'alive' | CleanupError> {
+  const claims = await ours(await readClaims(record));
+  const ops: Program = [
+    // A creator between mkdir and flock holds the gate; then this one is somebody's, not dead.
+    { op: 'openat', dirfd: AT_FDCWD, pathname: gateOf(record.containers), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: 5 },
+    { op: 'flock', fd: 5, operation: LOCK.EX | LOCK.NB },
+    { op: 'openat', dirfd: AT_FDCWD, pathname: lockOf(record), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: 6 },
+    { op: 'flock', fd: 6, operation: LOCK.EX | LOCK.NB },
+    { op: 'close', fd: 5 },
+    ...releaseContainer(record, claims),
+  ];
+  try {
+    await run(ops);
+    return 'released';
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    if (error.syscall === 'flock' && error.code === 'EAGAIN') return 'alive';
+    if (error.syscall === 'openat' && error.code === 'ENOENT') return 'released'; // another sweep was faster
+    return new CleanupError({
+      code: 'CLEANUP_INCOMPLETE',
+      message: `what container ${record.id} left cannot be released: ${error.message}`,
+      hint: 'Something still uses it. End that, then run `lamella sweep`.',
+      cause: error,
+    });
+  }
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined;
+  throw error;
+}
+
+async function exists(file: string): Promise<boolean> {
+  return (await stat(file).catch(absent)) !== undefined;
+}
+
+async function readClaims(record: ContainerRecord): Promise<readonly Claim[]> {
+  const text = await readFile(journalOf(record), 'utf8').catch(absent);
+  return text === undefined ? [] : parseJournal(text);
+}
+
+/** After a reboot somebody else's mount may be where ours was: leave that one alone. */
+async function ours(claims: readonly Claim[]): Promise<readonly Claim[]> {
+  if (!claims.some((claim) => claim.kind === 'mount')) return claims;
+  const info = await readFile('/proc/self/mountinfo', 'utf8');
+  const lines = info.split('\n').map((line) => line.split(' '));
+  return claims.filter((claim) => {
+    if (claim.kind !== 'mount') return true;
+    const point = escapeMountinfo(claim.path);
+    const line = lines.findLast((fields) => fields[4] === point);
+    if (!line) return false;
+    return claim.upperdir === undefined || line.join(' ').includes('overlay');
+  });
+}
+
+/** mountinfo writes space, tab, newline and backslash in octal (proc(5)). */
+function escapeMountinfo(name: string): string {
+  return name.replace(/[ \t\n\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
+}
+
+/** Inodes that /proc/locks says are flocked: a cheap yes, so that the living cost no process. */
+async function heldLocks(): Promise<Set<string>> {
+  const text = await readFile('/proc/locks', 'utf8').catch(absent);
+  const held = new Set<string>();
+  for (const line of (text ?? '').split('\n')) {
+    const match = /FLOCK\s+ADVISORY\s+\S+\s+\S+\s+([0-9a-f]+):([0-9a-f]+):(\d+)/.exec(line);
+    if (match) held.add(`${Number.parseInt(match[1] ?? '', 16)}:${Number.parseInt(match[2] ?? '', 16)}:${match[3]}`);
+  }
+  return held;
+}
+
+async function isHeld(record: ContainerRecord, held: ReadonlySet<string>): Promise<boolean> {
+  const lock = await stat(lockOf(record)).catch(absent);
+  if (!lock) return false;
+  const major = (lock.dev >> 8) & 0xfff;
+  const minor = (lock.dev & 0xff) | ((lock.dev >> 12) & 0xfff00);
+  return held.has(`${major}:${minor}:${lock.ino}`);
+}

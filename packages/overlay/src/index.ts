@@ -1,0 +1,7 @@
+export { diagnose } from './diagnose.js';
+export { hasLowerdirPlus, type OverlayFeatures, probeFeatures } from './features.js';
+export { mountOverlay, type OverlayMount } from './mount-overlay.js';
+export { escapePath, optionString } from './options.js';
+export { OverlayError } from './overlay-error.js';
+export { methodFor, overlayMount, type OverlayMethod } from './overlay-mount.js';
+export { MAX_LOWERDIRS, type OverlayOptions, type OverlayStack } from './stack.js';

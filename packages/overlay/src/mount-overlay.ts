@@ -1,0 +1,90 @@
+import { CLONE, mapSingleId, MS, type Op, type Program, run, start } from '@lamella/syscall';
+import { diagnose } from './diagnose.js';
+import { hasLowerdirPlus } from './features.js';
+import { methodFor, overlayMount, type OverlayMethod } from './overlay-mount.js';
+import { OverlayError } from './overlay-error.js';
+import type { OverlayStack } from './stack.js';
+
+/** A mounted stack. Disposing unmounts it; the directories stay. */
+export interface OverlayMount extends AsyncDisposable {
+  /** Where this process sees the merged view. */
+  readonly path: string;
+  readonly method: OverlayMethod;
+  unmount(): Promise<void>;
+}
+
+/**
+ * Mount a stack, visible on the host for root. For an ordinary user the mount lives in a user and
+ * mount namespace which a small process holds; `path` leads there through /proc, and the kernel
+ * takes the mount away with that process, whatever becomes of this one.
+ *
+ * @throws OverlayError with the reason, see the README
+ */
+export async function mountOverlay(stack: OverlayStack): Promise<OverlayMount> {
+  const root = process.geteuid?.() === 0;
+  const whole: OverlayStack = root ? stack : { ...stack, options: { userxattr: true, ...stack.options } };
+  const method = methodFor(whole, { lowerdirPlus: methodFor(whole, { lowerdirPlus: false }) === 'mount' || (await hasLowerdirPlus()) });
+  const ops = overlayMount(whole, method);
+  try {
+    return root ? await mountOnHost(whole, ops, method) : await mountPrivately(whole, ops, method);
+  } catch (error) {
+    throw await diagnose(error, whole);
+  }
+}
+
+async function mountOnHost(stack: OverlayStack, ops: Program, method: OverlayMethod): Promise<OverlayMount> {
+  await run(ops);
+  let mounted = true;
+  const unmount = async (): Promise<void> => {
+    if (!mounted) return;
+    mounted = false;
+    try {
+      await run([{ op: 'umount2', target: stack.merged, flags: 0 }]);
+    } catch (cause) {
+      mounted = true;
+      throw new OverlayError({
+        code: 'OVERLAY_BUSY',
+        message: `${stack.merged} cannot be unmounted: ${(cause as { code?: string }).code}`,
+        hint: 'A process still has a file or its directory there; end it and try again.',
+        cause,
+      });
+    }
+  };
+  return { path: stack.merged, method, unmount, [Symbol.asyncDispose]: unmount };
+}
+
+async function mountPrivately(stack: OverlayStack, ops: Program, method: OverlayMethod): Promise<OverlayMount> {
+  const ready: Op = { op: 'umask', mask: 0o22, reply: true };
+  const inside: Program = [
+    { op: 'prctl', option: 1, arg2: 9, arg3: 0, arg4: 0, arg5: 0 },
+    ...mapSingleId({ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }),
+    { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
+    ...ops,
+    ready,
+    { op: 'wait' },
+  ];
+  const mounted = Promise.withResolvers<void>();
+  const running = start([{ op: 'clone', flags: CLONE.NEWUSER | CLONE.NEWNS, monitor: 0, program: inside }], {
+    onReply: (reply) => {
+      if (reply.kind === 'ok') mounted.resolve();
+    },
+  });
+  await Promise.race([mounted.promise, running.result.then(() => undefined)]);
+  const holder = await holderOf(running.pid);
+  let open = true;
+  const unmount = async (): Promise<void> => {
+    if (!open) return;
+    open = false;
+    running.control({ op: 'go' });
+    await running.result;
+  };
+  return { path: `/proc/${holder}/root${stack.merged}`, method, unmount, [Symbol.asyncDispose]: unmount };
+}
+
+/** The one child of the monitor. */
+async function holderOf(monitor: number): Promise<number> {
+  const { readFile } = await import('node:fs/promises');
+  const children = await readFile(`/proc/${monitor}/task/${monitor}/children`, 'utf8');
+  return Number(children.trim().split(' ')[0]);
+}
+

@@ -1,0 +1,148 @@
+import {
+  AT_FDCWD, FSCONFIG, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, MOUNT_ATTR, MOVE_MOUNT, MS, O, type Op, type Program,
+  type SlotAllocator, slotAllocator,
+} from '@lamella/syscall';
+import { optionList, optionString } from './options.js';
+import { OverlayError } from './overlay-error.js';
+import { MAX_LOWERDIRS, type OverlayStack } from './stack.js';
+
+/** mount(2) copies one page of options, its final NUL included. */
+const PAGE = 4096;
+/** fsconfig(2) takes strings up to 255 bytes. */
+const FSCONFIG_STRING_MAX = 255;
+/** Descriptors of long-named directories get numbers from here on, so that they can be named. */
+const FIRST_NAMED_FD = 500;
+
+/**
+ * How a stack is told to the kernel. `mount`: one mount(2). `lowerdir+`: the new mount API, one
+ * call per layer, since 6.7. `descriptors`: mount(2) with layers named by descriptor number,
+ * relative to /proc/self/fd; needs nothing newer than /proc.
+ */
+export type OverlayMethod = 'mount' | 'lowerdir+' | 'descriptors';
+
+/** The method for a stack: the plainest that can express it. */
+export function methodFor(stack: OverlayStack, features: { readonly lowerdirPlus: boolean }): OverlayMethod {
+  if (Buffer.byteLength(optionString(stack)) < PAGE) return 'mount';
+  return features.lowerdirPlus ? 'lowerdir+' : 'descriptors';
+}
+
+/**
+ * The ops that mount a stack.
+ *
+ * @throws OverlayError `OVERLAY_NO_LOWER`, `OVERLAY_TOO_MANY_LOWERS`, `OVERLAY_NO_WORKDIR`,
+ * `OVERLAY_RELATIVE_PATH`
+ */
+export function overlayMount(
+  stack: OverlayStack,
+  method: OverlayMethod = methodFor(stack, { lowerdirPlus: false }),
+  slots: SlotAllocator = slotAllocator(),
+): Program {
+  check(stack);
+  switch (method) {
+    case 'mount':
+      return [mountOp(stack, optionString(stack))];
+    case 'lowerdir+':
+      return withNewApi(stack, slots);
+    case 'descriptors':
+      return withDescriptors(stack, slots);
+  }
+}
+
+function check(stack: OverlayStack): void {
+  const fail = (code: string, message: string, hint: string): never => {
+    throw new OverlayError({ code, message, hint });
+  };
+  if (stack.lowerdirs.length === 0)
+    fail('OVERLAY_NO_LOWER', 'an overlay needs at least one lower directory', 'Name the image layers in lowerdirs.');
+  if (stack.lowerdirs.length > MAX_LOWERDIRS)
+    fail(
+      'OVERLAY_TOO_MANY_LOWERS',
+      `${stack.lowerdirs.length} lower directories are more than the ${MAX_LOWERDIRS} that overlayfs joins`,
+      'Squash layers of the image.',
+    );
+  if ((stack.upperdir === undefined) !== (stack.workdir === undefined))
+    fail('OVERLAY_NO_WORKDIR', 'an upper directory and a work directory go together', 'Give both, or neither for a read-only view.');
+  for (const path of [...stack.lowerdirs, stack.upperdir, stack.workdir, stack.merged])
+    if (path !== undefined && !path.startsWith('/'))
+      fail('OVERLAY_RELATIVE_PATH', `${JSON.stringify(path)} is not an absolute path`, 'Resolve it before; programs run with / as their directory.');
+}
+
+function mountOp(stack: OverlayStack, data: string): Op {
+  const mountflags = (stack.flags ?? 0) | (stack.upperdir === undefined ? MS.RDONLY : 0);
+  return { op: 'mount', source: 'overlay', target: stack.merged, filesystemtype: 'overlay', mountflags, data };
+}
+
+/** Open a directory under a descriptor of a known number, so that a short string can name it. */
+function openAs(number: number, pathname: string, slots: SlotAllocator): Program {
+  const slot = slots();
+  return [
+    { op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot },
+    { op: 'dup3', fd: slot, newfd: number, flags: O.CLOEXEC },
+    { op: 'close', fd: slot },
+  ];
+}
+
+/** The named descriptors are not slots; this closes them all at once. */
+function closeNamed(count: number): Program {
+  return count ? [{ op: 'close_range', first: FIRST_NAMED_FD, last: FIRST_NAMED_FD + count - 1, flags: 0 }] : [];
+}
+
+function withNewApi(stack: OverlayStack, slots: SlotAllocator): Program {
+  const ops: Op[] = [];
+  let named = 0;
+  const nameOf = (path: string): string => {
+    if (Buffer.byteLength(path) <= FSCONFIG_STRING_MAX) return path;
+    const number = FIRST_NAMED_FD + named++;
+    ops.push(...openAs(number, path, slots));
+    return `/proc/self/fd/${number}`;
+  };
+  const context = slots();
+  const mount = slots();
+  const set = (key: string, value: string | null): Op => ({
+    op: 'fsconfig', fd: context, cmd: value === null ? FSCONFIG.SET_FLAG : FSCONFIG.SET_STRING, key, value, aux: -1,
+  });
+  const settings: Op[] = [set('source', 'overlay')];
+  for (const lower of stack.lowerdirs) settings.push(set('lowerdir+', nameOf(lower)));
+  if (stack.upperdir !== undefined) settings.push(set('upperdir', nameOf(stack.upperdir)));
+  if (stack.workdir !== undefined) settings.push(set('workdir', nameOf(stack.workdir)));
+  for (const [key, value] of optionList(stack.options)) settings.push(set(key, value ?? null));
+  if (stack.upperdir === undefined) settings.push(set('ro', null));
+  const flags = stack.flags ?? 0;
+  const attributes =
+    (flags & MS.NODEV ? MOUNT_ATTR.NODEV : 0) | (flags & MS.NOSUID ? MOUNT_ATTR.NOSUID : 0) |
+    (flags & MS.NOEXEC ? MOUNT_ATTR.NOEXEC : 0) | (flags & MS.RDONLY ? MOUNT_ATTR.RDONLY : 0);
+  ops.push(
+    { op: 'fsopen', fsname: 'overlay', flags: FSOPEN_CLOEXEC, out: context },
+    ...settings,
+    { op: 'fsconfig', fd: context, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
+    { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: attributes, out: mount },
+    { op: 'move_mount', from_dirfd: mount, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: stack.merged, flags: MOVE_MOUNT.F_EMPTY_PATH },
+    { op: 'close', fd: mount },
+    { op: 'close', fd: context },
+    ...closeNamed(named),
+  );
+  return ops;
+}
+
+function withDescriptors(stack: OverlayStack, slots: SlotAllocator): Program {
+  const ops: Op[] = [];
+  let named = 0;
+  const nameOf = (path: string): string => {
+    const number = FIRST_NAMED_FD + named++;
+    ops.push(...openAs(number, path, slots));
+    return String(number);
+  };
+  const short: OverlayStack = {
+    ...stack,
+    lowerdirs: stack.lowerdirs.map(nameOf),
+    ...(stack.upperdir === undefined ? {} : { upperdir: nameOf(stack.upperdir) }),
+    ...(stack.workdir === undefined ? {} : { workdir: nameOf(stack.workdir) }),
+  };
+  return [
+    ...ops,
+    { op: 'chdir', path: '/proc/self/fd' },
+    mountOp(short, optionString(short)),
+    { op: 'chdir', path: '/' },
+    ...closeNamed(named),
+  ];
+}

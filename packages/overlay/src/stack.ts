@@ -1,0 +1,29 @@
+/** Mount options of overlayfs (Documentation/filesystems/overlayfs.rst). */
+export interface OverlayOptions {
+  /** Keep whiteout and opaque marks in `user.overlay.*`: needed in a user namespace, since 5.11. */
+  readonly userxattr?: boolean;
+  readonly index?: boolean;
+  readonly metacopy?: boolean;
+  readonly redirect_dir?: 'on' | 'off' | 'follow' | 'nofollow';
+  readonly xino?: 'on' | 'off' | 'auto';
+  /** Skip syncs; such an upper may only be thrown away. */
+  readonly volatile?: boolean;
+}
+
+/** Layers, and where they are to be joined. Every path is absolute. */
+export interface OverlayStack {
+  /** Read-only layers, the topmost first; 1 to 500 of them. */
+  readonly lowerdirs: readonly string[];
+  /** The private writable layer; without one the mount is read-only. */
+  readonly upperdir?: string;
+  /** An empty directory on the same filesystem as `upperdir`. */
+  readonly workdir?: string;
+  /** The directory which becomes the merged view. */
+  readonly merged: string;
+  readonly options?: OverlayOptions;
+  /** mount(2) flags, e.g. `MS.NODEV`. */
+  readonly flags?: number;
+}
+
+/** Overlayfs takes no more (OVL_MAX_STACK). */
+export const MAX_LOWERDIRS = 500;
