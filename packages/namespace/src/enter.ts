@@ -1,0 +1,127 @@
+import {
+  AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, mapSingleId, MNT, MONITOR_INPUT, MONITOR_RAW, MOUNT_ATTR, MS, O, type Op, PR, type Program,
+  RLIMIT, type SlotAllocator, slotAllocator,
+} from '@lamella/syscall';
+import { DEFAULT_CAPABILITIES, prctl } from './capabilities.js';
+import { execute } from './command.js';
+import { become } from './identity.js';
+import { loopbackUp } from './loopback.js';
+import { DEFAULT_MOUNTS } from './mount.js';
+import { mountAll } from './mount-program.js';
+import { NamespaceError } from './namespace-error.js';
+import { cloneFlags, defaultNamespaces } from './namespace-flags.js';
+import type { ProcessSpec, Rlimit } from './process-spec.js';
+import { openTerminal, takeTerminal } from './terminal.js';
+
+const SIGKILL = 9;
+/** The group of terminals (devpts `gid=5`) in every distribution. */
+const TTY_GROUP = 5;
+
+/**
+ * The ops that put a process into a container: one `setsid`, so that the user's terminal signals
+ * nobody but Node, then one `clone`, whose caller stays as the monitor.
+ *
+ * @throws NamespaceError `COMMAND_MISSING`, `RLIMIT_UNKNOWN`, `HOSTNAME_INVALID`,
+ * `TERMINAL_WITHOUT_DEVPTS`
+ */
+export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator()): Program {
+  const namespaces = spec.namespaces ?? defaultNamespaces();
+  const monitor =
+    (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) | (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0);
+  return [
+    // A group leader cannot, and need not: nobody's terminal signals it.
+    { op: 'setsid', ignore: ['EPERM'] },
+    { op: 'clone', flags: cloneFlags(namespaces), monitor, program: inside(spec, slots) },
+  ];
+}
+
+function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
+  const namespaces = spec.namespaces ?? defaultNamespaces();
+  const user = spec.user ?? { uid: 0, gid: 0 };
+  const userNamespace = namespaces.user === true;
+  const root = slots();
+  const directory = slots();
+  const { ops: mounts, dev, devpts } = mountAll(spec.mounts ?? DEFAULT_MOUNTS, {
+    slots, root, userNamespace, hostNetwork: !namespaces.net,
+  });
+  const slave = slots();
+  if (spec.terminal && devpts === undefined)
+    throw new NamespaceError({
+      code: 'TERMINAL_WITHOUT_DEVPTS', message: 'a terminal was asked for, but no devpts is among the mounts',
+      hint: "Add { type: 'devpts', destination: '/dev/pts' }.",
+    });
+  return [
+    prctl(PR.SET_PDEATHSIG, SIGKILL),
+    ...(userNamespace ? mapSingleId({ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }) : []),
+    { op: 'umask', mask: 0 },
+    { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
+    ...(spec.prepare ?? []),
+    ...(spec.mounted ? [] : bindOntoItself(spec.rootfs)),
+    { op: 'openat', dirfd: AT_FDCWD, pathname: spec.rootfs, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
+    ...mounts,
+    { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: directory, pathname: spec.cwd ?? '/' },
+    ...(spec.terminal && devpts !== undefined
+      ? openTerminal({ dev, devpts }, spec.terminal, { uid: user.uid, group: userNamespace ? user.gid : TTY_GROUP }, slave, slots)
+      : []),
+    ...pivot(root),
+    { op: 'fchdir', fd: directory },
+    ...(spec.readonlyRoot ? [readonlyRoot] : []),
+    ...(namespaces.uts && spec.hostname !== undefined ? [hostname(spec.hostname)] : []),
+    ...(namespaces.net ? loopbackUp(slots) : []),
+    ...(spec.rlimits ?? []).map(setrlimit),
+    ...become(user, spec.capabilities ?? DEFAULT_CAPABILITIES, {
+      noNewPrivileges: spec.noNewPrivileges ?? true, singleId: userNamespace,
+    }),
+    { op: 'umask', mask: spec.umask ?? 0o022 },
+    // Changing ids cleared it.
+    prctl(PR.SET_PDEATHSIG, SIGKILL),
+    ...(spec.init ? [{ op: 'init' } as const] : []),
+    { op: 'setsid' },
+    ...(spec.terminal ? takeTerminal(slave) : []),
+    { op: 'close_range', first: 3, last: 0xffffffff, flags: CLOSE_RANGE_CLOEXEC },
+    ...execute(spec.args, spec.env ?? {}),
+  ];
+}
+
+/** pivot_root(2) wants a mount; devices in a plain directory would be real ones. */
+function bindOntoItself(rootfs: string): Program {
+  return [
+    { op: 'mount', source: rootfs, target: rootfs, filesystemtype: null, mountflags: MS.BIND | MS.REC, data: null },
+    {
+      op: 'mount_setattr', dirfd: AT_FDCWD, pathname: rootfs, flags: AT.RECURSIVE, attr_set: MOUNT_ATTR.NODEV, attr_clr: 0,
+      propagation: 0, userns_fd: -1,
+    },
+  ];
+}
+
+/** Swap the root without naming any directory inside it (pivot_root(2), "pivot_root(".", ".")"). */
+function pivot(root: number): Program {
+  return [
+    { op: 'fchdir', fd: root },
+    { op: 'pivot_root', new_root: '.', put_old: '.' },
+    { op: 'umount2', target: '.', flags: MNT.DETACH },
+    { op: 'chdir', path: '/' },
+    { op: 'close', fd: root },
+  ];
+}
+
+const readonlyRoot: Op = {
+  op: 'mount_setattr', dirfd: AT_FDCWD, pathname: '/', flags: 0, attr_set: MOUNT_ATTR.RDONLY, attr_clr: 0, propagation: 0, userns_fd: -1,
+};
+
+function hostname(name: string): Op {
+  if (!name || Buffer.byteLength(name) > 64 || name.includes('\0'))
+    throw new NamespaceError({
+      code: 'HOSTNAME_INVALID', message: `'${name}' cannot be a host name`, hint: 'It has 1 to 64 bytes (sethostname(2)).',
+    });
+  return { op: 'sethostname', name };
+}
+
+function setrlimit({ name, soft, hard }: Rlimit): Op {
+  const resource = RLIMIT[name];
+  if (resource === undefined)
+    throw new NamespaceError({
+      code: 'RLIMIT_UNKNOWN', message: `there is no resource limit '${name}'`, hint: `Known are ${Object.keys(RLIMIT).join(', ')}.`,
+    });
+  return { op: 'setrlimit', resource, rlim_cur: soft, rlim_max: hard };
+}

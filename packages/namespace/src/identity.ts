@@ -1,0 +1,24 @@
+import { PR, type Program } from '@lamella/syscall';
+import { type CapabilityName, dropBounding, prctl, setCapabilities } from './capabilities.js';
+import type { Identity } from './process-spec.js';
+
+/**
+ * Ops that give up what the process is not to have, in the one order that works: the bounding set
+ * while SETPCAP is still there, groups before the user, capabilities last.
+ */
+export function become(
+  user: Identity,
+  capabilities: readonly CapabilityName[],
+  { noNewPrivileges, singleId }: { readonly noNewPrivileges: boolean; readonly singleId: boolean },
+): Program {
+  const groups = user.groups ?? [];
+  return [
+    ...dropBounding(capabilities),
+    // With one mapped id setgroups(2) is denied for good, and there is no other group to be in.
+    ...(singleId ? [] : [{ op: 'setgroups', list: groups } as const]),
+    { op: 'setresgid', rgid: user.gid, egid: user.gid, sgid: user.gid },
+    { op: 'setresuid', ruid: user.uid, euid: user.uid, suid: user.uid },
+    ...(user.uid === 0 ? [setCapabilities(capabilities)] : []),
+    ...(noNewPrivileges ? [prctl(PR.SET_NO_NEW_PRIVS, 1)] : []),
+  ];
+}

@@ -1,0 +1,150 @@
+import {
+  AT, AT_FDCWD, FSCONFIG, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, MOUNT_ATTR, MOVE_MOUNT, OPEN_TREE, type Op, type Program,
+  type SlotAllocator,
+} from '@lamella/syscall';
+import { deviceNodes } from './devices.js';
+import { masked } from './masks.js';
+import type { BindMount, Mount, TmpfsMount } from './mount.js';
+
+/** What the mounts of one container share while their program is being written. */
+export interface MountContext {
+  readonly slots: SlotAllocator;
+  /** Slot of the container's root. */
+  readonly root: number;
+  /** In a user namespace no device node can be made and no sysfs of the host's network mounted. */
+  readonly userNamespace: boolean;
+  readonly hostNetwork: boolean;
+}
+
+/** The ops of a list of mounts, and the slots of those that others refer to. */
+export interface Mounted {
+  readonly ops: Program;
+  readonly dev?: number;
+  readonly devpts?: number;
+}
+
+const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
+
+/** Make a filesystem that is mounted nowhere yet; its slot is `out`. */
+export function detached(
+  fsname: string,
+  options: readonly (readonly [key: string, value: string])[],
+  attributes: number,
+  out: number,
+  slots: SlotAllocator,
+): Program {
+  const context = slots();
+  return [
+    { op: 'fsopen', fsname, flags: FSOPEN_CLOEXEC, out: context },
+    ...options.map(([key, value]): Op => ({ op: 'fsconfig', fd: context, cmd: FSCONFIG.SET_STRING, key, value, aux: -1 })),
+    { op: 'fsconfig', fd: context, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
+    { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: attributes, out },
+    { op: 'close', fd: context },
+  ];
+}
+
+/** Attach a detached mount at a path inside the root, which is made when missing. */
+export function attach(
+  mount: number,
+  destination: string,
+  directory: boolean,
+  { root, slots }: Pick<MountContext, 'root' | 'slots'>,
+  options: { readonly ignore?: readonly string[] } = {},
+): Program {
+  const target = slots();
+  return [
+    { op: 'mkpath', rootfd: root, directory: directory ? 1 : 0, mode: directory ? 0o755 : 0o644, out: target, pathname: destination, ...options },
+    {
+      op: 'move_mount', from_dirfd: mount, from_pathname: '', to_dirfd: target, to_pathname: '',
+      flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH, ...options,
+    },
+    { op: 'close', fd: target, ...options },
+  ];
+}
+
+/** Mount all, in order; every mount is made detached, then attached to a descriptor. */
+export function mountAll(mounts: readonly Mount[], context: MountContext): Mounted {
+  const ops: Op[] = [];
+  const later: Op[] = [];
+  let dev: number | undefined;
+  let devpts: number | undefined;
+  let proc: number | undefined;
+  let sys: number | undefined;
+  const { slots } = context;
+  const fresh = (fsname: string, options: readonly (readonly [string, string])[], attributes: number, destination: string): number => {
+    const slot = slots();
+    ops.push(...detached(fsname, options, attributes, slot, slots), ...attach(slot, destination, true, context));
+    return slot;
+  };
+  for (const mount of mounts) {
+    switch (mount.type) {
+      case 'proc':
+        proc = fresh('proc', [], QUIET, mount.destination);
+        break;
+      case 'sysfs':
+        if (context.userNamespace && context.hostNetwork) {
+          ops.push(...bind({ type: 'bind', source: '/sys', destination: mount.destination, directory: true, readonly: true }, context));
+        } else sys = fresh('sysfs', [], QUIET | MOUNT_ATTR.RDONLY, mount.destination);
+        break;
+      case 'mqueue':
+        ops.push({ op: 'close', fd: fresh('mqueue', [], QUIET, mount.destination) });
+        break;
+      case 'dev':
+        dev = fresh('tmpfs', [['mode', '755'], ['size', '65536k']], MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, mount.destination);
+        ops.push(...deviceNodes(dev, context));
+        break;
+      case 'devpts': {
+        const owner: (readonly [string, string])[] = context.userNamespace ? [] : [['gid', '5']];
+        devpts = fresh('devpts', [...owner, ['mode', '620'], ['ptmxmode', '666']], MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, mount.destination);
+        break;
+      }
+      case 'tmpfs':
+        ops.push({ op: 'close', fd: fresh('tmpfs', tmpfsOptions(mount), tmpfsAttributes(mount), mount.destination) });
+        break;
+      case 'bind':
+        ops.push(...bind(mount, context));
+        break;
+    }
+  }
+  if (dev !== undefined) later.push(...masked({ proc, sys, dev }, slots));
+  return {
+    ops: [...ops, ...later],
+    ...(dev === undefined ? {} : { dev }),
+    ...(devpts === undefined ? {} : { devpts }),
+  };
+}
+
+function tmpfsOptions(mount: TmpfsMount): (readonly [string, string])[] {
+  const options: (readonly [string, string])[] = [['mode', mount.mode ?? '1777']];
+  if (mount.size !== undefined) options.push(['size', mount.size]);
+  if (mount.uid !== undefined) options.push(['uid', String(mount.uid)]);
+  if (mount.gid !== undefined) options.push(['gid', String(mount.gid)]);
+  if (mount.nrInodes !== undefined) options.push(['nr_inodes', mount.nrInodes]);
+  return options;
+}
+
+function tmpfsAttributes(mount: TmpfsMount): number {
+  return (
+    (mount.exec ? 0 : MOUNT_ATTR.NOEXEC) |
+    (mount.suid ? 0 : MOUNT_ATTR.NOSUID) |
+    (mount.dev ? 0 : MOUNT_ATTR.NODEV) |
+    (mount.readonly ? MOUNT_ATTR.RDONLY : 0)
+  );
+}
+
+/** A piece of the host inside: without devices and set-user-id, read-only all the way down if asked. */
+function bind(mount: BindMount, context: MountContext): Program {
+  const tree = context.slots();
+  const missing = mount.optional ? { ignore: ['ENOENT'] } : {};
+  const empty = mount.optional ? { ignore: ['EBADF'] } : {};
+  return [
+    { op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE, out: tree, ...missing },
+    {
+      op: 'mount_setattr', dirfd: tree, pathname: '', flags: AT.EMPTY_PATH | AT.RECURSIVE,
+      attr_set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | (mount.readonly ? MOUNT_ATTR.RDONLY : 0),
+      attr_clr: 0, propagation: 0, userns_fd: -1, ...empty,
+    },
+    ...attach(tree, mount.destination, mount.directory, context, empty),
+    { op: 'close', fd: tree, ...empty },
+  ];
+}

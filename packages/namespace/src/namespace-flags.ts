@@ -1,0 +1,21 @@
+import { CLONE } from '@lamella/syscall';
+import type { Namespaces } from './process-spec.js';
+
+/** The namespaces of a spec that names none. */
+export function defaultNamespaces(): Namespaces {
+  return { user: process.geteuid?.() !== 0, pid: true, uts: true, ipc: true, net: true, cgroup: true };
+}
+
+/** CLONE_NEW* flags; a mount namespace always, for the root is pivoted in it. */
+export function cloneFlags(namespaces: Namespaces): number {
+  return (
+    CLONE.NEWNS +
+    (namespaces.user ? CLONE.NEWUSER : 0) +
+    (namespaces.pid ? CLONE.NEWPID : 0) +
+    (namespaces.uts ? CLONE.NEWUTS : 0) +
+    (namespaces.ipc ? CLONE.NEWIPC : 0) +
+    (namespaces.net ? CLONE.NEWNET : 0) +
+    (namespaces.cgroup ? CLONE.NEWCGROUP : 0) +
+    (namespaces.time ? CLONE.NEWTIME : 0)
+  );
+}

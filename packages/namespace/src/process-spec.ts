@@ -1,0 +1,78 @@
+import type { Program } from '@lamella/syscall';
+import type { CapabilityName } from './capabilities.js';
+import type { Mount } from './mount.js';
+
+/** The kinds of namespaces (namespaces(7)); a new one of each that is true. */
+export interface Namespaces {
+  /**
+   * One id of the caller's, mapped to root inside: what an ordinary user needs, and may have,
+   * to make the others.
+   */
+  readonly user?: boolean;
+  readonly pid?: boolean;
+  readonly uts?: boolean;
+  readonly ipc?: boolean;
+  readonly net?: boolean;
+  readonly cgroup?: boolean;
+  readonly time?: boolean;
+}
+
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. */
+  readonly groups?: readonly number[];
+}
+
+export interface Rlimit {
+  /** As `ulimit` and Docker name it: `nofile`, `nproc`, … */
+  readonly name: string;
+  /** -1 is unlimited. */
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** A process in a container, completely: {@link enter} makes a program of it. */
+export interface ProcessSpec {
+  /** The command and its arguments. A command without `/` is looked for in `env.PATH`. */
+  readonly args: readonly string[];
+  /** Absolute path, on the host, of the directory that becomes `/`. */
+  readonly rootfs: string;
+  /**
+   * Whether `rootfs` is a mount of its own already (or `prepare` makes it one). Else it is bound
+   * onto itself, without devices, inside the container's mount namespace.
+   */
+  readonly mounted?: boolean;
+  /** Ops that run in the new mount namespace before anything else: they mount the rootfs. */
+  readonly prepare?: Program;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Absolute, inside; made when missing. Default `/`. */
+  readonly cwd?: string;
+  /** Default: all but `time`, and `user` when the caller is not root. A mount namespace always. */
+  readonly namespaces?: Namespaces;
+  /** Default {@link DEFAULT_MOUNTS}. */
+  readonly mounts?: readonly Mount[];
+  readonly hostname?: string;
+  /** Default root. */
+  readonly user?: Identity;
+  /** Default 0o022. */
+  readonly umask?: number;
+  readonly rlimits?: readonly Rlimit[];
+  /** Default {@link DEFAULT_CAPABILITIES}; a process that is not root gets none of them. */
+  readonly capabilities?: readonly CapabilityName[];
+  /** Default true: nothing executed gains privileges (PR_SET_NO_NEW_PRIVS). */
+  readonly noNewPrivileges?: boolean;
+  /** Make `/` itself read-only. */
+  readonly readonlyRoot?: boolean;
+  /** Keep a small process as pid 1 which reaps orphans and passes signals on. */
+  readonly init?: boolean;
+  /** A terminal of its own, with this size. */
+  readonly terminal?: { readonly rows: number; readonly columns: number };
+  /** What the monitor does with its stdin while there is a terminal. */
+  readonly input?: {
+    /** Type it into the terminal. */
+    readonly forward: boolean;
+    /** It is a terminal itself: set it raw meanwhile. */
+    readonly raw: boolean;
+  };
+}

@@ -1,0 +1,183 @@
+import { constants } from 'node:os';
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type Program, type Reply, start, type StdioOption, SyscallError } from '@lamella/syscall';
+import { NamespaceError } from './namespace-error.js';
+import type { ProcessResult } from './process-result.js';
+
+export interface ProcessOptions {
+  /** stdin, stdout and stderr. Default: ignored, collected, collected. */
+  readonly stdio?: readonly [StdioOption, StdioOption, StdioOption];
+  /** Written to stdin, which is a pipe then. */
+  readonly input?: string | Uint8Array | Readable;
+  /** Milliseconds after which everything in the container is killed and the result says `timedOut`. */
+  readonly timeout?: number;
+  /** Aborting kills everything in the container and rejects when it is gone. */
+  readonly signal?: AbortSignal;
+  /** How collected output is returned. Default text. */
+  readonly encoding?: 'utf8' | 'buffer';
+  /** Bytes collected per stream before the container is killed. Default 100 million. */
+  readonly maxBuffer?: number;
+}
+
+/** A process in a container, from its start to the release of all it used. */
+export interface ContainerProcess {
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  /** The host's pid of the container's init, once it has executed; undefined if it never does. */
+  readonly started: Promise<number | undefined>;
+  readonly result: Promise<ProcessResult>;
+  /** Send a signal to the container's init. */
+  kill(signal?: NodeJS.Signals | number): void;
+  /** Change the size of its terminal. */
+  resize(rows: number, columns: number): void;
+}
+
+/**
+ * Run a program that {@link enter} (and the engine around it) made.
+ *
+ * @param args the command, for the result and for errors
+ * @throws (by `result`) NamespaceError `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`, and others
+ * that explain a failed call; SyscallError; the AbortSignal's reason
+ */
+export function launch(program: Program, args: readonly string[], options: ProcessOptions = {}): ContainerProcess {
+  const began = performance.now();
+  const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'pipe', 'pipe'];
+  let denied = false;
+  const running = start(program, {
+    stdio: [options.input === undefined ? stdin : 'pipe', stdout, stderr],
+    ...(options.signal ? { signal: options.signal } : {}),
+    onReply: (reply: Reply) => {
+      if (reply.kind === 'ignored' && reply.errno === constants.errno.EACCES) denied = true;
+    },
+  });
+  const kill = (signal: NodeJS.Signals | number = 'SIGTERM'): void =>
+    running.control({ op: 'signal', signo: typeof signal === 'number' ? signal : constants.signals[signal] });
+  let timedOut = false;
+  let isMaxBuffer = false;
+  const overflow = (): void => {
+    isMaxBuffer = true;
+    kill('SIGKILL');
+  };
+  const limit = options.maxBuffer ?? 100_000_000;
+  const collecting = [running.stdout, running.stderr].map((stream) => (stream ? collect(stream, limit, overflow) : undefined));
+  const timer =
+    options.timeout === undefined
+      ? undefined
+      : setTimeout(() => {
+          timedOut = true;
+          kill('SIGKILL');
+        }, options.timeout);
+  if (options.input !== undefined && running.stdin) void feed(options.input, running.stdin);
+
+  const finish = async (): Promise<ProcessResult> => {
+    try {
+      const { exited, releaseFailures } = await running.result;
+      const [out, err] = await Promise.all(collecting);
+      const status = exited?.status ?? 0;
+      const signal = exited?.signal ? signalName(exited.signal) : undefined;
+      const decode = (buffer: Buffer | undefined): string | Uint8Array | undefined =>
+        buffer && (options.encoding === 'buffer' ? buffer : buffer.toString('utf8').replace(/\r?\n$/, ''));
+      return {
+        command: args.map(quote).join(' '),
+        exitCode: signal ? undefined : status,
+        signal,
+        stdout: decode(out),
+        stderr: decode(err),
+        durationMs: performance.now() - began,
+        failed: status !== 0 || signal !== undefined,
+        timedOut,
+        isMaxBuffer,
+        releaseFailures,
+      };
+    } catch (error) {
+      throw explainFailure(error, args, denied);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return {
+    stdin: options.input === undefined ? running.stdin : null,
+    stdout: running.stdout,
+    stderr: running.stderr,
+    started: running.started,
+    result: finish(),
+    kill,
+    resize: (rows, columns) => running.control({ op: 'resize', rows, columns }),
+  };
+}
+
+async function collect(stream: Readable, limit: number, overflow: () => void): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  stream.on('data', (chunk: Buffer) => {
+    const room = limit - length;
+    if (room > 0) chunks.push(chunk.length > room ? chunk.subarray(0, room) : chunk);
+    length += chunk.length;
+    if (chunk.length > room && room > 0) overflow();
+  });
+  await new Promise((resolve) => stream.once('close', resolve));
+  return Buffer.concat(chunks);
+}
+
+/** A process may end, or close its stdin, before it has read everything: that is no failure. */
+async function feed(input: string | Uint8Array | Readable, stdin: Writable): Promise<void> {
+  try {
+    if (typeof input === 'string' || input instanceof Uint8Array) {
+      stdin.on('error', () => stdin.destroy());
+      stdin.end(input);
+    } else await pipeline(input, stdin);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'EPIPE' && code !== 'ERR_STREAM_PREMATURE_CLOSE' && code !== 'ECONNRESET') throw error;
+  }
+}
+
+function signalName(signo: number): NodeJS.Signals {
+  const name = Object.entries(constants.signals).find(([, value]) => value === signo)?.[0];
+  return (name ?? `SIGRTMIN+${signo - 34}`) as NodeJS.Signals;
+}
+
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** Say what a failed call means for somebody who wanted a container. */
+function explainFailure(error: unknown, args: readonly string[], denied: boolean): unknown {
+  if (!(error instanceof SyscallError)) return error;
+  const command = args[0] ?? '';
+  const make = (code: string, message: string, hint: string): NamespaceError => new NamespaceError({ code, message, hint, cause: error });
+  switch (error.op.op) {
+    case 'execve':
+      if (error.code === 'ENOENT' && !denied)
+        return make('COMMAND_NOT_FOUND', `${command}: not found in the container`, 'It is not in the PATH there, or the loader it needs is missing from the image.');
+      if (error.code === 'ENOTDIR' && !denied) return make('COMMAND_NOT_FOUND', `${command}: not found in the container`, 'A part of its path is not a directory.');
+      if (error.code === 'E2BIG') return make('COMMAND_TOO_LONG', `${command}: the arguments and environment are too long`, 'Pass long data by stdin or a file.');
+      return make('COMMAND_NOT_EXECUTABLE', `${command}: cannot be executed in the container: ${denied ? 'EACCES' : error.code}`, error.code === 'ENOEXEC' ? 'It is made for another architecture, or a script without a #! line.' : 'Check its mode and owner in the image.');
+    case 'clone':
+      if (error.code === 'EPERM' || error.code === 'ENOSPC' || error.code === 'EUSERS')
+        return make('NAMESPACE_BLOCKED', `new namespaces are not allowed here: ${error.code}`, 'Run as root, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0.');
+      if (error.code === 'EINVAL') return make('NAMESPACE_UNSUPPORTED', 'this kernel lacks one of the namespaces asked for', 'See `lamella doctor`.');
+      return error;
+    case 'fsmount':
+      if (error.code === 'EPERM')
+        return make('MOUNT_MASKED', 'a fresh /proc or /sys cannot be mounted in this user namespace: EPERM', 'The one outside has hidden parts, as in Docker or Kubernetes. Run as root there, or unmask it (docker run --security-opt systempaths=unconfined).');
+      return error;
+    case 'mkpath':
+      if (error.code === 'ENOTDIR') return make('MOUNT_TARGET_INVALID', `${String(error.op.pathname)} in the container is not a directory`, 'A directory goes on a directory, a file on a file.');
+      if (error.code === 'EROFS') return make('MOUNT_TARGET_MISSING', `${String(error.op.pathname)} is missing in a read-only root`, 'Create it in the image.');
+      return error;
+    case 'open_tree':
+      if (error.code === 'ENOENT') return make('BIND_SOURCE_MISSING', `${String(error.op.pathname)} does not exist on the host`, 'Create it first.');
+      return error;
+    case 'setrlimit':
+      return make('RLIMIT_DENIED', `a resource limit cannot be set: ${error.code}`, 'Above the hard limit of this process only CAP_SYS_RESOURCE can go.');
+    case 'setresuid':
+    case 'setresgid':
+      if (error.code === 'EINVAL') return make('USER_UNMAPPED', 'that user does not exist in this user namespace', 'An ordinary user has one id here, which is root inside; other users need root.');
+      return error;
+    default:
+      return error;
+  }
+}
