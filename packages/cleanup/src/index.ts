@@ -1,7 +1,6 @@
 export { claim } from './claim.js';
 export { type Claim, formatJournal, parseJournal } from './claims.js';
 export { CleanupError } from './cleanup-error.js';
-export { type HeldLock, lockFile } from './lock.js';
 export { type ContainerRecord, directoryOf, journalOf, keptOf, lockOf } from './record.js';
 export { release, releaseContainer } from './release.js';
 export { releaseDead, sweep, type SweepResult } from './sweep.js';

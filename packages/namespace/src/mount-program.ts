@@ -36,7 +36,8 @@ export function detached(
   const context = slots();
   return [
     { op: 'fsopen', fsname, flags: FSOPEN_CLOEXEC, out: context },
-    ...options.map(([key, value]): Op => ({ op: 'fsconfig', fd: context, cmd: FSCONFIG.SET_STRING, key, value, aux: -1 })),
+    // What /proc/mounts shows as the device.
+    ...([['source', fsname], ...options] as const).map(([key, value]): Op => ({ op: 'fsconfig', fd: context, cmd: FSCONFIG.SET_STRING, key, value, aux: -1 })),
     { op: 'fsconfig', fd: context, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
     { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: attributes, out },
     { op: 'close', fd: context },

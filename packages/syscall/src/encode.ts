@@ -5,9 +5,9 @@ import type { Bytes, ControlOp, Op, Program } from './op.js';
 /** The longest frame the interpreter takes, in bytes. */
 export const FRAME_MAX = 0x100000;
 
-const OPTIONAL = 1;
-const REPLY = 2;
-const REPLACE = 4;
+/** Flags of a frame's header, for users of {@link FrameWriter}. */
+export const FRAME_FLAGS = { OPTIONAL: 1, REPLY: 2, REPLACE: 4 } as const;
+
 const NULL_STRING = 0xffffffff;
 const SHAPES: Readonly<Record<string, OpShape>> = OPCODES;
 
@@ -20,11 +20,12 @@ export class FrameWriter {
   #buffer: Buffer;
   #at = 0;
   #start = 0;
+  readonly #spare: Buffer[] = [];
   /** The index the next frame gets. */
   index = 0;
 
   constructor(capacity = 65536) {
-    this.#buffer = Buffer.allocUnsafe(capacity);
+    this.#buffer = Buffer.allocUnsafeSlow(capacity);
   }
 
   get length(): number {
@@ -33,7 +34,7 @@ export class FrameWriter {
 
   #room(bytes: number): void {
     if (this.#at + bytes <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#at + bytes));
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#at + bytes));
     this.#buffer.copy(larger, 0, 0, this.#at);
     this.#buffer = larger;
   }
@@ -92,6 +93,15 @@ export class FrameWriter {
     this.#buffer[this.#at++] = 0;
   }
 
+  /** The same from a string of bytes (latin1), as the names in archives are held. */
+  binary(value: string): void {
+    this.#room(5 + value.length);
+    this.#buffer.write(value, this.#at + 4, value.length, 'latin1');
+    this.#buffer.writeUInt32LE(value.length, this.#at);
+    this.#at += 4 + value.length;
+    this.#buffer[this.#at++] = 0;
+  }
+
   end(): void {
     const length = this.#at - this.#start;
     if (length > FRAME_MAX) {
@@ -111,7 +121,7 @@ export class FrameWriter {
     const ignored = (options.ignore ?? []).map(errnoNumber);
     this.begin(
       shape.code,
-      (ignored.length ? OPTIONAL : 0) | (options.reply ? REPLY : 0) | (options.replace ? REPLACE : 0),
+      (ignored.length ? FRAME_FLAGS.OPTIONAL : 0) | (options.reply ? FRAME_FLAGS.REPLY : 0) | (options.replace ? FRAME_FLAGS.REPLACE : 0),
       ignored,
     );
     switch (op.op) {
@@ -163,12 +173,17 @@ export class FrameWriter {
     this.string(nested.take());
   }
 
-  /** What was written since the last call; the writer starts a new buffer. */
+  /** What was written since the last call; the writer goes on in another buffer. */
   take(): Buffer {
     const done = this.#buffer.subarray(0, this.#at);
-    this.#buffer = Buffer.allocUnsafe(this.#buffer.length);
+    this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#buffer.length);
     this.#at = 0;
     return done;
+  }
+
+  /** Give back what {@link take} returned, once nobody reads it any more: megabytes need not become garbage. */
+  recycle(taken: Buffer): void {
+    if (this.#spare.length < 8) this.#spare.push(Buffer.from(taken.buffer, taken.byteOffset));
   }
 }
 

@@ -1,7 +1,8 @@
 export * from './constants.js';
 export { decodeProgram } from './decode.js';
-export { encodeProgram, flatten, FrameWriter, FRAME_MAX } from './encode.js';
+export { encodeProgram, flatten, FRAME_FLAGS, FRAME_MAX, FrameWriter } from './encode.js';
 export { interpreterPath } from './interpreter-path.js';
+export { type HeldLock, lockFile, type LockOptions, tryLockFile } from './lock-file.js';
 export { LamellaError, type LamellaErrorFields } from './lamella-error.js';
 export {
   AT_FDCWD,

@@ -67,6 +67,8 @@ export interface ProgramIndex {
   op(index: number): Op | undefined;
   /** Ops of an exit program: their failures do not undo the result. */
   isRelease(index: number): boolean;
+  /** What a failure means, where the maker of the frames knows better than the op's name. */
+  explain?(index: number, errno: number): LamellaError | undefined;
 }
 
 function indexOf(program: Program): ProgramIndex {
@@ -200,6 +202,8 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex): Stre
 }
 
 function toError(failure: Extract<Reply, { kind: 'failed' }>, index: ProgramIndex): LamellaError {
+  const explained = failure.malformed ? undefined : index.explain?.(failure.index, failure.errno);
+  if (explained) return explained;
   const op = failure.malformed ? undefined : index.op(failure.index);
   if (op) return new SyscallError(op, failure.index, failure.errno);
   const code = errnoName(failure.errno);

@@ -1,0 +1,195 @@
+import { createHash, type Hash } from 'node:crypto';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { errnoName, LamellaError, startInterpreter } from '@lamella/syscall';
+import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression.js';
+import { ImageError } from '../image-error.js';
+import { printable } from '../tar/entry.js';
+import { TarReader } from '../tar/reader.js';
+import { jail } from './jail.js';
+import { LayerWriter } from './layer-writer.js';
+
+export interface ApplyOptions {
+  readonly signal?: AbortSignal;
+  /** Called as bytes of the archive are taken. */
+  readonly onProgress?: (progress: { readonly bytes: number; readonly entries: number }) => void;
+  /** Refuse archives with more entries. Default 5 million. */
+  readonly maxEntries?: number;
+  /** Given every chunk of the blob that is to be kept (see {@link AppliedLayer.blob}); awaited. */
+  readonly tee?: (chunk: Buffer) => Promise<void>;
+}
+
+/** What was unpacked. */
+export interface AppliedLayer {
+  /**
+   * The archive as an image can hold it: as it was given, or without its compression when that is
+   * none of the image specification's (xz).
+   */
+  readonly blob: LayerBlob;
+  /** `sha256:…` of the archive without its compression. */
+  readonly diffID: string;
+  readonly uncompressedSize: number;
+  readonly entries: number;
+  /** Directories which the layer needs and does not list. */
+  readonly implied: readonly string[];
+  /** What could not be kept. */
+  readonly warnings: readonly string[];
+}
+
+/** The bytes of a layer, as a content store keeps them. */
+export interface LayerBlob {
+  /** `sha256:…` */
+  readonly digest: string;
+  /** Length in bytes. */
+  readonly size: number;
+  readonly compression: Exclude<Compression, 'xz'>;
+}
+
+const MAX_ENTRIES = 5_000_000;
+/** Frames waiting for the interpreter, in bytes, before parsing waits too. */
+const FRAMES_AHEAD = 2 << 20;
+
+/**
+ * Unpack an archive into an empty directory, in one pass: digest, inflate, diffID, parse and write
+ * all stream at once. On an error the directory holds what was written until then; the caller
+ * throws it away.
+ *
+ * @param source the archive's bytes, plain or compressed with gzip, zstd or xz
+ * @param directory absolute path of an existing empty directory
+ * @throws ImageError naming the entry; the AbortSignal's reason
+ */
+export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
+  const singleId = process.geteuid?.() !== 0;
+  const writer = new LayerWriter({ singleId, maxEntries: options.maxEntries ?? MAX_ENTRIES });
+  const running = startInterpreter(
+    { stdio: ['ignore', 'ignore', 'inherit'], ...(options.signal ? { signal: options.signal } : {}) },
+    { op: () => undefined, isRelease: () => false, explain: (index, errno) => explainFailure(writer, index, errno) },
+  );
+  // An interpreter that fails while nobody awaits it is asked for its reason below.
+  const outcome = running.result.then(() => undefined, (error: unknown) => error);
+  const send = async (): Promise<void> => {
+    if (!writer.pending || running.frames.destroyed) return;
+    const frames = writer.take();
+    running.frames.write(frames, () => writer.recycle(frames));
+    if (running.frames.writableLength > FRAMES_AHEAD) await Promise.race([once(running.frames, 'drain').catch(() => undefined), outcome]);
+  };
+
+  const digest = createHash('sha256');
+  const diffID = createHash('sha256');
+  const reader = new TarReader(writer);
+  let size = 0;
+  let uncompressedSize = 0;
+  let compression: Compression = 'none';
+  try {
+    writer.begin(jail(directory, { singleId }));
+    const head = await firstChunk(source);
+    compression = detectCompression(head.chunk);
+    const taken = async function* (): AsyncGenerator<Buffer> {
+      for await (const chunk of head.all) {
+        size += chunk.length;
+        if (compression !== 'xz') {
+          digest.update(chunk);
+          await options.tee?.(chunk);
+        }
+        options.onProgress?.({ bytes: size, entries: reader.entries });
+        yield chunk;
+      }
+    };
+    const consume = async (plain: AsyncIterable<Buffer>, hash: Hash | undefined): Promise<void> => {
+      for await (const chunk of plain) {
+        hash?.update(chunk);
+        uncompressedSize += chunk.length;
+        if (compression === 'xz') await options.tee?.(chunk);
+        reader.write(chunk);
+        await send();
+        if (running.frames.destroyed) throw (await outcome) ?? new Error('the interpreter went away');
+      }
+    };
+    if (compression === 'none') await consume(taken(), undefined);
+    else {
+      const inflate = await decompressor(compression);
+      await pipeline(Readable.from(taken(), { highWaterMark: 2 }), inflate, (plain: AsyncIterable<Buffer>) => consume(plain, diffID));
+    }
+    reader.end();
+    for (const _ of writer.finish()) await send();
+    await send();
+    running.frames.end();
+    const failure = await outcome;
+    if (failure) throw failure;
+  } catch (error) {
+    running.frames.destroy();
+    const failure = await outcome;
+    source.destroy();
+    // The interpreter's reason comes first: what else failed did so because it had gone.
+    throw failure instanceof ImageError ? failure : explainInflateError(options.signal?.aborted ? options.signal.reason : error);
+  }
+  const warnings = [...writer.warnings];
+  if (!reader.complete) warnings.push('the archive has no end marker; it may be cut off');
+  const read = `sha256:${digest.digest('hex')}`;
+  const plain = compression === 'none' ? read : `sha256:${diffID.digest('hex')}`;
+  return {
+    blob: compression === 'xz' ? { digest: plain, size: uncompressedSize, compression: 'none' } : { digest: read, size, compression },
+    diffID: plain,
+    uncompressedSize,
+    entries: reader.entries,
+    implied: writer.implied,
+    warnings,
+  };
+}
+
+/** The first bytes of a stream, and the whole of it still. */
+async function firstChunk(source: Readable): Promise<{ chunk: Buffer; all: AsyncIterable<Buffer> }> {
+  const iterator = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  let chunk: Buffer = Buffer.alloc(0);
+  while (chunk.length < 6) {
+    const next = await iterator.next();
+    if (next.done) break;
+    chunk = chunk.length ? Buffer.concat([chunk, next.value]) : next.value;
+  }
+  const all = async function* (): AsyncGenerator<Buffer> {
+    if (chunk.length) yield chunk;
+    for (;;) {
+      const next = await iterator.next();
+      if (next.done) return;
+      yield next.value;
+    }
+  };
+  return { chunk, all: all() };
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'a link on its path, or the target of a hard link, leads to nothing in this layer',
+  ENOTDIR: 'a part of its path is not a directory',
+  ELOOP: 'links on its path lead in a circle',
+  ENAMETOOLONG: 'a part of its path is longer than 255 bytes',
+  EISDIR: 'it is a directory',
+  EXDEV: 'a hard link cannot cross filesystems',
+  EMLINK: 'the file has too many hard links',
+  ENOSPC: 'no space is left',
+  EDQUOT: 'the disk quota is used up',
+  EFBIG: 'the file is too large for this filesystem',
+  EPERM: 'not permitted',
+  EINVAL: 'the filesystem cannot hold it',
+};
+
+/** A failed op of the interpreter, for somebody who gave an archive. */
+function explainFailure(writer: LayerWriter, index: number, errno: number): LamellaError | undefined {
+  const name = writer.nameOf(index);
+  const code = errnoName(errno);
+  if (name === undefined) {
+    if (code === 'EPERM' || code === 'ENOSPC' || code === 'EUSERS')
+      return new ImageError({
+        code: 'JAIL_BLOCKED',
+        message: `unpacking needs a new namespace, which is not allowed here: ${code}`,
+        hint: 'Run as root, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0.',
+      });
+    return undefined;
+  }
+  const full = code === 'ENOSPC' || code === 'EDQUOT';
+  return new ImageError({
+    code: full ? 'LAYER_NO_SPACE' : 'LAYER_ENTRY_FAILED',
+    message: `'${printable(name)}' cannot be unpacked: ${REASONS[code] ?? code} (${code})`,
+    hint: full ? 'Free some space, or choose another --root.' : 'Nothing of the archive was kept.',
+  });
+}

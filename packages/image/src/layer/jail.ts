@@ -1,0 +1,17 @@
+import { CLONE, mapSingleId, MS, type Op, type Program } from '@lamella/syscall';
+
+/**
+ * Ops that lock the interpreter into a directory: with its own mount namespace and nothing but
+ * the layer as its root, no `..`, link or name in an archive leads anywhere else.
+ */
+export function jail(directory: string, { singleId }: { readonly singleId: boolean }): Program {
+  const enter: Op[] = [
+    { op: 'unshare', flags: CLONE.NEWNS + (singleId ? CLONE.NEWUSER : 0) },
+    ...(singleId ? mapSingleId({ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }) : []),
+    { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
+    { op: 'chdir', path: directory },
+    { op: 'chroot', path: '.' },
+    { op: 'umask', mask: 0 },
+  ];
+  return enter;
+}

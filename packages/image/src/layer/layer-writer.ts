@@ -1,0 +1,415 @@
+import { constants } from 'node:os';
+import { AT, AT_FDCWD, FRAME_FLAGS, FrameWriter, O, OPCODES, type Program, S_IF, UTIME } from '@lamella/syscall';
+import { ImageError } from '../image-error.js';
+import { printable, type TarEntry } from '../tar/entry.js';
+import type { TarHandler } from '../tar/reader.js';
+import { entryPath } from './entry-path.js';
+
+const { EEXIST, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM } = constants.errno;
+const { OPTIONAL, REPLACE } = FRAME_FLAGS;
+/** The file being written. */
+const FILE = 5;
+const SPECIAL_BITS = 0o7000;
+const WHITEOUT = '.wh.';
+const OPAQUE = '.wh..wh..opq';
+const NODE_BITS: Readonly<Record<string, number>> = { character: S_IF.IFCHR, block: S_IF.IFBLK, fifo: S_IF.IFIFO };
+/** As many entries may be on their way to the interpreter; far more than its buffers hold. */
+const IN_FLIGHT = 1 << 16;
+/** Data goes in frames no larger than this. */
+const DATA_MAX = 256 * 1024;
+
+interface Directory {
+  mode: number;
+  uid: number;
+  gid: number;
+  seconds: number;
+  nanoseconds: number;
+  xattrs: ReadonlyMap<string, Buffer> | undefined;
+  /** Listed again, or made before: its mode is not what mkdir gave it. */
+  again: boolean;
+}
+
+export interface LayerWriterOptions {
+  /** Write in a user namespace with one id: owners are not kept, devices are left out. */
+  readonly singleId: boolean;
+  /** Entries more than this are refused. */
+  readonly maxEntries: number;
+}
+
+/**
+ * Turns the entries of a layer into ops for an interpreter whose root is the layer's directory.
+ * Docker's semantics: a later entry replaces an earlier one of its name, except that directories
+ * are merged; links are followed inside the layer; whiteouts speak of the layers below only.
+ *
+ * Order within a file: write, chown (clears set-user-id and capabilities), chmod, attributes,
+ * times. Directories get all but their existence at the very end, after their children.
+ */
+export class LayerWriter implements TarHandler {
+  readonly #frames = new FrameWriter(1 << 20);
+  readonly #options: LayerWriterOptions;
+  readonly #directories = new Map<string, Directory>();
+  readonly #implied = new Set<string>();
+  readonly #whiteouts = new Set<string>();
+  readonly #opaques = new Set<string>();
+  /** First op and name of the entries lately written, for errors. */
+  readonly #starts = new Uint32Array(IN_FLIGHT);
+  readonly #names: string[] = new Array(IN_FLIGHT).fill('');
+  #count = 0;
+  #open: TarEntry | undefined;
+  #lastParent = '';
+  #droppedOwners = 0;
+  #droppedXattrs = 0;
+  #droppedDevices = 0;
+
+  constructor(options: LayerWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Ops that come before the first entry. */
+  begin(program: Program): void {
+    for (const op of program) this.#frames.op(op);
+  }
+
+  /** Frames to send. */
+  take(): Buffer {
+    return this.#frames.take();
+  }
+
+  /** Frames that were sent: their memory serves again. */
+  recycle(taken: Buffer): void {
+    this.#frames.recycle(taken);
+  }
+
+  get pending(): number {
+    return this.#frames.length;
+  }
+
+  /** The entry that an op was for. */
+  nameOf(index: number): string | undefined {
+    const oldest = Math.max(0, this.#count - IN_FLIGHT);
+    for (let i = this.#count - 1; i >= oldest; i--)
+      if ((this.#starts[i % IN_FLIGHT] as number) <= index) return this.#names[i % IN_FLIGHT];
+    return undefined;
+  }
+
+  /** Directories that the layer needs and does not list, as UTF-8. */
+  get implied(): string[] {
+    return [...this.#implied].map((name) => Buffer.from(name, 'latin1').toString('utf8'));
+  }
+
+  /** What could not be kept, for the user to know. */
+  get warnings(): string[] {
+    const warnings: string[] = [];
+    if (this.#droppedOwners)
+      warnings.push(`${this.#droppedOwners} entries have owners that an ordinary user cannot keep; they belong to root in the container`);
+    if (this.#droppedXattrs) warnings.push(`${this.#droppedXattrs} overlayfs attributes in the archive were left out`);
+    if (this.#droppedDevices) warnings.push(`${this.#droppedDevices} device nodes were left out: an ordinary user cannot make them`);
+    return warnings;
+  }
+
+  entry(entry: TarEntry): void {
+    const slot = this.#count++ % IN_FLIGHT;
+    this.#starts[slot] = this.#frames.index;
+    this.#names[slot] = entry.name;
+    if (this.#count > this.#options.maxEntries)
+      throw new ImageError({
+        code: 'LAYER_TOO_MANY_ENTRIES',
+        message: `the archive has more than ${this.#options.maxEntries} entries (at '${printable(entry.name)}')`,
+        hint: 'Raise maxEntries if that is what it should have.',
+      });
+    const path = entryPath(entry.name);
+    const slash = path.lastIndexOf('/');
+    const base = path.slice(slash + 1);
+    if (base.startsWith(WHITEOUT)) {
+      this.#whiteout(entry, path.slice(0, Math.max(0, slash)), base);
+      return;
+    }
+    if (path === '') {
+      if (entry.type === 'directory') this.#directory('', entry);
+      else throw this.#refuse(entry, 'LAYER_PATH_INVALID', 'would replace the root of the image');
+      return;
+    }
+    this.#parents(path, slash);
+    if (this.#options.singleId && (entry.uid !== 0 || entry.gid !== 0)) this.#droppedOwners++;
+    if (entry.type !== 'directory' && this.#directories.has(path)) this.#forget(path);
+    switch (entry.type) {
+      case 'file':
+        this.#openFile(path, entry);
+        break;
+      case 'directory':
+        this.#directory(path, entry);
+        break;
+      case 'symlink':
+        this.#symlink(path, entry);
+        break;
+      case 'hardlink':
+        this.#hardlink(path, entry);
+        break;
+      default:
+        this.#node(path, entry);
+    }
+  }
+
+  data(chunk: Buffer, offset: number): void {
+    if (!this.#open) return;
+    if (offset !== this.#written) {
+      this.#begin(OPCODES.lseek.code);
+      this.#numbers(FILE, offset, 0);
+      this.#frames.end();
+      this.#written = offset;
+    }
+    for (let at = 0; at < chunk.length; at += DATA_MAX) {
+      const piece = chunk.length <= DATA_MAX ? chunk : chunk.subarray(at, at + DATA_MAX);
+      this.#begin(OPCODES.write.code);
+      this.#frames.number(FILE);
+      this.#frames.string(piece);
+      this.#frames.end();
+      this.#written += piece.length;
+    }
+  }
+
+  #written = 0;
+
+  end(): void {
+    const entry = this.#open;
+    if (!entry) return;
+    this.#open = undefined;
+    if (this.#written < entry.size) {
+      this.#begin(OPCODES.ftruncate.code);
+      this.#numbers(FILE, entry.size);
+      this.#frames.end();
+    }
+    if (this.#owned(entry)) {
+      this.#begin(OPCODES.fchownat.code);
+      this.#numbers(FILE, entry.uid, entry.gid, AT.EMPTY_PATH);
+      this.#frames.binary('');
+      this.#frames.end();
+    }
+    if (entry.mode & SPECIAL_BITS) {
+      this.#begin(OPCODES.fchmod.code);
+      this.#numbers(FILE, entry.mode);
+      this.#frames.end();
+    }
+    this.#fdXattrs(entry.xattrs);
+    this.#begin(OPCODES.utimensat.code);
+    this.#numbers(FILE, 0, UTIME.OMIT, entry.mtimeSeconds, entry.mtimeNanoseconds, 0);
+    this.#frames.string(null);
+    this.#frames.end();
+    this.#begin(OPCODES.close.code);
+    this.#frames.number(FILE);
+    this.#frames.end();
+  }
+
+  /** What waits for the end: whiteouts and the directories' own. Yields when frames are worth sending. */
+  *finish(): Generator<void> {
+    for (const path of this.#whiteouts) {
+      if (this.#directories.has(path) || this.#implied.has(path)) this.#opaques.add(path);
+      else {
+        // Something of this layer's own by that name hides what is below just as well.
+        this.#begin(OPCODES.mknodat.code, OPTIONAL, [EEXIST]);
+        this.#numbers(AT_FDCWD, S_IF.IFCHR, 0, 0);
+        this.#frames.binary(path);
+        this.#frames.end();
+      }
+      if (this.pending > DATA_MAX) yield;
+    }
+    for (const path of this.#opaques) {
+      this.#setXattr(path, this.#options.singleId ? 'user.overlay.opaque' : 'trusted.overlay.opaque', Buffer.from('y'), []);
+      if (this.pending > DATA_MAX) yield;
+    }
+    for (const [path, directory] of this.#directories) {
+      this.#finishDirectory(path, directory);
+      if (this.pending > DATA_MAX) yield;
+    }
+  }
+
+  #begin(code: number, flags = 0, ignored?: readonly number[]): void {
+    this.#frames.begin(code, flags, ignored);
+  }
+
+  #numbers(...values: number[]): void {
+    for (const value of values) this.#frames.number(value);
+  }
+
+  #owned(entry: { uid: number; gid: number }): boolean {
+    return !this.#options.singleId && (entry.uid !== 0 || entry.gid !== 0);
+  }
+
+  #refuse(entry: TarEntry, code: string, what: string): ImageError {
+    return new ImageError({ code, message: `'${printable(entry.name)}' ${what}`, hint: 'The archive is damaged, or made to do damage; nothing of it was kept.' });
+  }
+
+  /** Make the directories above a path that the layer did not list. A link may stand for one. */
+  #parents(path: string, slash: number): void {
+    if (slash < 0) return;
+    const parent = path.slice(0, slash);
+    if (parent === this.#lastParent || this.#directories.has(parent) || this.#implied.has(parent)) return;
+    this.#parents(parent, parent.lastIndexOf('/'));
+    this.#begin(OPCODES.mkdirat.code, OPTIONAL, [EEXIST]);
+    this.#numbers(AT_FDCWD, 0o755);
+    this.#frames.binary(parent);
+    this.#frames.end();
+    this.#implied.add(parent);
+    this.#lastParent = parent;
+  }
+
+  /** A directory makes way for something else: nothing of it is to be finished later. */
+  #forget(path: string): void {
+    const below = `${path}/`;
+    this.#lastParent = '';
+    for (const set of [this.#directories, this.#implied, this.#opaques])
+      for (const key of set.keys()) if (key === path || key.startsWith(below)) set.delete(key);
+  }
+
+  #openFile(path: string, entry: TarEntry): void {
+    this.#begin(OPCODES.openat.code, REPLACE);
+    this.#numbers(AT_FDCWD, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW | O.CLOEXEC, entry.mode & SPECIAL_BITS ? entry.mode & 0o700 : entry.mode, FILE);
+    this.#frames.binary(path);
+    this.#frames.end();
+    this.#open = entry;
+    this.#written = 0;
+  }
+
+  #directory(path: string, entry: TarEntry): void {
+    const again = path === '' || this.#directories.has(path) || this.#implied.delete(path);
+    if (!this.#directories.has(path) && path !== '') {
+      this.#begin(OPCODES.mkdirat.code, REPLACE);
+      this.#numbers(AT_FDCWD, entry.mode & 0o1777);
+      this.#frames.binary(path);
+      this.#frames.end();
+    }
+    this.#directories.set(path, {
+      mode: entry.mode, uid: entry.uid, gid: entry.gid, seconds: entry.mtimeSeconds, nanoseconds: entry.mtimeNanoseconds, xattrs: entry.xattrs, again,
+    });
+  }
+
+  #finishDirectory(path: string, directory: Directory): void {
+    const at = path === '' ? '.' : path;
+    // An earlier entry of the same name may have left another owner.
+    if (this.#owned(directory) || (directory.again && !this.#options.singleId)) {
+      this.#begin(OPCODES.fchownat.code, OPTIONAL, [ENOENT, ENOTDIR]);
+      this.#numbers(AT_FDCWD, directory.uid, directory.gid, AT.SYMLINK_NOFOLLOW);
+      this.#frames.binary(at);
+      this.#frames.end();
+    }
+    if (directory.again || directory.mode & 0o6000) {
+      this.#begin(OPCODES.fchmodat.code, OPTIONAL, [ENOENT, ENOTDIR]);
+      this.#numbers(AT_FDCWD, directory.mode);
+      this.#frames.binary(at);
+      this.#frames.end();
+    }
+    this.#pathXattrs(at, directory.xattrs);
+    this.#pathTimes(at, directory.seconds, directory.nanoseconds);
+  }
+
+  #symlink(path: string, entry: TarEntry): void {
+    if (!entry.linkname || entry.linkname.includes('\0')) throw this.#refuse(entry, 'LAYER_LINK_INVALID', 'is a symbolic link to nothing');
+    this.#begin(OPCODES.symlinkat.code, REPLACE);
+    this.#frames.number(AT_FDCWD);
+    this.#frames.binary(entry.linkname);
+    this.#frames.binary(path);
+    this.#frames.end();
+    if (this.#owned(entry)) this.#pathOwner(path, entry);
+    this.#pathXattrs(path, entry.xattrs);
+    this.#pathTimes(path, entry.mtimeSeconds, entry.mtimeNanoseconds);
+  }
+
+  #hardlink(path: string, entry: TarEntry): void {
+    const target = entryPath(entry.linkname, entry.name);
+    if (!target) throw this.#refuse(entry, 'LAYER_LINK_INVALID', 'is a hard link to nothing');
+    if (target === path) return;
+    this.#begin(OPCODES.linkat.code, REPLACE);
+    this.#numbers(AT_FDCWD, AT_FDCWD, 0);
+    this.#frames.binary(target);
+    this.#frames.binary(path);
+    this.#frames.end();
+  }
+
+  #node(path: string, entry: TarEntry): void {
+    if (this.#options.singleId && entry.type !== 'fifo') {
+      this.#droppedDevices++;
+      return;
+    }
+    this.#begin(OPCODES.mknodat.code, REPLACE);
+    this.#numbers(AT_FDCWD, (NODE_BITS[entry.type] ?? 0) | (entry.mode & 0o777), entry.type === 'fifo' ? 0 : entry.major, entry.type === 'fifo' ? 0 : entry.minor);
+    this.#frames.binary(path);
+    this.#frames.end();
+    if (this.#owned(entry)) this.#pathOwner(path, entry);
+    if (entry.mode & SPECIAL_BITS) {
+      this.#begin(OPCODES.fchmodat.code);
+      this.#numbers(AT_FDCWD, entry.mode);
+      this.#frames.binary(path);
+      this.#frames.end();
+    }
+    this.#pathXattrs(path, entry.xattrs);
+    this.#pathTimes(path, entry.mtimeSeconds, entry.mtimeNanoseconds);
+  }
+
+  /** OCI image-spec, layer.md, "Whiteouts". */
+  #whiteout(entry: TarEntry, parent: string, base: string): void {
+    if (base === OPAQUE) {
+      this.#parents(`${parent}/x`, parent.length);
+      this.#opaques.add(parent);
+      return;
+    }
+    // Aufs kept its own books under such names; they mean nothing here.
+    if (base.startsWith('.wh..wh.')) return;
+    const name = base.slice(WHITEOUT.length);
+    if (name === '' || name === '.' || name === '..') throw this.#refuse(entry, 'LAYER_PATH_INVALID', 'is a whiteout of no name');
+    const path = parent ? `${parent}/${name}` : name;
+    this.#parents(path, path.lastIndexOf('/'));
+    this.#whiteouts.add(path);
+  }
+
+  #pathOwner(path: string, entry: TarEntry): void {
+    this.#begin(OPCODES.fchownat.code);
+    this.#numbers(AT_FDCWD, entry.uid, entry.gid, AT.SYMLINK_NOFOLLOW);
+    this.#frames.binary(path);
+    this.#frames.end();
+  }
+
+  #pathTimes(path: string, seconds: number, nanoseconds: number): void {
+    this.#begin(OPCODES.utimensat.code, OPTIONAL, [ENOENT, ENOTDIR]);
+    this.#numbers(AT_FDCWD, 0, UTIME.OMIT, seconds, nanoseconds, AT.SYMLINK_NOFOLLOW);
+    this.#frames.binary(path);
+    this.#frames.end();
+  }
+
+  /** Overlayfs would take its own marks from an archive for the truth about a layer. */
+  *#wanted(xattrs: ReadonlyMap<string, Buffer> | undefined): Generator<readonly [string, Buffer]> {
+    if (!xattrs) return;
+    for (const pair of xattrs) {
+      if (/^(?:trusted|user)\.overlay\./.test(pair[0])) this.#droppedXattrs++;
+      else yield pair;
+    }
+  }
+
+  /** Not every filesystem keeps every attribute: Docker lets that pass, and so do we. */
+  get #xattrErrors(): number[] {
+    return this.#options.singleId ? [EOPNOTSUPP, EPERM, ENOENT] : [EOPNOTSUPP, ENOENT];
+  }
+
+  #fdXattrs(xattrs: ReadonlyMap<string, Buffer> | undefined): void {
+    for (const [name, value] of this.#wanted(xattrs)) {
+      this.#begin(OPCODES.fsetxattr.code, OPTIONAL, this.#xattrErrors);
+      this.#numbers(FILE, 0);
+      this.#frames.binary(name);
+      this.#frames.string(value);
+      this.#frames.end();
+    }
+  }
+
+  #pathXattrs(path: string, xattrs: ReadonlyMap<string, Buffer> | undefined): void {
+    // user.* attributes belong to files and directories only: EPERM on anything else (xattr(7)).
+    for (const [name, value] of this.#wanted(xattrs)) this.#setXattr(path, name, value, [...this.#xattrErrors, EPERM]);
+  }
+
+  #setXattr(path: string, name: string, value: Buffer, ignored: readonly number[]): void {
+    this.#begin(OPCODES.lsetxattr.code, ignored.length ? OPTIONAL : 0, ignored);
+    this.#frames.number(0);
+    this.#frames.binary(path === '' ? '.' : path);
+    this.#frames.binary(name);
+    this.#frames.string(value);
+    this.#frames.end();
+  }
+}

@@ -1,0 +1,31 @@
+import { randomUUID } from 'node:crypto';
+import { open, rename } from 'node:fs/promises';
+import path from 'node:path';
+
+/** Write a file so that after a power cut either the old or the new one is there: temp, fsync, rename, fsync. */
+export async function writeDurably(file: string, content: string | Uint8Array): Promise<void> {
+  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID()}`);
+  const handle = await open(temporary, 'wx', 0o644);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await publish(temporary, file);
+}
+
+/** Rename into place, durably. */
+export async function publish(temporary: string, file: string): Promise<void> {
+  await rename(temporary, file);
+  await syncDirectory(path.dirname(file));
+}
+
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { lockFile } from '@lamella/syscall';
+import * as v from 'valibot';
+import { ImageError } from '../image-error.js';
+import { type AppliedLayer, applyLayer, type ApplyOptions, type LayerBlob } from '../layer/apply-layer.js';
+import type { Reference } from '../reference.js';
+import { collectGarbage } from './collect-garbage.js';
+import { publish, writeDurably } from './durable-file.js';
+import { bootId, isWhole, readLayerMeta, writeLayerMeta } from './layer-meta.js';
+import type { OciConfig, OciDescriptor, OciManifest } from './oci-schema.js';
+import { readIndex, withManifest, writeIndex } from './store-index.js';
+import type { StorePaths } from './store-paths.js';
+import { removeTree, sweepTemporary, temporaryLayer } from './temporary-layer.js';
+
+export type ImportOptions = Pick<ApplyOptions, 'signal' | 'onProgress' | 'maxEntries'>;
+
+export interface ImportResult {
+  readonly reference: Reference;
+  /** Digest of the manifest. */
+  readonly digest: string;
+  readonly diffID: string;
+  readonly warnings: readonly string[];
+  /** Whether the same file had been imported before and nothing needed to be unpacked. */
+  readonly reused: boolean;
+}
+
+const MEDIA_TYPES: Readonly<Record<LayerBlob['compression'], string>> = {
+  none: 'application/vnd.oci.image.layer.v1.tar',
+  gzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
+  zstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
+};
+
+const LayerRecord = v.object({
+  digest: v.string(), size: v.number(), mediaType: v.string(), diffID: v.string(), warnings: v.array(v.string()),
+});
+type LayerRecord = v.InferOutput<typeof LayerRecord>;
+
+/** The whole of an import; {@link ImageStore.import} tells of it. */
+export async function importArchive(paths: StorePaths, source: string | Readable, reference: Reference, options: ImportOptions): Promise<ImportResult> {
+  await sweepTemporary(paths);
+  if (typeof source !== 'string') return unpack(paths, source, reference, undefined, options);
+  const identity = await identify(source);
+  const record = path.join(paths.imports, identity);
+  await using _turn = await lockFile(paths.lock(`import-${identity.slice(0, 2)}`), options.signal ? { signal: options.signal } : {});
+  {
+    await using _index = await lockFile(paths.lock('index'));
+    const known = await readRecord(paths, record);
+    if (known) return { ...(await publishImage(paths, reference, known)), reused: true };
+  }
+  return unpack(paths, createReadStream(source, { highWaterMark: 256 * 1024 }), reference, record, options);
+}
+
+/** A file that has not been touched since is the same file: its inode and times say so. */
+async function identify(file: string): Promise<string> {
+  const found = await stat(file, { bigint: true }).catch((cause: NodeJS.ErrnoException) => {
+    throw new ImageError({ code: 'ARCHIVE_UNREADABLE', message: `${file} cannot be read: ${cause.code}`, hint: cause.code === 'ENOENT' ? 'Check the path.' : 'Check its permissions.', cause });
+  });
+  if (found.isDirectory())
+    throw new ImageError({ code: 'ARCHIVE_UNREADABLE', message: `${file} is a directory`, hint: `Import a tar of it: tar -C ${file} -c . | lamella import - NAME` });
+  return createHash('sha256').update([found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':')).digest('hex');
+}
+
+async function readRecord(paths: StorePaths, file: string): Promise<LayerRecord | undefined> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), LayerRecord), text);
+  if (!parsed.success) return undefined;
+  const meta = readLayerMeta(paths.meta(parsed.output.diffID));
+  const blob = await stat(paths.blob(parsed.output.digest)).catch(() => undefined);
+  return meta && isWhole(meta) && blob?.size === parsed.output.size ? parsed.output : undefined;
+}
+
+async function unpack(paths: StorePaths, source: Readable, reference: Reference, record: string | undefined, options: ImportOptions): Promise<ImportResult> {
+  await using temporary = await temporaryLayer(paths);
+  const blob = await open(temporary.blob, 'wx', 0o644);
+  let applied: AppliedLayer;
+  try {
+    applied = await applyLayer(source, temporary.tree, { ...options, tee: (chunk) => blob.writeFile(chunk) });
+    await blob.sync();
+  } finally {
+    await blob.close();
+  }
+  const { digest, size, compression } = applied.blob;
+  const layer: LayerRecord = { digest, size, diffID: applied.diffID, warnings: [...applied.warnings], mediaType: MEDIA_TYPES[compression] };
+  // Everything becomes visible under one lock, so that nobody takes it for garbage in between.
+  await using _index = await lockFile(paths.lock('index'));
+  await publish(temporary.blob, paths.blob(digest));
+  await publishLayer(paths, temporary.directory, applied);
+  if (record) await writeDurably(record, `${JSON.stringify(layer)}\n`);
+  return { ...(await publishImage(paths, reference, layer)), reused: false };
+}
+
+/** Make a finished layer visible; when there is one already, that stays. The index lock is held. */
+export async function publishLayer(paths: StorePaths, directory: string, applied: AppliedLayer): Promise<void> {
+  const target = paths.layer(applied.diffID);
+  const there = readLayerMeta(paths.meta(applied.diffID));
+  if (there && isWhole(there)) return;
+  await writeLayerMeta(path.join(directory, 'meta.json'), {
+    version: 1, diffID: applied.diffID, entries: applied.entries, size: applied.uncompressedSize, implied: [...applied.implied],
+    warnings: [...applied.warnings], bootId: bootId(), synced: false, unpackedAt: Date.now(),
+  });
+  await rm(path.join(directory, 'blob'), { force: true });
+  await removeTree(target);
+  await rename(directory, target);
+}
+
+/** Write config and manifest, and let the name point to them. The index lock is held. */
+async function publishImage(paths: StorePaths, reference: Reference, layer: LayerRecord): Promise<Omit<ImportResult, 'reused'>> {
+  const created = new Date(process.env.SOURCE_DATE_EPOCH ? Number(process.env.SOURCE_DATE_EPOCH) * 1000 : Date.now()).toISOString();
+  const config: OciConfig = {
+    created, architecture: process.arch === 'x64' ? 'amd64' : process.arch, os: 'linux', config: {},
+    rootfs: { type: 'layers', diff_ids: [layer.diffID] },
+    history: [{ created, created_by: 'lamella import' }],
+  };
+  const configBlob = await writeBlob(paths, 'application/vnd.oci.image.config.v1+json', config);
+  const manifest: OciManifest = {
+    schemaVersion: 2, mediaType: 'application/vnd.oci.image.manifest.v1+json', config: configBlob,
+    layers: [{ mediaType: layer.mediaType, digest: layer.digest, size: layer.size }],
+  };
+  const descriptor = await writeBlob(paths, 'application/vnd.oci.image.manifest.v1+json', manifest);
+  const index = readIndex(paths);
+  await writeIndex(paths, withManifest(index, reference, descriptor));
+  await collectGarbage(paths);
+  return { reference, digest: descriptor.digest, diffID: layer.diffID, warnings: layer.warnings };
+}
+
+async function writeBlob(paths: StorePaths, mediaType: string, document: OciConfig | OciManifest): Promise<OciDescriptor> {
+  const content = Buffer.from(JSON.stringify(document));
+  const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
+  await writeDurably(paths.blob(digest), content);
+  return { mediaType, digest, size: content.length };
+}

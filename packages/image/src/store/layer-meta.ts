@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import * as v from 'valibot';
+import { writeDurably } from './durable-file.js';
+
+/** What a store knows about an unpacked layer. */
+export interface LayerMeta {
+  readonly version: 1;
+  readonly diffID: string;
+  readonly entries: number;
+  /** Bytes of the layer's archive, uncompressed. */
+  readonly size: number;
+  /** Directories that the layer needs and does not list. */
+  readonly implied: string[];
+  readonly warnings: string[];
+  /** The boot in which it was unpacked. Until `synced`, it is believed in this boot only. */
+  readonly bootId: string;
+  readonly synced: boolean;
+  /** Milliseconds since the epoch. */
+  readonly unpackedAt: number;
+}
+
+const LayerMetaSchema: v.GenericSchema<unknown, LayerMeta> = v.object({
+  version: v.literal(1),
+  diffID: v.string(),
+  entries: v.number(),
+  size: v.number(),
+  implied: v.array(v.string()),
+  warnings: v.array(v.string()),
+  bootId: v.string(),
+  synced: v.boolean(),
+  unpackedAt: v.number(),
+});
+
+let boot: string | undefined;
+
+/** This boot of the kernel (random(4), boot_id). */
+export function bootId(): string {
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return boot;
+}
+
+/** Undefined when there is no such layer, or what is there cannot be believed. */
+export function readLayerMeta(file: string): LayerMeta | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  const parsed = v.safeParse(LayerMetaSchema, json);
+  return parsed.success ? parsed.output : undefined;
+}
+
+/** Whether the tree on disk is the one that was written: a power cut may have eaten parts of it since. */
+export function isWhole(meta: LayerMeta): boolean {
+  return meta.synced || meta.bootId === bootId();
+}
+
+export async function writeLayerMeta(file: string, meta: LayerMeta): Promise<void> {
+  await writeDurably(file, `${JSON.stringify(meta)}\n`);
+}

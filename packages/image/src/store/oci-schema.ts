@@ -1,0 +1,93 @@
+import * as v from 'valibot';
+import { ImageError } from '../image-error.js';
+
+/** The parts of OCI image-spec 1.1 documents that we read; what else they say stays as it is. */
+export interface OciDescriptor {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface OciIndex {
+  readonly schemaVersion: 2;
+  readonly manifests: readonly OciDescriptor[];
+}
+
+export interface OciManifest {
+  readonly schemaVersion: 2;
+  readonly mediaType?: string | undefined;
+  readonly config: OciDescriptor;
+  readonly layers: readonly OciDescriptor[];
+}
+
+export interface OciConfig {
+  readonly architecture: string;
+  readonly os: string;
+  readonly created?: string | undefined;
+  readonly config?: OciProcessConfig | null | undefined;
+  readonly rootfs: { readonly type: 'layers'; readonly diff_ids: readonly string[] };
+  readonly history?: readonly { readonly created?: string | undefined; readonly created_by?: string | undefined }[] | undefined;
+}
+
+export interface OciProcessConfig {
+  readonly User?: string | undefined;
+  readonly Env?: readonly string[] | null | undefined;
+  readonly Entrypoint?: readonly string[] | null | undefined;
+  readonly Cmd?: readonly string[] | null | undefined;
+  readonly WorkingDir?: string | undefined;
+}
+
+const Digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
+const Words = v.optional(v.nullable(v.array(v.string())));
+const Text = v.optional(v.string());
+
+const Descriptor = v.looseObject({
+  mediaType: v.string(),
+  digest: Digest,
+  size: v.number(),
+  annotations: v.optional(v.record(v.string(), v.string())),
+});
+
+export const IndexSchema: v.GenericSchema<unknown, OciIndex> = v.looseObject({
+  schemaVersion: v.literal(2),
+  manifests: v.array(Descriptor),
+});
+
+export const ManifestSchema: v.GenericSchema<unknown, OciManifest> = v.looseObject({
+  schemaVersion: v.literal(2),
+  mediaType: Text,
+  config: Descriptor,
+  layers: v.array(Descriptor),
+});
+
+export const ConfigSchema: v.GenericSchema<unknown, OciConfig> = v.looseObject({
+  architecture: v.string(),
+  os: v.string(),
+  created: Text,
+  config: v.optional(v.nullable(v.looseObject({ User: Text, Env: Words, Entrypoint: Words, Cmd: Words, WorkingDir: Text }))),
+  rootfs: v.looseObject({ type: v.literal('layers'), diff_ids: v.array(Digest) }),
+  history: v.optional(v.array(v.looseObject({ created: Text, created_by: Text }))),
+});
+
+/**
+ * Read a JSON document of the store.
+ *
+ * @throws ImageError `STORE_CORRUPT` naming the file
+ */
+export function parseDocument<Document>(schema: v.GenericSchema<unknown, Document>, text: string, file: string): Document {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw corrupt(file, (cause as Error).message, cause);
+  }
+  const parsed = v.safeParse(schema, json);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw corrupt(file, `${v.getDotPath(issue) ?? 'document'}: ${issue.message}`, undefined);
+}
+
+function corrupt(file: string, why: string, cause: unknown): ImageError {
+  return new ImageError({ code: 'STORE_CORRUPT', message: `${file} cannot be read: ${why}`, hint: 'Remove the image (lamella rmi) and import it again.', ...(cause === undefined ? {} : { cause }) });
+}

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Image, ImageConfig, ImageSummary, LayerDir } from '../image.js';
+import { ImageError } from '../image-error.js';
+import { formatReference, type Reference } from '../reference.js';
+import { isWhole, readLayerMeta } from './layer-meta.js';
+import { ConfigSchema, ManifestSchema, type OciConfig, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
+import type { StorePaths } from './store-paths.js';
+
+/** An image by its descriptor, its layers unpacked. */
+export async function openImage(paths: StorePaths, reference: Reference, descriptor: OciDescriptor): Promise<Image> {
+  const manifest = readManifest(paths, descriptor);
+  const config = readConfig(paths, manifest);
+  const diffIDs = config.rootfs.diff_ids;
+  if (diffIDs.length !== manifest.layers.length || !diffIDs.length)
+    throw new ImageError({
+      code: 'STORE_CORRUPT', message: `the manifest and config of '${formatReference(reference)}' disagree about its layers`,
+      hint: 'Remove the image (lamella rmi) and import it again.',
+    });
+  const layers: LayerDir[] = [];
+  for (const [i, diffID] of diffIDs.entries()) {
+    const meta = readLayerMeta(paths.meta(diffID));
+    if (!meta || !isWhole(meta)) {
+      const { restoreLayer } = await import('./restore-layer.js');
+      // The schema and the length check above leave no hole.
+      await restoreLayer(paths, diffID, manifest.layers[i] as OciDescriptor);
+    }
+    layers.unshift({ diffID, path: paths.tree(diffID), lock: paths.meta(diffID) });
+  }
+  return { reference, digest: descriptor.digest, layers, config: imageConfig(config) };
+}
+
+function imageConfig({ config }: OciConfig): ImageConfig {
+  return {
+    env: config?.Env ?? [],
+    entrypoint: config?.Entrypoint ?? [],
+    cmd: config?.Cmd ?? [],
+    ...(config?.User ? { user: config.User } : {}),
+    ...(config?.WorkingDir ? { workingDir: config.WorkingDir } : {}),
+  };
+}
+
+/** An image for a list of images. */
+export function summarize(paths: StorePaths, reference: Reference, descriptor: OciDescriptor): ImageSummary {
+  const manifest = readManifest(paths, descriptor);
+  const config = readConfig(paths, manifest);
+  const size = [descriptor, manifest.config, ...manifest.layers].reduce((sum, each) => sum + each.size, 0);
+  return { reference, digest: descriptor.digest, created: config.created, size, layers: config.rootfs.diff_ids };
+}
+
+export function readManifest(paths: StorePaths, descriptor: OciDescriptor): OciManifest {
+  const file = paths.blob(descriptor.digest);
+  return parseDocument(ManifestSchema, readVerified(file, descriptor.digest), file);
+}
+
+export function readConfig(paths: StorePaths, manifest: OciManifest): OciConfig {
+  const file = paths.blob(manifest.config.digest);
+  return parseDocument(ConfigSchema, readVerified(file, manifest.config.digest), file);
+}
+
+function readVerified(file: string, digest: string): string {
+  let content: Buffer;
+  try {
+    content = readFileSync(file);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    throw damaged(file, 'is missing', cause);
+  }
+  if (`sha256:${createHash('sha256').update(content).digest('hex')}` !== digest) throw damaged(file, 'does not have the content its name says', undefined);
+  return content.toString('utf8');
+}
+
+function damaged(file: string, what: string, cause: unknown): ImageError {
+  return new ImageError({ code: 'STORE_CORRUPT', message: `${file} ${what}`, hint: 'Remove the image (lamella rmi) and import it again.', ...(cause === undefined ? {} : { cause }) });
+}

@@ -1,0 +1,56 @@
+import { readFileSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { formatReference, parseReference, type Reference } from '../reference.js';
+import { writeDurably } from './durable-file.js';
+import { IndexSchema, type OciDescriptor, type OciIndex, parseDocument } from './oci-schema.js';
+import type { StorePaths } from './store-paths.js';
+
+/** Where image-layout.md puts the name of a manifest. */
+export const REF_NAME = 'org.opencontainers.image.ref.name';
+const EMPTY: OciIndex = { schemaVersion: 2, manifests: [] };
+
+/** Make what is missing of the layout; nothing else is written. */
+export async function createLayout(paths: StorePaths): Promise<void> {
+  for (const directory of [paths.root, paths.blobs, paths.layers, paths.imports, paths.locks]) await mkdir(directory, { recursive: true, mode: 0o700 });
+  const layout = `${paths.images}/oci-layout`;
+  const there = await readFile(layout, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (!there) await writeDurably(layout, '{"imageLayoutVersion":"1.0.0"}\n');
+}
+
+/** The names and manifests of a store; empty when it does not exist. */
+export function readIndex(paths: StorePaths): OciIndex {
+  let text: string;
+  try {
+    text = readFileSync(paths.index, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return EMPTY;
+    throw error;
+  }
+  return parseDocument(IndexSchema, text, paths.index);
+}
+
+export async function writeIndex(paths: StorePaths, index: OciIndex): Promise<void> {
+  await writeDurably(paths.index, `${JSON.stringify({ mediaType: 'application/vnd.oci.image.index.v1+json', ...index }, undefined, 2)}\n`);
+}
+
+/** The manifest a name stands for. */
+export function findManifest(index: OciIndex, reference: Reference): OciDescriptor | undefined {
+  const name = formatReference(reference);
+  return index.manifests.find((descriptor) => descriptor.annotations?.[REF_NAME] === name);
+}
+
+/** The index with a name pointing to another manifest. */
+export function withManifest(index: OciIndex, reference: Reference, descriptor: OciDescriptor): OciIndex {
+  const name = formatReference(reference);
+  const others = index.manifests.filter((each) => each.annotations?.[REF_NAME] !== name);
+  return { ...index, manifests: [...others, { ...descriptor, annotations: { ...descriptor.annotations, [REF_NAME]: name } }] };
+}
+
+/** The name a manifest has in the index. */
+export function referenceOf(descriptor: OciDescriptor): Reference | undefined {
+  const name = descriptor.annotations?.[REF_NAME];
+  return name === undefined ? undefined : parseReference(name);
+}

@@ -1,0 +1,57 @@
+import path from 'node:path';
+
+/** Where the parts of a store are; ARCHITECTURE.md, "On disk". */
+export class StorePaths {
+  /** Absolute path of the store. */
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** The OCI image layout (image-spec, image-layout.md). */
+  get images(): string {
+    return path.join(this.root, 'images');
+  }
+
+  get index(): string {
+    return path.join(this.images, 'index.json');
+  }
+
+  get blobs(): string {
+    return path.join(this.images, 'blobs', 'sha256');
+  }
+
+  get layers(): string {
+    return path.join(this.root, 'layers');
+  }
+
+  get imports(): string {
+    return path.join(this.root, 'imports');
+  }
+
+  get locks(): string {
+    return path.join(this.root, 'locks');
+  }
+
+  blob(digest: string): string {
+    return path.join(this.blobs, digest.slice('sha256:'.length));
+  }
+
+  /** The directory of a layer: `fs/` is its tree, `meta.json` tells of it. */
+  layer(diffID: string): string {
+    return path.join(this.layers, diffID.slice('sha256:'.length));
+  }
+
+  tree(diffID: string): string {
+    return path.join(this.layer(diffID), 'fs');
+  }
+
+  meta(diffID: string): string {
+    return path.join(this.layer(diffID), 'meta.json');
+  }
+
+  lock(name: string): string {
+    return path.join(this.locks, name);
+  }
+}

@@ -1,0 +1,46 @@
+import { createReadStream } from 'node:fs';
+import { lstat, mkdir, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { lockFile } from '@lamella/syscall';
+import { ImageError } from './image-error.js';
+import { type AppliedLayer, applyLayer, type ApplyOptions } from './layer/apply-layer.js';
+import { removeTree } from './store/temporary-layer.js';
+
+/**
+ * Unpack an archive as a plain directory, without a store: under a temporary name beside it, then
+ * renamed, so that a directory of that name is always whole. Whoever asks at the same time waits.
+ *
+ * @param archive absolute path of the archive
+ * @param directory absolute path; when it exists it is taken as it is
+ * @returns undefined when the directory was there already
+ * @throws ImageError; nothing partial stays
+ */
+export async function unpackDirectory(archive: string, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer | undefined> {
+  const lock = lockFile(archive, { create: false, ...(options.signal ? { signal: options.signal } : {}) }).catch((cause: { code?: string }) => {
+    throw new ImageError({ code: 'ARCHIVE_UNREADABLE', message: `${archive} cannot be read: ${cause.code}`, hint: cause.code === 'ENOENT' ? 'Check the path.' : 'Check its permissions.', cause });
+  });
+  await using _turn = await lock;
+  if (await exists(directory)) return undefined;
+  const temporary = path.join(path.dirname(directory), `.${path.basename(directory)}.unpacking`);
+  // One that is there while we hold the lock belongs to somebody who was killed.
+  await removeTree(temporary);
+  try {
+    await mkdir(temporary, { mode: 0o755 });
+    const applied = await applyLayer(createReadStream(archive, { highWaterMark: 256 * 1024 }), temporary, options);
+    await rename(temporary, directory);
+    return applied;
+  } catch (error) {
+    await removeTree(temporary);
+    throw error;
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  return lstat(file).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    },
+  );
+}

@@ -1,0 +1,61 @@
+import { LOCK, O, PR } from './constants.js';
+import { AT_FDCWD, type Program } from './op.js';
+import { start } from './run.js';
+import { SyscallError } from './syscall-error.js';
+
+/** A lock between processes. Disposing lets go; so does the death of this process. */
+export interface HeldLock extends AsyncDisposable {
+  readonly path: string;
+}
+
+export interface LockOptions {
+  readonly signal?: AbortSignal;
+  /** Make the file (mode 0600) when it is missing. Default true; without it nothing is written. */
+  readonly create?: boolean;
+}
+
+/**
+ * Wait for, and hold, an flock(2) on a file (absolute path), which stays there afterwards. Node
+ * has no flock, so a small process holds it.
+ *
+ * @throws SyscallError when the file cannot be opened; the AbortSignal's reason
+ */
+export async function lockFile(path: string, options: LockOptions = {}): Promise<HeldLock> {
+  return hold(path, LOCK.EX, options);
+}
+
+/** The same without waiting: undefined when somebody else holds it. */
+export async function tryLockFile(path: string, options: LockOptions = {}): Promise<HeldLock | undefined> {
+  try {
+    return await hold(path, LOCK.EX | LOCK.NB, options);
+  } catch (error) {
+    if (error instanceof SyscallError && error.syscall === 'flock' && error.code === 'EAGAIN') return undefined;
+    throw error;
+  }
+}
+
+async function hold(path: string, operation: number, { signal, create = true }: LockOptions): Promise<HeldLock> {
+  const acquired = Promise.withResolvers<void>();
+  const flags = (create ? O.RDWR | O.CREAT : O.RDONLY) | O.CLOEXEC;
+  const program: Program = [
+    { op: 'prctl', option: PR.SET_PDEATHSIG, arg2: 9, arg3: 0, arg4: 0, arg5: 0 },
+    { op: 'openat', dirfd: AT_FDCWD, pathname: path, flags, mode: 0o600, out: 5 },
+    { op: 'flock', fd: 5, operation, reply: true },
+    // The descriptor belongs to the monitor, which ends when told or when this process is gone.
+    { op: 'clone', flags: 0, monitor: 0, program: [{ op: 'close', fd: 5 }, { op: 'wait' }] },
+  ];
+  const running = start(program, {
+    ...(signal ? { signal } : {}),
+    onReply: (reply) => {
+      if (reply.kind === 'ok') acquired.resolve();
+    },
+  });
+  await Promise.race([acquired.promise, running.result]);
+  return {
+    path,
+    async [Symbol.asyncDispose](): Promise<void> {
+      running.control({ op: 'go' });
+      await running.result;
+    },
+  };
+}
