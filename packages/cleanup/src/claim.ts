@@ -18,7 +18,9 @@ export function claim(
   const lock = slots();
   const data = formatJournal(claims);
   const journal: Op[] = [];
-  if (durable) {
+  if (claims.length === 0) {
+    // The directory itself is the claim.
+  } else if (durable) {
     const file = slots();
     journal.push(
       { op: 'openat', dirfd: AT_FDCWD, pathname: journalOf(record), flags: O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC, mode: 0o600, out: file },

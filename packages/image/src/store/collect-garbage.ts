@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { tryLockFile } from '@lamella/syscall';
+import { ImageError } from '../image-error.js';
 import { readConfig, readManifest } from './open-image.js';
 import { readIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
@@ -17,14 +18,10 @@ export interface Garbage {
  * stands on wait for the next time. The index lock is held.
  */
 export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
-  const blobs = new Set<string>();
-  const layers = new Set<string>();
-  for (const descriptor of readIndex(paths).manifests) {
-    blobs.add(descriptor.digest);
-    const manifest = readManifest(paths, descriptor);
-    for (const each of [manifest.config, ...manifest.layers]) blobs.add(each.digest);
-    for (const diffID of readConfig(paths, manifest).rootfs.diff_ids) layers.add(diffID);
-  }
+  const used = referredTo(paths);
+  // What a damaged image refers to is unknown: nothing is garbage for certain.
+  if (!used) return { blobs: [], layers: [] };
+  const { blobs, layers } = used;
   const removed = { blobs: [] as string[], layers: [] as string[] };
   for (const name of await readdir(paths.layers)) {
     const diffID = `sha256:${name}`;
@@ -39,6 +36,23 @@ export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
     if (!name.startsWith('.')) removed.blobs.push(digest);
   }
   return removed;
+}
+
+function referredTo(paths: StorePaths): { blobs: Set<string>; layers: Set<string> } | undefined {
+  const blobs = new Set<string>();
+  const layers = new Set<string>();
+  try {
+    for (const descriptor of readIndex(paths).manifests) {
+      blobs.add(descriptor.digest);
+      const manifest = readManifest(paths, descriptor);
+      for (const each of [manifest.config, ...manifest.layers]) blobs.add(each.digest);
+      for (const diffID of readConfig(paths, manifest).rootfs.diff_ids) layers.add(diffID);
+    }
+  } catch (error) {
+    if (error instanceof ImageError && error.code === 'STORE_CORRUPT') return undefined;
+    throw error;
+  }
+  return { blobs, layers };
 }
 
 /** Remove a layer unless a container holds it; false then. */

@@ -1,9 +1,10 @@
 import { lockFile, tryLockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
-import { familiarReference, formatReference, type Reference } from '../reference.js';
+import { familiarReference, type Reference } from '../reference.js';
 import { collectGarbage, type Garbage } from './collect-garbage.js';
 import { readConfig, readManifest } from './open-image.js';
-import { findManifest, readIndex, REF_NAME, writeIndex } from './store-index.js';
+import type { OciDescriptor } from './oci-schema.js';
+import { findManifest, readIndex, writeIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
 
 /** What `rmi` took away. */
@@ -24,23 +25,31 @@ export async function removeImage(paths: StorePaths, reference: Reference): Prom
   const descriptor = findManifest(index, reference);
   if (!descriptor) throw missing();
   const manifests = index.manifests.filter((each) => each !== descriptor);
-  if (!manifests.some((each) => each.digest === descriptor.digest)) await refuseIfMounted(paths, reference, descriptor.digest);
+  const last = !manifests.some((each) => each.digest === descriptor.digest);
+  if (last && (await isMounted(paths, descriptor))) {
+    const { name, tag } = familiarReference(reference);
+    throw new ImageError({ code: 'IMAGE_IN_USE', message: `a container is running on '${name}:${tag}'`, hint: 'End it first.' });
+  }
   await writeIndex(paths, { ...index, manifests });
   return { reference, digest: descriptor.digest, ...(await collectGarbage(paths)) };
+}
 
-  async function refuseIfMounted(store: StorePaths, which: Reference, digest: string): Promise<void> {
-    const found = index.manifests.find((each) => each.digest === digest && each.annotations?.[REF_NAME] === formatReference(which));
-    if (!found) return;
-    for (const diffID of readConfig(store, readManifest(store, found)).rootfs.diff_ids) {
-      const lock = await tryLockFile(store.meta(diffID), { create: false }).catch((error: { code?: string }) => {
-        if (error.code === 'ENOENT') return 'absent' as const;
-        throw error;
-      });
-      if (lock === undefined) {
-        const { name, tag } = familiarReference(which);
-        throw new ImageError({ code: 'IMAGE_IN_USE', message: `a container is running on '${name}:${tag}'`, hint: 'End it first.' });
-      }
-      if (lock !== 'absent') await lock[Symbol.asyncDispose]();
-    }
+/** Whether a container holds a layer of the image. A damaged image has none that could be told. */
+async function isMounted(paths: StorePaths, descriptor: OciDescriptor): Promise<boolean> {
+  let diffIDs: readonly string[];
+  try {
+    diffIDs = readConfig(paths, readManifest(paths, descriptor)).rootfs.diff_ids;
+  } catch (error) {
+    if (error instanceof ImageError && error.code === 'STORE_CORRUPT') return false;
+    throw error;
   }
+  for (const diffID of diffIDs) {
+    const lock = await tryLockFile(paths.meta(diffID), { create: false }).catch((error: { code?: string }) => {
+      if (error.code === 'ENOENT') return 'absent' as const;
+      throw error;
+    });
+    if (lock === undefined) return true;
+    if (lock !== 'absent') await lock[Symbol.asyncDispose]();
+  }
+  return false;
 }

@@ -1,0 +1,48 @@
+import type { CapabilityName, Rlimit, TmpfsMount } from '@lamella/namespace';
+
+/** A directory or file of the host inside the container. */
+export interface Volume {
+  /** Absolute path on the host; it must exist. */
+  readonly source: string;
+  /** Absolute path inside; made when missing. */
+  readonly destination: string;
+  readonly readonly?: boolean;
+}
+
+/** What to run, and in what. */
+export interface RunSpec {
+  /** `NAME[:TAG]` in the store; in a workspace the name of `NAME.tar` or of the directory `NAME`. */
+  readonly image: string;
+  /** The command and its arguments; the image's own when there are none. */
+  readonly args?: readonly string[];
+  /** Takes the place of the image's entrypoint; an empty list removes it. */
+  readonly entrypoint?: readonly string[];
+  /** Absolute path of the store. Default: {@link defaultRoot}. */
+  readonly root?: string;
+  /**
+   * Absolute path of a directory that holds the image's tar, and during the run `upper`, `work`
+   * and, for root, the mount `merged`, visible to the host.
+   */
+  readonly workspace?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** `NAME|UID[:GROUP|GID]`. */
+  readonly user?: string;
+  readonly cwd?: string;
+  readonly volumes?: readonly Volume[];
+  readonly tmpfs?: readonly Omit<TmpfsMount, 'type'>[];
+  readonly readonlyRoot?: boolean;
+  readonly hostname?: string;
+  /** The container's id. Default: 12 random hexadecimal digits. */
+  readonly name?: string;
+  readonly init?: boolean;
+  /** Default `none`: a network of its own with nothing but loopback. */
+  readonly network?: 'none' | 'host';
+  /** Keep the upper directory after the end. */
+  readonly keep?: boolean;
+  readonly umask?: number;
+  readonly rlimits?: readonly Rlimit[];
+  readonly capabilities?: readonly CapabilityName[];
+  readonly noNewPrivileges?: boolean;
+  readonly terminal?: { readonly rows: number; readonly columns: number };
+  readonly input?: { readonly forward: boolean; readonly raw: boolean };
+}

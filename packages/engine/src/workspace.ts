@@ -1,0 +1,69 @@
+import { lstat, readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { unpackDirectory } from '@lamella/image';
+import { EngineError } from './engine-error.js';
+
+const ARCHIVES = ['.tar', '.tar.gz', '.tgz', '.tar.zst', '.tar.xz'];
+const OURS = ['upper', 'work', 'merged'];
+
+export interface UnpackOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { readonly bytes: number; readonly entries: number; readonly total: number }) => void;
+}
+
+/**
+ * The image directory of a workspace, unpacked from its tar when it is not there yet.
+ *
+ * @returns its absolute path
+ * @throws EngineError `WORKSPACE_INVALID`, `WORKSPACE_NO_IMAGE`, `WORKSPACE_OCCUPIED`
+ */
+export async function workspaceImage(workspace: string, image: string, options: UnpackOptions = {}): Promise<string> {
+  if (!(await isDirectory(workspace)))
+    throw new EngineError({ code: 'WORKSPACE_INVALID', message: `the workspace ${workspace} is not a directory`, hint: 'Make it, and put the tar of an image there.' });
+  if (image.includes('/') || image.startsWith('.') || OURS.includes(image))
+    throw new EngineError({ code: 'WORKSPACE_INVALID', message: `'${image}' is not the name of an image in a workspace`, hint: `For DIR/busybox.tar it is busybox.` });
+  await refuseForeign(workspace);
+  const directory = path.join(workspace, image);
+  if (await isDirectory(directory)) return directory;
+  for (const ending of ARCHIVES) {
+    const archive = `${directory}${ending}`;
+    const found = await stat(archive).catch(absent);
+    if (!found) continue;
+    const { onProgress } = options;
+    await unpackDirectory(archive, directory, {
+      ...(options.signal ? { signal: options.signal } : {}),
+      ...(onProgress ? { onProgress: (progress) => onProgress({ ...progress, total: found.size }) } : {}),
+    });
+    return directory;
+  }
+  throw new EngineError({
+    code: 'WORKSPACE_NO_IMAGE',
+    message: `${workspace} has neither ${image}.tar nor the directory ${image}`,
+    hint: `Put the tar of a root filesystem there (also ${ARCHIVES.slice(1).join(', ')}).`,
+  });
+}
+
+/** What somebody else put where the run wants to write is not ours to remove. */
+async function refuseForeign(workspace: string): Promise<void> {
+  for (const name of OURS) {
+    const place = path.join(workspace, name);
+    const found = await lstat(place).catch(absent);
+    if (!found) continue;
+    // A run that was killed at its very start leaves them empty.
+    if (found.isDirectory() && (await readdir(place)).length === 0) continue;
+    throw new EngineError({
+      code: 'WORKSPACE_OCCUPIED',
+      message: `${place} is there already`,
+      hint: 'Another run uses this workspace, or it is a directory of yours: wait, move it, or take another workspace.',
+    });
+  }
+}
+
+async function isDirectory(file: string): Promise<boolean> {
+  return (await stat(file).catch(absent))?.isDirectory() ?? false;
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+  throw error;
+}
