@@ -58,8 +58,15 @@ function installToolchain() {
     mkdirSync(toolchain, { recursive: true });
     writeFileSync(path.join(toolchain, 'package.json'), '{ "private": true }\n');
     step(`Node ${versions.node} and pnpm ${versions.pnpm}, from npm into .toolchain/`, 'npm', [
-      'install', '--prefix', toolchain, '--no-save', '--no-audit', '--no-fund', '--no-package-lock',
-      `${nodePackage}@${versions.node}`, `pnpm@${versions.pnpm}`,
+      'install',
+      '--prefix',
+      toolchain,
+      '--no-save',
+      '--no-audit',
+      '--no-fund',
+      '--no-package-lock',
+      `${nodePackage}@${versions.node}`,
+      `pnpm@${versions.pnpm}`,
     ]);
   });
 }
@@ -79,7 +86,9 @@ function pinnedEnv() {
 }
 
 function installDependencies(env) {
-  const lock = createHash('sha256').update(readFileSync(path.join(root, 'pnpm-lock.yaml'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(path.join(root, 'pnpm-lock.yaml')))
+    .digest('hex');
   stamped('install', lock, !existsSync(path.join(root, 'node_modules/.modules.yaml')), () =>
     step('dependencies', node, [pnpm, 'install', '--frozen-lockfile'], { env }),
   );

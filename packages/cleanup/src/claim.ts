@@ -30,7 +30,12 @@ export function claim(
     );
   } else {
     journal.push({
-      op: 'write_file', dirfd: AT_FDCWD, pathname: journalOf(record), flags: O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC, mode: 0o600, data,
+      op: 'write_file',
+      dirfd: AT_FDCWD,
+      pathname: journalOf(record),
+      flags: O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC,
+      mode: 0o600,
+      data,
     });
   }
   return [

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { AT_FDCWD, LOCK, O, type Program, run, SyscallError } from '@lamella/syscall';
-import { CleanupError } from './cleanup-error.js';
 import { type Claim, parseJournal } from './claims.js';
+import { CleanupError } from './cleanup-error.js';
 import { type ContainerRecord, gateOf, journalOf, keptOf, lockOf } from './record.js';
 import { releaseContainer } from './release.js';
 

@@ -21,7 +21,12 @@ export function containerFiles(directory: string, hostname: string, network: 'no
   ];
   return {
     ops: content.map(([name, data]) => ({
-      op: 'write_file', dirfd: AT_FDCWD, pathname: path.join(directory, name), flags: O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC, mode: 0o644, data,
+      op: 'write_file',
+      dirfd: AT_FDCWD,
+      pathname: path.join(directory, name),
+      flags: O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC,
+      mode: 0o644,
+      data,
     })),
     mounts: content.map(([name]) => ({ type: 'bind', source: path.join(directory, name), destination: `/etc/${name}`, directory: false })),
   };

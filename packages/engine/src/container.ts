@@ -66,12 +66,14 @@ export async function createContainer(spec: RunSpec, options: RunOptions = {}): 
   };
   const result = finish();
   let settled = false;
-  const ended = result.then(
-    () => undefined,
-    () => undefined,
-  ).then(() => {
-    settled = true;
-  });
+  const ended = result
+    .then(
+      () => undefined,
+      () => undefined,
+    )
+    .then(() => {
+      settled = true;
+    });
   return {
     id,
     stdin: running.stdin,

@@ -1,4 +1,4 @@
-import { OverlayError, diagnose } from '@lamella/overlay';
+import { diagnose, OverlayError } from '@lamella/overlay';
 import { SyscallError } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import type { Plan } from './plan.js';
@@ -9,7 +9,8 @@ export async function explainFailure(error: unknown, { id, directory, stack }: P
   const { op, code } = error;
   const make = (name: string, message: string, hint: string): EngineError => new EngineError({ code: name, message, hint, cause: error });
   if (op.op === 'mkdirat' && op.pathname === directory) {
-    if (code === 'EEXIST') return make('CONTAINER_EXISTS', `there is a container '${id}' already`, 'Take another --name; `lamella sweep --kept` removes kept ones.');
+    if (code === 'EEXIST')
+      return make('CONTAINER_EXISTS', `there is a container '${id}' already`, 'Take another --name; `lamella sweep --kept` removes kept ones.');
     return make('ROOT_UNUSABLE', `${directory} cannot be made: ${code}`, 'Choose another store with --root or LAMELLA_ROOT.');
   }
   if (op.op === 'flock' && code === 'EAGAIN')
@@ -18,7 +19,8 @@ export async function explainFailure(error: unknown, { id, directory, stack }: P
       : make('WORKSPACE_OCCUPIED', `another run uses the workspace ${workspace}`, 'Wait for its end.');
   if (op.op === 'openat' && code === 'ENOENT' && String(op.pathname).endsWith('/meta.json'))
     return make('IMAGE_IN_REMOVAL', 'the image has just been removed', 'Import it again.');
-  if (code === 'ENOSPC' || code === 'EDQUOT') return make('NO_SPACE', `no space is left for the container: ${error.message}`, 'Free some, or choose another --root.');
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return make('NO_SPACE', `no space is left for the container: ${error.message}`, 'Free some, or choose another --root.');
   const found = await diagnose(error, stack);
   return found instanceof OverlayError ? found : error;
 }

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { type Claim, claim, type ContainerRecord, directoryOf, keptOf, release, releaseContainer } from '@lamella/cleanup';
+import { type Claim, type ContainerRecord, claim, directoryOf, keptOf, release, releaseContainer } from '@lamella/cleanup';
 import type { ImageConfig } from '@lamella/image';
 import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, type Mount, type User } from '@lamella/namespace';
-import { methodFor, overlayMount, type OverlayStack } from '@lamella/overlay';
+import { methodFor, type OverlayStack, overlayMount } from '@lamella/overlay';
 import { AT_FDCWD, LOCK, MS, O, type Op, type Program, slotAllocator } from '@lamella/syscall';
 import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
@@ -41,7 +41,11 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
 export async function plan(spec: RunSpec, root: string, lowers: Lowers, features: { readonly lowerdirPlus: boolean }): Promise<Plan> {
   const id = spec.name ?? randomBytes(6).toString('hex');
   if (!NAME.test(id))
-    throw new EngineError({ code: 'NAME_INVALID', message: `'${id}' cannot be the name of a container`, hint: 'Letters, digits, _ . and -, at most 64, beginning with a letter or digit.' });
+    throw new EngineError({
+      code: 'NAME_INVALID',
+      message: `'${id}' cannot be the name of a container`,
+      hint: 'Letters, digits, _ . and -, at most 64, beginning with a letter or digit.',
+    });
   const args = command(spec, lowers.config);
   const network = spec.network ?? 'none';
   const hostname = spec.hostname ?? id.slice(0, 63);
@@ -98,7 +102,17 @@ export async function plan(spec: RunSpec, root: string, lowers: Lowers, features
     : [];
   const onExit: Op = { op: 'on_exit', program: spec.keep ? releaseKeeping(stack, claims, directory) : releaseContainer(record, claims) };
   const program: Program = spec.workspace
-    ? [...holdWorkspace(spec.workspace, slots()), ...held, ...make, ...claim(record, claims, slots, { durable: true }), onExit, ...keep, ...files.ops, ...(onHost ? mount : []), ...container]
+    ? [
+        ...holdWorkspace(spec.workspace, slots()),
+        ...held,
+        ...make,
+        ...claim(record, claims, slots, { durable: true }),
+        onExit,
+        ...keep,
+        ...files.ops,
+        ...(onHost ? mount : []),
+        ...container,
+      ]
     : [...claim(record, claims, slots), onExit, ...held, ...keep, ...make, ...files.ops, ...container];
   return { id, args, program, stack, directory };
 }
@@ -114,7 +128,11 @@ function command(spec: RunSpec, config: ImageConfig): readonly string[] {
   const own = spec.args?.length ? spec.args : spec.entrypoint ? [] : config.cmd;
   const args = [...entrypoint, ...own];
   if (!args.length)
-    throw new EngineError({ code: 'NO_COMMAND', message: `the image '${spec.image}' has no command of its own`, hint: `Name one: lamella run ${spec.image} sh` });
+    throw new EngineError({
+      code: 'NO_COMMAND',
+      message: `the image '${spec.image}' has no command of its own`,
+      hint: `Name one: lamella run ${spec.image} sh`,
+    });
   return args;
 }
 
@@ -132,7 +150,8 @@ function bind(volume: Volume): Mount {
   const fail = (message: string, hint: string): never => {
     throw new EngineError({ code: 'VOLUME_INVALID', message, hint });
   };
-  for (const each of [volume.source, volume.destination]) if (!path.isAbsolute(each)) fail(`'${each}' in a volume is not an absolute path`, 'Write SRC:DST with absolute paths.');
+  for (const each of [volume.source, volume.destination])
+    if (!path.isAbsolute(each)) fail(`'${each}' in a volume is not an absolute path`, 'Write SRC:DST with absolute paths.');
   if (path.normalize(volume.destination) === '/') fail('a volume cannot be mounted on /', 'Use a directory below it.');
   let directory = false;
   try {

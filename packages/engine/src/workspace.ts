@@ -19,9 +19,17 @@ export interface UnpackOptions {
  */
 export async function workspaceImage(workspace: string, image: string, options: UnpackOptions = {}): Promise<string> {
   if (!(await isDirectory(workspace)))
-    throw new EngineError({ code: 'WORKSPACE_INVALID', message: `the workspace ${workspace} is not a directory`, hint: 'Make it, and put the tar of an image there.' });
+    throw new EngineError({
+      code: 'WORKSPACE_INVALID',
+      message: `the workspace ${workspace} is not a directory`,
+      hint: 'Make it, and put the tar of an image there.',
+    });
   if (image.includes('/') || image.startsWith('.') || OURS.includes(image))
-    throw new EngineError({ code: 'WORKSPACE_INVALID', message: `'${image}' is not the name of an image in a workspace`, hint: `For DIR/busybox.tar it is busybox.` });
+    throw new EngineError({
+      code: 'WORKSPACE_INVALID',
+      message: `'${image}' is not the name of an image in a workspace`,
+      hint: `For DIR/busybox.tar it is busybox.`,
+    });
   await refuseForeign(workspace);
   const directory = path.join(workspace, image);
   if (await isDirectory(directory)) return directory;

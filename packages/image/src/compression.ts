@@ -54,8 +54,16 @@ async function xz(): Promise<Duplex> {
     if (!result.failed) return;
     inflated.destroy(
       result.code === 'ENOENT'
-        ? new ImageError({ code: 'XZ_MISSING', message: 'the archive is compressed with xz, and there is no xz here', hint: 'Install it (apt-get install xz-utils), or recompress with zstd.' })
-        : new ImageError({ code: 'ARCHIVE_CORRUPT', message: `xz could not read the archive (status ${result.exitCode ?? result.signal})`, hint: 'The file is damaged or incomplete.' }),
+        ? new ImageError({
+            code: 'XZ_MISSING',
+            message: 'the archive is compressed with xz, and there is no xz here',
+            hint: 'Install it (apt-get install xz-utils), or recompress with zstd.',
+          })
+        : new ImageError({
+            code: 'ARCHIVE_CORRUPT',
+            message: `xz could not read the archive (status ${result.exitCode ?? result.signal})`,
+            hint: 'The file is damaged or incomplete.',
+          }),
     );
   });
   return inflated;

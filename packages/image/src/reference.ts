@@ -28,7 +28,11 @@ export function parseReference(text: string): Reference {
   const tag = colon < 0 ? 'latest' : text.slice(colon + 1);
   const match = NAME.exec(name);
   const invalid = (why: string): ImageError =>
-    new ImageError({ code: 'REFERENCE_INVALID', message: `'${text}' is not an image name: ${why}`, hint: 'Write NAME[:TAG], in lower case, like busybox or team/tools:1.2.' });
+    new ImageError({
+      code: 'REFERENCE_INVALID',
+      message: `'${text}' is not an image name: ${why}`,
+      hint: 'Write NAME[:TAG], in lower case, like busybox or team/tools:1.2.',
+    });
   if (!TAG.test(tag)) throw invalid(tag === '' ? 'the tag is empty' : 'a tag has letters, digits, _ . and -, at most 128');
   if (!match || name.length > 255) throw invalid(/[A-Z]/.test(name) ? 'upper case is not allowed' : 'it has letters, digits, and . _ - / between them');
   const [first = '', ...rest] = name.split('/');

@@ -3,7 +3,7 @@ import { lstat, mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { lockFile } from '@lamella/syscall';
 import { ImageError } from './image-error.js';
-import { type AppliedLayer, applyLayer, type ApplyOptions } from './layer/apply-layer.js';
+import { type AppliedLayer, type ApplyOptions, applyLayer } from './layer/apply-layer.js';
 import { removeTree } from './store/temporary-layer.js';
 
 /**
@@ -17,7 +17,12 @@ import { removeTree } from './store/temporary-layer.js';
  */
 export async function unpackDirectory(archive: string, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer | undefined> {
   const lock = lockFile(archive, { create: false, ...(options.signal ? { signal: options.signal } : {}) }).catch((cause: { code?: string }) => {
-    throw new ImageError({ code: 'ARCHIVE_UNREADABLE', message: `${archive} cannot be read: ${cause.code}`, hint: cause.code === 'ENOENT' ? 'Check the path.' : 'Check its permissions.', cause });
+    throw new ImageError({
+      code: 'ARCHIVE_UNREADABLE',
+      message: `${archive} cannot be read: ${cause.code}`,
+      hint: cause.code === 'ENOENT' ? 'Check the path.' : 'Check its permissions.',
+      cause,
+    });
   });
   await using _turn = await lock;
   if (await exists(directory)) return undefined;

@@ -2,11 +2,46 @@ import { type Op, PR, type Program } from '@lamella/syscall';
 
 /** linux/capability.h, in the order of their numbers. */
 export const CAPABILITIES = [
-  'CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETPCAP',
-  'LINUX_IMMUTABLE', 'NET_BIND_SERVICE', 'NET_BROADCAST', 'NET_ADMIN', 'NET_RAW', 'IPC_LOCK', 'IPC_OWNER',
-  'SYS_MODULE', 'SYS_RAWIO', 'SYS_CHROOT', 'SYS_PTRACE', 'SYS_PACCT', 'SYS_ADMIN', 'SYS_BOOT', 'SYS_NICE',
-  'SYS_RESOURCE', 'SYS_TIME', 'SYS_TTY_CONFIG', 'MKNOD', 'LEASE', 'AUDIT_WRITE', 'AUDIT_CONTROL', 'SETFCAP',
-  'MAC_OVERRIDE', 'MAC_ADMIN', 'SYSLOG', 'WAKE_ALARM', 'BLOCK_SUSPEND', 'AUDIT_READ', 'PERFMON', 'BPF',
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'DAC_READ_SEARCH',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'SETGID',
+  'SETUID',
+  'SETPCAP',
+  'LINUX_IMMUTABLE',
+  'NET_BIND_SERVICE',
+  'NET_BROADCAST',
+  'NET_ADMIN',
+  'NET_RAW',
+  'IPC_LOCK',
+  'IPC_OWNER',
+  'SYS_MODULE',
+  'SYS_RAWIO',
+  'SYS_CHROOT',
+  'SYS_PTRACE',
+  'SYS_PACCT',
+  'SYS_ADMIN',
+  'SYS_BOOT',
+  'SYS_NICE',
+  'SYS_RESOURCE',
+  'SYS_TIME',
+  'SYS_TTY_CONFIG',
+  'MKNOD',
+  'LEASE',
+  'AUDIT_WRITE',
+  'AUDIT_CONTROL',
+  'SETFCAP',
+  'MAC_OVERRIDE',
+  'MAC_ADMIN',
+  'SYSLOG',
+  'WAKE_ALARM',
+  'BLOCK_SUSPEND',
+  'AUDIT_READ',
+  'PERFMON',
+  'BPF',
   'CHECKPOINT_RESTORE',
 ] as const;
 
@@ -17,20 +52,35 @@ export type CapabilityName = (typeof CAPABILITIES)[number];
  * of the container's own making would be a way to the host's disks.
  */
 export const DEFAULT_CAPABILITIES: readonly CapabilityName[] = [
-  'CHOWN', 'DAC_OVERRIDE', 'FSETID', 'FOWNER', 'NET_RAW', 'SETGID', 'SETUID', 'SETFCAP', 'SETPCAP',
-  'NET_BIND_SERVICE', 'SYS_CHROOT', 'KILL', 'AUDIT_WRITE',
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FSETID',
+  'FOWNER',
+  'NET_RAW',
+  'SETGID',
+  'SETUID',
+  'SETFCAP',
+  'SETPCAP',
+  'NET_BIND_SERVICE',
+  'SYS_CHROOT',
+  'KILL',
+  'AUDIT_WRITE',
 ];
 
 /** The last capability of Linux 5.9; later kernels may not know less, older ones may. */
 const prctl = (option: number, arg2: number, ignore?: readonly string[]): Op => ({
-  op: 'prctl', option, arg2, arg3: 0, arg4: 0, arg5: 0, ...(ignore ? { ignore } : {}),
+  op: 'prctl',
+  option,
+  arg2,
+  arg3: 0,
+  arg4: 0,
+  arg5: 0,
+  ...(ignore ? { ignore } : {}),
 });
 
 /** Ops that take every other capability out of the bounding set, for this process and all it executes. */
 export function dropBounding(keep: readonly CapabilityName[]): Program {
-  return CAPABILITIES.flatMap((name, number) =>
-    keep.includes(name) ? [] : [prctl(PR.CAPBSET_DROP, number, ['EINVAL'])],
-  );
+  return CAPABILITIES.flatMap((name, number) => (keep.includes(name) ? [] : [prctl(PR.CAPBSET_DROP, number, ['EINVAL'])]));
 }
 
 /** The op that leaves a root process with these capabilities now. */

@@ -7,8 +7,7 @@ export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 /** The ops that execute a command: one per place where it may be. */
 export function execute(args: readonly string[], env: Readonly<Record<string, string>>): Program {
   const [command, ...rest] = args;
-  if (!command)
-    throw new NamespaceError({ code: 'COMMAND_MISSING', message: 'no command to run', hint: 'Name one; the image has no default.' });
+  if (!command) throw new NamespaceError({ code: 'COMMAND_MISSING', message: 'no command to run', hint: 'Name one; the image has no default.' });
   const envp = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const exec = (pathname: string): Op => ({ op: 'execve', pathname, argv: [command, ...rest], envp });
   if (command.includes('/')) return [exec(command)];

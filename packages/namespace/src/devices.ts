@@ -23,9 +23,7 @@ const LINKS = [
 /** Fill a fresh `/dev`, whose root is slot `dev`. */
 export function deviceNodes(dev: number, context: Pick<MountContext, 'slots' | 'userNamespace'>): Program {
   const nodes = NODES.flatMap(([name, major, minor]): Op[] =>
-    context.userNamespace
-      ? bindNode(dev, name, context.slots)
-      : [{ op: 'mknodat', dirfd: dev, pathname: name, mode: S_IF.IFCHR | 0o666, major, minor }],
+    context.userNamespace ? bindNode(dev, name, context.slots) : [{ op: 'mknodat', dirfd: dev, pathname: name, mode: S_IF.IFCHR | 0o666, major, minor }],
   );
   const links = LINKS.map(([name, target]): Op => ({ op: 'symlinkat', newdirfd: dev, linkpath: name, target }));
   return [...nodes, ...links];

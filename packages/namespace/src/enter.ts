@@ -1,6 +1,20 @@
 import {
-  AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, mapSingleId, MNT, MONITOR_INPUT, MONITOR_RAW, MOUNT_ATTR, MS, O, type Op, PR, type Program,
-  RLIMIT, type SlotAllocator, slotAllocator,
+  AT,
+  AT_FDCWD,
+  CLOSE_RANGE_CLOEXEC,
+  MNT,
+  MONITOR_INPUT,
+  MONITOR_RAW,
+  MOUNT_ATTR,
+  MS,
+  mapSingleId,
+  O,
+  type Op,
+  PR,
+  type Program,
+  RLIMIT,
+  type SlotAllocator,
+  slotAllocator,
 } from '@lamella/syscall';
 import { DEFAULT_CAPABILITIES, prctl } from './capabilities.js';
 import { execute } from './command.js';
@@ -26,8 +40,7 @@ const TTY_GROUP = 5;
  */
 export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator()): Program {
   const namespaces = spec.namespaces ?? defaultNamespaces();
-  const monitor =
-    (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) | (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0);
+  const monitor = (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) | (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0);
   return [
     // A group leader cannot, and need not: nobody's terminal signals it.
     { op: 'setsid', ignore: ['EPERM'] },
@@ -41,13 +54,21 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
   const userNamespace = namespaces.user === true;
   const root = slots();
   const directory = slots();
-  const { ops: mounts, dev, devpts } = mountAll(spec.mounts ?? DEFAULT_MOUNTS, {
-    slots, root, userNamespace, hostNetwork: !namespaces.net,
+  const {
+    ops: mounts,
+    dev,
+    devpts,
+  } = mountAll(spec.mounts ?? DEFAULT_MOUNTS, {
+    slots,
+    root,
+    userNamespace,
+    hostNetwork: !namespaces.net,
   });
   const slave = slots();
   if (spec.terminal && devpts === undefined)
     throw new NamespaceError({
-      code: 'TERMINAL_WITHOUT_DEVPTS', message: 'a terminal was asked for, but no devpts is among the mounts',
+      code: 'TERMINAL_WITHOUT_DEVPTS',
+      message: 'a terminal was asked for, but no devpts is among the mounts',
       hint: "Add { type: 'devpts', destination: '/dev/pts' }.",
     });
   return [
@@ -70,7 +91,8 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     ...(namespaces.net ? loopbackUp(slots) : []),
     ...(spec.rlimits ?? []).map(setrlimit),
     ...become(user, spec.capabilities ?? DEFAULT_CAPABILITIES, {
-      noNewPrivileges: spec.noNewPrivileges ?? true, singleId: userNamespace,
+      noNewPrivileges: spec.noNewPrivileges ?? true,
+      singleId: userNamespace,
     }),
     { op: 'umask', mask: spec.umask ?? 0o022 },
     // Changing ids cleared it.
@@ -88,8 +110,14 @@ function bindOntoItself(rootfs: string): Program {
   return [
     { op: 'mount', source: rootfs, target: rootfs, filesystemtype: null, mountflags: MS.BIND | MS.REC, data: null },
     {
-      op: 'mount_setattr', dirfd: AT_FDCWD, pathname: rootfs, flags: AT.RECURSIVE, attr_set: MOUNT_ATTR.NODEV, attr_clr: 0,
-      propagation: 0, userns_fd: -1,
+      op: 'mount_setattr',
+      dirfd: AT_FDCWD,
+      pathname: rootfs,
+      flags: AT.RECURSIVE,
+      attr_set: MOUNT_ATTR.NODEV,
+      attr_clr: 0,
+      propagation: 0,
+      userns_fd: -1,
     },
   ];
 }
@@ -106,13 +134,22 @@ function pivot(root: number): Program {
 }
 
 const readonlyRoot: Op = {
-  op: 'mount_setattr', dirfd: AT_FDCWD, pathname: '/', flags: 0, attr_set: MOUNT_ATTR.RDONLY, attr_clr: 0, propagation: 0, userns_fd: -1,
+  op: 'mount_setattr',
+  dirfd: AT_FDCWD,
+  pathname: '/',
+  flags: 0,
+  attr_set: MOUNT_ATTR.RDONLY,
+  attr_clr: 0,
+  propagation: 0,
+  userns_fd: -1,
 };
 
 function hostname(name: string): Op {
   if (!name || Buffer.byteLength(name) > 64 || name.includes('\0'))
     throw new NamespaceError({
-      code: 'HOSTNAME_INVALID', message: `'${name}' cannot be a host name`, hint: 'It has 1 to 64 bytes (sethostname(2)).',
+      code: 'HOSTNAME_INVALID',
+      message: `'${name}' cannot be a host name`,
+      hint: 'It has 1 to 64 bytes (sethostname(2)).',
     });
   return { op: 'sethostname', name };
 }
@@ -121,7 +158,9 @@ function setrlimit({ name, soft, hard }: Rlimit): Op {
   const resource = RLIMIT[name];
   if (resource === undefined)
     throw new NamespaceError({
-      code: 'RLIMIT_UNKNOWN', message: `there is no resource limit '${name}'`, hint: `Known are ${Object.keys(RLIMIT).join(', ')}.`,
+      code: 'RLIMIT_UNKNOWN',
+      message: `there is no resource limit '${name}'`,
+      hint: `Known are ${Object.keys(RLIMIT).join(', ')}.`,
     });
   return { op: 'setrlimit', resource, rlim_cur: soft, rlim_max: hard };
 }

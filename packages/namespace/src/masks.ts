@@ -21,11 +21,7 @@ export function masked({ proc, sys, dev }: MaskTargets, slots: SlotAllocator): P
     ...(sys === undefined ? [] : MASKED_SYS_DIRECTORIES.map((name) => [sys, name] as const)),
   ];
   const hide = files.flatMap(([mount, name]) => cover(dev, 'null', mount, name, slots));
-  return [
-    ...hide,
-    ...coverWithEmpty(dev, directories, slots),
-    ...(proc === undefined ? [] : READONLY_PROC.flatMap((name) => readonly(proc, name, slots))),
-  ];
+  return [...hide, ...coverWithEmpty(dev, directories, slots), ...(proc === undefined ? [] : READONLY_PROC.flatMap((name) => readonly(proc, name, slots)))];
 }
 
 function cover(dev: number, source: string, mount: number, name: string, slots: SlotAllocator): Op[] {
@@ -53,8 +49,15 @@ function readonly(mount: number, name: string, slots: SlotAllocator): Op[] {
   return [
     { op: 'open_tree', dirfd: mount, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE, out: tree, ignore: ['ENOENT'] },
     {
-      op: 'mount_setattr', dirfd: tree, pathname: '', flags: AT.EMPTY_PATH | AT.RECURSIVE, attr_set: MOUNT_ATTR.RDONLY, attr_clr: 0,
-      propagation: 0, userns_fd: -1, ignore: ['EBADF'],
+      op: 'mount_setattr',
+      dirfd: tree,
+      pathname: '',
+      flags: AT.EMPTY_PATH | AT.RECURSIVE,
+      attr_set: MOUNT_ATTR.RDONLY,
+      attr_clr: 0,
+      propagation: 0,
+      userns_fd: -1,
+      ignore: ['EBADF'],
     },
     { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: mount, to_pathname: name, flags: MOVE_MOUNT.F_EMPTY_PATH, ignore: ['EBADF'] },
     { op: 'close', fd: tree, ignore: ['EBADF'] },

@@ -1,5 +1,14 @@
 import {
-  AT, AT_FDCWD, FSCONFIG, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, MOUNT_ATTR, MOVE_MOUNT, OPEN_TREE, type Op, type Program,
+  AT,
+  AT_FDCWD,
+  FSCONFIG,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MOUNT_ATTR,
+  MOVE_MOUNT,
+  OPEN_TREE,
+  type Op,
+  type Program,
   type SlotAllocator,
 } from '@lamella/syscall';
 import { deviceNodes } from './devices.js';
@@ -56,8 +65,13 @@ export function attach(
   return [
     { op: 'mkpath', rootfd: root, directory: directory ? 1 : 0, mode: directory ? 0o755 : 0o644, out: target, pathname: destination, ...options },
     {
-      op: 'move_mount', from_dirfd: mount, from_pathname: '', to_dirfd: target, to_pathname: '',
-      flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH, ...options,
+      op: 'move_mount',
+      from_dirfd: mount,
+      from_pathname: '',
+      to_dirfd: target,
+      to_pathname: '',
+      flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH,
+      ...options,
     },
     { op: 'close', fd: target, ...options },
   ];
@@ -91,7 +105,15 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
         ops.push({ op: 'close', fd: fresh('mqueue', [], QUIET, mount.destination) });
         break;
       case 'dev':
-        dev = fresh('tmpfs', [['mode', '755'], ['size', '65536k']], MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, mount.destination);
+        dev = fresh(
+          'tmpfs',
+          [
+            ['mode', '755'],
+            ['size', '65536k'],
+          ],
+          MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC,
+          mount.destination,
+        );
         ops.push(...deviceNodes(dev, context));
         break;
       case 'devpts': {
@@ -126,10 +148,7 @@ function tmpfsOptions(mount: TmpfsMount): (readonly [string, string])[] {
 
 function tmpfsAttributes(mount: TmpfsMount): number {
   return (
-    (mount.exec ? 0 : MOUNT_ATTR.NOEXEC) |
-    (mount.suid ? 0 : MOUNT_ATTR.NOSUID) |
-    (mount.dev ? 0 : MOUNT_ATTR.NODEV) |
-    (mount.readonly ? MOUNT_ATTR.RDONLY : 0)
+    (mount.exec ? 0 : MOUNT_ATTR.NOEXEC) | (mount.suid ? 0 : MOUNT_ATTR.NOSUID) | (mount.dev ? 0 : MOUNT_ATTR.NODEV) | (mount.readonly ? MOUNT_ATTR.RDONLY : 0)
   );
 }
 
@@ -141,9 +160,15 @@ function bind(mount: BindMount, context: MountContext): Program {
   return [
     { op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE, out: tree, ...missing },
     {
-      op: 'mount_setattr', dirfd: tree, pathname: '', flags: AT.EMPTY_PATH | AT.RECURSIVE,
+      op: 'mount_setattr',
+      dirfd: tree,
+      pathname: '',
+      flags: AT.EMPTY_PATH | AT.RECURSIVE,
       attr_set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | (mount.readonly ? MOUNT_ATTR.RDONLY : 0),
-      attr_clr: 0, propagation: 0, userns_fd: -1, ...empty,
+      attr_clr: 0,
+      propagation: 0,
+      userns_fd: -1,
+      ...empty,
     },
     ...attach(tree, mount.destination, mount.directory, context, empty),
     { op: 'close', fd: tree, ...empty },

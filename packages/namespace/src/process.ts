@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Program, type Reply, start, type StdioOption, SyscallError } from '@lamella/syscall';
+import { type Program, type Reply, type StdioOption, SyscallError, start } from '@lamella/syscall';
 import { NamespaceError } from './namespace-error.js';
 import type { ProcessResult } from './process-result.js';
 
@@ -151,21 +151,44 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
   switch (error.op.op) {
     case 'execve':
       if (error.code === 'ENOENT' && !denied)
-        return make('COMMAND_NOT_FOUND', `${command}: not found in the container`, 'It is not in the PATH there, or the loader it needs is missing from the image.');
-      if (error.code === 'ENOTDIR' && !denied) return make('COMMAND_NOT_FOUND', `${command}: not found in the container`, 'A part of its path is not a directory.');
-      if (error.code === 'E2BIG') return make('COMMAND_TOO_LONG', `${command}: the arguments and environment are too long`, 'Pass long data by stdin or a file.');
-      return make('COMMAND_NOT_EXECUTABLE', `${command}: cannot be executed in the container: ${denied ? 'EACCES' : error.code}`, error.code === 'ENOEXEC' ? 'It is made for another architecture, or a script without a #! line.' : 'Check its mode and owner in the image.');
+        return make(
+          'COMMAND_NOT_FOUND',
+          `${command}: not found in the container`,
+          'It is not in the PATH there, or the loader it needs is missing from the image.',
+        );
+      if (error.code === 'ENOTDIR' && !denied)
+        return make('COMMAND_NOT_FOUND', `${command}: not found in the container`, 'A part of its path is not a directory.');
+      if (error.code === 'E2BIG')
+        return make('COMMAND_TOO_LONG', `${command}: the arguments and environment are too long`, 'Pass long data by stdin or a file.');
+      return make(
+        'COMMAND_NOT_EXECUTABLE',
+        `${command}: cannot be executed in the container: ${denied ? 'EACCES' : error.code}`,
+        error.code === 'ENOEXEC' ? 'It is made for another architecture, or a script without a #! line.' : 'Check its mode and owner in the image.',
+      );
     case 'clone':
       if (error.code === 'EPERM' || error.code === 'ENOSPC' || error.code === 'EUSERS')
-        return make('NAMESPACE_BLOCKED', `new namespaces are not allowed here: ${error.code}`, 'Run as root, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0.');
+        return make(
+          'NAMESPACE_BLOCKED',
+          `new namespaces are not allowed here: ${error.code}`,
+          'Run as root, or allow user namespaces: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0.',
+        );
       if (error.code === 'EINVAL') return make('NAMESPACE_UNSUPPORTED', 'this kernel lacks one of the namespaces asked for', 'See `lamella doctor`.');
       return error;
     case 'fsmount':
       if (error.code === 'EPERM')
-        return make('MOUNT_MASKED', 'a fresh /proc or /sys cannot be mounted in this user namespace: EPERM', 'The one outside has hidden parts, as in Docker or Kubernetes. Run as root there, or unmask it (docker run --security-opt systempaths=unconfined).');
+        return make(
+          'MOUNT_MASKED',
+          'a fresh /proc or /sys cannot be mounted in this user namespace: EPERM',
+          'The one outside has hidden parts, as in Docker or Kubernetes. Run as root there, or unmask it (docker run --security-opt systempaths=unconfined).',
+        );
       return error;
     case 'mkpath':
-      if (error.code === 'ENOTDIR') return make('MOUNT_TARGET_INVALID', `${String(error.op.pathname)} in the container is not a directory`, 'A directory goes on a directory, a file on a file.');
+      if (error.code === 'ENOTDIR')
+        return make(
+          'MOUNT_TARGET_INVALID',
+          `${String(error.op.pathname)} in the container is not a directory`,
+          'A directory goes on a directory, a file on a file.',
+        );
       if (error.code === 'EROFS') return make('MOUNT_TARGET_MISSING', `${String(error.op.pathname)} is missing in a read-only root`, 'Create it in the image.');
       return error;
     case 'open_tree':
@@ -175,7 +198,12 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
       return make('RLIMIT_DENIED', `a resource limit cannot be set: ${error.code}`, 'Above the hard limit of this process only CAP_SYS_RESOURCE can go.');
     case 'setresuid':
     case 'setresgid':
-      if (error.code === 'EINVAL') return make('USER_UNMAPPED', 'that user does not exist in this user namespace', 'An ordinary user has one id here, which is root inside; other users need root.');
+      if (error.code === 'EINVAL')
+        return make(
+          'USER_UNMAPPED',
+          'that user does not exist in this user namespace',
+          'An ordinary user has one id here, which is root inside; other users need root.',
+        );
       return error;
     default:
       return error;

@@ -20,8 +20,7 @@ const MAX_ID = 0xfffffffe;
  */
 export async function findUser(user: string, layers: readonly string[]): Promise<User> {
   const [who = '', which, ...more] = user.split(':');
-  if (more.length || which === '')
-    throw new NamespaceError({ code: 'USER_INVALID', message: `'${user}' is not a user`, hint: 'Write NAME|UID[:GROUP|GID].' });
+  if (more.length || which === '') throw new NamespaceError({ code: 'USER_INVALID', message: `'${user}' is not a user`, hint: 'Write NAME|UID[:GROUP|GID].' });
   const passwd = lines(await readRootfsFile(layers, '/etc/passwd'));
   const group = lines(await readRootfsFile(layers, '/etc/group'));
   const id = who || '0';
@@ -29,7 +28,9 @@ export async function findUser(user: string, layers: readonly string[]): Promise
   const uid = entry ? number(entry[2]) : number(id);
   if (uid === undefined)
     throw new NamespaceError({
-      code: 'USER_NOT_FOUND', message: `the image has no user '${who}'`, hint: "Its /etc/passwd does not list it; give a number instead.",
+      code: 'USER_NOT_FOUND',
+      message: `the image has no user '${who}'`,
+      hint: 'Its /etc/passwd does not list it; give a number instead.',
     });
   const home = entry?.[5] || '/';
   if (which !== undefined) return { uid, gid: findGroup(which, group), groups: [], home };
@@ -47,13 +48,18 @@ function findGroup(which: string, group: readonly (readonly string[])[]): number
   const gid = entry ? number(entry[2]) : number(which);
   if (gid === undefined)
     throw new NamespaceError({
-      code: 'GROUP_NOT_FOUND', message: `the image has no group '${which}'`, hint: "Its /etc/group does not list it; give a number instead.",
+      code: 'GROUP_NOT_FOUND',
+      message: `the image has no group '${which}'`,
+      hint: 'Its /etc/group does not list it; give a number instead.',
     });
   return gid;
 }
 
 function lines(text: string | undefined): (readonly string[])[] {
-  return (text ?? '').split('\n').filter((line) => line && !line.startsWith('#')).map((line) => line.split(':'));
+  return (text ?? '')
+    .split('\n')
+    .filter((line) => line && !line.startsWith('#'))
+    .map((line) => line.split(':'));
 }
 
 function number(text: string | undefined): number | undefined {

@@ -6,8 +6,17 @@ import type { OverlayStack } from './stack.js';
 /** statfs(2) magic numbers of filesystems that matter here. */
 const OVERLAYFS = 0x794c7630;
 const NO_UPPER: Readonly<Record<number, string>> = {
-  0x6969: 'NFS', 0x517b: 'SMB', 0xff534d42: 'CIFS', 0xfe534d42: 'SMB2', 0x65735546: 'FUSE', 0x4d44: 'FAT',
-  [OVERLAYFS]: 'overlayfs', 0x01021997: '9p', 0x00c0ffee: 'hostfs', 0x73717368: 'squashfs', 0x9660: 'ISO 9660',
+  0x6969: 'NFS',
+  0x517b: 'SMB',
+  0xff534d42: 'CIFS',
+  0xfe534d42: 'SMB2',
+  0x65735546: 'FUSE',
+  0x4d44: 'FAT',
+  [OVERLAYFS]: 'overlayfs',
+  0x01021997: '9p',
+  0x00c0ffee: 'hostfs',
+  0x73717368: 'squashfs',
+  0x9660: 'ISO 9660',
 };
 
 /**
@@ -15,8 +24,7 @@ const NO_UPPER: Readonly<Record<number, string>> = {
  * says EINVAL. Errors that are not about the mount come back as they are.
  */
 export async function diagnose(error: unknown, stack: OverlayStack): Promise<unknown> {
-  if (!(error instanceof SyscallError) || !['mount', 'fsconfig', 'fsmount', 'fsopen', 'openat', 'move_mount'].includes(error.syscall))
-    return error;
+  if (!(error instanceof SyscallError) || !['mount', 'fsconfig', 'fsmount', 'fsopen', 'openat', 'move_mount'].includes(error.syscall)) return error;
   const cause = error;
   const make = (code: string, message: string, hint: string): OverlayError => new OverlayError({ code, message, hint, cause });
 
@@ -29,29 +37,53 @@ export async function diagnose(error: unknown, stack: OverlayStack): Promise<unk
   for (const [role, path] of wanted) {
     const found = await stat(path).catch((problem: NodeJS.ErrnoException) => problem);
     if (found instanceof Error)
-      return make('OVERLAY_DIRECTORY_MISSING', `the ${role} directory ${path} cannot be used: ${found.code}`, found.code === 'ENOENT' ? 'Create it first.' : 'Check the permissions of its parents.');
+      return make(
+        'OVERLAY_DIRECTORY_MISSING',
+        `the ${role} directory ${path} cannot be used: ${found.code}`,
+        found.code === 'ENOENT' ? 'Create it first.' : 'Check the permissions of its parents.',
+      );
     if (!found.isDirectory()) return make('OVERLAY_NOT_A_DIRECTORY', `the ${role} ${path} is not a directory`, 'Overlayfs joins directories only.');
   }
-  if (cause.code === 'ENODEV')
-    return make('OVERLAY_MISSING', 'this kernel has no overlayfs', 'Load it: modprobe overlay.');
+  if (cause.code === 'ENODEV') return make('OVERLAY_MISSING', 'this kernel has no overlayfs', 'Load it: modprobe overlay.');
   if (stack.upperdir !== undefined && stack.workdir !== undefined) {
     const problem = await diagnoseUpper(stack.upperdir, stack.workdir, stack, make);
     if (problem) return problem;
   }
   for (const lower of stack.lowerdirs) {
     if ((await statfs(lower)).type === OVERLAYFS && ['EINVAL', 'ELOOP'].includes(cause.code))
-      return make('OVERLAY_TOO_DEEP', `the lower directory ${lower} is on an overlay itself, and overlayfs stacks no deeper than two`, 'Put the layers on a plain filesystem (a volume or tmpfs, inside a container).');
+      return make(
+        'OVERLAY_TOO_DEEP',
+        `the lower directory ${lower} is on an overlay itself, and overlayfs stacks no deeper than two`,
+        'Put the layers on a plain filesystem (a volume or tmpfs, inside a container).',
+      );
     const below = await mountsBelow(lower);
     if (below && cause.code === 'EINVAL')
-      return make('OVERLAY_LOCKED_MOUNTS', `the lower directory ${lower} has other mounts below it (${below})`, 'In a user namespace such a directory cannot be a lower: use one without mounts below, or one overlay per mount.');
+      return make(
+        'OVERLAY_LOCKED_MOUNTS',
+        `the lower directory ${lower} has other mounts below it (${below})`,
+        'In a user namespace such a directory cannot be a lower: use one without mounts below, or one overlay per mount.',
+      );
   }
   if (cause.code === 'EPERM')
-    return make('OVERLAY_NOT_PERMITTED', 'mounting an overlay is not permitted here', stack.options?.userxattr ? 'Unprivileged overlay mounts need Linux 5.11 or later and a user namespace.' : 'Run as root, or in a user namespace with the userxattr option.');
+    return make(
+      'OVERLAY_NOT_PERMITTED',
+      'mounting an overlay is not permitted here',
+      stack.options?.userxattr
+        ? 'Unprivileged overlay mounts need Linux 5.11 or later and a user namespace.'
+        : 'Run as root, or in a user namespace with the userxattr option.',
+    );
   if (cause.code === 'ESTALE')
-    return make('OVERLAY_STALE', `the upper directory ${stack.upperdir} was used with other lower directories before`, 'With index=on an upper belongs to its lowers: use a fresh one.');
-  if (cause.code === 'ELOOP')
-    return make('OVERLAY_OVERLAP', 'two of the directories are inside each other', 'Upper, work and lowers must be apart.');
-  return make('OVERLAY_REFUSED', `the kernel refused to mount the overlay at ${stack.merged}: ${cause.code}`, 'Options that this kernel lacks are listed by `lamella doctor`.');
+    return make(
+      'OVERLAY_STALE',
+      `the upper directory ${stack.upperdir} was used with other lower directories before`,
+      'With index=on an upper belongs to its lowers: use a fresh one.',
+    );
+  if (cause.code === 'ELOOP') return make('OVERLAY_OVERLAP', 'two of the directories are inside each other', 'Upper, work and lowers must be apart.');
+  return make(
+    'OVERLAY_REFUSED',
+    `the kernel refused to mount the overlay at ${stack.merged}: ${cause.code}`,
+    'Options that this kernel lacks are listed by `lamella doctor`.',
+  );
 }
 
 async function diagnoseUpper(
@@ -69,11 +101,19 @@ async function diagnoseUpper(
       return make('OVERLAY_OVERLAP', `the upper ${upper} and the lower ${lower} overlap`, 'Keep the writable directory outside of the layers.');
   }
   if ((await stat(upper)).dev !== (await stat(work)).dev)
-    return make('OVERLAY_WORK_ELSEWHERE', `the upper ${upper} and the work directory ${work} are on different filesystems`, 'Put the work directory beside the upper.');
+    return make(
+      'OVERLAY_WORK_ELSEWHERE',
+      `the upper ${upper} and the work directory ${work} are on different filesystems`,
+      'Put the work directory beside the upper.',
+    );
   const type = (await statfs(upper)).type;
   const unfit = NO_UPPER[type];
   if (unfit)
-    return make('OVERLAY_UPPER_UNSUPPORTED', `overlay on ${unfit} cannot hold the upper directory ${upper}`, 'Choose another --root: ext4, xfs, btrfs or tmpfs will do.');
+    return make(
+      'OVERLAY_UPPER_UNSUPPORTED',
+      `overlay on ${unfit} cannot hold the upper directory ${upper}`,
+      'Choose another --root: ext4, xfs, btrfs or tmpfs will do.',
+    );
   return undefined;
 }
 
@@ -84,5 +124,8 @@ function inside(outer: string, inner: string): boolean {
 async function mountsBelow(directory: string): Promise<string | undefined> {
   const prefix = `${await realpath(directory)}/`.replace('//', '/');
   const info = await readFile('/proc/self/mountinfo', 'utf8');
-  return info.split('\n').map((line) => line.split(' ')[4] ?? '').find((point) => point.startsWith(prefix) && point !== prefix);
+  return info
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .find((point) => point.startsWith(prefix) && point !== prefix);
 }

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { CLONE, mapSingleId, MS, type Program, run } from '@lamella/syscall';
+import { CLONE, MS, mapSingleId, type Program, run } from '@lamella/syscall';
 import { type OverlayMethod, overlayMount } from './overlay-mount.js';
 import type { OverlayOptions } from './stack.js';
 

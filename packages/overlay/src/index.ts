@@ -3,5 +3,5 @@ export { hasLowerdirPlus, type OverlayFeatures, probeFeatures } from './features
 export { mountOverlay, type OverlayMount } from './mount-overlay.js';
 export { escapePath, optionString } from './options.js';
 export { OverlayError } from './overlay-error.js';
-export { methodFor, overlayMount, type OverlayMethod } from './overlay-mount.js';
+export { methodFor, type OverlayMethod, overlayMount } from './overlay-mount.js';
 export { MAX_LOWERDIRS, type OverlayOptions, type OverlayStack } from './stack.js';

@@ -1,8 +1,8 @@
-import { CLONE, mapSingleId, MS, type Op, type Program, run, start } from '@lamella/syscall';
+import { CLONE, MS, mapSingleId, type Op, type Program, run, start } from '@lamella/syscall';
 import { diagnose } from './diagnose.js';
 import { hasLowerdirPlus } from './features.js';
-import { methodFor, overlayMount, type OverlayMethod } from './overlay-mount.js';
 import { OverlayError } from './overlay-error.js';
+import { methodFor, type OverlayMethod, overlayMount } from './overlay-mount.js';
 import type { OverlayStack } from './stack.js';
 
 /** A mounted stack. Disposing unmounts it; the directories stay. */
@@ -87,4 +87,3 @@ async function holderOf(monitor: number): Promise<number> {
   const children = await readFile(`/proc/${monitor}/task/${monitor}/children`, 'utf8');
   return Number(children.trim().split(' ')[0]);
 }
-

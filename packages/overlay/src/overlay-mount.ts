@@ -1,6 +1,16 @@
 import {
-  AT_FDCWD, FSCONFIG, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, MOUNT_ATTR, MOVE_MOUNT, MS, O, type Op, type Program,
-  type SlotAllocator, slotAllocator,
+  AT_FDCWD,
+  FSCONFIG,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MOUNT_ATTR,
+  MOVE_MOUNT,
+  MS,
+  O,
+  type Op,
+  type Program,
+  type SlotAllocator,
+  slotAllocator,
 } from '@lamella/syscall';
 import { optionList, optionString } from './options.js';
 import { OverlayError } from './overlay-error.js';
@@ -52,8 +62,7 @@ function check(stack: OverlayStack): void {
   const fail = (code: string, message: string, hint: string): never => {
     throw new OverlayError({ code, message, hint });
   };
-  if (stack.lowerdirs.length === 0)
-    fail('OVERLAY_NO_LOWER', 'an overlay needs at least one lower directory', 'Name the image layers in lowerdirs.');
+  if (stack.lowerdirs.length === 0) fail('OVERLAY_NO_LOWER', 'an overlay needs at least one lower directory', 'Name the image layers in lowerdirs.');
   if (stack.lowerdirs.length > MAX_LOWERDIRS)
     fail(
       'OVERLAY_TOO_MANY_LOWERS',
@@ -99,7 +108,12 @@ function withNewApi(stack: OverlayStack, slots: SlotAllocator): Program {
   const context = slots();
   const mount = slots();
   const set = (key: string, value: string | null): Op => ({
-    op: 'fsconfig', fd: context, cmd: value === null ? FSCONFIG.SET_FLAG : FSCONFIG.SET_STRING, key, value, aux: -1,
+    op: 'fsconfig',
+    fd: context,
+    cmd: value === null ? FSCONFIG.SET_FLAG : FSCONFIG.SET_STRING,
+    key,
+    value,
+    aux: -1,
   });
   const settings: Op[] = [set('source', 'overlay')];
   for (const lower of stack.lowerdirs) settings.push(set('lowerdir+', nameOf(lower)));
@@ -109,8 +123,10 @@ function withNewApi(stack: OverlayStack, slots: SlotAllocator): Program {
   if (stack.upperdir === undefined) settings.push(set('ro', null));
   const flags = stack.flags ?? 0;
   const attributes =
-    (flags & MS.NODEV ? MOUNT_ATTR.NODEV : 0) | (flags & MS.NOSUID ? MOUNT_ATTR.NOSUID : 0) |
-    (flags & MS.NOEXEC ? MOUNT_ATTR.NOEXEC : 0) | (flags & MS.RDONLY ? MOUNT_ATTR.RDONLY : 0);
+    (flags & MS.NODEV ? MOUNT_ATTR.NODEV : 0) |
+    (flags & MS.NOSUID ? MOUNT_ATTR.NOSUID : 0) |
+    (flags & MS.NOEXEC ? MOUNT_ATTR.NOEXEC : 0) |
+    (flags & MS.RDONLY ? MOUNT_ATTR.RDONLY : 0);
   ops.push(
     { op: 'fsopen', fsname: 'overlay', flags: FSOPEN_CLOEXEC, out: context },
     ...settings,
@@ -138,11 +154,5 @@ function withDescriptors(stack: OverlayStack, slots: SlotAllocator): Program {
     ...(stack.upperdir === undefined ? {} : { upperdir: nameOf(stack.upperdir) }),
     ...(stack.workdir === undefined ? {} : { workdir: nameOf(stack.workdir) }),
   };
-  return [
-    ...ops,
-    { op: 'chdir', path: '/proc/self/fd' },
-    mountOp(short, optionString(short)),
-    { op: 'chdir', path: '/' },
-    ...closeNamed(named),
-  ];
+  return [...ops, { op: 'chdir', path: '/proc/self/fd' }, mountOp(short, optionString(short)), { op: 'chdir', path: '/' }, ...closeNamed(named)];
 }

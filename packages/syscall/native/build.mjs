@@ -14,9 +14,7 @@ import path from 'node:path';
 const native = import.meta.dirname;
 const args = process.argv.slice(2);
 const mode = args.includes('--fuzz') ? 'fuzz' : args.includes('--sanitize') ? 'sanitize' : 'release';
-const output =
-  args.find((arg) => !arg.startsWith('--')) ??
-  path.join(native, '..', '..', `init-linux-${process.arch}`, 'lamella-init');
+const output = args.find((arg) => !arg.startsWith('--')) ?? path.join(native, '..', '..', `init-linux-${process.arch}`, 'lamella-init');
 
 const headers = ['sys.h', 'frame.h', 'interpreter.h', 'build.mjs'];
 const common = ['main.c', 'frame.c', 'ops.c', 'tree.c', 'monitor.c'];
@@ -27,10 +25,20 @@ if (existsSync(output) && statSync(output).mtimeMs >= newest) process.exit(0);
 const warnings = ['-std=gnu11', '-Wall', '-Wextra', '-Werror'];
 const flags = {
   release: [
-    '-Os', '-static', '-nostdlib', '-ffreestanding', '-fno-pie', '-no-pie', '-fno-asynchronous-unwind-tables',
-    '-fno-unwind-tables', '-fno-tree-loop-distribute-patterns', '-fstack-protector-strong',
+    '-Os',
+    '-static',
+    '-nostdlib',
+    '-ffreestanding',
+    '-fno-pie',
+    '-no-pie',
+    '-fno-asynchronous-unwind-tables',
+    '-fno-unwind-tables',
+    '-fno-tree-loop-distribute-patterns',
+    '-fstack-protector-strong',
     ...(process.arch === 'x64' ? ['-mstack-protector-guard=global'] : []),
-    '-ffunction-sections', '-fdata-sections', '-s',
+    '-ffunction-sections',
+    '-fdata-sections',
+    '-s',
     '-Wl,--gc-sections,--build-id=none,-z,noseparate-code,-z,norelro,-z,noexecstack',
   ],
   sanitize: ['-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'],
@@ -48,7 +56,5 @@ for (const compiler of compilers) {
   if (built.status === 0) renameSync(partial, output);
   process.exit(built.status ?? 1);
 }
-console.error(
-  `lamella-init: no C compiler found (tried ${compilers.join(', ')}). Install one: apt-get install gcc libc6-dev`,
-);
+console.error(`lamella-init: no C compiler found (tried ${compilers.join(', ')}). Install one: apt-get install gcc libc6-dev`);
 process.exit(1);

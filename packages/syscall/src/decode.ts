@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { FRAME_MAX } from './encode.js';
-import { OPCODES, type OpShape } from './opcodes.js';
 import type { ControlOp, Op } from './op.js';
+import { OPCODES, type OpShape } from './opcodes.js';
 
 const BY_CODE = new Map<number, [string, OpShape]>(
   Object.entries(OPCODES as Readonly<Record<string, OpShape>>).map(([name, shape]) => [shape.code, [name, shape]]),
@@ -14,8 +14,7 @@ export function decodeProgram(frames: Buffer): (Op | ControlOp)[] {
   for (let at = 0; at < frames.length; ) {
     if (frames.length - at < 12) throw new RangeError('a frame is cut off in its header');
     const length = frames.readUInt32LE(at);
-    if (length < 12 || length > FRAME_MAX || at + length > frames.length)
-      throw new RangeError(`a frame of ${length} bytes does not fit`);
+    if (length < 12 || length > FRAME_MAX || at + length > frames.length) throw new RangeError(`a frame of ${length} bytes does not fit`);
     ops.push(decodeFrame(frames.subarray(at, at + length)));
     at += length;
   }

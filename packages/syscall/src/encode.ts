@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
-import { OPCODES, type OpShape } from './opcodes.js';
 import type { Bytes, ControlOp, Op, Program } from './op.js';
+import { OPCODES, type OpShape } from './opcodes.js';
 
 /** The longest frame the interpreter takes, in bytes. */
 export const FRAME_MAX = 0x100000;
@@ -188,8 +188,7 @@ export class FrameWriter {
 }
 
 function block(strings: readonly string[], what: string): Uint8Array {
-  for (const s of strings)
-    if (s.includes('\0')) throw new TypeError(`execve: '${what}' has a NUL inside: ${JSON.stringify(s)}`);
+  for (const s of strings) if (s.includes('\0')) throw new TypeError(`execve: '${what}' has a NUL inside: ${JSON.stringify(s)}`);
   return Buffer.from(strings.map((s) => `${s}\0`).join(''));
 }
 

@@ -1,9 +1,11 @@
 export * from './constants.js';
 export { decodeProgram } from './decode.js';
-export { encodeProgram, flatten, FRAME_FLAGS, FRAME_MAX, FrameWriter } from './encode.js';
+export { encodeProgram, FRAME_FLAGS, FRAME_MAX, FrameWriter, flatten } from './encode.js';
+export { type CallText, callsOf, type DescriptorOf } from './explain/calls-of.js';
+export { type Call, explain, explainText } from './explain/explain.js';
 export { interpreterPath } from './interpreter-path.js';
-export { type HeldLock, lockFile, type LockOptions, tryLockFile } from './lock-file.js';
 export { LamellaError, type LamellaErrorFields } from './lamella-error.js';
+export { type HeldLock, type LockOptions, lockFile, tryLockFile } from './lock-file.js';
 export {
   AT_FDCWD,
   type Bytes,
@@ -24,14 +26,14 @@ export { OPCODES } from './opcodes.js';
 export { errnoName, type Reply } from './replies.js';
 export {
   type ProgramIndex,
-  run,
   type Running,
   type RunOptions,
   type RunResult,
-  start,
-  startInterpreter,
+  run,
   type StdioOption,
   type StreamedRun,
+  start,
+  startInterpreter,
 } from './run.js';
 export { SyscallError } from './syscall-error.js';
 export { mapSingleId } from './user-namespace.js';

@@ -20,10 +20,14 @@ export function interpreterPath(): string {
   return found;
 }
 
+/** The manifest of this package, also when this file was bundled into an application's. */
+function ownManifest(): string {
+  return createRequire(import.meta.url).resolve('@lamella/syscall/package.json');
+}
+
 function fromPlatformPackage(): string | undefined {
-  const require = createRequire(import.meta.url);
   try {
-    const manifest = require.resolve(`@lamella/init-linux-${process.arch}/package.json`);
+    const manifest = createRequire(ownManifest()).resolve(`@lamella/init-linux-${process.arch}/package.json`);
     const binary = path.join(path.dirname(manifest), 'lamella-init');
     return existsSync(binary) ? binary : undefined;
   } catch (error) {
@@ -33,13 +37,14 @@ function fromPlatformPackage(): string | undefined {
 }
 
 function fromSource(): string {
-  const native = path.join(import.meta.dirname, '..', 'native');
+  const native = path.join(path.dirname(ownManifest()), 'native');
   const build = path.join(native, 'build.mjs');
   const hint = `Install the platform package (npm install @lamella/init-linux-${process.arch}), or a C compiler (apt-get install gcc libc6-dev) and try again, or name a binary in LAMELLA_INIT.`;
-  if (!existsSync(build))
-    throw new LamellaError({ code: 'INIT_MISSING', message: `there is no lamella-init for linux-${process.arch}`, hint });
+  if (!existsSync(build)) throw new LamellaError({ code: 'INIT_MISSING', message: `there is no lamella-init for linux-${process.arch}`, hint });
   const hash = createHash('sha256');
-  for (const file of readdirSync(native).filter((name) => /\.[ch]$|\.mjs$/.test(name)).sort())
+  for (const file of readdirSync(native)
+    .filter((name) => /\.[ch]$|\.mjs$/.test(name))
+    .sort())
     hash.update(readFileSync(path.join(native, file)));
   const cache = path.join(process.env.XDG_CACHE_HOME || path.join(homedir(), '.cache'), 'lamella');
   const binary = path.join(cache, `lamella-init-${hash.digest('hex').slice(0, 16)}`);

@@ -90,9 +90,7 @@ export const OPCODES = {
 } as const;
 
 /** Number fields that name a slot to read a descriptor from. */
-export const FD_FIELDS: ReadonlySet<string> = new Set([
-  'dirfd', 'rootfd', 'fd', 'from_dirfd', 'to_dirfd', 'olddirfd', 'newdirfd', 'userns_fd', 'aux',
-]);
+export const FD_FIELDS: ReadonlySet<string> = new Set(['dirfd', 'rootfd', 'fd', 'from_dirfd', 'to_dirfd', 'olddirfd', 'newdirfd', 'userns_fd', 'aux']);
 
 /** Orders which only a running monitor obeys; in a program they are refused. */
 export type ControlName = 'signal' | 'resize' | 'go';

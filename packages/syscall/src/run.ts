@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { IOCTL } from './constants.js';
-import { encodeProgram, flatten, FrameWriter } from './encode.js';
+import { encodeProgram, FrameWriter, flatten } from './encode.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
 import type { ControlOp, Op, Program } from './op.js';
-import { errnoName, replyParser, type Reply } from './replies.js';
+import { errnoName, type Reply, replyParser } from './replies.js';
 import { SyscallError } from './syscall-error.js';
 
 export type StdioOption = 'inherit' | 'pipe' | 'ignore' | number;
@@ -219,8 +219,7 @@ function toError(failure: Extract<Reply, { kind: 'failed' }>, index: ProgramInde
 
 /** A monitor that died cannot give the terminal its settings back, so this process does. */
 async function restoreTerminal(termios: Buffer): Promise<void> {
-  await run(
-    [{ op: 'ioctl', fd: 0, request: IOCTL.TCSETS, argument: 0, argp: termios, ignore: ['ENOTTY', 'EIO', 'EBADF'] }],
-    { stdio: ['inherit', 'ignore', 'ignore'] },
-  );
+  await run([{ op: 'ioctl', fd: 0, request: IOCTL.TCSETS, argument: 0, argp: termios, ignore: ['ENOTTY', 'EIO', 'EBADF'] }], {
+    stdio: ['inherit', 'ignore', 'ignore'],
+  });
 }

@@ -8,11 +8,12 @@ import { AT_FDCWD, type Program } from './op.js';
  */
 export function mapSingleId(outside: { readonly uid: number; readonly gid: number }): Program {
   const write = (pathname: string, data: string): Program[number] => ({
-    op: 'write_file', dirfd: AT_FDCWD, flags: O.WRONLY | O.CLOEXEC, mode: 0, pathname, data,
+    op: 'write_file',
+    dirfd: AT_FDCWD,
+    flags: O.WRONLY | O.CLOEXEC,
+    mode: 0,
+    pathname,
+    data,
   });
-  return [
-    write('/proc/self/setgroups', 'deny'),
-    write('/proc/self/uid_map', `0 ${outside.uid} 1\n`),
-    write('/proc/self/gid_map', `0 ${outside.gid} 1\n`),
-  ];
+  return [write('/proc/self/setgroups', 'deny'), write('/proc/self/uid_map', `0 ${outside.uid} 1\n`), write('/proc/self/gid_map', `0 ${outside.gid} 1\n`)];
 }

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { errnoName, LamellaError, startInterpreter } from '@lamella/syscall';
+import { errnoName, type LamellaError, startInterpreter } from '@lamella/syscall';
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression.js';
 import { ImageError } from '../image-error.js';
 import { printable } from '../tar/entry.js';
@@ -67,7 +67,10 @@ export async function applyLayer(source: Readable, directory: string, options: A
     { op: () => undefined, isRelease: () => false, explain: (index, errno) => explainFailure(writer, index, errno) },
   );
   // An interpreter that fails while nobody awaits it is asked for its reason below.
-  const outcome = running.result.then(() => undefined, (error: unknown) => error);
+  const outcome = running.result.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
   const send = async (): Promise<void> => {
     if (!writer.pending || running.frames.destroyed) return;
     const frames = writer.take();

@@ -23,7 +23,11 @@ export function entryPath(name: string, entry: string = name): string {
     });
   }
   if (name.includes('\0'))
-    throw new ImageError({ code: 'LAYER_PATH_INVALID', message: `'${printable(entry)}' has a NUL in its path`, hint: 'The archive is damaged, or made to do damage.' });
+    throw new ImageError({
+      code: 'LAYER_PATH_INVALID',
+      message: `'${printable(entry)}' has a NUL in its path`,
+      hint: 'The archive is damaged, or made to do damage.',
+    });
   const clean: string[] = [];
   for (const part of name.split('/')) {
     if (part === '' || part === '.') continue;
@@ -31,7 +35,8 @@ export function entryPath(name: string, entry: string = name): string {
     else if (clean.pop() === undefined && !name.startsWith('/'))
       throw new ImageError({
         code: 'LAYER_PATH_ESCAPES',
-        message: entry === name ? `'${printable(entry)}' leads out of the image` : `the link '${printable(entry)}' leads out of the image, to '${printable(name)}'`,
+        message:
+          entry === name ? `'${printable(entry)}' leads out of the image` : `the link '${printable(entry)}' leads out of the image, to '${printable(name)}'`,
         hint: 'The archive is made to do damage; nothing of it was kept.',
       });
   }

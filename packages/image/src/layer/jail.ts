@@ -1,4 +1,4 @@
-import { CLONE, mapSingleId, MS, type Op, type Program } from '@lamella/syscall';
+import { CLONE, MS, mapSingleId, type Op, type Program } from '@lamella/syscall';
 
 /**
  * Ops that lock the interpreter into a directory: with its own mount namespace and nothing but

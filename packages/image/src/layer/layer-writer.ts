@@ -87,8 +87,7 @@ export class LayerWriter implements TarHandler {
   /** The entry that an op was for. */
   nameOf(index: number): string | undefined {
     const oldest = Math.max(0, this.#count - IN_FLIGHT);
-    for (let i = this.#count - 1; i >= oldest; i--)
-      if ((this.#starts[i % IN_FLIGHT] as number) <= index) return this.#names[i % IN_FLIGHT];
+    for (let i = this.#count - 1; i >= oldest; i--) if ((this.#starts[i % IN_FLIGHT] as number) <= index) return this.#names[i % IN_FLIGHT];
     return undefined;
   }
 
@@ -236,7 +235,11 @@ export class LayerWriter implements TarHandler {
   }
 
   #refuse(entry: TarEntry, code: string, what: string): ImageError {
-    return new ImageError({ code, message: `'${printable(entry.name)}' ${what}`, hint: 'The archive is damaged, or made to do damage; nothing of it was kept.' });
+    return new ImageError({
+      code,
+      message: `'${printable(entry.name)}' ${what}`,
+      hint: 'The archive is damaged, or made to do damage; nothing of it was kept.',
+    });
   }
 
   /** Make the directories above a path that the layer did not list. A link may stand for one. */
@@ -279,7 +282,13 @@ export class LayerWriter implements TarHandler {
       this.#frames.end();
     }
     this.#directories.set(path, {
-      mode: entry.mode, uid: entry.uid, gid: entry.gid, seconds: entry.mtimeSeconds, nanoseconds: entry.mtimeNanoseconds, xattrs: entry.xattrs, again,
+      mode: entry.mode,
+      uid: entry.uid,
+      gid: entry.gid,
+      seconds: entry.mtimeSeconds,
+      nanoseconds: entry.mtimeNanoseconds,
+      xattrs: entry.xattrs,
+      again,
     });
   }
 
@@ -331,7 +340,12 @@ export class LayerWriter implements TarHandler {
       return;
     }
     this.#begin(OPCODES.mknodat.code, REPLACE);
-    this.#numbers(AT_FDCWD, (NODE_BITS[entry.type] ?? 0) | (entry.mode & 0o777), entry.type === 'fifo' ? 0 : entry.major, entry.type === 'fifo' ? 0 : entry.minor);
+    this.#numbers(
+      AT_FDCWD,
+      (NODE_BITS[entry.type] ?? 0) | (entry.mode & 0o777),
+      entry.type === 'fifo' ? 0 : entry.major,
+      entry.type === 'fifo' ? 0 : entry.minor,
+    );
     this.#frames.binary(path);
     this.#frames.end();
     if (this.#owned(entry)) this.#pathOwner(path, entry);

@@ -3,9 +3,9 @@ import type { Readable } from 'node:stream';
 import type { Image, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
 import { formatReference, parseReference } from '../reference.js';
-import { importArchive, type ImportOptions, type ImportResult } from './import-archive.js';
+import { type ImportOptions, type ImportResult, importArchive } from './import-archive.js';
 import { openImage, summarize } from './open-image.js';
-import { removeImage, type RemovedImage } from './remove-image.js';
+import { type RemovedImage, removeImage } from './remove-image.js';
 import { createLayout, findManifest, readIndex, referenceOf } from './store-index.js';
 import { StorePaths } from './store-paths.js';
 import { sweepTemporary } from './temporary-layer.js';
@@ -47,7 +47,11 @@ export class ImageStore {
     const reference = parseReference(name);
     const descriptor = findManifest(readIndex(this.paths), reference);
     if (!descriptor)
-      throw new ImageError({ code: 'IMAGE_NOT_FOUND', message: `there is no image '${name}' in ${this.paths.root}`, hint: `Import one: lamella import FILE ${name}` });
+      throw new ImageError({
+        code: 'IMAGE_NOT_FOUND',
+        message: `there is no image '${name}' in ${this.paths.root}`,
+        hint: `Import one: lamella import FILE ${name}`,
+      });
     return openImage(this.paths, reference, descriptor);
   }
 

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { lockFile } from '@lamella/syscall';
 import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
-import { type AppliedLayer, applyLayer, type ApplyOptions, type LayerBlob } from '../layer/apply-layer.js';
+import { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
 import { collectGarbage } from './collect-garbage.js';
 import { publish, writeDurably } from './durable-file.js';
@@ -35,7 +35,11 @@ const MEDIA_TYPES: Readonly<Record<LayerBlob['compression'], string>> = {
 };
 
 const LayerRecord = v.object({
-  digest: v.string(), size: v.number(), mediaType: v.string(), diffID: v.string(), warnings: v.array(v.string()),
+  digest: v.string(),
+  size: v.number(),
+  mediaType: v.string(),
+  diffID: v.string(),
+  warnings: v.array(v.string()),
 });
 type LayerRecord = v.InferOutput<typeof LayerRecord>;
 
@@ -57,10 +61,19 @@ export async function importArchive(paths: StorePaths, source: string | Readable
 /** A file that has not been touched since is the same file: its inode and times say so. */
 async function identify(file: string): Promise<string> {
   const found = await stat(file, { bigint: true }).catch((cause: NodeJS.ErrnoException) => {
-    throw new ImageError({ code: 'ARCHIVE_UNREADABLE', message: `${file} cannot be read: ${cause.code}`, hint: cause.code === 'ENOENT' ? 'Check the path.' : 'Check its permissions.', cause });
+    throw new ImageError({
+      code: 'ARCHIVE_UNREADABLE',
+      message: `${file} cannot be read: ${cause.code}`,
+      hint: cause.code === 'ENOENT' ? 'Check the path.' : 'Check its permissions.',
+      cause,
+    });
   });
   if (found.isDirectory())
-    throw new ImageError({ code: 'ARCHIVE_UNREADABLE', message: `${file} is a directory`, hint: `Import a tar of it: tar -C ${file} -c . | lamella import - NAME` });
+    throw new ImageError({
+      code: 'ARCHIVE_UNREADABLE',
+      message: `${file} is a directory`,
+      hint: `Import a tar of it: tar -C ${file} -c . | lamella import - NAME`,
+    });
   return createHash('sha256').update([found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':')).digest('hex');
 }
 
@@ -103,8 +116,15 @@ export async function publishLayer(paths: StorePaths, directory: string, applied
   const there = readLayerMeta(paths.meta(applied.diffID));
   if (there && isWhole(there)) return;
   await writeLayerMeta(path.join(directory, 'meta.json'), {
-    version: 1, diffID: applied.diffID, entries: applied.entries, size: applied.uncompressedSize, implied: [...applied.implied],
-    warnings: [...applied.warnings], bootId: bootId(), synced: false, unpackedAt: Date.now(),
+    version: 1,
+    diffID: applied.diffID,
+    entries: applied.entries,
+    size: applied.uncompressedSize,
+    implied: [...applied.implied],
+    warnings: [...applied.warnings],
+    bootId: bootId(),
+    synced: false,
+    unpackedAt: Date.now(),
   });
   await rm(path.join(directory, 'blob'), { force: true });
   await removeTree(target);
@@ -115,13 +135,18 @@ export async function publishLayer(paths: StorePaths, directory: string, applied
 async function publishImage(paths: StorePaths, reference: Reference, layer: LayerRecord): Promise<Omit<ImportResult, 'reused'>> {
   const created = new Date(process.env.SOURCE_DATE_EPOCH ? Number(process.env.SOURCE_DATE_EPOCH) * 1000 : Date.now()).toISOString();
   const config: OciConfig = {
-    created, architecture: process.arch === 'x64' ? 'amd64' : process.arch, os: 'linux', config: {},
+    created,
+    architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+    os: 'linux',
+    config: {},
     rootfs: { type: 'layers', diff_ids: [layer.diffID] },
     history: [{ created, created_by: 'lamella import' }],
   };
   const configBlob = await writeBlob(paths, 'application/vnd.oci.image.config.v1+json', config);
   const manifest: OciManifest = {
-    schemaVersion: 2, mediaType: 'application/vnd.oci.image.manifest.v1+json', config: configBlob,
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    config: configBlob,
     layers: [{ mediaType: layer.mediaType, digest: layer.digest, size: layer.size }],
   };
   const descriptor = await writeBlob(paths, 'application/vnd.oci.image.manifest.v1+json', manifest);

@@ -89,5 +89,10 @@ export function parseDocument<Document>(schema: v.GenericSchema<unknown, Documen
 }
 
 function corrupt(file: string, why: string, cause: unknown): ImageError {
-  return new ImageError({ code: 'STORE_CORRUPT', message: `${file} cannot be read: ${why}`, hint: 'Remove the image (lamella rmi) and import it again.', ...(cause === undefined ? {} : { cause }) });
+  return new ImageError({
+    code: 'STORE_CORRUPT',
+    message: `${file} cannot be read: ${why}`,
+    hint: 'Remove the image (lamella rmi) and import it again.',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

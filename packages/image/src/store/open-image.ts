@@ -14,7 +14,8 @@ export async function openImage(paths: StorePaths, reference: Reference, descrip
   const diffIDs = config.rootfs.diff_ids;
   if (diffIDs.length !== manifest.layers.length || !diffIDs.length)
     throw new ImageError({
-      code: 'STORE_CORRUPT', message: `the manifest and config of '${formatReference(reference)}' disagree about its layers`,
+      code: 'STORE_CORRUPT',
+      message: `the manifest and config of '${formatReference(reference)}' disagree about its layers`,
       hint: 'Remove the image (lamella rmi) and import it again.',
     });
   const layers: LayerDir[] = [];
@@ -71,5 +72,10 @@ function readVerified(file: string, digest: string): string {
 }
 
 function damaged(file: string, what: string, cause: unknown): ImageError {
-  return new ImageError({ code: 'STORE_CORRUPT', message: `${file} ${what}`, hint: 'Remove the image (lamella rmi) and import it again.', ...(cause === undefined ? {} : { cause }) });
+  return new ImageError({
+    code: 'STORE_CORRUPT',
+    message: `${file} ${what}`,
+    hint: 'Remove the image (lamella rmi) and import it again.',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -2,8 +2,8 @@ import { lockFile, tryLockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { familiarReference, type Reference } from '../reference.js';
 import { collectGarbage, type Garbage } from './collect-garbage.js';
-import { readConfig, readManifest } from './open-image.js';
 import type { OciDescriptor } from './oci-schema.js';
+import { readConfig, readManifest } from './open-image.js';
 import { findManifest, readIndex, writeIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
 
@@ -17,7 +17,11 @@ export interface RemovedImage extends Garbage {
 export async function removeImage(paths: StorePaths, reference: Reference): Promise<RemovedImage> {
   const missing = (): ImageError => {
     const { name, tag } = familiarReference(reference);
-    return new ImageError({ code: 'IMAGE_NOT_FOUND', message: `there is no image '${name}:${tag}' in ${paths.root}`, hint: '`lamella images` lists those that are.' });
+    return new ImageError({
+      code: 'IMAGE_NOT_FOUND',
+      message: `there is no image '${name}:${tag}' in ${paths.root}`,
+      hint: '`lamella images` lists those that are.',
+    });
   };
   if (!findManifest(readIndex(paths), reference)) throw missing();
   await using _index = await lockFile(paths.lock('index'));

@@ -21,7 +21,11 @@ export async function restoreLayer(paths: StorePaths, diffID: string, descriptor
   await using temporary = await temporaryLayer(paths);
   const applied = await applyLayer(createReadStream(blob, { highWaterMark: 256 * 1024 }), temporary.tree);
   if (applied.blob.digest !== descriptor.digest || applied.diffID !== diffID)
-    throw new ImageError({ code: 'STORE_CORRUPT', message: `${blob} does not have the content its name says`, hint: 'Remove the image (lamella rmi) and import it again.' });
+    throw new ImageError({
+      code: 'STORE_CORRUPT',
+      message: `${blob} does not have the content its name says`,
+      hint: 'Remove the image (lamella rmi) and import it again.',
+    });
   await using _index = await lockFile(paths.lock('index'));
   await publishLayer(paths, temporary.directory, applied);
 }

@@ -28,8 +28,8 @@ export interface TarEntry {
 export function printable(name: string): string {
   const text = Buffer.from(name, 'latin1').toString('utf8');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
-  const safe = text.includes('\ufffd') ? name.replace(/[^\x20-\x7e]/g, escape) : text.replace(/[\x00-\x1f\x7f-\x9f]/g, escape);
+  const safe = text.includes('\ufffd') ? name.replace(/[^\x20-\x7e]/g, escapeByte) : text.replace(/[\x00-\x1f\x7f-\x9f]/g, escapeByte);
   return safe.length > 200 ? `${safe.slice(0, 120)}…${safe.slice(-60)} (${name.length} bytes)` : safe;
 }
 
-const escape = (c: string): string => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`;
+const escapeByte = (c: string): string => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`;

@@ -1,7 +1,7 @@
 import { ImageError } from '../image-error.js';
 import { type EntryType, printable, type TarEntry } from './entry.js';
 import { BLOCK, isZero, parseHeader, type TarHeader, text } from './header.js';
-import { parsePax, paxInteger, paxTime, type PaxRecords } from './pax.js';
+import { type PaxRecords, parsePax, paxInteger, paxTime } from './pax.js';
 import { dataMap, oldGnuExtension, oldGnuHeader, paxMap, type SparseMap, verifySparse } from './sparse.js';
 
 /** An extended header or long name larger than this is an attack, not a name. */
@@ -15,7 +15,16 @@ export interface TarHandler {
 }
 
 const TYPES: Readonly<Record<string, EntryType>> = {
-  '0': 'file', '7': 'file', S: 'file', '1': 'hardlink', '2': 'symlink', '3': 'character', '4': 'block', '5': 'directory', D: 'directory', '6': 'fifo',
+  '0': 'file',
+  '7': 'file',
+  S: 'file',
+  '1': 'hardlink',
+  '2': 'symlink',
+  '3': 'character',
+  '4': 'block',
+  '5': 'directory',
+  D: 'directory',
+  '6': 'fifo',
 };
 
 type State = 'header' | 'extension' | 'sparse-extension' | 'sparse-data' | 'data' | 'padding' | 'end';
@@ -149,11 +158,12 @@ export class TarReader {
     if (cut || this.#longName !== undefined || this.#records.length)
       throw new ImageError({
         code: 'TAR_TRUNCATED',
-        message: this.#current ? `the archive ends inside '${printable(this.#current)}'` : `the archive ends in the middle, at byte ${this.#position + this.#partialLength}`,
+        message: this.#current
+          ? `the archive ends inside '${printable(this.#current)}'`
+          : `the archive ends in the middle, at byte ${this.#position + this.#partialLength}`,
         hint: 'The file is incomplete: fetch it again.',
       });
-    if (this.#position === 0)
-      throw new ImageError({ code: 'TAR_EMPTY', message: 'the archive is empty', hint: 'A tar archive has at least an end marker.' });
+    if (this.#position === 0) throw new ImageError({ code: 'TAR_EMPTY', message: 'the archive is empty', hint: 'A tar archive has at least an end marker.' });
   }
 
   /** Collect `size` bytes over several chunks. */
@@ -202,7 +212,12 @@ export class TarReader {
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;
       if (error.code === 'TAR_CHECKSUM' && this.#position === 0 && this.#entries === 0)
-        throw new ImageError({ code: 'TAR_INVALID', message: 'this is not a tar archive', hint: 'Give a tar of a root filesystem: plain, gzip, zstd or xz.', cause: error });
+        throw new ImageError({
+          code: 'TAR_INVALID',
+          message: 'this is not a tar archive',
+          hint: 'Give a tar of a root filesystem: plain, gzip, zstd or xz.',
+          cause: error,
+        });
       const after = this.#current ? ` (after '${printable(this.#current)}')` : '';
       throw new ImageError({ code: error.code, message: `${printable(error.message)}, at byte ${this.#position}${after}`, hint: error.hint });
     }
@@ -304,8 +319,7 @@ export class TarReader {
     this.#entries++;
     if (size < 0) throw this.#problem('TAR_NUMBER', `the size of '${printable(name)}' is negative`);
     let type = TYPES[header.typeflag];
-    if (!type && header.typeflag !== 'V')
-      throw this.#problem('TAR_TYPE', `'${printable(name)}' has the unknown type '${printable(header.typeflag)}'`);
+    if (!type && header.typeflag !== 'V') throw this.#problem('TAR_TYPE', `'${printable(name)}' has the unknown type '${printable(header.typeflag)}'`);
     if (type === 'file' && header.typeflag === '0' && name.endsWith('/')) type = 'directory';
     // Only files have data, and GNU's directory dumps; a link's size is its target's, a directory's
     // a hint.
@@ -316,8 +330,18 @@ export class TarReader {
     this.#sparse = undefined;
 
     const entry = (fileSize: number): TarEntry => ({
-      type: type as EntryType, name, linkname, mode: header.mode & 0o7777, uid, gid, size: fileSize,
-      mtimeSeconds: mtime[0], mtimeNanoseconds: mtime[1], major: header.major, minor: header.minor, xattrs,
+      type: type as EntryType,
+      name,
+      linkname,
+      mode: header.mode & 0o7777,
+      uid,
+      gid,
+      size: fileSize,
+      mtimeSeconds: mtime[0],
+      mtimeNanoseconds: mtime[1],
+      major: header.major,
+      minor: header.minor,
+      xattrs,
     });
     if (!type || type !== 'file') {
       // A volume label, or data that belongs to nothing: read over it.
@@ -370,7 +394,12 @@ export class TarReader {
     this.#partial = [];
     this.#partialLength = 0;
     this.#sparseEntry = undefined;
-    this.#openSparse(entry, found.map.filter(([, length]) => length > 0), this.#left, name);
+    this.#openSparse(
+      entry,
+      found.map.filter(([, length]) => length > 0),
+      this.#left,
+      name,
+    );
   }
 
   #data(chunk: Buffer, at: number, length: number): void {

@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+// CommonJS, and as little of it as possible: `lamella run` is on the way to somebody's command.
+// The compile cache spares V8 what it compiled the last time; one bundle holds all of `run`.
+const [major] = process.versions.node.split('.');
+if (Number(major) < 24) {
+  process.stderr.write(`lamella: this is Node ${process.versions.node}; Node 24 or later is needed\n`);
+  process.exit(125);
+}
+const { enableCompileCache } = require('node:module');
+enableCompileCache();
+if (process.argv[2] === 'run') require('../dist/run.cjs').main(process.argv.slice(3));
+else import('../dist/main.js').then(({ main }) => main(process.argv.slice(2)));

@@ -1,0 +1,41 @@
+import path from 'node:path';
+import { releaseDead, sweep } from '@lamella/cleanup';
+import { ImageStore } from '@lamella/image';
+import { boolean } from '@oclif/core/flags';
+import { LamellaCommand } from '../lamella-command.js';
+import { OUR_FAILURE } from '../output/exit-status.js';
+import { reportError } from '../output/report-error.js';
+
+export class Sweep extends LamellaCommand {
+  static override summary = 'Release what containers and imports left that were killed.';
+  static override description = 'Every run does this first; it is only needed when nothing else runs.';
+  static override examples = ['<%= config.bin %> sweep', { description: 'Throw kept changes away, too:', command: '<%= config.bin %> sweep --kept' }];
+  static override flags = { kept: boolean({ description: 'also what was kept with run --keep' }) };
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Sweep);
+    const root = this.storeRoot(flags);
+    const containers = path.join(root, 'containers');
+    const found = await sweep(containers);
+    const released = [...found.released];
+    const failed = [...found.failed];
+    let kept = found.kept;
+    if (flags.kept) {
+      for (const id of found.kept) {
+        const outcome = await releaseDead({ containers, id });
+        if (outcome === 'released') released.push(id);
+        else if (outcome !== 'alive') failed.push(outcome);
+      }
+      kept = [];
+    }
+    const unpacking = await new ImageStore(root).sweep();
+    const lines = [
+      ...released.map((id) => `released ${id}`),
+      ...(unpacking ? [`removed ${unpacking} unfinished import${unpacking > 1 ? 's' : ''}`] : []),
+      ...kept.map((id) => `kept     ${path.join(containers, id, 'upper')}`),
+    ];
+    for (const failure of failed) reportError(failure, { debug: flags.debug });
+    if (failed.length) process.exitCode = OUR_FAILURE;
+    this.print(flags.json, { released, kept, alive: found.alive, unpacking, failed }, lines.length ? lines : ['nothing to release']);
+  }
+}

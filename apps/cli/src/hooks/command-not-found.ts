@@ -1,0 +1,13 @@
+import type { Hook } from '@oclif/core/interfaces';
+import { nearest } from '../nearest.js';
+import { UsageError } from '../usage-error.js';
+
+const hook: Hook<'command_not_found'> = async ({ id, config }) => {
+  const known = config.commands.filter((command) => !command.hidden).map((command) => command.id.replaceAll(':', ' '));
+  const wanted = id.replaceAll(':', ' ');
+  const meant = nearest(wanted, known);
+  throw new UsageError(`there is no command '${wanted}'`, meant ? `Did you mean lamella ${meant}? See lamella --help.` : 'See lamella --help.');
+};
+
+// oclif loads hooks by their default export.
+export { hook as default };

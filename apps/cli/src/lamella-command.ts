@@ -1,0 +1,33 @@
+import path from 'node:path';
+import { defaultRoot } from '@lamella/engine';
+import { Command } from '@oclif/core/command';
+import { boolean, string } from '@oclif/core/flags';
+import { OUR_FAILURE } from './output/exit-status.js';
+import { errorToJSON, reportError } from './output/report-error.js';
+
+/** What the commands share: the store, `--json`, `--debug`, and how errors are told. */
+export abstract class LamellaCommand extends Command {
+  static override baseFlags = {
+    root: string({ helpValue: 'DIR', description: 'the store (default: $LAMELLA_ROOT, /var/lib/lamella, ~/.local/share/lamella)' }),
+    json: boolean({ description: 'print JSON' }),
+    debug: boolean({ description: 'print where an error came from' }),
+  };
+
+  protected storeRoot(flags: { root?: string | undefined }): string {
+    return flags.root === undefined ? defaultRoot() : path.resolve(flags.root);
+  }
+
+  /** Print a value for programs, or lines for people. */
+  protected print(json: boolean | undefined, value: unknown, lines: readonly string[]): void {
+    if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
+    else for (const line of lines) process.stdout.write(`${line}\n`);
+  }
+
+  protected override async catch(error: Error & { parse?: unknown; code?: string }): Promise<void> {
+    // Mistakes on the command line are told in one place, main.ts.
+    if (error.parse !== undefined || error.code === 'EEXIT' || error.constructor.name === 'CLIError') throw error;
+    if (this.argv.includes('--json')) process.stdout.write(`${JSON.stringify(errorToJSON(error))}\n`);
+    else reportError(error, { debug: this.argv.includes('--debug') });
+    process.exitCode = OUR_FAILURE;
+  }
+}

@@ -1,0 +1,25 @@
+/** A size in bytes as people say it: 4.2 MB. */
+export function bytes(size: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = size;
+  let unit = 0;
+  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** How long something is ago. */
+export function ago(date: Date, now: Date = new Date()): string {
+  const seconds = Math.max(0, (now.getTime() - date.getTime()) / 1000);
+  const steps: readonly (readonly [number, string])[] = [
+    [86400 * 365, 'year'],
+    [86400 * 30, 'month'],
+    [86400, 'day'],
+    [3600, 'hour'],
+    [60, 'minute'],
+  ];
+  for (const [length, unit] of steps) {
+    const count = Math.floor(seconds / length);
+    if (count) return `${count} ${unit}${count > 1 ? 's' : ''} ago`;
+  }
+  return 'just now';
+}

@@ -1,0 +1,68 @@
+import { createContainer, explainRun } from '@lamella/engine';
+import { statusOf, statusOfResult } from '../output/exit-status.js';
+import { errorToJSON, reportError } from '../output/report-error.js';
+import { UsageError } from '../usage-error.js';
+import { forwardSignals, windowSize } from './forward-signals.js';
+import { parseRun, type RunCommandLine } from './parse-run.js';
+import { runSpec } from './run-spec.js';
+
+/** `lamella run`, whole: parse, call the engine, print. Resolves with the exit status. */
+export async function runMain(argv: readonly string[]): Promise<number> {
+  const json = argv.includes('--json');
+  let line: RunCommandLine | undefined;
+  try {
+    line = await parseRun(argv);
+    return line.flags.explain ? await explain(line) : await execute(line);
+  } catch (error) {
+    if ((line?.flags.json ?? json) && !(error instanceof UsageError && !line)) process.stdout.write(`${JSON.stringify(errorToJSON(error))}\n`);
+    else reportError(error, { debug: line?.flags.debug ?? false });
+    return statusOf(error);
+  }
+}
+
+async function explain(line: RunCommandLine): Promise<number> {
+  const { explainText } = await import('@lamella/syscall');
+  const size = line.flags.tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
+  const program = await explainRun({ ...runSpec(line), ...(size ? { terminal: size } : {}) });
+  process.stdout.write(`${explainText(program)}\n`);
+  return 0;
+}
+
+async function execute(line: RunCommandLine): Promise<number> {
+  const { flags } = line;
+  if (flags.json && flags.tty) throw new UsageError('--json and --tty contradict each other', 'What runs on a terminal writes there.');
+  const terminal = flags.tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
+  const raw = flags.interactive && process.stdin.isTTY === true;
+  const abort = new AbortController();
+  const interrupt = (): void => abort.abort(new UsageError('interrupted', 'Nothing was left behind.'));
+  process.once('SIGINT', interrupt);
+  const { bar, onProgress } = await progress(line);
+  try {
+    const container = await createContainer(
+      { ...runSpec(line), ...(terminal ? { terminal, input: { forward: flags.interactive, raw } } : {}) },
+      {
+        stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
+        signal: abort.signal,
+        ...(onProgress ? { onProgress } : {}),
+      },
+    );
+    bar?.stop();
+    process.off('SIGINT', interrupt);
+    using _signals = forwardSignals(container, terminal !== undefined);
+    const result = await container.result;
+    if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else if (result.kept) process.stderr.write(`kept ${result.kept}\n`);
+    for (const failure of result.releaseFailures) reportError(failure, { debug: flags.debug });
+    return statusOfResult(result);
+  } finally {
+    bar?.stop();
+    process.off('SIGINT', interrupt);
+  }
+}
+
+/** Only the unpacking of a workspace's image takes long enough to be watched. */
+async function progress({ flags, image }: RunCommandLine): Promise<Partial<import('../output/progress-bar.js').Progress>> {
+  if (flags.workspace === undefined || !process.stderr.isTTY || flags.json) return {};
+  const { progressBar } = await import('../output/progress-bar.js');
+  return progressBar(`unpacking ${image}`);
+}

@@ -1,0 +1,137 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { RunSpec, Volume } from '@lamella/engine';
+import type { TmpfsMount } from '@lamella/namespace';
+import { UsageError } from '../usage-error.js';
+import type { RunCommandLine } from './parse-run.js';
+
+/**
+ * What a command line asks for.
+ *
+ * @throws UsageError
+ */
+export function runSpec({ flags, image, args }: RunCommandLine): RunSpec {
+  return {
+    image,
+    args,
+    network: flags.network,
+    env: environment(flags['env-file'] ?? [], flags.env ?? []),
+    volumes: (flags.volume ?? []).map(volume),
+    tmpfs: (flags.tmpfs ?? []).map(tmpfs),
+    readonlyRoot: flags['read-only'],
+    init: flags.init,
+    keep: keep(flags),
+    ...(flags.root === undefined ? {} : { root: path.resolve(flags.root) }),
+    ...(flags.workspace === undefined ? {} : { workspace: path.resolve(flags.workspace) }),
+    ...(flags.workdir === undefined ? {} : { cwd: workdir(flags.workdir) }),
+    ...(flags.user === undefined ? {} : { user: flags.user }),
+    ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
+    ...(flags.name === undefined ? {} : { name: flags.name }),
+    ...(flags.entrypoint === undefined ? {} : { entrypoint: flags.entrypoint === '' ? [] : [flags.entrypoint] }),
+  };
+}
+
+function keep(flags: RunCommandLine['flags']): boolean {
+  if (flags.keep && flags.rm) throw new UsageError('--keep and --rm contradict each other', 'Give one of them.');
+  return flags.keep;
+}
+
+function workdir(directory: string): string {
+  if (!directory.startsWith('/')) throw new UsageError(`the working directory '${directory}' is not an absolute path`, 'Write -w /path/inside.');
+  return directory;
+}
+
+function environment(files: readonly string[], entries: readonly string[]): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const file of files) {
+    let text: string;
+    try {
+      text = readFileSync(file, 'utf8');
+    } catch (error) {
+      throw new UsageError(`the environment file ${file} cannot be read: ${(error as NodeJS.ErrnoException).code}`, 'Check the path and its permissions.');
+    }
+    for (const [number, line] of text.split('\n').entries()) {
+      const entry = line.replace(/\r$/, '').trimStart();
+      if (entry && !entry.startsWith('#')) assign(env, entry, `line ${number + 1} of ${file}`);
+    }
+  }
+  for (const entry of entries) assign(env, entry, '-e');
+  return env;
+}
+
+/** `NAME=VALUE`, or `NAME` to pass ours on when there is one. */
+function assign(env: Record<string, string>, entry: string, where: string): void {
+  const equals = entry.indexOf('=');
+  const name = equals < 0 ? entry : entry.slice(0, equals);
+  if (name === '' || /\s/.test(name)) throw new UsageError(`'${entry}' (${where}) does not name a variable`, 'Write NAME=VALUE or NAME.');
+  const value = equals < 0 ? process.env[name] : entry.slice(equals + 1);
+  if (value !== undefined) env[name] = value;
+}
+
+function volume(text: string): Volume {
+  const [source = '', destination = '', mode, ...more] = text.split(':');
+  const hint = 'Write -v /host/path:/path/inside, or with :ro at its end.';
+  if (more.length || !source || !destination.startsWith('/')) throw new UsageError(`'${text}' is not a volume`, hint);
+  if (mode !== undefined && mode !== 'ro' && mode !== 'rw') throw new UsageError(`'${mode}' is not an option of a volume`, 'Known are ro and rw.');
+  if (!source.includes('/') && source !== '.' && source !== '..')
+    throw new UsageError(
+      `'${source}' would be a named volume, which Lamella does not have`,
+      `For the directory of that name write -v ./${source}:${destination}.`,
+    );
+  return { source: path.resolve(source), destination, readonly: mode === 'ro' };
+}
+
+const SIZE = /^\d+[kKmMgG%]?$/;
+
+function tmpfs(text: string): Omit<TmpfsMount, 'type'> {
+  const colon = text.indexOf(':');
+  const destination = colon < 0 ? text : text.slice(0, colon);
+  if (!destination.startsWith('/'))
+    throw new UsageError(`'${destination}' in --tmpfs is not an absolute path`, 'Write --tmpfs /path/inside:size=64m,mode=1777.');
+  const mount: { -readonly [Key in keyof TmpfsMount]?: TmpfsMount[Key] } = {};
+  const wrong = (option: string): never => {
+    throw new UsageError(
+      `'${option}' is not an option of --tmpfs`,
+      'Known are size=, mode=, uid=, gid=, nr_inodes=, ro, rw, exec, noexec, suid, nosuid, dev, nodev.',
+    );
+  };
+  for (const option of colon < 0
+    ? []
+    : text
+        .slice(colon + 1)
+        .split(',')
+        .filter(Boolean)) {
+    const [name, value = ''] = option.split('=');
+    switch (name) {
+      case 'size':
+        mount.size = SIZE.test(value) ? value : wrong(option);
+        break;
+      case 'nr_inodes':
+        mount.nrInodes = SIZE.test(value) ? value : wrong(option);
+        break;
+      case 'mode':
+        mount.mode = /^[0-7]{1,4}$/.test(value) ? value : wrong(option);
+        break;
+      case 'uid':
+      case 'gid':
+        mount[name] = /^\d+$/.test(value) ? Number(value) : wrong(option);
+        break;
+      case 'ro':
+        mount.readonly = true;
+        break;
+      case 'exec':
+      case 'suid':
+      case 'dev':
+        mount[name] = true;
+        break;
+      case 'rw':
+      case 'noexec':
+      case 'nosuid':
+      case 'nodev':
+        break;
+      default:
+        wrong(option);
+    }
+  }
+  return { destination, ...mount };
+}

@@ -1,0 +1,102 @@
+import { flatten } from '../encode.js';
+import { AT_FDCWD, type Op, type Program } from '../op.js';
+import { type CallText, callsOf } from './calls-of.js';
+
+/** A system call that a program will make. */
+export interface Call extends CallText {
+  /** The op it belongs to, and its place in {@link flatten}'s order. */
+  readonly op: Op;
+  readonly index: number;
+  /** Who makes it, and when: this process, the one it clones, or this one after that has ended. */
+  readonly process: 'self' | 'child' | 'exit';
+}
+
+/** The lowest descriptor a program can get: 0 to 2 are the stdio, 3 and 4 the interpreter's. */
+const FIRST_FD = 5;
+
+/**
+ * The system calls of a program, in order and in strace(1)'s notation, before any is made.
+ * Descriptors have the numbers that the kernel will give if every call succeeds: always the lowest
+ * that is free. What an exit program does comes last, as it will happen.
+ */
+export function explain(program: Program): readonly Call[] {
+  const indexes = new Map(flatten(program).map((op, index) => [op, index]));
+  const calls: Call[] = [];
+  const leaving: Op[] = [];
+  const descriptors = new Descriptors();
+  const walk = (ops: Program, process: Call['process'], open: Descriptors): void => {
+    for (const op of ops) {
+      // Every op of the program is in the map.
+      const index = indexes.get(op) as number;
+      for (const call of callsOf(op, (slot) => open.numberOf(slot))) calls.push({ ...call, op, index, process });
+      if (op.op === 'on_exit') leaving.push(...op.program);
+      if (op.op === 'clone') {
+        const inherited = open.copy();
+        // The socket between the two: both ends are made, the child closes the first.
+        const monitorEnd = inherited.take();
+        inherited.take();
+        inherited.free(monitorEnd);
+        walk(op.program, 'child', inherited);
+      } else open.after(op);
+    }
+  };
+  walk(program, 'self', descriptors);
+  walk(leaving, 'exit', descriptors);
+  return calls;
+}
+
+/** Explain a program as lines of text for people: what a clone runs is indented below it. */
+export function explainText(program: Program): string {
+  let last: Call['process'] = 'self';
+  const lines: string[] = [];
+  for (const call of explain(program)) {
+    if (call.process === 'exit' && last !== 'exit') lines.push('/* when it has ended */');
+    last = call.process;
+    const notes = [
+      ...(call.repeats ? [`then ${call.repeats.join(', ')} as needed`] : []),
+      ...(call.op.ignore ? [`${call.op.ignore.join(', ')} is no failure`] : []),
+    ];
+    lines.push(`${call.process === 'child' ? '  ' : ''}${call.text}${notes.length ? `  /* ${notes.join('; ')} */` : ''}`);
+  }
+  return lines.join('\n');
+}
+
+/** Which number every slot has, by the kernel's rule. */
+class Descriptors {
+  readonly #numbers: Map<number, number>;
+  readonly #used: Set<number>;
+
+  constructor(numbers: ReadonlyMap<number, number> = new Map(), used: ReadonlySet<number> = new Set()) {
+    this.#numbers = new Map(numbers);
+    this.#used = new Set(used);
+  }
+
+  copy(): Descriptors {
+    return new Descriptors(this.#numbers, this.#used);
+  }
+
+  take(): number {
+    let number = FIRST_FD;
+    while (this.#used.has(number)) number++;
+    this.#used.add(number);
+    return number;
+  }
+
+  free(number: number): void {
+    this.#used.delete(number);
+  }
+
+  numberOf(slot: number): number {
+    return slot === AT_FDCWD || slot < 3 ? slot : (this.#numbers.get(slot) ?? slot);
+  }
+
+  /** What an op leaves open or closed. */
+  after(op: Op): void {
+    if ('out' in op) this.#numbers.set(op.out, this.take());
+    else if (op.op === 'close') {
+      this.free(this.numberOf(op.fd));
+      this.#numbers.delete(op.fd);
+    } else if (op.op === 'dup3' && op.newfd >= FIRST_FD) this.#used.add(op.newfd);
+    else if (op.op === 'close_range' && !(op.flags & 4)) for (const number of this.#used) if (number >= op.first && number <= op.last) this.free(number);
+  }
+}
