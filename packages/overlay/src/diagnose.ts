@@ -86,20 +86,54 @@ export async function diagnose(error: unknown, stack: OverlayStack): Promise<unk
   );
 }
 
+/**
+ * Writable directories that are inside of a layer, or in each other. The kernel takes some of these
+ * stacks, and what such a mount shows is undefined.
+ *
+ * @returns the problem; undefined when there is none, or a directory is missing
+ */
+export async function findOverlap({ lowerdirs, upperdir, workdir }: OverlayStack): Promise<OverlayError | undefined> {
+  if (upperdir === undefined || workdir === undefined) return undefined;
+  const [upper, work] = [await locate(upperdir), await locate(workdir)];
+  if (!upper || !work) return undefined;
+  const overlap = (message: string, hint: string): OverlayError => new OverlayError({ code: 'OVERLAY_OVERLAP', message, hint });
+  if (within(upper, work) || within(work, upper))
+    return overlap(`the upper ${upperdir} and work directory ${workdir} overlap`, 'Make them two directories side by side.');
+  for (const lowerdir of lowerdirs) {
+    const lower = await locate(lowerdir);
+    if (lower && (within(lower, upper) || within(upper, lower) || within(lower, work)))
+      return overlap(`the upper ${upperdir} or work directory and the lower ${lowerdir} overlap`, 'Keep the writable directories outside of the layers.');
+  }
+  return undefined;
+}
+
+interface Place {
+  readonly path: string;
+  readonly device: number;
+}
+
+async function locate(directory: string): Promise<Place | undefined> {
+  try {
+    return { path: await realpath(directory), device: (await stat(directory)).dev };
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** Whether a directory is another, or below it and not behind another mount. */
+function within(outer: Place, inner: Place): boolean {
+  return outer.device === inner.device && (outer.path === inner.path || inner.path.startsWith(outer.path === '/' ? '/' : `${outer.path}/`));
+}
+
 async function diagnoseUpper(
   upper: string,
   work: string,
   stack: OverlayStack,
   make: (code: string, message: string, hint: string) => OverlayError,
 ): Promise<OverlayError | undefined> {
-  const [realUpper, realWork] = [await realpath(upper), await realpath(work)];
-  if (realUpper === realWork || inside(realUpper, realWork) || inside(realWork, realUpper))
-    return make('OVERLAY_OVERLAP', `the upper ${upper} and work directory ${work} overlap`, 'Make them two directories side by side.');
-  for (const lower of stack.lowerdirs) {
-    const real = await realpath(lower);
-    if (real === realUpper || inside(real, realUpper) || inside(realUpper, real))
-      return make('OVERLAY_OVERLAP', `the upper ${upper} and the lower ${lower} overlap`, 'Keep the writable directory outside of the layers.');
-  }
+  const overlap = await findOverlap(stack);
+  if (overlap) return make(overlap.code, overlap.message, overlap.hint ?? '');
   if ((await stat(upper)).dev !== (await stat(work)).dev)
     return make(
       'OVERLAY_WORK_ELSEWHERE',
@@ -115,10 +149,6 @@ async function diagnoseUpper(
       'Choose another --root: ext4, xfs, btrfs or tmpfs will do.',
     );
   return undefined;
-}
-
-function inside(outer: string, inner: string): boolean {
-  return inner.startsWith(outer === '/' ? '/' : `${outer}/`);
 }
 
 async function mountsBelow(directory: string): Promise<string | undefined> {

@@ -1,5 +1,5 @@
 import { CLONE, MS, mapSingleId, type Op, type Program, run, start } from '@lamella/syscall';
-import { diagnose } from './diagnose.js';
+import { diagnose, findOverlap } from './diagnose.js';
 import { hasLowerdirPlus } from './features.js';
 import { OverlayError } from './overlay-error.js';
 import { methodFor, type OverlayMethod, overlayMount } from './overlay-mount.js';
@@ -25,6 +25,8 @@ export async function mountOverlay(stack: OverlayStack): Promise<OverlayMount> {
   const whole: OverlayStack = root ? stack : { ...stack, options: { userxattr: true, ...stack.options } };
   const method = methodFor(whole, { lowerdirPlus: methodFor(whole, { lowerdirPlus: false }) === 'mount' || (await hasLowerdirPlus()) });
   const ops = overlayMount(whole, method);
+  const overlap = await findOverlap(whole);
+  if (overlap) throw overlap;
   try {
     return root ? await mountOnHost(whole, ops, method) : await mountPrivately(whole, ops, method);
   } catch (error) {

@@ -4,6 +4,15 @@
 #define LAMELLA_INTERPRETER_H
 
 #include "frame.h"
+#include <linux/stat.h>
+
+/* linux/stat.h leaves these to the libc where there is one: in the sanitizer builds. */
+#ifndef S_IFMT
+#define S_IFMT 00170000
+#define S_IFLNK 0120000
+#define S_IFREG 0100000
+#define S_IFDIR 0040000
+#endif
 
 #define FRAMES_FD 3
 #define REPLIES_FD 4

@@ -12,7 +12,6 @@
 #include <linux/prctl.h>
 #include <linux/capability.h>
 #include <linux/resource.h>
-#include <linux/stat.h>
 #include <linux/time_types.h>
 #include <linux/poll.h>
 

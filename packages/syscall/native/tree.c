@@ -3,7 +3,6 @@
 #include "interpreter.h"
 #include <linux/fcntl.h>
 #include <linux/openat2.h>
-#include <linux/stat.h>
 
 /* Levels that are held open at once. Deeper directories are first moved up to the top. */
 #define LEVELS 48

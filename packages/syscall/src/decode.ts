@@ -1,12 +1,11 @@
-import { constants } from 'node:os';
 import { FRAME_MAX } from './encode.js';
+import { errnoName } from './errno.js';
 import type { ControlOp, Op } from './op.js';
 import { OPCODES, type OpShape } from './opcodes.js';
 
 const BY_CODE = new Map<number, [string, OpShape]>(
   Object.entries(OPCODES as Readonly<Record<string, OpShape>>).map(([name, shape]) => [shape.code, [name, shape]]),
 );
-const ERRNO_NAMES = new Map(Object.entries(constants.errno).map(([name, n]) => [n, name]));
 
 /** Frames back into ops: byte strings come out as Buffers. Throws RangeError on a malformed frame. */
 export function decodeProgram(frames: Buffer): (Op | ControlOp)[] {
@@ -31,7 +30,7 @@ function decodeFrame(frame: Buffer): Op | ControlOp {
   const ignore: string[] = [];
   for (let i = 0; i < frame.readUInt8(7); i++, at += 2) {
     const errno = frame.readUInt16LE(at);
-    ignore.push(ERRNO_NAMES.get(errno) ?? String(errno));
+    ignore.push(errnoName(errno));
   }
   const fields: Record<string, unknown> = { op: name };
   for (const field of shape.numbers) {

@@ -1,4 +1,4 @@
-import { constants } from 'node:os';
+import { errnoNumber } from './errno.js';
 import type { Bytes, ControlOp, Op, Program } from './op.js';
 import { OPCODES, type OpShape } from './opcodes.js';
 
@@ -190,12 +190,6 @@ export class FrameWriter {
 function block(strings: readonly string[], what: string): Uint8Array {
   for (const s of strings) if (s.includes('\0')) throw new TypeError(`execve: '${what}' has a NUL inside: ${JSON.stringify(s)}`);
   return Buffer.from(strings.map((s) => `${s}\0`).join(''));
-}
-
-function errnoNumber(name: string): number {
-  const errno = (constants.errno as Readonly<Record<string, number>>)[name];
-  if (errno === undefined) throw new TypeError(`there is no errno '${name}'`);
-  return errno;
 }
 
 /** The frames of a program, ready for the interpreter's descriptor 3. */

@@ -1,6 +1,7 @@
 export * from './constants.js';
 export { decodeProgram } from './decode.js';
 export { encodeProgram, FRAME_FLAGS, FRAME_MAX, FrameWriter, flatten } from './encode.js';
+export { errnoName } from './errno.js';
 export { type CallText, callsOf, type DescriptorOf } from './explain/calls-of.js';
 export { type Call, explain, explainText } from './explain/explain.js';
 export { interpreterPath } from './interpreter-path.js';
@@ -23,7 +24,7 @@ export {
   slotAllocator,
 } from './op.js';
 export { OPCODES } from './opcodes.js';
-export { errnoName, type Reply } from './replies.js';
+export type { Reply } from './replies.js';
 export {
   type ProgramIndex,
   type Running,

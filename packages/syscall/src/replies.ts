@@ -1,12 +1,3 @@
-import { constants } from 'node:os';
-
-const NAMES = new Map(Object.entries(constants.errno).map(([name, n]) => [n, name]));
-
-/** `ENOENT` for 2; the number as text where it has no name here. */
-export function errnoName(errno: number): string {
-  return NAMES.get(errno) ?? `errno ${errno}`;
-}
-
 /** What the interpreter reports, as it arrives. Indexes count the program's ops in {@link flatten}'s order. */
 export type Reply =
   | { readonly kind: 'ok'; readonly index: number; readonly value: number }

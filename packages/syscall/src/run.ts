@@ -2,10 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { IOCTL } from './constants.js';
 import { encodeProgram, FrameWriter, flatten } from './encode.js';
+import { errnoName } from './errno.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
 import type { ControlOp, Op, Program } from './op.js';
-import { errnoName, type Reply, replyParser } from './replies.js';
+import { type Reply, replyParser } from './replies.js';
 import { SyscallError } from './syscall-error.js';
 
 export type StdioOption = 'inherit' | 'pipe' | 'ignore' | number;

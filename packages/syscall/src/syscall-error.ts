@@ -1,6 +1,6 @@
+import { errnoName } from './errno.js';
 import { LamellaError } from './lamella-error.js';
 import type { Op } from './op.js';
-import { errnoName } from './replies.js';
 
 /** A required op failed. `code` is the errno's name, `args` what the call was given. */
 export class SyscallError extends LamellaError {

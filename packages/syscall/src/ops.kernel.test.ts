@@ -1,0 +1,459 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { expect, type TestContext, test } from 'vitest';
+import {
+  AT,
+  AT_FDCWD,
+  CLONE,
+  FSCONFIG,
+  IOCTL,
+  LOCK,
+  MNT,
+  MOUNT_ATTR,
+  MOVE_MOUNT,
+  MS,
+  O,
+  OPCODES,
+  OPEN_TREE,
+  type Op,
+  PR,
+  type Program,
+  RESOLVE,
+  type RunOptions,
+  run,
+  S_IF,
+  start,
+  UTIME,
+} from './index.js';
+
+/** Ops that ran in some test here; the last test asks whether that was all of them. */
+const exercised = new Set<string>();
+
+function execute(program: Program, options?: RunOptions): ReturnType<typeof run> {
+  const note = (op: Op): void => {
+    exercised.add(op.op);
+    if (op.op === 'clone' || op.op === 'on_exit') op.program.forEach(note);
+  };
+  program.forEach(note);
+  return run(program, options);
+}
+
+const dir = (at: ScratchDirectory, out = 5): Op => ({
+  op: 'openat',
+  dirfd: AT_FDCWD,
+  pathname: at.path,
+  flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC,
+  mode: 0,
+  out,
+});
+const privately: Program = [
+  { op: 'unshare', flags: CLONE.NEWNS },
+  { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
+];
+/** Run a shell command in a program; `files` is what it may report into. */
+const sh = (script: string): Op => ({ op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', script], envp: ['PATH=/usr/bin:/bin:/usr/sbin:/sbin'] });
+const inside = (program: Program, flags = 0): Op => ({ op: 'clone', flags, monitor: 0, program });
+
+test('files are made, written, linked, renamed, given away and removed', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  await execute([
+    dir(at),
+    { op: 'umask', mask: 0 },
+    { op: 'mkdirat', dirfd: 5, pathname: 'd', mode: 0o750 },
+    { op: 'openat', dirfd: 5, pathname: 'd/f', flags: O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC, mode: 0o600, out: 6 },
+    { op: 'write', fd: 6, buf: 'hello' },
+    { op: 'lseek', fd: 6, offset: 10, whence: 0 },
+    { op: 'write', fd: 6, buf: 'world' },
+    { op: 'ftruncate', fd: 6, length: 20 },
+    { op: 'fchmod', fd: 6, mode: 0o640 },
+    { op: 'fsetxattr', fd: 6, name: 'user.one', value: Buffer.from([0, 255, 1]), flags: 0 },
+    { op: 'fsync', fd: 6 },
+    { op: 'syncfs', fd: 6 },
+    { op: 'close', fd: 6 },
+    { op: 'fchownat', dirfd: 5, pathname: 'd/f', owner: 12, group: 34, flags: 0 },
+    { op: 'fchmodat', dirfd: 5, pathname: 'd/f', mode: 0o4711 },
+    { op: 'lsetxattr', path: at.join('d/f'), name: 'user.two', value: 'text', flags: 0 },
+    { op: 'utimensat', dirfd: 5, pathname: 'd/f', atime_sec: 0, atime_nsec: UTIME.OMIT, mtime_sec: 1_000_000_000, mtime_nsec: 123_456_789, flags: 0 },
+    { op: 'symlinkat', newdirfd: 5, target: 'no/where', linkpath: 'link' },
+    { op: 'linkat', olddirfd: 5, oldpath: 'd/f', newdirfd: 5, newpath: 'hard', flags: 0 },
+    { op: 'mknodat', dirfd: 5, pathname: 'node', mode: S_IF.IFCHR | 0o604, major: 511, minor: 0x12345 },
+    { op: 'mknodat', dirfd: 5, pathname: 'fifo', mode: S_IF.IFIFO | 0o600, major: 0, minor: 0 },
+    { op: 'renameat2', olddirfd: 5, oldpath: 'fifo', newdirfd: 5, newpath: 'pipe', flags: 0 },
+    { op: 'unlinkat', dirfd: 5, pathname: 'pipe', flags: 0 },
+  ]);
+  const file = lstatSync(at.join('d/f'), { bigint: true });
+  expect(file).toMatchObject({ uid: 12n, gid: 34n, mode: 0o104711n, size: 20n, nlink: 2n, mtimeNs: 1_000_000_000_123_456_789n });
+  expect(readFileSync(at.join('d/f'), 'latin1')).toBe('hello\0\0\0\0\0world\0\0\0\0\0');
+  expect(readlinkSync(at.join('link'))).toBe('no/where');
+  const node = statSync(at.join('node'));
+  expect([node.mode & 0o7777, node.isCharacterDevice(), node.rdev]).toEqual([0o604, true, 0x45 | (511 << 8) | (0x123 << 20)]);
+  expect(readdirSync(at.path).sort()).toEqual(['d', 'hard', 'link', 'node']);
+});
+
+test('with replace what is in the way makes room, but a directory stays for a directory', async () => {
+  await using at = scratch();
+  mkdirSync(at.join('tree/deep'), { recursive: true });
+  writeFileSync(at.join('tree/deep/file'), 'old');
+  mkdirSync(at.join('kept'));
+  writeFileSync(at.join('kept/inside'), '');
+  writeFileSync(at.join('plain'), 'old');
+  const pathname = (name: string): { dirfd: number; pathname: string } => ({ dirfd: AT_FDCWD, pathname: at.join(name) });
+  await execute([
+    { op: 'openat', ...pathname('tree'), flags: O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC, mode: 0o600, out: 5, replace: true },
+    { op: 'mkdirat', ...pathname('kept'), mode: 0o700, replace: true },
+    { op: 'mkdirat', ...pathname('plain'), mode: 0o700, replace: true },
+    { op: 'symlinkat', newdirfd: AT_FDCWD, target: 'x', linkpath: at.join('plain'), replace: true },
+    { op: 'linkat', olddirfd: AT_FDCWD, oldpath: at.join('tree'), newdirfd: AT_FDCWD, newpath: at.join('plain'), flags: 0, replace: true },
+    { op: 'linkat', olddirfd: AT_FDCWD, oldpath: at.join('tree'), newdirfd: AT_FDCWD, newpath: at.join('plain'), flags: 0, replace: true },
+  ]);
+  expect(existsSync(at.join('kept/inside'))).toBe(true);
+  expect(statSync(at.join('plain')).ino).toBe(statSync(at.join('tree')).ino);
+});
+
+test('openat2 stays beneath its directory', async () => {
+  await using at = scratch();
+  symlinkSync('/etc', at.join('out'));
+  const leaving = execute([
+    dir(at),
+    { op: 'openat2', dirfd: 5, pathname: 'out/passwd', flags: O.RDONLY | O.CLOEXEC, mode: 0, resolve: RESOLVE.BENEATH, out: 6 },
+  ]);
+  await expect(leaving).rejects.toMatchObject({ syscall: 'openat2', code: 'EXDEV', index: 1 });
+});
+
+test('mkpath makes what is missing, and links on the way lead nowhere but into the root', async () => {
+  await using at = scratch();
+  mkdirSync(at.join('root/real'), { recursive: true });
+  symlinkSync('/real', at.join('root/absolute'));
+  symlinkSync('../../../../..', at.join('root/upwards'));
+  symlinkSync('/nowhere', at.join('root/dangling'));
+  const root: Op = { op: 'openat', dirfd: AT_FDCWD, pathname: at.join('root'), flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: 5 };
+  await execute([
+    root,
+    { op: 'mkpath', rootfd: 5, directory: 1, mode: 0o711, pathname: '/absolute/a/b', out: 6 },
+    { op: 'mkpath', rootfd: 5, directory: 0, mode: 0o640, pathname: 'upwards/c/file', out: 7 },
+  ]);
+  expect(statSync(at.join('root/real/a/b')).mode & 0o777).toBe(0o711);
+  expect(statSync(at.join('root/c/file')).isFile()).toBe(true);
+  await expect(execute([root, { op: 'mkpath', rootfd: 5, directory: 1, mode: 0o755, pathname: 'dangling/x', out: 6 }])).rejects.toMatchObject({
+    code: 'ENOENT',
+  });
+  expect(readdirSync(at.path)).toEqual(['root']);
+});
+
+test('rmtree removes any tree, follows no link and crosses no mount', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  writeFileSync(at.join('outside'), 'keep');
+  let deep = at.join('tree');
+  for (let i = 0; i < 200; i++) deep = path.join(deep, 'd');
+  mkdirSync(deep, { recursive: true });
+  for (let i = 0; i < 500; i++) writeFileSync(path.join(at.join('tree/d/d'), `file-${i}`), '');
+  symlinkSync(at.join('outside'), at.join('tree/link'));
+  mkdirSync(at.join('tree/closed'), { mode: 0 });
+  await execute([{ op: 'rmtree', dirfd: AT_FDCWD, pathname: at.join('tree') }]);
+  await execute([{ op: 'rmtree', dirfd: AT_FDCWD, pathname: at.join('tree') }]);
+  expect(readdirSync(at.path)).toEqual(['outside']);
+
+  mkdirSync(at.join('mounted/here'), { recursive: true });
+  const busy = execute([
+    ...privately,
+    { op: 'mount', source: 'x', target: at.join('mounted/here'), filesystemtype: 'tmpfs', mountflags: 0, data: null },
+    { op: 'write_file', dirfd: AT_FDCWD, flags: O.WRONLY | O.CREAT, mode: 0o600, pathname: at.join('mounted/here/file'), data: 'x' },
+    { op: 'rmtree', dirfd: AT_FDCWD, pathname: at.join('mounted') },
+  ]);
+  await expect(busy).rejects.toMatchObject({ syscall: 'rmtree', code: 'EBUSY' });
+});
+
+test('walk tells all there is to know of a tree', async () => {
+  await using at = scratch();
+  mkdirSync(at.join('t/sub'), { recursive: true });
+  writeFileSync(at.join('t/sub/file'), 'abc');
+  symlinkSync('target', at.join('t/link'));
+  await execute([{ op: 'lsetxattr', path: at.join('t/sub/file'), name: 'user.x', value: 'v', flags: 0 }]);
+  const found = new Map<string, { mode: number; size: number; target: string; xattrs: number }>();
+  await execute([{ op: 'walk', dirfd: AT_FDCWD, pathname: at.join('t') }], {
+    onReply(reply) {
+      if (reply.kind !== 'data') return;
+      const { data } = reply;
+      const nameLength = data.readUInt32LE(104);
+      const name = data.toString('utf8', 108, 108 + nameLength);
+      const targetLength = data.readUInt32LE(108 + nameLength);
+      const target = data.toString('utf8', 112 + nameLength, 112 + nameLength + targetLength);
+      const xattrs = data.readUInt32LE(112 + nameLength + targetLength);
+      found.set(name, { mode: Number(data.readBigUInt64LE(0)), size: Number(data.readBigUInt64LE(40)), target, xattrs });
+    },
+  });
+  expect([...found.keys()].sort()).toEqual(['', 'link', 'sub', 'sub/file']);
+  expect(found.get('sub/file')).toMatchObject({ size: 3, xattrs: 1 });
+  expect(found.get('link')).toMatchObject({ target: 'target' });
+});
+
+test('mounts are made by both interfaces, moved, changed and taken away', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  mkdirSync(at.join('a'));
+  mkdirSync(at.join('b'));
+  mkdirSync(at.join('c'));
+  const { exited } = await execute([
+    ...privately,
+    { op: 'mount', source: 'old', target: at.join('a'), filesystemtype: 'tmpfs', mountflags: MS.NODEV, data: 'size=1m' },
+    { op: 'fsopen', fsname: 'tmpfs', flags: 1, out: 5 },
+    { op: 'fsconfig', fd: 5, cmd: FSCONFIG.SET_STRING, key: 'source', value: 'new', aux: -1 },
+    { op: 'fsconfig', fd: 5, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
+    { op: 'fsmount', fd: 5, flags: 1, mount_attrs: MOUNT_ATTR.NOEXEC, out: 6 },
+    { op: 'move_mount', from_dirfd: 6, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: at.join('b'), flags: MOVE_MOUNT.F_EMPTY_PATH },
+    { op: 'open_tree', dirfd: AT_FDCWD, pathname: at.join('b'), flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: 7 },
+    { op: 'mount_setattr', dirfd: 7, pathname: '', flags: AT.EMPTY_PATH, attr_set: MOUNT_ATTR.RDONLY, attr_clr: 0, propagation: 0, userns_fd: -1 },
+    { op: 'move_mount', from_dirfd: 7, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: at.join('c'), flags: MOVE_MOUNT.F_EMPTY_PATH },
+    { op: 'umount2', target: at.join('b'), flags: MNT.DETACH },
+    inside([
+      sh(
+        `set -e; grep -q '${at.join('a')} .*nodev.* - tmpfs old' /proc/self/mountinfo; grep -q '${at.join('c')} ro,.*noexec.* - tmpfs new' /proc/self/mountinfo; ! grep -q '${at.join('b')} ' /proc/self/mountinfo`,
+      ),
+    ]),
+  ]);
+  expect(exited).toEqual({ status: 0, signal: 0 });
+});
+
+test('a process gets a root, names, ids, limits and capabilities of its own', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  const report = at.join('report');
+  const script = `{ cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname; ulimit -n; id -u; id -g; id -G; grep -E 'CapEff|CapBnd|NoNewPrivs' /proc/self/status; ip link show lo | grep -c 'LOOPBACK,UP'; readlink /proc/self/fd/9; umask;  } > ${report}`;
+  chmodSync(at.path, 0o777);
+  const ifreq = Buffer.alloc(40);
+  ifreq.write('lo');
+  ifreq.writeInt16LE(0x41, 16);
+  const { exited, values } = await execute([
+    { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: 5 },
+    inside(
+      [
+        { op: 'setsid' },
+        { op: 'fchdir', fd: 5 },
+        { op: 'chdir', path: '/' },
+        { op: 'sethostname', name: 'host-of-test' },
+        { op: 'setdomainname', name: 'domain-of-test' },
+        { op: 'socket', domain: 2, type: 2, protocol: 0, out: 6 },
+        { op: 'ioctl', fd: 6, request: IOCTL.SIOCSIFFLAGS, argument: 0, argp: ifreq },
+        { op: 'setrlimit', resource: 7, rlim_cur: 77, rlim_max: 99 },
+        { op: 'openat', dirfd: AT_FDCWD, pathname: '/dev/null', flags: O.RDONLY, mode: 0, out: 7 },
+        { op: 'dup3', fd: 7, newfd: 9, flags: 0 },
+        { op: 'prctl', option: PR.CAPBSET_DROP, arg2: 21, arg3: 0, arg4: 0, arg5: 0 },
+        { op: 'setgroups', list: [7, 8] },
+        { op: 'setresgid', rgid: 34, egid: 34, sgid: 34 },
+        { op: 'umask', mask: 0o27, reply: true },
+        { op: 'capset', effective: 0xc0, permitted: 0xc0, inheritable: 0 },
+        { op: 'setresuid', ruid: 12, euid: 12, suid: 12 },
+        { op: 'prctl', option: PR.SET_NO_NEW_PRIVS, arg2: 1, arg3: 0, arg4: 0, arg5: 0 },
+        // Return ENOSYS (errno 38) for uname(2), allow all else.
+        {
+          op: 'seccomp',
+          operation: 1,
+          flags: 0,
+          filter: bpf([
+            [0x20, 0, 0, 0],
+            [0x15, 0, 1, process.arch === 'x64' ? 63 : 160],
+            [0x06, 0, 0, 0x00050026],
+            [0x06, 0, 0, 0x7fff0000],
+          ]),
+        },
+        { op: 'close_range', first: 10, last: 0xffffffff, flags: 0 },
+        sh(`${script}; ! uname -a`),
+      ],
+      CLONE.NEWUTS + CLONE.NEWNET,
+    ),
+  ]);
+  expect(exited).toEqual({ status: 0, signal: 0 });
+  expect(values.size).toBe(1);
+  const [hostname, domain, nofile, uid, gid, groups, effective, bounding, privileges, up, nine, umask] = readFileSync(report, 'utf8').split('\n');
+  expect({ hostname, domain, nofile, uid, gid, groups, up, nine, umask }).toEqual({
+    hostname: 'host-of-test',
+    domain: 'domain-of-test',
+    nofile: '77',
+    uid: '12',
+    gid: '34',
+    groups: '34 7 8',
+    up: '1',
+    nine: '/dev/null',
+    umask: '0027',
+  });
+  expect(effective).toMatch(/^CapEff:\s*0+$/);
+  expect(BigInt(`0x${bounding?.split(/\s+/)[1]}`) & (1n << 21n)).toBe(0n);
+  expect(privileges).toMatch(/^NoNewPrivs:\s*1$/);
+});
+
+test('chroot and pivot_root change what / is', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  mkdirSync(at.join('root'));
+  await execute([
+    { op: 'unshare', flags: CLONE.NEWNS },
+    { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
+    { op: 'mount', source: at.join('root'), target: at.join('root'), filesystemtype: null, mountflags: MS.BIND, data: null },
+    { op: 'chdir', path: at.join('root') },
+    { op: 'pivot_root', new_root: '.', put_old: '.' },
+    { op: 'umount2', target: '.', flags: MNT.DETACH },
+    { op: 'mkdirat', dirfd: AT_FDCWD, pathname: '/by-pivot', mode: 0o755 },
+  ]);
+  await execute([
+    { op: 'chdir', path: at.join('root') },
+    { op: 'chroot', path: '.' },
+    { op: 'mkdirat', dirfd: AT_FDCWD, pathname: '/by-chroot', mode: 0o755 },
+  ]);
+  expect(readdirSync(at.join('root')).sort()).toEqual(['by-chroot', 'by-pivot']);
+});
+
+test('setns joins the namespace of another process', async (context) => {
+  requiresRoot(context);
+  const { exited } = await execute([
+    { op: 'openat', dirfd: AT_FDCWD, pathname: '/proc/self/ns/uts', flags: O.RDONLY | O.CLOEXEC, mode: 0, out: 5 },
+    inside([
+      { op: 'unshare', flags: CLONE.NEWUTS },
+      { op: 'sethostname', name: 'elsewhere' },
+      { op: 'setns', fd: 5, nstype: CLONE.NEWUTS },
+      sh('[ "$(hostname)" != elsewhere ]'),
+    ]),
+  ]);
+  expect(exited).toEqual({ status: 0, signal: 0 });
+});
+
+test('a lock that another process holds is refused or waited for', async () => {
+  await using at = scratch();
+  const open: Op = { op: 'openat', dirfd: AT_FDCWD, pathname: at.join('lock'), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: 5 };
+  const holder = execute([open, { op: 'flock', fd: 5, operation: LOCK.EX }, inside([sh('sleep 0.4')])]);
+  while (!existsSync(at.join('lock'))) await new Promise((resolve) => setTimeout(resolve, 5));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await expect(execute([open, { op: 'flock', fd: 5, operation: LOCK.EX | LOCK.NB }])).rejects.toMatchObject({ syscall: 'flock', code: 'EAGAIN' });
+  await execute([open, { op: 'flock', fd: 5, operation: LOCK.EX }]);
+  await holder;
+});
+
+test('an exit program runs after success, failure and the death of what was cloned, to its end', async () => {
+  await using at = scratch();
+  for (const [name, body] of [
+    ['success', inside([sh('exit 3')])],
+    ['killed', inside([sh('kill -9 $$')])],
+    ['failed', { op: 'chdir', path: '/no/such' }],
+  ] as const) {
+    mkdirSync(at.join(name));
+    const outcome = await execute([
+      {
+        op: 'on_exit',
+        program: [
+          { op: 'unlinkat', dirfd: AT_FDCWD, pathname: '/no/such/file', flags: 0 },
+          { op: 'unlinkat', dirfd: AT_FDCWD, pathname: at.join(name), flags: AT.REMOVEDIR },
+        ],
+      },
+      body,
+    ]).catch((error: unknown) => error);
+    expect(existsSync(at.join(name))).toBe(false);
+    if (name === 'failed') expect(outcome).toMatchObject({ syscall: 'chdir', code: 'ENOENT' });
+    else
+      expect(outcome).toMatchObject({
+        exited: name === 'success' ? { status: 3, signal: 0 } : { status: 137, signal: 9 },
+        releaseFailures: [{ syscall: 'unlinkat', code: 'ENOENT' }],
+      });
+  }
+});
+
+test('failures that are allowed are told and do not end the program', async () => {
+  const { ignored } = await execute([
+    { op: 'chdir', path: '/no/such', ignore: ['ENOENT'] },
+    { op: 'chdir', path: '/' },
+  ]);
+  expect(ignored).toEqual([{ op: { op: 'chdir', path: '/no/such', ignore: ['ENOENT'] }, index: 0, code: 'ENOENT' }]);
+  await expect(execute([{ op: 'chdir', path: '/no/such', ignore: ['EACCES'] }])).rejects.toMatchObject({
+    code: 'ENOENT',
+    errno: 2,
+    index: 0,
+    args: { path: '/no/such' },
+  });
+});
+
+test('init reaps orphans, passes signals on and ends with its child', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  const script = `trap 'echo got > ${at.join('got')}; exit 9' TERM; (sleep 0.05 &) ; kill -TERM 1; while :; do sleep 0.02; done`;
+  const { exited } = await execute([inside([{ op: 'init' }, { op: 'setsid' }, sh(script)], CLONE.NEWPID)]);
+  expect(exited).toEqual({ status: 9, signal: 0 });
+  expect(readFileSync(at.join('got'), 'utf8')).toBe('got\n');
+});
+
+test('a terminal is opened in a devpts, and its master goes to the monitor', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  mkdirSync(at.join('pts'));
+  exercised.add('pty');
+  const running = start(
+    [
+      ...privately,
+      { op: 'mount', source: 'devpts', target: at.join('pts'), filesystemtype: 'devpts', mountflags: 0, data: 'newinstance,ptmxmode=0666' },
+      { op: 'openat', dirfd: AT_FDCWD, pathname: at.join('pts'), flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: 5 },
+      inside([
+        { op: 'pty', dirfd: 5, rows: 33, columns: 101, owner: 0, group: 5, out: 6 },
+        { op: 'setsid' },
+        { op: 'ioctl', fd: 6, request: IOCTL.TIOCSCTTY, argument: 0, argp: null },
+        { op: 'dup3', fd: 6, newfd: 0, flags: 0 },
+        { op: 'dup3', fd: 6, newfd: 1, flags: 0 },
+        sh('stty size; test -t 0 && echo a terminal'),
+      ]),
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  let output = '';
+  running.stdout?.on('data', (chunk: Buffer) => {
+    output += chunk;
+  });
+  expect((await running.result).exited).toEqual({ status: 0, signal: 0 });
+  expect(output).toBe('33 101\r\na terminal\r\n');
+});
+
+test('wait holds a process until it is told to go', async (context: TestContext) => {
+  requiresProgram(context, 'sh');
+  await using at = scratch();
+  exercised.add('wait');
+  const running = start([inside([{ op: 'umask', mask: 0, reply: true }, { op: 'wait' }, sh(`echo went > ${at.join('file')}`)])]);
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  expect(existsSync(at.join('file'))).toBe(false);
+  running.control({ op: 'go' });
+  expect((await running.result).exited?.status).toBe(0);
+  expect(existsSync(at.join('file'))).toBe(true);
+});
+
+test('when whoever started a program dies, what it cloned dies and the exit program runs', async (context) => {
+  requiresProgram(context, 'sh');
+  await using at = scratch();
+  mkdirSync(at.join('held'));
+  const code = `import { start } from ${JSON.stringify(path.join(import.meta.dirname, '../dist/index.js'))};
+    const running = start([
+      { op: 'on_exit', program: [{ op: 'rmtree', dirfd: -100, pathname: ${JSON.stringify(at.join('held'))} }] },
+      { op: 'clone', flags: 0, monitor: 0, program: [{ op: 'prctl', option: 1, arg2: 9, arg3: 0, arg4: 0, arg5: 0 }, { op: 'execve', pathname: '/bin/sleep', argv: ['sleep', '100'], envp: [] }] }]);
+    console.log(await running.started);`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [chunk] = (await once(parent.stdout, 'data')) as [Buffer];
+  const child = Number(String(chunk).trim());
+  expect(existsSync(`/proc/${child}`)).toBe(true);
+  parent.kill('SIGKILL');
+  for (let i = 0; i < 400 && (existsSync(at.join('held')) || existsSync(`/proc/${child}`)); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect([existsSync(at.join('held')), existsSync(`/proc/${child}`)]).toEqual([false, false]);
+});
+
+test('every op there is was run against the kernel', (context) => {
+  requiresRoot(context);
+  expect(Object.keys(OPCODES).filter((name) => !exercised.has(name) && !['signal', 'resize', 'go'].includes(name))).toEqual([]);
+});
+
+function bpf(instructions: readonly (readonly [code: number, jt: number, jf: number, k: number])[]): Buffer {
+  const filter = Buffer.alloc(instructions.length * 8);
+  for (const [i, [code, jt, jf, k]] of instructions.entries()) {
+    filter.writeUInt16LE(code, i * 8);
+    filter.writeUInt8(jt, i * 8 + 2);
+    filter.writeUInt8(jf, i * 8 + 3);
+    filter.writeUInt32LE(k, i * 8 + 4);
+  }
+  return filter;
+}

@@ -1,0 +1,118 @@
+import { explainRun, ImageStore, type RunSpec } from '@lamella/engine';
+import { AT_FDCWD, callsOf, interpreterPath, type Op, type Program } from '@lamella/syscall';
+import { busyboxArchive, requiresProgram, requiresRoot, scratch } from '@lamella-test/scratch';
+import { expect, test } from 'vitest';
+import { readTrace, type TracedCall, tracingInterpreter } from './strace.js';
+import { traced } from './traced-run.js';
+
+type Rest = Omit<RunSpec, 'image' | 'root' | 'name'>;
+
+/** What the interpreter does beside the ops: frames, replies, signals, and its talk with the monitor. */
+const BOOKKEEPING = /^(rt_sigprocmask|ppoll|sendmsg)\(|^read\(3,|^write\(4,/;
+/** Fields of ops that name a slot to read. */
+const SLOT_FIELDS = ['dirfd', 'rootfd', 'fd', 'from_dirfd', 'to_dirfd', 'olddirfd', 'newdirfd', 'userns_fd', 'aux'];
+
+const SPECS: readonly (readonly [what: string, spec: Rest])[] = [
+  ['the plainest run', { args: ['/bin/true'] }],
+  [
+    'a run with everything',
+    {
+      args: ['sh', '-c', 'true'],
+      env: { A: 'b "quoted" \\ ü\n', PATH: '/nowhere:/bin' },
+      user: 'nobody:users',
+      cwd: '/made/for/it',
+      hostname: 'traced',
+      init: true,
+      keep: true,
+      readonlyRoot: true,
+      network: 'host',
+      umask: 0o27,
+      rlimits: [{ name: 'nofile', soft: 64, hard: 128 }],
+      terminal: { rows: 24, columns: 80 },
+      tmpfs: [{ destination: '/scratch', size: '1m', mode: '700' }],
+      volumes: [{ source: '/usr/share', destination: '/mnt/share', readonly: true }],
+    },
+  ],
+];
+
+for (const [what, rest] of SPECS) {
+  test(`strace sees of ${what} the calls that explain told: the same, in the same order`, async (context) => {
+    requiresRoot(context);
+    const strace = requiresProgram(context, 'strace');
+    await using at = scratch();
+    const spec: RunSpec = { ...rest, image: 'busybox', name: 'traced', root: at.join('store') };
+    await new ImageStore(at.join('store')).import(busyboxArchive(), 'busybox');
+    const program = await explainRun(spec);
+    const log = at.join('trace');
+    await traced(tracingInterpreter(at.join('init'), { strace, interpreter: interpreterPath(), log }), spec);
+    const [monitor = [], ...children] = readTrace(log);
+    const leave = program.flatMap((op) => (op.op === 'on_exit' ? op.program : []));
+    const clone = program.find((op) => op.op === 'clone');
+    const descriptors = new Map<number, string>();
+
+    const own = monitor
+      .slice(monitor.findIndex(({ name }) => name === 'execveat') + 1)
+      .filter(({ name, text }) => name !== 'close_range' && !BOOKKEEPING.test(text));
+    const cloned = own.findIndex(({ name }) => name === 'clone3') + 1;
+    const ended = own.findIndex(({ text }) => text.startsWith('waitid(P_PID')) + 1;
+    follow(program, own.slice(0, cloned), descriptors);
+    follow(
+      leave,
+      own.slice(ended).filter(({ name }) => name !== 'exit_group'),
+      descriptors,
+    );
+
+    // The socket's other end is closed first; with an init the rest is done by a process of its own.
+    const [first = [], second = []] = children.map((calls) => calls.filter(({ text }) => !BOOKKEEPING.test(text)));
+    const ops = clone?.op === 'clone' ? clone.program : [];
+    const split = rest.init ? ops.findIndex(({ op }) => op === 'init') + 1 : ops.length;
+    const last = rest.init ? first.slice(1, first.findIndex(({ name }) => name === 'clone3') + 1) : first.slice(1);
+    follow(ops.slice(0, split), last, descriptors);
+    if (rest.init) follow(ops.slice(split), second, descriptors);
+  });
+}
+
+/** Walk ops and what was seen side by side. Whatever comes after a successful execve is not ours. */
+function follow(ops: Program, seen: readonly TracedCall[], descriptors: Map<number, string>): void {
+  const expected = ops.map((op) => ({ op, calls: () => callsOf(op, (slot) => Number(descriptors.get(slot) ?? slot)) }));
+  let at = 0;
+  for (const [i, { op, calls }] of expected.entries()) {
+    // An op on a descriptor that an allowed failure left unopened makes no call.
+    if (slotsOf(op).some((slot) => slot >= 5 && !descriptors.has(slot))) continue;
+    let value = '';
+    for (const call of calls()) {
+      const found = seen[at++];
+      expect(found?.text ?? 'nothing more').toMatch(pattern(call.text));
+      // What an op opened is what its call returned; of a pty's calls the one that opens the slave.
+      if (op.op !== 'pty' || call.text.includes('TIOCGPTPEER')) value = found?.result ?? '';
+      const next = expected[i + 1];
+      while (call.repeats?.includes(seen[at]?.name ?? '') && !(calls().length === 1 && next && startsWith(next.op, seen[at], descriptors))) {
+        const repeated = seen[at++];
+        // A compound op goes on where its first call failed; what counts is what it opened at last.
+        if (repeated?.name === 'openat2' && !repeated.result.startsWith('-1')) value = repeated.result;
+      }
+    }
+    if (op.op === 'execve' && value === '0') return;
+    const compound = calls().some(({ repeats }) => repeats);
+    if (value.startsWith('-1') && !compound) expect(op.ignore ?? []).toContain(value.slice(3));
+    else if ('out' in op) descriptors.set(op.out, value);
+    if (op.op === 'close') descriptors.delete(op.fd);
+  }
+  expect(seen.slice(at).map(({ text }) => text)).toEqual([]);
+}
+
+function startsWith(op: Op, call: TracedCall | undefined, descriptors: ReadonlyMap<number, string>): boolean {
+  const [first] = callsOf(op, (slot) => Number(descriptors.get(slot) ?? slot));
+  return first !== undefined && call !== undefined && pattern(first.text).test(call.text);
+}
+
+function slotsOf(op: Op): number[] {
+  const fields = op as unknown as Record<string, unknown>;
+  return SLOT_FIELDS.map((name) => fields[name]).filter((slot): slot is number => typeof slot === 'number' && slot !== AT_FDCWD);
+}
+
+/** `…` stands for what only the kernel knows. */
+function pattern(text: string): RegExp {
+  const exact = text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('…', '.*');
+  return new RegExp(`^${exact.replace('stack_size=0\\}, 88', 'stack_size=0\\}(?: => \\{.*\\})?, 88')}$`, 's');
+}
