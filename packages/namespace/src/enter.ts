@@ -35,10 +35,16 @@ const TTY_GROUP = 5;
  * The ops that put a process into a container: one `setsid`, so that the user's terminal signals
  * nobody but Node, then one `clone`, whose caller stays as the monitor.
  *
- * @throws NamespaceError `COMMAND_MISSING`, `RLIMIT_UNKNOWN`, `HOSTNAME_INVALID`,
+ * @throws NamespaceError `ROOTFS_INVALID`, `COMMAND_MISSING`, `RLIMIT_UNKNOWN`, `HOSTNAME_INVALID`,
  * `TERMINAL_WITHOUT_DEVPTS`
  */
 export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator()): Program {
+  if (!spec.rootfs.startsWith('/') || /^\/+$/.test(spec.rootfs))
+    throw new NamespaceError({
+      code: 'ROOTFS_INVALID',
+      message: `'${spec.rootfs}' cannot become the root of a container`,
+      hint: 'Give the absolute path of a directory other than /; a view of / itself needs an overlay on it.',
+    });
   const namespaces = spec.namespaces ?? defaultNamespaces();
   const monitor = (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) | (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0);
   return [
