@@ -99,8 +99,20 @@ async function ours(claims: readonly Claim[]): Promise<readonly Claim[]> {
     const point = escapeMountinfo(claim.path);
     const line = lines.findLast((fields) => fields[4] === point);
     if (!line) return false;
-    return claim.upperdir === undefined || line.join(' ').includes('overlay');
+    return claim.upperdir === undefined || isUpper(line, claim.upperdir);
   });
+}
+
+/**
+ * Whether a line of mountinfo is of an overlay with this upper. Its options are escaped twice, by
+ * overlayfs and by procfs; a stack of many layers names the upper by a descriptor's number.
+ */
+function isUpper(line: readonly string[], upperdir: string): boolean {
+  if (!line.includes('overlay')) return false;
+  const shown = /(?:^|,)upperdir=([^,]*)/.exec(line.at(-1) ?? '')?.[1] ?? '';
+  const plain = shown.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+  const bare = (text: string): string => text.replaceAll('\\', '');
+  return /^(?:\/proc\/self\/fd\/)?\d+$/.test(plain) || bare(plain) === bare(upperdir);
 }
 
 /** mountinfo writes space, tab, newline and backslash in octal (proc(5)). */
