@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { AT_FDCWD, run } from '@lamella/syscall';
+
+/** All that a file is, but its inode number: equal trees have equal descriptions. */
+export interface TreeEntry {
+  /** `file`, `directory`, `symlink`, `character 1:3`, … */
+  readonly type: string;
+  /** Octal permission bits. */
+  readonly mode: string;
+  readonly owner: string;
+  /** Seconds and nanoseconds. */
+  readonly mtime: string;
+  readonly size: number;
+  /** Of the content; of other things the link's target, or nothing. */
+  readonly content: string;
+  /** Name and hexadecimal value, sorted. */
+  readonly xattrs: readonly string[];
+  /** The first name (in sorted order) of the same file; its own when there is no other. */
+  readonly sameAs: string;
+  /** Whether it takes clearly less room than its size says. */
+  readonly sparse: boolean;
+}
+
+const TYPES: Readonly<Record<number, string>> = { 1: 'fifo', 2: 'character', 4: 'directory', 6: 'block', 8: 'file', 10: 'symlink', 12: 'socket' };
+
+/** Describe a tree by path, relative to its top (which is `.`). Names are bytes as latin1. */
+export async function describeTree(directory: string): Promise<Map<string, TreeEntry>> {
+  const found: (readonly [name: string, inode: string, entry: Omit<TreeEntry, 'sameAs'>])[] = [];
+  await run([{ op: 'walk', dirfd: AT_FDCWD, pathname: directory }], {
+    onReply(reply) {
+      if (reply.kind === 'data') found.push(parse(reply.data, directory));
+    },
+  });
+  const first = new Map<string, string>();
+  const sorted = found.toSorted(([a], [b]) => (a < b ? -1 : 1));
+  for (const [name, inode] of sorted) if (!first.has(inode)) first.set(inode, name);
+  return new Map(sorted.map(([name, inode, entry]) => [name, { ...entry, sameAs: first.get(inode) ?? name }]));
+}
+
+function parse(data: Buffer, directory: string): readonly [string, string, Omit<TreeEntry, 'sameAs'>] {
+  const [mode, uid, gid, , inode, size, blocks, seconds, nanoseconds, major, minor] = Array.from({ length: 13 }, (_, i) =>
+    data.readBigInt64LE(i * 8),
+  ) as bigint[];
+  let at = 104;
+  const counted = (): Buffer => {
+    const length = data.readUInt32LE(at);
+    at += 4 + length;
+    return data.subarray(at - length, at);
+  };
+  const name = counted();
+  const target = counted();
+  const count = data.readUInt32LE(at);
+  at += 4;
+  const xattrs = Array.from({ length: count }, () => `${counted().toString('latin1')}=${counted().toString('hex')}`).sort();
+  const kind = TYPES[Number((mode ?? 0n) >> 12n)] ?? 'unknown';
+  const isFile = kind === 'file';
+  const text = (bytes: Buffer): string => bytes.toString('latin1');
+  const content = isFile
+    ? createHash('sha256')
+        .update(readFileSync(Buffer.concat([Buffer.from(`${directory}/`), name])))
+        .digest('hex')
+    : text(target);
+  return [
+    text(name) || '.',
+    `${inode}`,
+    {
+      type: ['character', 'block'].includes(kind) ? `${kind} ${major}:${minor}` : kind,
+      mode: ((mode ?? 0n) & 0o7777n).toString(8),
+      owner: `${uid}:${gid}`,
+      mtime: `${seconds}.${String(nanoseconds).padStart(9, '0')}`,
+      size: isFile ? Number(size) : 0,
+      content,
+      xattrs,
+      sparse: isFile && Number(size) > 65536 && Number(blocks) * 512 < Number(size) / 2,
+    },
+  ];
+}
+
+/** A description as plain lines, for a readable difference in a failing test. */
+export function treeLines(tree: ReadonlyMap<string, TreeEntry>, { without = [] }: { readonly without?: readonly (keyof TreeEntry)[] } = {}): string[] {
+  return [...tree].map(([name, entry]) => {
+    const fields = Object.entries(entry).filter(([key]) => !without.includes(key as keyof TreeEntry));
+    return `${JSON.stringify(path.posix.normalize(name))} ${fields.map(([key, value]) => `${key}=${String(value)}`).join(' ')}`;
+  });
+}

@@ -1,0 +1,2 @@
+export { describeTree, type TreeEntry, treeLines } from './describe-tree.js';
+export { type Member, paxRecord, tarArchive } from './tar-archive.js';
