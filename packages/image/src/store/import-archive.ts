@@ -55,7 +55,8 @@ export async function importArchive(paths: StorePaths, source: string | Readable
     const known = await readRecord(paths, record);
     if (known) return { ...(await publishImage(paths, reference, known)), reused: true };
   }
-  return unpack(paths, createReadStream(source, { highWaterMark: 256 * 1024 }), reference, record, options);
+  // Awaited here: a promise that is only returned would outlive the lock.
+  return await unpack(paths, createReadStream(source, { highWaterMark: 256 * 1024 }), reference, record, options);
 }
 
 /** A file that has not been touched since is the same file: its inode and times say so. */
