@@ -8,5 +8,7 @@ if (Number(major) < 24) {
 }
 const { enableCompileCache } = require('node:module');
 enableCompileCache();
-if (process.argv[2] === 'run') require('../dist/run.cjs').main(process.argv.slice(3));
+const [, , command, ...rest] = process.argv;
+const run = command === 'run' ? require('../dist/run.cjs') : undefined;
+if (run && !run.wantsHelp(rest)) run.main(rest);
 else import('../dist/main.js').then(({ main }) => main(process.argv.slice(2)));

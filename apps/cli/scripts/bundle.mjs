@@ -11,7 +11,7 @@ await build({
   target: 'node24',
   format: 'cjs',
   // What a plain run does not need is loaded from the packages, when it does.
-  external: ['execa', 'cli-progress', '../main.js'],
+  external: ['execa', 'cli-progress'],
   define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__filename' },
   minifySyntax: true,
   legalComments: 'none',

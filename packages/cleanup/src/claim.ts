@@ -1,4 +1,4 @@
-import { AT_FDCWD, LOCK, O, type Op, type Program, type SlotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, LOCK, O, type Program, type SlotAllocator } from '@lamella/syscall';
 import { type Claim, formatJournal } from './claims.js';
 import { type ContainerRecord, directoryOf, gateOf, journalOf, lockOf } from './record.js';
 
@@ -16,28 +16,13 @@ export function claim(
 ): Program {
   const gate = slots();
   const lock = slots();
-  const data = formatJournal(claims);
-  const journal: Op[] = [];
-  if (claims.length === 0) {
-    // The directory itself is the claim.
-  } else if (durable) {
-    const file = slots();
-    journal.push(
-      { op: 'openat', dirfd: AT_FDCWD, pathname: journalOf(record), flags: O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC, mode: 0o600, out: file },
-      { op: 'write', fd: file, buf: data },
-      { op: 'fsync', fd: file },
-      { op: 'close', fd: file },
-    );
-  } else {
-    journal.push({
-      op: 'write_file',
-      dirfd: AT_FDCWD,
-      pathname: journalOf(record),
-      flags: O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC,
-      mode: 0o600,
-      data,
-    });
-  }
+  const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
+  const journal: Program =
+    claims.length === 0
+      ? [] // The directory itself is the claim.
+      : durable
+        ? writeDurably(journalOf(record), claims, slots)
+        : [{ op: 'write_file', dirfd: AT_FDCWD, pathname: journalOf(record), flags, mode: 0o600, data: formatJournal(claims) }];
   return [
     { op: 'openat', dirfd: AT_FDCWD, pathname: gateOf(record.containers), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: gate },
     { op: 'flock', fd: gate, operation: LOCK.SH },
@@ -46,5 +31,24 @@ export function claim(
     { op: 'flock', fd: lock, operation: LOCK.EX },
     { op: 'close', fd: gate },
     ...journal,
+  ];
+}
+
+/** Ops that write other claims in the place of the first: what was about to be made is there now. */
+export function reclaim(record: ContainerRecord, claims: readonly Claim[], slots: SlotAllocator): Program {
+  const next = `${journalOf(record)}.next`;
+  return [
+    ...writeDurably(next, claims, slots),
+    { op: 'renameat2', olddirfd: AT_FDCWD, oldpath: next, newdirfd: AT_FDCWD, newpath: journalOf(record), flags: 0 },
+  ];
+}
+
+function writeDurably(pathname: string, claims: readonly Claim[], slots: SlotAllocator): Program {
+  const file = slots();
+  return [
+    { op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC, mode: 0o600, out: file },
+    { op: 'write', fd: file, buf: formatJournal(claims) },
+    { op: 'fsync', fd: file },
+    { op: 'close', fd: file },
   ];
 }

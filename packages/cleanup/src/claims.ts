@@ -3,6 +3,8 @@ import * as v from 'valibot';
 const absolute = v.pipe(v.string(), v.startsWith('/'));
 
 const ClaimSchema = v.variant('kind', [
+  /** A directory that is about to be made: it is ours as long as nothing is in it. */
+  v.object({ kind: v.literal('empty'), path: absolute }),
   /** A directory and all in it. */
   v.object({ kind: v.literal('directory'), path: absolute }),
   /** A mount that the host sees. `upperdir` tells it from somebody else's at the same place. */
@@ -12,6 +14,7 @@ const JournalSchema = v.object({ version: v.literal(1), claims: v.array(ClaimSch
 
 /** A resource outside of the container's namespaces, written down before it is made. */
 export type Claim =
+  | { readonly kind: 'empty'; readonly path: string }
   | { readonly kind: 'directory'; readonly path: string }
   | { readonly kind: 'mount'; readonly path: string; readonly upperdir?: string | undefined };
 

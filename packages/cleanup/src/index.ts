@@ -1,4 +1,4 @@
-export { claim } from './claim.js';
+export { claim, reclaim } from './claim.js';
 export { type Claim, formatJournal, parseJournal } from './claims.js';
 export { CleanupError } from './cleanup-error.js';
 export { type ContainerRecord, directoryOf, journalOf, keptOf, lockOf } from './record.js';

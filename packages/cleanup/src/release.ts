@@ -1,4 +1,4 @@
-import { AT_FDCWD, MNT, type Op, type Program } from '@lamella/syscall';
+import { AT, AT_FDCWD, MNT, type Op, type Program } from '@lamella/syscall';
 import type { Claim } from './claims.js';
 import { type ContainerRecord, directoryOf } from './record.js';
 
@@ -7,6 +7,8 @@ function releaseOne(claim: Claim): Op {
   switch (claim.kind) {
     case 'mount':
       return { op: 'umount2', target: claim.path, flags: MNT.DETACH | MNT.UMOUNT_NOFOLLOW, ignore: ['EINVAL', 'ENOENT'] };
+    case 'empty':
+      return { op: 'unlinkat', dirfd: AT_FDCWD, pathname: claim.path, flags: AT.REMOVEDIR, ignore: ['ENOENT', 'ENOTEMPTY', 'ENOTDIR'] };
     case 'directory':
       return { op: 'rmtree', dirfd: AT_FDCWD, pathname: claim.path };
   }

@@ -1,9 +1,11 @@
-import { access, constants, mkdir, readFile, statfs } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { access, constants, readFile, rm, statfs } from 'node:fs/promises';
 import { release } from 'node:os';
 import path from 'node:path';
+import { makeDirectory } from '@lamella/image';
 import { NamespaceError, type Namespaces } from '@lamella/namespace';
 import { probeFeatures } from '@lamella/overlay';
-import { CLONE, interpreterPath, LamellaError, mapSingleId, type Program, run } from '@lamella/syscall';
+import { CLONE, interpreterPath, LamellaError, lockFile, mapSingleId, type Program, run } from '@lamella/syscall';
 
 /** One thing a machine has, or has not. */
 export interface Finding {
@@ -21,9 +23,8 @@ export interface Finding {
  * @param root absolute path of the store
  */
 export async function examine(root: string): Promise<readonly Finding[]> {
-  const findings = [kernel(), await interpreter(), await namespaces(), await store(root)];
-  findings.push(...(await overlay(root)), await cgroup(), await xz());
-  return findings;
+  const place = await store(root);
+  return [kernel(), await interpreter(), await namespaces(), place, await overlay(root, place), await cgroup(), await xz()];
 }
 
 function kernel(): Finding {
@@ -36,7 +37,8 @@ function kernel(): Finding {
 
 async function interpreter(): Promise<Finding> {
   try {
-    await run([]);
+    const { values } = await run([{ op: 'umask', mask: 0o22, reply: true }]);
+    if (!values.size) return { subject: 'interpreter', state: 'broken', detail: `${interpreterPath()} does nothing`, remedy: 'Unset LAMELLA_INIT.' };
     return { subject: 'interpreter', state: 'ok', detail: interpreterPath() };
   } catch (error) {
     return { subject: 'interpreter', state: 'broken', ...told(error) };
@@ -87,40 +89,46 @@ async function namespaces(): Promise<Finding> {
 }
 
 async function store(root: string): Promise<Finding> {
+  const consequence = 'Nothing can be imported or run.';
   try {
-    await mkdir(path.join(root, 'containers'), { recursive: true, mode: 0o700 });
-    await access(root, constants.W_OK);
-    const { bavail, bsize, type } = await statfs(root);
-    return { subject: 'store', state: 'ok', detail: `${root} (${((bavail * bsize) / 1e9).toFixed(1)} GB free, filesystem 0x${type.toString(16)})` };
+    makeDirectory(path.join(root, 'containers'));
   } catch (error) {
-    return {
-      subject: 'store',
-      state: 'broken',
-      detail: `${root}: ${(error as NodeJS.ErrnoException).code}`,
-      consequence: 'Nothing can be imported or run.',
-      remedy: 'Choose another with --root or LAMELLA_ROOT.',
-    };
+    return { subject: 'store', state: 'broken', consequence, ...told(error) };
   }
+  try {
+    await access(root, constants.W_OK);
+  } catch (error) {
+    const detail = `${root} cannot be written to: ${(error as NodeJS.ErrnoException).code}`;
+    return { subject: 'store', state: 'broken', detail, consequence, remedy: 'Choose another with --root or LAMELLA_ROOT.' };
+  }
+  const { bavail, bsize, type } = await statfs(root);
+  return { subject: 'store', state: 'ok', detail: `${root} (${((bavail * bsize) / 1e9).toFixed(1)} GB free, filesystem 0x${type.toString(16)})` };
 }
 
-async function overlay(root: string): Promise<Finding[]> {
+async function overlay(root: string, store: Finding): Promise<Finding> {
+  const consequence = 'Nothing can be run.';
+  if (store.state !== 'ok') return { subject: 'overlay', state: 'broken', detail: 'not tried, for there is no store', consequence, remedy: store.remedy ?? '' };
+  // A container like any other to sweep: alive as long as its lock is held, gone after a kill.
+  const scratch = path.join(root, 'containers', `doctor-${randomUUID()}`);
   try {
-    const features = await probeFeatures(path.join(root, 'containers'));
+    makeDirectory(scratch);
+    await using _alive = await lockFile(path.join(scratch, 'lock'));
+    const features = await probeFeatures(scratch);
     const having = Object.entries(features)
       .filter(([name, has]) => has && name !== 'overlay')
       .map(([name]) => name);
-    if (features.overlay) return [{ subject: 'overlay', state: 'ok', detail: having.join(' ') }];
-    return [
-      {
-        subject: 'overlay',
-        state: 'broken',
-        detail: `an overlay cannot be mounted with its upper in ${root}`,
-        consequence: 'Nothing can be run.',
-        remedy: 'Load it (modprobe overlay), use a --root on ext4, xfs, btrfs or tmpfs, and Linux 5.11 or later without root.',
-      },
-    ];
+    if (features.overlay) return { subject: 'overlay', state: 'ok', detail: having.join(' ') };
+    return {
+      subject: 'overlay',
+      state: 'broken',
+      detail: `an overlay cannot be mounted with its upper in ${root}`,
+      consequence,
+      remedy: 'Load it (modprobe overlay), use a --root on ext4, xfs, btrfs or tmpfs, and Linux 5.11 or later without root.',
+    };
   } catch (error) {
-    return [{ subject: 'overlay', state: 'broken', ...told(error) }];
+    return { subject: 'overlay', state: 'broken', consequence, ...told(error) };
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
   }
 }
 

@@ -2,6 +2,7 @@ import { diagnose, OverlayError } from '@lamella/overlay';
 import { SyscallError } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import type { Plan } from './plan.js';
+import { occupied } from './workspace.js';
 
 /** Say what a failed call of a run means. */
 export async function explainFailure(error: unknown, { id, directory, stack }: Plan, workspace: string | undefined): Promise<unknown> {
@@ -13,6 +14,7 @@ export async function explainFailure(error: unknown, { id, directory, stack }: P
       return make('CONTAINER_EXISTS', `there is a container '${id}' already`, 'Take another --name; `lamella sweep --kept` removes kept ones.');
     return make('ROOT_UNUSABLE', `${directory} cannot be made: ${code}`, 'Choose another store with --root or LAMELLA_ROOT.');
   }
+  if (op.op === 'mkdirat' && code === 'EEXIST' && workspace !== undefined) return occupied(String(op.pathname));
   if (op.op === 'flock' && code === 'EAGAIN')
     return workspace === undefined
       ? make('IMAGE_IN_REMOVAL', 'the image is being removed', 'Import it again.')

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
-import { type Claim, type ContainerRecord, claim, directoryOf, keptOf, release, releaseContainer } from '@lamella/cleanup';
-import type { ImageConfig } from '@lamella/image';
+import { type Claim, type ContainerRecord, claim, directoryOf, keptOf, reclaim, release, releaseContainer } from '@lamella/cleanup';
+import { type ImageConfig, makeDirectory } from '@lamella/image';
 import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, type Mount, type User } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayMount } from '@lamella/overlay';
 import { AT_FDCWD, LOCK, MS, O, type Op, type Program, slotAllocator } from '@lamella/syscall';
@@ -88,7 +88,7 @@ export async function plan(spec: RunSpec, root: string, lowers: Lowers, features
   );
 
   const directories = [stack.upperdir, stack.workdir, stack.merged].filter((each) => each !== undefined);
-  const make = directories.map((pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(spec.workspace ? { replace: true } : {}) }));
+  const make = directories.map((pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755 }));
   const held = lowers.locks.flatMap((lock): Op[] => {
     const slot = slots();
     return [
@@ -97,29 +97,35 @@ export async function plan(spec: RunSpec, root: string, lowers: Lowers, features
     ];
   });
   const claims = claimsOf(spec, stack, onHost);
+  const empties = directories.map((each): Claim => ({ kind: 'empty', path: each }));
   const keep: Op[] = spec.keep
     ? [{ op: 'write_file', dirfd: AT_FDCWD, pathname: keptOf(record), flags: O.WRONLY | O.CREAT | O.CLOEXEC, mode: 0o600, data: `${args.join(' ')}\n` }]
     : [];
   const onExit: Op = { op: 'on_exit', program: spec.keep ? releaseKeeping(stack, claims, directory) : releaseContainer(record, claims) };
+  // The caller's umask must not decide who may enter the container's root.
+  const umask: Op = { op: 'umask', mask: 0o022 };
   const program: Program = spec.workspace
     ? [
+        umask,
         ...holdWorkspace(spec.workspace, slots()),
-        ...held,
+        // What somebody else puts there in this moment makes mkdir fail, and is not ours to remove.
+        ...claim(record, empties, slots, { durable: true }),
+        { op: 'on_exit', program: releaseContainer(record, empties) },
         ...make,
-        ...claim(record, claims, slots, { durable: true }),
+        ...reclaim(record, claims, slots),
         onExit,
         ...keep,
         ...files.ops,
         ...(onHost ? mount : []),
         ...container,
       ]
-    : [...claim(record, claims, slots), onExit, ...held, ...keep, ...make, ...files.ops, ...container];
+    : [umask, ...claim(record, claims, slots), onExit, ...held, ...keep, ...make, ...files.ops, ...container];
   return { id, args, program, stack, directory };
 }
 
 /** Make the directory that all containers are in. */
 export function prepareRoot(root: string): void {
-  mkdirSync(path.join(root, 'containers'), { recursive: true, mode: 0o700 });
+  makeDirectory(path.join(root, 'containers'));
 }
 
 function command(spec: RunSpec, config: ImageConfig): readonly string[] {

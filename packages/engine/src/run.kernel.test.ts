@@ -121,6 +121,15 @@ test('fifty at once are fifty of their own', { timeout: 60_000 }, async () => {
   expect(new Set(results.map(({ stdout }) => String(stdout).split('\n')[1])).size).toBe(50);
 });
 
+test('whoever starts it with a strict umask gets a root that others can enter', async () => {
+  const before = process.umask(0o077);
+  try {
+    expect((await sh('stat -c %a / /etc /etc/hosts; cat /etc/passwd | head -1', { user: '1000' })).stdout).toBe('755\n755\n644\nroot:x:0:0:root:/root:/bin/sh');
+  } finally {
+    process.umask(before);
+  }
+});
+
 describe('a workspace', () => {
   test('has its mount on the host while it runs, and its image afterwards', async () => {
     const workspace = at.join('workspace');

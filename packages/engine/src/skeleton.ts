@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { makeDirectory } from '@lamella/image';
 
 const DIRECTORIES = ['dev', 'proc', 'sys', 'etc'];
 const FILES = ['etc/hosts', 'etc/hostname', 'etc/resolv.conf'];
@@ -13,7 +14,10 @@ const FILES = ['etc/hosts', 'etc/hostname', 'etc/resolv.conf'];
 export function skeleton(root: string): string {
   const tree = path.join(root, 'skeleton');
   if (existsSync(path.join(tree, FILES.at(-1) ?? ''))) return tree;
-  for (const name of DIRECTORIES) mkdirSync(path.join(tree, name), { recursive: true, mode: 0o755 });
+  makeDirectory(tree, 0o755);
+  for (const name of DIRECTORIES) makeDirectory(path.join(tree, name), 0o755);
   for (const name of FILES) writeFileSync(path.join(tree, name), '', { flag: 'a', mode: 0o644 });
+  // Whatever the umask made of it: where the image has no such directory, this one is seen inside.
+  for (const name of DIRECTORIES) chmodSync(path.join(tree, name), 0o755);
   return tree;
 }

@@ -1,4 +1,4 @@
-import { lstat, readdir, stat } from 'node:fs/promises';
+import { rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { unpackDirectory } from '@lamella/image';
 import { EngineError } from './engine-error.js';
@@ -51,20 +51,26 @@ export async function workspaceImage(workspace: string, image: string, options: 
   });
 }
 
-/** What somebody else put where the run wants to write is not ours to remove. */
+/** What somebody else put where the run wants to write is not ours to remove; empty directories make way. */
 async function refuseForeign(workspace: string): Promise<void> {
   for (const name of OURS) {
     const place = path.join(workspace, name);
-    const found = await lstat(place).catch(absent);
-    if (!found) continue;
-    // A run that was killed at its very start leaves them empty.
-    if (found.isDirectory() && (await readdir(place)).length === 0) continue;
-    throw new EngineError({
-      code: 'WORKSPACE_OCCUPIED',
-      message: `${place} is there already`,
-      hint: 'Another run uses this workspace, or it is a directory of yours: wait, move it, or take another workspace.',
-    });
+    try {
+      await rmdir(place);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+      throw occupied(place);
+    }
   }
+}
+
+/** For what is in the way, and may be somebody's. */
+export function occupied(place: string): EngineError {
+  return new EngineError({
+    code: 'WORKSPACE_OCCUPIED',
+    message: `${place} is there already`,
+    hint: 'Another run uses this workspace, or it is a directory of yours: wait, move it, or take another workspace.',
+  });
 }
 
 async function isDirectory(file: string): Promise<boolean> {

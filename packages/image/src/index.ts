@@ -5,5 +5,6 @@ export { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from
 export { familiarReference, formatReference, parseReference, type Reference } from './reference.js';
 export { ImageStore } from './store/image-store.js';
 export type { ImportOptions, ImportResult } from './store/import-archive.js';
+export { makeDirectory } from './store/make-directory.js';
 export type { RemovedImage } from './store/remove-image.js';
 export { unpackDirectory } from './unpack-directory.js';

@@ -67,10 +67,14 @@ async function tryMount(at: string, options: OverlayOptions, method: OverlayMeth
   }
 }
 
-/** The kernel leaves `work/work` with mode 000, which an ordinary user's rm cannot enter. */
+/** The kernel leaves `work/work` with mode 000, which an ordinary user's rm cannot enter; the interpreter can. */
 async function removeScratch(scratch: string): Promise<void> {
-  await run([{ op: 'rmtree', dirfd: -100, pathname: scratch }]);
-  await rm(scratch, { recursive: true, force: true });
+  try {
+    await rm(scratch, { recursive: true, force: true });
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    await run([{ op: 'rmtree', dirfd: -100, pathname: scratch }]);
+  }
 }
 
 let lowerdirPlus: Promise<boolean> | undefined;

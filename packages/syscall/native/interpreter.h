@@ -56,7 +56,7 @@ long program_run(const u8 *at, size_t length, int keep_going);
 /* Run one frame and report as its flags ask; -errno when the program has to stop. */
 long frame_run(const struct frame *frame);
 
-/* The program that runs when the process it belongs to is gone. Set once. */
+/* The program that runs when the process it belongs to is gone; the one set last counts. */
 long exit_program_set(struct bytes program);
 void exit_program_run(void);
 

@@ -141,8 +141,6 @@ long program_run(const u8 *at, size_t length, int keep_going)
 
 long exit_program_set(struct bytes program)
 {
-	if (exit_program_length)
-		return -EBUSY;
 	if (program.length > sizeof(exit_program))
 		return -EMSGSIZE;
 	__builtin_memcpy(exit_program, program.at, program.length);
@@ -264,6 +262,7 @@ int lamella_main(int argc, char **argv, char **envp)
 	}
 	if (same(argv[1], "seal"))
 		return refuse(reexec_sealed(envp));
+	SYS(prctl, 15 /* PR_SET_NAME */, "lamella-init", 0, 0, 0); /* else the memfd's name */
 	set_signal_mask(ALL_SIGNALS);
 	SYS(close_range, 5, ~0U, 0);
 	SYS(close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC_FLAG);

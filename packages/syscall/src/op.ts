@@ -48,7 +48,7 @@ export interface CloneOp extends OpOptions {
   readonly program: Program;
 }
 
-/** The program that runs when the process this one monitors is gone, or this program failed. */
+/** The program that runs when the process this one monitors is gone, or this program failed. The last one set counts. */
 export interface OnExitOp extends OpOptions {
   readonly op: 'on_exit';
   readonly program: Program;

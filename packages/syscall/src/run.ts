@@ -54,8 +54,15 @@ export function start(program: Program, options: RunOptions = {}): Running {
   const frames = encodeProgram(program);
   const running = startInterpreter(options, indexOf(program));
   running.frames.write(frames);
-  if (!program.some((op) => op.op === 'clone')) running.frames.end();
-  return running;
+  if (!program.some((op) => op.op === 'clone')) {
+    running.frames.end();
+    return running;
+  }
+  const result = running.result.then((found) => {
+    if (found.exited) return found;
+    throw silent();
+  });
+  return { ...running, result };
 }
 
 /** Run a program to its end. */
@@ -146,7 +153,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex): Stre
   };
   options.signal?.addEventListener('abort', onAbort, { once: true });
 
-  const ended = Promise.withResolvers<NodeJS.Signals | null>();
+  const ended = Promise.withResolvers<{ status: number | null; signal: NodeJS.Signals | null }>();
   const closed = Promise.withResolvers<void>();
   replies.once('close', () => closed.resolve());
   child.once('error', (cause) => {
@@ -160,11 +167,11 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex): Stre
       }),
     );
   });
-  child.once('exit', (_status, signal) => ended.resolve(signal));
+  child.once('exit', (status, signal) => ended.resolve({ status, signal }));
 
   const finish = async (): Promise<RunResult> => {
     try {
-      const killed = await ended.promise;
+      const { status, signal: killed } = await ended.promise;
       await closed.promise;
       if (killed && termios) await restoreTerminal(termios);
       if (options.signal?.aborted) throw options.signal.reason;
@@ -176,6 +183,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex): Stre
           message: `the monitor was killed by ${killed}`,
           hint: 'What it held is released by the next command, or by `lamella sweep` now.',
         });
+      if (status !== 0 && !exited && !failures.length) throw silent();
       const releaseFailures = failures.map((failure) => toError(failure, index) as SyscallError);
       return { ...(exited ? { exited } : {}), values, ignored, releaseFailures };
     } finally {
@@ -200,6 +208,15 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex): Stre
       frames.write(writer.take());
     },
   };
+}
+
+/** A program that is not lamella-init, or one that could not even say what is wrong. */
+function silent(): LamellaError {
+  return new LamellaError({
+    code: 'INIT_FAILED',
+    message: `${interpreterPath()} ended without a word`,
+    hint: 'Is it lamella-init, of the same version as @lamella/syscall? Unset LAMELLA_INIT to use the one that belongs to it.',
+  });
 }
 
 function toError(failure: Extract<Reply, { kind: 'failed' }>, index: ProgramIndex): LamellaError {

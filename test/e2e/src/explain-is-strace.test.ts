@@ -8,7 +8,7 @@ import { traced } from './traced-run.js';
 type Rest = Omit<RunSpec, 'image' | 'root' | 'name'>;
 
 /** What the interpreter does beside the ops: frames, replies, signals, and its talk with the monitor. */
-const BOOKKEEPING = /^(rt_sigprocmask|ppoll|sendmsg)\(|^read\(3,|^write\(4,/;
+const BOOKKEEPING = /^(rt_sigprocmask|ppoll|sendmsg)\(|^prctl\(PR_SET_NAME, "lamella-init"|^read\(3,|^write\(4,/;
 /** Fields of ops that name a slot to read. */
 const SLOT_FIELDS = ['dirfd', 'rootfd', 'fd', 'from_dirfd', 'to_dirfd', 'olddirfd', 'newdirfd', 'userns_fd', 'aux'];
 

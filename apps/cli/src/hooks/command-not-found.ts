@@ -4,7 +4,8 @@ import { UsageError } from '../usage-error.js';
 
 const hook: Hook<'command_not_found'> = async ({ id, config }) => {
   const known = config.commands.filter((command) => !command.hidden).map((command) => command.id.replaceAll(':', ' '));
-  const wanted = id.replaceAll(':', ' ');
+  // oclif takes the arguments for more of the command's name.
+  const [wanted = ''] = id.split(':');
   const meant = nearest(wanted, known);
   throw new UsageError(`there is no command '${wanted}'`, meant ? `Did you mean lamella ${meant}? See lamella --help.` : 'See lamella --help.');
 };

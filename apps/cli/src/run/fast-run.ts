@@ -1,13 +1,13 @@
+import { ownWords } from './parse-run.js';
 import { runMain } from './run-main.js';
 
-/** `lamella run` without the rest of oclif, which is only asked for help. */
+/** Whether help was asked for, which oclif prints. */
+export function wantsHelp(argv: readonly string[]): boolean {
+  const own = ownWords(argv);
+  return own.includes('--help') || own.includes('-h');
+}
+
+/** `lamella run` without the rest of oclif. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const end = argv.findIndex((word) => !word.startsWith('-'));
-  const own = end < 0 ? argv : argv.slice(0, end);
-  if (own.includes('--help') || own.includes('-h')) {
-    const whole = await import('../main.js');
-    await whole.main(['run', ...argv]);
-    return;
-  }
   process.exitCode = await runMain(argv);
 }

@@ -60,6 +60,11 @@ function split(argv: readonly string[]): { own: string[]; rest: string[] } {
   return { own: argv.slice(0, i), rest: argv.slice(i) };
 }
 
+/** The words of a command line that are ours: flags and their values. */
+export function ownWords(argv: readonly string[]): readonly string[] {
+  return split(argv).own;
+}
+
 /** Whether a flag's value is the next word. */
 function takesNext(word: string): boolean {
   if (word.startsWith('--')) return !word.includes('=') && byName.get(word.slice(2))?.type === 'option';

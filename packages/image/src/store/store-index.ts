@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { formatReference, parseReference, type Reference } from '../reference.js';
 import { writeDurably } from './durable-file.js';
+import { makeDirectory } from './make-directory.js';
 import { IndexSchema, type OciDescriptor, type OciIndex, parseDocument } from './oci-schema.js';
 import type { StorePaths } from './store-paths.js';
 
@@ -11,7 +12,7 @@ const EMPTY: OciIndex = { schemaVersion: 2, manifests: [] };
 
 /** Make what is missing of the layout; nothing else is written. */
 export async function createLayout(paths: StorePaths): Promise<void> {
-  for (const directory of [paths.root, paths.blobs, paths.layers, paths.imports, paths.locks]) await mkdir(directory, { recursive: true, mode: 0o700 });
+  for (const directory of [paths.root, paths.blobs, paths.layers, paths.imports, paths.locks]) makeDirectory(directory);
   const layout = `${paths.images}/oci-layout`;
   const there = await readFile(layout, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;

@@ -22,14 +22,14 @@ const FIRST_FD = 5;
 export function explain(program: Program): readonly Call[] {
   const indexes = new Map(flatten(program).map((op, index) => [op, index]));
   const calls: Call[] = [];
-  const leaving: Op[] = [];
+  let leaving: Program = [];
   const descriptors = new Descriptors();
   const walk = (ops: Program, process: Call['process'], open: Descriptors): void => {
     for (const op of ops) {
       // Every op of the program is in the map.
       const index = indexes.get(op) as number;
       for (const call of callsOf(op, (slot) => open.numberOf(slot))) calls.push({ ...call, op, index, process });
-      if (op.op === 'on_exit') leaving.push(...op.program);
+      if (op.op === 'on_exit') leaving = op.program;
       if (op.op === 'clone') {
         const inherited = open.copy();
         // The socket between the two: both ends are made, the child closes the first.

@@ -1,0 +1,39 @@
+import { Command } from '@oclif/core/command';
+
+/** What of a flag fish wants to know. */
+interface FlagFacts {
+  readonly char?: string;
+  readonly description?: string;
+  readonly type: string;
+  readonly hidden?: boolean;
+  readonly options?: readonly string[];
+}
+
+/** oclif's plugin writes completion for bash and zsh only. */
+export class AutocompleteFish extends Command {
+  static override summary = 'Print completion for fish.';
+  static override description = "For bash and zsh see lamella autocomplete. fish completes file names, and the images of the store after 'run' and 'rmi'.";
+  static override examples = [{ description: 'Once:', command: '<%= config.bin %> autocomplete fish > ~/.config/fish/completions/<%= config.bin %>.fish' }];
+
+  async run(): Promise<void> {
+    const { bin } = this.config;
+    const lines = [`# Completion of ${bin} for fish.`, `complete -c ${bin} -f -n __fish_use_subcommand`];
+    for (const command of this.config.commands.filter(({ hidden }) => !hidden)) {
+      const [name = ''] = command.id.split(':');
+      lines.push(`complete -c ${bin} -n __fish_use_subcommand -a ${name} -d ${quote(command.summary ?? '')}`);
+      for (const [flag, facts] of Object.entries(command.flags as Readonly<Record<string, FlagFacts>>)) {
+        if (facts.hidden) continue;
+        const short = facts.char ? ` -s ${facts.char}` : '';
+        const value = facts.type === 'option' ? ` -r${facts.options ? ` -f -a ${quote(facts.options.join(' '))}` : ''}` : '';
+        lines.push(`complete -c ${bin} -n '__fish_seen_subcommand_from ${name}' -l ${flag}${short}${value} -d ${quote(facts.description ?? '')}`);
+      }
+    }
+    const images = `(${bin} images 2>/dev/null | string match -rv '^NAME ' | string replace -r '^(\\S+) +(\\S+).*' '$1:$2')`;
+    lines.push(`complete -c ${bin} -n '__fish_seen_subcommand_from run rmi' -a ${quote(images)}`);
+    process.stdout.write(`${lines.join('\n')}\n`);
+  }
+}
+
+function quote(text: string): string {
+  return `'${text.replace(/[\\']/g, '\\$&')}'`;
+}

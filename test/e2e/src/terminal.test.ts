@@ -1,0 +1,91 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { ImageStore } from '@lamella/engine';
+import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { afterAll, afterEach, beforeAll, expect, type TestContext, test } from 'vitest';
+import { CLI } from './cli.js';
+import { type Terminal, terminal } from './terminal.js';
+
+let at: ScratchDirectory;
+let open: Terminal | undefined;
+beforeAll(async () => {
+  at = scratch();
+  await new ImageStore(at.join('store')).import(busyboxArchive(), 'busybox');
+});
+afterEach(() => open?.close());
+afterAll(() => at[Symbol.asyncDispose]());
+
+function lamella(context: TestContext, args: string): Terminal {
+  requiresRoot(context);
+  open = terminal(requiresProgram(context, 'tmux'), `LAMELLA_ROOT=${at.join('store')} ${process.execPath} ${CLI} ${args}`);
+  return open;
+}
+
+/** What stty says of a terminal that behaves: lines are edited, echoed, and Ctrl-C interrupts. */
+const SANE = /isig icanon echo/;
+
+test('a shell has a terminal of its own: its size, Ctrl-C, Ctrl-D, and what was there before is restored', async (context) => {
+  const shell = lamella(context, 'run -it busybox sh');
+  await shell.until(/\/ # $/);
+  shell.type('tty; stty size; test -t 0 && echo in');
+  await shell.until(/\/dev\/pts\/0\n30 100\nin\n/);
+  shell.resize(80, 24);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  shell.type('stty size');
+  await shell.until(/24 80\n/);
+  shell.type('sleep 100');
+  shell.press('C-c');
+  shell.type('echo "still $((40 + 2))"');
+  await shell.until(/still 42\n/);
+  shell.press('C-d');
+  expect(await shell.until(/status 0\n.*echo/)).toMatch(SANE);
+});
+
+test('job control works: Ctrl-Z stops, fg goes on', async (context) => {
+  const shell = lamella(context, 'run -it busybox sh');
+  await shell.until(/\/ # $/);
+  shell.type('sleep 1000');
+  shell.press('C-z');
+  await shell.until(/Stopped/);
+  shell.type('kill %1; echo "now $((1 + 1))"');
+  await shell.until(/now 2\n/);
+  shell.type('exit 4');
+  await shell.until(/status 4/);
+});
+
+test('whatever kills it, the terminal is as it was before', async (context) => {
+  const shell = lamella(context, 'run -it --name victim busybox sh');
+  await shell.until(/\/ # $/);
+  const monitor = holderOf(at.join('store/containers/victim/lock'));
+  expect(readFileSync(`/proc/${monitor}/comm`, 'utf8')).toBe('lamella-init\n');
+  process.kill(monitor ?? -1, 'SIGKILL');
+  expect(await shell.until(/status 125\n.*echo/)).toMatch(SANE);
+  expect(shell.screen()).toContain('the monitor was killed by SIGKILL');
+});
+
+test('without a terminal of ours, -t gives the container one all the same', async (context) => {
+  const shell = lamella(context, "run -t busybox sh -c 'test -t 1 && stty size' < /dev/null | cat");
+  await shell.until(/\d+ \d+\n+status 0/);
+});
+
+test('unpacking shows a bar, which goes away', async (context) => {
+  const shell = lamella(context, `import ${busyboxArchive()} again`);
+  expect(await shell.until(/status 0/)).toMatch(/^again:latest sha256:[0-9a-f]{64}\nstatus 0/);
+});
+
+/** The process that has a file open. */
+function holderOf(file: string): number | undefined {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .find((pid) => descriptors(pid).includes(file));
+}
+
+function descriptors(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+  } catch (error) {
+    // It ended while we looked.
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,49 @@
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A command in a real terminal, to be typed at and read. */
+export interface Terminal {
+  /** What is on the screen now, trailing spaces and empty lines left out. */
+  screen(): string;
+  /** Type a line, and enter. */
+  type(line: string): void;
+  /** Press keys by tmux's names: `C-c`, `Enter`, … */
+  press(...keys: string[]): void;
+  resize(columns: number, rows: number): void;
+  /** Wait until the screen shows something, ten seconds at most. */
+  until(pattern: RegExp): Promise<string>;
+  close(): void;
+}
+
+/** Start a command in a tmux of its own. When it ends, the screen shows `status N` and the terminal's settings. */
+export function terminal(tmux: string, command: string): Terminal {
+  const socket = `lamella-test-${randomUUID()}`;
+  const run = (...args: string[]): string => execFileSync(tmux, ['-L', socket, '-f', '/dev/null', ...args], { encoding: 'utf8' });
+  run(
+    'new-session',
+    '-d',
+    '-x',
+    '100',
+    '-y',
+    '30',
+    `${command}; echo "status $?"; stty -a | grep -oE -e '-?(echo|icanon|isig)( |$)' | tr -d '\\n'; sleep 1000`,
+  );
+  // A space at the end of a prompt counts; what was never written does not.
+  const screen = (): string => run('capture-pane', '-p', '-J').replace(/\n+$/, '');
+  return {
+    screen,
+    type: (line) => void run('send-keys', line, 'Enter'),
+    press: (...keys) => void run('send-keys', ...keys),
+    resize: (columns, rows) => void run('resize-window', '-x', String(columns), '-y', String(rows)),
+    async until(pattern) {
+      for (let i = 0; i < 200; i++) {
+        const shown = screen();
+        if (pattern.test(shown) || pattern.test(`${shown}\n`)) return shown;
+        await sleep(50);
+      }
+      throw new Error(`the terminal never showed ${pattern}; it shows:\n${screen()}`);
+    },
+    close: () => void run('kill-server'),
+  };
+}
