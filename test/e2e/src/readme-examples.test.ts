@@ -1,0 +1,76 @@
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+/** Every package, alone: packed, installed into an empty project elsewhere, its README's example run. */
+const checkout = path.join(import.meta.dirname, '../../..');
+const PACKAGES = ['syscall', 'overlay', 'namespace', 'cleanup', 'image', 'engine'];
+let at: ScratchDirectory;
+const tarballs = new Map<string, string>();
+
+beforeAll(() => {
+  at = scratch();
+  for (const directory of [...PACKAGES.map((name) => `packages/${name}`), `packages/init-linux-${process.arch}`, 'apps/cli']) {
+    const packed = JSON.parse(
+      execFileSync('pnpm', ['pack', '--json', '--pack-destination', at.path], { cwd: path.join(checkout, directory), encoding: 'utf8' }),
+    ) as { name: string; filename: string };
+    tarballs.set(packed.name, packed.filename);
+  }
+}, 120_000);
+afterAll(() => at[Symbol.asyncDispose]());
+
+/** An empty project with what a README says to install; what that needs comes from tarballs, too. */
+function project(names: readonly string[]): string {
+  const [name = ''] = names;
+  const directory = at.join(`project-${name.replace('@lamella/', '')}`);
+  mkdirSync(directory);
+  const of = ([key, file]: readonly [string, string]): readonly [string, string] => [key, `file:${file}`];
+  writeFileSync(
+    path.join(directory, 'package.json'),
+    JSON.stringify({ private: true, type: 'module', dependencies: Object.fromEntries(names.map((each) => of([each, tarballs.get(each) ?? '']))) }),
+  );
+  // The other platform's binary is nowhere to be had before it is published.
+  const others = Object.fromEntries([...tarballs].map(of));
+  const overrides = {
+    ...others,
+    '@lamella/init-linux-x64': others[`@lamella/init-linux-${process.arch}`],
+    '@lamella/init-linux-arm64': others[`@lamella/init-linux-${process.arch}`],
+  };
+  writeFileSync(path.join(directory, 'pnpm-workspace.yaml'), `overrides: ${JSON.stringify(overrides)}\nstrictDepBuilds: false\n`);
+  execFileSync('pnpm', ['install', '--prefer-offline', '--silent'], { cwd: directory, stdio: ['ignore', 'inherit', 'inherit'] });
+  copyFileSync(busyboxArchive(), path.join(directory, 'busybox.tar'));
+  return directory;
+}
+
+/** The block of code after a heading or word, by its language. */
+function block(readme: string, language: string): string {
+  return new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(readme)?.[1] ?? expect.unreachable(`no ${language} block`);
+}
+
+test.for(PACKAGES)('@lamella/%s, installed alone, runs the example of its README', { timeout: 120_000 }, (name, context) => {
+  requiresRoot(context);
+  requiresProgram(context, 'tar');
+  const said = /npm install (.*)/.exec(readFileSync(path.join(checkout, 'packages', name, 'README.md'), 'utf8'));
+  const directory = project(said?.[1]?.split(' ') ?? []);
+  const installed = path.join(directory, 'node_modules/@lamella', name);
+  expect(readdirSync(path.join(installed, 'dist')).filter((file) => file.includes('.test.'))).toEqual([]);
+  const readme = readFileSync(path.join(installed, 'README.md'), 'utf8');
+  writeFileSync(path.join(directory, 'example.mjs'), block(readme, 'js'));
+  expect(execFileSync(process.execPath, ['example.mjs'], { cwd: directory, encoding: 'utf8' })).toBe(block(readme, 'text'));
+});
+
+test('lamella, installed alone, runs an image', { timeout: 120_000 }, (context) => {
+  requiresRoot(context);
+  const directory = project(['lamella']);
+  const lamella = (...args: string[]): string =>
+    execFileSync(process.execPath, ['node_modules/lamella/bin/lamella.cjs', ...args], {
+      cwd: directory,
+      encoding: 'utf8',
+      env: { ...process.env, LAMELLA_ROOT: path.join(directory, 'store') },
+    });
+  expect(lamella('import', 'busybox.tar', 'busybox')).toMatch(/^busybox:latest sha256:/);
+  expect(lamella('run', 'busybox', 'echo', 'from', 'a', 'tarball')).toBe('from a tarball\n');
+  expect(lamella('--help')).toContain('COMMANDS');
+});
