@@ -1,0 +1,35 @@
+/**
+ * Run the benchmarks and print them as a table.
+ *
+ *   pnpm bench [--smoke] [start|unpack]
+ *
+ * `--smoke` takes small inputs and few rounds: it shows that they run, not how fast.
+ */
+import { cpus, release } from 'node:os';
+import { scratch } from '@lamella-test/scratch';
+import { format, type Row, type Skipped } from './row.js';
+import { startAContainer } from './start-a-container.js';
+import { unpackALayer } from './unpack-a-layer.js';
+
+const args = process.argv.slice(2).filter((word) => word !== '--');
+const smoke = args.includes('--smoke');
+const [only] = args.filter((word) => !word.startsWith('--'));
+const rows: (Row | Skipped)[] = [];
+
+if (process.geteuid?.() !== 0) {
+  console.log('skipped: the benchmarks need root, for the peers do');
+} else {
+  if (!only || only === 'start') {
+    await using disk = scratch();
+    rows.push(...(await startAContainer(disk, smoke ? 2 : 15)));
+  }
+  if (!only || only === 'unpack') {
+    await using memory = scratch('tmpfs');
+    rows.push(...(await unpackALayer(memory, { smoke, rounds: smoke ? 1 : 5 })));
+  }
+  console.log(
+    `${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}${smoke ? ', smoke run' : ''}\n`,
+  );
+  console.log('| what | ours | against | theirs | ratio | promised | kept |\n|---|---|---|---|---|---|---|');
+  for (const row of rows) console.log('reason' in row ? `| ${row.what} | | | | | not measured: ${row.reason} | |` : format(row));
+}
