@@ -5,9 +5,9 @@ import { ImageError } from './image-error.js';
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz';
 
 /** Inflated bytes come in pieces of this size: large, because each is a trip to a thread. */
-const CHUNK = 128 * 1024;
+const CHUNK = 256 * 1024;
 /** So much is inflated ahead, while the main thread parses. */
-const AHEAD = 4 * CHUNK;
+const AHEAD = 2 * CHUNK;
 
 /**
  * What an archive is compressed with, by its first bytes.
