@@ -1,19 +1,86 @@
-/** `lamella run` in one CommonJS file: Node starts that fastest from its compile cache. */
+/**
+ * `lamella run` in one CommonJS file, with no more in it than a run needs: Node starts that fastest
+ * from its compile cache. What is rarely needed stays where it is, and is loaded when it is.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build } from 'esbuild';
 
 const root = path.join(import.meta.dirname, '..');
-await build({
+const FAR = 'far:';
+
+/**
+ * oclif's modules require each other at their top, and so its parser brings its help, its spinners
+ * and a TypeScript loader. Here each is loaded when something of it is used, which in a run that
+ * works is never.
+ */
+const lazyRequires = {
+  name: 'lazy-requires',
+  setup({ onLoad }) {
+    onLoad({ filter: /@oclif[/\\]core[/\\]lib[/\\].*\.js$/ }, async ({ path: file }) => {
+      const source = await readFile(file, 'utf8');
+      const lib = file.slice(0, file.lastIndexOf('/lib/') + 5);
+      const contents = source.replace(/^(?:const|var) (\w+) = ((?:[\w.]+\()?)require\("([^"]+)"\)(\)?);$/gm, (_, name, wrap, wanted, end) => {
+        const target = wanted.startsWith('.') ? path.join(path.dirname(file), wanted).slice(lib.length) : '';
+        // Help and its like are not even in the bundle.
+        const load = /^(?:help|ux|config|cache|module-loader|logger|performance|settings|util\/(?:fs|read-tsconfig))(?:\/|$)/.test(target)
+          ? `__far("@oclif/core", "${target}")`
+          : `require("${wanted}")`;
+        return `const ${name} = __lazy(() => ${wrap}${load}${end});`;
+      });
+      return { contents, loader: 'js' };
+    });
+  },
+};
+
+/** Modules of ours that are imported dynamically stay in their packages. */
+const farImports = {
+  name: 'far-imports',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.|^@lamella\// }, async ({ path: wanted, kind, resolveDir }) => {
+      if (kind !== 'dynamic-import') return undefined;
+      if (!wanted.startsWith('.')) return { path: `${FAR}${wanted}/`, external: true };
+      const file = path.join(resolveDir, wanted);
+      const { name } = JSON.parse(await readFile(path.join(file.slice(0, file.lastIndexOf('/dist/')), 'package.json'), 'utf8'));
+      return { path: `${FAR}${name}/${file.slice(file.lastIndexOf('/dist/') + 6)}`, external: true };
+    });
+  },
+};
+
+const PRELUDE = `"use strict";
+const __path = require("node:path");
+/** Where a file of a package's is, beside its entry. */
+const __place = (name, file) => name === "lamella" ? __path.join(__dirname, file) : file ? __path.join(__path.dirname(require.resolve(name)), file) : require.resolve(name);
+const __far = (name, file) => require(__place(name, file));
+const __import = (name, file) => import("file://" + encodeURI(__place(name, file)));
+/** Stands for a module's exports until one is asked for. */
+function __lazy(load) {
+  let exports;
+  return new Proxy(function () {}, {
+    get: (_, name) => Reflect.get(exports ??= load(), name),
+    has: (_, name) => Reflect.has(exports ??= load(), name),
+    apply: (_, self, args) => Reflect.apply(exports ??= load(), self, args),
+    construct: (_, args) => Reflect.construct(exports ??= load(), args),
+  });
+}`;
+
+const { outputFiles } = await build({
   entryPoints: [path.join(root, 'dist/run/fast-run.js')],
   outfile: path.join(root, 'dist/run.cjs'),
   bundle: true,
+  write: false,
   platform: 'node',
   target: 'node24',
   format: 'cjs',
-  // What a plain run does not need is loaded from the packages, when it does.
   external: ['execa', 'cli-progress'],
+  plugins: [lazyRequires, farImports],
+  banner: { js: PRELUDE },
   define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__filename' },
   minifySyntax: true,
+  minifyWhitespace: true,
   legalComments: 'none',
   logLevel: 'warning',
 });
+const [bundle] = outputFiles;
+const text = bundle.text.replaceAll(/import\("far:((?:@[^/]+\/)?[^/]+)\/([^"]*)"\)/g, '__import("$1","$2")');
+await writeFile(bundle.path, text);

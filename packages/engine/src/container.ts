@@ -8,7 +8,7 @@ import { defaultRoot } from './default-root.js';
 import { explainFailure } from './explain-failure.js';
 import { type Lowers, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
-import { type UnpackOptions, workspaceImage } from './workspace.js';
+import type { UnpackOptions } from './workspace.js';
 
 /** How a container ended. */
 export interface RunResult extends ProcessResult {
@@ -122,6 +122,8 @@ async function fromStore(image: string, root: string): Promise<Lowers> {
 }
 
 async function fromWorkspace(workspace: string, image: string, options: RunOptions): Promise<Lowers> {
+  // Unpacking is loaded by who unpacks.
+  const { workspaceImage } = await import('./workspace.js');
   const tree = await workspaceImage(workspace, image, {
     ...(options.signal ? { signal: options.signal } : {}),
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),

@@ -2,7 +2,7 @@ import { diagnose, OverlayError } from '@lamella/overlay';
 import { SyscallError } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import type { Plan } from './plan.js';
-import { occupied } from './workspace.js';
+import { occupied } from './workspace-occupied.js';
 
 /** Say what a failed call of a run means. */
 export async function explainFailure(error: unknown, { id, directory, stack }: Plan, workspace: string | undefined): Promise<unknown> {

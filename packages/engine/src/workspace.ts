@@ -2,6 +2,7 @@ import { rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { unpackDirectory } from '@lamella/image';
 import { EngineError } from './engine-error.js';
+import { occupied } from './workspace-occupied.js';
 
 const ARCHIVES = ['.tar', '.tar.gz', '.tgz', '.tar.zst', '.tar.xz'];
 const OURS = ['upper', 'work', 'merged'];
@@ -62,15 +63,6 @@ async function refuseForeign(workspace: string): Promise<void> {
       throw occupied(place);
     }
   }
-}
-
-/** For what is in the way, and may be somebody's. */
-export function occupied(place: string): EngineError {
-  return new EngineError({
-    code: 'WORKSPACE_OCCUPIED',
-    message: `${place} is there already`,
-    hint: 'Another run uses this workspace, or it is a directory of yours: wait, move it, or take another workspace.',
-  });
 }
 
 async function isDirectory(file: string): Promise<boolean> {

@@ -1,5 +1,14 @@
-import { LamellaError } from '@lamella/syscall';
-import { UsageError } from '../usage-error.js';
+/** An error of ours: it knows a code and, mostly, what to do. */
+interface ToldError extends Error {
+  readonly code: string;
+  readonly hint: string | undefined;
+  toJSON(): object;
+}
+
+/** By its shape: the bundle of `run` and the packages have a class of their own each. */
+function isTold(error: unknown): error is ToldError {
+  return error instanceof Error && 'hint' in error && 'code' in error && typeof (error as { toJSON?: unknown }).toJSON === 'function';
+}
 
 /** Print an error for people: what happened, what to do, and with `debug` all that led to it. */
 export function reportError(error: unknown, { debug = false }: { readonly debug?: boolean } = {}): void {
@@ -8,7 +17,7 @@ export function reportError(error: unknown, { debug = false }: { readonly debug?
 }
 
 function describe(error: unknown): string {
-  if (error instanceof LamellaError || error instanceof UsageError) {
+  if (isTold(error)) {
     const hint = error.hint ? `\n  ${error.hint.replaceAll('\n', '\n  ')}` : '';
     return `lamella: ${error.message}${hint}`;
   }
@@ -23,7 +32,7 @@ function describe(error: unknown): string {
 
 /** The same for programs. */
 export function errorToJSON(error: unknown): unknown {
-  if (error instanceof LamellaError || error instanceof UsageError) return { error: error.toJSON() };
+  if (isTold(error)) return { error: error.toJSON() };
   const { name, message, code } = error as NodeJS.ErrnoException;
   return { error: { name, code: code ?? 'INTERNAL', message } };
 }

@@ -3,16 +3,17 @@ import type { Readable } from 'node:stream';
 import type { Image, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
 import { formatReference, parseReference } from '../reference.js';
-import { type ImportOptions, type ImportResult, importArchive } from './import-archive.js';
+import type { ImportOptions, ImportResult } from './import-archive.js';
 import { openImage, summarize } from './open-image.js';
-import { type RemovedImage, removeImage } from './remove-image.js';
+import type { RemovedImage } from './remove-image.js';
 import { createLayout, findManifest, readIndex, referenceOf } from './store-index.js';
 import { StorePaths } from './store-paths.js';
-import { sweepTemporary } from './temporary-layer.js';
 
 /**
  * A content store: an OCI image layout with the blobs, and beside it the layers, unpacked. Any
  * number of processes may use one at once. Nothing is written before the first import.
+ *
+ * What writes is loaded when it is called: a run only resolves a name, and starts in milliseconds.
  */
 export class ImageStore {
   readonly paths: StorePaths;
@@ -35,6 +36,7 @@ export class ImageStore {
   async import(source: string | Readable, name: string, options: ImportOptions = {}): Promise<ImportResult> {
     const reference = parseReference(name);
     await createLayout(this.paths);
+    const { importArchive } = await import('./import-archive.js');
     return importArchive(this.paths, source, reference, options);
   }
 
@@ -71,6 +73,7 @@ export class ImageStore {
    * @throws ImageError `IMAGE_NOT_FOUND`, `IMAGE_IN_USE`
    */
   async remove(name: string): Promise<RemovedImage> {
+    const { removeImage } = await import('./remove-image.js');
     return removeImage(this.paths, parseReference(name));
   }
 
@@ -80,6 +83,7 @@ export class ImageStore {
    * @returns how many there were
    */
   async sweep(): Promise<number> {
+    const { sweepTemporary } = await import('./temporary-layer.js');
     return sweepTemporary(this.paths);
   }
 }
