@@ -38,7 +38,7 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
  *
  * @throws EngineError `NAME_INVALID`, `VOLUME_INVALID`, `NO_COMMAND`; NamespaceError
  */
-export async function plan(spec: RunSpec, root: string, lowers: Lowers, features: { readonly lowerdirPlus: boolean }): Promise<Plan> {
+export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { readonly lowerdirPlus: boolean }): Plan {
   const id = spec.name ?? randomBytes(6).toString('hex');
   if (!NAME.test(id))
     throw new EngineError({
@@ -49,7 +49,7 @@ export async function plan(spec: RunSpec, root: string, lowers: Lowers, features
   const args = command(spec, lowers.config);
   const network = spec.network ?? 'none';
   const hostname = spec.hostname ?? id.slice(0, 63);
-  const user = await findUser(spec.user ?? lowers.config.user ?? '', lowers.trees);
+  const user = findUser(spec.user ?? lowers.config.user ?? '', lowers.trees);
   const record: ContainerRecord = { containers: path.join(root, 'containers'), id };
   const directory = directoryOf(record);
   const slots = slotAllocator();

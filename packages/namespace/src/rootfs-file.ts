@@ -1,4 +1,4 @@
-import { lstat, readFile, readlink } from 'node:fs/promises';
+import { lstatSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import path from 'node:path';
 
 const MAX_LINKS = 40;
@@ -7,15 +7,17 @@ const MAX_LINKS = 40;
  * Read a file as a process in the container would see it, before there is one: `layers` are
  * absolute host directories, the topmost first; links are followed inside of them only.
  *
+ * A handful of calls on small files: done at once, for a trip to the thread pool takes longer than each.
+ *
  * @returns undefined when there is no such file
  */
-export async function readRootfsFile(layers: readonly string[], file: string): Promise<string | undefined> {
-  const found = await resolve(layers, file);
-  return found === undefined ? undefined : readFile(found, 'utf8');
+export function readRootfsFile(layers: readonly string[], file: string): string | undefined {
+  const found = resolve(layers, file);
+  return found === undefined ? undefined : readFileSync(found, 'utf8');
 }
 
 /** The host path of a file in a stack of layers. */
-async function resolve(layers: readonly string[], file: string): Promise<string | undefined> {
+function resolve(layers: readonly string[], file: string): string | undefined {
   let pending = file.split('/').filter(Boolean);
   let at: string[] = [];
   let here: string | undefined;
@@ -28,7 +30,7 @@ async function resolve(layers: readonly string[], file: string): Promise<string 
       continue;
     }
     const next = [...at, name];
-    const hit = await topmost(layers, next);
+    const hit = topmost(layers, next);
     if (!hit) return undefined;
     here = hit.path;
     if (!hit.link) {
@@ -36,23 +38,23 @@ async function resolve(layers: readonly string[], file: string): Promise<string 
       continue;
     }
     if (++links > MAX_LINKS) return undefined;
-    const target = await readlink(hit.path);
+    const target = readlinkSync(hit.path);
     if (target.startsWith('/')) at = [];
     pending = [...target.split('/').filter(Boolean), ...pending];
     here = undefined;
   }
-  if (here === undefined && at.length) here = (await topmost(layers, at))?.path;
+  if (here === undefined && at.length) here = topmost(layers, at)?.path;
   if (here === undefined) return undefined;
-  return (await lstat(here)).isFile() ? here : undefined;
+  return lstatSync(here).isFile() ? here : undefined;
 }
 
 /** The entry of the topmost layer that has it, whiteouts and files in the way respected. */
-async function topmost(layers: readonly string[], parts: readonly string[]): Promise<{ path: string; link: boolean } | undefined> {
+function topmost(layers: readonly string[], parts: readonly string[]): { path: string; link: boolean } | undefined {
   for (const layer of layers) {
     let hidden = false;
     for (let depth = 1; depth <= parts.length; depth++) {
       const candidate = path.join(layer, ...parts.slice(0, depth));
-      const stat = await lstat(candidate).catch(absent);
+      const stat = statOf(candidate);
       if (!stat) break;
       if (depth === parts.length) {
         if (stat.isCharacterDevice() && stat.rdev === 0) return undefined;
@@ -68,7 +70,11 @@ async function topmost(layers: readonly string[], parts: readonly string[]): Pro
   return undefined;
 }
 
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-  throw error;
+function statOf(file: string): Stats | undefined {
+  try {
+    return lstatSync(file);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
 }

@@ -9,14 +9,14 @@ test('users are found by name and number in the image, and need not be in it as 
   writeFileSync(at.join('etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n# a comment\napp:x:1000:1001:App:/srv/app:/bin/sh\n77:x:5:6::/odd:/bin/sh\n');
   writeFileSync(at.join('etc/group'), 'root:x:0:\napp:x:1001:\nwheel:x:10:root,app\naudio:x:29:app\n');
   const layers = [at.path];
-  expect(await findUser('app', layers)).toEqual({ uid: 1000, gid: 1001, groups: [10, 29], home: '/srv/app' });
-  expect(await findUser('1000', layers)).toEqual({ uid: 1000, gid: 1001, groups: [10, 29], home: '/srv/app' });
-  expect(await findUser('app:wheel', layers)).toEqual({ uid: 1000, gid: 10, groups: [], home: '/srv/app' });
-  expect(await findUser('4242:4343', layers)).toEqual({ uid: 4242, gid: 4343, groups: [], home: '/' });
-  expect(await findUser('4242', layers)).toEqual({ uid: 4242, gid: 0, groups: [], home: '/' });
+  expect(findUser('app', layers)).toEqual({ uid: 1000, gid: 1001, groups: [10, 29], home: '/srv/app' });
+  expect(findUser('1000', layers)).toEqual({ uid: 1000, gid: 1001, groups: [10, 29], home: '/srv/app' });
+  expect(findUser('app:wheel', layers)).toEqual({ uid: 1000, gid: 10, groups: [], home: '/srv/app' });
+  expect(findUser('4242:4343', layers)).toEqual({ uid: 4242, gid: 4343, groups: [], home: '/' });
+  expect(findUser('4242', layers)).toEqual({ uid: 4242, gid: 0, groups: [], home: '/' });
   // A name that looks like a number is a name first, as for Docker.
-  expect(await findUser('77', layers)).toMatchObject({ uid: 5, gid: 6, home: '/odd' });
-  expect(await findUser('', layers)).toMatchObject({ uid: 0, gid: 0, groups: [10], home: '/root' });
+  expect(findUser('77', layers)).toMatchObject({ uid: 5, gid: 6, home: '/odd' });
+  expect(findUser('', layers)).toMatchObject({ uid: 0, gid: 0, groups: [10], home: '/root' });
 });
 
 test.for([
@@ -27,7 +27,7 @@ test.for([
   ['4294967295', 'USER_NOT_FOUND'],
 ] as const)('%s is refused', async ([user, code]) => {
   await using at = scratch();
-  await expect(findUser(user, [at.path])).rejects.toMatchObject({ code, hint: expect.any(String) });
+  expect(() => findUser(user, [at.path])).toThrow(expect.objectContaining({ code, hint: expect.any(String) }));
 });
 
 test("an image's files are read as its processes would see them, never the host's", async () => {
@@ -39,11 +39,11 @@ test("an image's files are read as its processes would see them, never the host'
   symlinkSync('../../../../../../etc/hostname', at.join('top/etc/upwards'));
   symlinkSync('loop', at.join('top/etc/loop'));
   const layers = [at.join('top'), at.join('bottom')];
-  expect(await readRootfsFile(layers, '/etc/below')).toBe('below');
-  expect(await readRootfsFile(layers, '/etc/absolute')).toBe('inside');
-  expect(await readRootfsFile(layers, '/etc/upwards')).toBeUndefined();
-  expect(await readRootfsFile(layers, '/etc/loop')).toBeUndefined();
-  expect(await readRootfsFile(layers, '/etc')).toBeUndefined();
+  expect(readRootfsFile(layers, '/etc/below')).toBe('below');
+  expect(readRootfsFile(layers, '/etc/absolute')).toBe('inside');
+  expect(readRootfsFile(layers, '/etc/upwards')).toBeUndefined();
+  expect(readRootfsFile(layers, '/etc/loop')).toBeUndefined();
+  expect(readRootfsFile(layers, '/etc')).toBeUndefined();
   writeFileSync(at.join('top/real'), 'a file hides a directory below');
-  expect(await readRootfsFile(layers, '/real/file')).toBeUndefined();
+  expect(readRootfsFile(layers, '/real/file')).toBeUndefined();
 });

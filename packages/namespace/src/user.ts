@@ -18,11 +18,11 @@ const MAX_ID = 0xfffffffe;
  * @param layers absolute host directories of the root, the topmost first
  * @throws NamespaceError `USER_NOT_FOUND`, `GROUP_NOT_FOUND`, `USER_INVALID`
  */
-export async function findUser(user: string, layers: readonly string[]): Promise<User> {
+export function findUser(user: string, layers: readonly string[]): User {
   const [who = '', which, ...more] = user.split(':');
   if (more.length || which === '') throw new NamespaceError({ code: 'USER_INVALID', message: `'${user}' is not a user`, hint: 'Write NAME|UID[:GROUP|GID].' });
-  const passwd = lines(await readRootfsFile(layers, '/etc/passwd'));
-  const group = lines(await readRootfsFile(layers, '/etc/group'));
+  const passwd = lines(readRootfsFile(layers, '/etc/passwd'));
+  const group = lines(readRootfsFile(layers, '/etc/group'));
   const id = who || '0';
   const entry = passwd.find(([name]) => name === id) ?? passwd.find(([, , uid]) => uid === id);
   const uid = entry ? number(entry[2]) : number(id);

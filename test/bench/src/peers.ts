@@ -1,0 +1,77 @@
+import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { busyboxArchive, findProgram, type ScratchDirectory } from '@lamella-test/scratch';
+
+/** A peer that runs one container around `true` each time, or why it cannot be had here. */
+export type Peer = { readonly once: () => Promise<void> | void; readonly close: () => Promise<void> } | string;
+
+/**
+ * What somebody without Lamella would do from Node: mount an overlay, have an OCI runtime run in it,
+ * unmount.
+ */
+export async function overlayAndRuntime(at: ScratchDirectory, name: string, layer: string): Promise<Peer> {
+  const runtime = findProgram(name);
+  if (!runtime) return `${name} is not installed`;
+  const bundle = at.join(`bundle-${name}`);
+  for (const directory of ['upper', 'work', 'rootfs', 'state']) mkdirSync(path.join(bundle, directory), { recursive: true });
+  execFileSync(runtime, ['spec'], { cwd: bundle });
+  const file = path.join(bundle, 'config.json');
+  const spec = JSON.parse(readFileSync(file, 'utf8'));
+  spec.process = { ...spec.process, terminal: false, args: ['/bin/true'], rlimits: [] };
+  writeFileSync(file, JSON.stringify(spec));
+  const execute = promisify(execFile);
+  const options = `lowerdir=${layer},upperdir=upper,workdir=work`;
+  let count = 0;
+  const run = async (): Promise<void> => {
+    await execute('mount', ['-t', 'overlay', 'overlay', '-o', options, 'rootfs'], { cwd: bundle });
+    try {
+      await execute(runtime, ['--root', 'state', 'run', `bench-${count++}`], { cwd: bundle });
+    } finally {
+      await execute('umount', ['rootfs'], { cwd: bundle });
+    }
+  };
+  try {
+    await run();
+  } catch (error) {
+    return `${name} does not run here: ${
+      String((error as { stderr?: string }).stderr ?? error)
+        .trim()
+        .split('\n')[0]
+    }`;
+  }
+  return { once: run, close: async () => undefined };
+}
+
+/** `docker run`, by the daemon that is there, or one of our own for the while. */
+export async function dockerRun(at: ScratchDirectory): Promise<Peer> {
+  if (!findProgram('docker')) return 'docker is not installed';
+  let env = process.env;
+  let daemon: ChildProcess | undefined;
+  const answers = (): boolean => spawnSync('docker', ['version'], { env, stdio: 'ignore' }).status === 0;
+  if (!answers()) {
+    if (!findProgram('dockerd')) return 'there is no dockerd';
+    const [data, exec, pid] = ['docker-data', 'docker-exec', 'docker-pid'].map((name) => at.join(name)) as [string, string, string];
+    const socket = `unix://${at.join('docker.sock')}`;
+    env = { ...process.env, DOCKER_HOST: socket };
+    daemon = spawn('dockerd', ['--iptables=false', '--bridge=none', '--data-root', data, '--exec-root', exec, '-H', socket, '-p', pid], { stdio: 'ignore' });
+    for (let i = 0; i < 150 && !answers() && daemon.exitCode === null; i++) await sleep(100);
+  }
+  const close = async (): Promise<void> => {
+    if (!daemon || daemon.exitCode !== null) return;
+    daemon.kill('SIGTERM');
+    await once(daemon, 'exit');
+  };
+  const loaded = spawnSync('docker', ['import', busyboxArchive(), 'lamella-bench'], { env, encoding: 'utf8' });
+  if (loaded.status !== 0) {
+    await close();
+    return `docker does not answer: ${loaded.stderr.trim().split('\n')[0]}`;
+  }
+  return {
+    once: () => void execFileSync('docker', ['run', '--rm', '--network', 'none', 'lamella-bench', '/bin/true'], { env, stdio: 'ignore' }),
+    close,
+  };
+}
