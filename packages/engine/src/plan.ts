@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { type Claim, type ContainerRecord, claim, directoryOf, keptOf, reclaim, release, releaseContainer } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
@@ -39,7 +39,7 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
  * @throws EngineError `NAME_INVALID`, `VOLUME_INVALID`, `NO_COMMAND`; NamespaceError
  */
 export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { readonly lowerdirPlus: boolean }): Plan {
-  const id = spec.name ?? randomBytes(6).toString('hex');
+  const id = spec.name ?? randomId();
   if (!NAME.test(id))
     throw new EngineError({
       code: 'NAME_INVALID',
@@ -67,7 +67,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   };
   const mount = overlayMount(stack, methodFor(stack, features), slots);
   const onHost = spec.workspace !== undefined && isRoot;
-  const files = containerFiles(directory, hostname, network);
+  const files = containerFiles(hostname, network);
 
   const namespaces = { ...defaultNamespaces(), net: network === 'none' };
   const container = enter(
@@ -79,7 +79,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       env: environment(spec, lowers.config, user, hostname),
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',
       namespaces,
-      mounts: [...DEFAULT_MOUNTS, ...files.mounts, ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })), ...(spec.volumes ?? []).map(bind)],
+      mounts: [...DEFAULT_MOUNTS, ...files, ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })), ...(spec.volumes ?? []).map(bind)],
       hostname,
       user,
       ...optional(spec, 'umask', 'rlimits', 'capabilities', 'noNewPrivileges', 'readonlyRoot', 'init', 'terminal', 'input'),
@@ -115,17 +115,22 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         ...reclaim(record, claims, slots),
         onExit,
         ...keep,
-        ...files.ops,
         ...(onHost ? mount : []),
         ...container,
       ]
-    : [umask, ...claim(record, claims, slots), onExit, ...held, ...keep, ...make, ...files.ops, ...container];
+    : [umask, ...claim(record, claims, slots), onExit, ...held, ...keep, ...make, ...container];
   return { id, args, program, stack, directory };
+}
+
+/** 48 random bits: what comes before the version in a UUID, which Node makes in advance. */
+function randomId(): string {
+  return randomUUID().replace('-', '').slice(0, 12);
 }
 
 /** Make the directory that all containers are in. */
 export function prepareRoot(root: string): void {
-  makeDirectory(path.join(root, 'containers'));
+  const containers = path.join(root, 'containers');
+  if (!existsSync(containers)) makeDirectory(containers);
 }
 
 function command(spec: RunSpec, config: ImageConfig): readonly string[] {
@@ -190,7 +195,7 @@ function claimsOf(spec: RunSpec, stack: OverlayStack, onHost: boolean): readonly
 
 /** Release all but the upper and the mark that says so. */
 function releaseKeeping(stack: OverlayStack, claims: readonly Claim[], directory: string): Program {
-  const own = ['work', 'merged', 'hosts', 'hostname', 'resolv.conf', 'claims'].map((name) => path.join(directory, name));
+  const own = ['work', 'merged', 'claims'].map((name) => path.join(directory, name));
   return [...release(claims), ...own.filter((each) => each !== stack.upperdir).map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname }))];
 }
 

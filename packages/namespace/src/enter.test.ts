@@ -9,6 +9,7 @@ test.for([
   [{ ...spec, hostname: 'x'.repeat(65) }, 'HOSTNAME_INVALID'],
   [{ ...spec, rlimits: [{ name: 'nosuch', soft: 1, hard: 1 }] }, 'RLIMIT_UNKNOWN'],
   [{ ...spec, terminal: { rows: 1, columns: 1 }, mounts: [] }, 'TERMINAL_WITHOUT_DEVPTS'],
+  [{ ...spec, mounts: [{ type: 'file', destination: '/x', content: '' }] }, 'FILE_WITHOUT_DEV'],
   [{ ...spec, rootfs: '/' }, 'ROOTFS_INVALID'],
   [{ ...spec, rootfs: 'relative' }, 'ROOTFS_INVALID'],
 ] as const)('a spec that cannot be is refused before anything happens: %#', ([wrong, code]) => {

@@ -36,7 +36,7 @@ const TTY_GROUP = 5;
  * nobody but Node, then one `clone`, whose caller stays as the monitor.
  *
  * @throws NamespaceError `ROOTFS_INVALID`, `COMMAND_MISSING`, `RLIMIT_UNKNOWN`, `HOSTNAME_INVALID`,
- * `TERMINAL_WITHOUT_DEVPTS`
+ * `TERMINAL_WITHOUT_DEVPTS`, `FILE_WITHOUT_DEV`
  */
 export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator()): Program {
   if (!spec.rootfs.startsWith('/') || /^\/+$/.test(spec.rootfs))

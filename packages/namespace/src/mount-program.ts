@@ -6,6 +6,7 @@ import {
   FSOPEN_CLOEXEC,
   MOUNT_ATTR,
   MOVE_MOUNT,
+  O,
   OPEN_TREE,
   type Op,
   type Program,
@@ -13,7 +14,8 @@ import {
 } from '@lamella/syscall';
 import { deviceNodes } from './devices.js';
 import { masked } from './masks.js';
-import type { BindMount, Mount, TmpfsMount } from './mount.js';
+import type { BindMount, FileMount, Mount, TmpfsMount } from './mount.js';
+import { NamespaceError } from './namespace-error.js';
 
 /** What the mounts of one container share while their program is being written. */
 export interface MountContext {
@@ -127,6 +129,15 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
       case 'bind':
         ops.push(...bind(mount, context));
         break;
+      case 'file':
+        if (dev === undefined)
+          throw new NamespaceError({
+            code: 'FILE_WITHOUT_DEV',
+            message: `the file ${mount.destination} is listed before any 'dev' mount, which is to hold it`,
+            hint: "Put { type: 'dev', destination: '/dev' } before it.",
+          });
+        ops.push(...memoryFile(mount, dev, context));
+        break;
     }
   }
   if (dev !== undefined) later.push(...masked({ proc, sys, dev }, slots));
@@ -150,6 +161,19 @@ function tmpfsAttributes(mount: TmpfsMount): number {
   return (
     (mount.exec ? 0 : MOUNT_ATTR.NOEXEC) | (mount.suid ? 0 : MOUNT_ATTR.NOSUID) | (mount.dev ? 0 : MOUNT_ATTR.NODEV) | (mount.readonly ? MOUNT_ATTR.RDONLY : 0)
   );
+}
+
+/** Write it into the tmpfs of /dev, bind it where it is to be, and take its name away. */
+function memoryFile(mount: FileMount, dev: number, context: MountContext): Program {
+  const tree = context.slots();
+  const name = '.file';
+  return [
+    { op: 'write_file', dirfd: dev, flags: O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW | O.CLOEXEC, mode: 0o644, pathname: name, data: mount.content },
+    { op: 'open_tree', dirfd: dev, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
+    ...attach(tree, mount.destination, false, context),
+    { op: 'unlinkat', dirfd: dev, pathname: name, flags: 0 },
+    { op: 'close', fd: tree },
+  ];
 }
 
 /** A piece of the host inside: without devices and set-user-id, read-only all the way down if asked. */

@@ -9,7 +9,8 @@ export type Mount =
   /** A private devpts; a terminal of the container is opened in it. */
   | { readonly type: 'devpts'; readonly destination: string }
   | TmpfsMount
-  | BindMount;
+  | BindMount
+  | FileMount;
 
 export interface TmpfsMount {
   readonly type: 'tmpfs';
@@ -38,6 +39,13 @@ export interface BindMount {
   readonly readonly?: boolean;
   /** Nothing happens when the source does not exist. */
   readonly optional?: boolean;
+}
+
+/** A file of the container's own, in memory. A `dev` comes before it in the list: it lives there, without a name. */
+export interface FileMount {
+  readonly type: 'file';
+  readonly destination: string;
+  readonly content: string | Uint8Array;
 }
 
 /** What every container gets (OCI runtime-spec, "Default Filesystems"). */

@@ -24,7 +24,7 @@ export class FrameWriter {
   /** The index the next frame gets. */
   index = 0;
 
-  constructor(capacity = 65536) {
+  constructor(capacity = 32768) {
     this.#buffer = Buffer.allocUnsafeSlow(capacity);
   }
 
@@ -164,13 +164,24 @@ export class FrameWriter {
     this.end();
   }
 
-  /** A nested program, with the indexes that follow this op's own. */
+  /** A nested program, in place, with the indexes that follow this op's own. */
   #program(program: Program): void {
-    const nested = new FrameWriter(4096);
-    nested.index = this.index;
-    for (const op of program) nested.op(op);
-    this.index = nested.index;
-    this.string(nested.take());
+    const outer = this.#start;
+    this.#room(5);
+    const at = this.#at;
+    this.#at += 4;
+    for (const op of program) this.op(op);
+    this.#room(1);
+    this.#buffer.writeUInt32LE(this.#at - at - 4, at);
+    this.#buffer[this.#at++] = 0;
+    this.#start = outer;
+  }
+
+  /** What was written, to be copied; the writer begins anew in the same memory. */
+  written(): Buffer {
+    const done = this.#buffer.subarray(0, this.#at);
+    this.#at = 0;
+    return done;
   }
 
   /** What was written since the last call; the writer goes on in another buffer. */
@@ -192,11 +203,19 @@ function block(strings: readonly string[], what: string): Uint8Array {
   return Buffer.from(strings.map((s) => `${s}\0`).join(''));
 }
 
+/** Programs are short, and encoded one at a time: they share the memory in which they are. */
+let shared: FrameWriter | undefined;
+
 /** The frames of a program, ready for the interpreter's descriptor 3. */
 export function encodeProgram(program: Program): Buffer {
-  const writer = new FrameWriter();
+  const writer = shared ?? new FrameWriter();
+  // Taken while in use: an op that cannot be encoded leaves it in no state to go on with.
+  shared = undefined;
+  writer.index = 0;
   for (const op of program) writer.op(op);
-  return writer.take();
+  const frames = Buffer.from(writer.written());
+  shared = writer;
+  return frames;
 }
 
 /** Every op of a program, nested ones included, by the index its frame gets. */

@@ -374,6 +374,20 @@ test('failures that are allowed are told and do not end the program', async () =
   });
 });
 
+test('interpreters after the first start from its sealed copy, which nobody can write to', async () => {
+  const sleep = (): ReturnType<typeof start> => start([inside([{ op: 'execve', pathname: '/bin/sleep', argv: ['sleep', '5'], envp: [] }])]);
+  const first = sleep();
+  await first.started;
+  const second = sleep();
+  await second.started;
+  const [one, two] = [first, second].map(({ pid }) => statSync(`/proc/${pid}/exe`));
+  expect(readlinkSync(`/proc/${second.pid}/exe`)).toMatch(/^\/memfd:lamella-init/);
+  expect([two?.dev, two?.ino]).toEqual([one?.dev, one?.ino]);
+  expect(() => writeFileSync(`/proc/${second.pid}/exe`, 'x')).toThrow(/ETXTBSY|EPERM|EACCES/);
+  for (const running of [first, second]) running.control({ op: 'signal', signo: 9 });
+  await Promise.all([first.result, second.result]);
+});
+
 test('init reaps orphans, passes signals on and ends with its child', async (context) => {
   requiresRoot(context);
   await using at = scratch();

@@ -7,6 +7,7 @@ import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
 import type { ControlOp, Op, Program } from './op.js';
 import { type Reply, replyParser } from './replies.js';
+import { interpreterCommand, keepCopy } from './sealed-copy.js';
 import { SyscallError } from './syscall-error.js';
 
 export type StdioOption = 'inherit' | 'pipe' | 'ignore' | number;
@@ -105,7 +106,9 @@ export interface StreamedRun extends Running {
 export function startInterpreter(options: RunOptions, index: ProgramIndex): StreamedRun {
   options.signal?.throwIfAborted();
   const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'ignore', 'inherit'];
-  const child: ChildProcess = spawn(interpreterPath(), ['seal'], {
+  const { file, args } = interpreterCommand();
+  const child: ChildProcess = spawn(file, args, {
+    argv0: 'lamella-init',
     stdio: [stdin, stdout, stderr, 'pipe', 'pipe'],
     env: {},
     cwd: '/',
@@ -136,6 +139,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex): Stre
       }
       case 'started':
         started.resolve(reply.pid);
+        if (child.pid !== undefined) keepCopy(child.pid);
         break;
       case 'exited':
         exited = { status: reply.status, signal: reply.signal };

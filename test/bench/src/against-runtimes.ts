@@ -1,7 +1,7 @@
 /** The SDK against OCI runtimes, as a process of its own: `node against-runtimes.js STORE ROUNDS`. */
 import { ImageStore, run } from '@lamella/engine';
 import { scratch } from '@lamella-test/scratch';
-import { medians } from './measure.js';
+import { medians, settle } from './measure.js';
 import { overlayAndRuntime } from './peers.js';
 import type { Row, Skipped } from './row.js';
 
@@ -16,7 +16,7 @@ for (const runtime of ['crun', 'runc']) {
     rows.push({ what: `SDK \`run(true)\` against ${runtime}`, reason: peer });
     continue;
   }
-  const pair = await medians({ ours, peer: peer.once }, { rounds: Number(rounds), warmup: 3 });
+  const pair = await medians({ ours, peer: peer.once }, { rounds: Number(rounds), warmup: 3, before: settle });
   const against = `overlay mount + \`${runtime} run\` + umount, from Node`;
   rows.push({ what: 'SDK `run(true)`, warm Node', ours: pair.ours, against, theirs: pair.peer, target: { timesFaster: 5 }, unit: 'ms' });
 }

@@ -28,3 +28,6 @@ function median(values: readonly number[]): number {
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? (sorted[middle] ?? Number.NaN) : ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
 }
+
+/** What a container leaves to the kernel (its network, its cgroup) is done when this is over, and hits nobody else. */
+export const settle: Action = () => new Promise((resolve) => setTimeout(resolve, 30));

@@ -22,6 +22,8 @@ export async function overlayAndRuntime(at: ScratchDirectory, name: string, laye
   const file = path.join(bundle, 'config.json');
   const spec = JSON.parse(readFileSync(file, 'utf8'));
   spec.process = { ...spec.process, terminal: false, args: ['/bin/true'], rlimits: [] };
+  // A device filter is a BPF program, for which crun raises a limit that not every machine lets it raise.
+  if (spec.linux) spec.linux.resources = {};
   writeFileSync(file, JSON.stringify(spec));
   const execute = promisify(execFile);
   const options = `lowerdir=${layer},upperdir=upper,workdir=work`;

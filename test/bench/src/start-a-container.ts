@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { ImageStore, run } from '@lamella/engine';
 import { busyboxArchive, type ScratchDirectory } from '@lamella-test/scratch';
-import { medians } from './measure.js';
+import { medians, settle } from './measure.js';
 import { dockerRun } from './peers.js';
 import type { Row, Skipped } from './row.js';
 
@@ -17,7 +17,7 @@ export async function startAContainer(at: ScratchDirectory, rounds: number): Pro
 
   const bare = async (): Promise<void> => void (await once(spawn('/bin/true', { stdio: 'ignore' }), 'exit'));
   const ours = (): Promise<unknown> => run({ root, image: 'busybox', args: ['/bin/true'] }, { stdio: ['ignore', 'ignore', 'ignore'] });
-  const sdk = await medians({ ours, bare }, { rounds: rounds * 10, warmup: 5 });
+  const sdk = await medians({ ours, bare }, { rounds: rounds * 5, warmup: 5, before: settle });
   rows.push({ what: 'SDK `run(true)`, warm Node', ours: sdk.ours, against: 'spawn `/bin/true`', theirs: sdk.bare, target: { atMost: 4 }, unit: 'ms' });
 
   rows.push(...againstRuntimes(root, rounds));
@@ -29,14 +29,14 @@ export async function startAContainer(at: ScratchDirectory, rounds: number): Pro
     if (status !== 0) throw new Error(`node ${args.join(' ')} ended with ${status}`);
   };
   const command = (): void => node(cli, 'run', 'busybox', 'true');
-  const starts = await medians({ ours: command, bare: () => node('-e', '0') }, { rounds: rounds * 2, warmup: 3 });
+  const starts = await medians({ ours: command, bare: () => node('-e', '0') }, { rounds: rounds * 2, warmup: 3, before: settle });
   const what = 'CLI `lamella run busybox true`';
   rows.push({ what, ours: starts.ours, against: '`node -e 0`', theirs: starts.bare, target: { atMost: 2.2 }, unit: 'ms' });
 
   const docker = await dockerRun(at);
   if (typeof docker === 'string') rows.push({ what, reason: docker });
   else {
-    const pair = await medians({ ours: command, peer: docker.once }, { rounds });
+    const pair = await medians({ ours: command, peer: docker.once }, { rounds, before: settle });
     await docker.close();
     rows.push({ what, ours: pair.ours, against: '`docker run --rm --network none`', theirs: pair.peer, target: { timesFaster: 2.5 }, unit: 'ms' });
   }
