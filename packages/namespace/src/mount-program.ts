@@ -37,13 +37,7 @@ export interface Mounted {
 const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
 
 /** Make a filesystem that is mounted nowhere yet; its slot is `out`. */
-export function detached(
-  fsname: string,
-  options: readonly (readonly [key: string, value: string])[],
-  attributes: number,
-  out: number,
-  slots: SlotAllocator,
-): Program {
+function detached(fsname: string, options: readonly (readonly [key: string, value: string])[], attributes: number, out: number, slots: SlotAllocator): Program {
   const context = slots();
   return [
     { op: 'fsopen', fsname, flags: FSOPEN_CLOEXEC, out: context },
@@ -56,7 +50,7 @@ export function detached(
 }
 
 /** Attach a detached mount at a path inside the root, which is made when missing. */
-export function attach(
+function attach(
   mount: number,
   destination: string,
   directory: boolean,

@@ -23,7 +23,7 @@ export {
   type SlotAllocator,
   slotAllocator,
 } from './op.js';
-export { OPCODES } from './opcodes.js';
+export { FD_FIELDS, OPCODES } from './opcodes.js';
 export type { Reply } from './replies.js';
 export {
   type ProgramIndex,

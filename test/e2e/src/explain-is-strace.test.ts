@@ -1,5 +1,5 @@
 import { explainRun, ImageStore, type RunSpec } from '@lamella/engine';
-import { AT_FDCWD, callsOf, interpreterPath, type Op, type Program } from '@lamella/syscall';
+import { AT_FDCWD, callsOf, FD_FIELDS, interpreterPath, type Op, type Program } from '@lamella/syscall';
 import { busyboxArchive, requiresProgram, requiresRoot, scratch } from '@lamella-test/scratch';
 import { expect, test } from 'vitest';
 import { readTrace, type TracedCall, tracingInterpreter } from './strace.js';
@@ -9,8 +9,6 @@ type Rest = Omit<RunSpec, 'image' | 'root' | 'name'>;
 
 /** What the interpreter does beside the ops: frames, replies, signals, and its talk with the monitor. */
 const BOOKKEEPING = /^(rt_sigprocmask|ppoll|sendmsg)\(|^prctl\(PR_SET_NAME, "lamella-init"|^read\(3,|^write\(4,/;
-/** Fields of ops that name a slot to read. */
-const SLOT_FIELDS = ['dirfd', 'rootfd', 'fd', 'from_dirfd', 'to_dirfd', 'olddirfd', 'newdirfd', 'userns_fd', 'aux'];
 
 const SPECS: readonly (readonly [what: string, spec: Rest])[] = [
   ['the plainest run', { args: ['/bin/true'] }],
@@ -108,7 +106,7 @@ function startsWith(op: Op, call: TracedCall | undefined, descriptors: ReadonlyM
 
 function slotsOf(op: Op): number[] {
   const fields = op as unknown as Record<string, unknown>;
-  return SLOT_FIELDS.map((name) => fields[name]).filter((slot): slot is number => typeof slot === 'number' && slot !== AT_FDCWD);
+  return [...FD_FIELDS].map((name) => fields[name]).filter((slot): slot is number => typeof slot === 'number' && slot !== AT_FDCWD);
 }
 
 /** `…` stands for what only the kernel knows. */

@@ -56,7 +56,7 @@ function referredTo(paths: StorePaths): { blobs: Set<string>; layers: Set<string
 }
 
 /** Remove a layer unless a container holds it; false then. */
-export async function removeLayer(paths: StorePaths, diffID: string): Promise<boolean> {
+async function removeLayer(paths: StorePaths, diffID: string): Promise<boolean> {
   const lock = await tryLockFile(paths.meta(diffID), { create: false }).catch((error: { code?: string }) => {
     if (error.code === 'ENOENT') return 'unfinished' as const;
     throw error;

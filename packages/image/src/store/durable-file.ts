@@ -21,7 +21,7 @@ export async function publish(temporary: string, file: string): Promise<void> {
   await syncDirectory(path.dirname(file));
 }
 
-export async function syncDirectory(directory: string): Promise<void> {
+async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');
   try {
     await handle.sync();

@@ -30,7 +30,7 @@ export interface OciConfig {
   readonly history?: readonly { readonly created?: string | undefined; readonly created_by?: string | undefined }[] | undefined;
 }
 
-export interface OciProcessConfig {
+interface OciProcessConfig {
   readonly User?: string | undefined;
   readonly Env?: readonly string[] | null | undefined;
   readonly Entrypoint?: readonly string[] | null | undefined;

@@ -7,7 +7,7 @@ import { IndexSchema, type OciDescriptor, type OciIndex, parseDocument } from '.
 import type { StorePaths } from './store-paths.js';
 
 /** Where image-layout.md puts the name of a manifest. */
-export const REF_NAME = 'org.opencontainers.image.ref.name';
+const REF_NAME = 'org.opencontainers.image.ref.name';
 const EMPTY: OciIndex = { schemaVersion: 2, manifests: [] };
 
 /** Make what is missing of the layout; nothing else is written. */
