@@ -59,6 +59,12 @@ test.for(PACKAGES)('@lamella/%s, installed alone, runs the example of its README
   const readme = readFileSync(path.join(installed, 'README.md'), 'utf8');
   writeFileSync(path.join(directory, 'example.mjs'), block(readme, 'js'));
   expect(execFileSync(process.execPath, ['example.mjs'], { cwd: directory, encoding: 'utf8' })).toBe(block(readme, 'text'));
+  if (name !== 'engine') return;
+  // The README of the whole shows the same package, on an image that is there by now.
+  const whole = `${block(readFileSync(path.join(checkout, 'README.md'), 'utf8'), 'js')}\nconsole.log(exitCode, stdout);`;
+  writeFileSync(path.join(directory, 'whole.mjs'), whole);
+  const env = { ...process.env, LAMELLA_ROOT: path.join(directory, 'store') };
+  expect(execFileSync(process.execPath, ['whole.mjs'], { cwd: directory, encoding: 'utf8', env })).toBe('0 gone\n');
 });
 
 test('lamella, installed alone, runs an image', { timeout: 120_000 }, (context) => {
