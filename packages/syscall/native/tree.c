@@ -177,6 +177,19 @@ fail:
 	}
 }
 
+/* A top's parents are the caller's, and it may be a mount point; only it must not be a link. */
+static long open_top(int dirfd, const char *path)
+{
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+	long fd = SYS(openat2, dirfd, path, &how, sizeof(how));
+
+	if (fd < 0)
+		return fd;
+	levels[0].fd = (int)fd;
+	levels[0].at = levels[0].end = 0;
+	return 0;
+}
+
 long tree_remove(int dirfd, const char *path)
 {
 	long err = SYS(unlinkat, dirfd, path, 0);
@@ -188,18 +201,11 @@ long tree_remove(int dirfd, const char *path)
 	err = SYS(unlinkat, dirfd, path, AT_REMOVEDIR);
 	if (err != -ENOTEMPTY && err != -EEXIST)
 		return err == -ENOENT ? 0 : err;
-	/* The path's parents are the caller's; only its last component must not be a link or mount. */
-	{
-		struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
-		long fd = SYS(openat2, dirfd, path, &how, sizeof(how));
-
-		if (fd == -EACCES && SYS(fchmodat, dirfd, path, 0700) == 0)
-			fd = SYS(openat2, dirfd, path, &how, sizeof(how));
-		if (fd < 0)
-			return fd;
-		levels[0].fd = (int)fd;
-		levels[0].at = levels[0].end = 0;
-	}
+	err = open_top(dirfd, path);
+	if (err == -EACCES && SYS(fchmodat, dirfd, path, 0700) == 0)
+		err = open_top(dirfd, path);
+	if (err < 0)
+		return err;
 	err = remove_contents();
 	SYS(close, levels[0].fd);
 	if (err < 0)
@@ -326,7 +332,7 @@ long tree_walk(int dirfd, const char *path, u32 index)
 	static u32 lengths[LEVELS];
 	int depth = 0;
 	u32 mode;
-	long err = open_level(dirfd, path, &levels[0]);
+	long err = open_top(dirfd, path);
 
 	if (err < 0)
 		return err;

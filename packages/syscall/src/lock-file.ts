@@ -12,6 +12,8 @@ export interface LockOptions {
   readonly signal?: AbortSignal;
   /** Make the file (mode 0600) when it is missing. Default true; without it nothing is written. */
   readonly create?: boolean;
+  /** Let others hold it at the same time, who also want it shared. Default false. */
+  readonly shared?: boolean;
 }
 
 /**
@@ -21,13 +23,13 @@ export interface LockOptions {
  * @throws SyscallError when the file cannot be opened; the AbortSignal's reason
  */
 export async function lockFile(path: string, options: LockOptions = {}): Promise<HeldLock> {
-  return hold(path, LOCK.EX, options);
+  return hold(path, options.shared ? LOCK.SH : LOCK.EX, options);
 }
 
 /** The same without waiting: undefined when somebody else holds it. */
 export async function tryLockFile(path: string, options: LockOptions = {}): Promise<HeldLock | undefined> {
   try {
-    return await hold(path, LOCK.EX | LOCK.NB, options);
+    return await hold(path, (options.shared ? LOCK.SH : LOCK.EX) | LOCK.NB, options);
   } catch (error) {
     if (error instanceof SyscallError && error.syscall === 'flock' && error.code === 'EAGAIN') return undefined;
     throw error;

@@ -1,2 +1,3 @@
 export { describeTree, type TreeEntry, treeLines } from './describe-tree.js';
+export { type LayoutOptions, ociLayout } from './oci-layout.js';
 export { type Member, paxRecord, tarArchive } from './tar-archive.js';

@@ -16,6 +16,8 @@ export interface ApplyOptions {
   readonly onProgress?: (progress: { readonly bytes: number; readonly entries: number }) => void;
   /** Refuse archives with more entries. Default 5 million. */
   readonly maxEntries?: number;
+  /** Bytes that the archive must have as it is; more or less is refused as soon as it is seen. */
+  readonly expectedSize?: number;
   /** Given every chunk of the blob that is to be kept (see {@link AppliedLayer.blob}); awaited. */
   readonly tee?: (chunk: Buffer) => Promise<void>;
 }
@@ -33,6 +35,10 @@ export interface AppliedLayer {
   readonly entries: number;
   /** Directories which the layer needs and does not list. */
   readonly implied: readonly string[];
+  /** Directories that hide what the layers below have in them. */
+  readonly opaque: readonly string[];
+  /** Directories with whiteouts in them. */
+  readonly whiteoutDirectories: readonly string[];
   /** What could not be kept. */
   readonly warnings: readonly string[];
 }
@@ -91,6 +97,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
     const taken = async function* (): AsyncGenerator<Buffer> {
       for await (const chunk of head.all) {
         size += chunk.length;
+        if (options.expectedSize !== undefined && size > options.expectedSize) throw wrongSize(size, options.expectedSize);
         if (compression !== 'xz') {
           digest.update(chunk);
           await options.tee?.(chunk);
@@ -115,6 +122,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
       const inflate = await decompressor(compression);
       await pipeline(Readable.from(taken(), { highWaterMark: 2 }), inflate, (plain: AsyncIterable<Buffer>) => consume(plain, diffID));
     }
+    if (options.expectedSize !== undefined && size !== options.expectedSize) throw wrongSize(size, options.expectedSize);
     reader.end();
     for (const _ of writer.finish()) await send();
     await send();
@@ -138,6 +146,8 @@ export async function applyLayer(source: Readable, directory: string, options: A
     uncompressedSize,
     entries: reader.entries,
     implied: writer.implied,
+    opaque: writer.opaque,
+    whiteoutDirectories: writer.whiteoutDirectories,
     warnings,
   };
 }
@@ -169,6 +179,14 @@ async function firstChunk(source: Readable): Promise<{ chunk: Buffer; all: Async
     }
   };
   return { chunk, all: all() };
+}
+
+function wrongSize(is: number, expected: number): ImageError {
+  return new ImageError({
+    code: 'SIZE_MISMATCH',
+    message: is > expected ? `the blob goes on after the ${expected} bytes that it should have` : `the blob ends after ${is} of ${expected} bytes`,
+    hint: 'It was damaged on its way: fetch it again.',
+  });
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -96,6 +96,17 @@ export class LayerWriter implements TarHandler {
     return [...this.#implied].map((name) => Buffer.from(name, 'latin1').toString('utf8'));
   }
 
+  /** Directories that hide what the layers below have in them, as UTF-8; complete after {@link finish}. */
+  get opaque(): string[] {
+    return [...this.#opaques].map((name) => Buffer.from(name, 'latin1').toString('utf8'));
+  }
+
+  /** Directories that hold whiteouts, as UTF-8. */
+  get whiteoutDirectories(): string[] {
+    const parents = new Set([...this.#whiteouts].map((name) => name.slice(0, Math.max(0, name.lastIndexOf('/')))));
+    return [...parents].filter(Boolean).map((name) => Buffer.from(name, 'latin1').toString('utf8'));
+  }
+
   /** What could not be kept, for the user to know. */
   get warnings(): string[] {
     const warnings: string[] = [];

@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { tryLockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
+import { chainID } from './chain.js';
 import { readConfig, readManifest } from './open-image.js';
 import { readIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
@@ -21,13 +22,17 @@ export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
   const used = referredTo(paths);
   // What a damaged image refers to is unknown: nothing is garbage for certain.
   if (!used) return { blobs: [], layers: [] };
-  const { blobs, layers } = used;
+  const { blobs, layers, chains } = used;
   const removed = { blobs: [] as string[], layers: [] as string[] };
   for (const name of await readdir(paths.layers)) {
     const diffID = `sha256:${name}`;
     if (name.startsWith('.') || layers.has(diffID)) continue;
     if (!(await removeLayer(paths, diffID))) continue;
     removed.layers.push(diffID);
+  }
+  for (const name of await readdir(paths.chains).catch(none)) {
+    const id = `sha256:${name}`;
+    if (!chains.has(id)) await removeUnlessHeld(paths.chainMeta(id), paths.chain(id));
   }
   for (const name of await readdir(paths.blobs)) {
     const digest = `sha256:${name}`;
@@ -38,31 +43,44 @@ export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
   return removed;
 }
 
-function referredTo(paths: StorePaths): { blobs: Set<string>; layers: Set<string> } | undefined {
+function none(error: NodeJS.ErrnoException): string[] {
+  if (error.code === 'ENOENT') return [];
+  throw error;
+}
+
+function referredTo(paths: StorePaths): { blobs: Set<string>; layers: Set<string>; chains: Set<string> } | undefined {
   const blobs = new Set<string>();
   const layers = new Set<string>();
+  const chains = new Set<string>();
   try {
     for (const descriptor of readIndex(paths).manifests) {
       blobs.add(descriptor.digest);
       const manifest = readManifest(paths, descriptor);
       for (const each of [manifest.config, ...manifest.layers]) blobs.add(each.digest);
-      for (const diffID of readConfig(paths, manifest).rootfs.diff_ids) layers.add(diffID);
+      const diffIDs = readConfig(paths, manifest).rootfs.diff_ids;
+      for (const diffID of diffIDs) layers.add(diffID);
+      // A layer that comes twice is stacked once, at its last place.
+      chains.add(chainID(diffIDs.filter((diffID, i) => diffIDs.lastIndexOf(diffID) === i)));
     }
   } catch (error) {
     if (error instanceof ImageError && error.code === 'STORE_CORRUPT') return undefined;
     throw error;
   }
-  return { blobs, layers };
+  return { blobs, layers, chains };
 }
 
-/** Remove a layer unless a container holds it; false then. */
+/** Remove a layer unless a container, or an image that is being made, holds it; false then. */
 async function removeLayer(paths: StorePaths, diffID: string): Promise<boolean> {
-  const lock = await tryLockFile(paths.meta(diffID), { create: false }).catch((error: { code?: string }) => {
+  return removeUnlessHeld(paths.meta(diffID), paths.layer(diffID));
+}
+
+async function removeUnlessHeld(meta: string, directory: string): Promise<boolean> {
+  const lock = await tryLockFile(meta, { create: false }).catch((error: { code?: string }) => {
     if (error.code === 'ENOENT') return 'unfinished' as const;
     throw error;
   });
   if (!lock) return false;
-  await removeTree(paths.layer(diffID));
+  await removeTree(directory);
   if (lock !== 'unfinished') await lock[Symbol.asyncDispose]();
   return true;
 }

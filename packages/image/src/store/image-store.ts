@@ -1,13 +1,25 @@
+import { randomUUID } from 'node:crypto';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { Image, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
-import { formatReference, parseReference } from '../reference.js';
+import { formatReference, parseReference, type Reference, shortReference } from '../reference.js';
+import type { SaveFormat } from '../sink/save-images.js';
+import type { Platform } from '../source/source-image.js';
+import type { AddedImage, AddOptions } from './add-image.js';
 import type { ImportOptions, ImportResult } from './import-archive.js';
+import type { OciDescriptor } from './oci-schema.js';
 import { openImage, summarize } from './open-image.js';
 import type { RemovedImage } from './remove-image.js';
-import { createLayout, findManifest, readIndex, referenceOf } from './store-index.js';
+import { createLayout, findManifest, readIndex, referenceOf, withManifest, writeIndex } from './store-index.js';
 import { StorePaths } from './store-paths.js';
+
+export interface LoadOptions extends AddOptions {
+  /** The name of the image, instead of its own. */
+  readonly name?: string;
+  /** Of an index; this machine's by default. */
+  readonly platform?: Platform;
+}
 
 /**
  * A content store: an OCI image layout with the blobs, and beside it the layers, unpacked. Any
@@ -55,6 +67,82 @@ export class ImageStore {
         hint: `Import one: lamella import FILE ${name}`,
       });
     return openImage(this.paths, reference, descriptor);
+  }
+
+  /**
+   * Bring in the images of an archive or layout: what `docker save`, `podman save`, skopeo or
+   * {@link save} wrote. Layers that are there are not unpacked again.
+   *
+   * @param source a path, `docker-archive:`, `oci-archive:` or `oci:` with a path (and `:NAME`), or bytes
+   * @param name for an image that has none of its own, or instead of it when there is only one
+   * @throws ImageError; the names are what they were
+   */
+  async load(source: string | Readable, options: LoadOptions = {}): Promise<readonly AddedImage[]> {
+    const [{ openSource, parseLocation }, { addImage }, { hostPlatform }] = await Promise.all([
+      import('../source/open-source.js'),
+      import('./add-image.js'),
+      import('../source/platform.js'),
+    ]);
+    await createLayout(this.paths);
+    const location = typeof source === 'string' ? (parseLocation(source) ?? { path: path.resolve(source) }) : source;
+    const scratch = path.join(this.paths.imports, `.load-${randomUUID()}`);
+    await using opened = await openSource(location, scratch, options.platform ?? hostPlatform(), options.signal);
+    const wanted = options.name === undefined ? undefined : parseReference(options.name);
+    if (wanted && opened.images.length > 1)
+      throw new ImageError({
+        code: 'SOURCE_AMBIGUOUS',
+        message: `there are ${opened.images.length} images, and one name for them`,
+        hint: 'Name one: docker-archive:FILE:NAME.',
+      });
+    const added: AddedImage[] = [];
+    for (const image of opened.images) {
+      const references = wanted ? [wanted] : image.names;
+      if (!references.length)
+        throw new ImageError({ code: 'SOURCE_NAMELESS', message: 'the image has no name of its own', hint: 'Give it one: lamella load FILE NAME.' });
+      added.push(await addImage(this.paths, image, references, options));
+    }
+    return added;
+  }
+
+  /**
+   * Write images as one archive.
+   *
+   * @throws ImageError `IMAGE_NOT_FOUND`, `STORE_CORRUPT`
+   */
+  async save(names: readonly string[], output: Writable, format: SaveFormat = 'docker-archive'): Promise<void> {
+    const { saveImages } = await import('../sink/save-images.js');
+    await saveImages(
+      this.paths,
+      names.map((name) => this.#find(name)),
+      format,
+      output,
+    );
+  }
+
+  /**
+   * Give an image another name; what had that name loses it.
+   *
+   * @throws ImageError `IMAGE_NOT_FOUND`, `REFERENCE_INVALID`
+   */
+  async tag(name: string, another: string): Promise<Reference> {
+    const reference = parseReference(another);
+    const { lockFile } = await import('@lamella/syscall');
+    await using _index = await lockFile(this.paths.lock('index'));
+    const { descriptor } = this.#find(name);
+    await writeIndex(this.paths, withManifest(readIndex(this.paths), reference, descriptor));
+    return reference;
+  }
+
+  #find(name: string): { readonly reference: Reference; readonly descriptor: OciDescriptor } {
+    const reference = parseReference(name);
+    const descriptor = findManifest(readIndex(this.paths), reference);
+    if (!descriptor)
+      throw new ImageError({
+        code: 'IMAGE_NOT_FOUND',
+        message: `there is no image '${shortReference(reference)}' in ${this.paths.root}`,
+        hint: '`lamella images` lists those that are.',
+      });
+    return { reference, descriptor };
   }
 
   /** All images, by name. */

@@ -6,12 +6,12 @@ import type { Readable } from 'node:stream';
 import { lockFile } from '@lamella/syscall';
 import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
-import { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from '../layer/apply-layer.js';
+import { type AppliedLayer, type ApplyOptions, applyLayer } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
 import { collectGarbage } from './collect-garbage.js';
 import { publish, writeDurably } from './durable-file.js';
 import { bootId, isWhole, readLayerMeta, writeLayerMeta } from './layer-meta.js';
-import type { OciConfig, OciDescriptor, OciManifest } from './oci-schema.js';
+import { MEDIA_TYPES, type OciConfig, type OciDescriptor, type OciManifest } from './oci-schema.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
 import { removeTree, sweepTemporary, temporaryLayer } from './temporary-layer.js';
@@ -27,12 +27,6 @@ export interface ImportResult {
   /** Whether the same file had been imported before and nothing needed to be unpacked. */
   readonly reused: boolean;
 }
-
-const MEDIA_TYPES: Readonly<Record<LayerBlob['compression'], string>> = {
-  none: 'application/vnd.oci.image.layer.v1.tar',
-  gzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
-  zstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
-};
 
 const LayerRecord = v.object({
   digest: v.string(),
@@ -102,7 +96,7 @@ async function unpack(paths: StorePaths, source: Readable, reference: Reference,
     await blob.close();
   }
   const { digest, size, compression } = applied.blob;
-  const layer: LayerRecord = { digest, size, diffID: applied.diffID, warnings: [...applied.warnings], mediaType: MEDIA_TYPES[compression] };
+  const layer: LayerRecord = { digest, size, diffID: applied.diffID, warnings: [...applied.warnings], mediaType: MEDIA_TYPES.layer[compression] };
   // Everything becomes visible under one lock, so that nobody takes it for garbage in between.
   await using _index = await lockFile(paths.lock('index'));
   await publish(temporary.blob, paths.blob(digest));
@@ -111,23 +105,38 @@ async function unpack(paths: StorePaths, source: Readable, reference: Reference,
   return { ...(await publishImage(paths, reference, layer)), reused: false };
 }
 
-/** Make a finished layer visible; when there is one already, that stays. The index lock is held. */
-export async function publishLayer(paths: StorePaths, directory: string, applied: AppliedLayer): Promise<void> {
+/**
+ * Make a finished layer visible; when there is one already, that stays. The index lock is held, or,
+ * with `keepBlob`, the layer's own: then its blob stays beside it until an image refers to it.
+ */
+export async function publishLayer(
+  paths: StorePaths,
+  directory: string,
+  applied: AppliedLayer,
+  { keepBlob = false }: { readonly keepBlob?: boolean } = {},
+): Promise<void> {
   const target = paths.layer(applied.diffID);
   const there = readLayerMeta(paths.meta(applied.diffID));
-  if (there && isWhole(there)) return;
+  if (there && isWhole(there)) {
+    // The same content in another compression: the tree may be mounted, and only the blob is news.
+    if (keepBlob) await rename(path.join(directory, 'blob'), path.join(target, 'blob'));
+    return;
+  }
   await writeLayerMeta(path.join(directory, 'meta.json'), {
     version: 1,
     diffID: applied.diffID,
     entries: applied.entries,
     size: applied.uncompressedSize,
+    blob: applied.blob,
     implied: [...applied.implied],
+    opaque: [...applied.opaque],
+    whiteoutDirectories: [...applied.whiteoutDirectories],
     warnings: [...applied.warnings],
     bootId: bootId(),
     synced: false,
     unpackedAt: Date.now(),
   });
-  await rm(path.join(directory, 'blob'), { force: true });
+  if (!keepBlob) await rm(path.join(directory, 'blob'), { force: true });
   await removeTree(target);
   await rename(directory, target);
 }

@@ -9,8 +9,14 @@ export interface LayerMeta {
   readonly entries: number;
   /** Bytes of the layer's archive, uncompressed. */
   readonly size: number;
+  /** The blob it was unpacked from. */
+  readonly blob?: { readonly digest: string; readonly size: number; readonly compression: 'none' | 'gzip' | 'zstd' } | undefined;
   /** Directories that the layer needs and does not list. */
   readonly implied: string[];
+  /** Directories that hide what the layers below have in them. */
+  readonly opaque?: string[] | undefined;
+  /** Directories with whiteouts in them. */
+  readonly whiteoutDirectories?: string[] | undefined;
   readonly warnings: string[];
   /** The boot in which it was unpacked. Until `synced`, it is believed in this boot only. */
   readonly bootId: string;
@@ -24,7 +30,10 @@ const LayerMetaSchema: v.GenericSchema<unknown, LayerMeta> = v.object({
   diffID: v.string(),
   entries: v.number(),
   size: v.number(),
+  blob: v.optional(v.object({ digest: v.string(), size: v.number(), compression: v.picklist(['none', 'gzip', 'zstd']) })),
   implied: v.array(v.string()),
+  opaque: v.optional(v.array(v.string())),
+  whiteoutDirectories: v.optional(v.array(v.string())),
   warnings: v.array(v.string()),
   bootId: v.string(),
   synced: v.boolean(),

@@ -7,6 +7,25 @@ export interface OciDescriptor {
   readonly digest: string;
   readonly size: number;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  readonly platform?: OciPlatform | undefined;
+}
+
+/** The media types of manifests and indexes, by the image specification and by Docker. */
+export const MEDIA_TYPES = {
+  index: ['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json'],
+  manifest: ['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json'],
+  layer: {
+    none: 'application/vnd.oci.image.layer.v1.tar',
+    gzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
+    zstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
+  },
+  config: 'application/vnd.oci.image.config.v1+json',
+} as const;
+
+export interface OciPlatform {
+  readonly architecture: string;
+  readonly os: string;
+  readonly variant?: string | undefined;
 }
 
 export interface OciIndex {
@@ -47,6 +66,7 @@ const Descriptor = v.looseObject({
   digest: Digest,
   size: v.number(),
   annotations: v.optional(v.record(v.string(), v.string())),
+  platform: v.optional(v.looseObject({ architecture: v.string(), os: v.string(), variant: Text })),
 });
 
 export const IndexSchema: v.GenericSchema<unknown, OciIndex> = v.looseObject({

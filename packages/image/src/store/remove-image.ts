@@ -1,6 +1,6 @@
 import { lockFile, tryLockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
-import { familiarReference, type Reference } from '../reference.js';
+import { type Reference, shortReference } from '../reference.js';
 import { collectGarbage, type Garbage } from './collect-garbage.js';
 import type { OciDescriptor } from './oci-schema.js';
 import { readConfig, readManifest } from './open-image.js';
@@ -16,10 +16,9 @@ export interface RemovedImage extends Garbage {
 /** {@link ImageStore.remove} tells of it. */
 export async function removeImage(paths: StorePaths, reference: Reference): Promise<RemovedImage> {
   const missing = (): ImageError => {
-    const { name, tag } = familiarReference(reference);
     return new ImageError({
       code: 'IMAGE_NOT_FOUND',
-      message: `there is no image '${name}:${tag}' in ${paths.root}`,
+      message: `there is no image '${shortReference(reference)}' in ${paths.root}`,
       hint: '`lamella images` lists those that are.',
     });
   };
@@ -31,8 +30,7 @@ export async function removeImage(paths: StorePaths, reference: Reference): Prom
   const manifests = index.manifests.filter((each) => each !== descriptor);
   const last = !manifests.some((each) => each.digest === descriptor.digest);
   if (last && (await isMounted(paths, descriptor))) {
-    const { name, tag } = familiarReference(reference);
-    throw new ImageError({ code: 'IMAGE_IN_USE', message: `a container is running on '${name}:${tag}'`, hint: 'End it first.' });
+    throw new ImageError({ code: 'IMAGE_IN_USE', message: `a container is running on '${shortReference(reference)}'`, hint: 'End it first.' });
   }
   await writeIndex(paths, { ...index, manifests });
   return { reference, digest: descriptor.digest, ...(await collectGarbage(paths)) };

@@ -7,7 +7,7 @@ import { IndexSchema, type OciDescriptor, type OciIndex, parseDocument } from '.
 import type { StorePaths } from './store-paths.js';
 
 /** Where image-layout.md puts the name of a manifest. */
-const REF_NAME = 'org.opencontainers.image.ref.name';
+export const REF_NAME = 'org.opencontainers.image.ref.name';
 const EMPTY: OciIndex = { schemaVersion: 2, manifests: [] };
 
 /** Make what is missing of the layout; nothing else is written. */
@@ -40,7 +40,14 @@ export async function writeIndex(paths: StorePaths, index: OciIndex): Promise<vo
 /** The manifest a name stands for. */
 export function findManifest(index: OciIndex, reference: Reference): OciDescriptor | undefined {
   const name = formatReference(reference);
-  return index.manifests.find((descriptor) => descriptor.annotations?.[REF_NAME] === name);
+  const exact = index.manifests.find((descriptor) => descriptor.annotations?.[REF_NAME] === name);
+  if (exact || reference.digest === undefined) return exact;
+  // By its digest an image is found whatever it is called, within its repository.
+  const { domain, path } = reference;
+  return index.manifests.find((descriptor) => {
+    const found = descriptor.digest === reference.digest ? referenceOf(descriptor) : undefined;
+    return found?.domain === domain && found.path === path;
+  });
 }
 
 /** The index with a name pointing to another manifest. */

@@ -26,6 +26,11 @@ export class StorePaths {
     return path.join(this.root, 'layers');
   }
 
+  /** What stacks of layers need beside the layers; see chain.ts. */
+  get chains(): string {
+    return path.join(this.root, 'chains');
+  }
+
   get imports(): string {
     return path.join(this.root, 'imports');
   }
@@ -49,6 +54,18 @@ export class StorePaths {
 
   meta(diffID: string): string {
     return path.join(this.layer(diffID), 'meta.json');
+  }
+
+  chain(id: string): string {
+    return path.join(this.chains, id.slice('sha256:'.length));
+  }
+
+  chainTree(id: string): string {
+    return path.join(this.chain(id), 'fs');
+  }
+
+  chainMeta(id: string): string {
+    return path.join(this.chain(id), 'meta.json');
   }
 
   lock(name: string): string {

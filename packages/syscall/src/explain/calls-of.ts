@@ -199,10 +199,16 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
     case 'rmtree':
       return one(`unlinkat(${fd(op.dirfd)}, ${quoted(op.pathname)}, 0)`, REMOVING);
     case 'walk':
-      return one(
-        `openat2(${fd(op.dirfd)}, ${quoted(op.pathname)}, {flags=${openFlags(O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC)}, resolve=${flags(RESOLVE.NO_XDEV | RESOLVE.NO_MAGICLINKS, RESOLVE_FLAGS)}}, 24)`,
-        ['statx', 'getdents64', 'openat', 'openat2', 'readlinkat', 'listxattr', 'getxattr', 'close'],
-      );
+      return one(`openat2(${fd(op.dirfd)}, ${quoted(op.pathname)}, {flags=${openFlags(O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC)}, resolve=0}, 24)`, [
+        'statx',
+        'getdents64',
+        'openat',
+        'openat2',
+        'readlinkat',
+        'listxattr',
+        'getxattr',
+        'close',
+      ]);
     case 'mkpath':
       return one(
         `openat2(${fd(op.rootfd)}, ${quoted(op.pathname)}, {flags=${openFlags(O.PATH | O.CLOEXEC | (op.directory ? O.DIRECTORY : 0))}, ` +

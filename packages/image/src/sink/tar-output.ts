@@ -1,0 +1,51 @@
+import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import { Header } from 'tar';
+
+/** Writes plain files into a tar, one after the other; headers are node-tar's. */
+export class TarOutput {
+  readonly #output: Writable;
+
+  constructor(output: Writable) {
+    this.#output = output;
+  }
+
+  async file(name: string, content: Buffer): Promise<void> {
+    await this.#header(name, content.length);
+    await this.#write(content);
+    await this.#pad(content.length);
+  }
+
+  /** @throws Error when the stream has not the size that was said */
+  async stream(name: string, size: number, content: Readable): Promise<void> {
+    await this.#header(name, size);
+    let written = 0;
+    for await (const chunk of content as AsyncIterable<Buffer>) {
+      written += chunk.length;
+      await this.#write(chunk);
+    }
+    if (written !== size) throw new Error(`${name} has ${written} bytes instead of ${size}`);
+    await this.#pad(size);
+  }
+
+  async end(): Promise<void> {
+    await this.#write(Buffer.alloc(1024));
+    this.#output.end();
+  }
+
+  async #header(path: string, size: number): Promise<void> {
+    const block = Buffer.alloc(512);
+    // Nothing of the machine or the moment: the same image makes the same archive.
+    new Header({ path, size, mode: 0o644, uid: 0, gid: 0, mtime: new Date(0), type: 'File' }).encode(block, 0);
+    await this.#write(block);
+  }
+
+  async #pad(size: number): Promise<void> {
+    const rest = size % 512;
+    if (rest) await this.#write(Buffer.alloc(512 - rest));
+  }
+
+  async #write(bytes: Buffer): Promise<void> {
+    if (!this.#output.write(bytes)) await once(this.#output, 'drain');
+  }
+}

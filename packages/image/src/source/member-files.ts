@@ -1,0 +1,152 @@
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { ImageError } from '../image-error.js';
+import { BLOCK, isZero, parseHeader, text } from '../tar/header.js';
+import { parsePax, paxInteger } from '../tar/pax.js';
+
+/** Files by name, wherever they are: in a directory, or inside of a tar. */
+export interface MemberFiles {
+  /** What messages call it. */
+  readonly where: string;
+  has(name: string): Promise<boolean>;
+  /** @throws ImageError `SOURCE_INCOMPLETE` */
+  read(name: string, limit: number): Promise<Buffer>;
+  open(name: string, signal?: AbortSignal): Promise<Readable>;
+}
+
+const CHUNK = 256 * 1024;
+const MAX_MEMBERS = 100_000;
+
+function missing(where: string, name: string): ImageError {
+  return new ImageError({ code: 'SOURCE_INCOMPLETE', message: `${where} has no ${name}`, hint: 'It is damaged, or not a whole image: save it again.' });
+}
+
+/** The files below a directory; links that lead out of it are not followed. */
+export function directoryFiles(directory: string): MemberFiles {
+  const openFile = async (name: string): Promise<FileHandle> => {
+    const file = path.join(directory, path.normalize(`/${name}`));
+    return open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') throw missing(directory, name);
+      throw new ImageError({ code: 'SOURCE_UNREADABLE', message: `${file} cannot be read: ${cause.code}`, hint: 'Check its permissions.', cause });
+    });
+  };
+  return {
+    where: directory,
+    async has(name) {
+      try {
+        await (await openFile(name)).close();
+        return true;
+      } catch (error) {
+        if (error instanceof ImageError && error.code === 'SOURCE_INCOMPLETE') return false;
+        throw error;
+      }
+    },
+    async read(name, limit) {
+      await using handle = await openFile(name);
+      return bounded(directory, name, (await handle.stat()).size, limit, () => handle.readFile());
+    },
+    async open(name, signal) {
+      return (await openFile(name)).createReadStream({ highWaterMark: CHUNK, ...(signal ? { signal } : {}) } as never);
+    },
+  };
+}
+
+interface Member {
+  readonly offset: number;
+  readonly size: number;
+  /** Another member's name, for links. */
+  readonly link?: string;
+}
+
+/**
+ * The files inside of a plain tar, found by reading its headers only; their content is read from
+ * where it is, in any order and several at a time.
+ *
+ * @throws ImageError `TAR_*`
+ */
+export async function tarFiles(file: string): Promise<MemberFiles> {
+  const members = await indexOf(file);
+  const find = (name: string): Member | undefined => {
+    let wanted = name;
+    for (let hops = 0; hops < 10; hops++) {
+      const member = members.get(wanted);
+      if (member?.link === undefined) return member;
+      wanted = member.link;
+    }
+    return undefined;
+  };
+  const need = (name: string): Member => {
+    const member = find(name);
+    if (!member) throw missing(file, name);
+    return member;
+  };
+  const stream = ({ offset, size }: Member, signal?: AbortSignal): Readable =>
+    createReadStream(file, { start: offset, end: offset + size - 1, highWaterMark: CHUNK, ...(signal ? { signal } : {}) });
+  return {
+    where: file,
+    has: async (name) => find(name) !== undefined,
+    async read(name, limit) {
+      const member = need(name);
+      return bounded(file, name, member.size, limit, async () => (member.size ? Buffer.concat(await Array.fromAsync(stream(member))) : Buffer.alloc(0)));
+    },
+    open: async (name, signal) => stream(need(name), signal),
+  };
+}
+
+async function bounded(where: string, name: string, size: number, limit: number, read: () => Promise<Buffer>): Promise<Buffer> {
+  if (size <= limit) return read();
+  throw new ImageError({
+    code: 'DOCUMENT_TOO_LARGE',
+    message: `${name} in ${where} has ${size} bytes; more than ${limit} are refused`,
+    hint: 'It is damaged, or made to do damage.',
+  });
+}
+
+async function indexOf(file: string): Promise<Map<string, Member>> {
+  const members = new Map<string, Member>();
+  await using handle = await open(file, 'r');
+  const { size: total } = await handle.stat();
+  const block = Buffer.alloc(BLOCK);
+  const extension = new Map<string, string>();
+  for (let at = 0; at + BLOCK <= total; ) {
+    await handle.read(block, 0, BLOCK, at);
+    if (isZero(block, 0)) break;
+    const header = parseHeader(block, 0);
+    const data = at + BLOCK;
+    const size = extension.has('size') ? paxInteger('size', extension.get('size') ?? '', header.name) : header.size;
+    if (size < 0 || data + size > total)
+      throw new ImageError({ code: 'TAR_TRUNCATED', message: `${file} ends inside of '${header.name}'`, hint: 'The file is incomplete: fetch it again.' });
+    at = data + Math.ceil(size / BLOCK) * BLOCK;
+    if ('xgLK'.includes(header.typeflag)) {
+      if (size > 1 << 20)
+        throw new ImageError({
+          code: 'TAR_EXTENSION_TOO_LARGE',
+          message: `an extended header of ${size} bytes is in ${file}`,
+          hint: 'It is made to do damage.',
+        });
+      const content = Buffer.alloc(size);
+      await handle.read(content, 0, size, data);
+      if (header.typeflag === 'L') extension.set('path', text(content, 0, size));
+      else if (header.typeflag === 'K') extension.set('linkpath', text(content, 0, size));
+      else if (header.typeflag === 'x') for (const [key, value] of parsePax(content)) extension.set(key, value);
+      continue;
+    }
+    const name = normal(extension.get('path') ?? header.name);
+    const linkname = extension.get('linkpath') ?? header.linkname;
+    extension.clear();
+    if (members.size > MAX_MEMBERS)
+      throw new ImageError({
+        code: 'TAR_TOO_MANY',
+        message: `${file} has more than ${MAX_MEMBERS} members`,
+        hint: 'An archive of an image has a few hundred.',
+      });
+    if (header.typeflag === '0' || header.typeflag === '7') members.set(name, { offset: data, size });
+    else if (header.typeflag === '1') members.set(name, { offset: 0, size: 0, link: normal(linkname) });
+    else if (header.typeflag === '2') members.set(name, { offset: 0, size: 0, link: normal(path.posix.join(path.posix.dirname(name), linkname)) });
+  }
+  return members;
+}
+
+const normal = (name: string): string => path.posix.normalize(`/${name}`).slice(1);

@@ -1,0 +1,120 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { open, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { decompressor, detectCompression, explainInflateError } from '../compression.js';
+import { ImageError } from '../image-error.js';
+import { dockerArchiveImages } from './docker-archive.js';
+import { directoryFiles, type MemberFiles, tarFiles } from './member-files.js';
+import { ociLayoutImages } from './oci-layout.js';
+import type { Platform, SourceImage } from './source-image.js';
+
+/** An opened source. Disposing removes what was written to be able to read it. */
+export interface OpenSource extends AsyncDisposable {
+  readonly images: readonly SourceImage[];
+}
+
+/** Where an image is, in skopeo's words. */
+export type FileTransport = 'docker-archive' | 'oci-archive' | 'oci';
+
+export interface SourceLocation {
+  /** Found out by looking when missing. */
+  readonly transport?: FileTransport;
+  readonly path: string;
+  readonly name?: string;
+}
+
+/** Read `TRANSPORT:PATH[:NAME]`; undefined when no such transport is named. */
+export function parseLocation(text: string): SourceLocation | undefined {
+  const match = /^(docker-archive|oci-archive|oci):([^:]+)(?::(.+))?$/.exec(text);
+  if (!match?.[2]) return undefined;
+  return { transport: match[1] as FileTransport, path: path.resolve(match[2]), ...(match[3] === undefined ? {} : { name: match[3] }) };
+}
+
+/**
+ * Open an archive or layout and list its images.
+ *
+ * @param source where it is, or an archive's bytes
+ * @param scratch absolute path of a file that may be written: archives that cannot be read at any
+ * place, because they are compressed or come through a pipe, are put there first
+ * @throws ImageError `SOURCE_UNREADABLE`, `SOURCE_UNKNOWN`, and what is wrong with the image
+ */
+export async function openSource(source: SourceLocation | Readable, scratch: string, platform: Platform, signal?: AbortSignal): Promise<OpenSource> {
+  let temporary = false;
+  const dispose = async (): Promise<void> => {
+    if (temporary) await rm(scratch, { force: true });
+  };
+  try {
+    const location = source instanceof Readable ? { path: scratch } : source;
+    if (source instanceof Readable) {
+      temporary = true;
+      await spool(source, scratch, signal);
+    }
+    const found = await stat(location.path).catch((cause: NodeJS.ErrnoException) => {
+      throw new ImageError({
+        code: 'SOURCE_UNREADABLE',
+        message: `${location.path} cannot be read: ${cause.code}`,
+        hint: cause.code === 'ENOENT' ? 'Check the path.' : 'Check its permissions.',
+        cause,
+      });
+    });
+    if (found.isDirectory()) return { images: await imagesOf(directoryFiles(location.path), location, platform), [Symbol.asyncDispose]: dispose };
+    let file = location.path;
+    if ((await compressionOf(file)) !== 'none') {
+      temporary = true;
+      const plain = `${scratch}.plain`;
+      await spool(createReadStream(file), plain, signal);
+      await rm(scratch, { force: true });
+      file = plain;
+    }
+    const images = await imagesOf(await tarFiles(file), { ...location, path: file }, platform);
+    return {
+      images,
+      async [Symbol.asyncDispose]() {
+        await dispose();
+        await rm(`${scratch}.plain`, { force: true });
+      },
+    };
+  } catch (error) {
+    await dispose();
+    await rm(`${scratch}.plain`, { force: true });
+    throw error;
+  }
+}
+
+async function imagesOf(files: MemberFiles, { transport, name }: SourceLocation, platform: Platform): Promise<SourceImage[]> {
+  const kind = transport ?? ((await files.has('oci-layout')) ? 'oci' : (await files.has('manifest.json')) ? 'docker-archive' : undefined);
+  if (kind === 'docker-archive') return dockerArchiveImages(files, name);
+  if (kind !== undefined) return ociLayoutImages(files, name, platform);
+  throw new ImageError({
+    code: 'SOURCE_UNKNOWN',
+    message: `${files.where} is neither an OCI image layout nor what docker save writes`,
+    hint: 'The tar of a root filesystem becomes an image by lamella import FILE NAME.',
+  });
+}
+
+async function compressionOf(file: string): Promise<ReturnType<typeof detectCompression>> {
+  await using handle = await open(file, 'r');
+  const head = Buffer.alloc(16);
+  await handle.read(head, 0, head.length, 0);
+  return detectCompression(head);
+}
+
+/** Write a stream to a file, without its compression. */
+async function spool(source: Readable, file: string, signal: AbortSignal | undefined): Promise<void> {
+  const iterator = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+  const first = await iterator.next();
+  const head: Buffer = first.done ? Buffer.alloc(0) : first.value;
+  const all = async function* (): AsyncGenerator<Buffer> {
+    yield head;
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
+  };
+  const inflate = await decompressor(detectCompression(head));
+  try {
+    await pipeline(Readable.from(all()), inflate, createWriteStream(file, { mode: 0o600 }), ...(signal ? [{ signal }] : []));
+  } catch (error) {
+    await rm(file, { force: true });
+    throw explainInflateError(signal?.aborted ? signal.reason : error);
+  }
+}

@@ -1,0 +1,188 @@
+import { createHash } from 'node:crypto';
+import { open, rename, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { type HeldLock, lockFile } from '@lamella/syscall';
+import { ImageError } from '../image-error.js';
+import { applyLayer, type LayerBlob } from '../layer/apply-layer.js';
+import type { Reference } from '../reference.js';
+import type { SourceImage, SourceLayer } from '../source/source-image.js';
+import { collectGarbage } from './collect-garbage.js';
+import { writeDurably } from './durable-file.js';
+import { publishLayer } from './import-archive.js';
+import { isWhole, readLayerMeta } from './layer-meta.js';
+import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
+import { readIndex, withManifest, writeIndex } from './store-index.js';
+import type { StorePaths } from './store-paths.js';
+import { sweepTemporary, temporaryLayer } from './temporary-layer.js';
+
+export interface LayerProgress {
+  readonly diffID: string;
+  readonly state: 'unpacking' | 'done' | 'present';
+  /** Bytes of the blob, so far and in all; the latter when the source knows. */
+  readonly bytes: number;
+  readonly total: number | undefined;
+}
+
+export interface AddOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: LayerProgress) => void;
+}
+
+export interface AddedImage {
+  readonly references: readonly Reference[];
+  /** Digest of the manifest. */
+  readonly digest: string;
+  readonly layers: number;
+  /** How many of them had to be unpacked. */
+  readonly unpacked: number;
+  readonly warnings: readonly string[];
+}
+
+/** As many layers at a time keep both an inflating and a writing core busy. */
+const AT_ONCE = 3;
+
+/** A layer that is in place, and kept there by a lock until the image refers to it. */
+interface StagedLayer {
+  readonly blob: LayerBlob;
+  readonly warnings: readonly string[];
+  readonly unpacked: boolean;
+  readonly hold: HeldLock;
+}
+
+/**
+ * Bring an image into the store: its layers at the same time and each only once, whoever else asks;
+ * then, all at once, its names. On an error the names are what they were, and layers that were
+ * finished serve the next attempt until something collects them.
+ *
+ * @throws ImageError `DIGEST_MISMATCH`, `DIFFID_MISMATCH`, and those of {@link applyLayer}
+ */
+export async function addImage(paths: StorePaths, image: SourceImage, references: readonly Reference[], options: AddOptions = {}): Promise<AddedImage> {
+  await sweepTemporary(paths);
+  const { rootfs } = parseDocument(ConfigSchema, image.config.toString('utf8'), 'the config of the image');
+  if (!rootfs.diff_ids.length) throw new ImageError({ code: 'SOURCE_INVALID', message: 'the image has no layers', hint: 'There is nothing to run in it.' });
+  const abort = new AbortController();
+  const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
+  const staged = new Map<string, StagedLayer>();
+  // The largest first: a long one that starts last is waited for alone.
+  const waiting = [...new Map(image.layers.map((layer) => [layer.diffID, layer])).values()].sort((a, b) => (b.expected?.size ?? 0) - (a.expected?.size ?? 0));
+  const work = async (): Promise<void> => {
+    for (let layer = waiting.shift(); layer; layer = waiting.shift()) staged.set(layer.diffID, await stageLayer(paths, layer, { ...options, signal }));
+  };
+  try {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: AT_ONCE }, () =>
+        work().catch((error: unknown) => {
+          // What the others do is not needed any more.
+          abort.abort(error);
+          throw error;
+        }),
+      ),
+    );
+    if (outcomes.some(({ status }) => status === 'rejected')) throw options.signal?.aborted ? options.signal.reason : abort.signal.reason;
+    const digest = await publishImage(paths, image, references, staged);
+    const all = [...staged.values()];
+    return {
+      references,
+      digest,
+      layers: image.layers.length,
+      unpacked: all.filter((layer) => layer.unpacked).length,
+      warnings: all.flatMap((layer) => layer.warnings),
+    };
+  } finally {
+    await Promise.all([...staged.values()].map(({ hold }) => hold[Symbol.asyncDispose]()));
+  }
+}
+
+async function stageLayer(paths: StorePaths, layer: SourceLayer, options: AddOptions): Promise<StagedLayer> {
+  const { diffID, expected } = layer;
+  const lock = { ...(options.signal ? { signal: options.signal } : {}) };
+  await using _turn = await lockFile(paths.lock(`layer-${diffID.slice(7, 9)}`), lock);
+  const there = readLayerMeta(paths.meta(diffID));
+  if (there?.blob && isWhole(there) && (!expected || expected.digest === there.blob.digest) && (await hasBlob(paths, diffID, there.blob))) {
+    const hold = await lockFile(paths.meta(diffID), { create: false, shared: true });
+    // Somebody may have collected it before the lock was held.
+    if (readLayerMeta(paths.meta(diffID))) {
+      options.onProgress?.({ diffID, state: 'present', bytes: there.blob.size, total: there.blob.size });
+      return { blob: there.blob, warnings: there.warnings, unpacked: false, hold };
+    }
+    await hold[Symbol.asyncDispose]();
+  }
+  await using temporary = await temporaryLayer(paths);
+  const handle = await open(temporary.blob, 'wx', 0o644);
+  let applied: Awaited<ReturnType<typeof applyLayer>>;
+  try {
+    applied = await applyLayer(await layer.open(options.signal), temporary.tree, {
+      ...(options.signal ? { signal: options.signal } : {}),
+      ...(expected ? { expectedSize: expected.size } : {}),
+      onProgress: ({ bytes }) => options.onProgress?.({ diffID, state: 'unpacking', bytes, total: expected?.size }),
+      tee: (chunk) => handle.writeFile(chunk),
+    });
+    verify(layer, applied);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await publishLayer(paths, temporary.directory, applied, { keepBlob: true });
+  const hold = await lockFile(paths.meta(diffID), { create: false, shared: true });
+  options.onProgress?.({ diffID, state: 'done', bytes: applied.blob.size, total: applied.blob.size });
+  return { blob: applied.blob, warnings: applied.warnings, unpacked: true, hold };
+}
+
+function verify({ diffID, expected }: SourceLayer, { blob, diffID: is }: Awaited<ReturnType<typeof applyLayer>>): void {
+  const hint = 'It was damaged on its way, or somebody changed it: fetch it again.';
+  if (expected && blob.digest !== expected.digest)
+    throw new ImageError({ code: 'DIGEST_MISMATCH', message: `the layer ${expected.digest} came as ${blob.digest}`, hint });
+  if (diffID !== is)
+    throw new ImageError({
+      code: 'DIFFID_MISMATCH',
+      message: `the layer ${expected?.digest ?? diffID} contains ${is}, and the image promises ${diffID}`,
+      hint,
+    });
+}
+
+/** A layer's blob is with the others, or still with its layer. */
+async function hasBlob(paths: StorePaths, diffID: string, { digest, size }: LayerBlob): Promise<boolean> {
+  for (const file of [paths.blob(digest), path.join(paths.layer(diffID), 'blob')]) if ((await stat(file).catch(() => undefined))?.size === size) return true;
+  return false;
+}
+
+/** Everything that the image needs is there: let the names lead to it, under one lock. */
+async function publishImage(
+  paths: StorePaths,
+  image: SourceImage,
+  references: readonly Reference[],
+  staged: ReadonlyMap<string, StagedLayer>,
+): Promise<string> {
+  await using _index = await lockFile(paths.lock('index'));
+  for (const [diffID, { blob }] of staged) {
+    const beside = path.join(paths.layer(diffID), 'blob');
+    if ((await stat(paths.blob(blob.digest)).catch(() => undefined))?.size !== blob.size) await rename(beside, paths.blob(blob.digest));
+  }
+  const config = await writeBlob(paths, MEDIA_TYPES.config, image.config);
+  const manifest = image.manifest ?? { mediaType: MEDIA_TYPES.manifest[0], content: Buffer.from(JSON.stringify(manifestOf(image, config, staged))) };
+  const descriptor = await writeBlob(paths, manifest.mediaType, manifest.content);
+  let index = readIndex(paths);
+  for (const reference of references) index = withManifest(index, reference, descriptor);
+  await writeIndex(paths, index);
+  await collectGarbage(paths);
+  return descriptor.digest;
+}
+
+function manifestOf(image: SourceImage, config: OciDescriptor, staged: ReadonlyMap<string, StagedLayer>): OciManifest {
+  return {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPES.manifest[0],
+    config,
+    layers: image.layers.map(({ diffID }) => {
+      // Each was staged, or we would not be here.
+      const { blob } = staged.get(diffID) as StagedLayer;
+      return { mediaType: MEDIA_TYPES.layer[blob.compression], digest: blob.digest, size: blob.size };
+    }),
+  };
+}
+
+async function writeBlob(paths: StorePaths, mediaType: string, content: Buffer): Promise<OciDescriptor> {
+  const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
+  await writeDurably(paths.blob(digest), content);
+  return { mediaType, digest, size: content.length };
+}
