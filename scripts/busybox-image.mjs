@@ -17,7 +17,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { create } from 'tar';
 
 const PLACES = ['/bin/busybox', '/usr/bin/busybox', '/usr/local/bin/busybox'];
 const FILES = {
@@ -49,7 +48,13 @@ export async function makeBusyboxImage(target) {
     for (const applet of appletsOf(busybox)) if (applet !== 'busybox') symlinkSync('busybox', path.join(rootfs, 'bin', applet));
     mkdirSync(path.dirname(target), { recursive: true });
     const partial = `${target}.partial`;
-    await create({ file: partial, cwd: rootfs, portable: true, mtime: new Date(0) }, readdirSync(rootfs).sort());
+    // The same busybox makes the same image, whoever makes it and when.
+    const archived = spawnSync(
+      'tar',
+      ['--owner=0', '--group=0', '--numeric-owner', '--sort=name', '--mtime=@0', '-cf', partial, '-C', rootfs, ...readdirSync(rootfs).sort()],
+      { encoding: 'utf8' },
+    );
+    if (archived.status !== 0) throw new Error(`tar failed: ${archived.error?.message ?? archived.stderr}`);
     renameSync(partial, target);
     return busybox;
   } finally {

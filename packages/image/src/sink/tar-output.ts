@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { Header } from 'tar';
 
 /** Writes plain files into a tar, one after the other; headers are node-tar's. */
@@ -28,9 +29,11 @@ export class TarOutput {
     await this.#pad(size);
   }
 
+  /** Write the end marker, end the output, and wait until all of it is written. */
   async end(): Promise<void> {
     await this.#write(Buffer.alloc(1024));
     this.#output.end();
+    await finished(this.#output);
   }
 
   async #header(path: string, size: number): Promise<void> {

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
-import { parseReference } from '../reference.js';
+import { formatReference, parseReference } from '../reference.js';
 import { ConfigSchema, parseDocument } from '../store/oci-schema.js';
 import type { MemberFiles } from './member-files.js';
 import { DOCUMENT_MAX } from './oci-layout.js';
@@ -16,10 +16,12 @@ const ArchiveManifest = v.array(v.looseObject({ Config: v.string(), RepoTags: v.
  */
 export async function dockerArchiveImages(files: MemberFiles, wanted: string | undefined): Promise<SourceImage[]> {
   const manifest = parseDocument(ArchiveManifest, (await files.read('manifest.json', DOCUMENT_MAX)).toString('utf8'), `manifest.json in ${files.where}`);
+  // Some tools write short names, some whole ones.
+  const whole = wanted === undefined ? undefined : formatReference(parseReference(wanted));
   const images: SourceImage[] = [];
   for (const { Config, RepoTags, Layers } of manifest) {
     const names = (RepoTags ?? []).map(parseReference);
-    if (wanted !== undefined && !(RepoTags ?? []).includes(wanted) && !(RepoTags ?? []).includes(`${wanted}:latest`)) continue;
+    if (whole !== undefined && !names.some((name) => formatReference(name) === whole)) continue;
     const config = await files.read(Config, DOCUMENT_MAX);
     const { rootfs } = parseDocument(ConfigSchema, config.toString('utf8'), `${Config} in ${files.where}`);
     if (rootfs.diff_ids.length !== Layers.length)

@@ -3,9 +3,9 @@ import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 
 /** Write a file so that after a power cut either the old or the new one is there: temp, fsync, rename, fsync. */
-export async function writeDurably(file: string, content: string | Uint8Array): Promise<void> {
+export async function writeDurably(file: string, content: string | Uint8Array, mode: number = 0o644): Promise<void> {
   const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID()}`);
-  const handle = await open(temporary, 'wx', 0o644);
+  const handle = await open(temporary, 'wx', mode);
   try {
     await handle.writeFile(content);
     await handle.sync();

@@ -4,6 +4,8 @@ import type { Readable, Writable } from 'node:stream';
 import type { Image, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
 import { formatReference, parseReference, type Reference, shortReference } from '../reference.js';
+import type { PushProgress } from '../registry/push.js';
+import type { RegistryOptions } from '../registry/registry-client.js';
 import type { SaveFormat } from '../sink/save-images.js';
 import type { Platform } from '../source/source-image.js';
 import type { AddedImage, AddOptions } from './add-image.js';
@@ -13,6 +15,15 @@ import { openImage, summarize } from './open-image.js';
 import type { RemovedImage } from './remove-image.js';
 import { createLayout, findManifest, readIndex, referenceOf, withManifest, writeIndex } from './store-index.js';
 import { StorePaths } from './store-paths.js';
+
+export interface PullOptions extends AddOptions, RegistryOptions {
+  /** Of an index; this machine's by default. */
+  readonly platform?: Platform;
+}
+
+export interface PushOptions extends RegistryOptions {
+  readonly onProgress?: (progress: PushProgress) => void;
+}
 
 export interface LoadOptions extends AddOptions {
   /** The name of the image, instead of its own. */
@@ -102,6 +113,39 @@ export class ImageStore {
       added.push(await addImage(this.paths, image, references, options));
     }
     return added;
+  }
+
+  /**
+   * Fetch an image from its registry. Layers that are there are not fetched again.
+   *
+   * @throws ImageError `REGISTRY_*` and those of {@link load}; the names are what they were
+   */
+  async pull(name: string, options: PullOptions = {}): Promise<AddedImage> {
+    const reference = parseReference(name);
+    const [{ RegistryClient }, { registryImage }, { addImage }, { hostPlatform }] = await Promise.all([
+      import('../registry/registry-client.js'),
+      import('../registry/pull.js'),
+      import('./add-image.js'),
+      import('../source/platform.js'),
+    ]);
+    await using client = new RegistryClient(reference.domain, reference.path, options);
+    const image = await registryImage(client, reference, options.platform ?? hostPlatform());
+    await createLayout(this.paths);
+    return await addImage(this.paths, image, [reference], options);
+  }
+
+  /**
+   * Bring an image into the registry that its name says.
+   *
+   * @returns digest of the manifest
+   * @throws ImageError `REGISTRY_*`, `IMAGE_NOT_FOUND`
+   */
+  async push(name: string, options: PushOptions = {}): Promise<string> {
+    const { reference, descriptor } = this.#find(name);
+    const [{ RegistryClient }, { pushImage }] = await Promise.all([import('../registry/registry-client.js'), import('../registry/push.js')]);
+    await using client = new RegistryClient(reference.domain, reference.path, options);
+    await pushImage(this.paths, client, reference, descriptor, options.onProgress);
+    return descriptor.digest;
   }
 
   /**

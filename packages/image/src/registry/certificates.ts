@@ -1,0 +1,36 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { rootCertificates } from 'node:tls';
+
+/** What a TLS connection to a registry uses beside the system's certificates. */
+export interface Certificates {
+  readonly ca?: readonly string[];
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** Certificates for a host, from the directories that Docker and podman look into (containers-certs.d(5)). */
+export function certificatesFor(host: string): Certificates {
+  const ca: string[] = [];
+  let pair: { cert: string; key: string } | undefined;
+  for (const directory of ['/etc/docker/certs.d', '/etc/containers/certs.d', path.join(homedir(), '.config/containers/certs.d')].map((each) =>
+    path.join(each, host),
+  )) {
+    for (const name of list(directory)) {
+      const file = path.join(directory, name);
+      if (name.endsWith('.crt')) ca.push(readFileSync(file, 'utf8'));
+      if (name.endsWith('.cert')) pair = { cert: readFileSync(file, 'utf8'), key: readFileSync(file.replace(/cert$/, 'key'), 'utf8') };
+    }
+  }
+  return { ...(ca.length ? { ca: [...rootCertificates, ...ca] } : {}), ...pair };
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (['ENOENT', 'EACCES', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,132 @@
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ImageError } from '../image-error.js';
+import { formatReference, type Reference } from '../reference.js';
+import { DOCUMENT_MAX, isIndex, verifyDigest } from '../source/oci-layout.js';
+import { choosePlatform } from '../source/platform.js';
+import type { Platform, SourceImage } from '../source/source-image.js';
+import { ConfigSchema, IndexSchema, ManifestSchema, MEDIA_TYPES, type OciDescriptor, parseDocument } from '../store/oci-schema.js';
+import type { RegistryClient } from './registry-client.js';
+
+const ACCEPT = [...MEDIA_TYPES.index, ...MEDIA_TYPES.manifest].join(', ');
+const MAX_DEPTH = 4;
+const SCHEMA1 = /vnd\.docker\.distribution\.manifest\.v1\+/;
+/** How often a blob that breaks off is taken up again where it did, without any byte in between. */
+const RESUMES = 5;
+
+/**
+ * An image of a registry, by tag or digest. Its layers are fetched when they are opened.
+ *
+ * @throws ImageError `REGISTRY_*`, `DIGEST_MISMATCH`, `SOURCE_INVALID`, `PLATFORM_MISSING`, `MANIFEST_UNSUPPORTED`
+ */
+export async function registryImage(client: RegistryClient, reference: Reference, platform: Platform): Promise<SourceImage> {
+  const where = formatReference(reference);
+  let { content, mediaType } = await manifest(client, reference.digest ?? reference.tag ?? 'latest');
+  if (reference.digest) verifyDigest(content, reference.digest, where);
+  const seen = new Set<string>();
+  while (isIndex({ mediaType }, content)) {
+    const index = parseDocument(IndexSchema, content.toString('utf8'), where);
+    const chosen = choosePlatform(index.manifests, platform, where);
+    if (seen.has(chosen.digest) || seen.size >= MAX_DEPTH)
+      throw new ImageError({ code: 'SOURCE_INVALID', message: `the index of ${where} leads to indexes without an end`, hint: 'It is made to do damage.' });
+    seen.add(chosen.digest);
+    ({ content, mediaType } = await manifest(client, chosen.digest));
+    verifyDigest(content, chosen.digest, where, chosen.size);
+  }
+  if (!(MEDIA_TYPES.manifest as readonly string[]).includes(mediaType))
+    throw new ImageError({
+      code: 'MANIFEST_UNSUPPORTED',
+      message: `${where} is of type ${mediaType}`,
+      hint: SCHEMA1.test(mediaType) ? 'Docker gave that format up in 2017: push the image anew with any current tool.' : 'It is not an image that can be run.',
+    });
+  const { config, layers } = parseDocument(ManifestSchema, content.toString('utf8'), where);
+  const configContent = await document(client, `blobs/${config.digest}`, { accept: '*/*' });
+  verifyDigest(configContent.content, config.digest, `the config of ${where}`, config.size);
+  const { rootfs } = parseDocument(ConfigSchema, configContent.content.toString('utf8'), `the config of ${where}`);
+  if (rootfs.diff_ids.length !== layers.length)
+    throw new ImageError({
+      code: 'SOURCE_INVALID',
+      message: `the manifest of ${where} has ${layers.length} layers, its config ${rootfs.diff_ids.length}`,
+      hint: 'The image is damaged.',
+    });
+  return {
+    names: [reference],
+    config: configContent.content,
+    manifest: { content, mediaType },
+    layers: layers.map((layer, i) => ({
+      diffID: rootfs.diff_ids[i] ?? '',
+      expected: { digest: layer.digest, size: layer.size },
+      open: async (signal) => Readable.from(blob(client, layer, signal), { objectMode: false, highWaterMark: 1 << 20 }),
+    })),
+  };
+}
+
+function manifest(client: RegistryClient, which: string): Promise<{ content: Buffer; mediaType: string }> {
+  return document(client, `manifests/${which}`, { accept: ACCEPT });
+}
+
+async function document(client: RegistryClient, path: string, headers: Readonly<Record<string, string>>): Promise<{ content: Buffer; mediaType: string }> {
+  const response = await client.ask(path, { headers });
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > DOCUMENT_MAX)
+      throw new ImageError({
+        code: 'DOCUMENT_TOO_LARGE',
+        message: `${client.domain}/${client.repository}/${path} has more than the ${DOCUMENT_MAX} bytes that are taken`,
+        hint: 'It is damaged, or made to do damage.',
+      });
+    chunks.push(chunk);
+  }
+  return {
+    content: Buffer.concat(chunks),
+    mediaType:
+      String(response.headers['content-type'] ?? '')
+        .split(';')[0]
+        ?.trim() ?? '',
+  };
+}
+
+/** The bytes of a blob. Where the connection breaks they go on from there (RFC 9110, 14). */
+async function* blob(client: RegistryClient, { digest, size }: OciDescriptor, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  let got = 0;
+  for (let stuck = 0; ; ) {
+    const before = got;
+    let failure: unknown;
+    try {
+      const response = await client.ask(`blobs/${digest}`, { ...(got ? { headers: { range: `bytes=${got}-` } } : {}), accept: [416] });
+      // Who does not know ranges begins at the beginning.
+      let skip = response.status === 206 ? 0 : got;
+      if (response.status === 416)
+        throw new ImageError({
+          code: 'SIZE_MISMATCH',
+          message: `${client.domain} has only ${got} of the ${size} bytes of ${digest}`,
+          hint: 'The registry is damaged; push the image again.',
+        });
+      for await (const chunk of response.body as AsyncIterable<Buffer>) {
+        signal?.throwIfAborted();
+        const rest = skip >= chunk.length ? undefined : skip ? chunk.subarray(skip) : chunk;
+        skip = Math.max(0, skip - chunk.length);
+        if (!rest) continue;
+        got += rest.length;
+        yield rest;
+      }
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof ImageError) throw error;
+      failure = error;
+    }
+    // More than promised is for the reader to refuse; less may just have been cut off.
+    if (got >= size && failure === undefined) return;
+    stuck = got > before ? 0 : stuck + 1;
+    if (stuck >= RESUMES)
+      throw new ImageError({
+        code: 'REGISTRY_INTERRUPTED',
+        message: `the blob ${digest} breaks off after ${got} of ${size} bytes, again and again`,
+        hint: 'Try again: the layers that have arrived are kept.',
+        cause: failure,
+      });
+    await sleep(100 * 2 ** stuck, undefined, signal ? { signal } : {});
+  }
+}
