@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { sweep } from '@lamella/cleanup';
-import { ImageStore } from '@lamella/image';
+import { type Image, ImageError, ImageStore, type LayerProgress } from '@lamella/image';
 import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import type { Program } from '@lamella/syscall';
@@ -20,6 +20,8 @@ export interface RunResult extends ProcessResult {
 export interface RunOptions extends ProcessOptions {
   /** Told of the unpacking of a workspace's image. */
   readonly onProgress?: UnpackOptions['onProgress'];
+  /** Told of the layers of an image that is fetched. */
+  readonly onPull?: (progress: LayerProgress) => void;
 }
 
 /**
@@ -109,16 +111,43 @@ export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promi
 }
 
 async function decide(spec: RunSpec, options: RunOptions, root: string): Promise<Plan> {
-  const lowers = spec.workspace === undefined ? await fromStore(spec.image, root) : await fromWorkspace(spec.workspace, spec.image, options);
+  const lowers = spec.workspace === undefined ? await fromStore(spec, options, root) : await fromWorkspace(spec.workspace, spec.image, options);
   // Only stacks with more option text than a page need to know.
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
   return plan(spec, root, lowers, { lowerdirPlus });
 }
 
-async function fromStore(image: string, root: string): Promise<Lowers> {
-  const { layers, config } = await new ImageStore(root).resolve(image);
+async function fromStore(spec: RunSpec, options: RunOptions, root: string): Promise<Lowers> {
+  const store = new ImageStore(root);
+  const { layers, config } = await resolve(store, spec, options);
   return { trees: layers.map((layer) => layer.path), locks: layers.map((layer) => layer.lock), config };
+}
+
+async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify }: RunSpec, options: RunOptions): Promise<Image> {
+  const fetch = async (): Promise<Image> => {
+    await store.pull(image, {
+      ...(options.signal ? { signal: options.signal } : {}),
+      ...(tlsVerify === undefined ? {} : { tlsVerify }),
+      ...(options.onPull ? { onProgress: options.onPull } : {}),
+    });
+    return store.resolve(image);
+  };
+  if (pull === 'always') return fetch();
+  try {
+    return await store.resolve(image);
+  } catch (error) {
+    if (pull !== 'missing' || !(error instanceof ImageError) || error.code !== 'IMAGE_NOT_FOUND') throw error;
+    try {
+      return await fetch();
+    } catch (cause) {
+      // By its shape: in a bundle, what is loaded late brings a class of its own.
+      const { code, message: why, hint } = cause as { code?: unknown; message: string; hint?: unknown };
+      if (typeof code !== 'string' || typeof hint !== 'string') throw cause;
+      const message = `there is no image '${image}' in ${store.paths.root}, and fetching it fails: ${why}`;
+      throw new ImageError({ code, message, hint: `${hint} Or import one: lamella import FILE ${image}`, cause });
+    }
+  }
 }
 
 async function fromWorkspace(workspace: string, image: string, options: RunOptions): Promise<Lowers> {

@@ -13,6 +13,10 @@ export interface Volume {
 export interface RunSpec {
   /** `NAME[:TAG]` in the store; in a workspace the name of `NAME.tar` or of the directory `NAME`. */
   readonly image: string;
+  /** Whether to fetch it from its registry: when it is missing (default of the command line), always, or never (default here). */
+  readonly pull?: 'always' | 'missing' | 'never';
+  /** Check certificates of the registry. Default true. */
+  readonly tlsVerify?: boolean;
   /** The command and its arguments; the image's own when there are none. */
   readonly args?: readonly string[];
   /** Takes the place of the image's entrypoint; an empty list removes it. */

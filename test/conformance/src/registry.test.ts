@@ -1,7 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createWriteStream, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import path from 'node:path';
 import { run } from '@lamella/engine';
 import { ImageStore } from '@lamella/image';
 import { busyboxArchive, findProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
@@ -9,6 +11,7 @@ import { ociLayout, tarArchive } from '@lamella-test/tree';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type FaultyProxy, faultyProxy, type Registry, startRegistry } from './registry.js';
 
+const CLI = path.join(path.dirname(createRequire(import.meta.url).resolve('lamella/package.json')), 'bin/lamella.cjs');
 const program = findProgram('docker-registry');
 const skopeo = findProgram('skopeo');
 let at: ScratchDirectory;
@@ -327,4 +330,26 @@ test('an index gives the image of the platform that is asked for', async () => {
   });
   const byDigest = `sha256:${createHash('sha256').update(index).digest('hex')}`;
   expect(await freshStore().pull(`${registry.host}/multi@${byDigest}`)).toMatchObject({ layers: 2 });
+});
+
+test('the command line logs in, pulls, runs what is missing, and pushes', (context) => {
+  const htpasswd = findProgram('htpasswd');
+  if (!htpasswd) return skip(context, 'htpasswd is not installed');
+  const root = at.join('cli');
+  const env = { ...process.env, LAMELLA_ROOT: root, REGISTRY_AUTH_FILE: at.join('cli-auth.json') };
+  const lamella = (...args: string[]): string => execFileSync(process.execPath, [CLI, ...args], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  expect(lamella('pull', `${registry.host}/team/app:v1`)).toMatch(/^127\.0\.0\.1:\d+\/team\/app:v1 sha256:[0-9a-f]{64} \(3 layers, 3 of them new\)\n$/);
+  expect(lamella('rmi', `${registry.host}/team/app:v1`)).toMatch(/3 layers/);
+  expect(lamella('run', `${registry.host}/team/app:v1`)).toBe('x');
+  const events = lamella('pull', '--json', `${registry.host}/team/app:v1`)
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(events.at(-1)).toMatchObject({ event: 'done', layers: 3, unpacked: 0 });
+  lamella('tag', `${registry.host}/team/app:v1`, `${registry.host}/by/cli:latest`);
+  expect(lamella('push', '-q', `${registry.host}/by/cli`)).toMatch(/^sha256:/);
+  const login = spawnSync(process.execPath, [CLI, 'login', registry.host, '-u', 'me', '--password-stdin'], { env, encoding: 'utf8', input: 'secret\n' });
+  expect(login).toMatchObject({ status: 0, stdout: `logged in to ${registry.host} (kept in ${at.join('cli-auth.json')})\n` });
+  expect(JSON.parse(readFileSync(at.join('cli-auth.json'), 'utf8')).auths[registry.host].auth).toBe(Buffer.from('me:secret').toString('base64'));
+  expect(lamella('logout', registry.host)).toBe(`logged out of ${registry.host}\n`);
 });

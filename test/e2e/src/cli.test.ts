@@ -29,7 +29,19 @@ describe('exit statuses are those of Docker', () => {
     [143, ['run', '--init', 'busybox', 'sh', '-c', 'kill $$'], /^$/],
     [127, ['run', 'busybox', 'no-such-command'], /no-such-command: not found in the container\n {2}/],
     [126, ['run', 'busybox', '/etc/passwd'], /cannot be executed in the container: EACCES\n {2}/],
-    [125, ['run', 'no-such-image', 'true'], /there is no image 'no-such-image' in .*\n {2}Import one/],
+    [125, ['run', '--pull', 'never', 'no-such-image', 'true'], /there is no image 'no-such-image' in .*\n {2}Import one/],
+    [
+      125,
+      ['run', '127.0.0.1:1/nobody/there', 'true'],
+      /there is no image '127.0.0.1:1\/nobody\/there' in .*, and fetching it fails: 127.0.0.1:1 cannot be reached: ECONNREFUSED\n {2}.*import/,
+    ],
+    [125, ['pull', '127.0.0.1:1/nobody/there'], /127.0.0.1:1 cannot be reached/],
+    [125, ['pull', '--platform', 'a/b/c/d', 'x'], /'a\/b\/c\/d' is not a platform/],
+    [125, ['push', 'no-such'], /there is no image 'no-such:latest'/],
+    [125, ['load', '/no/such/archive'], /\/no\/such\/archive cannot be read: ENOENT/],
+    [125, ['load', '/etc'], /neither an OCI image layout nor what docker save writes\n {2}.*lamella import/],
+    [125, ['save', 'no-such', '-o', '/tmp/never'], /there is no image 'no-such:latest'/],
+    [125, ['tag', 'busybox', 'BAD'], /'BAD' is not an image name/],
     [125, ['run'], /no image was named\n {2}/],
     [125, ['run', '--nmae', 'x', 'busybox'], /there is no flag --nmae\n {2}Did you mean --name\?/],
     [125, ['run', '--network', 'bridge', 'busybox'], /--network=bridge to be one of: none, host/],
@@ -123,7 +135,7 @@ describe('run', () => {
       timedOut: false,
       durationMs: expect.any(Number),
     });
-    const failure = lamella(['run', '--json', 'no-such', 'true']);
+    const failure = lamella(['run', '--json', '--pull', 'never', 'no-such', 'true']);
     expect([failure.status, JSON.parse(failure.stdout)]).toEqual([
       125,
       { error: { name: 'ImageError', code: 'IMAGE_NOT_FOUND', message: expect.any(String), hint: expect.any(String) } },
@@ -211,6 +223,17 @@ describe('images', () => {
     expect(lamella(['rmi', 'nothing', 'of-this'])).toMatchObject({ status: 125, stderr: expect.stringMatching(/'nothing:latest'.*'of-this:latest'/s) });
   });
 
+  test('are tagged, saved and loaded elsewhere, by file and by pipe', () => {
+    expect(lamella(['tag', 'busybox', 'moved:v2'])).toEqual(ok(''));
+    expect(lamella(['save', 'busybox', 'moved:v2', '-o', at.join('saved.tar')])).toEqual(ok(''));
+    const elsewhere = cli(at.join('elsewhere'));
+    expect(elsewhere(['load', at.join('saved.tar')]).stdout).toMatch(/^busybox:latest moved:v2 sha256:[0-9a-f]{64} \(1 layers, 1 of them new\)\n$/);
+    expect(elsewhere(['run', 'moved:v2', 'echo', 'from', 'elsewhere'])).toEqual(ok('from elsewhere\n'));
+    const piped = cli(at.join('piped'));
+    expect(piped(['load', '-q'], { stdio: [openSync(at.join('saved.tar'), 'r'), 'pipe', 'pipe'] }).stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/);
+    expect(lamella(['rmi', 'moved:v2'])).toEqual(ok('removed moved:v2\n'));
+  });
+
   test('a store without any says what to do', () => {
     const empty = cli(at.join('empty-store'));
     expect(empty(['images'])).toEqual({ status: 0, stdout: '', stderr: expect.stringContaining('lamella import FILE NAME') });
@@ -223,7 +246,8 @@ describe('help', () => {
   test('lists the commands, and shows flags and examples of each', () => {
     const top = lamella(['--help']);
     expect(top.status).toBe(0);
-    for (const command of ['run', 'import', 'images', 'rmi', 'sweep', 'doctor', 'autocomplete']) expect(top.stdout).toContain(`  ${command}`);
+    for (const command of ['run', 'pull', 'push', 'import', 'load', 'save', 'images', 'tag', 'rmi', 'login', 'logout', 'sweep', 'doctor', 'autocomplete'])
+      expect(top.stdout).toContain(`  ${command}`);
     for (const args of [
       ['run', '--help'],
       ['run', '-h'],

@@ -1,5 +1,6 @@
 import { parse } from '@oclif/core/parser';
 import { nearest } from '../nearest.js';
+import { tlsVerifyWords } from '../tls-verify-words.js';
 import { UsageError } from '../usage-error.js';
 import { RUN_FLAGS, type RunFlags } from './run-flags.js';
 
@@ -22,7 +23,7 @@ export async function parseRun(argv: readonly string[]): Promise<RunCommandLine>
   const { own, rest } = split(argv);
   let flags: RunFlags;
   try {
-    ({ flags } = (await parse(own, { flags: RUN_FLAGS, strict: true })) as unknown as { flags: RunFlags });
+    ({ flags } = (await parse(tlsVerifyWords(own), { flags: RUN_FLAGS, strict: true })) as unknown as { flags: RunFlags });
   } catch (error) {
     throw usage(error);
   }

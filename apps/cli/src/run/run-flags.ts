@@ -21,6 +21,8 @@ export const RUN_FLAGS = {
   init: boolean({ description: 'a small init as process 1, which reaps and passes signals on' }),
   entrypoint: string({ helpValue: 'COMMAND', description: "take the place of the image's entrypoint" }),
   network: option({ options: ['none', 'host'] as const, default: 'none', description: "a network of its own with only loopback, or the host's" })(),
+  pull: option({ options: ['missing', 'always', 'never'] as const, default: 'missing', description: 'when to fetch the image from its registry' })(),
+  'tls-verify': boolean({ default: true, allowNo: true, description: 'check certificates, and never speak plain HTTP (loopback may)' }),
   workspace: string({ helpValue: 'DIR', description: 'unpack DIR/IMAGE.tar there, and work in DIR/{upper,work,merged}' }),
   explain: boolean({ description: 'print the system calls it would make, and make none' }),
   keep: boolean({ description: 'keep what the command changed, and say where' }),
@@ -45,6 +47,8 @@ export interface RunFlags {
   readonly init: boolean;
   readonly entrypoint: string | undefined;
   readonly network: 'none' | 'host';
+  readonly pull: 'missing' | 'always' | 'never';
+  readonly 'tls-verify': boolean;
   readonly workspace: string | undefined;
   readonly explain: boolean;
   readonly keep: boolean;

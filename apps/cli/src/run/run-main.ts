@@ -1,5 +1,7 @@
 import { createContainer, explainRun } from '@lamella/engine';
+import type { LayerProgress } from '@lamella/image';
 import { statusOf, statusOfResult } from '../output/exit-status.js';
+import type { LayerBars } from '../output/layer-progress.js';
 import { errorToJSON, reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
@@ -37,6 +39,7 @@ async function execute(line: RunCommandLine): Promise<number> {
   const interrupt = (): void => abort.abort(new UsageError('interrupted', 'Nothing was left behind.'));
   process.once('SIGINT', interrupt);
   const { bar, onProgress } = await progress(line);
+  const pulling = pullBars(line);
   try {
     const container = await createContainer(
       { ...runSpec(line), ...(terminal ? { terminal, input: { forward: flags.interactive, raw } } : {}) },
@@ -44,9 +47,11 @@ async function execute(line: RunCommandLine): Promise<number> {
         stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
         signal: abort.signal,
         ...(onProgress ? { onProgress } : {}),
+        onPull: pulling.show,
       },
     );
     bar?.stop();
+    pulling.stop();
     process.off('SIGINT', interrupt);
     using _signals = forwardSignals(container, terminal !== undefined);
     const result = await container.result;
@@ -56,6 +61,7 @@ async function execute(line: RunCommandLine): Promise<number> {
     return statusOfResult(result);
   } finally {
     bar?.stop();
+    pulling.stop();
     process.off('SIGINT', interrupt);
   }
 }
@@ -65,4 +71,28 @@ async function progress({ flags, image }: RunCommandLine): Promise<Partial<impor
   if (flags.workspace === undefined || !process.stderr.isTTY || flags.json) return {};
   const { progressBar } = await import('../output/progress-bar.js');
   return progressBar(`unpacking ${image}`);
+}
+
+/** A missing image is fetched in sight of whoever waits for it. */
+function pullBars({ flags, image }: RunCommandLine): { readonly show: (progress: LayerProgress) => void; readonly stop: () => void } {
+  let bars: LayerBars | undefined;
+  let loading = false;
+  const visible = process.stderr.isTTY === true && !flags.json;
+  return {
+    show({ diffID, ...rest }) {
+      if (!loading) {
+        loading = true;
+        if (!flags.json) process.stderr.write(`lamella: fetching ${image}\n`);
+        if (visible)
+          void import('../output/layer-progress.js').then(({ layerBars }) => {
+            bars = layerBars();
+          });
+      }
+      bars?.show({ id: diffID, ...rest });
+    },
+    stop() {
+      bars?.stop();
+      bars = undefined;
+    },
+  };
 }

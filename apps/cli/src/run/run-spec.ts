@@ -15,6 +15,8 @@ export function runSpec({ flags, image, args }: RunCommandLine): RunSpec {
     image,
     args,
     network: flags.network,
+    pull: flags.pull,
+    tlsVerify: flags['tls-verify'],
     env: environment(flags['env-file'] ?? [], flags.env ?? []),
     volumes: (flags.volume ?? []).map(volume),
     tmpfs: (flags.tmpfs ?? []).map(tmpfs),

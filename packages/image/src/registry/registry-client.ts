@@ -79,7 +79,11 @@ export class RegistryClient implements AsyncDisposable {
       } catch (error) {
         this.#options.signal?.throwIfAborted();
         if (error instanceof ImageError) throw error;
-        if (attempt >= ATTEMPTS) throw this.#unreachable(error);
+        // A name that does not exist will not come into being.
+        const hopeless =
+          ['ENOTFOUND', 'ECONNREFUSED'].includes((error as NodeJS.ErrnoException).code ?? '') ||
+          /CERT|SELF_SIGNED|UNABLE_TO/.test((error as NodeJS.ErrnoException).code ?? '');
+        if (hopeless || attempt >= ATTEMPTS) throw this.#unreachable(error);
         await this.#pause(FIRST_PAUSE * 2 ** (attempt - 1));
         continue;
       }
@@ -99,6 +103,16 @@ export class RegistryClient implements AsyncDisposable {
       }
       throw await this.#refused(status, path, response);
     }
+  }
+
+  /**
+   * Whether the registry lets us in at all (distribution specification, "Endpoints", end-1).
+   *
+   * @throws ImageError `REGISTRY_UNAUTHORIZED`, `REGISTRY_UNREACHABLE`
+   */
+  async checkCredentials(): Promise<void> {
+    const { body } = await this.ask(`${await this.#origin()}/v2/`);
+    await (body as unknown as { dump(): Promise<void> }).dump();
   }
 
   /** A place that the registry gave, as a whole URL; undefined before it was asked anything. */
@@ -176,10 +190,10 @@ export class RegistryClient implements AsyncDisposable {
       this.#authorization = basic(credentials);
       return;
     }
-    const { realm, service, scope = `repository:${this.repository}:${actions}` } = challenge?.parameters ?? {};
+    const { realm, service, scope = this.repository ? `repository:${this.repository}:${actions}` : '' } = challenge?.parameters ?? {};
     if (!realm || !URL.canParse(realm)) throw this.#unauthorized('it does not say how to log in');
     const url = new URL(realm);
-    const parameters = new URLSearchParams({ ...(service ? { service } : {}), scope });
+    const parameters = new URLSearchParams({ ...(service ? { service } : {}), ...(scope ? { scope } : {}) });
     let response: Dispatcher.ResponseData;
     if (credentials && 'identityToken' in credentials) {
       const form = new URLSearchParams({
@@ -208,7 +222,7 @@ export class RegistryClient implements AsyncDisposable {
   #unauthorized(why: string): ImageError {
     return new ImageError({
       code: 'REGISTRY_UNAUTHORIZED',
-      message: `${this.domain} does not let us at ${this.repository}: ${why}`,
+      message: `${this.domain} does not let us in${this.repository ? ` at ${this.repository}` : ''}: ${why}`,
       hint: `Log in: lamella login ${this.domain}`,
     });
   }

@@ -27,9 +27,14 @@ function make(directory: string, mode: number): void {
     mkdirSync(directory, { mode });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    // Somebody else may have been faster, at any step.
     if (code === 'EEXIST') return;
     if (code !== 'ENOENT' || path.dirname(directory) === directory) throw error;
     make(path.dirname(directory), mode);
-    mkdirSync(directory, { mode });
+    try {
+      mkdirSync(directory, { mode });
+    } catch (again) {
+      if ((again as NodeJS.ErrnoException).code !== 'EEXIST') throw again;
+    }
   }
 }

@@ -1,0 +1,46 @@
+import { ImageStore, shortReference } from '@lamella/image';
+import { string } from '@oclif/core/args';
+import { string as stringFlag } from '@oclif/core/flags';
+import { LamellaCommand } from '../lamella-command.js';
+import { PLATFORM_FLAG, platformOf, QUIET_FLAG, watching } from '../transfer-command.js';
+
+export class Load extends LamellaCommand {
+  static override summary = 'Load images from an archive or an OCI image layout.';
+  static override description = `What docker save, podman save, skopeo copy or lamella save wrote; what it is is found out by looking, or said
+in skopeo's words: docker-archive:FILE[:NAME], oci-archive:FILE[:NAME], oci:DIR[:NAME].`;
+  static override examples = [
+    '<%= config.bin %> load app.tar',
+    'docker save app | <%= config.bin %> load',
+    { description: 'An image without a name of its own:', command: '<%= config.bin %> load oci:layout app:v1' },
+  ];
+  static override args = {
+    source: string({ description: 'the archive or directory; stdin when missing or -' }),
+    name: string({ description: 'NAME[:TAG] of the image, instead of its own' }),
+  };
+  static override flags = {
+    input: stringFlag({ char: 'i', helpValue: 'FILE', description: 'the archive, as docker load has it' }),
+    platform: PLATFORM_FLAG,
+    quiet: QUIET_FLAG,
+  };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Load);
+    const store = new ImageStore(this.storeRoot(flags));
+    const source = flags.input ?? args.source ?? '-';
+    const added = await watching(flags, (show, signal) =>
+      store.load(source === '-' ? process.stdin : source, {
+        ...platformOf(flags.platform),
+        ...(args.name === undefined ? {} : { name: args.name }),
+        signal,
+        onProgress: ({ diffID: id, ...rest }) => show({ id, ...rest }),
+      }),
+    );
+    for (const { references, digest, layers, unpacked, warnings } of added) {
+      const names = references.map(shortReference);
+      for (const warning of flags.json ? [] : warnings) process.stderr.write(`lamella: note: ${warning}\n`);
+      this.print(flags.json, { event: 'done', names, digest, layers, unpacked, warnings }, [
+        flags.quiet ? digest : `${names.join(' ')} ${digest} (${layers} layers, ${unpacked} of them new)`,
+      ]);
+    }
+  }
+}

@@ -1,0 +1,14 @@
+import { storeCredentials } from '@lamella/image';
+import { string } from '@oclif/core/args';
+import { LamellaCommand } from '../lamella-command.js';
+
+export class Logout extends LamellaCommand {
+  static override summary = 'Forget the credentials for a registry.';
+  static override args = { host: string({ default: 'docker.io', description: 'HOST[:PORT]' }) };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Logout);
+    const file = await storeCredentials(args.host, undefined);
+    this.print(flags.json, { host: args.host, file }, [`logged out of ${args.host}`]);
+  }
+}

@@ -1,0 +1,35 @@
+import { ImageStore, shortReference } from '@lamella/image';
+import { string } from '@oclif/core/args';
+import { LamellaCommand } from '../lamella-command.js';
+import { tlsVerifyWords } from '../tls-verify-words.js';
+import { PLATFORM_FLAG, platformOf, QUIET_FLAG, REGISTRY_FLAGS, watching } from '../transfer-command.js';
+
+export class Pull extends LamellaCommand {
+  static override summary = 'Fetch an image from its registry.';
+  static override description =
+    'Layers are fetched, verified, inflated and unpacked in one pass, several at a time; those that are there already are not fetched again. A broken connection is taken up where it was.';
+  static override examples = [
+    '<%= config.bin %> pull alpine',
+    { description: 'By digest:', command: '<%= config.bin %> pull registry.example.com/team/app@sha256:…' },
+    { description: 'A registry without TLS on your own network:', command: '<%= config.bin %> pull --tls-verify=false 192.168.1.5:5000/app' },
+  ];
+  static override args = { name: string({ required: true, description: '[HOST[:PORT]/]PATH[:TAG][@DIGEST]' }) };
+  static override flags = { ...REGISTRY_FLAGS, platform: PLATFORM_FLAG, quiet: QUIET_FLAG };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Pull, tlsVerifyWords(this.argv));
+    const store = new ImageStore(this.storeRoot(flags));
+    const result = await watching(flags, (show, signal) =>
+      store.pull(args.name, {
+        ...platformOf(flags.platform),
+        tlsVerify: flags['tls-verify'],
+        signal,
+        onProgress: ({ diffID: id, ...rest }) => show({ id, ...rest }),
+      }),
+    );
+    for (const warning of flags.json ? [] : result.warnings) process.stderr.write(`lamella: note: ${warning}\n`);
+    const names = result.references.map(shortReference);
+    const lines = flags.quiet ? [result.digest] : [`${names.join(' ')} ${result.digest} (${result.layers} layers, ${result.unpacked} of them new)`];
+    this.print(flags.json, { event: 'done', names, digest: result.digest, layers: result.layers, unpacked: result.unpacked, warnings: result.warnings }, lines);
+  }
+}

@@ -1,0 +1,24 @@
+import { ImageStore } from '@lamella/image';
+import { string } from '@oclif/core/args';
+import { LamellaCommand } from '../lamella-command.js';
+import { tlsVerifyWords } from '../tls-verify-words.js';
+import { QUIET_FLAG, REGISTRY_FLAGS, watching } from '../transfer-command.js';
+
+export class Push extends LamellaCommand {
+  static override summary = 'Bring an image into the registry that its name says.';
+  static override examples = [
+    '<%= config.bin %> push registry.example.com/team/app:v1',
+    { description: 'Under another name:', command: '<%= config.bin %> tag app localhost:5000/app && <%= config.bin %> push localhost:5000/app' },
+  ];
+  static override args = { name: string({ required: true, description: 'an image of the store' }) };
+  static override flags = { ...REGISTRY_FLAGS, quiet: QUIET_FLAG };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Push, tlsVerifyWords(this.argv));
+    const store = new ImageStore(this.storeRoot(flags));
+    const digest = await watching(flags, (show, signal) =>
+      store.push(args.name, { tlsVerify: flags['tls-verify'], signal, onProgress: ({ digest: id, ...rest }) => show({ id, ...rest }) }),
+    );
+    this.print(flags.json, { event: 'done', name: args.name, digest }, [flags.quiet ? digest : `${args.name} ${digest}`]);
+  }
+}

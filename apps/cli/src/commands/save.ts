@@ -1,0 +1,54 @@
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { PassThrough, type Writable } from 'node:stream';
+import { ImageStore } from '@lamella/image';
+import { string } from '@oclif/core/args';
+import { option, string as stringFlag } from '@oclif/core/flags';
+import { LamellaCommand } from '../lamella-command.js';
+import { UsageError } from '../usage-error.js';
+
+export class Save extends LamellaCommand {
+  static override summary = 'Write images as one archive, to be loaded elsewhere.';
+  static override examples = [
+    '<%= config.bin %> save app:v1 -o app.tar',
+    '<%= config.bin %> save app:v1 tools | ssh host <%= config.bin %> load',
+    { description: 'As an OCI image layout:', command: '<%= config.bin %> save --format oci-archive app -o app.tar' },
+  ];
+  static override strict = false;
+  static override usage = 'save NAME[:TAG]… [-o FILE] [--format docker-archive|oci-archive]';
+  static override args = { name: string({ required: true, description: 'the image; more may follow' }) };
+  static override flags = {
+    output: stringFlag({ char: 'o', helpValue: 'FILE', description: 'the archive (default: stdout)' }),
+    format: option({
+      options: ['docker-archive', 'oci-archive'] as const,
+      default: 'docker-archive',
+      description: 'what docker load reads, or an OCI image layout',
+    })(),
+  };
+
+  async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Save);
+    const store = new ImageStore(this.storeRoot(flags));
+    const names = argv.map(String);
+    if (flags.output === undefined || flags.output === '-') {
+      if (process.stdout.isTTY) throw new UsageError('an archive does not go to a terminal', 'Write it to a file: -o FILE.');
+      await store.save(names, toStdout(), flags.format);
+      return;
+    }
+    const partial = `${flags.output}.partial-${process.pid}`;
+    try {
+      await store.save(names, createWriteStream(partial), flags.format);
+      await rename(partial, flags.output);
+    } catch (error) {
+      await rm(partial, { force: true });
+      throw error;
+    }
+  }
+}
+
+/** stdout is not ours to end. */
+function toStdout(): Writable {
+  const through = new PassThrough();
+  through.pipe(process.stdout, { end: false });
+  return through;
+}

@@ -1,0 +1,44 @@
+import { Format, MultiBar, Presets, type SingleBar } from 'cli-progress';
+import { bytes } from './units.js';
+
+export interface LayerEvent {
+  readonly id: string;
+  readonly state: string;
+  readonly bytes: number;
+  readonly total: number | undefined;
+}
+
+/** Bars, one per layer, with rate and remaining time; nothing of them stays. */
+export interface LayerBars {
+  readonly show: (event: LayerEvent) => void;
+  readonly stop: () => void;
+}
+
+/** Bars on stderr. */
+export function layerBars(): LayerBars {
+  const format = (
+    options: Parameters<typeof Format.BarFormat>[1],
+    parameters: { progress: number; value: number; total: number; eta: number; startTime: number },
+    payload: { id: string; state: string },
+  ): string => {
+    const seconds = Math.max(0.001, (Date.now() - parameters.startTime) / 1000);
+    const rate = payload.state === 'done' ? '' : ` ${bytes(parameters.value / seconds)}/s, ${Math.ceil(parameters.eta || 0)} s left`;
+    return `${payload.id} ${Format.BarFormat(parameters.progress, options)} ${bytes(parameters.value)} of ${bytes(parameters.total)}${rate}`;
+  };
+  const multi = new MultiBar(
+    { stream: process.stderr, clearOnComplete: true, hideCursor: true, barsize: 24, format: format as never, stopOnComplete: false },
+    Presets.shades_classic,
+  );
+  const bars = new Map<string, SingleBar>();
+  return {
+    show({ id, state, bytes: done, total }) {
+      let bar = bars.get(id);
+      if (!bar) {
+        bar = multi.create(total ?? Math.max(done, 1), done, { id: id.slice(7, 19), state });
+        bars.set(id, bar);
+      }
+      bar.update(done, { state });
+    },
+    stop: () => multi.stop(),
+  };
+}
