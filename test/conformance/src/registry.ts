@@ -44,7 +44,7 @@ export async function startRegistry(program: string, directory: string, htpasswd
 }
 
 /** What a proxy does to an answer; true when it has answered itself. */
-export type Fault = (incoming: IncomingMessage, outgoing: ServerResponse, upstream: IncomingMessage) => boolean;
+type Fault = (incoming: IncomingMessage, outgoing: ServerResponse, upstream: IncomingMessage) => boolean;
 
 export interface FaultyProxy extends Registry {
   fault: Fault;

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { familiarReference, ImageStore } from '@lamella/image';
-import { string } from '@oclif/core/args';
+import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 
 export class Import extends LamellaCommand {
@@ -12,8 +12,8 @@ export class Import extends LamellaCommand {
     { description: 'From a directory:', command: 'tar -C rootfs -c . | <%= config.bin %> import - mine' },
   ];
   static override args = {
-    file: string({ required: true, description: 'the archive, or - for stdin' }),
-    name: string({ required: true, description: 'NAME[:TAG] of the image' }),
+    file: argument({ required: true, description: 'the archive, or - for stdin' }),
+    name: argument({ required: true, description: 'NAME[:TAG] of the image' }),
   };
 
   async run(): Promise<void> {

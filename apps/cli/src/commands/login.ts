@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { RegistryClient, storeCredentials } from '@lamella/image';
-import { string } from '@oclif/core/args';
 import { boolean, string as stringFlag } from '@oclif/core/flags';
+import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { tlsVerifyWords } from '../tls-verify-words.js';
 import { REGISTRY_FLAGS } from '../transfer-command.js';
@@ -10,7 +10,7 @@ import { UsageError } from '../usage-error.js';
 export class Login extends LamellaCommand {
   static override summary = 'Log in to a registry, and remember it where Docker and podman do.';
   static override examples = ['<%= config.bin %> login registry.example.com -u me', 'echo "$TOKEN" | <%= config.bin %> login ghcr.io -u me --password-stdin'];
-  static override args = { host: string({ default: 'docker.io', description: 'HOST[:PORT]' }) };
+  static override args = { host: argument({ default: 'docker.io', description: 'HOST[:PORT]' }) };
   static override flags = {
     username: stringFlag({ char: 'u', helpValue: 'NAME', required: true, description: 'who you are' }),
     'password-stdin': boolean({ description: 'read the password from stdin; else the terminal is asked' }),

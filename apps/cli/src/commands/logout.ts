@@ -1,10 +1,10 @@
 import { storeCredentials } from '@lamella/image';
-import { string } from '@oclif/core/args';
+import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 
 export class Logout extends LamellaCommand {
   static override summary = 'Forget the credentials for a registry.';
-  static override args = { host: string({ default: 'docker.io', description: 'HOST[:PORT]' }) };
+  static override args = { host: argument({ default: 'docker.io', description: 'HOST[:PORT]' }) };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Logout);

@@ -1,5 +1,5 @@
 import { familiarReference, ImageStore } from '@lamella/image';
-import { string } from '@oclif/core/args';
+import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
@@ -9,7 +9,7 @@ export class Rmi extends LamellaCommand {
   static override examples = ['<%= config.bin %> rmi busybox', '<%= config.bin %> rmi debian:12 tools'];
   static override strict = false;
   static override usage = 'rmi NAME[:TAG]…';
-  static override args = { name: string({ required: true, description: 'the image; more may follow' }) };
+  static override args = { name: argument({ required: true, description: 'the image; more may follow' }) };
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Rmi);

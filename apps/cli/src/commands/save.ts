@@ -2,8 +2,8 @@ import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { PassThrough, type Writable } from 'node:stream';
 import { ImageStore } from '@lamella/image';
-import { string } from '@oclif/core/args';
 import { option, string as stringFlag } from '@oclif/core/flags';
+import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { UsageError } from '../usage-error.js';
 
@@ -16,7 +16,7 @@ export class Save extends LamellaCommand {
   ];
   static override strict = false;
   static override usage = 'save NAME[:TAG]… [-o FILE] [--format docker-archive|oci-archive]';
-  static override args = { name: string({ required: true, description: 'the image; more may follow' }) };
+  static override args = { name: argument({ required: true, description: 'the image; more may follow' }) };
   static override flags = {
     output: stringFlag({ char: 'o', helpValue: 'FILE', description: 'the archive (default: stdout)' }),
     format: option({

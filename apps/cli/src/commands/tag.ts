@@ -1,13 +1,13 @@
 import { ImageStore } from '@lamella/image';
-import { string } from '@oclif/core/args';
+import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 
 export class Tag extends LamellaCommand {
   static override summary = 'Give an image another name.';
   static override examples = ['<%= config.bin %> tag app app:v1'];
   static override args = {
-    name: string({ required: true, description: 'an image of the store' }),
-    another: string({ required: true, description: 'its new name' }),
+    name: argument({ required: true, description: 'an image of the store' }),
+    another: argument({ required: true, description: 'its new name' }),
   };
 
   async run(): Promise<void> {

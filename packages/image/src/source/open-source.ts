@@ -16,7 +16,7 @@ export interface OpenSource extends AsyncDisposable {
 }
 
 /** Where an image is, in skopeo's words. */
-export type FileTransport = 'docker-archive' | 'oci-archive' | 'oci';
+type FileTransport = 'docker-archive' | 'oci-archive' | 'oci';
 
 export interface SourceLocation {
   /** Found out by looking when missing. */

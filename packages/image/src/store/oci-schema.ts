@@ -22,7 +22,7 @@ export const MEDIA_TYPES = {
   config: 'application/vnd.oci.image.config.v1+json',
 } as const;
 
-export interface OciPlatform {
+interface OciPlatform {
   readonly architecture: string;
   readonly os: string;
   readonly variant?: string | undefined;
