@@ -2,12 +2,14 @@ import { string } from '@oclif/core/args';
 import type { Arg } from '@oclif/core/interfaces';
 
 /**
- * An argument of a command line. oclif would take one that is missing from stdin, but what comes
- * there are archives and passwords.
+ * An argument of a command line that has to be there. oclif would take one that is missing from
+ * stdin, but what comes there are archives and passwords.
  */
-export function argument(options: { readonly required: true; readonly description: string }): Arg<string>;
-export function argument(options: { readonly default: string; readonly description: string }): Arg<string>;
-export function argument(options: { readonly description: string }): Arg<string | undefined>;
-export function argument(options: { readonly required?: true; readonly default?: string; readonly description: string }): Arg<string | undefined> {
-  return string({ ...options, ignoreStdin: true });
+export function argument(description: string): Arg<string> {
+  return string({ required: true, description, ignoreStdin: true });
+}
+
+/** One that may be missing. */
+export function optionalArgument(description: string): Arg<string | undefined> {
+  return string({ description, ignoreStdin: true });
 }

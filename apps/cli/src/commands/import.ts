@@ -12,8 +12,8 @@ export class Import extends LamellaCommand {
     { description: 'From a directory:', command: 'tar -C rootfs -c . | <%= config.bin %> import - mine' },
   ];
   static override args = {
-    file: argument({ required: true, description: 'the archive, or - for stdin' }),
-    name: argument({ required: true, description: 'NAME[:TAG] of the image' }),
+    file: argument('the archive, or - for stdin'),
+    name: argument('NAME[:TAG] of the image'),
   };
 
   async run(): Promise<void> {

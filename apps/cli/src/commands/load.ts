@@ -1,6 +1,6 @@
 import { ImageStore, shortReference } from '@lamella/image';
 import { string as stringFlag } from '@oclif/core/flags';
-import { argument } from '../argument.js';
+import { optionalArgument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { PLATFORM_FLAG, platformOf, QUIET_FLAG, watching } from '../transfer-command.js';
 
@@ -14,8 +14,8 @@ in skopeo's words: docker-archive:FILE[:NAME], oci-archive:FILE[:NAME], oci:DIR[
     { description: 'An image without a name of its own:', command: '<%= config.bin %> load oci:layout app:v1' },
   ];
   static override args = {
-    source: argument({ description: 'the archive or directory; stdin when missing or -' }),
-    name: argument({ description: 'NAME[:TAG] of the image, instead of its own' }),
+    source: optionalArgument('the archive or directory; stdin when missing or -'),
+    name: optionalArgument('NAME[:TAG] of the image, instead of its own'),
   };
   static override flags = {
     input: stringFlag({ char: 'i', helpValue: 'FILE', description: 'the archive, as docker load has it' }),

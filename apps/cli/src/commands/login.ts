@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { RegistryClient, storeCredentials } from '@lamella/image';
 import { boolean, string as stringFlag } from '@oclif/core/flags';
-import { argument } from '../argument.js';
+import { optionalArgument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { tlsVerifyWords } from '../tls-verify-words.js';
 import { REGISTRY_FLAGS } from '../transfer-command.js';
@@ -10,7 +10,7 @@ import { UsageError } from '../usage-error.js';
 export class Login extends LamellaCommand {
   static override summary = 'Log in to a registry, and remember it where Docker and podman do.';
   static override examples = ['<%= config.bin %> login registry.example.com -u me', 'echo "$TOKEN" | <%= config.bin %> login ghcr.io -u me --password-stdin'];
-  static override args = { host: argument({ default: 'docker.io', description: 'HOST[:PORT]' }) };
+  static override args = { host: optionalArgument('HOST[:PORT] (default: docker.io)') };
   static override flags = {
     username: stringFlag({ char: 'u', helpValue: 'NAME', required: true, description: 'who you are' }),
     'password-stdin': boolean({ description: 'read the password from stdin; else the terminal is asked' }),
@@ -19,13 +19,14 @@ export class Login extends LamellaCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Login, tlsVerifyWords(this.argv));
+    const { host = 'docker.io' } = args;
     const password = (flags['password-stdin'] ? await text(process.stdin) : await askPassword()).replace(/\r?\n$/, '');
     if (!password) throw new UsageError('there is no password', 'Type one, or give it by --password-stdin.');
     const credentials = { username: flags.username, password };
-    await using client = new RegistryClient(args.host, '', { tlsVerify: flags['tls-verify'], credentials });
+    await using client = new RegistryClient(host, '', { tlsVerify: flags['tls-verify'], credentials });
     await client.checkCredentials();
-    const file = await storeCredentials(args.host, credentials);
-    this.print(flags.json, { host: args.host, file }, [`logged in to ${args.host} (kept in ${file})`]);
+    const file = await storeCredentials(host, credentials);
+    this.print(flags.json, { host, file }, [`logged in to ${host} (kept in ${file})`]);
   }
 }
 

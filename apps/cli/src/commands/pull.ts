@@ -13,7 +13,7 @@ export class Pull extends LamellaCommand {
     { description: 'By digest:', command: '<%= config.bin %> pull registry.example.com/team/app@sha256:…' },
     { description: 'A registry without TLS on your own network:', command: '<%= config.bin %> pull --tls-verify=false 192.168.1.5:5000/app' },
   ];
-  static override args = { name: argument({ required: true, description: '[HOST[:PORT]/]PATH[:TAG][@DIGEST]' }) };
+  static override args = { name: argument('[HOST[:PORT]/]PATH[:TAG][@DIGEST]') };
   static override flags = { ...REGISTRY_FLAGS, platform: PLATFORM_FLAG, quiet: QUIET_FLAG };
 
   async run(): Promise<void> {

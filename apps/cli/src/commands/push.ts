@@ -10,7 +10,7 @@ export class Push extends LamellaCommand {
     '<%= config.bin %> push registry.example.com/team/app:v1',
     { description: 'Under another name:', command: '<%= config.bin %> tag app localhost:5000/app && <%= config.bin %> push localhost:5000/app' },
   ];
-  static override args = { name: argument({ required: true, description: 'an image of the store' }) };
+  static override args = { name: argument('an image of the store') };
   static override flags = { ...REGISTRY_FLAGS, quiet: QUIET_FLAG };
 
   async run(): Promise<void> {

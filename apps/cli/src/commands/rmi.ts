@@ -9,7 +9,7 @@ export class Rmi extends LamellaCommand {
   static override examples = ['<%= config.bin %> rmi busybox', '<%= config.bin %> rmi debian:12 tools'];
   static override strict = false;
   static override usage = 'rmi NAME[:TAG]…';
-  static override args = { name: argument({ required: true, description: 'the image; more may follow' }) };
+  static override args = { name: argument('the image; more may follow') };
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Rmi);

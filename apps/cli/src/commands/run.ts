@@ -1,5 +1,5 @@
 import { Command } from '@oclif/core/command';
-import { argument } from '../argument.js';
+import { argument, optionalArgument } from '../argument.js';
 import { RUN_FLAGS } from '../run/run-flags.js';
 import { runMain } from '../run/run-main.js';
 
@@ -22,8 +22,8 @@ executed, 127 when it was not found, 128+N when signal N ended it.`;
   static override strict = false;
   static override flags = RUN_FLAGS;
   static override args = {
-    image: argument({ required: true, description: 'an image of the store (see lamella images)' }),
-    command: argument({ description: "the command; the image's own when missing" }),
+    image: argument('an image of the store (see lamella images)'),
+    command: optionalArgument("the command; the image's own when missing"),
   };
 
   async run(): Promise<void> {

@@ -16,7 +16,7 @@ export class Save extends LamellaCommand {
   ];
   static override strict = false;
   static override usage = 'save NAME[:TAG]… [-o FILE] [--format docker-archive|oci-archive]';
-  static override args = { name: argument({ required: true, description: 'the image; more may follow' }) };
+  static override args = { name: argument('the image; more may follow') };
   static override flags = {
     output: stringFlag({ char: 'o', helpValue: 'FILE', description: 'the archive (default: stdout)' }),
     format: option({

@@ -6,8 +6,8 @@ export class Tag extends LamellaCommand {
   static override summary = 'Give an image another name.';
   static override examples = ['<%= config.bin %> tag app app:v1'];
   static override args = {
-    name: argument({ required: true, description: 'an image of the store' }),
-    another: argument({ required: true, description: 'its new name' }),
+    name: argument('an image of the store'),
+    another: argument('its new name'),
   };
 
   async run(): Promise<void> {
