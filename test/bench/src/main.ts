@@ -1,12 +1,13 @@
 /**
  * Run the benchmarks and print them as a table.
  *
- *   pnpm bench [--smoke] [start|unpack]
+ *   pnpm bench [--smoke] [start|unpack|load]
  *
  * `--smoke` takes small inputs and few rounds: it shows that they run, not how fast.
  */
 import { cpus, release } from 'node:os';
 import { scratch } from '@lamella-test/scratch';
+import { loadAnImage } from './load-an-image.js';
 import { format, type Row, type Skipped } from './row.js';
 import { startAContainer } from './start-a-container.js';
 import { unpackALayer } from './unpack-a-layer.js';
@@ -26,6 +27,14 @@ if (process.geteuid?.() !== 0) {
   if (!only || only === 'unpack') {
     await using memory = scratch('tmpfs');
     rows.push(...(await unpackALayer(memory, { smoke, rounds: smoke ? 1 : 5 })));
+  }
+  if (!only || only === 'load') {
+    {
+      await using memory = scratch('tmpfs');
+      rows.push(...(await loadAnImage(memory, { smoke, rounds: smoke ? 1 : 3, where: 'tmpfs' })));
+    }
+    await using disk = scratch();
+    if (!smoke) rows.push(...(await loadAnImage(disk, { smoke, rounds: 3, where: 'disk' })));
   }
   console.log(
     `${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}${smoke ? ', smoke run' : ''}\n`,

@@ -37,6 +37,8 @@ export interface AppliedLayer {
   readonly implied: readonly string[];
   /** Directories that hide what the layers below have in them. */
   readonly opaque: readonly string[];
+  /** Those of them that replace what is below, metadata and all. */
+  readonly replaced: readonly string[];
   /** Directories with whiteouts in them. */
   readonly whiteoutDirectories: readonly string[];
   /** What could not be kept. */
@@ -147,6 +149,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
     entries: reader.entries,
     implied: writer.implied,
     opaque: writer.opaque,
+    replaced: writer.replaced,
     whiteoutDirectories: writer.whiteoutDirectories,
     warnings,
   };

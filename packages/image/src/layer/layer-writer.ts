@@ -51,6 +51,8 @@ export class LayerWriter implements TarHandler {
   readonly #implied = new Set<string>();
   readonly #whiteouts = new Set<string>();
   readonly #opaques = new Set<string>();
+  /** Whited out and made anew: such a directory has nothing of the one below, not even its owner. */
+  readonly #replaced = new Set<string>();
   /** First op and name of the entries lately written, for errors. */
   readonly #starts = new Uint32Array(IN_FLIGHT);
   readonly #names: string[] = new Array(IN_FLIGHT).fill('');
@@ -99,6 +101,11 @@ export class LayerWriter implements TarHandler {
   /** Directories that hide what the layers below have in them, as UTF-8; complete after {@link finish}. */
   get opaque(): string[] {
     return [...this.#opaques].map((name) => Buffer.from(name, 'latin1').toString('utf8'));
+  }
+
+  /** Those of them that are new, and have no metadata of the layers below; complete after {@link finish}. */
+  get replaced(): string[] {
+    return [...this.#replaced].map((name) => Buffer.from(name, 'latin1').toString('utf8'));
   }
 
   /** Directories that hold whiteouts, as UTF-8. */
@@ -213,8 +220,10 @@ export class LayerWriter implements TarHandler {
   /** What waits for the end: whiteouts and the directories' own. Yields when frames are worth sending. */
   *finish(): Generator<void> {
     for (const path of this.#whiteouts) {
-      if (this.#directories.has(path) || this.#implied.has(path)) this.#opaques.add(path);
-      else {
+      if (this.#directories.has(path) || this.#implied.has(path)) {
+        this.#opaques.add(path);
+        this.#replaced.add(path);
+      } else {
         // Something of this layer's own by that name hides what is below just as well.
         this.#begin(OPCODES.mknodat.code, OPTIONAL, [EEXIST]);
         this.#numbers(AT_FDCWD, S_IF.IFCHR, 0, 0);

@@ -94,12 +94,14 @@ function alone(layers: readonly NotedLayer[], at: number, name: string): BigIntS
 /** What the layers below say of a directory that layer `at` implies; nothing when another layer has the last word. */
 function metadataFor(layers: readonly NotedLayer[], at: number, name: string): BigIntStats | undefined {
   for (const above of layers.slice(0, at)) if (statOf(above, name) || hides(above, name)) return undefined;
-  if (hides(layers[at] as NotedLayer, name) || isOpaque(layers[at], name)) return undefined;
+  const layer = layers[at] as NotedLayer;
+  if (hides(layer, name) || layer.meta.replaced?.includes(name)) return undefined;
+  // An opaque mark hides what is in a directory, not what the directory is.
   for (const below of layers.slice(at + 1)) {
     const stat = statOf(below, name);
     if (stat && !stat.isDirectory()) return undefined;
     if (stat && !below.meta.implied.includes(name)) return stat;
-    if (hides(below, name) || isOpaque(below, name)) return undefined;
+    if (hides(below, name) || below.meta.replaced?.includes(name)) return undefined;
   }
   return undefined;
 }

@@ -9,12 +9,15 @@ import type { RegistryOptions } from '../registry/registry-client.js';
 import type { SaveFormat } from '../sink/save-images.js';
 import type { Platform } from '../source/source-image.js';
 import type { AddedImage, AddOptions } from './add-image.js';
+import type { StoreCheck } from './check-store.js';
+import type { ImageDescription } from './describe-image.js';
 import type { ImportOptions, ImportResult } from './import-archive.js';
 import type { OciDescriptor } from './oci-schema.js';
 import { openImage, summarize } from './open-image.js';
 import type { RemovedImage } from './remove-image.js';
 import { createLayout, findManifest, readIndex, referenceOf, withManifest, writeIndex } from './store-index.js';
 import { StorePaths } from './store-paths.js';
+import type { StoreUsage } from './usage.js';
 
 export interface PullOptions extends AddOptions, RegistryOptions {
   /** Of an index; this machine's by default. */
@@ -122,16 +125,10 @@ export class ImageStore {
    */
   async pull(name: string, options: PullOptions = {}): Promise<AddedImage> {
     const reference = parseReference(name);
-    const [{ RegistryClient }, { registryImage }, { addImage }, { hostPlatform }] = await Promise.all([
-      import('../registry/registry-client.js'),
-      import('../registry/pull.js'),
-      import('./add-image.js'),
-      import('../source/platform.js'),
-    ]);
-    await using client = new RegistryClient(reference.domain, reference.path, options);
-    const image = await registryImage(client, reference, options.platform ?? hostPlatform());
+    const [{ pullFrom }, { endpointsFor }] = await Promise.all([import('../registry/pull-from.js'), import('../registry/registries-conf.js')]);
+    const endpoints = endpointsFor(reference);
     await createLayout(this.paths);
-    return await addImage(this.paths, image, [reference], options);
+    return await pullFrom(this.paths, endpoints, reference, options);
   }
 
   /**
@@ -177,15 +174,49 @@ export class ImageStore {
     return reference;
   }
 
+  /**
+   * All that the store knows of an image.
+   *
+   * @throws ImageError `IMAGE_NOT_FOUND`, `STORE_CORRUPT`
+   */
+  async describe(name: string): Promise<ImageDescription> {
+    const { describeImage } = await import('./describe-image.js');
+    const reference = parseReference(name);
+    return describeImage(this.paths, reference, () => this.#missing(reference));
+  }
+
+  /** Where the space goes. @throws ImageError `STORE_CORRUPT` */
+  async usage(): Promise<StoreUsage> {
+    const { storeUsage } = await import('./usage.js');
+    return storeUsage(this.paths);
+  }
+
+  /** Verify everything, and mend what can be. */
+  async check(options: { readonly repair?: boolean } = {}): Promise<StoreCheck> {
+    const { checkStore } = await import('./check-store.js');
+    return checkStore(this.paths, options);
+  }
+
+  /** Remove blobs and layers that no image refers to: what an attempt left that did not succeed. */
+  async prune(): Promise<{ readonly blobs: readonly string[]; readonly layers: readonly string[] }> {
+    const [{ collectGarbage }, { lockFile }] = await Promise.all([import('./collect-garbage.js'), import('@lamella/syscall')]);
+    await createLayout(this.paths);
+    await using _index = await lockFile(this.paths.lock('index'));
+    return await collectGarbage(this.paths);
+  }
+
+  #missing(reference: Reference): ImageError {
+    return new ImageError({
+      code: 'IMAGE_NOT_FOUND',
+      message: `there is no image '${shortReference(reference)}' in ${this.paths.root}`,
+      hint: '`lamella images` lists those that are.',
+    });
+  }
+
   #find(name: string): { readonly reference: Reference; readonly descriptor: OciDescriptor } {
     const reference = parseReference(name);
     const descriptor = findManifest(readIndex(this.paths), reference);
-    if (!descriptor)
-      throw new ImageError({
-        code: 'IMAGE_NOT_FOUND',
-        message: `there is no image '${shortReference(reference)}' in ${this.paths.root}`,
-        hint: '`lamella images` lists those that are.',
-      });
+    if (!descriptor) throw this.#missing(reference);
     return { reference, descriptor };
   }
 

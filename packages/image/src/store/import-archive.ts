@@ -130,6 +130,7 @@ export async function publishLayer(
     blob: applied.blob,
     implied: [...applied.implied],
     opaque: [...applied.opaque],
+    replaced: [...applied.replaced],
     whiteoutDirectories: [...applied.whiteoutDirectories],
     warnings: [...applied.warnings],
     bootId: bootId(),

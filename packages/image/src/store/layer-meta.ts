@@ -15,6 +15,8 @@ export interface LayerMeta {
   readonly implied: string[];
   /** Directories that hide what the layers below have in them. */
   readonly opaque?: string[] | undefined;
+  /** Those of them that replace what is below, metadata and all. */
+  readonly replaced?: string[] | undefined;
   /** Directories with whiteouts in them. */
   readonly whiteoutDirectories?: string[] | undefined;
   readonly warnings: string[];
@@ -33,6 +35,7 @@ const LayerMetaSchema: v.GenericSchema<unknown, LayerMeta> = v.object({
   blob: v.optional(v.object({ digest: v.string(), size: v.number(), compression: v.picklist(['none', 'gzip', 'zstd']) })),
   implied: v.array(v.string()),
   opaque: v.optional(v.array(v.string())),
+  replaced: v.optional(v.array(v.string())),
   whiteoutDirectories: v.optional(v.array(v.string())),
   warnings: v.array(v.string()),
   bootId: v.string(),

@@ -46,7 +46,14 @@ export interface OciConfig {
   readonly created?: string | undefined;
   readonly config?: OciProcessConfig | null | undefined;
   readonly rootfs: { readonly type: 'layers'; readonly diff_ids: readonly string[] };
-  readonly history?: readonly { readonly created?: string | undefined; readonly created_by?: string | undefined }[] | undefined;
+  readonly history?: readonly OciHistory[] | undefined;
+}
+
+interface OciHistory {
+  readonly created?: string | undefined;
+  readonly created_by?: string | undefined;
+  readonly comment?: string | undefined;
+  readonly empty_layer?: boolean | undefined;
 }
 
 interface OciProcessConfig {
@@ -87,7 +94,7 @@ export const ConfigSchema: v.GenericSchema<unknown, OciConfig> = v.looseObject({
   created: Text,
   config: v.optional(v.nullable(v.looseObject({ User: Text, Env: Words, Entrypoint: Words, Cmd: Words, WorkingDir: Text }))),
   rootfs: v.looseObject({ type: v.literal('layers'), diff_ids: v.array(Digest) }),
-  history: v.optional(v.array(v.looseObject({ created: Text, created_by: Text }))),
+  history: v.optional(v.array(v.looseObject({ created: Text, created_by: Text, comment: Text, empty_layer: v.optional(v.boolean()) }))),
 });
 
 /**

@@ -1,0 +1,19 @@
+import { ImageStore, shortReference } from '@lamella/image';
+import { string } from '@oclif/core/flags';
+import { argument } from '../argument.js';
+import { LamellaCommand } from '../lamella-command.js';
+import { fill } from '../output/template.js';
+
+export class ImageInspect extends LamellaCommand {
+  static override summary = 'Print all that is known of an image, as JSON.';
+  static override examples = ['<%= config.bin %> image inspect busybox', "<%= config.bin %> image inspect --format '{{json .Config}}' busybox"];
+  static override args = { name: argument('an image of the store') };
+  static override flags = { format: string({ helpValue: 'TEMPLATE', description: 'a template of .Names .Digest .MediaType .Config .Manifest .Layers' }) };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(ImageInspect);
+    const { names, digest, mediaType, config, manifest, layers } = await new ImageStore(this.storeRoot(flags)).describe(args.name);
+    const fields = { Names: names.map(shortReference), Digest: digest, MediaType: mediaType, Config: config, Manifest: manifest, Layers: layers };
+    process.stdout.write(`${flags.format === undefined ? JSON.stringify(fields, undefined, 2) : fill(flags.format, fields)}\n`);
+  }
+}

@@ -1,0 +1,55 @@
+import { formatReference } from '../reference.js';
+import { readLayerMeta } from './layer-meta.js';
+import type { OciDescriptor } from './oci-schema.js';
+import { readConfig, readManifest } from './open-image.js';
+import { readIndex, referenceOf } from './store-index.js';
+import type { StorePaths } from './store-paths.js';
+
+/** What the blobs of an image take, and how much of it is its alone. */
+export interface ImageUsage {
+  /** By whole name. */
+  readonly name: string;
+  readonly digest: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly shared: number;
+  readonly unique: number;
+}
+
+export interface StoreUsage {
+  readonly images: readonly ImageUsage[];
+  /** Bytes of all blobs, each once. */
+  readonly blobs: number;
+  /** Bytes of all layers as they were archived, uncompressed; the trees take about as much. */
+  readonly trees: number;
+}
+
+/** Where the space of a store goes. A blob is shared when images of different digests have it. */
+export function storeUsage(paths: StorePaths): StoreUsage {
+  const users = new Map<string, Set<string>>();
+  const sizes = new Map<string, number>();
+  const diffIDs = new Set<string>();
+  const images: { name: string; digest: string; blobs: OciDescriptor[] }[] = [];
+  for (const descriptor of readIndex(paths).manifests) {
+    const reference = referenceOf(descriptor);
+    if (!reference) continue;
+    const manifest = readManifest(paths, descriptor);
+    const blobs = [...new Map([descriptor, manifest.config, ...manifest.layers].map((each) => [each.digest, each])).values()];
+    for (const diffID of readConfig(paths, manifest).rootfs.diff_ids) diffIDs.add(diffID);
+    for (const { digest, size } of blobs) {
+      sizes.set(digest, size);
+      users.set(digest, (users.get(digest) ?? new Set()).add(descriptor.digest));
+    }
+    images.push({ name: formatReference(reference), digest: descriptor.digest, blobs });
+  }
+  const sum = (blobs: readonly { readonly size: number }[]): number => blobs.reduce((total, { size }) => total + size, 0);
+  return {
+    images: images.map(({ name, digest, blobs }) => {
+      const size = sum(blobs);
+      const shared = sum(blobs.filter((each) => (users.get(each.digest)?.size ?? 0) > 1));
+      return { name, digest, size, shared, unique: size - shared };
+    }),
+    blobs: [...sizes.values()].reduce((total, size) => total + size, 0),
+    trees: [...diffIDs].reduce((total, diffID) => total + (readLayerMeta(paths.meta(diffID))?.size ?? 0), 0),
+  };
+}

@@ -1,0 +1,149 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { ImageStore } from '@lamella/image';
+import { findProgram, type ScratchDirectory } from '@lamella-test/scratch';
+import { type Action, medians } from './measure.js';
+import type { Row, Skipped } from './row.js';
+
+const CACHE = path.join(import.meta.dirname, '../../../.lamella/bench');
+
+/** An image of several layers of real software, loaded into an empty store, against those who can do that, too. */
+export async function loadAnImage(
+  at: ScratchDirectory,
+  { smoke, rounds, where }: { readonly smoke: boolean; readonly rounds: number; readonly where: 'tmpfs' | 'disk' },
+): Promise<(Row | Skipped)[]> {
+  const image = distributionImage(smoke ? 4e6 : 170e6);
+  const size = `${(image.layers.reduce((sum, file) => sum + statSync(file).size, 0) / 1e6).toFixed(0)} MB in ${image.layers.length} layers`;
+  const what = `Load ${size}, ${where}`;
+  const store = at.join('store');
+  const ours: Action = () => new ImageStore(store).load(image.archive, { name: 'bench' });
+  const fresh = (name: string): string => {
+    const directory = at.join(name);
+    execFileSync('rm', ['-rf', directory]);
+    return directory;
+  };
+  const limits = where === 'tmpfs' ? { podman: 0.4, skopeo: 0.4, tar: 0.6 } : { podman: 0.8, skopeo: undefined, tar: undefined };
+  const rows: (Row | Skipped)[] = [];
+  const storage = ['--root', at.join('podman'), '--runroot', at.join('podman-run')];
+  const peers: readonly { name: string; limit: number | undefined; program: string; action: Action }[] = [
+    {
+      name: '`podman load`',
+      limit: limits.podman,
+      program: 'podman',
+      action: () => execFileSync('podman', [...storage, 'load', '-i', image.archive], { stdio: 'ignore' }),
+    },
+    {
+      name: '`skopeo copy … containers-storage:`',
+      limit: limits.skopeo,
+      program: 'skopeo',
+      action: () =>
+        execFileSync(
+          'skopeo',
+          ['copy', `oci-archive:${image.archive}`, `containers-storage:[overlay@${at.join('podman')}+${at.join('podman-run')}]bench:latest`],
+          { stdio: 'ignore' },
+        ),
+    },
+    {
+      name: '`tar -xzf`, layer after layer',
+      limit: limits.tar,
+      program: 'tar',
+      action: () => {
+        const target = at.join('tar');
+        mkdirSync(target, { recursive: true });
+        for (const layer of image.layers) execFileSync('tar', ['-xpzf', layer, '-C', target]);
+      },
+    },
+  ];
+  for (const { name, limit, program, action } of peers) {
+    if (limit === undefined) continue;
+    if (!findProgram(program)) {
+      rows.push({ what, reason: `${program} is not installed` });
+      continue;
+    }
+    try {
+      const before = (): void => {
+        for (const each of ['store', 'podman', 'podman-run', 'tar']) fresh(each);
+      };
+      const times = await medians({ ours, peer: action }, { rounds, warmup: smoke ? 0 : 1, before });
+      rows.push({ what, ours: times.ours, against: name, theirs: times.peer, target: { atMost: limit }, unit: 'ms' });
+    } catch (error) {
+      rows.push({ what, reason: `${name} does not work here: ${(error as Error).message.split('\n')[0]}` });
+    }
+  }
+  for (const each of ['store', 'podman', 'podman-run', 'tar']) fresh(each);
+  return rows;
+}
+
+/** Layers of this machine's own software, as an OCI archive and one by one. */
+function distributionImage(bytes: number): { archive: string; layers: string[] } {
+  const directory = path.join(CACHE, `image-${bytes / 1e6}`);
+  const archive = path.join(directory, 'image.tar');
+  const layers = (): string[] =>
+    readdirSync(directory)
+      .filter((name) => name.endsWith('.tar.gz'))
+      .sort()
+      .map((name) => path.join(directory, name));
+  if (existsSync(archive)) return { archive, layers: layers() };
+  const partial = `${directory}.partial`;
+  rmSync(partial, { recursive: true, force: true });
+  const blobs = path.join(partial, 'blobs/sha256');
+  mkdirSync(blobs, { recursive: true });
+  const sha256 = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex');
+  const put = (content: Buffer, mediaType: string): { mediaType: string; digest: string; size: number } => {
+    writeFileSync(path.join(blobs, sha256(content)), content);
+    return { mediaType, digest: `sha256:${sha256(content)}`, size: content.length };
+  };
+  const parts = [
+    ['/usr/bin', '/usr/share/perl', '/usr/share/doc'],
+    ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/share/zoneinfo'],
+    ['/usr/lib/gcc', '/usr/lib/llvm-14', '/usr/include'],
+    ['/usr/sbin', '/usr/share/locale', '/etc'],
+  ];
+  const diffIDs: string[] = [];
+  const descriptors = parts.map((directories, i) => {
+    const plain = path.join(partial, `layer-${i}.tar`);
+    execFileSync('tar', ['-cf', plain, '--absolute-names', '--transform', 's,^/,,', '--files-from', '-'], {
+      input: filesIn(directories, bytes).join('\n'),
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    const content = readFileSync(plain);
+    diffIDs.push(`sha256:${sha256(content)}`);
+    execFileSync('gzip', ['-f', plain]);
+    const compressed = readFileSync(`${plain}.gz`);
+    return put(compressed, 'application/vnd.oci.image.layer.v1.tar+gzip');
+  });
+  const json = (document: unknown): Buffer => Buffer.from(JSON.stringify(document));
+  const config = put(
+    json({ architecture: process.arch === 'x64' ? 'amd64' : process.arch, os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: diffIDs } }),
+    'application/vnd.oci.image.config.v1+json',
+  );
+  const manifest = put(
+    json({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.manifest.v1+json', config, layers: descriptors }),
+    'application/vnd.oci.image.manifest.v1+json',
+  );
+  writeFileSync(path.join(partial, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+  writeFileSync(
+    path.join(partial, 'index.json'),
+    json({ schemaVersion: 2, manifests: [{ ...manifest, annotations: { 'org.opencontainers.image.ref.name': 'latest' } }] }),
+  );
+  execFileSync('tar', ['-cf', path.join(partial, 'image.tar'), '-C', partial, 'oci-layout', 'index.json', 'blobs']);
+  rmSync(path.join(partial, 'blobs'), { recursive: true });
+  renameSync(partial, directory);
+  return { archive, layers: layers() };
+}
+
+/** Files below directories, until there are so many bytes. */
+function filesIn(directories: readonly string[], bytes: number): string[] {
+  const chosen: string[] = [];
+  let sum = 0;
+  for (const directory of directories.filter(existsSync))
+    for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true })) {
+      if (!entry.isFile() || sum > bytes) continue;
+      const file = path.join(entry.parentPath, entry.name);
+      sum += statSync(file).size;
+      chosen.push(file);
+    }
+  return chosen;
+}
