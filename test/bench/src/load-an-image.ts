@@ -138,7 +138,10 @@ function distributionImage(bytes: number): { archive: string; layers: string[] }
 
 /** Files below directories, until there are so many bytes. */
 function filesIn(directories: readonly string[], bytes: number): string[] {
-  const found = execFileSync('find', [...directories.filter(existsSync), '-xdev', '-type', 'f', '-printf', '%s %p\\n'], { encoding: 'utf8', maxBuffer: 1 << 28 });
+  const found = execFileSync('find', [...directories.filter(existsSync), '-xdev', '-type', 'f', '-printf', '%s %p\\n'], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  });
   let sum = 0;
   return found.split('\n').flatMap((line) => {
     const space = line.indexOf(' ');

@@ -213,7 +213,7 @@ describe('images', () => {
       stdout: expect.stringMatching(/^from-stdin:v1 sha256:/),
     });
     const table = lamella(['images']).stdout;
-    expect(table).toMatch(/^NAME +TAG +DIGEST +CREATED +SIZE\nbusybox +latest +[0-9a-f]{12} +.* ago|just now +[\d.]+ MB\nfrom-stdin +v1/);
+    expect(table).toMatch(/^NAME +TAG +DIGEST +CREATED +SIZE +SHARED +UNIQUE\nbusybox +latest +[0-9a-f]{12} +.* ago|just now +[\d.]+ MB\nfrom-stdin +v1/);
     expect(JSON.parse(lamella(['images', '--json']).stdout)).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ name: 'from-stdin', tag: 'v1', size: expect.any(Number), layers: [expect.stringMatching(/^sha256:/)] }),
@@ -234,9 +234,45 @@ describe('images', () => {
     expect(lamella(['rmi', 'moved:v2'])).toEqual(ok('removed moved:v2\n'));
   });
 
+  test('are listed in words of ones own, and looked into', () => {
+    expect(lamella(['images', '--format', '{{.Name}}|{{.Tag}}'])).toEqual(ok('busybox|latest\n'));
+    expect(lamella(['images', '--digests']).stdout).toMatch(/ sha256:[0-9a-f]{64} /);
+    expect(lamella(['images', '-q']).stdout).toMatch(/^sha256:[0-9a-f]{64}\n$/);
+    expect(JSON.parse(lamella(['images', '--format', 'json']).stdout)).toMatchObject({ name: 'busybox', shared: 0, unique: expect.any(Number) });
+    expect(lamella(['images', '--format', '{{.Nothing}}'])).toMatchObject({ status: 125, stderr: expect.stringContaining('no field .Nothing') });
+    expect(JSON.parse(lamella(['image', 'inspect', 'busybox']).stdout)).toMatchObject({
+      Names: ['busybox:latest'],
+      Config: { os: 'linux' },
+      Layers: [{ entries: expect.any(Number) }],
+    });
+    expect(lamella(['image', 'history', 'busybox']).stdout).toMatch(/^LAYER +CREATED +SIZE +MADE BY\n[0-9a-f]{12} .* lamella import\n$/);
+    expect(lamella(['image', 'prune'])).toEqual(ok('removed 0 layers and 0 blobs\n'));
+    expect(lamella(['system', 'df']).stdout).toMatch(/docker\.io\/library\/busybox:latest +[\d.]+ MB/);
+  });
+
+  test('are verified, and mended where they can be', () => {
+    const elsewhere = cli(at.join('checked'));
+    elsewhere(['import', busyboxArchive(), 'sound']);
+    expect(elsewhere(['system', 'check'])).toMatchObject({ status: 0, stdout: expect.stringContaining('all is well') });
+    const layers = at.join('checked/layers');
+    const meta = `${layers}/${readdirSync(layers)[0]}/meta.json`;
+    writeFileSync(meta, readFileSync(meta, 'utf8').replace(/"bootId":"[^"]*"/, '"bootId":"another"'));
+    expect(elsewhere(['system', 'check'])).toMatchObject({
+      status: 125,
+      stdout: expect.stringContaining('may not have reached the disk'),
+      stderr: expect.stringContaining('--repair'),
+    });
+    expect(elsewhere(['system', 'check', '--repair'])).toMatchObject({ status: 0, stdout: expect.stringContaining('unpacked anew') });
+    expect(elsewhere(['system', 'check'])).toMatchObject({ status: 0 });
+    const [digest] = JSON.parse(elsewhere(['image', 'inspect', 'sound']).stdout).Layers.map(({ blob }: { blob: { digest: string } }) => blob.digest);
+    writeFileSync(at.join('checked/images/blobs', digest.replace(':', '/')), 'damaged');
+    expect(elsewhere(['system', 'check', '--repair'])).toMatchObject({ status: 0, stdout: expect.stringContaining('its name was taken away') });
+    expect(JSON.parse(elsewhere(['images', '--json']).stdout)).toEqual([]);
+  });
+
   test('a store without any says what to do', () => {
     const empty = cli(at.join('empty-store'));
-    expect(empty(['images'])).toEqual({ status: 0, stdout: '', stderr: expect.stringContaining('lamella import FILE NAME') });
+    expect(empty(['images'])).toEqual({ status: 0, stdout: '', stderr: expect.stringContaining('lamella pull NAME') });
     expect(empty(['images', '--json'])).toEqual(ok('[]\n'));
     expect(existsSync(at.join('empty-store'))).toBe(false);
   });

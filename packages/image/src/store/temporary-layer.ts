@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { lstatSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { AT_FDCWD, type HeldLock, lockFile, type Op, run, tryLockFile } from '@lamella/syscall';
@@ -53,6 +54,8 @@ export async function sweepTemporary(paths: StorePaths): Promise<number> {
 
 /** Remove a tree whatever is in it: names of any bytes, directories without permissions. */
 export async function removeTree(directory: string): Promise<void> {
+  // Mostly it became something else by a rename, and nobody needs to be started for it.
+  if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return;
   const remove: Op = { op: 'rmtree', dirfd: AT_FDCWD, pathname: directory };
   await run([remove]);
 }
