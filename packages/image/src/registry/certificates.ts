@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { rootCertificates } from 'node:tls';
+import { listOptional } from './optional-files.js';
 
 /** What a TLS connection to a registry uses beside the system's certificates. */
 export interface Certificates {
@@ -17,20 +18,11 @@ export function certificatesFor(host: string): Certificates {
   for (const directory of ['/etc/docker/certs.d', '/etc/containers/certs.d', path.join(homedir(), '.config/containers/certs.d')].map((each) =>
     path.join(each, host),
   )) {
-    for (const name of list(directory)) {
+    for (const name of listOptional(directory)) {
       const file = path.join(directory, name);
       if (name.endsWith('.crt')) ca.push(readFileSync(file, 'utf8'));
       if (name.endsWith('.cert')) pair = { cert: readFileSync(file, 'utf8'), key: readFileSync(file.replace(/cert$/, 'key'), 'utf8') };
     }
   }
   return { ...(ca.length ? { ca: [...rootCertificates, ...ca] } : {}), ...pair };
-}
-
-function list(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (['ENOENT', 'EACCES', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
-    throw error;
-  }
 }

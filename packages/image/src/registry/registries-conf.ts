@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { parse } from 'smol-toml';
 import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
 import { formatReference, parseReference, type Reference } from '../reference.js';
+import { listOptional, readOptional } from './optional-files.js';
 
 const Mirror = v.looseObject({ location: v.string(), insecure: v.optional(v.boolean()) });
 const Registry = v.looseObject({
@@ -31,10 +31,10 @@ function files(): string[] {
   const own = process.env.CONTAINERS_REGISTRIES_CONF;
   if (own) return [own];
   const places = [path.join(process.env.XDG_CONFIG_HOME || path.join(homedir(), '.config'), 'containers'), '/etc/containers'];
-  const main = places.map((place) => path.join(place, 'registries.conf')).find((file) => read(file) !== undefined);
+  const main = places.map((place) => path.join(place, 'registries.conf')).find((file) => readOptional(file) !== undefined);
   const parts = places.toReversed().flatMap((place) => {
     const directory = path.join(place, 'registries.conf.d');
-    return list(directory)
+    return listOptional(directory)
       .filter((name) => name.endsWith('.conf'))
       .sort()
       .map((name) => path.join(directory, name));
@@ -46,7 +46,7 @@ function load(): RegistriesConf[] {
   return files().map((file) => {
     let document: unknown;
     try {
-      document = parse(read(file) ?? '');
+      document = parse(readOptional(file) ?? '');
     } catch (cause) {
       throw new ImageError({
         code: 'REGISTRIES_CONF',
@@ -115,22 +115,4 @@ function matches(whole: string, prefix: string): boolean {
   if (!prefix) return false;
   if (prefix.startsWith('*.')) return (whole.split('/')[0] ?? '').replace(/:\d+$/, '').endsWith(prefix.slice(1));
   return whole === prefix || whole.startsWith(`${prefix}/`);
-}
-
-function read(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (['ENOENT', 'EACCES', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
-  }
-}
-
-function list(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (['ENOENT', 'EACCES', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
-    throw error;
-  }
 }
