@@ -213,7 +213,9 @@ describe('images', () => {
       stdout: expect.stringMatching(/^from-stdin:v1 sha256:/),
     });
     const table = lamella(['images']).stdout;
-    expect(table).toMatch(/^NAME +TAG +DIGEST +CREATED +SIZE +SHARED +UNIQUE\nbusybox +latest +[0-9a-f]{12} +(?:.* ago|just now) +[\d.]+ MB +[\d.]+ MB +\d+ B\nfrom-stdin +v1/);
+    expect(table).toMatch(
+      /^NAME +TAG +DIGEST +CREATED +SIZE +SHARED +UNIQUE\nbusybox +latest +[0-9a-f]{12} +(?:.* ago|just now) +[\d.]+ MB +[\d.]+ MB +\d+ B\nfrom-stdin +v1/,
+    );
     expect(JSON.parse(lamella(['images', '--json']).stdout)).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ name: 'from-stdin', tag: 'v1', size: expect.any(Number), layers: [expect.stringMatching(/^sha256:/)] }),
