@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, rename, stat } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { type HeldLock, lockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
@@ -11,6 +11,7 @@ import { writeDurably } from './durable-file.js';
 import { publishLayer } from './import-archive.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
 import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
+import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
 import { sweepTemporary, temporaryLayer } from './temporary-layer.js';
@@ -142,7 +143,7 @@ function verify({ diffID, expected }: SourceLayer, { blob, diffID: is }: Awaited
 
 /** A layer's blob is with the others, or still with its layer. */
 async function hasBlob(paths: StorePaths, diffID: string, { digest, size }: LayerBlob): Promise<boolean> {
-  for (const file of [paths.blob(digest), path.join(paths.layer(diffID), 'blob')]) if ((await stat(file).catch(() => undefined))?.size === size) return true;
+  for (const file of [paths.blob(digest), path.join(paths.layer(diffID), 'blob')]) if ((await sizeOf(file)) === size) return true;
   return false;
 }
 
@@ -156,7 +157,7 @@ async function publishImage(
   await using _index = await lockFile(paths.lock('index'));
   for (const [diffID, { blob }] of staged) {
     const beside = path.join(paths.layer(diffID), 'blob');
-    if ((await stat(paths.blob(blob.digest)).catch(() => undefined))?.size !== blob.size) await rename(beside, paths.blob(blob.digest));
+    if ((await sizeOf(paths.blob(blob.digest))) !== blob.size) await rename(beside, paths.blob(blob.digest));
   }
   const config = await writeBlob(paths, MEDIA_TYPES.config, image.config);
   const manifest = image.manifest ?? { mediaType: MEDIA_TYPES.manifest[0], content: Buffer.from(JSON.stringify(manifestOf(image, config, staged))) };

@@ -12,6 +12,7 @@ import { collectGarbage } from './collect-garbage.js';
 import { publish, writeDurably } from './durable-file.js';
 import { bootId, isWhole, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import { MEDIA_TYPES, type OciConfig, type OciDescriptor, type OciManifest } from './oci-schema.js';
+import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
 import { removeTree, sweepTemporary, temporaryLayer } from './temporary-layer.js';
@@ -81,8 +82,8 @@ async function readRecord(paths: StorePaths, file: string): Promise<LayerRecord 
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), LayerRecord), text);
   if (!parsed.success) return undefined;
   const meta = readLayerMeta(paths.meta(parsed.output.diffID));
-  const blob = await stat(paths.blob(parsed.output.digest)).catch(() => undefined);
-  return meta && isWhole(meta) && blob?.size === parsed.output.size ? parsed.output : undefined;
+  const size = await sizeOf(paths.blob(parsed.output.digest));
+  return meta && isWhole(meta) && size === parsed.output.size ? parsed.output : undefined;
 }
 
 async function unpack(paths: StorePaths, source: Readable, reference: Reference, record: string | undefined, options: ImportOptions): Promise<ImportResult> {
