@@ -1,4 +1,4 @@
-export { CAPABILITIES, type CapabilityName, DEFAULT_CAPABILITIES } from './capabilities.js';
+export { type CapabilityName, DEFAULT_CAPABILITIES } from './capabilities.js';
 export { DEFAULT_PATH } from './command.js';
 export { enter } from './enter.js';
 export { type BindMount, DEFAULT_MOUNTS, type FileMount, type Mount, type TmpfsMount } from './mount.js';

@@ -41,6 +41,7 @@ describe('exit statuses are those of Docker', () => {
     [125, ['load', '/no/such/archive'], /\/no\/such\/archive cannot be read: ENOENT/],
     [125, ['load', '/etc'], /neither an OCI image layout nor what docker save writes\n {2}.*lamella import/],
     [125, ['save', 'no-such', '-o', '/tmp/never'], /there is no image 'no-such:latest'/],
+    [125, ['save', 'busybox', '-o', '/no/such/directory/x.tar'], /\/no\/such\/directory\/x\.tar/],
     [125, ['tag', 'busybox', 'BAD'], /'BAD' is not an image name/],
     [125, ['run'], /no image was named\n {2}/],
     [125, ['run', '--nmae', 'x', 'busybox'], /there is no flag --nmae\n {2}Did you mean --name\?/],

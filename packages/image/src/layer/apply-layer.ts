@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoName, type LamellaError, startInterpreter } from '@lamella/syscall';
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression.js';
+import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
 import { printable } from '../tar/entry.js';
 import { TarReader } from '../tar/reader.js';
@@ -162,26 +163,6 @@ export async function applyLayer(source: Readable, directory: string, options: A
  */
 function discard({ buffer, byteOffset, byteLength }: Buffer): void {
   if (buffer instanceof ArrayBuffer && byteOffset + byteLength === buffer.byteLength) buffer.transfer(0);
-}
-
-/** The first bytes of a stream, and the whole of it still. */
-async function firstChunk(source: Readable): Promise<{ chunk: Buffer; all: AsyncIterable<Buffer> }> {
-  const iterator = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  let chunk: Buffer = Buffer.alloc(0);
-  while (chunk.length < 6) {
-    const next = await iterator.next();
-    if (next.done) break;
-    chunk = chunk.length ? Buffer.concat([chunk, next.value]) : next.value;
-  }
-  const all = async function* (): AsyncGenerator<Buffer> {
-    if (chunk.length) yield chunk;
-    for (;;) {
-      const next = await iterator.next();
-      if (next.done) return;
-      yield next.value;
-    }
-  };
-  return { chunk, all: all() };
 }
 
 function wrongSize(is: number, expected: number): ImageError {

@@ -1,7 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
-import { decompressor, detectCompression } from '../compression.js';
+import { pipeline } from 'node:stream/promises';
+import { decompressor, detectCompression, explainInflateError } from '../compression.js';
+import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
 import { familiarReference, formatReference, type Reference } from '../reference.js';
 import { readLayerMeta } from '../store/layer-meta.js';
@@ -85,18 +87,16 @@ async function plainLayer(paths: StorePaths, manifest: OciManifest, i: number, d
   const size = readLayerMeta(paths.meta(diffID))?.size;
   if (size === undefined)
     throw new ImageError({ code: 'STORE_CORRUPT', message: `the layer ${diffID} is not unpacked`, hint: 'Run the image once, or bring it in again.' });
-  const blob = await openBlob(paths, digest);
-  const iterator = blob[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  const first = await iterator.next();
-  const head: Buffer = first.done ? Buffer.alloc(0) : first.value;
-  const whole = Readable.from(
-    (async function* () {
-      yield head;
-      for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
-    })(),
-  );
-  const compression = detectCompression(head);
-  await tar.stream(file, size, compression === 'none' ? whole : whole.pipe(await decompressor(compression)));
+  const { chunk, all } = await firstChunk(await openBlob(paths, digest));
+  const compression = detectCompression(chunk);
+  if (compression === 'none') return tar.stream(file, size, all);
+  const inflate = await decompressor(compression);
+  try {
+    // As a pipeline, so that what fails at either end fails the whole.
+    await pipeline(Readable.from(all), inflate, (plain: AsyncIterable<Buffer>) => tar.stream(file, size, plain));
+  } catch (error) {
+    throw explainInflateError(error);
+  }
 }
 
 async function openBlob(paths: StorePaths, digest: string): Promise<Readable> {

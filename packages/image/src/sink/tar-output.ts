@@ -1,14 +1,19 @@
 import { once } from 'node:events';
-import type { Readable, Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { Header } from 'tar';
 
 /** Writes plain files into a tar, one after the other; headers are node-tar's. */
 export class TarOutput {
   readonly #output: Writable;
+  #failure: Error | undefined;
 
   constructor(output: Writable) {
     this.#output = output;
+    // It may fail while nobody waits for it: a file that cannot be made, a reader that goes away.
+    output.once('error', (error) => {
+      this.#failure = error;
+    });
   }
 
   async file(name: string, content: Buffer): Promise<void> {
@@ -18,10 +23,10 @@ export class TarOutput {
   }
 
   /** @throws Error when the stream has not the size that was said */
-  async stream(name: string, size: number, content: Readable): Promise<void> {
+  async stream(name: string, size: number, content: AsyncIterable<Buffer>): Promise<void> {
     await this.#header(name, size);
     let written = 0;
-    for await (const chunk of content as AsyncIterable<Buffer>) {
+    for await (const chunk of content) {
       written += chunk.length;
       await this.#write(chunk);
     }
@@ -32,6 +37,7 @@ export class TarOutput {
   /** Write the end marker, end the output, and wait until all of it is written. */
   async end(): Promise<void> {
     await this.#write(Buffer.alloc(1024));
+    if (this.#failure) throw this.#failure;
     this.#output.end();
     await finished(this.#output);
   }
@@ -49,6 +55,7 @@ export class TarOutput {
   }
 
   async #write(bytes: Buffer): Promise<void> {
+    if (this.#failure) throw this.#failure;
     if (!this.#output.write(bytes)) await once(this.#output, 'drain');
   }
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { decompressor, detectCompression, explainInflateError } from '../compression.js';
+import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
 import { dockerArchiveImages } from './docker-archive.js';
 import { directoryFiles, type MemberFiles, tarFiles } from './member-files.js';
@@ -103,16 +104,10 @@ async function compressionOf(file: string): Promise<ReturnType<typeof detectComp
 
 /** Write a stream to a file, without its compression. */
 async function spool(source: Readable, file: string, signal: AbortSignal | undefined): Promise<void> {
-  const iterator = source[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  const first = await iterator.next();
-  const head: Buffer = first.done ? Buffer.alloc(0) : first.value;
-  const all = async function* (): AsyncGenerator<Buffer> {
-    yield head;
-    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value;
-  };
-  const inflate = await decompressor(detectCompression(head));
+  const { chunk, all } = await firstChunk(source);
+  const inflate = await decompressor(detectCompression(chunk));
   try {
-    await pipeline(Readable.from(all()), inflate, createWriteStream(file, { mode: 0o600 }), ...(signal ? [{ signal }] : []));
+    await pipeline(Readable.from(all), inflate, createWriteStream(file, { mode: 0o600 }), ...(signal ? [{ signal }] : []));
   } catch (error) {
     await rm(file, { force: true });
     throw explainInflateError(signal?.aborted ? signal.reason : error);

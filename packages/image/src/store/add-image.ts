@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { type HeldLock, lockFile } from '@lamella/syscall';
@@ -7,7 +6,6 @@ import { applyLayer, type LayerBlob } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
 import type { SourceImage, SourceLayer } from '../source/source-image.js';
 import { collectGarbage } from './collect-garbage.js';
-import { writeDurably } from './durable-file.js';
 import { publishLayer } from './import-archive.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
 import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
@@ -15,6 +13,7 @@ import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
 import { sweepTemporary, temporaryLayer } from './temporary-layer.js';
+import { writeBlob } from './write-blob.js';
 
 export interface LayerProgress {
   readonly diffID: string;
@@ -180,10 +179,4 @@ function manifestOf(image: SourceImage, config: OciDescriptor, staged: ReadonlyM
       return { mediaType: MEDIA_TYPES.layer[blob.compression], digest: blob.digest, size: blob.size };
     }),
   };
-}
-
-async function writeBlob(paths: StorePaths, mediaType: string, content: Buffer): Promise<OciDescriptor> {
-  const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
-  await writeDurably(paths.blob(digest), content);
-  return { mediaType, digest, size: content.length };
 }

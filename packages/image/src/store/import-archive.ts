@@ -11,11 +11,12 @@ import type { Reference } from '../reference.js';
 import { collectGarbage } from './collect-garbage.js';
 import { publish, writeDurably } from './durable-file.js';
 import { bootId, isWhole, readLayerMeta, writeLayerMeta } from './layer-meta.js';
-import { MEDIA_TYPES, type OciConfig, type OciDescriptor, type OciManifest } from './oci-schema.js';
+import { MEDIA_TYPES, type OciConfig, type OciManifest } from './oci-schema.js';
 import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
 import { removeTree, sweepTemporary, temporaryLayer } from './temporary-layer.js';
+import { writeBlob } from './write-blob.js';
 
 export type ImportOptions = Pick<ApplyOptions, 'signal' | 'onProgress' | 'maxEntries'>;
 
@@ -154,23 +155,16 @@ async function publishImage(paths: StorePaths, reference: Reference, layer: Laye
     rootfs: { type: 'layers', diff_ids: [layer.diffID] },
     history: [{ created, created_by: 'lamella import' }],
   };
-  const configBlob = await writeBlob(paths, 'application/vnd.oci.image.config.v1+json', config);
+  const configBlob = await writeBlob(paths, 'application/vnd.oci.image.config.v1+json', Buffer.from(JSON.stringify(config)));
   const manifest: OciManifest = {
     schemaVersion: 2,
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
     config: configBlob,
     layers: [{ mediaType: layer.mediaType, digest: layer.digest, size: layer.size }],
   };
-  const descriptor = await writeBlob(paths, 'application/vnd.oci.image.manifest.v1+json', manifest);
+  const descriptor = await writeBlob(paths, 'application/vnd.oci.image.manifest.v1+json', Buffer.from(JSON.stringify(manifest)));
   const index = readIndex(paths);
   await writeIndex(paths, withManifest(index, reference, descriptor));
   await collectGarbage(paths);
   return { reference, digest: descriptor.digest, diffID: layer.diffID, warnings: layer.warnings };
-}
-
-async function writeBlob(paths: StorePaths, mediaType: string, document: OciConfig | OciManifest): Promise<OciDescriptor> {
-  const content = Buffer.from(JSON.stringify(document));
-  const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
-  await writeDurably(paths.blob(digest), content);
-  return { mediaType, digest, size: content.length };
 }

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { FSCONFIG, IOCTL, O, PR, RESOLVE, RLIMIT, S_IF, UTIME } from '../constants.js';
+import { CAPABILITIES, FSCONFIG, IOCTL, O, PR, RESOLVE, RLIMIT, S_IF, UTIME } from '../constants.js';
 import { AT_FDCWD, type Bytes, type Op } from '../op.js';
 import {
   AT_FLAGS,
@@ -32,12 +32,6 @@ export interface CallText {
 /** The number a slot's descriptor has when the op runs. */
 export type DescriptorOf = (slot: number) => number;
 
-/** linux/capability.h, in the order of their numbers. */
-const CAPABILITIES = (
-  'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW ' +
-  'IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD ' +
-  'LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE'
-).split(' ');
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
 const RESOURCES = new Map(Object.entries(RLIMIT).map(([name, number]) => [number, `RLIMIT_${name.toUpperCase()}`]));
 const FSCONFIG_NAMES = new Map(Object.entries(FSCONFIG).map(([name, number]) => [number as number, `FSCONFIG_${name}`]));
