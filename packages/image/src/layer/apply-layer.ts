@@ -9,7 +9,7 @@ import { ImageError } from '../image-error.js';
 import { printable } from '../tar/entry.js';
 import { TarReader } from '../tar/reader.js';
 import { jail } from './jail.js';
-import { LayerWriter } from './layer-writer.js';
+import { LayerWriter, type LowerLink, type Seeds } from './layer-writer.js';
 
 export interface ApplyOptions {
   readonly signal?: AbortSignal;
@@ -21,6 +21,13 @@ export interface ApplyOptions {
   readonly expectedSize?: number;
   /** Given every chunk of the blob that is to be kept (see {@link AppliedLayer.blob}); awaited. */
   readonly tee?: (chunk: Buffer) => Promise<void>;
+  /**
+   * The layer will lie on others: hard links to what it does not hold are noted, see
+   * {@link AppliedLayer.lowerLinks}. Else they are refused.
+   */
+  readonly stacked?: boolean;
+  /** What the directory holds already, of the layers below. */
+  readonly seeds?: Seeds;
 }
 
 /** What was unpacked. */
@@ -42,6 +49,8 @@ export interface AppliedLayer {
   readonly replaced: readonly string[];
   /** Directories with whiteouts in them. */
   readonly whiteoutDirectories: readonly string[];
+  /** Hard links that were not made: their targets are in the layers below, if anywhere. */
+  readonly lowerLinks: readonly LowerLink[];
   /** What could not be kept. */
   readonly warnings: readonly string[];
 }
@@ -70,9 +79,16 @@ const FRAMES_AHEAD = 2 << 20;
  */
 export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
   const singleId = process.geteuid?.() !== 0;
-  const writer = new LayerWriter({ singleId, maxEntries: options.maxEntries ?? MAX_ENTRIES });
+  const { maxEntries = MAX_ENTRIES, stacked = false, seeds } = options;
+  const writer = new LayerWriter({ singleId, maxEntries, stacked, ...(seeds ? { seeds } : {}) });
   const running = startInterpreter(
-    { stdio: ['ignore', 'ignore', 'inherit'], ...(options.signal ? { signal: options.signal } : {}) },
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      onReply: (reply) => {
+        if (reply.kind === 'ignored') writer.ignored(reply.index);
+      },
+      ...(options.signal ? { signal: options.signal } : {}),
+    },
     { op: () => undefined, isRelease: () => false, explain: (index, errno) => explainFailure(writer, index, errno) },
   );
   // An interpreter that fails while nobody awaits it is asked for its reason below.
@@ -152,6 +168,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
     opaque: writer.opaque,
     replaced: writer.replaced,
     whiteoutDirectories: writer.whiteoutDirectories,
+    lowerLinks: writer.lowerLinks,
     warnings,
   };
 }
@@ -174,7 +191,7 @@ function wrongSize(is: number, expected: number): ImageError {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'a link on its path, or the target of a hard link, leads to nothing in this layer',
+  ENOENT: 'a link on its path, or the target of a hard link, leads to nothing',
   ENOTDIR: 'a part of its path is not a directory',
   ELOOP: 'links on its path lead in a circle',
   ENAMETOOLONG: 'a part of its path is longer than 255 bytes',

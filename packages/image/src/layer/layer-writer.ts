@@ -34,6 +34,23 @@ export interface LayerWriterOptions {
   readonly singleId: boolean;
   /** Entries more than this are refused. */
   readonly maxEntries: number;
+  /** Hard links to what the layer does not hold are noted, and not refused. */
+  readonly stacked?: boolean;
+  /** What the directory holds of the layers below before the first entry. */
+  readonly seeds?: Seeds;
+}
+
+/** Parts of the layers below that a layer leans on. Names are as {@link LayerWriter.implied} gives them. */
+export interface Seeds {
+  readonly directories: readonly string[];
+  /** Everything else: links on the way to something, targets of hard links. */
+  readonly others: readonly string[];
+}
+
+/** A hard link whose target the layer does not hold. */
+export interface LowerLink {
+  readonly path: string;
+  readonly target: string;
 }
 
 /**
@@ -56,6 +73,10 @@ export class LayerWriter implements TarHandler {
   /** First op and name of the entries lately written, for errors. */
   readonly #starts = new Uint32Array(IN_FLIGHT);
   readonly #names: string[] = new Array(IN_FLIGHT).fill('');
+  /** Where those of them that are hard links lead. */
+  readonly #targets: string[] = new Array(IN_FLIGHT).fill('');
+  readonly #lowerLinks: LowerLink[] = [];
+  readonly #seeded: ReadonlySet<string>;
   #count = 0;
   #open: TarEntry | undefined;
   #lastParent = '';
@@ -65,6 +86,8 @@ export class LayerWriter implements TarHandler {
 
   constructor(options: LayerWriterOptions) {
     this.#options = options;
+    for (const name of options.seeds?.directories ?? []) this.#implied.add(latin1(name));
+    this.#seeded = new Set(options.seeds?.others.map(latin1));
   }
 
   /** Ops that come before the first entry. */
@@ -88,30 +111,47 @@ export class LayerWriter implements TarHandler {
 
   /** The entry that an op was for. */
   nameOf(index: number): string | undefined {
+    const slot = this.#slotOf(index);
+    return slot === undefined ? undefined : this.#names[slot];
+  }
+
+  #slotOf(index: number): number | undefined {
     const oldest = Math.max(0, this.#count - IN_FLIGHT);
-    for (let i = this.#count - 1; i >= oldest; i--) if ((this.#starts[i % IN_FLIGHT] as number) <= index) return this.#names[i % IN_FLIGHT];
+    for (let i = this.#count - 1; i >= oldest; i--) if ((this.#starts[i % IN_FLIGHT] as number) <= index) return i % IN_FLIGHT;
     return undefined;
+  }
+
+  /** An op failed as it was allowed to: a hard link to what this layer does not hold is noted. */
+  ignored(index: number): void {
+    const slot = this.#slotOf(index);
+    const target = slot === undefined ? '' : this.#targets[slot];
+    if (slot !== undefined && target) this.#lowerLinks.push({ path: utf8(entryPath(this.#names[slot] ?? '')), target: utf8(target) });
+  }
+
+  /** Hard links that could not be made, for their targets are in the layers below, if anywhere; as UTF-8. */
+  get lowerLinks(): readonly LowerLink[] {
+    return this.#lowerLinks;
   }
 
   /** Directories that the layer needs and does not list, as UTF-8. */
   get implied(): string[] {
-    return [...this.#implied].map((name) => Buffer.from(name, 'latin1').toString('utf8'));
+    return [...this.#implied].map(utf8);
   }
 
   /** Directories that hide what the layers below have in them, as UTF-8; complete after {@link finish}. */
   get opaque(): string[] {
-    return [...this.#opaques].map((name) => Buffer.from(name, 'latin1').toString('utf8'));
+    return [...this.#opaques].map(utf8);
   }
 
   /** Those of them that are new, and have no metadata of the layers below; complete after {@link finish}. */
   get replaced(): string[] {
-    return [...this.#replaced].map((name) => Buffer.from(name, 'latin1').toString('utf8'));
+    return [...this.#replaced].map(utf8);
   }
 
   /** Directories that hold whiteouts, as UTF-8. */
   get whiteoutDirectories(): string[] {
     const parents = new Set([...this.#whiteouts].map((name) => name.slice(0, Math.max(0, name.lastIndexOf('/')))));
-    return [...parents].filter(Boolean).map((name) => Buffer.from(name, 'latin1').toString('utf8'));
+    return [...parents].filter(Boolean).map(utf8);
   }
 
   /** What could not be kept, for the user to know. */
@@ -128,6 +168,7 @@ export class LayerWriter implements TarHandler {
     const slot = this.#count++ % IN_FLIGHT;
     this.#starts[slot] = this.#frames.index;
     this.#names[slot] = entry.name;
+    this.#targets[slot] = '';
     if (this.#count > this.#options.maxEntries)
       throw new ImageError({
         code: 'LAYER_TOO_MANY_ENTRIES',
@@ -224,8 +265,9 @@ export class LayerWriter implements TarHandler {
         this.#opaques.add(path);
         this.#replaced.add(path);
       } else {
-        // Something of this layer's own by that name hides what is below just as well.
-        this.#begin(OPCODES.mknodat.code, OPTIONAL, [EEXIST]);
+        // Something of this layer's own by that name hides what is below just as well; a seed is what is below.
+        if (this.#seeded.has(path)) this.#begin(OPCODES.mknodat.code, REPLACE);
+        else this.#begin(OPCODES.mknodat.code, OPTIONAL, [EEXIST]);
         this.#numbers(AT_FDCWD, S_IF.IFCHR, 0, 0);
         this.#frames.binary(path);
         this.#frames.end();
@@ -347,7 +389,9 @@ export class LayerWriter implements TarHandler {
     const target = entryPath(entry.linkname, entry.name);
     if (!target) throw this.#refuse(entry, 'LAYER_LINK_INVALID', 'is a hard link to nothing');
     if (target === path) return;
-    this.#begin(OPCODES.linkat.code, REPLACE);
+    if (this.#options.stacked) this.#begin(OPCODES.linkat.code, REPLACE | OPTIONAL, [ENOENT]);
+    else this.#begin(OPCODES.linkat.code, REPLACE);
+    this.#targets[(this.#count - 1) % IN_FLIGHT] = target;
     this.#numbers(AT_FDCWD, AT_FDCWD, 0);
     this.#frames.binary(target);
     this.#frames.binary(path);
@@ -446,4 +490,13 @@ export class LayerWriter implements TarHandler {
     this.#frames.string(value);
     this.#frames.end();
   }
+}
+
+/** Names are kept as their bytes; what leaves this file is text. */
+function utf8(name: string): string {
+  return Buffer.from(name, 'latin1').toString('utf8');
+}
+
+function latin1(name: string): string {
+  return Buffer.from(name, 'utf8').toString('latin1');
 }

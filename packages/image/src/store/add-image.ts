@@ -5,9 +5,11 @@ import { ImageError } from '../image-error.js';
 import { applyLayer, type LayerBlob } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
 import type { SourceImage, SourceLayer } from '../source/source-image.js';
+import { lastOfEach, stackLayers } from './chain.js';
 import { collectGarbage } from './collect-garbage.js';
 import { publishLayer } from './import-archive.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
+import type { NotedLayer } from './layer-stack.js';
 import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
 import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
@@ -79,6 +81,7 @@ export async function addImage(paths: StorePaths, image: SourceImage, references
       ),
     );
     if (outcomes.some(({ status }) => status === 'rejected')) throw options.signal?.aborted ? options.signal.reason : abort.signal.reason;
+    await stack(paths, image, staged);
     const digest = await publishImage(paths, image, references, staged);
     const all = [...staged.values()];
     return {
@@ -113,6 +116,7 @@ async function stageLayer(paths: StorePaths, layer: SourceLayer, options: AddOpt
   try {
     applied = await applyLayer(await layer.open(options.signal), temporary.tree, {
       ...(options.signal ? { signal: options.signal } : {}),
+      stacked: true,
       ...(expected ? { expectedSize: expected.size } : {}),
       onProgress: ({ bytes }) => options.onProgress?.({ diffID, state: 'unpacking', bytes, total: expected?.size }),
       tee: (chunk) => handle.writeFile(chunk),
@@ -138,6 +142,21 @@ function verify({ diffID, expected }: SourceLayer, { blob, diffID: is }: Awaited
       message: `the layer ${expected?.digest ?? diffID} contains ${is}, and the image promises ${diffID}`,
       hint,
     });
+}
+
+/** See that the layers go together, and make what their stack needs beside them: the first run finds it done. */
+async function stack(paths: StorePaths, image: SourceImage, staged: ReadonlyMap<string, StagedLayer>): Promise<void> {
+  const layers = lastOfEach(image.layers.map(({ diffID }) => diffID)).map((diffID): NotedLayer => {
+    const meta = readLayerMeta(paths.meta(diffID));
+    // Its lock is held.
+    if (!meta) throw new ImageError({ code: 'STORE_CORRUPT', message: `${paths.meta(diffID)} was removed`, hint: 'Bring the image in again.' });
+    return { diffID, path: paths.tree(diffID), lock: paths.meta(diffID), meta };
+  });
+  await stackLayers(paths, layers.toReversed(), async (diffID) => {
+    const beside = path.join(paths.layer(diffID), 'blob');
+    const { blob } = staged.get(diffID) as StagedLayer;
+    return (await sizeOf(beside)) === blob.size ? beside : paths.blob(blob.digest);
+  });
 }
 
 /** A layer's blob is with the others, or still with its layer. */

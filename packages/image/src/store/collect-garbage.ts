@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { tryLockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
-import { chainID } from './chain.js';
+import { chainID, lastOfEach } from './chain.js';
 import { readConfig, readManifest } from './open-image.js';
 import { readIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
@@ -34,6 +34,10 @@ export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
     const id = `sha256:${name}`;
     if (!chains.has(id)) await removeUnlessHeld(paths.chainMeta(id), paths.chain(id));
   }
+  for (const name of await readdir(paths.rebased).catch(none)) {
+    const directory = paths.rebasedLayer(`sha256:${name}`);
+    if (!chains.has(`sha256:${name}`)) await removeUnlessHeld(path.join(directory, 'meta.json'), directory);
+  }
   for (const name of await readdir(paths.blobs)) {
     const digest = `sha256:${name}`;
     if (blobs.has(digest)) continue;
@@ -48,6 +52,7 @@ function none(error: NodeJS.ErrnoException): string[] {
   throw error;
 }
 
+/** Chains and rebased layers go by the chainIDs of images' stacks, whole and from the bottom up to any layer. */
 function referredTo(paths: StorePaths): { blobs: Set<string>; layers: Set<string>; chains: Set<string> } | undefined {
   const blobs = new Set<string>();
   const layers = new Set<string>();
@@ -59,8 +64,8 @@ function referredTo(paths: StorePaths): { blobs: Set<string>; layers: Set<string
       for (const each of [manifest.config, ...manifest.layers]) blobs.add(each.digest);
       const diffIDs = readConfig(paths, manifest).rootfs.diff_ids;
       for (const diffID of diffIDs) layers.add(diffID);
-      // A layer that comes twice is stacked once, at its last place.
-      chains.add(chainID(diffIDs.filter((diffID, i) => diffIDs.lastIndexOf(diffID) === i)));
+      const stack = lastOfEach(diffIDs);
+      for (let i = 1; i <= stack.length; i++) chains.add(chainID(stack.slice(0, i)));
     }
   } catch (error) {
     if (error instanceof ImageError && error.code === 'STORE_CORRUPT') return undefined;

@@ -10,7 +10,7 @@ import { type AppliedLayer, type ApplyOptions, applyLayer } from '../layer/apply
 import type { Reference } from '../reference.js';
 import { collectGarbage } from './collect-garbage.js';
 import { publish, writeDurably } from './durable-file.js';
-import { bootId, isWhole, readLayerMeta, writeLayerMeta } from './layer-meta.js';
+import { bootId, isWhole, type LayerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import { MEDIA_TYPES, type OciConfig, type OciManifest } from './oci-schema.js';
 import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
@@ -124,9 +124,17 @@ export async function publishLayer(
     if (keepBlob) await rename(path.join(directory, 'blob'), path.join(target, 'blob'));
     return;
   }
-  await writeLayerMeta(path.join(directory, 'meta.json'), {
+  await writeLayerMeta(path.join(directory, 'meta.json'), layerMeta(applied.diffID, applied));
+  if (!keepBlob) await rm(path.join(directory, 'blob'), { force: true });
+  await removeTree(target);
+  await rename(directory, target);
+}
+
+/** What is to be known of a layer that was just unpacked. */
+export function layerMeta(diffID: string, applied: AppliedLayer): LayerMeta {
+  return {
     version: 1,
-    diffID: applied.diffID,
+    diffID,
     entries: applied.entries,
     size: applied.uncompressedSize,
     blob: applied.blob,
@@ -134,14 +142,12 @@ export async function publishLayer(
     opaque: [...applied.opaque],
     replaced: [...applied.replaced],
     whiteoutDirectories: [...applied.whiteoutDirectories],
+    lowerLinks: [...applied.lowerLinks],
     warnings: [...applied.warnings],
     bootId: bootId(),
     synced: false,
     unpackedAt: Date.now(),
-  });
-  if (!keepBlob) await rm(path.join(directory, 'blob'), { force: true });
-  await removeTree(target);
-  await rename(directory, target);
+  };
 }
 
 /** Write config and manifest, and let the name point to them. The index lock is held. */

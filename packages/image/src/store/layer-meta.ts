@@ -19,6 +19,10 @@ export interface LayerMeta {
   readonly replaced?: string[] | undefined;
   /** Directories with whiteouts in them. */
   readonly whiteoutDirectories?: string[] | undefined;
+  /** Hard links to what is in the layers below. */
+  readonly lowerLinks?: { readonly path: string; readonly target: string }[] | undefined;
+  /** In the notes of a chain: which layers of its stack stand in it as they were unpacked on those below; see rebase-layer.ts. */
+  readonly rebased?: string[] | undefined;
   readonly warnings: string[];
   /** The boot in which it was unpacked. Until `synced`, it is believed in this boot only. */
   readonly bootId: string;
@@ -37,6 +41,8 @@ const LayerMetaSchema: v.GenericSchema<unknown, LayerMeta> = v.object({
   opaque: v.optional(v.array(v.string())),
   replaced: v.optional(v.array(v.string())),
   whiteoutDirectories: v.optional(v.array(v.string())),
+  lowerLinks: v.optional(v.array(v.object({ path: v.string(), target: v.string() }))),
+  rebased: v.optional(v.array(v.string())),
   warnings: v.array(v.string()),
   bootId: v.string(),
   synced: v.boolean(),

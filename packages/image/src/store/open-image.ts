@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import type { Image, ImageConfig, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
 import { formatReference, type Reference } from '../reference.js';
-import { chainLayer, mayNeedChain, type NotedLayer } from './chain.js';
+import { lastOfEach, stackLayers } from './chain.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
+import type { NotedLayer } from './layer-stack.js';
 import { ConfigSchema, ManifestSchema, type OciConfig, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
 import type { StorePaths } from './store-paths.js';
 
@@ -20,22 +21,18 @@ export async function openImage(paths: StorePaths, reference: Reference, descrip
       hint: 'Remove the image (lamella rmi) and import it again.',
     });
   const layers: NotedLayer[] = [];
-  for (const [i, diffID] of diffIDs.entries()) {
+  const blobOf = (diffID: string): OciDescriptor => manifest.layers[diffIDs.indexOf(diffID)] as OciDescriptor;
+  for (const diffID of lastOfEach(diffIDs)) {
     let meta = readLayerMeta(paths.meta(diffID));
     if (!meta || !isWhole(meta)) {
       const { restoreLayer } = await import('./restore-layer.js');
-      // The schema and the length check above leave no hole.
-      await restoreLayer(paths, diffID, manifest.layers[i] as OciDescriptor);
+      await restoreLayer(paths, diffID, blobOf(diffID));
       meta = readLayerMeta(paths.meta(diffID));
     }
     if (!meta) throw damaged(paths.meta(diffID), 'was removed meanwhile', undefined);
-    // The same layer twice is once: overlayfs refuses the second, and it would change nothing.
-    const again = layers.findIndex((layer) => layer.diffID === diffID);
-    if (again >= 0) layers.splice(again, 1);
     layers.unshift({ diffID, path: paths.tree(diffID), lock: paths.meta(diffID), meta });
   }
-  const chain = mayNeedChain(layers) ? await chainLayer(paths, layers) : undefined;
-  const all = [...(chain ? [chain] : []), ...layers.map(({ meta: _, ...layer }) => layer)];
+  const all = await stackLayers(paths, layers, async (diffID) => paths.blob(blobOf(diffID).digest));
   return { reference, digest: descriptor.digest, layers: all, config: imageConfig(config) };
 }
 

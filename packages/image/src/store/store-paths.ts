@@ -31,6 +31,11 @@ export class StorePaths {
     return path.join(this.root, 'chains');
   }
 
+  /** Layers as they are on top of certain others; see rebase-layer.ts. */
+  get rebased(): string {
+    return path.join(this.root, 'rebased');
+  }
+
   get imports(): string {
     return path.join(this.root, 'imports');
   }
@@ -66,6 +71,11 @@ export class StorePaths {
 
   chainMeta(id: string): string {
     return path.join(this.chain(id), 'meta.json');
+  }
+
+  /** @param id the chainID of the stack that the layer is the topmost of */
+  rebasedLayer(id: string): string {
+    return path.join(this.rebased, id.slice('sha256:'.length));
   }
 
   lock(name: string): string {

@@ -1,0 +1,106 @@
+import { createReadStream } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import path from 'node:path';
+import { AT_FDCWD, lockFile, type Op, run } from '@lamella/syscall';
+import { ImageError } from '../image-error.js';
+import { applyLayer } from '../layer/apply-layer.js';
+import { printable } from '../tar/entry.js';
+import { rebasedLayer } from './chain.js';
+import { layerMeta } from './import-archive.js';
+import { writeLayerMeta } from './layer-meta.js';
+import { follow, hides, isOpaque, type NotedLayer, shown, statOf } from './layer-stack.js';
+import { makeDirectory } from './make-directory.js';
+import type { StorePaths } from './store-paths.js';
+import { removeTree, temporaryLayer } from './temporary-layer.js';
+
+/** What a layer leans on in the layers below it: other things by name and file on the host, and directories by name. */
+interface Leaning {
+  readonly others: ReadonlyMap<string, string>;
+  readonly directories: ReadonlySet<string>;
+}
+
+/**
+ * Whether a layer cannot be unpacked for itself as it would be on top of others, because
+ *
+ * - it has entries below what is a symbolic link in the layers below: Docker follows that link;
+ * - it has hard links to files that only the layers below have.
+ *
+ * @param layer as it was unpacked for itself
+ * @param below the layers it lies on, the topmost first
+ * @throws ImageError `LAYER_ENTRY_FAILED` when there is no such file there, either
+ */
+function leaning(layer: NotedLayer, below: readonly NotedLayer[]): Leaning | undefined {
+  const others = new Map<string, string>();
+  const directories = new Set<string>();
+  const along = (name: string): string => {
+    const way = follow(below, name);
+    if (!way.links.size) return way.to;
+    for (const [link, file] of way.links) {
+      others.set(link, file);
+      for (let parent = path.posix.dirname(link); parent !== '.'; parent = path.posix.dirname(parent)) directories.add(parent);
+    }
+    for (const directory of way.directories) directories.add(directory);
+    return way.to;
+  };
+  for (const name of layer.meta.implied) if (statOf(layer, name)?.isDirectory() && !isOpaque(layer, name) && !hides(layer, name)) along(name);
+  const made = new Set<string>();
+  for (const { path: name, target } of layer.meta.lowerLinks ?? []) {
+    // A link to a link that could not be made is made with it.
+    if (!made.has(target)) {
+      const slash = target.lastIndexOf('/');
+      const to = path.posix.join(along(target.slice(0, Math.max(0, slash))), target.slice(slash + 1));
+      const found = shown(below, to);
+      if (!found || found.stat.isDirectory())
+        throw new ImageError({
+          code: 'LAYER_ENTRY_FAILED',
+          message: `'${printable(name)}' cannot be unpacked: it is a hard link to '${printable(target)}', which is ${found ? 'a directory' : 'nowhere'} (${found ? 'EPERM' : 'ENOENT'})`,
+          hint: 'Nothing of the image was kept.',
+        });
+      others.set(to, found.file);
+      for (let parent = path.posix.dirname(to); parent !== '.'; parent = path.posix.dirname(parent)) directories.add(parent);
+    }
+    made.add(name);
+  }
+  return others.size ? { others, directories } : undefined;
+}
+
+/**
+ * A layer as it is on top of certain others, where that is not what it is for itself: unpacked
+ * again, into a directory that holds from the beginning what it leans on. Files are there as hard
+ * links to the layers below, so that nothing is copied, and a link to one of them is one with it.
+ *
+ * @param id the chainID of the stack of which it is the topmost
+ * @param blob path of its archive
+ * @returns undefined when the layer needs nothing of that
+ * @throws ImageError those of {@link applyLayer}
+ */
+export async function rebaseLayer(
+  paths: StorePaths,
+  layer: NotedLayer,
+  below: readonly NotedLayer[],
+  id: string,
+  blob: () => Promise<string>,
+): Promise<NotedLayer | undefined> {
+  const leans = leaning(layer, below);
+  if (!leans) return undefined;
+  await using _turn = await lockFile(paths.lock(`rebased-${id.slice(7, 9)}`));
+  const ready = rebasedLayer(paths, id);
+  if (ready) return ready;
+  await using temporary = await temporaryLayer(paths);
+  const directories = [...leans.directories].sort();
+  await run([
+    ...directories.map((name): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: path.join(temporary.tree, name), mode: 0o755 })),
+    ...[...leans.others].map(
+      ([name, file]): Op => ({ op: 'linkat', olddirfd: AT_FDCWD, oldpath: file, newdirfd: AT_FDCWD, newpath: path.join(temporary.tree, name), flags: 0 }),
+    ),
+  ]);
+  const source = createReadStream(await blob(), { highWaterMark: 256 * 1024 });
+  const applied = await applyLayer(source, temporary.tree, { seeds: { directories, others: [...leans.others.keys()] } });
+  if (applied.diffID !== layer.diffID)
+    throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${layer.diffID} contains ${applied.diffID}`, hint: 'Bring the image in again.' });
+  await writeLayerMeta(path.join(temporary.directory, 'meta.json'), layerMeta(id, applied));
+  makeDirectory(paths.rebased);
+  await removeTree(paths.rebasedLayer(id));
+  await rename(temporary.directory, paths.rebasedLayer(id));
+  return rebasedLayer(paths, id);
+}
