@@ -124,6 +124,9 @@ async function fromStore(spec: RunSpec, options: RunOptions, root: string): Prom
   return { trees: layers.map((layer) => layer.path), locks: layers.map((layer) => layer.lock), config };
 }
 
+/** What can only be a place, and no name. */
+const PLACE = /^(?:docker-archive:|oci-archive:|oci:|dir:|\.{0,2}\/|\.\.?$)/;
+
 async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify }: RunSpec, options: RunOptions): Promise<Image> {
   const fetch = async (): Promise<Image> => {
     await store.pull(image, {
@@ -133,10 +136,19 @@ async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify }: 
     });
     return store.resolve(image);
   };
+  const bring = (): Promise<Image | undefined> =>
+    store.bring(image, { ...(options.signal ? { signal: options.signal } : {}), ...(options.onPull ? { onProgress: options.onPull } : {}) });
+  if (PLACE.test(image)) {
+    const brought = await bring();
+    if (brought) return brought;
+  }
   if (pull === 'always') return fetch();
   try {
     return await store.resolve(image);
   } catch (error) {
+    // A path without a / or . at its beginning; what is in the store by that name comes first.
+    const brought = await bring();
+    if (brought) return brought;
     if (pull !== 'missing' || !(error instanceof ImageError) || error.code !== 'IMAGE_NOT_FOUND') throw error;
     try {
       return await fetch();

@@ -11,7 +11,10 @@ export interface Volume {
 
 /** What to run, and in what. */
 export interface RunSpec {
-  /** `NAME[:TAG]` in the store; in a workspace the name of `NAME.tar` or of the directory `NAME`. */
+  /**
+   * `NAME[:TAG]` in the store, or a place (see {@link ImageStore.bring}): a path, or `docker-archive:`,
+   * `oci-archive:`, `oci:` or `dir:` with one; in a workspace the name of `NAME.tar` or of the directory `NAME`.
+   */
   readonly image: string;
   /** Whether to fetch it from its registry: when it is missing (default of the command line), always, or never (default here). */
   readonly pull?: 'always' | 'missing' | 'never';

@@ -21,11 +21,12 @@ export interface Reference {
 
 /**
  * Read `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`; what is missing is `docker.io`, `library/` and `latest`,
- * as for Docker.
+ * as for Docker. `docker://` before it, as skopeo writes, says nothing new.
  *
  * @throws ImageError `REFERENCE_INVALID`
  */
-export function parseReference(text: string): Reference {
+export function parseReference(given: string): Reference {
+  const text = given.replace(/^docker:\/\//, '');
   const invalid = (why: string): ImageError =>
     new ImageError({
       code: 'REFERENCE_INVALID',

@@ -1,10 +1,8 @@
-import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { busyboxArchive, findProgram, type ScratchDirectory } from '@lamella-test/scratch';
+import { busyboxArchive, dockerDaemon, findProgram, type ScratchDirectory } from '@lamella-test/scratch';
 
 /** A peer that runs one container around `true` each time, or why it cannot be had here. */
 export type Peer = { readonly once: () => Promise<void> | void; readonly close: () => Promise<void> } | string;
@@ -50,23 +48,9 @@ export async function overlayAndRuntime(at: ScratchDirectory, name: string, laye
 
 /** `docker run`, by the daemon that is there, or one of our own for the while. */
 export async function dockerRun(at: ScratchDirectory): Promise<Peer> {
-  if (!findProgram('docker')) return 'docker is not installed';
-  let env = process.env;
-  let daemon: ChildProcess | undefined;
-  const answers = (): boolean => spawnSync('docker', ['version'], { env, stdio: 'ignore' }).status === 0;
-  if (!answers()) {
-    if (!findProgram('dockerd')) return 'there is no dockerd';
-    const [data, exec, pid] = ['docker-data', 'docker-exec', 'docker-pid'].map((name) => at.join(name)) as [string, string, string];
-    const socket = `unix://${at.join('docker.sock')}`;
-    env = { ...process.env, DOCKER_HOST: socket };
-    daemon = spawn('dockerd', ['--iptables=false', '--bridge=none', '--data-root', data, '--exec-root', exec, '-H', socket, '-p', pid], { stdio: 'ignore' });
-    for (let i = 0; i < 150 && !answers() && daemon.exitCode === null; i++) await sleep(100);
-  }
-  const close = async (): Promise<void> => {
-    if (!daemon || daemon.exitCode !== null) return;
-    daemon.kill('SIGTERM');
-    await once(daemon, 'exit');
-  };
+  const daemon = await dockerDaemon(at);
+  if (typeof daemon === 'string') return daemon;
+  const { env, close } = daemon;
   const loaded = spawnSync('docker', ['import', busyboxArchive(), 'lamella-bench'], { env, encoding: 'utf8' });
   if (loaded.status !== 0) {
     await close();

@@ -149,7 +149,8 @@ test('stacks of random layers look as umoci unpacks them', { timeout: 300_000 },
         const listed = new Set(stack.flatMap((members) => members.flatMap(({ type, name: each }) => (type === '5' ? [each] : []))));
         const lines = async (directory: string): Promise<string[]> => {
           const found = await describeTree(directory);
-          for (const [each, entry] of found) if (entry.type === 'directory' && (each === '.' || touched.has(each) || !listed.has(each))) found.set(each, { ...entry, mtime: '' });
+          for (const [each, entry] of found)
+            if (entry.type === 'directory' && (each === '.' || touched.has(each) || !listed.has(each))) found.set(each, { ...entry, mtime: '' });
           return treeLines(found);
         };
         expect(await lines(tree)).toEqual(await lines(at.join('bundle/rootfs')));

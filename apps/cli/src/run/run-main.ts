@@ -80,7 +80,8 @@ function pullBars({ flags, image }: RunCommandLine): { readonly show: (progress:
   const visible = process.stderr.isTTY === true && !flags.json;
   return {
     show({ diffID, ...rest }) {
-      if (!loading) {
+      // What is there already is nobody's wait.
+      if (!loading && rest.state === 'unpacking') {
         loading = true;
         if (!flags.json) process.stderr.write(`lamella: fetching ${image}\n`);
         if (visible)

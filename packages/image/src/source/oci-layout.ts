@@ -76,24 +76,53 @@ async function imageOf(files: MemberFiles, descriptor: OciDescriptor, platform: 
     at = choosePlatform(index.manifests, platform, files.where);
     content = await verified(files, at);
   }
-  const manifest: OciManifest = parseDocument(ManifestSchema, content.toString('utf8'), `${at.digest} in ${files.where}`);
-  const config = await verified(files, manifest.config);
+  return manifestImage(files, content, at, blobName);
+}
+
+/** The image of a manifest whose blobs lie by names made of their digests. */
+async function manifestImage(
+  files: MemberFiles,
+  content: Buffer,
+  { mediaType, digest }: Pick<OciDescriptor, 'mediaType' | 'digest'>,
+  blobName: (digest: string) => string,
+): Promise<Omit<SourceImage, 'names'>> {
+  const manifest: OciManifest = parseDocument(ManifestSchema, content.toString('utf8'), `${digest} in ${files.where}`);
+  const config = await verified(files, manifest.config, blobName);
   const { rootfs } = parseDocument(ConfigSchema, config.toString('utf8'), `${manifest.config.digest} in ${files.where}`);
   if (rootfs.diff_ids.length !== manifest.layers.length)
     throw new ImageError({
       code: 'SOURCE_INVALID',
-      message: `the manifest ${at.digest} has ${manifest.layers.length} layers, its config ${rootfs.diff_ids.length}`,
+      message: `the manifest ${digest} has ${manifest.layers.length} layers, its config ${rootfs.diff_ids.length}`,
       hint: 'The image is damaged.',
     });
   return {
     config,
-    manifest: { content, mediaType: manifest.mediaType ?? at.mediaType },
+    manifest: { content, mediaType: manifest.mediaType ?? mediaType },
     layers: manifest.layers.map((layer, i) => ({
       diffID: rootfs.diff_ids[i] ?? '',
       expected: { digest: layer.digest, size: layer.size },
       open: (signal) => files.open(blobName(layer.digest), signal),
     })),
   };
+}
+
+/**
+ * The image of a directory as `skopeo copy … dir:` writes it (containers-transports(5)): a manifest, and
+ * beside it the blobs by the digits of their digests.
+ *
+ * @throws ImageError those of {@link ociLayoutImages}
+ */
+export async function directoryImage(files: MemberFiles, platform: Platform): Promise<SourceImage> {
+  const digits = (digest: string): string => digest.slice(digest.indexOf(':') + 1);
+  let content = await files.read('manifest.json', DOCUMENT_MAX);
+  let at = { mediaType: '', digest: 'manifest.json' };
+  if (isIndex(at, content)) {
+    const { manifests } = parseDocument(IndexSchema, content.toString('utf8'), `manifest.json in ${files.where}`);
+    const chosen = choosePlatform(manifests, platform, files.where);
+    content = await verified(files, chosen, (digest) => `${digits(digest)}.manifest.json`);
+    at = chosen;
+  }
+  return { ...(await manifestImage(files, content, { ...at, mediaType: at.mediaType || MEDIA_TYPES.manifest[0] }, digits)), names: [] };
 }
 
 /** By its media type, or, for the careless, by what it has. */
@@ -107,9 +136,9 @@ function blobName(digest: string): string {
   return `blobs/${digest.replace(':', '/')}`;
 }
 
-async function verified(files: MemberFiles, { digest, size }: OciDescriptor): Promise<Buffer> {
-  const content = await files.read(blobName(digest), DOCUMENT_MAX);
-  verifyDigest(content, digest, `${blobName(digest)} in ${files.where}`, size);
+async function verified(files: MemberFiles, { digest, size }: OciDescriptor, name = blobName): Promise<Buffer> {
+  const content = await files.read(name(digest), DOCUMENT_MAX);
+  verifyDigest(content, digest, `${name(digest)} in ${files.where}`, size);
   return content;
 }
 

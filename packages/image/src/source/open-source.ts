@@ -8,7 +8,7 @@ import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
 import { dockerArchiveImages } from './docker-archive.js';
 import { directoryFiles, type MemberFiles, tarFiles } from './member-files.js';
-import { ociLayoutImages } from './oci-layout.js';
+import { directoryImage, ociLayoutImages } from './oci-layout.js';
 import type { Platform, SourceImage } from './source-image.js';
 
 /** An opened source. Disposing removes what was written to be able to read it. */
@@ -17,7 +17,7 @@ export interface OpenSource extends AsyncDisposable {
 }
 
 /** Where an image is, in skopeo's words. */
-type FileTransport = 'docker-archive' | 'oci-archive' | 'oci';
+type FileTransport = 'docker-archive' | 'oci-archive' | 'oci' | 'dir';
 
 export interface SourceLocation {
   /** Found out by looking when missing. */
@@ -28,7 +28,7 @@ export interface SourceLocation {
 
 /** Read `TRANSPORT:PATH[:NAME]`; undefined when no such transport is named. */
 export function parseLocation(text: string): SourceLocation | undefined {
-  const match = /^(docker-archive|oci-archive|oci):([^:]+)(?::(.+))?$/.exec(text);
+  const match = /^(docker-archive|oci-archive|oci|dir):([^:]+)(?::(.+))?$/.exec(text);
   if (!match?.[2]) return undefined;
   return { transport: match[1] as FileTransport, path: path.resolve(match[2]), ...(match[3] === undefined ? {} : { name: match[3] }) };
 }
@@ -85,12 +85,15 @@ export async function openSource(source: SourceLocation | Readable, scratch: str
 }
 
 async function imagesOf(files: MemberFiles, { transport, name }: SourceLocation, platform: Platform): Promise<SourceImage[]> {
-  const kind = transport ?? ((await files.has('oci-layout')) ? 'oci' : (await files.has('manifest.json')) ? 'docker-archive' : undefined);
+  const kind =
+    transport ??
+    ((await files.has('oci-layout')) ? 'oci' : (await files.has('manifest.json')) ? ((await files.has('version')) ? 'dir' : 'docker-archive') : undefined);
   if (kind === 'docker-archive') return dockerArchiveImages(files, name);
+  if (kind === 'dir') return [await directoryImage(files, platform)];
   if (kind !== undefined) return ociLayoutImages(files, name, platform);
   throw new ImageError({
     code: 'SOURCE_UNKNOWN',
-    message: `${files.where} is neither an OCI image layout nor what docker save writes`,
+    message: `${files.where} is neither an OCI image layout nor what docker save or skopeo's dir: writes`,
     hint: 'The tar of a root filesystem becomes an image by lamella import FILE NAME.',
   });
 }

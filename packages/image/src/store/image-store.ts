@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { Image, ImageSummary } from '../image.js';
@@ -7,6 +8,7 @@ import { formatReference, parseReference, type Reference, shortReference } from 
 import type { PushProgress } from '../registry/push.js';
 import type { RegistryOptions } from '../registry/registry-client.js';
 import type { SaveFormat } from '../sink/save-images.js';
+import type { SourceLocation } from '../source/open-source.js';
 import type { Platform } from '../source/source-image.js';
 import type { AddedImage, AddOptions } from './add-image.js';
 import type { StoreCheck } from './check-store.js';
@@ -85,20 +87,41 @@ export class ImageStore {
 
   /**
    * Bring in the images of an archive or layout: what `docker save`, `podman save`, skopeo or
-   * {@link save} wrote. Layers that are there are not unpacked again.
+   * {@link save} wrote. Layers that are there are not unpacked again. With a `name`, the tar of a root
+   * filesystem is taken, too, as {@link import} does.
    *
-   * @param source a path, `docker-archive:`, `oci-archive:` or `oci:` with a path (and `:NAME`), or bytes
+   * @param source a path, `docker-archive:`, `oci-archive:`, `oci:` or `dir:` with a path (and `:NAME`), or bytes
    * @param name for an image that has none of its own, or instead of it when there is only one
    * @throws ImageError; the names are what they were
    */
   async load(source: string | Readable, options: LoadOptions = {}): Promise<readonly AddedImage[]> {
-    const [{ openSource, parseLocation }, { addImage }, { hostPlatform }] = await Promise.all([
+    const { parseLocation } = await import('../source/open-source.js');
+    return this.#load(typeof source === 'string' ? (parseLocation(source) ?? { path: path.resolve(source) }) : source, options);
+  }
+
+  async #load(location: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
+    try {
+      return await this.#loadImages(location, options);
+    } catch (error) {
+      // By its shape: in a bundle, what is loaded late brings a class of its own.
+      if ((error as { code?: unknown }).code !== 'SOURCE_UNKNOWN' || options.name === undefined || !('path' in location) || location.transport) throw error;
+      const diffID = location.path;
+      const total = statSync(location.path).size;
+      const { reference, digest, reused, warnings } = await this.import(location.path, options.name, {
+        ...(options.signal ? { signal: options.signal } : {}),
+        onProgress: ({ bytes }) => options.onProgress?.({ diffID, state: 'unpacking', bytes, total }),
+      });
+      return [{ references: [reference], digest, layers: 1, unpacked: reused ? 0 : 1, warnings }];
+    }
+  }
+
+  async #loadImages(location: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
+    const [{ openSource }, { addImage }, { hostPlatform }] = await Promise.all([
       import('../source/open-source.js'),
       import('./add-image.js'),
       import('../source/platform.js'),
     ]);
     await createLayout(this.paths);
-    const location = typeof source === 'string' ? (parseLocation(source) ?? { path: path.resolve(source) }) : source;
     const scratch = path.join(this.paths.imports, `.load-${randomUUID()}`);
     await using opened = await openSource(location, scratch, options.platform ?? hostPlatform(), options.signal);
     const wanted = options.name === undefined ? undefined : parseReference(options.name);
@@ -116,6 +139,24 @@ export class ImageStore {
       added.push(await addImage(this.paths, image, references, options));
     }
     return added;
+  }
+
+  /**
+   * The image that lies at a place, unpacked: an archive or layout as {@link load} takes it, with one
+   * image in it, or the tar of a root filesystem as {@link import} does. It is kept under a name of
+   * its own, `localhost/NAME:PLACE`, and not unpacked again until it changes.
+   *
+   * @param source `docker-archive:`, `oci-archive:`, `oci:` or `dir:` with a path (and `:NAME`), or a path
+   * @returns undefined when the words are no place, but could be the name of an image
+   * @throws ImageError those of {@link load} and {@link import}
+   */
+  async bring(source: string, options: AddOptions = {}): Promise<Image | undefined> {
+    const { imagePlace } = await import('./bring-image.js');
+    const place = imagePlace(source);
+    if (!place) return undefined;
+    const { location, name } = place;
+    await this.#load(location, { ...options, name });
+    return this.resolve(name);
   }
 
   /**
