@@ -9,6 +9,7 @@ export interface HeldLock extends AsyncDisposable {
 }
 
 export interface LockOptions {
+  /** Ends the waiting; a lock that is held stays so. */
   readonly signal?: AbortSignal;
   /** Make the file (mode 0600) when it is missing. Default true; without it nothing is written. */
   readonly create?: boolean;
@@ -46,13 +47,21 @@ async function hold(path: string, operation: number, { signal, create = true }: 
     // The descriptor belongs to the monitor, which ends when told or when this process is gone.
     { op: 'clone', flags: 0, monitor: 0, program: [{ op: 'close', fd: 5 }, { op: 'wait' }] },
   ];
+  const waiting = new AbortController();
+  const giveUp = (): void => waiting.abort(signal?.reason);
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', giveUp, { once: true });
   const running = start(program, {
-    ...(signal ? { signal } : {}),
+    signal: waiting.signal,
     onReply: (reply) => {
       if (reply.kind === 'ok') acquired.resolve();
     },
   });
-  await Promise.race([acquired.promise, running.result]);
+  try {
+    await Promise.race([acquired.promise, running.result]);
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
+  }
   return {
     path,
     async [Symbol.asyncDispose](): Promise<void> {

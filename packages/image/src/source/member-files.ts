@@ -45,7 +45,8 @@ export function directoryFiles(directory: string): MemberFiles {
     },
     async read(name, limit) {
       await using handle = await openFile(name);
-      return bounded(directory, name, (await handle.stat()).size, limit, () => handle.readFile());
+      // Awaited: a rejection must not come while the handle is being closed.
+      return await bounded(directory, name, (await handle.stat()).size, limit, () => handle.readFile());
     },
     async open(name, signal) {
       return (await openFile(name)).createReadStream({ highWaterMark: CHUNK, ...(signal ? { signal } : {}) } as never);
@@ -89,7 +90,8 @@ export async function tarFiles(file: string): Promise<MemberFiles> {
     has: async (name) => find(name) !== undefined,
     async read(name, limit) {
       const member = need(name);
-      return bounded(file, name, member.size, limit, async () => (member.size ? Buffer.concat(await Array.fromAsync(stream(member))) : Buffer.alloc(0)));
+      // Awaited: a rejection must not come while the handle is being closed.
+      return await bounded(file, name, member.size, limit, async () => (member.size ? Buffer.concat(await Array.fromAsync(stream(member))) : Buffer.alloc(0)));
     },
     open: async (name, signal) => stream(need(name), signal),
   };

@@ -2,19 +2,19 @@ import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { type HeldLock, lockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
-import { applyLayer, type LayerBlob } from '../layer/apply-layer.js';
+import { type AppliedLayer, applyLayer, type LayerBlob } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
 import type { SourceImage, SourceLayer } from '../source/source-image.js';
 import { lastOfEach, stackLayers } from './chain.js';
 import { collectGarbage } from './collect-garbage.js';
-import { publishLayer } from './import-archive.js';
-import { isWhole, readLayerMeta } from './layer-meta.js';
+import { layerMeta } from './import-archive.js';
+import { isWhole, type LayerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
 import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
 import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
-import { sweepTemporary, temporaryLayer } from './temporary-layer.js';
+import { removeTree, sweepTemporary, temporaryLayer } from './temporary-layer.js';
 import { writeBlob } from './write-blob.js';
 
 export interface LayerProgress {
@@ -100,19 +100,18 @@ async function stageLayer(paths: StorePaths, layer: SourceLayer, options: AddOpt
   const { diffID, expected } = layer;
   const lock = { ...(options.signal ? { signal: options.signal } : {}) };
   await using _turn = await lockFile(paths.lock(`layer-${diffID.slice(7, 9)}`), lock);
-  const there = readLayerMeta(paths.meta(diffID));
-  if (there?.blob && isWhole(there) && (!expected || expected.digest === there.blob.digest) && (await hasBlob(paths, diffID, there.blob))) {
-    const hold = await lockFile(paths.meta(diffID), { create: false, shared: true });
-    // Somebody may have collected it before the lock was held.
-    if (readLayerMeta(paths.meta(diffID))) {
-      options.onProgress?.({ diffID, state: 'present', bytes: there.blob.size, total: there.blob.size });
-      return { blob: there.blob, warnings: there.warnings, unpacked: false, hold };
+  const there = await holdLayer(paths, diffID);
+  if (there) {
+    const { blob, warnings } = there.meta;
+    if (blob && (!expected || expected.digest === blob.digest) && (await hasBlob(paths, diffID, blob))) {
+      options.onProgress?.({ diffID, state: 'present', bytes: blob.size, total: blob.size });
+      return { blob, warnings, unpacked: false, hold: there.hold };
     }
-    await hold[Symbol.asyncDispose]();
+    await there.hold[Symbol.asyncDispose]();
   }
   await using temporary = await temporaryLayer(paths);
   const handle = await open(temporary.blob, 'wx', 0o644);
-  let applied: Awaited<ReturnType<typeof applyLayer>>;
+  let applied: AppliedLayer;
   try {
     applied = await applyLayer(await layer.open(options.signal), temporary.tree, {
       ...(options.signal ? { signal: options.signal } : {}),
@@ -126,13 +125,48 @@ async function stageLayer(paths: StorePaths, layer: SourceLayer, options: AddOpt
   } finally {
     await handle.close();
   }
-  await publishLayer(paths, temporary.directory, applied, { keepBlob: true });
-  const hold = await lockFile(paths.meta(diffID), { create: false, shared: true });
+  const hold = await stage(paths, temporary.directory, applied);
   options.onProgress?.({ diffID, state: 'done', bytes: applied.blob.size, total: applied.blob.size });
   return { blob: applied.blob, warnings: applied.warnings, unpacked: true, hold };
 }
 
-function verify({ diffID, expected }: SourceLayer, { blob, diffID: is }: Awaited<ReturnType<typeof applyLayer>>): void {
+/** Hold a layer that is in place and whole; undefined when there is none. */
+async function holdLayer(paths: StorePaths, diffID: string): Promise<{ readonly hold: HeldLock; readonly meta: LayerMeta } | undefined> {
+  const hold = await lockFile(paths.meta(diffID), { create: false, shared: true }).catch((error: { code?: string }) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (!hold) return undefined;
+  // Somebody may have collected it before the lock was held.
+  const meta = readLayerMeta(paths.meta(diffID));
+  if (meta && isWhole(meta)) return { hold, meta };
+  await hold[Symbol.asyncDispose]();
+  return undefined;
+}
+
+/** Put a finished layer in its place, with its blob beside it until an image refers to it, and held from the first moment. The layer's turn is ours. */
+async function stage(paths: StorePaths, directory: string, applied: AppliedLayer): Promise<HeldLock> {
+  const target = paths.layer(applied.diffID);
+  const there = await holdLayer(paths, applied.diffID);
+  if (there) {
+    // The same content in another compression: the tree may be mounted, and only the blob is news.
+    await rename(path.join(directory, 'blob'), path.join(target, 'blob'));
+    return there.hold;
+  }
+  const meta = path.join(directory, 'meta.json');
+  await writeLayerMeta(meta, layerMeta(applied.diffID, applied));
+  const hold = await lockFile(meta, { create: false, shared: true });
+  try {
+    await removeTree(target);
+    await rename(directory, target);
+  } catch (error) {
+    await hold[Symbol.asyncDispose]();
+    throw error;
+  }
+  return hold;
+}
+
+function verify({ diffID, expected }: SourceLayer, { blob, diffID: is }: AppliedLayer): void {
   const hint = 'It was damaged on its way, or somebody changed it: fetch it again.';
   if (expected && blob.digest !== expected.digest)
     throw new ImageError({ code: 'DIGEST_MISMATCH', message: `the layer ${expected.digest} came as ${blob.digest}`, hint });

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { tryLockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { chainID, lastOfEach } from './chain.js';
+import { readLayerMeta } from './layer-meta.js';
 import { readConfig, readManifest } from './open-image.js';
 import { readIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
@@ -27,8 +28,10 @@ export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
   for (const name of await readdir(paths.layers)) {
     const diffID = `sha256:${name}`;
     if (name.startsWith('.') || layers.has(diffID)) continue;
-    if (!(await removeLayer(paths, diffID))) continue;
-    removed.layers.push(diffID);
+    const blob = readLayerMeta(paths.meta(diffID))?.blob;
+    if (await removeUnlessHeld(paths.meta(diffID), paths.layer(diffID))) removed.layers.push(diffID);
+    // Who is making an image of it counts on finding its blob, too.
+    else if (blob) blobs.add(blob.digest);
   }
   for (const name of await readdir(paths.chains).catch(none)) {
     const id = `sha256:${name}`;
@@ -74,11 +77,7 @@ function referredTo(paths: StorePaths): { blobs: Set<string>; layers: Set<string
   return { blobs, layers, chains };
 }
 
-/** Remove a layer unless a container, or an image that is being made, holds it; false then. */
-async function removeLayer(paths: StorePaths, diffID: string): Promise<boolean> {
-  return removeUnlessHeld(paths.meta(diffID), paths.layer(diffID));
-}
-
+/** Remove a tree unless a container, or an image that is being made, holds it; false then. */
 async function removeUnlessHeld(meta: string, directory: string): Promise<boolean> {
   const lock = await tryLockFile(meta, { create: false }).catch((error: { code?: string }) => {
     if (error.code === 'ENOENT') return 'unfinished' as const;

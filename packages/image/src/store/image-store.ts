@@ -20,6 +20,7 @@ import type { RemovedImage } from './remove-image.js';
 import { createLayout, findManifest, readIndex, referenceOf, withManifest, writeIndex } from './store-index.js';
 import { StorePaths } from './store-paths.js';
 import type { StoreUsage } from './usage.js';
+import { writing } from './writing.js';
 
 export interface PullOptions extends AddOptions, RegistryOptions {
   /** Of an index; this machine's by default. */
@@ -63,9 +64,11 @@ export class ImageStore {
    */
   async import(source: string | Readable, name: string, options: ImportOptions = {}): Promise<ImportResult> {
     const reference = parseReference(name);
-    await createLayout(this.paths);
     const { importArchive } = await import('./import-archive.js');
-    return importArchive(this.paths, source, reference, options);
+    return writing(this.paths, async () => {
+      await createLayout(this.paths);
+      return await importArchive(this.paths, source, reference, options);
+    });
   }
 
   /**
@@ -101,7 +104,7 @@ export class ImageStore {
 
   async #load(location: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
     try {
-      return await this.#loadImages(location, options);
+      return await writing(this.paths, () => this.#loadImages(location, options));
     } catch (error) {
       // By its shape: in a bundle, what is loaded late brings a class of its own.
       if ((error as { code?: unknown }).code !== 'SOURCE_UNKNOWN' || options.name === undefined || !('path' in location) || location.transport) throw error;
@@ -168,8 +171,10 @@ export class ImageStore {
     const reference = parseReference(name);
     const [{ pullFrom }, { endpointsFor }] = await Promise.all([import('../registry/pull-from.js'), import('../registry/registries-conf.js')]);
     const endpoints = endpointsFor(reference);
-    await createLayout(this.paths);
-    return await pullFrom(this.paths, endpoints, reference, options);
+    return writing(this.paths, async () => {
+      await createLayout(this.paths);
+      return await pullFrom(this.paths, endpoints, reference, options);
+    });
   }
 
   /**
@@ -209,10 +214,12 @@ export class ImageStore {
   async tag(name: string, another: string): Promise<Reference> {
     const reference = parseReference(another);
     const { lockFile } = await import('@lamella/syscall');
-    await using _index = await lockFile(this.paths.lock('index'));
-    const { descriptor } = this.#find(name);
-    await writeIndex(this.paths, withManifest(readIndex(this.paths), reference, descriptor));
-    return reference;
+    return writing(this.paths, async () => {
+      await using _index = await lockFile(this.paths.lock('index'));
+      const { descriptor } = this.#find(name);
+      await writeIndex(this.paths, withManifest(readIndex(this.paths), reference, descriptor));
+      return reference;
+    });
   }
 
   /**
@@ -241,9 +248,11 @@ export class ImageStore {
   /** Remove blobs and layers that no image refers to: what an attempt left that did not succeed. */
   async prune(): Promise<{ readonly blobs: readonly string[]; readonly layers: readonly string[] }> {
     const [{ collectGarbage }, { lockFile }] = await Promise.all([import('./collect-garbage.js'), import('@lamella/syscall')]);
-    await createLayout(this.paths);
-    await using _index = await lockFile(this.paths.lock('index'));
-    return await collectGarbage(this.paths);
+    return writing(this.paths, async () => {
+      await createLayout(this.paths);
+      await using _index = await lockFile(this.paths.lock('index'));
+      return await collectGarbage(this.paths);
+    });
   }
 
   #missing(reference: Reference): ImageError {
@@ -278,7 +287,7 @@ export class ImageStore {
    */
   async remove(name: string): Promise<RemovedImage> {
     const { removeImage } = await import('./remove-image.js');
-    return removeImage(this.paths, parseReference(name));
+    return writing(this.paths, () => removeImage(this.paths, parseReference(name)));
   }
 
   /**

@@ -107,27 +107,14 @@ async function unpack(paths: StorePaths, source: Readable, reference: Reference,
   return { ...(await publishImage(paths, reference, layer)), reused: false };
 }
 
-/**
- * Make a finished layer visible; when there is one already, that stays. The index lock is held, or,
- * with `keepBlob`, the layer's own: then its blob stays beside it until an image refers to it.
- */
-export async function publishLayer(
-  paths: StorePaths,
-  directory: string,
-  applied: AppliedLayer,
-  { keepBlob = false }: { readonly keepBlob?: boolean } = {},
-): Promise<void> {
-  const target = paths.layer(applied.diffID);
+/** Make a finished layer visible; when there is one already, that stays. The index lock is held. */
+export async function publishLayer(paths: StorePaths, directory: string, applied: AppliedLayer): Promise<void> {
   const there = readLayerMeta(paths.meta(applied.diffID));
-  if (there && isWhole(there)) {
-    // The same content in another compression: the tree may be mounted, and only the blob is news.
-    if (keepBlob) await rename(path.join(directory, 'blob'), path.join(target, 'blob'));
-    return;
-  }
+  if (there && isWhole(there)) return;
   await writeLayerMeta(path.join(directory, 'meta.json'), layerMeta(applied.diffID, applied));
-  if (!keepBlob) await rm(path.join(directory, 'blob'), { force: true });
-  await removeTree(target);
-  await rename(directory, target);
+  await rm(path.join(directory, 'blob'), { force: true });
+  await removeTree(paths.layer(applied.diffID));
+  await rename(directory, paths.layer(applied.diffID));
 }
 
 /** What is to be known of a layer that was just unpacked. */

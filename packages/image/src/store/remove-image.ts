@@ -29,22 +29,20 @@ export async function removeImage(paths: StorePaths, reference: Reference): Prom
   if (!descriptor) throw missing();
   const manifests = index.manifests.filter((each) => each !== descriptor);
   const last = !manifests.some((each) => each.digest === descriptor.digest);
-  if (last && (await isMounted(paths, descriptor))) {
-    throw new ImageError({ code: 'IMAGE_IN_USE', message: `a container is running on '${shortReference(reference)}'`, hint: 'End it first.' });
-  }
+  if (last && (await isHeld(paths, descriptor, manifests)))
+    throw new ImageError({
+      code: 'IMAGE_IN_USE',
+      message: `a container is running on '${shortReference(reference)}', or it is just being brought in`,
+      hint: 'End the container first.',
+    });
   await writeIndex(paths, { ...index, manifests });
   return { reference, digest: descriptor.digest, ...(await collectGarbage(paths)) };
 }
 
-/** Whether a container holds a layer of the image. A damaged image has none that could be told. */
-async function isMounted(paths: StorePaths, descriptor: OciDescriptor): Promise<boolean> {
-  let diffIDs: readonly string[];
-  try {
-    diffIDs = readConfig(paths, readManifest(paths, descriptor)).rootfs.diff_ids;
-  } catch (error) {
-    if (error instanceof ImageError && error.code === 'STORE_CORRUPT') return false;
-    throw error;
-  }
+/** Whether somebody holds a layer that no other image has: those of others stay in any case. */
+async function isHeld(paths: StorePaths, descriptor: OciDescriptor, others: readonly OciDescriptor[]): Promise<boolean> {
+  const shared = new Set(others.flatMap((each) => diffIDsOf(paths, each)));
+  const diffIDs = diffIDsOf(paths, descriptor).filter((diffID) => !shared.has(diffID));
   for (const diffID of diffIDs) {
     const lock = await tryLockFile(paths.meta(diffID), { create: false }).catch((error: { code?: string }) => {
       if (error.code === 'ENOENT') return 'absent' as const;
@@ -54,4 +52,14 @@ async function isMounted(paths: StorePaths, descriptor: OciDescriptor): Promise<
     if (lock !== 'absent') await lock[Symbol.asyncDispose]();
   }
   return false;
+}
+
+/** A damaged image has none that could be told. */
+function diffIDsOf(paths: StorePaths, descriptor: OciDescriptor): readonly string[] {
+  try {
+    return readConfig(paths, readManifest(paths, descriptor)).rootfs.diff_ids;
+  } catch (error) {
+    if (error instanceof ImageError && error.code === 'STORE_CORRUPT') return [];
+    throw error;
+  }
 }

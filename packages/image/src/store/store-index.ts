@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { ImageError } from '../image-error.js';
 import { formatReference, parseReference, type Reference } from '../reference.js';
 import { writeDurably } from './durable-file.js';
 import { makeDirectory } from './make-directory.js';
@@ -10,19 +11,54 @@ import type { StorePaths } from './store-paths.js';
 export const REF_NAME = 'org.opencontainers.image.ref.name';
 const EMPTY: OciIndex = { schemaVersion: 2, manifests: [] };
 
+/** Of all that a store has on disk. One with a higher number was written by a Lamella that came later. */
+const VERSION = 1;
+
+/**
+ * Refuse a store that we could only damage.
+ *
+ * @throws ImageError `STORE_NEWER`, `STORE_CORRUPT`
+ */
+function checkVersion(paths: StorePaths): void {
+  let text: string;
+  try {
+    text = readFileSync(paths.version, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  const version = Number(text);
+  if (!Number.isSafeInteger(version) || version < 1)
+    throw new ImageError({
+      code: 'STORE_CORRUPT',
+      message: `${paths.version} does not hold a number`,
+      hint: `Write ${VERSION} into it if the store is of this Lamella.`,
+    });
+  if (version > VERSION)
+    throw new ImageError({
+      code: 'STORE_NEWER',
+      message: `the store ${paths.root} is of version ${version}, and this Lamella knows ${VERSION}`,
+      hint: 'Use the newer Lamella, or another store with --root.',
+    });
+}
+
 /** Make what is missing of the layout; nothing else is written. */
 export async function createLayout(paths: StorePaths): Promise<void> {
+  checkVersion(paths);
   for (const directory of [paths.root, paths.blobs, paths.layers, paths.imports, paths.locks]) makeDirectory(directory);
   const layout = `${paths.images}/oci-layout`;
   const there = await readFile(layout, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  if (!there) await writeDurably(layout, '{"imageLayoutVersion":"1.0.0"}\n');
+  if (there) return;
+  await writeDurably(paths.version, `${VERSION}\n`);
+  await writeDurably(layout, '{"imageLayoutVersion":"1.0.0"}\n');
 }
 
 /** The names and manifests of a store; empty when it does not exist. */
 export function readIndex(paths: StorePaths): OciIndex {
+  checkVersion(paths);
   let text: string;
   try {
     text = readFileSync(paths.index, 'utf8');

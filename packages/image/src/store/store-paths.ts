@@ -9,6 +9,11 @@ export class StorePaths {
     this.root = root;
   }
 
+  /** A number; see store-index.ts. */
+  get version(): string {
+    return path.join(this.root, 'version');
+  }
+
   /** The OCI image layout (image-spec, image-layout.md). */
   get images(): string {
     return path.join(this.root, 'images');
