@@ -79,7 +79,13 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       env: environment(spec, lowers.config, user, hostname),
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',
       namespaces,
-      mounts: [...DEFAULT_MOUNTS, ...files, ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })), ...(spec.volumes ?? []).map(bind)],
+      mounts: [
+        ...DEFAULT_MOUNTS,
+        ...files,
+        ...imageVolumes(lowers.config),
+        ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
+        ...(spec.volumes ?? []).map(bind),
+      ],
       hostname,
       user,
       ...optional(spec, 'umask', 'rlimits', 'capabilities', 'noNewPrivileges', 'readonlyRoot', 'init', 'terminal', 'input'),
@@ -155,6 +161,16 @@ function environment(spec: RunSpec, config: ImageConfig, user: User, hostname: s
     }),
   );
   return { PATH: DEFAULT_PATH, HOSTNAME: hostname, ...(spec.terminal ? { TERM: 'xterm' } : {}), HOME: user.home, ...image, ...spec.env };
+}
+
+/**
+ * What an image calls its volumes: with Docker they get a place beside the container, with us the
+ * container's own upper is one. Only a read-only root makes a difference: they stay writable.
+ */
+function imageVolumes({ volumes = [] }: ImageConfig): Mount[] {
+  const paths = new Set(volumes.map((each) => path.posix.resolve('/', each)));
+  paths.delete('/');
+  return [...paths].map((destination) => ({ type: 'own', destination }));
 }
 
 function bind(volume: Volume): Mount {

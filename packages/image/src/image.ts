@@ -27,6 +27,13 @@ export interface ImageConfig {
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
   readonly workingDir?: string;
+  /** Paths whose content is the container's own, writable whatever the root is. */
+  readonly volumes?: readonly string[];
+  /** How to ask its process to end: a signal's name or number. */
+  readonly stopSignal?: string;
+  /** `PORT/PROTOCOL` */
+  readonly exposedPorts?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** An image as `lamella images` lists it. */

@@ -123,6 +123,9 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
       case 'bind':
         ops.push(...bind(mount, context));
         break;
+      case 'own':
+        ops.push(...ontoItself(mount.destination, context));
+        break;
       case 'file':
         if (dev === undefined)
           throw new NamespaceError({
@@ -166,6 +169,24 @@ function memoryFile(mount: FileMount, dev: number, context: MountContext): Progr
     { op: 'open_tree', dirfd: dev, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
     ...attach(tree, mount.destination, false, context),
     { op: 'unlinkat', dirfd: dev, pathname: name, flags: 0 },
+    { op: 'close', fd: tree },
+  ];
+}
+
+function ontoItself(destination: string, { root, slots }: MountContext): Program {
+  const [target, tree] = [slots(), slots()];
+  return [
+    { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: target, pathname: destination },
+    { op: 'open_tree', dirfd: target, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH, out: tree },
+    {
+      op: 'move_mount',
+      from_dirfd: tree,
+      from_pathname: '',
+      to_dirfd: target,
+      to_pathname: '',
+      flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH,
+    },
+    { op: 'close', fd: target },
     { op: 'close', fd: tree },
   ];
 }

@@ -6,6 +6,8 @@ export type Mount =
   | { readonly type: 'proc' | 'sysfs' | 'mqueue'; readonly destination: string }
   /** A tmpfs with the standard device nodes and links (OCI runtime-spec, "Default Devices"). */
   | { readonly type: 'dev'; readonly destination: string }
+  /** A directory of the root itself, which stays writable when the root becomes read-only. */
+  | { readonly type: 'own'; readonly destination: string }
   /** A private devpts; a terminal of the container is opened in it. */
   | { readonly type: 'devpts'; readonly destination: string }
   | TmpfsMount

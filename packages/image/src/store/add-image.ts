@@ -8,7 +8,7 @@ import type { SourceImage, SourceLayer } from '../source/source-image.js';
 import { lastOfEach, stackLayers } from './chain.js';
 import { collectGarbage } from './collect-garbage.js';
 import { layerMeta } from './import-archive.js';
-import { isWhole, type LayerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
+import { isWhole, type LayerMeta, noteBlob, notedBlobs, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
 import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
 import { sizeOf } from './size-of.js';
@@ -102,8 +102,9 @@ async function stageLayer(paths: StorePaths, layer: SourceLayer, options: AddOpt
   await using _turn = await lockFile(paths.lock(`layer-${diffID.slice(7, 9)}`), lock);
   const there = await holdLayer(paths, diffID);
   if (there) {
-    const { blob, warnings } = there.meta;
-    if (blob && (!expected || expected.digest === blob.digest) && (await hasBlob(paths, diffID, blob))) {
+    const { warnings } = there.meta;
+    for (const blob of notedBlobs(paths.layer(diffID), there.meta)) {
+      if ((expected && expected.digest !== blob.digest) || !(await hasBlob(paths, diffID, blob))) continue;
       options.onProgress?.({ diffID, state: 'present', bytes: blob.size, total: blob.size });
       return { blob, warnings, unpacked: false, hold: there.hold };
     }
@@ -150,9 +151,11 @@ async function stage(paths: StorePaths, directory: string, applied: AppliedLayer
   const there = await holdLayer(paths, applied.diffID);
   if (there) {
     // The same content in another compression: the tree may be mounted, and only the blob is news.
-    await rename(path.join(directory, 'blob'), path.join(target, 'blob'));
+    await rename(path.join(directory, 'blob'), paths.stagedBlob(applied.diffID, applied.blob.digest));
+    await noteBlob(target, applied.blob);
     return there.hold;
   }
+  await rename(path.join(directory, 'blob'), path.join(directory, path.basename(paths.stagedBlob(applied.diffID, applied.blob.digest))));
   const meta = path.join(directory, 'meta.json');
   await writeLayerMeta(meta, layerMeta(applied.diffID, applied));
   const hold = await lockFile(meta, { create: false, shared: true });
@@ -187,15 +190,15 @@ async function stack(paths: StorePaths, image: SourceImage, staged: ReadonlyMap<
     return { diffID, path: paths.tree(diffID), lock: paths.meta(diffID), meta };
   });
   await stackLayers(paths, layers.toReversed(), async (diffID) => {
-    const beside = path.join(paths.layer(diffID), 'blob');
     const { blob } = staged.get(diffID) as StagedLayer;
+    const beside = paths.stagedBlob(diffID, blob.digest);
     return (await sizeOf(beside)) === blob.size ? beside : paths.blob(blob.digest);
   });
 }
 
 /** A layer's blob is with the others, or still with its layer. */
 async function hasBlob(paths: StorePaths, diffID: string, { digest, size }: LayerBlob): Promise<boolean> {
-  for (const file of [paths.blob(digest), path.join(paths.layer(diffID), 'blob')]) if ((await sizeOf(file)) === size) return true;
+  for (const file of [paths.blob(digest), paths.stagedBlob(diffID, digest)]) if ((await sizeOf(file)) === size) return true;
   return false;
 }
 
@@ -208,7 +211,7 @@ async function publishImage(
 ): Promise<string> {
   await using _index = await lockFile(paths.lock('index'));
   for (const [diffID, { blob }] of staged) {
-    const beside = path.join(paths.layer(diffID), 'blob');
+    const beside = paths.stagedBlob(diffID, blob.digest);
     if ((await sizeOf(paths.blob(blob.digest))) !== blob.size) await rename(beside, paths.blob(blob.digest));
   }
   const config = await writeBlob(paths, MEDIA_TYPES.config, image.config);

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { tryLockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { chainID, lastOfEach } from './chain.js';
-import { readLayerMeta } from './layer-meta.js';
+import { notedBlobs, readLayerMeta } from './layer-meta.js';
 import { readConfig, readManifest } from './open-image.js';
 import { readIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
@@ -28,10 +28,11 @@ export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
   for (const name of await readdir(paths.layers)) {
     const diffID = `sha256:${name}`;
     if (name.startsWith('.') || layers.has(diffID)) continue;
-    const blob = readLayerMeta(paths.meta(diffID))?.blob;
+    const meta = readLayerMeta(paths.meta(diffID));
+    const noted = meta ? notedBlobs(paths.layer(diffID), meta) : [];
     if (await removeUnlessHeld(paths.meta(diffID), paths.layer(diffID))) removed.layers.push(diffID);
     // Who is making an image of it counts on finding its blob, too.
-    else if (blob) blobs.add(blob.digest);
+    else for (const blob of noted) blobs.add(blob.digest);
   }
   for (const name of await readdir(paths.chains).catch(none)) {
     const id = `sha256:${name}`;

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import * as v from 'valibot';
 import { writeDurably } from './durable-file.js';
 
@@ -31,12 +32,20 @@ export interface LayerMeta {
   readonly unpackedAt: number;
 }
 
+export type NotedBlob = Exclude<LayerMeta['blob'], undefined>;
+
+const NotedBlobSchema: v.GenericSchema<unknown, NotedBlob> = v.object({
+  digest: v.string(),
+  size: v.number(),
+  compression: v.picklist(['none', 'gzip', 'zstd']),
+});
+
 const LayerMetaSchema: v.GenericSchema<unknown, LayerMeta> = v.object({
   version: v.literal(1),
   diffID: v.string(),
   entries: v.number(),
   size: v.number(),
-  blob: v.optional(v.object({ digest: v.string(), size: v.number(), compression: v.picklist(['none', 'gzip', 'zstd']) })),
+  blob: v.optional(NotedBlobSchema),
   implied: v.array(v.string()),
   opaque: v.optional(v.array(v.string())),
   replaced: v.optional(v.array(v.string())),
@@ -84,4 +93,23 @@ export function isWhole(meta: LayerMeta): boolean {
 
 export async function writeLayerMeta(file: string, meta: LayerMeta): Promise<void> {
   await writeDurably(file, `${JSON.stringify(meta)}\n`);
+}
+
+/**
+ * The notes about other blobs that a layer was unpacked from: the same content, compressed in another
+ * way. They are files of their own, for meta.json is a lock and must not be replaced.
+ */
+const NOTE = 'from-';
+
+/** Note that a layer was unpacked from another blob, too. */
+export async function noteBlob(layer: string, blob: NotedBlob): Promise<void> {
+  await writeDurably(path.join(layer, `${NOTE}${blob.digest.slice('sha256:'.length)}`), JSON.stringify(blob));
+}
+
+/** The blobs that a layer was unpacked from. @param layer its directory */
+export function notedBlobs(layer: string, meta: LayerMeta): NotedBlob[] {
+  const others = readdirSync(layer)
+    .filter((name) => name.startsWith(NOTE))
+    .map((name) => v.safeParse(v.pipe(v.string(), v.parseJson(), NotedBlobSchema), readFileSync(path.join(layer, name), 'utf8')));
+  return [...(meta.blob ? [meta.blob] : []), ...others.flatMap((each) => (each.success ? [each.output] : []))];
 }

@@ -62,6 +62,12 @@ interface OciProcessConfig {
   readonly Entrypoint?: readonly string[] | null | undefined;
   readonly Cmd?: readonly string[] | null | undefined;
   readonly WorkingDir?: string | undefined;
+  readonly StopSignal?: string | undefined;
+  /** The keys are paths. */
+  readonly Volumes?: Readonly<Record<string, unknown>> | null | undefined;
+  /** The keys are `PORT/PROTOCOL`. */
+  readonly ExposedPorts?: Readonly<Record<string, unknown>> | null | undefined;
+  readonly Labels?: Readonly<Record<string, string>> | null | undefined;
 }
 
 const Digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
@@ -92,7 +98,21 @@ export const ConfigSchema: v.GenericSchema<unknown, OciConfig> = v.looseObject({
   architecture: v.string(),
   os: v.string(),
   created: Text,
-  config: v.optional(v.nullable(v.looseObject({ User: Text, Env: Words, Entrypoint: Words, Cmd: Words, WorkingDir: Text }))),
+  config: v.optional(
+    v.nullable(
+      v.looseObject({
+        User: Text,
+        Env: Words,
+        Entrypoint: Words,
+        Cmd: Words,
+        WorkingDir: Text,
+        StopSignal: Text,
+        Volumes: v.optional(v.nullable(v.record(v.string(), v.unknown()))),
+        ExposedPorts: v.optional(v.nullable(v.record(v.string(), v.unknown()))),
+        Labels: v.optional(v.nullable(v.record(v.string(), v.string()))),
+      }),
+    ),
+  ),
   rootfs: v.looseObject({ type: v.literal('layers'), diff_ids: v.array(Digest) }),
   history: v.optional(v.array(v.looseObject({ created: Text, created_by: Text, comment: Text, empty_layer: v.optional(v.boolean()) }))),
 });

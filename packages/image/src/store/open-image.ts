@@ -43,6 +43,10 @@ function imageConfig({ config }: OciConfig): ImageConfig {
     cmd: config?.Cmd ?? [],
     ...(config?.User ? { user: config.User } : {}),
     ...(config?.WorkingDir ? { workingDir: config.WorkingDir } : {}),
+    ...(config?.Volumes ? { volumes: Object.keys(config.Volumes) } : {}),
+    ...(config?.StopSignal ? { stopSignal: config.StopSignal } : {}),
+    ...(config?.ExposedPorts ? { exposedPorts: Object.keys(config.ExposedPorts) } : {}),
+    ...(config?.Labels ? { labels: config.Labels } : {}),
   };
 }
 

@@ -66,6 +66,11 @@ export class StorePaths {
     return path.join(this.layer(diffID), 'meta.json');
   }
 
+  /** A layer's blob, until an image refers to it. */
+  stagedBlob(diffID: string, digest: string): string {
+    return path.join(this.layer(diffID), `blob-${digest.slice('sha256:'.length)}`);
+  }
+
   chain(id: string): string {
     return path.join(this.chains, id.slice('sha256:'.length));
   }

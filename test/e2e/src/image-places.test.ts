@@ -1,0 +1,76 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { busyboxArchive, findProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { ociLayout } from '@lamella-test/tree';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { cli } from './cli.js';
+
+let at: ScratchDirectory;
+let lamella: ReturnType<typeof cli>;
+beforeAll(() => {
+  at = scratch();
+  lamella = cli(at.join('store'));
+  ociLayout(at.join('layout'), [readFileSync(busyboxArchive())], { config: { Cmd: ['echo', 'from the image'], Volumes: { '/data/own': {}, '/tmp': {} } } });
+  execFileSync('cp', [busyboxArchive(), at.join('rootfs.tar')]);
+  execFileSync('gzip', ['-k', at.join('rootfs.tar')]);
+  expect(lamella(['load', at.join('layout'), 'named'])).toMatchObject({ status: 0 });
+  for (const format of ['docker-archive', 'oci-archive'])
+    expect(lamella(['save', 'named', '--format', format, '-o', at.join(`${format}.tar`)])).toMatchObject({ status: 0 });
+});
+afterAll(() => at[Symbol.asyncDispose]());
+beforeEach((context) => requiresRoot(context));
+
+test.for<[place: string, args: string[]]>([
+  ['./rootfs.tar', ['echo', 'from the image']],
+  ['rootfs.tar.gz', ['echo', 'from the image']],
+  ['docker-archive.tar', []],
+  ['oci-archive.tar', []],
+  ['layout', []],
+  ['docker-archive:docker-archive.tar', []],
+  ['docker-archive:docker-archive.tar:named', []],
+  ['oci-archive:oci-archive.tar', []],
+  ['oci:layout:latest', []],
+])('%s is run, and found unpacked the next time', ([place, args]) => {
+  for (const stderr of [expect.any(String), ''])
+    expect(lamella(['run', place, ...args], { cwd: at.path })).toEqual({ status: 0, stdout: 'from the image\n', stderr });
+});
+
+test('dir:, as skopeo writes it, is run', (context) => {
+  const skopeo = findProgram('skopeo') ?? skip(context, 'skopeo is not installed');
+  execFileSync(skopeo, ['copy', `oci:${at.join('layout')}:latest`, `dir:${at.join('directory')}`], { stdio: 'pipe' });
+  expect(lamella(['run', `dir:${at.join('directory')}`])).toMatchObject({ status: 0, stdout: 'from the image\n' });
+  expect(lamella(['run', at.join('directory')])).toMatchObject({ status: 0, stdout: 'from the image\n' });
+});
+
+test('a name comes before a file without a path, and what is no archive is none', () => {
+  writeFileSync(at.join('named'), 'not an archive');
+  mkdirSync(at.join('missing'));
+  expect(lamella(['run', 'named'], { cwd: at.path })).toMatchObject({ status: 0, stdout: 'from the image\n' });
+  expect(lamella(['run', '--pull', 'never', 'missing'], { cwd: at.path })).toMatchObject({
+    status: 125,
+    stderr: expect.stringContaining("no image 'missing'"),
+  });
+  expect(lamella(['run', './missing'], { cwd: at.path })).toMatchObject({ status: 125, stderr: expect.stringContaining('missing') });
+  expect(lamella(['run', './named'], { cwd: at.path })).toMatchObject({ status: 125, stderr: expect.stringContaining('named') });
+  expect(lamella(['run', './nothing'], { cwd: at.path })).toMatchObject({ status: 125, stderr: expect.stringContaining('ENOENT') });
+  expect(lamella(['run', 'docker-archive:docker-archive.tar:other'], { cwd: at.path })).toMatchObject({
+    status: 125,
+    stderr: expect.stringContaining("no image 'other'"),
+  });
+});
+
+test("a root filesystem's tar is loaded when it is given a name", () => {
+  expect(lamella(['load', at.join('rootfs.tar')])).toMatchObject({ status: 125, stderr: expect.stringContaining('lamella import') });
+  expect(lamella(['load', at.join('rootfs.tar'), 'plain:v1']).stdout).toMatch(/^plain:v1 sha256:/);
+  expect(lamella(['run', 'docker://plain:v1', 'echo', 'x'])).toEqual({ status: 0, stdout: 'x\n', stderr: '' });
+});
+
+test("an image's volumes are there, and writable in a read-only root", () => {
+  const script = 'touch /data/own/a /tmp/b && ls /data/own /tmp; touch /c; touch /data/d';
+  expect(lamella(['run', '--read-only', 'named', 'sh', '-c', script])).toEqual({
+    status: 1,
+    stdout: '/data/own:\na\n\n/tmp:\nb\n',
+    stderr: 'touch: /c: Read-only file system\ntouch: /data/d: Read-only file system\n',
+  });
+  expect(lamella(['run', 'named', 'ls', '/data/own', '/tmp'])).toEqual({ status: 0, stdout: '/data/own:\n\n/tmp:\n', stderr: '' });
+});
