@@ -20,7 +20,7 @@
 #define FRAME_HEADER 12
 #define MAX_NUMBERS 8
 #define MAX_STRINGS 4
-#define MAX_IGNORED 8
+#define MAX_IGNORED 16
 #define NULL_STRING 0xffffffffu
 
 enum {

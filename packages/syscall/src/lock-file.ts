@@ -1,7 +1,7 @@
 import { LOCK, O, PR } from './constants.js';
+import { takeLock } from './lock-keeper.js';
 import { AT_FDCWD, type Program } from './op.js';
 import { start } from './run.js';
-import { SyscallError } from './syscall-error.js';
 
 /** A lock between processes. Disposing lets go; so does the death of this process. */
 export interface HeldLock extends AsyncDisposable {
@@ -18,26 +18,23 @@ export interface LockOptions {
 }
 
 /**
- * Wait for, and hold, an flock(2) on a file (absolute path), which stays there afterwards. Node
- * has no flock, so a small process holds it.
+ * Wait for, and hold, an flock(2) on a file (absolute path), which stays there afterwards.
  *
  * @throws SyscallError when the file cannot be opened; the AbortSignal's reason
  */
 export async function lockFile(path: string, options: LockOptions = {}): Promise<HeldLock> {
-  return hold(path, options.shared ? LOCK.SH : LOCK.EX, options);
+  return (await tryLockFile(path, options)) ?? (await wait(path, options.shared ? LOCK.SH : LOCK.EX, options));
 }
 
 /** The same without waiting: undefined when somebody else holds it. */
-export async function tryLockFile(path: string, options: LockOptions = {}): Promise<HeldLock | undefined> {
-  try {
-    return await hold(path, (options.shared ? LOCK.SH : LOCK.EX) | LOCK.NB, options);
-  } catch (error) {
-    if (error instanceof SyscallError && error.syscall === 'flock' && error.code === 'EAGAIN') return undefined;
-    throw error;
-  }
+export async function tryLockFile(path: string, { signal, create = true, shared = false }: LockOptions = {}): Promise<HeldLock | undefined> {
+  signal?.throwIfAborted();
+  const lock = await takeLock(path, shared ? LOCK.SH : LOCK.EX, create);
+  return lock && { path, [Symbol.asyncDispose]: lock.release };
 }
 
-async function hold(path: string, operation: number, { signal, create = true }: LockOptions): Promise<HeldLock> {
+/** A process of its own waits, for it can do nothing else meanwhile. */
+async function wait(path: string, operation: number, { signal, create = true }: LockOptions): Promise<HeldLock> {
   const acquired = Promise.withResolvers<void>();
   const flags = (create ? O.RDWR | O.CREAT : O.RDONLY) | O.CLOEXEC;
   const program: Program = [

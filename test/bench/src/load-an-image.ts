@@ -1,45 +1,55 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ImageStore } from '@lamella/image';
-import { findProgram, mountsBelow, type ScratchDirectory } from '@lamella-test/scratch';
+import { dockerDaemon, findProgram, mountsBelow, type ScratchDirectory, startRegistry } from '@lamella-test/scratch';
 import { type Action, medians } from './measure.js';
 import type { Row, Skipped } from './row.js';
 
 const CACHE = path.join(import.meta.dirname, '../../../.lamella/bench');
 
-/** An image of several layers of real software, loaded into an empty store, against those who can do that, too. */
+/** An image of several layers of real software, loaded and pulled into an empty store, against those who can do that, too. */
 export async function loadAnImage(
   at: ScratchDirectory,
   { smoke, rounds, where }: { readonly smoke: boolean; readonly rounds: number; readonly where: 'tmpfs' | 'disk' },
 ): Promise<(Row | Skipped)[]> {
   const image = distributionImage(smoke ? 4e6 : 170e6);
   const size = `${(image.layers.reduce((sum, file) => sum + statSync(file).size, 0) / 1e6).toFixed(0)} MB in ${image.layers.length} layers`;
-  const what = `Load ${size}, ${where}`;
-  const store = at.join('store');
-  const ours: Action = () => new ImageStore(store).load(image.archive, { name: 'bench' });
-  const fresh = (name: string): string => {
-    const directory = at.join(name);
-    // podman leaves its storage bound onto itself.
-    for (const point of mountsBelow(directory).toReversed()) execFileSync('umount', ['-l', point]);
-    execFileSync('rm', ['-rf', directory]);
-    return directory;
-  };
-  const limits = where === 'tmpfs' ? { podman: 0.4, skopeo: 0.4, tar: 0.6 } : { podman: 0.8, skopeo: undefined, tar: undefined };
   const rows: (Row | Skipped)[] = [];
+  const store = at.join('store');
   const storage = ['--root', at.join('podman'), '--runroot', at.join('podman-run')];
-  const peers: readonly { name: string; limit: number | undefined; program: string; action: Action }[] = [
-    {
+  const ours: Record<string, Action> = { Load: () => new ImageStore(store).load(image.archive, { name: 'bench' }) };
+  const program = findProgram('docker-registry');
+  await using registry = program ? await startRegistry(program, at.join('registry')) : undefined;
+  if (registry) {
+    const name = `${registry.host}/bench:latest`;
+    const source = new ImageStore(store);
+    await source.load(image.archive, { name });
+    await source.push(name);
+    ours.Pull = () => new ImageStore(store).pull(name);
+  } else rows.push({ what: `Pull ${size}, ${where}`, reason: 'docker-registry is not installed' });
+
+  const limits = where === 'tmpfs' ? { podman: 0.4, skopeo: 0.4, tar: 0.6 } : { podman: 0.8, docker: 0.8 };
+  const docker = where === 'disk' ? await dockerDaemon(at) : 'not promised on tmpfs';
+  const dockerArchive = at.join('docker.tar');
+  if (typeof docker !== 'string') {
+    // It does not read OCI archives.
+    const source = new ImageStore(store);
+    await source.load(image.archive, { name: 'bench' });
+    await source.save(['bench'], createWriteStream(dockerArchive));
+  }
+  const peers: Readonly<Record<string, { readonly name: string; readonly action: Action }>> = {
+    podman: {
       name: '`podman load`',
-      limit: limits.podman,
-      program: 'podman',
       action: () => execFileSync('podman', [...storage, 'load', '-i', image.archive], { stdio: 'ignore' }),
     },
-    {
+    docker: {
+      name: '`docker load`',
+      action: () => execFileSync('docker', ['load', '-i', dockerArchive], { stdio: 'ignore', ...(typeof docker === 'string' ? {} : { env: docker.env }) }),
+    },
+    skopeo: {
       name: '`skopeo copy … containers-storage:`',
-      limit: limits.skopeo,
-      program: 'skopeo',
       action: () =>
         execFileSync(
           'skopeo',
@@ -47,35 +57,59 @@ export async function loadAnImage(
           { stdio: 'ignore' },
         ),
     },
-    {
+    tar: {
       name: '`tar -xzf`, layer after layer',
-      limit: limits.tar,
-      program: 'tar',
       action: () => {
         const target = at.join('tar');
         mkdirSync(target, { recursive: true });
         for (const layer of image.layers) execFileSync('tar', ['-xpzf', layer, '-C', target]);
       },
     },
-  ];
-  for (const { name, limit, program, action } of peers) {
-    if (limit === undefined) continue;
-    if (!findProgram(program)) {
-      rows.push({ what, reason: `${program} is not installed` });
-      continue;
+  };
+  const empty = (): void => {
+    for (const name of ['store', 'podman', 'podman-run', 'tar']) {
+      const directory = at.join(name);
+      // podman leaves its storage bound onto itself.
+      for (const point of mountsBelow(directory).toReversed()) execFileSync('umount', ['-l', point]);
+      execFileSync('rm', ['-rf', directory]);
     }
-    try {
-      const before = (): void => {
-        for (const each of ['store', 'podman', 'podman-run', 'tar']) fresh(each);
-      };
-      const times = await medians({ ours, peer: action }, { rounds, warmup: smoke ? 0 : 1, before });
-      rows.push({ what, ours: times.ours, against: name, theirs: times.peer, target: { atMost: limit }, unit: 'ms' });
-    } catch (error) {
-      rows.push({ what, reason: `${name} does not work here: ${(error as Error).message.split('\n')[0]}` });
+    if (typeof docker !== 'string') spawnSync('docker', ['system', 'prune', '--all', '--force'], { env: docker.env, stdio: 'ignore' });
+  };
+  try {
+    const able: Record<string, Action> = {};
+    for (const [key, limit] of Object.entries(limits)) {
+      const peer = peers[key];
+      if (!peer || limit === undefined) continue;
+      const reason = findProgram(key) ? (key === 'docker' && typeof docker === 'string' ? docker : await failure(peer.action)) : `${key} is not installed`;
+      if (reason === undefined) able[key] = peer.action;
+      else for (const what of Object.keys(ours)) rows.push({ what: `${what} ${size}, ${where}`, reason: `${peer.name}: ${reason}` });
     }
+    const times = await medians({ ...ours, ...able }, { rounds, warmup: smoke ? 0 : 1, before: empty });
+    for (const what of Object.keys(ours))
+      for (const key of Object.keys(able))
+        rows.push({
+          what: `${what} ${size}, ${where}`,
+          ours: times[what] ?? Number.NaN,
+          against: peers[key]?.name ?? key,
+          theirs: times[key] ?? Number.NaN,
+          target: { atMost: limits[key as keyof typeof limits] ?? 1 },
+          unit: 'ms',
+        });
+  } finally {
+    empty();
+    if (typeof docker !== 'string') await docker.close();
   }
-  for (const each of ['store', 'podman', 'podman-run', 'tar']) fresh(each);
   return rows;
+}
+
+/** Why a peer does not work here, if so. */
+async function failure(action: Action): Promise<string | undefined> {
+  try {
+    await action();
+    return undefined;
+  } catch (error) {
+    return `it does not work here: ${(error as Error).message.split('\n')[0]}`;
+  }
 }
 
 /** Layers of this machine's own software, as an OCI archive and one by one. */

@@ -6,10 +6,10 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { run } from '@lamella/engine';
 import { ImageStore } from '@lamella/image';
-import { busyboxArchive, findProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { busyboxArchive, findProgram, type Registry, requiresRoot, type ScratchDirectory, scratch, skip, startRegistry } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type FaultyProxy, faultyProxy, type Registry, startRegistry } from './registry.js';
+import { type FaultyProxy, faultyProxy } from './faulty-proxy.js';
 
 const CLI = path.join(path.dirname(createRequire(import.meta.url).resolve('lamella/package.json')), 'bin/lamella.cjs');
 const program = findProgram('docker-registry');

@@ -1,4 +1,5 @@
 export { busyboxArchive } from './busybox.js';
 export { mountsBelow, type ScratchDirectory, scratch } from './directory.js';
 export { type DockerDaemon, dockerDaemon } from './docker-daemon.js';
+export { type Registry, startRegistry } from './docker-registry.js';
 export { findProgram, requiresProgram, requiresRoot, skip } from './requires.js';

@@ -65,10 +65,11 @@ interface Member {
  * The files inside of a plain tar, found by reading its headers only; their content is read from
  * where it is, in any order and several at a time.
  *
+ * @param where what messages call it
  * @throws ImageError `TAR_*`
  */
-export async function tarFiles(file: string): Promise<MemberFiles> {
-  const members = await indexOf(file);
+export async function tarFiles(file: string, where: string = file): Promise<MemberFiles> {
+  const members = await indexOf(file, where);
   const find = (name: string): Member | undefined => {
     let wanted = name;
     for (let hops = 0; hops < 10; hops++) {
@@ -80,18 +81,18 @@ export async function tarFiles(file: string): Promise<MemberFiles> {
   };
   const need = (name: string): Member => {
     const member = find(name);
-    if (!member) throw missing(file, name);
+    if (!member) throw missing(where, name);
     return member;
   };
   const stream = ({ offset, size }: Member, signal?: AbortSignal): Readable =>
     createReadStream(file, { start: offset, end: offset + size - 1, highWaterMark: CHUNK, ...(signal ? { signal } : {}) });
   return {
-    where: file,
+    where,
     has: async (name) => find(name) !== undefined,
     async read(name, limit) {
       const member = need(name);
       // Awaited: a rejection must not come while the handle is being closed.
-      return await bounded(file, name, member.size, limit, async () => (member.size ? Buffer.concat(await Array.fromAsync(stream(member))) : Buffer.alloc(0)));
+      return await bounded(where, name, member.size, limit, async () => (member.size ? Buffer.concat(await Array.fromAsync(stream(member))) : Buffer.alloc(0)));
     },
     open: async (name, signal) => stream(need(name), signal),
   };
@@ -106,7 +107,7 @@ async function bounded(where: string, name: string, size: number, limit: number,
   });
 }
 
-async function indexOf(file: string): Promise<Map<string, Member>> {
+async function indexOf(file: string, where: string): Promise<Map<string, Member>> {
   const members = new Map<string, Member>();
   await using handle = await open(file, 'r');
   const { size: total } = await handle.stat();
@@ -119,13 +120,13 @@ async function indexOf(file: string): Promise<Map<string, Member>> {
     const data = at + BLOCK;
     const size = extension.has('size') ? paxInteger('size', extension.get('size') ?? '', header.name) : header.size;
     if (size < 0 || data + size > total)
-      throw new ImageError({ code: 'TAR_TRUNCATED', message: `${file} ends inside of '${header.name}'`, hint: 'The file is incomplete: fetch it again.' });
+      throw new ImageError({ code: 'TAR_TRUNCATED', message: `${where} ends inside of '${header.name}'`, hint: 'The file is incomplete: fetch it again.' });
     at = data + Math.ceil(size / BLOCK) * BLOCK;
     if ('xgLK'.includes(header.typeflag)) {
       if (size > 1 << 20)
         throw new ImageError({
           code: 'TAR_EXTENSION_TOO_LARGE',
-          message: `an extended header of ${size} bytes is in ${file}`,
+          message: `an extended header of ${size} bytes is in ${where}`,
           hint: 'It is made to do damage.',
         });
       const content = Buffer.alloc(size);
@@ -140,9 +141,9 @@ async function indexOf(file: string): Promise<Map<string, Member>> {
     extension.clear();
     if (members.size > MAX_MEMBERS)
       throw new ImageError({
-        code: 'TAR_TOO_MANY',
-        message: `${file} has more than ${MAX_MEMBERS} members`,
-        hint: 'An archive of an image has a few hundred.',
+        code: 'SOURCE_UNKNOWN',
+        message: `${where} is no archive of images: it has more than ${MAX_MEMBERS} members`,
+        hint: 'The tar of a root filesystem becomes an image by lamella import FILE NAME.',
       });
     if (header.typeflag === '0' || header.typeflag === '7') members.set(name, { offset: data, size });
     else if (header.typeflag === '1') members.set(name, { offset: 0, size: 0, link: normal(linkname) });

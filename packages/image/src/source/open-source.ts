@@ -48,6 +48,7 @@ export async function openSource(source: SourceLocation | Readable, scratch: str
   };
   try {
     const location = source instanceof Readable ? { path: scratch } : source;
+    const where = source instanceof Readable ? 'the stream' : source.path;
     if (source instanceof Readable) {
       temporary = true;
       await spool(source, scratch, signal);
@@ -69,7 +70,7 @@ export async function openSource(source: SourceLocation | Readable, scratch: str
       await rm(scratch, { force: true });
       file = plain;
     }
-    const images = await imagesOf(await tarFiles(file), { ...location, path: file }, platform);
+    const images = await imagesOf(await tarFiles(file, where), { ...location, path: file }, platform);
     return {
       images,
       async [Symbol.asyncDispose]() {

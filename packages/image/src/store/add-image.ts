@@ -41,7 +41,7 @@ export interface AddedImage {
 }
 
 /** As many layers at a time keep both an inflating and a writing core busy. */
-const AT_ONCE = 3;
+const AT_ONCE = 4;
 
 /** A layer that is in place, and kept there by a lock until the image refers to it. */
 interface StagedLayer {
