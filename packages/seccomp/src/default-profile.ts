@@ -1,0 +1,124 @@
+import type { Action, ArgumentCondition, RuleCondition, SeccompProfile, SyscallRule } from './profile.js';
+
+const EPERM = 1;
+const ENOSYS = 38;
+/** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET (clone(2)). */
+const NEW_NAMESPACES = 0x7e020000n;
+const AF_VSOCK = 40n;
+/** PER_LINUX, PER_LINUX32, UNAME26, both, and what asks for the current one (personality(2)). */
+const PERSONALITIES = [0n, 8n, 0x20000n, 0x20008n, 0xffffffffn];
+
+const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
+
+/** What any program may want of the kernel, by what it is about. */
+const ALLOWED: readonly string[] = [
+  // Files by descriptor and by name.
+  ...words(`
+    access chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2 fadvise64 fallocate
+    fchdir fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr file_getattr file_setattr flistxattr flock
+    fremovexattr fsetxattr fstat fstatfs fsync ftruncate futimesat getcwd getdents getdents64 getxattr getxattrat lchown
+    lgetxattr link linkat listxattr listxattrat llistxattr lremovexattr lseek lsetxattr lstat mkdir mkdirat mknod mknodat
+    name_to_handle_at newfstatat open openat openat2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead readlink
+    readlinkat readv removexattr removexattrat rename renameat renameat2 rmdir sendfile setxattr setxattrat splice stat
+    statfs statx symlink symlinkat sync sync_file_range syncfs tee truncate umask unlink unlinkat utime utimensat utimes write writev cachestat`),
+  // Waiting for things to happen.
+  ...words(`
+    epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2 epoll_wait epoll_wait_old eventfd eventfd2
+    fanotify_mark inotify_add_watch inotify_init inotify_init1 inotify_rm_watch io_cancel io_destroy io_getevents
+    io_pgetevents io_setup io_submit pipe pipe2 poll ppoll pselect6 select signalfd signalfd4 timerfd_create
+    timerfd_gettime timerfd_settime`),
+  // Memory.
+  ...words(`
+    brk madvise map_shadow_stack membarrier memfd_create memfd_secret mincore mlock mlock2 mlockall mmap mprotect mremap mseal
+    msync munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect process_mrelease remap_file_pages`),
+  // Processes and threads.
+  ...words(`
+    arch_prctl capget capset execve execveat exit exit_group fork futex futex_requeue futex_wait futex_waitv futex_wake
+    get_robust_list get_thread_area getegid geteuid getgid getgroups getpgid getpgrp getpid getppid getpriority getresgid
+    getresuid getrlimit getrusage getsid gettid getuid ioprio_get ioprio_set kill landlock_add_rule
+    landlock_create_ruleset landlock_restrict_self modify_ldt pause pidfd_open pidfd_send_signal prctl prlimit64
+    restart_syscall rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend
+    rt_sigtimedwait rt_tgsigqueueinfo sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr
+    sched_getparam sched_getscheduler sched_rr_get_interval sched_setaffinity sched_setattr sched_setparam
+    sched_setscheduler sched_yield seccomp set_robust_list set_thread_area set_tid_address setfsgid setfsuid setgid
+    setgroups setpgid setpriority setregid setresgid setresuid setreuid setrlimit setsid setuid sigaltstack tgkill tkill
+    uname vfork wait4 waitid getcpu sysinfo getrandom times ioctl`),
+  // Time.
+  ...words(`
+    adjtimex alarm clock_adjtime clock_getres clock_gettime clock_nanosleep getitimer gettimeofday nanosleep setitimer time
+    timer_create timer_delete timer_getoverrun timer_gettime timer_settime`),
+  // The network, and talk between processes.
+  ...words(`
+    accept accept4 bind connect getpeername getsockname getsockopt listen recvfrom recvmmsg recvmsg sendmmsg sendmsg sendto
+    setsockopt shutdown socketpair mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend mq_unlink msgctl msgget
+    msgrcv msgsnd semctl semget semop semtimedop shmat shmctl shmdt shmget`),
+];
+
+/** What belongs to a capability: with it allowed, without it refused as the kernel would refuse it. */
+const BY_CAPABILITY: Readonly<Record<string, readonly string[]>> = {
+  CAP_DAC_READ_SEARCH: words('open_by_handle_at'),
+  CAP_SYS_ADMIN: words(`
+    bpf clone3 fanotify_init fsconfig fsmount fsopen fspick listmount lookup_dcookie lsm_get_self_attr lsm_list_modules
+    lsm_set_self_attr mount mount_setattr move_mount open_tree open_tree_attr perf_event_open pivot_root quotactl
+    quotactl_fd setdomainname sethostname setns statmount syslog umount2 unshare`),
+  CAP_SYS_BOOT: words('kexec_file_load kexec_load reboot'),
+  CAP_SYS_CHROOT: words('chroot'),
+  CAP_SYS_MODULE: words('delete_module finit_module init_module'),
+  CAP_SYS_PACCT: words('acct'),
+  CAP_SYS_PTRACE: words('kcmp pidfd_getfd process_madvise'),
+  CAP_SYS_RAWIO: words('ioperm iopl'),
+  CAP_SYS_TIME: words('clock_settime settimeofday'),
+  CAP_SYS_TTY_CONFIG: words('vhangup'),
+  CAP_SYS_NICE: words('get_mempolicy mbind migrate_pages move_pages set_mempolicy set_mempolicy_home_node'),
+  CAP_SYSLOG: words('syslog'),
+  CAP_BPF: words('bpf'),
+  CAP_PERFMON: words('perf_event_open'),
+};
+
+/** Never: the kernel's keys know nothing of containers; the others are large, and holes were found in them. */
+const REFUSED: readonly string[] = words(
+  'add_key keyctl request_key userfaultfd vmsplice io_uring_enter io_uring_register io_uring_setup swapoff swapon uselib ustat sysfs',
+);
+
+const rule = (
+  names: readonly string[],
+  action: Action,
+  more: { errnoRet?: number; args?: readonly ArgumentCondition[]; includes?: RuleCondition; excludes?: RuleCondition } = {},
+): SyscallRule => ({ names, action, ...more });
+
+/** Capabilities that allow a call beside the one it is listed under. */
+function ownersOf(name: string): string[] {
+  return Object.entries(BY_CAPABILITY).flatMap(([capability, names]) => (names.includes(name) ? [capability] : []));
+}
+
+/**
+ * What a container may ask of the kernel unless told otherwise: a list of what is allowed, as Docker
+ * and podman have one. What is known and refused gives EPERM, as without the capability; what nobody
+ * knew yet gives ENOSYS, so that programs try another way. New namespaces cannot be made without
+ * CAP_SYS_ADMIN, nor `clone3` be called, whose flags no filter can see.
+ */
+export const DEFAULT_PROFILE: SeccompProfile = {
+  defaultAction: 'SCMP_ACT_ERRNO',
+  defaultErrnoRet: ENOSYS,
+  syscalls: [
+    rule(ALLOWED, 'SCMP_ACT_ALLOW'),
+    rule(['socket'], 'SCMP_ACT_ALLOW', { args: [{ index: 0, value: AF_VSOCK, op: 'SCMP_CMP_NE' }] }),
+    rule(['socket'], 'SCMP_ACT_ERRNO', { errnoRet: EPERM }),
+    ...PERSONALITIES.map((value) => rule(['personality'], 'SCMP_ACT_ALLOW', { args: [{ index: 0, value, op: 'SCMP_CMP_EQ' }] })),
+    rule(['personality'], 'SCMP_ACT_ERRNO', { errnoRet: EPERM }),
+    // Before, a tracer could change a call after the filter had seen it.
+    rule(words('process_vm_readv process_vm_writev ptrace'), 'SCMP_ACT_ALLOW', { includes: { minKernel: '4.8' } }),
+    rule(['clone'], 'SCMP_ACT_ALLOW', {
+      args: [{ index: 0, value: NEW_NAMESPACES, valueTwo: 0n, op: 'SCMP_CMP_MASKED_EQ' }],
+      excludes: { caps: ['CAP_SYS_ADMIN'] },
+    }),
+    rule(['clone'], 'SCMP_ACT_ALLOW', { includes: { caps: ['CAP_SYS_ADMIN'] } }),
+    rule(['clone'], 'SCMP_ACT_ERRNO', { errnoRet: EPERM, excludes: { caps: ['CAP_SYS_ADMIN'] } }),
+    ...Object.entries(BY_CAPABILITY).flatMap(([capability, names]) => [
+      rule(names, 'SCMP_ACT_ALLOW', { includes: { caps: [capability] } }),
+      // clone3 stays unknown, and the libraries fall back to clone.
+      ...names.filter((name) => name !== 'clone3').map((name) => rule([name], 'SCMP_ACT_ERRNO', { errnoRet: EPERM, excludes: { caps: ownersOf(name) } })),
+    ]),
+    rule(REFUSED, 'SCMP_ACT_ERRNO', { errnoRet: EPERM }),
+  ],
+};

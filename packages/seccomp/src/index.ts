@@ -1,0 +1,15 @@
+export { ARCHITECTURES, type Architecture, type ArchitectureName } from './architecture.js';
+export { type CompileOptions, compileProfile, type SeccompFilter, VERDICTS } from './compile.js';
+export { DEFAULT_PROFILE } from './default-profile.js';
+export { evaluate, type SyscallData } from './evaluate.js';
+export {
+  type Action,
+  type ArgumentCondition,
+  checkProfile,
+  type Operator,
+  parseProfile,
+  type RuleCondition,
+  type SeccompProfile,
+  type SyscallRule,
+} from './profile.js';
+export { SeccompError } from './seccomp-error.js';
