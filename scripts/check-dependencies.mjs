@@ -1,16 +1,16 @@
 #!/usr/bin/env node
 /**
- * Dependencies point one way: cli -> engine -> {image, overlay, namespace, cleanup, seccomp} -> syscall. The
+ * Dependencies point one way: cli -> engine -> {image, overlay, namespace, cleanup, seccomp, cgroup} -> syscall. The
  * packages in the braces do not know each other, and nobody reaches behind another's index.
  */
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 const root = path.join(import.meta.dirname, '..');
-const LEVEL = { syscall: 0, image: 1, overlay: 1, namespace: 1, cleanup: 1, seccomp: 1, engine: 2 };
+const LEVEL = { syscall: 0, image: 1, overlay: 1, namespace: 1, cleanup: 1, seccomp: 1, cgroup: 1, engine: 2 };
 const CLI_LEVEL = 3;
 /** Named entries beside a package's index. */
-const ENTRIES = new Set(['@lamella/overlay/contract']);
+const ENTRIES = new Set(['@lamella/overlay/contract', '@lamella/seccomp/default-filter']);
 const problems = [];
 
 for (const file of globSync(['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts'], { cwd: root })) {

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 const absolute = v.pipe(v.string(), v.startsWith('/'));
 
 const ClaimSchema = v.variant('kind', [
-  /** A directory that is about to be made: it is ours as long as nothing is in it. */
+  /** A directory that is about to be made: it is ours as long as nothing is in it. A cgroup is one, too. */
   v.object({ kind: v.literal('empty'), path: absolute }),
   /** A directory and all in it. */
   v.object({ kind: v.literal('directory'), path: absolute }),

@@ -1,9 +1,11 @@
 import type { Readable, Writable } from 'node:stream';
+import { wasOomKilled } from '@lamella/cgroup';
 import { sweep } from '@lamella/cleanup';
 import { type Image, ImageError, ImageStore, type LayerProgress } from '@lamella/image';
 import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import type { Program } from '@lamella/syscall';
+import { confinement } from './confinement.js';
 import { defaultRoot } from './default-root.js';
 import { explainFailure } from './explain-failure.js';
 import { type Lowers, type Plan, plan, prepareRoot } from './plan.js';
@@ -13,6 +15,8 @@ import type { UnpackOptions } from './workspace.js';
 /** How a container ended. */
 export interface RunResult extends ProcessResult {
   readonly id: string;
+  /** Whether the kernel killed a process of it because its memory had run out. */
+  readonly oomKilled: boolean;
   /** Absolute path of the kept upper directory. */
   readonly kept: string | undefined;
 }
@@ -55,13 +59,16 @@ export async function createContainer(spec: RunSpec, options: RunOptions = {}): 
   prepareRoot(root);
   await sweep(`${root}/containers`);
   const decided = await decide(spec, options, root);
-  const running = launch(decided.program, decided.args, options);
+  let events = '';
+  const running = launch(decided.program, decided.args, options, (data) => {
+    events += data.toString('latin1');
+  });
   const { stack, id } = decided;
   const upper = stack.upperdir ?? '';
 
   const finish = async (): Promise<RunResult> => {
     try {
-      return { ...(await running.result), id, kept: spec.keep ? upper : undefined };
+      return { ...(await running.result), id, oomKilled: wasOomKilled(events), kept: spec.keep ? upper : undefined };
     } catch (error) {
       throw await explainFailure(error, decided, spec.workspace);
     }
@@ -111,11 +118,12 @@ export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promi
 }
 
 async function decide(spec: RunSpec, options: RunOptions, root: string): Promise<Plan> {
+  const confined = await confinement(spec);
   const lowers = spec.workspace === undefined ? await fromStore(spec, options, root) : await fromWorkspace(spec.workspace, spec.image, options);
   // Only stacks with more option text than a page need to know.
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
-  return plan(spec, root, lowers, { lowerdirPlus });
+  return plan(spec, root, lowers, { lowerdirPlus }, confined);
 }
 
 async function fromStore(spec: RunSpec, options: RunOptions, root: string): Promise<Lowers> {

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { diagnose, OverlayError } from '@lamella/overlay';
 import { SyscallError } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
@@ -21,6 +22,12 @@ export async function explainFailure(error: unknown, { id, directory, stack }: P
       : make('WORKSPACE_OCCUPIED', `another run uses the workspace ${workspace}`, 'Wait for its end.');
   if (op.op === 'openat' && code === 'ENOENT' && String(op.pathname).endsWith('/meta.json'))
     return make('IMAGE_IN_REMOVAL', 'the image has just been removed', 'Import it again.');
+  if (op.op === 'write_file' && String(op.pathname).startsWith('/sys/fs/cgroup/'))
+    return make(
+      'LIMIT_REFUSED',
+      `the limit ${path.basename(String(op.pathname))} cannot be set to ${String(op.data)}: ${code}`,
+      code === 'EBUSY' ? 'The cgroup that it would be set below has processes in it; run from outside of a container.' : 'The kernel refuses that value here.',
+    );
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return make('NO_SPACE', `no space is left for the container: ${error.message}`, 'Free some, or choose another --root.');
   const found = await diagnose(error, stack);

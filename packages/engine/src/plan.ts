@@ -1,11 +1,13 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { canLimitByDefault, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, directoryOf, keptOf, reclaim, release, releaseContainer } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
 import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, type Mount, type User } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayMount } from '@lamella/overlay';
 import { AT_FDCWD, LOCK, MS, O, type Op, type Program, slotAllocator } from '@lamella/syscall';
+import { type Confinement, devicesOf } from './confinement.js';
 import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
 import type { RunSpec, Volume } from './run-spec.js';
@@ -38,7 +40,7 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
  *
  * @throws EngineError `NAME_INVALID`, `VOLUME_INVALID`, `NO_COMMAND`; NamespaceError
  */
-export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { readonly lowerdirPlus: boolean }): Plan {
+export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { readonly lowerdirPlus: boolean }, confined: Confinement): Plan {
   const id = spec.name ?? randomId();
   if (!NAME.test(id))
     throw new EngineError({
@@ -69,6 +71,8 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const onHost = spec.workspace !== undefined && isRoot;
   const files = containerFiles(hostname, network);
 
+  const resources = resourcesOf(spec);
+  const group = resources && planCgroup(resources, { name: `${id}-${createHash('sha256').update(root).digest('hex').slice(0, 8)}` }, slots);
   const namespaces = { ...defaultNamespaces(), net: network === 'none' };
   const container = enter(
     {
@@ -80,7 +84,8 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',
       namespaces,
       mounts: [
-        ...DEFAULT_MOUNTS,
+        ...defaultMounts(spec),
+        ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : []),
         ...files,
         ...imageVolumes(lowers.config),
         ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
@@ -88,7 +93,9 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       ],
       hostname,
       user,
-      ...optional(spec, 'umask', 'rlimits', 'capabilities', 'noNewPrivileges', 'readonlyRoot', 'init', 'terminal', 'input'),
+      ...(group ? { cgroup: group } : {}),
+      ...confined,
+      ...optional(spec, 'umask', 'rlimits', 'readonlyRoot', 'init', 'terminal', 'input', 'oomScoreAdj'),
     },
     slots,
   );
@@ -102,12 +109,17 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       { op: 'flock', fd: slot, operation: LOCK.SH | LOCK.NB },
     ];
   });
-  const claims = claimsOf(spec, stack, onHost);
+  const groups = (group?.directories ?? []).map((each): Claim => ({ kind: 'empty', path: each }));
+  const claims = [...claimsOf(spec, stack, onHost), ...groups];
   const empties = directories.map((each): Claim => ({ kind: 'empty', path: each }));
   const keep: Op[] = spec.keep
     ? [{ op: 'write_file', dirfd: AT_FDCWD, pathname: keptOf(record), flags: O.WRONLY | O.CREAT | O.CLOEXEC, mode: 0o600, data: `${args.join(' ')}\n` }]
     : [];
-  const onExit: Op = { op: 'on_exit', program: spec.keep ? releaseKeeping(stack, claims, directory) : releaseContainer(record, claims) };
+  const onExit: Op = {
+    op: 'on_exit',
+    program: [...(group?.events ?? []), ...(spec.keep ? releaseKeeping(stack, claims, directory) : releaseContainer(record, claims))],
+  };
+  const limit = group?.create ?? [];
   // The caller's umask must not decide who may enter the container's root.
   const umask: Op = { op: 'umask', mask: 0o022 };
   const program: Program = spec.workspace
@@ -121,10 +133,11 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         ...reclaim(record, claims, slots),
         onExit,
         ...keep,
+        ...limit,
         ...(onHost ? mount : []),
         ...container,
       ]
-    : [umask, ...claim(record, claims, slots), onExit, ...held, ...keep, ...make, ...container];
+    : [umask, ...claim(record, claims, slots), onExit, ...held, ...limit, ...keep, ...make, ...container];
   return { id, args, program, stack, directory };
 }
 
@@ -161,6 +174,25 @@ function environment(spec: RunSpec, config: ImageConfig, user: User, hostname: s
     }),
   );
   return { PATH: DEFAULT_PATH, HOSTNAME: hostname, ...(spec.terminal ? { TERM: 'xterm' } : {}), HOME: user.home, ...image, ...spec.env };
+}
+
+/** As many as podman allows: no program needs more, and a fork bomb stops there. */
+const PIDS_LIMIT = 2048;
+
+function resourcesOf({ resources }: RunSpec): Resources | undefined {
+  if (resources && Object.values(resources).some((value) => value !== undefined))
+    return { ...(canLimitByDefault() ? { pidsLimit: PIDS_LIMIT } : {}), ...resources };
+  return canLimitByDefault() ? { pidsLimit: PIDS_LIMIT } : undefined;
+}
+
+/** The mounts that every container gets, with what was asked for of them. */
+function defaultMounts(spec: RunSpec): Mount[] {
+  const devices = devicesOf(spec);
+  return DEFAULT_MOUNTS.map((mount) => {
+    if (mount.type === 'dev' && devices.length) return { ...mount, devices };
+    if (mount.type === 'sysfs' && spec.privileged) return { ...mount, writable: true };
+    return mount.type === 'tmpfs' && spec.shmSize !== undefined ? { ...mount, size: spec.shmSize } : mount;
+  });
 }
 
 /**

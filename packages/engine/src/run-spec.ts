@@ -1,4 +1,6 @@
+import type { Resources } from '@lamella/cgroup';
 import type { CapabilityName, Rlimit, TmpfsMount } from '@lamella/namespace';
+import type { SeccompProfile } from '@lamella/seccomp';
 
 /** A directory or file of the host inside the container. */
 export interface Volume {
@@ -7,6 +9,14 @@ export interface Volume {
   /** Absolute path inside; made when missing. */
   readonly destination: string;
   readonly readonly?: boolean;
+}
+
+/** A device of the host inside the container. */
+export interface Device {
+  /** Absolute path on the host, of a device or of a directory of them. */
+  readonly source: string;
+  /** Absolute path inside, below /dev. Default: the same. */
+  readonly destination?: string;
 }
 
 /** What to run, and in what. */
@@ -48,8 +58,22 @@ export interface RunSpec {
   readonly keep?: boolean;
   readonly umask?: number;
   readonly rlimits?: readonly Rlimit[];
-  readonly capabilities?: readonly CapabilityName[];
+  /** Beside {@link DEFAULT_CAPABILITIES}; a user who is not root has these, too (ambient). */
+  readonly capAdd?: readonly (CapabilityName | 'ALL')[];
+  readonly capDrop?: readonly (CapabilityName | 'ALL')[];
+  /** Default true, but not when privileged: nothing executed gains privileges. */
   readonly noNewPrivileges?: boolean;
+  /** Default: the profile of @lamella/seccomp. */
+  readonly seccomp?: SeccompProfile | 'unconfined';
+  /** Everything that this process may do: all capabilities and devices, no filter, nothing hidden. It is no sandbox any more. */
+  readonly privileged?: boolean;
+  readonly devices?: readonly Device[];
+  /** Size of /dev/shm, as tmpfs(5) has it. Default `65536k`. */
+  readonly shmSize?: string;
+  /** What it may use up. Processes are limited to 2048 where that costs nothing (cgroups of version 2, as root). */
+  readonly resources?: Resources;
+  /** -1000 to 1000 (proc(5)). */
+  readonly oomScoreAdj?: number;
   readonly terminal?: { readonly rows: number; readonly columns: number };
   readonly input?: { readonly forward: boolean; readonly raw: boolean };
 }

@@ -38,11 +38,19 @@ export function dropBounding(keep: readonly CapabilityName[]): Program {
   return CAPABILITIES.flatMap((name, number) => (keep.includes(name) ? [] : [prctl(PR.CAPBSET_DROP, number, ['EINVAL'])]));
 }
 
-/** The op that leaves a root process with these capabilities now. */
-export function setCapabilities(keep: readonly CapabilityName[]): Op {
-  // Above 31 a shift would overflow: the sum of powers is exact up to 2^53.
-  const bits = keep.reduce((sum, name) => sum + 2 ** CAPABILITIES.indexOf(name), 0);
-  return { op: 'capset', effective: bits, permitted: bits, inheritable: 0 };
+/** The op that leaves a process with these capabilities now, and lets it pass some on. */
+export function setCapabilities(keep: readonly CapabilityName[], inheritable: readonly CapabilityName[] = []): Op {
+  return { op: 'capset', effective: bits(keep), permitted: bits(keep), inheritable: bits(inheritable) };
+}
+
+/** Above 31 a shift would overflow: the sum of powers is exact up to 2^53. */
+function bits(names: readonly CapabilityName[]): number {
+  return names.reduce((sum, name) => sum + 2 ** CAPABILITIES.indexOf(name), 0);
+}
+
+/** The op that passes a capability on to whatever is executed. */
+export function raiseAmbient(name: CapabilityName): Op {
+  return { op: 'prctl', option: PR.CAP_AMBIENT, arg2: PR.CAP_AMBIENT_RAISE, arg3: CAPABILITIES.indexOf(name), arg4: 0, arg5: 0 };
 }
 
 export { prctl };

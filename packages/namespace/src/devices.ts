@@ -1,4 +1,5 @@
-import { AT_FDCWD, MOVE_MOUNT, O, OPEN_TREE, type Op, type Program, S_IF } from '@lamella/syscall';
+import { AT, AT_FDCWD, MOVE_MOUNT, O, OPEN_TREE, type Op, type Program, S_IF } from '@lamella/syscall';
+import type { DeviceNode } from './mount.js';
 import type { MountContext } from './mount-program.js';
 
 /** OCI runtime-spec, "Default Devices": name, major, minor. */
@@ -21,21 +22,37 @@ const LINKS = [
 ] as const;
 
 /** Fill a fresh `/dev`, whose root is slot `dev`. */
-export function deviceNodes(dev: number, context: Pick<MountContext, 'slots' | 'userNamespace'>): Program {
+export function deviceNodes(dev: number, devices: readonly DeviceNode[], context: Pick<MountContext, 'slots' | 'userNamespace'>): Program {
   const nodes = NODES.flatMap(([name, major, minor]): Op[] =>
-    context.userNamespace ? bindNode(dev, name, context.slots) : [{ op: 'mknodat', dirfd: dev, pathname: name, mode: S_IF.IFCHR | 0o666, major, minor }],
+    context.userNamespace
+      ? bindNode(dev, `/dev/${name}`, name, context.slots)
+      : [{ op: 'mknodat', dirfd: dev, pathname: name, mode: S_IF.IFCHR | 0o666, major, minor }],
   );
   const links = LINKS.map(([name, target]): Op => ({ op: 'symlinkat', newdirfd: dev, linkpath: name, target }));
-  return [...nodes, ...links];
+  return [...nodes, ...links, ...devices.flatMap((device) => deviceNode(dev, device, context))];
+}
+
+/** A node of its own, in directories that are made for it; or, in a user namespace, the host's own. */
+function deviceNode(dev: number, device: DeviceNode, { slots, userNamespace }: Pick<MountContext, 'slots' | 'userNamespace'>): Op[] {
+  const { name, type, major, minor, mode, uid, gid } = device;
+  const parents = name.split('/').slice(0, -1);
+  const directories = parents.map((_, i): Op => ({ op: 'mkdirat', dirfd: dev, pathname: parents.slice(0, i + 1).join('/'), mode: 0o755, ignore: ['EEXIST'] }));
+  if (userNamespace) return [...directories, ...bindNode(dev, device.source, name, slots)];
+  return [
+    ...directories,
+    // One of the standard nodes may be asked for again.
+    { op: 'mknodat', dirfd: dev, pathname: name, mode: (type === 'block' ? S_IF.IFBLK : S_IF.IFCHR) | (mode & 0o777), major, minor, replace: true },
+    { op: 'fchownat', dirfd: dev, pathname: name, owner: uid, group: gid, flags: AT.SYMLINK_NOFOLLOW },
+  ];
 }
 
 /** In a user namespace the host's own node is bound onto an empty file. */
-function bindNode(dev: number, name: string, slots: MountContext['slots']): Op[] {
+function bindNode(dev: number, source: string, name: string, slots: MountContext['slots']): Op[] {
   const node = slots();
   const file = slots();
   return [
-    { op: 'open_tree', dirfd: AT_FDCWD, pathname: `/dev/${name}`, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: node },
-    { op: 'openat', dirfd: dev, pathname: name, flags: O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW | O.CLOEXEC, mode: 0o666, out: file },
+    { op: 'open_tree', dirfd: AT_FDCWD, pathname: source, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: node },
+    { op: 'openat', dirfd: dev, pathname: name, flags: O.WRONLY | O.CREAT | O.NOFOLLOW | O.CLOEXEC, mode: 0o666, out: file },
     { op: 'close', fd: file },
     { op: 'move_mount', from_dirfd: node, from_pathname: '', to_dirfd: dev, to_pathname: name, flags: MOVE_MOUNT.F_EMPTY_PATH },
     { op: 'close', fd: node },

@@ -1,6 +1,7 @@
 import {
   AT,
   AT_FDCWD,
+  CLONE,
   CLOSE_RANGE_CLOEXEC,
   MNT,
   MONITOR_INPUT,
@@ -28,6 +29,7 @@ import type { ProcessSpec, Rlimit } from './process-spec.js';
 import { openTerminal, takeTerminal } from './terminal.js';
 
 const SIGKILL = 9;
+const SECCOMP_SET_MODE_FILTER = 1;
 /** The group of terminals (devpts `gid=5`) in every distribution. */
 const TTY_GROUP = 5;
 
@@ -50,7 +52,13 @@ export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator())
   return [
     // A group leader cannot, and need not: nobody's terminal signals it.
     { op: 'setsid', ignore: ['EPERM'] },
-    { op: 'clone', flags: cloneFlags(namespaces), monitor, program: inside(spec, slots) },
+    {
+      op: 'clone',
+      flags: cloneFlags(spec.cgroup ? { ...namespaces, cgroup: false } : namespaces),
+      monitor,
+      cgroup: spec.cgroup?.slot ?? -1,
+      program: inside(spec, slots),
+    },
   ];
 }
 
@@ -69,7 +77,10 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     root,
     userNamespace,
     hostNetwork: !namespaces.net,
+    masks: spec.masks ?? true,
   });
+  const noNewPrivileges = spec.noNewPrivileges ?? true;
+  const filter: Program = spec.seccomp ? [{ op: 'seccomp', operation: SECCOMP_SET_MODE_FILTER, ...spec.seccomp }] : [];
   const slave = slots();
   if (spec.terminal && devpts === undefined)
     throw new NamespaceError({
@@ -80,6 +91,11 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
   return [
     prctl(PR.SET_PDEATHSIG, SIGKILL),
     ...(userNamespace ? mapSingleId({ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }) : []),
+    // The namespace shows as its root where the process is when it is made.
+    ...(spec.cgroup ? [...spec.cgroup.join, ...(namespaces.cgroup ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : [])] : []),
+    ...(spec.oomScoreAdj === undefined ? [] : [oomScoreAdj(spec.oomScoreAdj)]),
+    // From here to the command nobody may look into this process, or trace it, who could not before.
+    prctl(PR.SET_DUMPABLE, 0),
     { op: 'umask', mask: 0 },
     { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
     ...(spec.prepare ?? []),
@@ -96,17 +112,19 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     ...(namespaces.uts && spec.hostname !== undefined ? [hostname(spec.hostname)] : []),
     ...(namespaces.net ? loopbackUp(slots) : []),
     ...(spec.rlimits ?? []).map(setrlimit),
-    ...become(user, spec.capabilities ?? DEFAULT_CAPABILITIES, {
-      noNewPrivileges: spec.noNewPrivileges ?? true,
-      singleId: userNamespace,
-    }),
+    // Without no_new_privs a filter takes CAP_SYS_ADMIN, and so comes before it is given up.
+    ...(noNewPrivileges ? [] : filter),
+    ...become(user, spec.capabilities ?? DEFAULT_CAPABILITIES, { ambient: spec.ambient ?? [], noNewPrivileges, singleId: userNamespace }),
     { op: 'umask', mask: spec.umask ?? 0o022 },
     // Changing ids cleared it.
     prctl(PR.SET_PDEATHSIG, SIGKILL),
+    // The small init must be under the filter, too: who controls it must not gain by that.
+    ...(noNewPrivileges && spec.init ? filter : []),
     ...(spec.init ? [{ op: 'init' } as const] : []),
     { op: 'setsid' },
     ...(spec.terminal ? takeTerminal(slave) : []),
     { op: 'close_range', first: 3, last: 0xffffffff, flags: CLOSE_RANGE_CLOEXEC },
+    ...(noNewPrivileges && !spec.init ? filter : []),
     ...execute(spec.args, spec.env ?? {}),
   ];
 }
@@ -158,6 +176,16 @@ function hostname(name: string): Op {
       hint: 'It has 1 to 64 bytes (sethostname(2)).',
     });
   return { op: 'sethostname', name };
+}
+
+function oomScoreAdj(score: number): Op {
+  if (!Number.isInteger(score) || score < -1000 || score > 1000)
+    throw new NamespaceError({
+      code: 'OOM_SCORE_INVALID',
+      message: `${score} is no oom_score_adj`,
+      hint: 'It is a whole number from -1000 to 1000 (proc(5)).',
+    });
+  return { op: 'write_file', dirfd: AT_FDCWD, pathname: '/proc/self/oom_score_adj', flags: O.WRONLY | O.CLOEXEC, mode: 0, data: `${score}` };
 }
 
 function setrlimit({ name, soft, hard }: Rlimit): Op {

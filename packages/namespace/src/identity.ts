@@ -1,5 +1,5 @@
 import { PR, type Program } from '@lamella/syscall';
-import { type CapabilityName, dropBounding, prctl, setCapabilities } from './capabilities.js';
+import { type CapabilityName, dropBounding, prctl, raiseAmbient, setCapabilities } from './capabilities.js';
 import type { Identity } from './process-spec.js';
 
 /**
@@ -9,16 +9,20 @@ import type { Identity } from './process-spec.js';
 export function become(
   user: Identity,
   capabilities: readonly CapabilityName[],
-  { noNewPrivileges, singleId }: { readonly noNewPrivileges: boolean; readonly singleId: boolean },
+  { ambient, noNewPrivileges, singleId }: { readonly ambient: readonly CapabilityName[]; readonly noNewPrivileges: boolean; readonly singleId: boolean },
 ): Program {
   const groups = user.groups ?? [];
+  // Who stops being root loses all capabilities, but for those that are kept on purpose.
+  const kept = user.uid === 0 ? [] : ambient.filter((name) => capabilities.includes(name));
   return [
     ...dropBounding(capabilities),
     // With one mapped id setgroups(2) is denied for good, and there is no other group to be in.
     ...(singleId ? [] : [{ op: 'setgroups', list: groups } as const]),
     { op: 'setresgid', rgid: user.gid, egid: user.gid, sgid: user.gid },
+    ...(kept.length ? [prctl(PR.SET_KEEPCAPS, 1)] : []),
     { op: 'setresuid', ruid: user.uid, euid: user.uid, suid: user.uid },
     ...(user.uid === 0 ? [setCapabilities(capabilities)] : []),
+    ...(kept.length ? [setCapabilities(kept, kept), ...kept.map(raiseAmbient)] : []),
     ...(noNewPrivileges ? [prctl(PR.SET_NO_NEW_PRIVS, 1)] : []),
   ];
 }

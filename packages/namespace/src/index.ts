@@ -1,7 +1,7 @@
 export { type CapabilityName, DEFAULT_CAPABILITIES } from './capabilities.js';
 export { DEFAULT_PATH } from './command.js';
 export { enter } from './enter.js';
-export { type BindMount, DEFAULT_MOUNTS, type FileMount, type Mount, type TmpfsMount } from './mount.js';
+export { type BindMount, DEFAULT_MOUNTS, type DeviceNode, type FileMount, type Mount, type TmpfsMount } from './mount.js';
 export { NamespaceError } from './namespace-error.js';
 export { defaultNamespaces } from './namespace-flags.js';
 export { type ContainerProcess, launch, type ProcessOptions } from './process.js';

@@ -25,6 +25,8 @@ export interface MountContext {
   /** In a user namespace no device node can be made and no sysfs of the host's network mounted. */
   readonly userNamespace: boolean;
   readonly hostNetwork: boolean;
+  /** Hide what tells of the host. */
+  readonly masks: boolean;
 }
 
 /** The ops of a list of mounts, and the slots of those that others refer to. */
@@ -90,12 +92,12 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
   for (const mount of mounts) {
     switch (mount.type) {
       case 'proc':
-        proc = fresh('proc', [], QUIET, mount.destination);
+        proc = fresh('proc', mount.hidepid === undefined ? [] : [['hidepid', String(mount.hidepid)]], QUIET, mount.destination);
         break;
       case 'sysfs':
         if (context.userNamespace && context.hostNetwork) {
           ops.push(...bind({ type: 'bind', source: '/sys', destination: mount.destination, directory: true, readonly: true }, context));
-        } else sys = fresh('sysfs', [], QUIET | MOUNT_ATTR.RDONLY, mount.destination);
+        } else sys = fresh('sysfs', [], QUIET | (mount.writable ? 0 : MOUNT_ATTR.RDONLY), mount.destination);
         break;
       case 'mqueue':
         ops.push({ op: 'close', fd: fresh('mqueue', [], QUIET, mount.destination) });
@@ -110,7 +112,7 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
           MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC,
           mount.destination,
         );
-        ops.push(...deviceNodes(dev, context));
+        ops.push(...deviceNodes(dev, mount.devices ?? [], context));
         break;
       case 'devpts': {
         const owner: (readonly [string, string])[] = context.userNamespace ? [] : [['gid', '5']];
@@ -122,6 +124,9 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
         break;
       case 'bind':
         ops.push(...bind(mount, context));
+        break;
+      case 'cgroup2':
+        ops.push({ op: 'close', fd: fresh('cgroup2', [], QUIET | MOUNT_ATTR.RDONLY, mount.destination) });
         break;
       case 'own':
         ops.push(...ontoItself(mount.destination, context));
@@ -137,7 +142,7 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
         break;
     }
   }
-  if (dev !== undefined) later.push(...masked({ proc, sys, dev }, slots));
+  if (dev !== undefined && context.masks) later.push(...masked({ proc, sys, dev }, slots));
   return {
     ops: [...ops, ...later],
     ...(dev === undefined ? {} : { dev }),

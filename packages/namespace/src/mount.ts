@@ -3,9 +3,14 @@
  * root; links on the way to it are followed inside the root only, and what is missing is created.
  */
 export type Mount =
-  | { readonly type: 'proc' | 'sysfs' | 'mqueue'; readonly destination: string }
-  /** A tmpfs with the standard device nodes and links (OCI runtime-spec, "Default Devices"). */
-  | { readonly type: 'dev'; readonly destination: string }
+  | { readonly type: 'mqueue'; readonly destination: string }
+  /** `hidepid` as proc(5) has it: 2 shows a process only to its owner. */
+  | { readonly type: 'proc'; readonly destination: string; readonly hidepid?: 0 | 1 | 2 }
+  | { readonly type: 'sysfs'; readonly destination: string; readonly writable?: boolean }
+  /** A tmpfs with the standard device nodes and links (OCI runtime-spec, "Default Devices"), and others. */
+  | { readonly type: 'dev'; readonly destination: string; readonly devices?: readonly DeviceNode[] }
+  /** The cgroup that the process is in, read-only (version 2). `/sys` comes before it in the list. */
+  | { readonly type: 'cgroup2'; readonly destination: string }
   /** A directory of the root itself, which stays writable when the root becomes read-only. */
   | { readonly type: 'own'; readonly destination: string }
   /** A private devpts; a terminal of the container is opened in it. */
@@ -13,6 +18,21 @@ export type Mount =
   | TmpfsMount
   | BindMount
   | FileMount;
+
+/** A device of the host's. */
+export interface DeviceNode {
+  /** Absolute path on the host; in a user namespace it is bound, for nobody may make one there. */
+  readonly source: string;
+  /** Path below /dev, without it: `snd/timer`. */
+  readonly name: string;
+  readonly type: 'character' | 'block';
+  readonly major: number;
+  readonly minor: number;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
 
 export interface TmpfsMount {
   readonly type: 'tmpfs';

@@ -58,8 +58,18 @@ export interface ProcessSpec {
   /** Default 0o022. */
   readonly umask?: number;
   readonly rlimits?: readonly Rlimit[];
-  /** Default {@link DEFAULT_CAPABILITIES}; a process that is not root gets none of them. */
+  /** Default {@link DEFAULT_CAPABILITIES}; a process that is not root gets none of them by itself. */
   readonly capabilities?: readonly CapabilityName[];
+  /** Those of them that a process has which is not root, and what it executes, too (capabilities(7), "ambient"). */
+  readonly ambient?: readonly CapabilityName[];
+  /** A filter on system calls (seccomp(2)): `struct sock_filter[]`, and `SECCOMP_FILTER_FLAG_*`. */
+  readonly seccomp?: { readonly filter: Uint8Array; readonly flags: number };
+  /** What puts the process into a cgroup: a slot of its directory (version 2), or ops of its own (version 1). */
+  readonly cgroup?: { readonly slot?: number | undefined; readonly join: Program };
+  /** Hide and write-protect what /proc and /sys tell of the host. Default true. */
+  readonly masks?: boolean;
+  /** -1000 to 1000 (proc(5), `oom_score_adj`); less than the caller's own needs privilege. */
+  readonly oomScoreAdj?: number;
   /** Default true: nothing executed gains privileges (PR_SET_NO_NEW_PRIVS). */
   readonly noNewPrivileges?: boolean;
   /** Make `/` itself read-only. */

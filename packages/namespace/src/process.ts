@@ -38,10 +38,11 @@ export interface ContainerProcess {
  * Run a program that {@link enter} (and the engine around it) made.
  *
  * @param args the command, for the result and for errors
+ * @param onData told what `read_file` ops of the program read
  * @throws (by `result`) NamespaceError `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`, and others
  * that explain a failed call; SyscallError; the AbortSignal's reason
  */
-export function launch(program: Program, args: readonly string[], options: ProcessOptions = {}): ContainerProcess {
+export function launch(program: Program, args: readonly string[], options: ProcessOptions = {}, onData?: (data: Buffer) => void): ContainerProcess {
   const began = performance.now();
   const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'pipe', 'pipe'];
   let denied = false;
@@ -49,6 +50,7 @@ export function launch(program: Program, args: readonly string[], options: Proce
     stdio: [options.input === undefined ? stdin : 'pipe', stdout, stderr],
     ...(options.signal ? { signal: options.signal } : {}),
     onReply: (reply: Reply) => {
+      if (reply.kind === 'data') onData?.(reply.data);
       if (reply.kind === 'ignored' && reply.errno === constants.errno.EACCES) denied = true;
     },
   });
@@ -196,6 +198,20 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
       return error;
     case 'setrlimit':
       return make('RLIMIT_DENIED', `a resource limit cannot be set: ${error.code}`, 'Above the hard limit of this process only CAP_SYS_RESOURCE can go.');
+    case 'write_file':
+      if (error.op.pathname === '/proc/self/oom_score_adj')
+        return make(
+          'OOM_SCORE_DENIED',
+          `the oom_score_adj cannot be ${String(error.op.data)}: ${error.code}`,
+          'Below what this process has itself only CAP_SYS_RESOURCE can go.',
+        );
+      return error;
+    case 'seccomp':
+      return make(
+        'SECCOMP_DENIED',
+        `the filter on system calls cannot be set: ${error.code}`,
+        'The kernel needs CONFIG_SECCOMP_FILTER; --security-opt seccomp=unconfined goes without.',
+      );
     case 'setresuid':
     case 'setresgid':
       if (error.code === 'EINVAL')

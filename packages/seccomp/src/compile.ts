@@ -73,15 +73,9 @@ interface Range {
  * @throws SeccompError `PROFILE_TOO_LARGE`, `FLAG_UNKNOWN`
  */
 export function compileProfile(profile: SeccompProfile, options: CompileOptions = {}): SeccompFilter {
-  const architecture: Architecture = ARCHITECTURES[options.architecture ?? (process.arch as ArchitectureName)];
-  if (!architecture)
-    throw new SeccompError({
-      code: 'ARCHITECTURE_UNKNOWN',
-      message: `there is no table of system calls for ${process.arch}`,
-      hint: 'Run without a filter: --security-opt seccomp=unconfined.',
-    });
+  const architecture = architectureOf(options);
   const fallback = verdictOf(profile.defaultAction, profile.defaultErrnoRet);
-  const ranges = rangesOf(casesByNumber(profile, architecture, options, fallback), fallback);
+  const ranges = rangesOf(casesByNumber(profile, options, fallback), fallback);
   const assembler = new Assembler();
   const returns = new Map<number, Label>();
   const leave = (verdict: number): Label => {
@@ -115,6 +109,16 @@ export function compileProfile(profile: SeccompProfile, options: CompileOptions 
   return { filter: assembler.bytes(), flags: flagsOf(profile.flags ?? []), notifies: verdicts.has(VERDICTS.SCMP_ACT_NOTIFY) };
 }
 
+function architectureOf({ architecture = process.arch as ArchitectureName }: CompileOptions): Architecture {
+  const found: Architecture | undefined = ARCHITECTURES[architecture];
+  if (found) return found;
+  throw new SeccompError({
+    code: 'ARCHITECTURE_UNKNOWN',
+    message: `there is no table of system calls for ${architecture}`,
+    hint: 'Run without a filter: --security-opt seccomp=unconfined.',
+  });
+}
+
 function flagsOf(names: readonly string[]): number {
   return names.reduce((flags, name) => {
     const flag = FLAGS[name];
@@ -132,20 +136,25 @@ function verdictOf(action: Action, errno: number | undefined): number {
   return (VERDICTS[action] | (takesData ? (errno ?? EPERM) : 0)) >>> 0;
 }
 
-function casesByNumber(profile: SeccompProfile, { numbers, go }: Architecture, options: CompileOptions, fallback: number): Map<number, Case[]> {
+/** The rules of a profile that count for a container, in their order. */
+export function applicableRules(profile: SeccompProfile, options: CompileOptions = {}): readonly SyscallRule[] {
+  const { go } = architectureOf(options);
   const capabilities = new Set(options.capabilities?.map((name) => `CAP_${name.replace(/^CAP_/, '')}`));
-  const counts = (rule: SyscallRule): boolean => {
-    const { includes, excludes } = rule;
-    const caps = (condition: RuleCondition): boolean => Boolean(condition.caps?.some((name) => capabilities.has(name)));
-    const arches = (condition: RuleCondition): boolean => Boolean(condition.arches?.includes(go));
+  const caps = (condition: RuleCondition): boolean => Boolean(condition.caps?.some((name) => capabilities.has(name)));
+  const arches = (condition: RuleCondition): boolean => Boolean(condition.arches?.includes(go));
+  return (profile.syscalls ?? []).filter(({ includes, excludes }) => {
     if (excludes && (caps(excludes) || arches(excludes) || (excludes.minKernel !== undefined && isAtLeast(options.kernel, excludes.minKernel)))) return false;
     if (!includes) return true;
     if (includes.caps?.length && !includes.caps.every((name) => capabilities.has(name))) return false;
     if (includes.arches?.length && !arches(includes)) return false;
     return includes.minKernel === undefined || isAtLeast(options.kernel, includes.minKernel);
-  };
+  });
+}
+
+function casesByNumber(profile: SeccompProfile, options: CompileOptions, fallback: number): Map<number, Case[]> {
+  const { numbers } = architectureOf(options);
   const found = new Map<number, Case[]>();
-  for (const rule of (profile.syscalls ?? []).filter(counts)) {
+  for (const rule of applicableRules(profile, options)) {
     const verdict = verdictOf(rule.action, rule.errnoRet);
     // A rule that says what is the case anyway would only hide others.
     if (verdict === fallback) continue;

@@ -25,7 +25,7 @@ const ALLOWED: readonly string[] = [
   ...words(`
     epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2 epoll_wait epoll_wait_old eventfd eventfd2
     fanotify_mark inotify_add_watch inotify_init inotify_init1 inotify_rm_watch io_cancel io_destroy io_getevents
-    io_pgetevents io_setup io_submit pipe pipe2 poll ppoll pselect6 select signalfd signalfd4 timerfd_create
+ io_setup io_submit pipe pipe2 poll ppoll pselect6 select signalfd signalfd4 timerfd_create
     timerfd_gettime timerfd_settime`),
   // Memory.
   ...words(`
@@ -77,7 +77,7 @@ const BY_CAPABILITY: Readonly<Record<string, readonly string[]>> = {
 
 /** Never: the kernel's keys know nothing of containers; the others are large, and holes were found in them. */
 const REFUSED: readonly string[] = words(
-  'add_key keyctl request_key userfaultfd vmsplice io_uring_enter io_uring_register io_uring_setup swapoff swapon uselib ustat sysfs',
+  'add_key keyctl request_key userfaultfd vmsplice io_pgetevents io_uring_enter io_uring_register io_uring_setup swapoff swapon uselib ustat sysfs',
 );
 
 const rule = (

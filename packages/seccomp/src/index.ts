@@ -1,5 +1,5 @@
 export { ARCHITECTURES, type Architecture, type ArchitectureName } from './architecture.js';
-export { type CompileOptions, compileProfile, type SeccompFilter, VERDICTS } from './compile.js';
+export { applicableRules, type CompileOptions, compileProfile, type SeccompFilter, VERDICTS } from './compile.js';
 export { DEFAULT_PROFILE } from './default-profile.js';
 export { evaluate, type SyscallData } from './evaluate.js';
 export {

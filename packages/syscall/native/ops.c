@@ -481,6 +481,23 @@ OP(write_file)
 	return err < 0 ? err : closed;
 }
 
+/* Compound: a file of the kernel's, which is short, as a DATA reply. */
+OP(read_file)
+{
+	FD(dirfd, 0);
+	char content[4096];
+	long fd = SYS(openat, dirfd, S(0), O_RDONLY | O_CLOEXEC, 0), n;
+
+	if (fd < 0)
+		return fd;
+	n = SYS(read, fd, content, sizeof(content));
+	SYS(close, fd);
+	if (n < 0)
+		return n;
+	reply_data(frame->index, content, (u32)n);
+	return 0;
+}
+
 /* Compound: a tree's size is not known before it is walked. A tree that is not there is fine. */
 OP(rmtree)
 {
@@ -565,7 +582,7 @@ static const struct op table[] = {
 	ENTRY(49, ioctl, 3, "n"),
 	ENTRY(50, umask, 1, ""),
 	ENTRY(51, execve, 2, "zbb"),
-	ENTRY(52, clone, 2, "p"),
+	ENTRY(52, clone, 3, "p"),
 	ENTRY(53, write_file, 3, "zb"),
 	ENTRY(54, rmtree, 1, "z"),
 	ENTRY(55, walk, 1, "z"),
@@ -574,6 +591,7 @@ static const struct op table[] = {
 	ENTRY(58, wait, 0, ""),
 	ENTRY(59, init, 0, ""),
 	ENTRY(60, on_exit, 0, "p"),
+	ENTRY(61, read_file, 1, "z"),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },

@@ -135,6 +135,7 @@ export class FrameWriter {
       case 'clone':
         this.number(op.flags);
         this.number(op.monitor);
+        this.number(op.cgroup ?? -1);
         this.#program(op.program);
         break;
       case 'on_exit':

@@ -42,7 +42,7 @@ const groupsOp: fc.Arbitrary<Op> = fc.record({
 const flatProgram: fc.Arbitrary<Program> = fc.array(fc.oneof(plainOp, execveOp, groupsOp), { maxLength: 12 });
 const program: fc.Arbitrary<Program> = fc
   .tuple(flatProgram, flatProgram, flatProgram)
-  .map(([before, inside, after]) => [...before, { op: 'on_exit', program: after }, { op: 'clone', flags: 0x20000, monitor: 0, program: inside }]);
+  .map(([before, inside, after]) => [...before, { op: 'on_exit', program: after }, { op: 'clone', flags: 0x20000, monitor: 0, cgroup: -1, program: inside }]);
 
 /** Byte strings come back as Buffers: make both sides text. */
 function readable(value: unknown): unknown {
@@ -114,7 +114,7 @@ describe('explain', () => {
     const ops: Program = [
       { op: 'openat', dirfd: -100, pathname: '/a', flags: 0, mode: 0, out: 9 },
       { op: 'on_exit', program: [{ op: 'rmtree', dirfd: -100, pathname: '/a' }] },
-      { op: 'clone', flags: 0x20000, monitor: 0, program: [{ op: 'fchdir', fd: 9 }] },
+      { op: 'clone', flags: 0x20000, monitor: 0, cgroup: -1, program: [{ op: 'fchdir', fd: 9 }] },
     ];
     expect(explain(ops).map(({ process, text: call }) => [process, call])).toEqual([
       ['self', 'openat(AT_FDCWD, "/a", O_RDONLY)'],

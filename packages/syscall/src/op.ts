@@ -45,6 +45,8 @@ export interface CloneOp extends OpOptions {
   readonly flags: number;
   /** What the monitor does with its stdin: see {@link MONITOR_RAW} and {@link MONITOR_INPUT}. */
   readonly monitor: number;
+  /** Slot of the directory of a cgroup (version 2) to be born in; -1, the default, for this process's own. */
+  readonly cgroup?: number;
   readonly program: Program;
 }
 

@@ -75,7 +75,7 @@ export const OPCODES = {
   ioctl: { code: 49, numbers: ['fd', 'request', 'argument'], strings: ['argp'] },
   umask: { code: 50, numbers: ['mask'], strings: [] },
   execve: { code: 51, numbers: ['argc', 'envc'], strings: ['pathname', 'argv', 'envp'] },
-  clone: { code: 52, numbers: ['flags', 'monitor'], strings: ['program'] },
+  clone: { code: 52, numbers: ['flags', 'monitor', 'cgroup'], strings: ['program'] },
   write_file: { code: 53, numbers: ['dirfd', 'flags', 'mode'], strings: ['pathname', 'data'] },
   rmtree: { code: 54, numbers: ['dirfd'], strings: ['pathname'] },
   walk: { code: 55, numbers: ['dirfd'], strings: ['pathname'] },
@@ -84,13 +84,25 @@ export const OPCODES = {
   wait: { code: 58, numbers: [], strings: [] },
   init: { code: 59, numbers: [], strings: [] },
   on_exit: { code: 60, numbers: [], strings: ['program'] },
+  read_file: { code: 61, numbers: ['dirfd'], strings: ['pathname'] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },
   go: { code: 202, numbers: [], strings: [] },
 } as const;
 
 /** Number fields that name a slot to read a descriptor from. */
-export const FD_FIELDS: ReadonlySet<string> = new Set(['dirfd', 'rootfd', 'fd', 'from_dirfd', 'to_dirfd', 'olddirfd', 'newdirfd', 'userns_fd', 'aux']);
+export const FD_FIELDS: ReadonlySet<string> = new Set([
+  'dirfd',
+  'rootfd',
+  'fd',
+  'from_dirfd',
+  'to_dirfd',
+  'olddirfd',
+  'newdirfd',
+  'userns_fd',
+  'aux',
+  'cgroup',
+]);
 
 /** Orders which only a running monitor obeys; in a program they are refused. */
 export type ControlName = 'signal' | 'resize' | 'go';

@@ -55,7 +55,7 @@ const privately: Program = [
 ];
 /** Run a shell command in a program; `files` is what it may report into. */
 const sh = (script: string): Op => ({ op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', script], envp: ['PATH=/usr/bin:/bin:/usr/sbin:/sbin'] });
-const inside = (program: Program, flags = 0): Op => ({ op: 'clone', flags, monitor: 0, program });
+const inside = (program: Program, flags = 0): Op => ({ op: 'clone', flags, monitor: 0, cgroup: -1, program });
 
 test('files are made, written, linked, renamed, given away and removed', async (context) => {
   requiresRoot(context);
@@ -445,7 +445,7 @@ test('when whoever started a program dies, what it cloned dies and the exit prog
   const code = `import { start } from ${JSON.stringify(path.join(import.meta.dirname, '../dist/index.js'))};
     const running = start([
       { op: 'on_exit', program: [{ op: 'rmtree', dirfd: -100, pathname: ${JSON.stringify(at.join('held'))} }] },
-      { op: 'clone', flags: 0, monitor: 0, program: [{ op: 'prctl', option: 1, arg2: 9, arg3: 0, arg4: 0, arg5: 0 }, { op: 'execve', pathname: '/bin/sleep', argv: ['sleep', '100'], envp: [] }] }]);
+      { op: 'clone', flags: 0, monitor: 0, cgroup: -1, program: [{ op: 'prctl', option: 1, arg2: 9, arg3: 0, arg4: 0, arg5: 0 }, { op: 'execve', pathname: '/bin/sleep', argv: ['sleep', '100'], envp: [] }] }]);
     console.log(await running.started);`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [chunk] = (await once(parent.stdout, 'data')) as [Buffer];

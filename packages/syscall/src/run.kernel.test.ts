@@ -2,7 +2,9 @@ import { expect, test } from 'vitest';
 import { run, SyscallError } from './index.js';
 
 test('a program that clones reports how its process ended', async () => {
-  const result = await run([{ op: 'clone', flags: 0, monitor: 0, program: [{ op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', 'exit 7'], envp: [] }] }]);
+  const result = await run([
+    { op: 'clone', flags: 0, monitor: 0, cgroup: -1, program: [{ op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', 'exit 7'], envp: [] }] },
+  ]);
   expect(result.exited).toEqual({ status: 7, signal: 0 });
 });
 

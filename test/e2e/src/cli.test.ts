@@ -39,7 +39,7 @@ describe('exit statuses are those of Docker', () => {
     [125, ['pull', '--platform', 'a/b/c/d', 'x'], /'a\/b\/c\/d' is not a platform/],
     [125, ['push', 'no-such'], /there is no image 'no-such:latest'/],
     [125, ['load', '/no/such/archive'], /\/no\/such\/archive cannot be read: ENOENT/],
-    [125, ['load', '/etc'], /neither an OCI image layout nor what docker save writes\n {2}.*lamella import/],
+    [125, ['load', '/etc'], /neither an OCI image layout nor what docker save or skopeo's dir: writes\n {2}.*lamella import/],
     [125, ['save', 'no-such', '-o', '/tmp/never'], /there is no image 'no-such:latest'/],
     [125, ['save', 'busybox', '-o', '/no/such/directory/x.tar'], /\/no\/such\/directory\/x\.tar/],
     [125, ['tag', 'busybox', 'BAD'], /'BAD' is not an image name/],

@@ -64,7 +64,7 @@ for (const [what, rest] of SPECS) {
     const [first = [], second = []] = children.map((calls) => calls.filter(({ text }) => !BOOKKEEPING.test(text)));
     const ops = clone?.op === 'clone' ? clone.program : [];
     const split = rest.init ? ops.findIndex(({ op }) => op === 'init') + 1 : ops.length;
-    const last = rest.init ? first.slice(1, first.findIndex(({ name }) => name === 'clone3') + 1) : first.slice(1);
+    const last = rest.init ? first.slice(1, first.findIndex(({ name }) => name === 'clone') + 1) : first.slice(1);
     follow(ops.slice(0, split), last, descriptors);
     if (rest.init) follow(ops.slice(split), second, descriptors);
   });

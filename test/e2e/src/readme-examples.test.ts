@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /** Every package, alone: packed, installed into an empty project elsewhere, its README's example run. */
 const checkout = path.join(import.meta.dirname, '../../..');
-const PACKAGES = ['syscall', 'overlay', 'namespace', 'cleanup', 'image', 'engine'];
+const PACKAGES = ['syscall', 'seccomp', 'cgroup', 'overlay', 'namespace', 'cleanup', 'image', 'engine'];
 let at: ScratchDirectory;
 const tarballs = new Map<string, string>();
 

@@ -35,6 +35,7 @@ export async function parseRun(argv: readonly string[]): Promise<RunCommandLine>
 const DEFAULTS = {
   interactive: false,
   tty: false,
+  privileged: false,
   'read-only': false,
   init: false,
   explain: false,

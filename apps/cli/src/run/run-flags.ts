@@ -1,5 +1,8 @@
 import { boolean, option, string } from '@oclif/core/flags';
 
+const list = (helpValue: string, description: string): ReturnType<typeof repeated> => repeated({ helpValue, description });
+const repeated = (more: { helpValue: string; description: string }) => string({ multiple: true, multipleNonGreedy: true, ...more });
+
 /** The flags of `lamella run`, by Docker's names where Docker has them. */
 export const RUN_FLAGS = {
   interactive: boolean({ char: 'i', description: "pass this process's stdin on" }),
@@ -15,6 +18,21 @@ export const RUN_FLAGS = {
     helpValue: 'DST[:OPTIONS]',
     description: 'an empty directory in memory (size=, mode=, uid=, gid=, exec, ro)',
   }),
+  memory: string({ char: 'm', helpValue: 'SIZE', description: 'how much memory it may use, such as 512m' }),
+  'memory-swap': string({ helpValue: 'SIZE', description: 'memory and swap together; -1 is no limit (default: twice the memory)' }),
+  cpus: string({ helpValue: 'NUMBER', description: "how many processors' time, such as 1.5" }),
+  'cpu-shares': string({ helpValue: 'NUMBER', description: 'its part of the time when others want it, too (2 to 262144)' }),
+  'cpuset-cpus': string({ helpValue: 'LIST', description: 'which processors, such as 0-2,4' }),
+  'pids-limit': string({ helpValue: 'NUMBER', description: 'how many processes and threads; -1 is no limit' }),
+  'blkio-weight': string({ helpValue: 'NUMBER', description: "its part of the disk's time (10 to 1000)" }),
+  'cap-add': list('NAME', 'give it a capability, or ALL'),
+  'cap-drop': list('NAME', 'take a capability away, or ALL'),
+  privileged: boolean({ description: 'all capabilities and devices, no filter, nothing hidden: no sandbox any more' }),
+  device: list('SRC[:DST]', 'show a device of the host inside'),
+  'security-opt': list('OPTION', 'seccomp=FILE|unconfined, no-new-privileges[=true|false]'),
+  ulimit: list('NAME=SOFT[:HARD]', 'a resource limit, such as nofile=1024:4096'),
+  'shm-size': string({ helpValue: 'SIZE', description: 'how much /dev/shm holds (default: 64m)' }),
+  'oom-score-adj': string({ helpValue: 'NUMBER', description: 'how readily it is killed when memory runs out, from -1000 to 1000' }),
   'read-only': boolean({ description: 'make the root filesystem read-only' }),
   hostname: string({ helpValue: 'NAME', description: 'its host name (default: the id of the container)' }),
   name: string({ helpValue: 'NAME', description: 'the id of the container (default: random)' }),
@@ -41,6 +59,21 @@ export interface RunFlags {
   readonly user: string | undefined;
   readonly volume: readonly string[] | undefined;
   readonly tmpfs: readonly string[] | undefined;
+  readonly memory: string | undefined;
+  readonly 'memory-swap': string | undefined;
+  readonly cpus: string | undefined;
+  readonly 'cpu-shares': string | undefined;
+  readonly 'cpuset-cpus': string | undefined;
+  readonly 'pids-limit': string | undefined;
+  readonly 'blkio-weight': string | undefined;
+  readonly 'cap-add': readonly string[] | undefined;
+  readonly 'cap-drop': readonly string[] | undefined;
+  readonly privileged: boolean;
+  readonly device: readonly string[] | undefined;
+  readonly 'security-opt': readonly string[] | undefined;
+  readonly ulimit: readonly string[] | undefined;
+  readonly 'shm-size': string | undefined;
+  readonly 'oom-score-adj': string | undefined;
   readonly 'read-only': boolean;
   readonly hostname: string | undefined;
   readonly name: string | undefined;

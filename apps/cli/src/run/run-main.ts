@@ -25,7 +25,7 @@ export async function runMain(argv: readonly string[]): Promise<number> {
 async function explain(line: RunCommandLine): Promise<number> {
   const { explainText } = await import('@lamella/syscall');
   const size = line.flags.tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
-  const program = await explainRun({ ...runSpec(line), ...(size ? { terminal: size } : {}) });
+  const program = await explainRun({ ...(await runSpec(line)), ...(size ? { terminal: size } : {}) });
   process.stdout.write(`${explainText(program)}\n`);
   return 0;
 }
@@ -42,7 +42,7 @@ async function execute(line: RunCommandLine): Promise<number> {
   const pulling = pullBars(line);
   try {
     const container = await createContainer(
-      { ...runSpec(line), ...(terminal ? { terminal, input: { forward: flags.interactive, raw } } : {}) },
+      { ...(await runSpec(line)), ...(terminal ? { terminal, input: { forward: flags.interactive, raw } } : {}) },
       {
         stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
         signal: abort.signal,

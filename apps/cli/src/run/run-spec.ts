@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { RunSpec, Volume } from '@lamella/engine';
 import type { TmpfsMount } from '@lamella/namespace';
 import { UsageError } from '../usage-error.js';
+import { confinement } from './confinement-flags.js';
 import type { RunCommandLine } from './parse-run.js';
 
 /**
@@ -10,7 +11,7 @@ import type { RunCommandLine } from './parse-run.js';
  *
  * @throws UsageError
  */
-export function runSpec({ flags, image, args }: RunCommandLine): RunSpec {
+export async function runSpec({ flags, image, args }: RunCommandLine): Promise<RunSpec> {
   return {
     image,
     args,
@@ -23,6 +24,7 @@ export function runSpec({ flags, image, args }: RunCommandLine): RunSpec {
     readonlyRoot: flags['read-only'],
     init: flags.init,
     keep: keep(flags),
+    ...(await confinement(flags)),
     ...(flags.root === undefined ? {} : { root: path.resolve(flags.root) }),
     ...(flags.workspace === undefined ? {} : { workspace: path.resolve(flags.workspace) }),
     ...(flags.workdir === undefined ? {} : { cwd: workdir(flags.workdir) }),

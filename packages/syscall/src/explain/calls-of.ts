@@ -178,10 +178,14 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
     case 'clone':
       return [
         { text: 'socketpair(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC, 0, …)' },
-        { text: `clone3({flags=${flags(0x1000 + op.flags, CLONE_FLAGS)}, pidfd=…, exit_signal=SIGCHLD, stack=NULL, stack_size=0}, 88)` },
+        {
+          text: `clone3({flags=${flags(0x1000 + op.flags, CLONE_FLAGS)}${(op.cgroup ?? -1) === -1 ? '' : '|CLONE_INTO_CGROUP'}, pidfd=…, exit_signal=SIGCHLD, stack=NULL, stack_size=0${(op.cgroup ?? -1) === -1 ? '' : `, cgroup=${fd(op.cgroup ?? -1)}`}}, 88)`,
+        },
       ];
     case 'init':
-      return one('clone3({flags=0, exit_signal=SIGCHLD, stack=NULL, stack_size=0}, 88)');
+      return one('clone(child_stack=NULL, flags=SIGCHLD)');
+    case 'read_file':
+      return [{ text: openat(fd(op.dirfd), op.pathname, 0x80000, 0) }, { text: 'read(…)' }, { text: 'close(…)' }];
     case 'write_file': {
       const data = op.data ?? '';
       return [
@@ -257,6 +261,8 @@ function prctl(option: number, args: readonly number[]): string {
       return `prctl(PR_SET_PDEATHSIG, ${SIGNALS.get(args[0] ?? 0) ?? args[0]})`;
     case PR.CAPBSET_DROP:
       return `prctl(PR_CAPBSET_DROP, ${CAPABILITIES[args[0] ?? -1] ? `CAP_${CAPABILITIES[args[0] ?? -1]}` : hexadecimal(args[0] ?? 0)})`;
+    case PR.SET_DUMPABLE:
+      return `prctl(PR_SET_DUMPABLE, ${args[0] === 0 ? 'SUID_DUMP_DISABLE' : args[0]})`;
     default: {
       const name = Object.entries(PR).find(([, value]) => value === option)?.[0];
       return `prctl(${name ? `PR_${name}` : option}, ${args.map(String).join(', ')})`;

@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { RunSpec } from '@lamella/engine';
+import type { SeccompProfile } from '@lamella/seccomp';
+import { UsageError } from '../usage-error.js';
+import type { RunFlags } from './run-flags.js';
+
+type Confinement = Pick<
+  RunSpec,
+  'capAdd' | 'capDrop' | 'privileged' | 'devices' | 'seccomp' | 'noNewPrivileges' | 'rlimits' | 'resources' | 'shmSize' | 'oomScoreAdj'
+>;
+
+/**
+ * What the flags say of what a container may do.
+ *
+ * @throws UsageError
+ */
+export async function confinement(flags: RunFlags): Promise<Confinement> {
+  return {
+    ...(flags['cap-add'] ? { capAdd: flags['cap-add'].map(capability) } : {}),
+    ...(flags['cap-drop'] ? { capDrop: flags['cap-drop'].map(capability) } : {}),
+    ...(flags.privileged ? { privileged: true } : {}),
+    ...(flags.device ? { devices: flags.device.map(device) } : {}),
+    ...Object.assign({}, ...(await Promise.all((flags['security-opt'] ?? []).map(securityOption)))),
+    ...limits(flags),
+    ...(flags.ulimit ? { rlimits: flags.ulimit.map(ulimit) } : {}),
+    ...(flags['shm-size'] === undefined ? {} : { shmSize: size(flags['shm-size'], '--shm-size') }),
+    ...(flags['oom-score-adj'] === undefined ? {} : { oomScoreAdj: score(flags['oom-score-adj']) }),
+  };
+}
+
+/** The engine knows which values are possible; here they become numbers. */
+function limits(flags: RunFlags): Pick<RunSpec, 'resources'> {
+  const number = (flag: 'cpus' | 'cpu-shares' | 'pids-limit' | 'blkio-weight'): number | undefined => {
+    const text = flags[flag];
+    if (text === undefined) return undefined;
+    if (!/^-?\d+(?:\.\d+)?$/.test(text)) throw new UsageError(`'${text}' is no number`, `Write --${flag} NUMBER.`);
+    return Number(text);
+  };
+  const swap = flags['memory-swap'];
+  const given = {
+    memory: flags.memory === undefined ? undefined : bytes(flags.memory, '--memory'),
+    memorySwap: swap === undefined ? undefined : swap === '-1' ? -1 : bytes(swap, '--memory-swap'),
+    cpus: number('cpus'),
+    cpuShares: number('cpu-shares'),
+    cpusetCpus: flags['cpuset-cpus'],
+    // With Docker 0 is no limit, too.
+    pidsLimit: number('pids-limit') === 0 ? -1 : number('pids-limit'),
+    blkioWeight: number('blkio-weight'),
+  };
+  const resources = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return Object.keys(resources).length ? { resources } : {};
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
+
+function bytes(text: string, flag: string): number {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?$/i.exec(text) ?? [];
+  if (!number) throw new UsageError(`'${text}' is not a size`, `Write ${flag} 512m; units are b, k, m, g and t.`);
+  return Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? 1));
+}
+
+/** `cap_net_admin`, `NET_ADMIN` and `CAP_NET_ADMIN` are one. The engine knows which there are. */
+function capability(name: string): never {
+  return name.toUpperCase().replace(/^CAP_/, '') as never;
+}
+
+function device(text: string): { source: string; destination?: string } {
+  const [source = '', second, third, ...more] = text.split(':');
+  const hint = 'Write --device /dev/name, or --device /dev/name:/dev/inside.';
+  const isMode = (word: string | undefined): boolean => word !== undefined && /^[rwm]+$/.test(word);
+  const destination = isMode(second) ? undefined : second;
+  const mode = isMode(second) ? second : third;
+  if (more.length || !source.startsWith('/') || (third !== undefined && !isMode(third)) || destination === '')
+    throw new UsageError(`'${text}' is not a device`, hint);
+  if (mode !== undefined && !(mode.includes('r') && mode.includes('w')))
+    throw new UsageError(`the permissions '${mode}' of the device ${source} cannot be enforced`, 'A device is given whole (rw or rwm), or not at all.');
+  return { source, ...(destination === undefined ? {} : { destination }) };
+}
+
+async function securityOption(text: string): Promise<Partial<Confinement>> {
+  const [, name = '', value] = /^([^=:]+)(?:[=:](.*))?$/.exec(text) ?? [];
+  switch (name) {
+    case 'no-new-privileges':
+      if (value !== undefined && value !== 'true' && value !== 'false')
+        throw new UsageError(`'${value}' is neither true nor false`, 'Write --security-opt no-new-privileges=false to allow set-user-id programs.');
+      return { noNewPrivileges: value !== 'false' };
+    case 'seccomp':
+      if (!value) throw new UsageError('--security-opt seccomp= names no profile', 'Write seccomp=FILE, or seccomp=unconfined.');
+      return value === 'builtin' ? {} : { seccomp: value === 'unconfined' ? 'unconfined' : await profile(value) };
+    default:
+      throw new UsageError(`'${text}' is not a security option`, 'Known are seccomp=FILE|unconfined|builtin and no-new-privileges[=true|false].');
+  }
+}
+
+async function profile(file: string): Promise<SeccompProfile> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`the seccomp profile ${file} cannot be read: ${(error as NodeJS.ErrnoException).code}`, 'Check the path and its permissions.');
+  }
+  const { parseProfile } = await import('@lamella/seccomp');
+  return parseProfile(text, path.resolve(file));
+}
+
+function ulimit(text: string): { name: string; soft: number; hard: number } {
+  const [, name = '', first = '', second = first] = /^([a-z]+)=(-1|\d+|unlimited)(?::(-1|\d+|unlimited))?$/.exec(text) ?? [];
+  const [soft, hard] = [first, second].map((value) => (value === 'unlimited' ? -1 : Number(value))) as [number, number];
+  if (!name) throw new UsageError(`'${text}' is not a resource limit`, 'Write --ulimit nofile=1024:4096; -1 is no limit.');
+  if (hard !== -1 && (soft === -1 || soft > hard)) throw new UsageError(`the soft limit in '${text}' is above the hard one`, 'Write --ulimit NAME=SOFT:HARD.');
+  return { name, soft, hard };
+}
+
+function size(text: string, flag: string): string {
+  const [, number, unit = ''] = /^(\d+)([bkmg]?)b?$/i.exec(text) ?? [];
+  if (!number || Number(number) === 0) throw new UsageError(`'${text}' is not a size`, `Write ${flag} 64m; units are b, k, m and g.`);
+  return unit.toLowerCase() === 'b' ? number : `${number}${unit.toLowerCase()}`;
+}
+
+function score(text: string): number {
+  const number = Number(text);
+  if (!/^-?\d+$/.test(text) || number < -1000 || number > 1000)
+    throw new UsageError(`'${text}' is no oom_score_adj`, 'It is a whole number from -1000 to 1000.');
+  return number;
+}

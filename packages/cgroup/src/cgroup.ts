@@ -1,0 +1,228 @@
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { AT_FDCWD, O, type Op, type Program, type SlotAllocator } from '@lamella/syscall';
+import { CgroupError } from './cgroup-error.js';
+import { checkResources } from './check-resources.js';
+import { type Controller, type Resources, type Setting, settingsV1, settingsV2 } from './resources.js';
+
+/** A cgroup that is to be made, as ops for the packages that make containers. */
+export interface CgroupPlan {
+  readonly version: 1 | 2;
+  /** The directories that are made for it, for a journal of claims; each is removed when it is empty. */
+  readonly directories: readonly string[];
+  /** Makes it and sets its limits; runs in the process that stays outside. */
+  readonly create: Program;
+  /** Version 2: the slot of its directory, which `clone` is born into. */
+  readonly slot?: number;
+  /** Version 1: ops of a process that goes in by itself. */
+  readonly join: Program;
+  /** Reads, when the processes are gone, whether memory had run out; see {@link wasOomKilled}. */
+  readonly events: Program;
+}
+
+export interface CgroupOptions {
+  /** Unique on the machine; the directory's name. */
+  readonly name: string;
+  /** Where cgroups are mounted. Default `/sys/fs/cgroup`. */
+  readonly mount?: string;
+}
+
+const PREFIX = 'lamella-';
+const CGROUP2_SUPER_MAGIC = 0x63677270;
+/** Version 1 names two of them otherwise. */
+const V1_NAMES: Readonly<Record<Controller, string>> = { memory: 'memory', cpu: 'cpu', cpuset: 'cpuset', pids: 'pids', io: 'blkio' };
+
+/** How this machine has its cgroups; undefined when none are mounted. */
+export function cgroupVersion(mount: string = '/sys/fs/cgroup'): 1 | 2 | undefined {
+  try {
+    if (statfsSync(mount).type === CGROUP2_SUPER_MAGIC) return 2;
+    return Object.values(V1_NAMES).some((name) => existsSync(path.join(mount, name, 'cgroup.procs'))) ? 1 : undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Plan a cgroup with these limits, at `lamella-NAME` below the root of the hierarchy (or, for who is
+ * not root, below the part of it that systemd delegated to this process).
+ *
+ * @throws CgroupError `LIMIT_INVALID`, `CGROUP_MISSING`, `CONTROLLER_MISSING`, `CGROUP_NOT_DELEGATED`
+ */
+export function planCgroup(resources: Resources, { name, mount = '/sys/fs/cgroup' }: CgroupOptions, slots: SlotAllocator): CgroupPlan {
+  checkResources(resources);
+  const version = cgroupVersion(mount);
+  if (version === undefined)
+    throw new CgroupError({
+      code: 'CGROUP_MISSING',
+      message: `no cgroups are mounted at ${mount}`,
+      hint: 'Limits need them; run without, or mount cgroup2 there.',
+    });
+  return version === 2 ? planV2(settingsV2(resources), name, mount, slots) : planV1(settingsV1(resources), name, mount);
+}
+
+function planV2(settings: readonly Setting[], name: string, mount: string, slots: SlotAllocator): CgroupPlan {
+  const root = process.geteuid?.() === 0 ? mount : delegated(mount);
+  const wanted = [...new Set(settings.map(({ controller }) => controller))];
+  const there = words(path.join(root, 'cgroup.controllers'));
+  for (const controller of wanted)
+    if (!there.includes(controller))
+      throw new CgroupError({
+        code: 'CONTROLLER_MISSING',
+        message: `the cgroup controller '${controller}' is not to be had at ${root}`,
+        hint: root === mount ? 'The kernel has it switched off (cgroup_disable=).' : `Let systemd delegate it: Delegate=${controller} for user@.service.`,
+      });
+  const own = path.join(root, `${PREFIX}${name}`);
+  const slot = slots();
+  return {
+    version: 2,
+    directories: [own],
+    create: [
+      ...enable(root, wanted),
+      { op: 'mkdirat', dirfd: AT_FDCWD, pathname: own, mode: 0o755 },
+      ...settings.map((setting) => write(own, setting)),
+      { op: 'openat', dirfd: AT_FDCWD, pathname: own, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot },
+    ],
+    slot,
+    join: [],
+    events: wanted.includes('memory') ? [{ op: 'read_file', dirfd: AT_FDCWD, pathname: path.join(own, 'memory.events'), ignore: ['ENOENT'] }] : [],
+  };
+}
+
+/** Let the children of a cgroup have controllers, those that they do not have yet. */
+function enable(directory: string, wanted: readonly Controller[]): Op[] {
+  const file = path.join(directory, 'cgroup.subtree_control');
+  const there = existsSync(file) ? words(file) : [];
+  const missing = wanted.filter((each) => !there.includes(each));
+  return missing.length
+    ? [{ op: 'write_file', dirfd: AT_FDCWD, pathname: file, flags: O.WRONLY | O.CLOEXEC, mode: 0, data: missing.map((each) => `+${each}`).join(' ') }]
+    : [];
+}
+
+function write(directory: string, { file, value, optional }: Setting): Op {
+  return {
+    op: 'write_file',
+    dirfd: AT_FDCWD,
+    pathname: path.join(directory, file),
+    flags: O.WRONLY | O.CLOEXEC,
+    mode: 0,
+    data: value,
+    ...(optional ? { ignore: ['ENOENT', 'EOPNOTSUPP', 'EACCES'] } : {}),
+  };
+}
+
+/**
+ * The cgroup that is this process's own to divide. A cgroup that gives controllers to its children
+ * holds no processes itself (cgroup-v2.rst, "No Internal Process Constraint"): ours move aside.
+ */
+function delegated(mount: string): string {
+  const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
+  const at = path.join(mount, own.endsWith(`/${ASIDE}`) ? path.dirname(own) : own);
+  try {
+    accessSync(path.join(at, 'cgroup.subtree_control'), constants.W_OK);
+    accessSync(path.join(at, 'cgroup.procs'), constants.W_OK);
+  } catch (cause) {
+    throw new CgroupError({
+      code: 'CGROUP_NOT_DELEGATED',
+      message: `the cgroup of this process, ${own}, is not yours to divide, so no limit can be set`,
+      hint: 'Let systemd delegate one: systemd-run --user --scope -p Delegate=yes lamella run …',
+      cause,
+    });
+  }
+  const pids = readFileSync(path.join(at, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
+  if (pids.length) {
+    const aside = path.join(at, ASIDE);
+    mkdirSync(aside, { recursive: true });
+    for (const pid of pids) move(pid, aside);
+  }
+  return at;
+}
+
+const ASIDE = 'lamella-outside';
+
+function move(pid: string, directory: string): void {
+  try {
+    writeFileSync(path.join(directory, 'cgroup.procs'), pid);
+  } catch (error) {
+    // It has ended meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function planV1(settings: readonly Setting[], name: string, mount: string): CgroupPlan {
+  if (process.geteuid?.() !== 0)
+    throw new CgroupError({
+      code: 'CGROUP_NOT_DELEGATED',
+      message: 'an ordinary user can set no limits with cgroups of version 1',
+      hint: 'Boot with systemd.unified_cgroup_hierarchy=1, or run as root.',
+    });
+  const wanted = [...new Set(settings.map(({ controller }) => controller))];
+  const base = (controller: Controller): string => path.join(mount, V1_NAMES[controller]);
+  const own = (controller: Controller): string => path.join(base(controller), `${PREFIX}${name}`);
+  for (const controller of wanted)
+    if (!existsSync(path.join(base(controller), 'cgroup.procs')))
+      throw new CgroupError({
+        code: 'CONTROLLER_MISSING',
+        message: `the cgroup controller '${V1_NAMES[controller]}' is not mounted`,
+        hint: `Mount it at ${base(controller)}.`,
+      });
+  const cpusets = wanted.includes('cpuset');
+  // A cpuset begins with nothing in it, and holds no process then.
+  const inherit = (directory: string): Op[] =>
+    cpusets
+      ? ['cpuset.mems', 'cpuset.cpus'].map((file) =>
+          write(directory, { controller: 'cpuset', file, value: readFileSync(path.join(base('cpuset'), file), 'utf8').trim() }),
+        )
+      : [];
+  return {
+    version: 1,
+    directories: wanted.map(own),
+    create: [
+      ...wanted.flatMap((controller): Op[] => [
+        { op: 'mkdirat', dirfd: AT_FDCWD, pathname: own(controller), mode: 0o755 },
+        ...(controller === 'cpuset' ? inherit(own(controller)) : []),
+      ]),
+      ...settings.map((setting) => write(own(setting.controller), setting)),
+    ],
+    join: wanted.map(
+      (controller): Op => ({
+        op: 'write_file',
+        dirfd: AT_FDCWD,
+        pathname: path.join(own(controller), 'cgroup.procs'),
+        flags: O.WRONLY | O.CLOEXEC,
+        mode: 0,
+        data: '0',
+      }),
+    ),
+    events: wanted.includes('memory')
+      ? [{ op: 'read_file', dirfd: AT_FDCWD, pathname: path.join(own('memory'), 'memory.oom_control'), ignore: ['ENOENT'] }]
+      : [],
+  };
+}
+
+/** Whether what {@link CgroupPlan.events} read tells of a process that was killed for want of memory. */
+export function wasOomKilled(events: string): boolean {
+  return Number(/^oom_kill (\d+)$/m.exec(events)?.[1] ?? 0) > 0;
+}
+
+/**
+ * Whether a limit on processes costs next to nothing here: version 2, with the controller given to
+ * our children already, so that a container is born into its cgroup.
+ */
+export function canLimitByDefault(mount: string = '/sys/fs/cgroup'): boolean {
+  if (process.geteuid?.() !== 0 || cgroupVersion(mount) !== 2) return false;
+  try {
+    accessSync(mount, constants.W_OK);
+    return (
+      words(path.join(mount, 'cgroup.subtree_control')).includes('pids') ||
+      (!existsSync(path.join(mount, 'cgroup.type')) && words(path.join(mount, 'cgroup.controllers')).includes('pids'))
+    );
+  } catch (error) {
+    if (['ENOENT', 'EROFS', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
+}
+
+function words(file: string): string[] {
+  return readFileSync(file, 'utf8').split(/\s+/).filter(Boolean);
+}

@@ -1,0 +1,3 @@
+export { type CgroupOptions, type CgroupPlan, canLimitByDefault, cgroupVersion, planCgroup, wasOomKilled } from './cgroup.js';
+export { CgroupError } from './cgroup-error.js';
+export type { Controller, Resources } from './resources.js';
