@@ -69,7 +69,7 @@ describe('frames', () => {
           for (let at = 0; at < frames.length; at += frames.readUInt32LE(at)) {
             indexes.push(frames.readUInt32LE(at + 8));
             const code = frames.readUInt16LE(at + 4);
-            if (code === OPCODES.clone.code) visit(nested(frames, at, 2));
+            if (code === OPCODES.clone.code) visit(nested(frames, at, 3));
             if (code === OPCODES.on_exit.code) visit(nested(frames, at, 0));
           }
         };

@@ -49,7 +49,7 @@ const oneOfEach: Op[] = Object.entries(OPCODES).map(([op, shape]) => {
 const MALFORMED: readonly (readonly [what: string, edit: (frame: Buffer) => Buffer | number, errno: string])[] = [
   ['a length below the header', (frame) => frame.writeUInt32LE(11, 0), 'EBADMSG'],
   ['a length above the maximum', (frame) => frame.writeUInt32LE(0x100001, 0), 'EMSGSIZE'],
-  ['an opcode that does not exist', (frame) => frame.writeUInt16LE(61, 4), 'ENOSYS'],
+  ['an opcode that does not exist', (frame) => frame.writeUInt16LE(99, 4), 'ENOSYS'],
   ['an unknown flag', (frame) => frame.writeUInt8(0x80, 6), 'EBADMSG'],
   ['more ignored errnos than there is room for', (frame) => frame.writeUInt8(9, 7), 'EBADMSG'],
   ['a string longer than its frame', (frame) => frame.writeUInt32LE(0xfffffff0, 28), 'EBADMSG'],

@@ -22,6 +22,7 @@ import {
   PR,
   type Program,
   RESOLVE,
+  type Reply,
   type RunOptions,
   run,
   S_IF,
@@ -330,6 +331,18 @@ test('a lock that another process holds is refused or waited for', async () => {
   await expect(execute([open, { op: 'flock', fd: 5, operation: LOCK.EX | LOCK.NB }])).rejects.toMatchObject({ syscall: 'flock', code: 'EAGAIN' });
   await execute([open, { op: 'flock', fd: 5, operation: LOCK.EX }]);
   await holder;
+});
+
+test('a short file is read into a reply', async () => {
+  await using at = scratch();
+  writeFileSync(at.join('file'), 'content\n');
+  const read: string[] = [];
+  const onReply = (reply: Reply): void => {
+    if (reply.kind === 'data') read.push(reply.data.toString());
+  };
+  await execute([{ op: 'read_file', dirfd: AT_FDCWD, pathname: at.join('file') }], { onReply });
+  expect(read).toEqual(['content\n']);
+  await expect(execute([{ op: 'read_file', dirfd: AT_FDCWD, pathname: at.join('none') }])).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
 test('an exit program runs after success, failure and the death of what was cloned, to its end', async () => {

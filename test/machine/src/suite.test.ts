@@ -1,0 +1,42 @@
+import path from 'node:path';
+import { type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type MachineRun, onMachine, whyNoMachine } from './machine.js';
+
+/** The second kernel is booted once, and runs suite.ts as root and as an ordinary user. */
+const reason = whyNoMachine();
+const SUITE = path.join(import.meta.dirname, '../dist/suite.js');
+let at: ScratchDirectory;
+let machine: MachineRun;
+
+beforeAll(async () => {
+  at = scratch();
+  if (reason) return;
+  machine = await onMachine(at, `node ${SUITE} root && node ${SUITE} user && node ${path.join(import.meta.dirname, '../dist/delegated.js')}`, {
+    timeout: 280_000,
+  });
+}, 300_000);
+afterAll(() => at[Symbol.asyncDispose]());
+
+interface Check {
+  readonly who: string;
+  readonly name: string;
+  readonly failure?: string;
+}
+
+test('the machine boots, and its suites run to their end', (context) => {
+  if (reason) skip(context, reason);
+  expect(machine).toMatchObject({ status: 0, output: expect.stringContaining('{') });
+});
+
+test('what holds here holds on Linux 6.1 with cgroups of version 2, for root and an ordinary user', (context) => {
+  if (reason) skip(context, reason);
+  const checks = machine.output
+    .split('\n')
+    .filter((line) => line.startsWith('{"who"'))
+    .map((line) => JSON.parse(line) as Check);
+  for (const { who, name, failure } of checks) process.stderr.write(`second kernel, ${who}: ${failure ? `FAILED ${name}: ${failure}` : name}\n`);
+  expect(checks.filter(({ failure }) => failure)).toEqual([]);
+  expect(checks.map(({ who }) => who)).toEqual(expect.arrayContaining(['root', 'user', 'delegated']));
+  expect(checks.length).toBeGreaterThan(14);
+});

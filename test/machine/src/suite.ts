@@ -1,0 +1,120 @@
+/**
+ * Runs on the second kernel: as root, and then once more as an ordinary user. Prints a line of JSON
+ * for each check; suite.test.ts makes tests of them.
+ *
+ *   node suite.js root|user
+ */
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { release } from 'node:os';
+import { ImageStore, type RunSpec, run } from '@lamella/engine';
+import { busyboxArchive } from '@lamella-test/scratch';
+import { ociLayout, tarArchive } from '@lamella-test/tree';
+
+const [who = 'root'] = process.argv.slice(2);
+const isRoot = who === 'root';
+if (!isRoot) {
+  process.setgid?.(1000);
+  process.setuid?.(1000);
+}
+const root = `/mnt/store-${who}`;
+const store = new ImageStore(root);
+const sh = (script: string, more: Partial<RunSpec> = {}): ReturnType<typeof run> => run({ root, image: 'busybox', args: ['sh', '-c', script], ...more });
+const groups = (): string[] => readdirSync('/sys/fs/cgroup').filter((name) => name.startsWith('lamella-'));
+
+/** Values are compared as JSON. */
+function equal(is: unknown, wanted: unknown): void {
+  if (JSON.stringify(is) !== JSON.stringify(wanted)) throw new Error(`${JSON.stringify(is)} instead of ${JSON.stringify(wanted)}`);
+}
+
+async function refused(work: Promise<unknown>, code: string): Promise<void> {
+  const outcome = await work.then(
+    () => 'it worked',
+    (error: { code?: string }) => error.code,
+  );
+  equal(outcome, code);
+}
+
+const CHECKS: Record<string, () => Promise<void>> = {
+  'the kernel is another one, with cgroups of version 2': async () => {
+    equal(release().startsWith('6.1'), true);
+    equal(existsSync('/sys/fs/cgroup/cgroup.controllers'), true);
+  },
+  'a container runs, and nothing of it is left': async () => {
+    await store.import(busyboxArchive(), 'busybox');
+    const { stdout, exitCode } = await sh('echo $$; id -u; grep -c . /proc/self/mounts >/dev/null; touch /x; ls /x; exit 3');
+    equal([stdout, exitCode], ['1\n0\n/x', 3]);
+    equal(
+      readdirSync(`${root}/containers`).filter((name) => !name.startsWith('.')),
+      [],
+    );
+  },
+  'it is confined: a filter, no new privileges, masked files': async () => {
+    const { stdout } = await sh(
+      'grep -E "^(Seccomp|NoNewPrivs):" /proc/self/status; wc -c </proc/kcore; mount -t tmpfs x /tmp 2>&1; unshare -r true 2>&1; echo 1 2>&1 >/proc/sys/kernel/sysrq',
+    );
+    const text = String(stdout);
+    for (const wanted of [/NoNewPrivs:\t1/, /Seccomp:\t2/, /^0$/m, /mount: permission denied/, /unshare.*not permitted|EPERM/])
+      if (!wanted.test(text)) throw new Error(`${wanted} is not in ${text}`);
+  },
+  'forty layers are mounted without lowerdir+, which came with Linux 6.5': async () => {
+    const layers = Array.from({ length: 40 }, (_, i) => tarArchive([{ name: `layer-${i}`, data: `${i}` }]));
+    ociLayout(`/run/layout-${who}`, [readFileSync(busyboxArchive()), ...layers]);
+    await store.load(`/run/layout-${who}`, { name: 'deep' });
+    equal((await sh('ls -d /layer-* | wc -l; cat /layer-39', { image: 'deep' })).stdout, '40\n39');
+  },
+  ...(isRoot
+    ? {
+        'processes are limited to 2048 without being asked': async () => {
+          equal(
+            (await sh('cat /sys/fs/cgroup/pids.max; cat /proc/self/cgroup; touch /sys/fs/cgroup/x 2>/dev/null || echo read-only')).stdout,
+            '2048\n0::/\nread-only',
+          );
+          equal(groups(), []);
+        },
+        'limits are where they were asked for': async () => {
+          const resources = { memory: 64 << 20, memorySwap: 96 << 20, cpus: 0.5, cpuShares: 2, pidsLimit: 33 };
+          const files = 'memory.max cpu.max cpu.weight pids.max';
+          equal((await sh(`cd /sys/fs/cgroup; cat ${files}`, { resources })).stdout, `${64 << 20}\n50000 100000\n1\n33`);
+          equal(groups(), []);
+        },
+        'a limit that cannot be set is an error, and leaves nothing': async () => {
+          await refused(sh('true', { resources: { cpusetCpus: '99' } }), 'CONTROLLER_MISSING');
+          await refused(sh('true', { resources: { memory: 1 } }), 'LIMIT_INVALID');
+          equal(groups(), []);
+        },
+        'a process that memory runs out for is killed, and that is told': async () => {
+          const { oomKilled, signal, failed } = await sh('exec tail /dev/zero', { resources: { memory: 16 << 20 } });
+          equal([oomKilled, signal, failed], [true, 'SIGKILL', true]);
+          equal((await sh('kill -9 $$', { resources: { memory: 16 << 20 } })).oomKilled, false);
+          equal(groups(), []);
+        },
+        'a fork bomb ends at its limit': async () => {
+          const { stderr } = await sh('for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; wait', { resources: { pidsLimit: 4 } });
+          equal(/can't fork/.test(String(stderr)), true);
+          equal(groups(), []);
+        },
+      }
+    : {
+        'no limit can be set where nothing is delegated': async () => {
+          await refused(sh('true', { resources: { pidsLimit: 10 } }), 'CGROUP_NOT_DELEGATED');
+        },
+      }),
+};
+
+if (isRoot) mkdirSync('/mnt/store-user', { recursive: true });
+if (isRoot) chownSync('/mnt/store-user', 1000, 1000);
+for (const [name, check] of Object.entries(CHECKS)) {
+  const failure = await check().then(
+    () => undefined,
+    (error: Error & { hint?: string }) => `${error.message}${error.hint ? ` (${error.hint})` : ''}`,
+  );
+  process.stdout.write(`${JSON.stringify({ who, name, failure })}\n`);
+}
+if (isRoot) {
+  // What systemd does for a user's scope: a cgroup that belongs to the user, with controllers to divide.
+  const scope = '/sys/fs/cgroup/scope';
+  mkdirSync(scope);
+  writeFileSync('/sys/fs/cgroup/cgroup.subtree_control', '+pids +memory +cpu');
+  for (const file of ['', 'cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads']) chownSync(`${scope}/${file}`, 1000, 1000);
+  rmSync(`/run/layout-${who}`, { recursive: true });
+}
