@@ -1,0 +1,271 @@
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { interpreterPath } from '@lamella/syscall';
+import { busyboxArchive, findProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { describeTree, ociLayout, tarArchive, treeLines } from '@lamella-test/tree';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CLI } from './cli.js';
+
+/**
+ * Programs that try to get out, from inside of a default container, as root and as an ordinary user.
+ * SECURITY.md lists them; the last test holds the two together.
+ */
+const SECRET = 'lamella-secret-of-the-host';
+const WHO = { root: {}, 'an ordinary user': { uid: 65534, gid: 65534 } } as const;
+type Who = keyof typeof WHO;
+const perl = findProgram('perl');
+let at: ScratchDirectory;
+
+beforeAll(() => {
+  at = scratch();
+  chmodSync(at.path, 0o755);
+  mkdirSync(at.join('host'));
+  writeFileSync(at.join('host/secret'), SECRET);
+  chmodSync(at.join('host'), 0o777);
+  const out = `../../../../../../../..${at.join('host')}`;
+  ociLayout(at.join('layout'), [
+    readFileSync(busyboxArchive()),
+    tarArchive([
+      // What an image can prepare: links where mounts, volumes and the first steps of a runtime go.
+      { name: 'dev', type: '5' },
+      { name: 'dev/null', type: '2', linkname: '/proc/sysrq-trigger' },
+      { name: 'dev/console', type: '2', linkname: `${at.join('host')}/console` },
+      { name: 'dev/pts', type: '2', linkname: at.join('host') },
+      { name: 'volume', type: '2', linkname: out },
+      { name: 'dots', type: '2', linkname: `${out}/made` },
+      { name: 'work', type: '2', linkname: at.join('host') },
+    ]),
+  ]);
+  ociLayout(at.join('no-proc'), [
+    readFileSync(busyboxArchive()),
+    tarArchive([
+      { name: '.wh.proc' },
+      { name: '.wh.sys' },
+      { name: 'proc', type: '2', linkname: at.join('host') },
+      { name: 'sys', type: '2', linkname: '/tmp' },
+    ]),
+  ]);
+  for (const [who, ids] of Object.entries(WHO)) {
+    const home = at.join(who);
+    mkdirSync(home);
+    if ('uid' in ids) chownSync(home, ids.uid, ids.gid);
+    for (const image of ['layout', 'no-proc']) expect(lamella(who as Who, ['load', at.join(image), image])).toMatchObject({ status: 0 });
+  }
+}, 60_000);
+afterAll(() => at[Symbol.asyncDispose]());
+
+interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function lamella(who: Who, args: readonly string[]): Outcome {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], {
+    ...WHO[who],
+    cwd: '/',
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, HOME: at.join(who), LAMELLA_ROOT: path.join(at.join(who), 'store'), SECRET },
+  });
+  return { status, stdout, stderr };
+}
+
+/** The host's perl inside, for system calls that no shell makes. */
+const PERL = ['-v', '/usr:/usr:ro', '-v', '/usr/lib:/lib:ro', '-v', '/usr/lib64:/lib64:ro'];
+const call = (number: number, ...args: (number | string)[]): string =>
+  `/usr/bin/perl -e '$r = syscall(${[number, ...args.map((each) => (typeof each === 'string' ? `"${each}"` : each))].join(', ')}); print $r < 0 ? "refused: $!\\n" : "done\\n"'`;
+const REFUSED = /^refused: (?:Operation not permitted|Function not implemented|Permission denied)$/m;
+
+interface Attack {
+  readonly name: string;
+  readonly flags?: readonly string[];
+  readonly image?: string;
+  readonly script: string;
+  /** What has to be seen, all of it. */
+  readonly seen?: readonly RegExp[];
+  readonly never?: readonly RegExp[];
+}
+
+const ATTACKS: readonly Attack[] = [
+  {
+    name: 'overwriting the runtime through /proc/1/exe (CVE-2019-5736)',
+    flags: ['--init'],
+    script: 'echo broken >/proc/1/exe; cat /proc/1/exe >/tmp/copy; ls -l /proc/1/exe; echo ended',
+    seen: [/can't create \/proc\/1\/exe/, /ended/],
+  },
+  {
+    name: 'a descriptor or a directory of the host that leaked (CVE-2024-21626)',
+    script: 'for fd in /proc/self/fd/*; do readlink $fd; done; ls -l /proc/1/cwd; cd /proc/self/cwd/../../../..; ls',
+    seen: [/cwd -> \/$/m, /bin/],
+    never: [/lamella|\/tmp|memfd/],
+  },
+  ...[7, 8, 9].map(
+    (fd): Attack => ({
+      name: `a working directory behind descriptor ${fd} (CVE-2024-21626)`,
+      flags: ['-w', `/proc/self/fd/${fd}`],
+      script: 'pwd; cat ../../../../../..$HOSTDIR/secret; ls ../../..',
+      never: [new RegExp(SECRET), /containers/],
+    }),
+  ),
+  { name: 'a working directory that the image made a link', flags: ['-w', '/work'], script: 'cat secret; pwd', never: [new RegExp(SECRET)] },
+  {
+    name: 'a device that the image made a link (CVE-2025-31133, CVE-2025-52565)',
+    script: 'ls -l /dev/null /proc/timer_list; test -c /dev/null && wc -c </proc/timer_list; readlink /dev/console; echo x >/dev/null; echo ended',
+    seen: [/^crw.* \/dev\/null$/m, /^0$/m, /ended/],
+  },
+  {
+    name: '/proc and /sys that the image made links (CVE-2019-19921, CVE-2025-52881)',
+    image: 'no-proc',
+    script: 'mount | grep -c " /proc type proc"; echo x >/proc/sys/kernel/core_pattern; echo ended',
+    never: [/^x$/m],
+  },
+  {
+    name: 'a volume onto a link that leads out',
+    flags: ['-v', 'HOSTDIR:/volume/inside', '--tmpfs', '/dots/x'],
+    script: 'ls -l /volume; echo ended',
+    never: [/made/],
+  },
+  { name: 'a volume whose path climbs', flags: ['--tmpfs', '/a/../../../../../tmp/climbed'], script: 'ls -d /tmp/climbed', seen: [/\/tmp\/climbed/] },
+  {
+    name: "the runtime's environment in /proc/1/environ",
+    flags: ['--init'],
+    script: 'cat /proc/1/environ /proc/self/environ; echo ended',
+    seen: [/ended/],
+    never: [new RegExp(SECRET)],
+  },
+  {
+    name: 'other processes than its own',
+    script: 'ls /proc | grep "^[0-9]" | wc -l; kill -9 $(cat /proc/loadavg | cut -d" " -f5) -1000000 2>&1; echo ended',
+    seen: [/^[2-5]$/m],
+  },
+  { name: 'a signal to the monitor', script: `kill -9 ${process.pid} 2>&1; kill -9 ${process.ppid} 2>&1; echo ended`, seen: [/No such process/, /ended/] },
+  { name: 'tracing the small init', flags: ['--init', ...PERL], script: call(101, 16, 1, 0, 0), seen: [REFUSED] },
+  {
+    name: 'mounting',
+    script: 'mount -t tmpfs x /tmp; mount -t proc p /tmp; mount --bind / /tmp; mount | grep " /tmp "; echo ended',
+    seen: [/permission denied|not permitted/i],
+    never: [/ \/tmp type/],
+  },
+  {
+    name: 'remounting what is read-only',
+    script: 'mount -o remount,rw /proc/sys; mount -o remount,rw /sys; echo x >/proc/sys/vm/swappiness',
+    seen: [/permission denied|not permitted/i],
+  },
+  { name: 'unmounting to reveal', script: 'umount /proc/timer_list; umount -l /proc/sys; umount /proc; wc -c </proc/timer_list', seen: [/permitted/, /^0$/m] },
+  { name: 'a disk by mknod', script: 'mknod /tmp/disk b 8 0 || mknod /dev/disk b 8 0 || echo refused; cat /tmp/disk /dev/disk', seen: [/refused/] },
+  { name: "the kernel's keys", flags: PERL, script: `${call(250, 0, -3, 1)}; ${call(248, 'user', 'x', 'x', 1, -2)}`, seen: [REFUSED], never: [/done/] },
+  {
+    name: 'a user namespace inside',
+    flags: PERL,
+    script: `${call(272, 0x10000000)}; ${call(435, 0, 0)}; ${call(308, 3, 0)}`,
+    seen: [REFUSED],
+    never: [/done/],
+  },
+  {
+    name: 'a handler of core dumps',
+    script: 'echo "|/tmp/run" >/proc/sys/kernel/core_pattern; echo "|/tmp/run" >/proc/sys/kernel/modprobe',
+    seen: [/Read-only file system|Permission denied/],
+  },
+  {
+    name: 'the release_agent of a cgroup',
+    script: 'mkdir /tmp/g; mount -t cgroup -o memory c /tmp/g; mount -t cgroup2 c /tmp/g; ls /tmp/g',
+    seen: [/permission denied|not permitted/i],
+  },
+  {
+    name: 'the network of the host by a raw socket',
+    flags: PERL,
+    script: 'ip link | grep -c "^[0-9]"; ping -c 1 -W 1 192.0.2.1; ping -c 1 -W 1 8.8.8.8; echo ended',
+    seen: [/^1$/m, /unreachable|not permitted/i],
+  },
+  { name: 'the machine’s VM sockets', flags: PERL, script: call(41, 40, 1, 0), seen: [REFUSED] },
+  {
+    name: 'a module of the kernel',
+    flags: PERL,
+    script: `${call(313, 0, '', 0)}; ${call(175, '', 0, '')}; ${call(321, 0, 0, 0)}; ${call(246, 0, 0, 0, 0)}`,
+    seen: [REFUSED],
+    never: [/done/],
+  },
+  {
+    name: 'io_uring, userfaultfd and perf',
+    flags: PERL,
+    script: `${call(425, 1, 0)}; ${call(323, 0)}; ${call(298, 0, 0, 0, 0, 0)}`,
+    seen: [REFUSED],
+    never: [/done/],
+  },
+  { name: 'sysrq', script: 'echo h >/proc/sysrq-trigger', seen: [/Read-only file system|Permission denied|nonexistent/] },
+  { name: 'set-user-id programs', script: 'cp /bin/busybox /tmp/su; chmod 4755 /tmp/su; grep NoNewPrivs /proc/self/status', seen: [/NoNewPrivs:\t1/] },
+];
+
+for (const who of Object.keys(WHO) as Who[])
+  describe(`by ${who}`, () => {
+    test.for(ATTACKS.map((attack) => [attack.name, attack] as const))('%s', ([, { flags = [], image = 'layout', script, seen = [], never = [] }], context) => {
+      requiresRoot(context);
+      if (flags === PERL || flags.includes(PERL[1] as string)) if (!perl || process.arch !== 'x64') skip(context, "it needs the host's perl on x86_64");
+      const outcome = lamella(who, [
+        'run',
+        '-e',
+        `HOSTDIR=${at.join('host')}`,
+        ...flags.map((flag) => flag.replace('HOSTDIR', at.join('host'))),
+        image,
+        'sh',
+        '-c',
+        `exec 2>&1; ${script}`,
+      ]);
+      const text = `${outcome.stdout}${outcome.stderr}`;
+      for (const each of seen) expect(text).toMatch(each);
+      for (const each of never) expect(text).not.toMatch(each);
+      // Whatever was tried, the host's directory is what it was.
+      expect(readdirSync(at.join('host'))).toEqual(['secret']);
+      expect(readFileSync(at.join('host/secret'), 'utf8')).toBe(SECRET);
+    });
+
+    test('writing through to the image', async (context) => {
+      requiresRoot(context);
+      const layers = path.join(at.join(who), 'store/layers');
+      const before = treeLines(await describeTree(layers));
+      lamella(who, [
+        'run',
+        'layout',
+        'sh',
+        '-c',
+        'for f in /bin/* /etc/*; do echo broken >>$f; chmod 777 $f; done; rm -rf /etc /usr /home; touch -d 1990-01-01 /bin; mv /bin /moved',
+      ]);
+      expect(treeLines(await describeTree(layers))).toEqual(before);
+    });
+
+    test('typing into the terminal of the user (TIOCSTI)', (context) => {
+      requiresRoot(context);
+      const script = findProgram('script') ?? skip(context, 'script is not installed');
+      if (!perl || process.arch !== 'x64') skip(context, "it needs the host's perl on x86_64");
+      const ids = WHO[who];
+      const env = { PATH: process.env.PATH, HOME: at.join(who), LAMELLA_ROOT: path.join(at.join(who), 'store') };
+      const inside = `/usr/bin/perl -e 'for (split //, "echo typed\\n") { $ok = ioctl(STDIN, 0x5412, $_); } print $ok ? "typed it" : "refused: $!", "\\n"'`;
+      const command = `${process.execPath} ${CLI} run -i ${PERL.join(' ')} layout sh -c ${JSON.stringify(inside).replaceAll('$', '\\$')}`;
+      const { stdout } = spawnSync(script, ['-qec', command, '/dev/null'], { ...ids, cwd: '/', encoding: 'utf8', env, input: '' });
+      expect(stdout).toMatch(/refused: /);
+      expect(stdout).not.toMatch(/typed it/);
+    });
+
+    test('a fork bomb under a limit', (context) => {
+      requiresRoot(context);
+      const outcome = lamella(who, ['run', '--pids-limit', '16', 'layout', 'sh', '-c', 'b() { b | b & }; b; sleep 0.5; echo ended']);
+      // An ordinary user may have no limit without delegation: then it does not start at all.
+      if (outcome.status === 125) expect(outcome.stderr).toMatch(/systemd|cgroup/);
+      else expect(outcome.stderr).toMatch(/can't fork/);
+    });
+  });
+
+test('the interpreter on the disk is what it was', () => {
+  const sum = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
+  const before = sum(interpreterPath());
+  lamella('root', ['run', '--init', 'layout', 'sh', '-c', 'for p in /proc/[0-9]*/exe; do echo x >$p; done']);
+  expect(sum(interpreterPath())).toBe(before);
+});
+
+test('SECURITY.md lists every attack', () => {
+  const text = readFileSync(path.join(import.meta.dirname, '../../../SECURITY.md'), 'utf8');
+  const missing = ATTACKS.map(({ name }) => name.replace(/descriptor \d/, 'a descriptor')).filter((name) => !text.includes(name));
+  expect(missing).toEqual([]);
+});
