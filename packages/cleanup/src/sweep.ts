@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { AT_FDCWD, LOCK, O, type Program, run, SyscallError } from '@lamella/syscall';
+import { AT_FDCWD, LOCK, O, type Program, runMapped, SyscallError } from '@lamella/syscall';
 import { type Claim, parseJournal } from './claims.js';
 import { CleanupError } from './cleanup-error.js';
 import { type ContainerRecord, gateOf, journalOf, keptOf, lockOf } from './record.js';
@@ -61,7 +61,7 @@ export async function releaseDead(record: ContainerRecord): Promise<'released' |
     ...releaseContainer(record, claims),
   ];
   try {
-    await run(ops);
+    await runMapped(ops);
     return 'released';
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { canLimitByDefault, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, directoryOf, keptOf, reclaim, release, releaseContainer } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
-import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, type Mount, type User } from '@lamella/namespace';
+import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayMount } from '@lamella/overlay';
 import { AT_FDCWD, LOCK, MS, O, type Op, type Program, slotAllocator } from '@lamella/syscall';
 import { type Confinement, devicesOf } from './confinement.js';
@@ -138,7 +138,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         ...container,
       ]
     : [umask, ...claim(record, claims, slots), onExit, ...held, ...limit, ...keep, ...make, ...container];
-  return { id, args, program, stack, directory };
+  return { id, args, program: inOwnIds(program), stack, directory };
 }
 
 /** 48 random bits: what comes before the version in a UUID, which Node makes in advance. */

@@ -65,7 +65,8 @@ export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator())
 function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
   const namespaces = spec.namespaces ?? defaultNamespaces();
   const user = spec.user ?? { uid: 0, gid: 0 };
-  const userNamespace = namespaces.user === true;
+  const singleId = namespaces.user === true;
+  const userNamespace = singleId || namespaces.within === true;
   const root = slots();
   const directory = slots();
   const {
@@ -76,6 +77,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     slots,
     root,
     userNamespace,
+    singleId,
     hostNetwork: !namespaces.net,
     masks: spec.masks ?? true,
   });
@@ -90,7 +92,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     });
   return [
     prctl(PR.SET_PDEATHSIG, SIGKILL),
-    ...(userNamespace ? mapSingleId({ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }) : []),
+    ...(singleId ? mapSingleId({ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }) : []),
     // The namespace shows as its root where the process is when it is made.
     ...(spec.cgroup ? [...spec.cgroup.join, ...(namespaces.cgroup ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : [])] : []),
     ...(spec.oomScoreAdj === undefined ? [] : [oomScoreAdj(spec.oomScoreAdj)]),
@@ -104,7 +106,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     ...mounts,
     { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: directory, pathname: spec.cwd ?? '/' },
     ...(spec.terminal && devpts !== undefined
-      ? openTerminal({ dev, devpts }, spec.terminal, { uid: user.uid, group: userNamespace ? user.gid : TTY_GROUP }, slave, slots)
+      ? openTerminal({ dev, devpts }, spec.terminal, { uid: user.uid, group: singleId ? user.gid : TTY_GROUP }, slave, slots)
       : []),
     ...pivot(root),
     { op: 'fchdir', fd: directory },
@@ -114,7 +116,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     ...(spec.rlimits ?? []).map(setrlimit),
     // Without no_new_privs a filter takes CAP_SYS_ADMIN, and so comes before it is given up.
     ...(noNewPrivileges ? [] : filter),
-    ...become(user, spec.capabilities ?? DEFAULT_CAPABILITIES, { ambient: spec.ambient ?? [], noNewPrivileges, singleId: userNamespace }),
+    ...become(user, spec.capabilities ?? DEFAULT_CAPABILITIES, { ambient: spec.ambient ?? [], noNewPrivileges, singleId }),
     { op: 'umask', mask: spec.umask ?? 0o022 },
     // Changing ids cleared it.
     prctl(PR.SET_PDEATHSIG, SIGKILL),

@@ -4,6 +4,7 @@ export { enter } from './enter.js';
 export { type BindMount, DEFAULT_MOUNTS, type DeviceNode, type FileMount, type Mount, type TmpfsMount } from './mount.js';
 export { NamespaceError } from './namespace-error.js';
 export { defaultNamespaces } from './namespace-flags.js';
+export { inOwnIds } from './own-ids.js';
 export { type ContainerProcess, launch, type ProcessOptions } from './process.js';
 export type { ProcessResult } from './process-result.js';
 export type { Identity, Namespaces, ProcessSpec, Rlimit } from './process-spec.js';

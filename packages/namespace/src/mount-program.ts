@@ -24,6 +24,8 @@ export interface MountContext {
   readonly root: number;
   /** In a user namespace no device node can be made and no sysfs of the host's network mounted. */
   readonly userNamespace: boolean;
+  /** There is but one id in it, and no group of terminals. */
+  readonly singleId: boolean;
   readonly hostNetwork: boolean;
   /** Hide what tells of the host. */
   readonly masks: boolean;
@@ -115,7 +117,7 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
         ops.push(...deviceNodes(dev, mount.devices ?? [], context));
         break;
       case 'devpts': {
-        const owner: (readonly [string, string])[] = context.userNamespace ? [] : [['gid', '5']];
+        const owner: (readonly [string, string])[] = context.singleId ? [] : [['gid', '5']];
         devpts = fresh('devpts', [...owner, ['mode', '620'], ['ptmxmode', '666']], MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, mount.destination);
         break;
       }

@@ -1,9 +1,9 @@
-import { CLONE } from '@lamella/syscall';
+import { CLONE, idMapping } from '@lamella/syscall';
 import type { Namespaces } from './process-spec.js';
 
 /** The namespaces of a spec that names none. */
 export function defaultNamespaces(): Namespaces {
-  return { user: process.geteuid?.() !== 0, pid: true, uts: true, ipc: true, net: true, cgroup: true };
+  return { user: idMapping().kind === 'single', within: idMapping().kind === 'full', pid: true, uts: true, ipc: true, net: true, cgroup: true };
 }
 
 /** CLONE_NEW* flags; a mount namespace always, for the root is pivoted in it. */

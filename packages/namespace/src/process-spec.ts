@@ -9,6 +9,11 @@ export interface Namespaces {
    * to make the others.
    */
   readonly user?: boolean;
+  /**
+   * The program runs in a user namespace already, with ids of its own: no new one is made, and what
+   * nobody may do there is not tried.
+   */
+  readonly within?: boolean;
   readonly pid?: boolean;
   readonly uts?: boolean;
   readonly ipc?: boolean;

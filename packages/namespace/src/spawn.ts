@@ -1,4 +1,5 @@
 import { enter } from './enter.js';
+import { inOwnIds } from './own-ids.js';
 import { type ContainerProcess, launch, type ProcessOptions } from './process.js';
 import type { ProcessSpec } from './process-spec.js';
 
@@ -9,5 +10,5 @@ import type { ProcessSpec } from './process-spec.js';
  * @throws NamespaceError when the spec is not possible; what happens later rejects `result`
  */
 export function spawn(spec: ProcessSpec, options: ProcessOptions = {}): ContainerProcess {
-  return launch(enter(spec), spec.args, options);
+  return launch(inOwnIds(enter(spec)), spec.args, options);
 }

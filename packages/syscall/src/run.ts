@@ -19,6 +19,11 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Called for every reply, in order. */
   readonly onReply?: (reply: Reply) => void;
+  /**
+   * Called with the interpreter's pid when the program's first op, an `unshare` with `reply`, has
+   * been made; the others wait for it. What maps ids from outside goes here.
+   */
+  readonly mapIds?: (pid: number) => Promise<void>;
 }
 
 export interface RunResult {
@@ -53,6 +58,7 @@ export interface Running {
 /** Start a program; {@link run} waits for its end. */
 export function start(program: Program, options: RunOptions = {}): Running {
   const frames = encodeProgram(program);
+  if (options.mapIds) return mapped(program, frames, options, options.mapIds);
   const running = startInterpreter(options, indexOf(program));
   running.frames.write(frames);
   if (!program.some((op) => op.op === 'clone')) {
@@ -63,6 +69,45 @@ export function start(program: Program, options: RunOptions = {}): Running {
     if (found.exited) return found;
     throw silent();
   });
+  return { ...running, result };
+}
+
+/** The first op alone, then what is to be done from outside, then the rest. */
+function mapped(program: Program, frames: Buffer, options: RunOptions, mapIds: (pid: number) => Promise<void>): Running {
+  const first = frames.readUInt32LE(0);
+  const clones = program.some((op) => op.op === 'clone');
+  let failure: unknown;
+  const running = startInterpreter(
+    {
+      ...options,
+      onReply: (reply) => {
+        if (reply.kind === 'ok' && reply.index === 0) void proceed();
+        options.onReply?.(reply);
+      },
+    },
+    indexOf(program),
+  );
+  const proceed = async (): Promise<void> => {
+    try {
+      await mapIds(running.pid);
+      running.frames.write(frames.subarray(first));
+      if (!clones) running.frames.end();
+    } catch (error) {
+      failure = error;
+      running.frames.destroy();
+    }
+  };
+  running.frames.write(frames.subarray(0, first));
+  const result = running.result.then(
+    (found) => {
+      if (failure !== undefined) throw failure;
+      if (clones && !found.exited) throw silent();
+      return found;
+    },
+    (error: unknown) => {
+      throw failure ?? error;
+    },
+  );
   return { ...running, result };
 }
 

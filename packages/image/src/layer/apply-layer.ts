@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { errnoName, type LamellaError, startInterpreter } from '@lamella/syscall';
+import { errnoName, idMapping, type LamellaError, mapIds, startInterpreter } from '@lamella/syscall';
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
@@ -78,14 +78,16 @@ const FRAMES_AHEAD = 2 << 20;
  * @throws ImageError naming the entry; the AbortSignal's reason
  */
 export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
-  const singleId = process.geteuid?.() !== 0;
+  const mapping = idMapping();
   const { maxEntries = MAX_ENTRIES, stacked = false, seeds } = options;
-  const writer = new LayerWriter({ singleId, maxEntries, stacked, ...(seeds ? { seeds } : {}) });
+  const writer = new LayerWriter({ ids: mapping.kind, maxEntries, stacked, ...(seeds ? { seeds } : {}) });
+  const entered = Promise.withResolvers<void>();
   const running = startInterpreter(
     {
       stdio: ['ignore', 'ignore', 'inherit'],
       onReply: (reply) => {
         if (reply.kind === 'ignored') writer.ignored(reply.index);
+        if (reply.kind === 'ok' && reply.index === 0) entered.resolve();
       },
       ...(options.signal ? { signal: options.signal } : {}),
     },
@@ -110,7 +112,15 @@ export async function applyLayer(source: Readable, directory: string, options: A
   let uncompressedSize = 0;
   let compression: Compression = 'none';
   try {
-    writer.begin(jail(directory, { singleId }));
+    const [first, ...rest] = jail(directory, mapping);
+    if (first) writer.begin([first]);
+    if (mapping.kind === 'full') {
+      await send();
+      const gone = await Promise.race([entered.promise, outcome]);
+      if (gone) throw gone;
+      await mapIds(running.pid);
+    }
+    writer.begin(rest);
     const head = await firstChunk(source);
     compression = detectCompression(head.chunk);
     const taken = async function* (): AsyncGenerator<Buffer> {

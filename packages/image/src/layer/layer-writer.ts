@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { AT, AT_FDCWD, FRAME_FLAGS, FrameWriter, O, OPCODES, type Program, S_IF, UTIME } from '@lamella/syscall';
+import { AT, AT_FDCWD, FRAME_FLAGS, FrameWriter, type IdMapping, O, OPCODES, type Program, S_IF, UTIME } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { printable, type TarEntry } from '../tar/entry.js';
 import type { TarHandler } from '../tar/reader.js';
@@ -30,8 +30,11 @@ interface Directory {
 }
 
 export interface LayerWriterOptions {
-  /** Write in a user namespace with one id: owners are not kept, devices are left out. */
-  readonly singleId: boolean;
+  /**
+   * In a user namespace devices are left out, and overlayfs has its marks in `user.*`; with one id there
+   * owners are not kept, either.
+   */
+  readonly ids: IdMapping['kind'];
   /** Entries more than this are refused. */
   readonly maxEntries: number;
   /** Hard links to what the layer does not hold are noted, and not refused. */
@@ -188,7 +191,7 @@ export class LayerWriter implements TarHandler {
       return;
     }
     this.#parents(path, slash);
-    if (this.#options.singleId && (entry.uid !== 0 || entry.gid !== 0)) this.#droppedOwners++;
+    if (this.#options.ids === 'single' && (entry.uid !== 0 || entry.gid !== 0)) this.#droppedOwners++;
     if (entry.type !== 'directory' && this.#directories.has(path)) this.#forget(path);
     switch (entry.type) {
       case 'file':
@@ -275,7 +278,7 @@ export class LayerWriter implements TarHandler {
       if (this.pending > DATA_MAX) yield;
     }
     for (const path of this.#opaques) {
-      this.#setXattr(path, this.#options.singleId ? 'user.overlay.opaque' : 'trusted.overlay.opaque', Buffer.from('y'), []);
+      this.#setXattr(path, this.#options.ids === 'host' ? 'trusted.overlay.opaque' : 'user.overlay.opaque', Buffer.from('y'), []);
       if (this.pending > DATA_MAX) yield;
     }
     for (const [path, directory] of this.#directories) {
@@ -293,7 +296,7 @@ export class LayerWriter implements TarHandler {
   }
 
   #owned(entry: { uid: number; gid: number }): boolean {
-    return !this.#options.singleId && (entry.uid !== 0 || entry.gid !== 0);
+    return this.#options.ids !== 'single' && (entry.uid !== 0 || entry.gid !== 0);
   }
 
   #refuse(entry: TarEntry, code: string, what: string): ImageError {
@@ -357,7 +360,7 @@ export class LayerWriter implements TarHandler {
   #finishDirectory(path: string, directory: Directory): void {
     const at = path === '' ? '.' : path;
     // An earlier entry of the same name may have left another owner.
-    if (this.#owned(directory) || (directory.again && !this.#options.singleId)) {
+    if (this.#owned(directory) || (directory.again && this.#options.ids !== 'single')) {
       this.#begin(OPCODES.fchownat.code, OPTIONAL, [ENOENT, ENOTDIR]);
       this.#numbers(AT_FDCWD, directory.uid, directory.gid, AT.SYMLINK_NOFOLLOW);
       this.#frames.binary(at);
@@ -399,7 +402,7 @@ export class LayerWriter implements TarHandler {
   }
 
   #node(path: string, entry: TarEntry): void {
-    if (this.#options.singleId && entry.type !== 'fifo') {
+    if (this.#options.ids !== 'host' && entry.type !== 'fifo') {
       this.#droppedDevices++;
       return;
     }
@@ -464,7 +467,7 @@ export class LayerWriter implements TarHandler {
 
   /** Not every filesystem keeps every attribute: Docker lets that pass, and so do we. */
   get #xattrErrors(): number[] {
-    return this.#options.singleId ? [EOPNOTSUPP, EPERM, ENOENT] : [EOPNOTSUPP, ENOENT];
+    return this.#options.ids === 'host' ? [EOPNOTSUPP, ENOENT] : [EOPNOTSUPP, EPERM, ENOENT];
   }
 
   #fdXattrs(xattrs: ReadonlyMap<string, Buffer> | undefined): void {

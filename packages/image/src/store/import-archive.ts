@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { lockFile } from '@lamella/syscall';
+import { idMapping, lockFile } from '@lamella/syscall';
 import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer } from '../layer/apply-layer.js';
@@ -130,6 +130,7 @@ export function layerMeta(diffID: string, applied: AppliedLayer): LayerMeta {
     replaced: [...applied.replaced],
     whiteoutDirectories: [...applied.whiteoutDirectories],
     lowerLinks: [...applied.lowerLinks],
+    ids: idMapping().kind,
     warnings: [...applied.warnings],
     bootId: bootId(),
     synced: false,

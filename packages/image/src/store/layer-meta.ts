@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { idMapping } from '@lamella/syscall';
 import * as v from 'valibot';
 import { writeDurably } from './durable-file.js';
 
@@ -24,6 +25,8 @@ export interface LayerMeta {
   readonly lowerLinks?: { readonly path: string; readonly target: string }[] | undefined;
   /** In the notes of a chain: which layers of its stack stand in it as they were unpacked on those below; see rebase-layer.ts. */
   readonly rebased?: string[] | undefined;
+  /** Whose owners the tree has (see IdMapping); with one id only they were not kept. */
+  readonly ids?: 'host' | 'single' | 'full' | undefined;
   readonly warnings: string[];
   /** The boot in which it was unpacked. Until `synced`, it is believed in this boot only. */
   readonly bootId: string;
@@ -52,6 +55,7 @@ const LayerMetaSchema: v.GenericSchema<unknown, LayerMeta> = v.object({
   whiteoutDirectories: v.optional(v.array(v.string())),
   lowerLinks: v.optional(v.array(v.object({ path: v.string(), target: v.string() }))),
   rebased: v.optional(v.array(v.string())),
+  ids: v.optional(v.picklist(['host', 'single', 'full'])),
   warnings: v.array(v.string()),
   bootId: v.string(),
   synced: v.boolean(),
@@ -88,6 +92,8 @@ export function readLayerMeta(file: string): LayerMeta | undefined {
 
 /** Whether the tree on disk is the one that was written: a power cut may have eaten parts of it since. */
 export function isWhole(meta: LayerMeta): boolean {
+  // What was unpacked before the user had more ids is to be had better now.
+  if (meta.ids === 'single' && idMapping().kind === 'full') return false;
   return meta.synced || meta.bootId === bootId();
 }
 

@@ -18,10 +18,20 @@ export function statOf(layer: LayerDir, name: string): BigIntStats | undefined {
   for (const part of name.split('/')) {
     if (stat && !stat.isDirectory()) return undefined;
     at = `${at}/${part}`;
-    stat = lstatSync(at, { throwIfNoEntry: false, bigint: true });
+    stat = lookAt(at);
     if (!stat) return undefined;
   }
   return stat;
+}
+
+/** A directory of another id of this user's may be closed to the user itself: then nothing is known of what is in it. */
+function lookAt(file: string): BigIntStats | undefined {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false, bigint: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return undefined;
+    throw error;
+  }
 }
 
 /** Whether something on the way to a name hides what the layers below have there. */

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, lockFile, type Op, type Program, run, UTIME } from '@lamella/syscall';
+import { AT_FDCWD, type IdMapping, idMapping, lockFile, type Op, type Program, runMapped, UTIME } from '@lamella/syscall';
 import type { LayerDir } from '../image.js';
 import { chainID, findChain } from './chain.js';
 import { bootId, writeLayerMeta } from './layer-meta.js';
@@ -56,7 +56,7 @@ async function writeChain(paths: StorePaths, id: string, layers: readonly NotedL
     }
   }
   await using temporary = await temporaryLayer(paths);
-  await run(build(temporary.tree, directories, layers));
+  await runMapped(build(temporary.tree, directories, layers));
   await writeLayerMeta(path.join(temporary.directory, 'meta.json'), {
     version: 1,
     diffID: id,
@@ -117,12 +117,14 @@ function build(tree: string, directories: ReadonlyMap<string, BigIntStats>, laye
     }
   const sorted = [...all].sort(([a], [b]) => (a < b ? -1 : 1));
   const at = (name: string): { dirfd: number; pathname: string } => ({ dirfd: AT_FDCWD, pathname: path.join(tree, name) });
-  const root = process.geteuid?.() === 0;
+  const owners = idMapping();
   return [
     ...sorted.map(([name]): Op => ({ op: 'mkdirat', ...at(name), mode: 0o700 })),
     // Children before parents: making a child changes its parent's time.
     ...sorted.toReversed().flatMap(([name, stat]): Op[] => [
-      ...(root ? [{ op: 'fchownat' as const, ...at(name), owner: Number(stat.uid), group: Number(stat.gid), flags: 0 }] : []),
+      ...(owners.kind === 'single'
+        ? []
+        : [{ op: 'fchownat' as const, ...at(name), owner: insideId(owners, 'uids', stat.uid), group: insideId(owners, 'gids', stat.gid), flags: 0 }]),
       { op: 'fchmodat', ...at(name), mode: Number(stat.mode & 0o7777n) },
       {
         op: 'utimensat',
@@ -135,4 +137,17 @@ function build(tree: string, directories: ReadonlyMap<string, BigIntStats>, laye
       },
     ]),
   ];
+}
+
+/** What an id of the host, as stat(2) shows it here, is called in the user namespace that writes. */
+function insideId(mapping: IdMapping, which: 'uids' | 'gids', id: bigint): number {
+  const host = Number(id);
+  if (mapping.kind !== 'full') return host;
+  if (host === (which === 'uids' ? process.getuid?.() : process.getgid?.())) return 0;
+  let inside = 1;
+  for (const { start, count } of mapping[which]) {
+    if (host >= start && host < start + count) return inside + host - start;
+    inside += count;
+  }
+  return 0;
 }

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, lockFile, type Op, run } from '@lamella/syscall';
+import { AT_FDCWD, lockFile, type Op, runMapped } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { applyLayer } from '../layer/apply-layer.js';
 import { printable } from '../tar/entry.js';
@@ -88,7 +88,7 @@ export async function rebaseLayer(
   if (ready) return ready;
   await using temporary = await temporaryLayer(paths);
   const directories = [...leans.directories].sort();
-  await run([
+  await runMapped([
     ...directories.map((name): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: path.join(temporary.tree, name), mode: 0o755 })),
     ...[...leans.others].map(
       ([name, file]): Op => ({ op: 'linkat', olddirfd: AT_FDCWD, oldpath: file, newdirfd: AT_FDCWD, newpath: path.join(temporary.tree, name), flags: 0 }),

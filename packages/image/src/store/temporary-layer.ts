@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, type HeldLock, lockFile, type Op, run, tryLockFile } from '@lamella/syscall';
+import { AT_FDCWD, type HeldLock, lockFile, type Op, runMapped, tryLockFile } from '@lamella/syscall';
 import type { StorePaths } from './store-paths.js';
 
 const PREFIX = '.unpacking-';
@@ -57,5 +57,5 @@ export async function removeTree(directory: string): Promise<void> {
   // Mostly it became something else by a rename, and nobody needs to be started for it.
   if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return;
   const remove: Op = { op: 'rmtree', dirfd: AT_FDCWD, pathname: directory };
-  await run([remove]);
+  await runMapped([remove]);
 }

@@ -1,0 +1,26 @@
+import { execa } from 'execa';
+import type { IdRange } from './id-mapping.js';
+import { LamellaError } from './lamella-error.js';
+
+/**
+ * Run newuidmap(1) or newgidmap(1): inside, 0 is the user's own id, and from 1 on come the ranges.
+ *
+ * @param file where the ranges are from, for messages
+ * @throws LamellaError `SUBIDS_DENIED`
+ */
+export async function newIdMap(helper: string, pid: number, own: number, ranges: readonly IdRange[], file: string): Promise<void> {
+  let inside = 1;
+  const words = ranges.flatMap(({ start, count }) => {
+    const entry = [inside, start, count];
+    inside += count;
+    return entry;
+  });
+  const outcome = await execa(helper, [pid, 0, own, 1, ...words].map(String), { reject: false });
+  if (!outcome.failed) return;
+  throw new LamellaError({
+    code: 'SUBIDS_DENIED',
+    message: `${helper} refuses the ids that ${file} gives you: ${outcome.stderr.trim() || outcome.shortMessage}`,
+    hint: `It has to be set-user-id root (or to have file capabilities), and no range in ${file} may be another user's. Without your lines there, you have one id.`,
+    cause: outcome,
+  });
+}
