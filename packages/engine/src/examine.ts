@@ -2,10 +2,28 @@ import { randomUUID } from 'node:crypto';
 import { access, constants, readFile, rm, statfs } from 'node:fs/promises';
 import { release } from 'node:os';
 import path from 'node:path';
+import { canLimitByDefault, cgroupVersion, planCgroup } from '@lamella/cgroup';
 import { makeDirectory } from '@lamella/image';
 import { NamespaceError, type Namespaces } from '@lamella/namespace';
 import { probeFeatures } from '@lamella/overlay';
-import { CLONE, interpreterPath, LamellaError, lockFile, mapSingleId, type Program, run } from '@lamella/syscall';
+import { DEFAULT_FILTERS } from '@lamella/seccomp/default-filter';
+import {
+  AT,
+  AT_FDCWD,
+  CLONE,
+  type IdRange,
+  idMapping,
+  interpreterPath,
+  LamellaError,
+  lockFile,
+  mapSingleId,
+  type Op,
+  PR,
+  type Program,
+  run,
+  runMapped,
+  slotAllocator,
+} from '@lamella/syscall';
 
 /** One thing a machine has, or has not. */
 export interface Finding {
@@ -24,7 +42,17 @@ export interface Finding {
  */
 export async function examine(root: string): Promise<readonly Finding[]> {
   const place = await store(root);
-  return [kernel(), await interpreter(), await namespaces(), place, await overlay(root, place), await cgroup(), await xz()];
+  return [
+    kernel(),
+    await interpreter(),
+    await namespaces(),
+    await subordinateIds(),
+    place,
+    await overlay(root, place),
+    await seccomp(),
+    await cgroup(),
+    await xz(),
+  ];
 }
 
 function kernel(): Finding {
@@ -74,7 +102,7 @@ async function namespaces(): Promise<Finding> {
       state: 'broken',
       detail: 'an ordinary user may not make user namespaces here',
       consequence: 'Only root can run containers.',
-      remedy: 'sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0.',
+      remedy: await whatBlocksUserNamespaces(),
     };
   for (const [name, flags] of NAMES) if (!(await works(flags))) refused.push(name);
   const made = [...(user ? ['user'] : []), ...NAMES.map(([name]) => name).filter((name) => !refused.includes(name))];
@@ -86,6 +114,65 @@ async function namespaces(): Promise<Finding> {
     consequence: 'Containers cannot be separated in these.',
     remedy: 'Run as root, or on a kernel with these namespaces.',
   };
+}
+
+/** The switches by which distributions forbid them, and which of them is thrown here. */
+const SWITCHES: readonly (readonly [name: string, blocks: (value: string) => boolean, remedy: string])[] = [
+  ['kernel/unprivileged_userns_clone', (value) => value === '0', 'sysctl kernel.unprivileged_userns_clone=1 (Debian forbids it).'],
+  [
+    'kernel/apparmor_restrict_unprivileged_userns',
+    (value) => value === '1',
+    'sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for node with `userns,` (Ubuntu forbids it).',
+  ],
+  ['user/max_user_namespaces', (value) => value === '0', 'sysctl user.max_user_namespaces=15000.'],
+];
+
+async function whatBlocksUserNamespaces(): Promise<string> {
+  const thrown: string[] = [];
+  for (const [name, blocks, remedy] of SWITCHES) {
+    const value = await readFile(`/proc/sys/${name}`, 'utf8').catch(() => '');
+    if (blocks(value.trim())) thrown.push(remedy);
+  }
+  return (
+    thrown.join(' ') ||
+    'No sysctl forbids it: a seccomp filter around this process does (inside of another container), or a security module. Run as root, or outside.'
+  );
+}
+
+async function subordinateIds(): Promise<Finding> {
+  const subject = 'sub-ids';
+  const mapping = idMapping();
+  if (mapping.kind === 'host') return { subject, state: 'ok', detail: 'root has all ids' };
+  if (mapping.kind === 'single')
+    return {
+      subject,
+      state: 'missing',
+      detail: 'newuidmap and newgidmap, or lines for you in /etc/subuid and /etc/subgid, are not there',
+      consequence: "Containers have one id: files of others in an image become root's, and -u takes root only.",
+      remedy: 'As root: apt-get install uidmap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME.',
+    };
+  try {
+    await runMapped([{ op: 'umask', mask: 0o22 }]);
+  } catch (error) {
+    return { subject, state: 'broken', consequence: 'Nothing can be imported or run.', ...told(error) };
+  }
+  const sum = (ranges: readonly IdRange[]): number => ranges.reduce((total, { count }) => total + count, 0);
+  return { subject, state: 'ok', detail: `${sum(mapping.uids)} users and ${sum(mapping.gids)} groups beside your own` };
+}
+
+async function seccomp(): Promise<Finding> {
+  const filter = DEFAULT_FILTERS[process.arch];
+  const consequence = 'Containers run only with --security-opt seccomp=unconfined, and may ask everything of the kernel.';
+  if (!filter) return { subject: 'seccomp', state: 'missing', detail: `there is no filter for ${process.arch}`, consequence };
+  try {
+    await run([
+      { op: 'prctl', option: PR.SET_NO_NEW_PRIVS, arg2: 1, arg3: 0, arg4: 0, arg5: 0 },
+      { op: 'seccomp', operation: 1, flags: 0, filter },
+    ]);
+    return { subject: 'seccomp', state: 'ok', detail: `filter of ${filter.length / 8} instructions` };
+  } catch (error) {
+    return { subject: 'seccomp', state: 'missing', consequence, ...told(error), remedy: 'A kernel with CONFIG_SECCOMP_FILTER.' };
+  }
 }
 
 async function store(root: string): Promise<Finding> {
@@ -133,11 +220,20 @@ async function overlay(root: string, store: Finding): Promise<Finding> {
 }
 
 async function cgroup(): Promise<Finding> {
-  const mounts = await readFile('/proc/self/mountinfo', 'utf8');
-  const v2 = / - cgroup2 /.test(mounts);
-  const v1 = / - cgroup /.test(mounts);
-  const detail = v2 && v1 ? 'hybrid (v1 with a v2 beside it)' : v2 ? 'v2' : v1 ? 'v1' : 'none';
-  return { subject: 'cgroup', state: v1 || v2 ? 'ok' : 'missing', detail };
+  const version = cgroupVersion();
+  const consequence = 'Limits on memory, processors and processes cannot be set.';
+  try {
+    const { create, directories } = planCgroup({ pidsLimit: 10 }, { name: `doctor-${randomUUID()}` }, slotAllocator());
+    const remove = directories.map((pathname): Op => ({ op: 'unlinkat', dirfd: AT_FDCWD, pathname, flags: AT.REMOVEDIR }));
+    await run([{ op: 'on_exit', program: remove }, ...create]);
+    return {
+      subject: 'cgroup',
+      state: 'ok',
+      detail: `v${version}, limits can be set${canLimitByDefault() ? '; processes are limited to 2048 by default' : ''}`,
+    };
+  } catch (error) {
+    return { subject: 'cgroup', state: 'missing', consequence, ...told(error) };
+  }
 }
 
 async function xz(): Promise<Finding> {

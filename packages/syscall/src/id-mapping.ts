@@ -17,7 +17,10 @@ export interface IdRange {
  * - `single`: its own, which is root there;
  * - `full`: the same, and from 1 on those that /etc/subuid and /etc/subgid give it.
  */
-export type IdMapping = { readonly kind: 'host' | 'single' } | { readonly kind: 'full'; readonly uids: readonly IdRange[]; readonly gids: readonly IdRange[] };
+export type IdMapping =
+  | { readonly kind: 'host' }
+  | { readonly kind: 'single' }
+  | { readonly kind: 'full'; readonly uids: readonly IdRange[]; readonly gids: readonly IdRange[] };
 
 let known: IdMapping | undefined;
 

@@ -49,6 +49,16 @@ function lamella(args: readonly string[], { path = process.env.PATH ?? '' } = {}
   return { status, stdout, stderr };
 }
 
+function doctor(options: { path?: string } = {}): { state: string; detail: string } {
+  const { stdout } = lamella(['doctor', '--json'], options);
+  expect(stdout).toMatch(/^\[/);
+  return JSON.parse(stdout).find(({ subject }: { subject: string }) => subject === 'sub-ids');
+}
+
+test('doctor tries them', () => {
+  expect(doctor()).toEqual({ subject: 'sub-ids', state: 'ok', detail: '65536 users and 65536 groups beside your own' });
+});
+
 test('an image with many owners is unpacked with them, and shows them', () => {
   expect(lamella(['load', at.join('layout'), 'app'])).toMatchObject({ status: 0, stderr: '' });
   const { stdout, stderr } = lamella([
@@ -105,6 +115,7 @@ test('a helper that refuses is quoted, with what to do', () => {
   mkdirSync(at.join('bin'));
   for (const name of ['newuidmap', 'newgidmap']) writeFileSync(at.join('bin', name), '#!/bin/sh\necho "not for you" >&2; exit 1\n', { mode: 0o755 });
   const outcome = lamella(['run', 'app', 'true'], { path: `${at.join('bin')}:${process.env.PATH}` });
+  expect(doctor({ path: `${at.join('bin')}:${process.env.PATH}` })).toMatchObject({ state: 'broken', detail: expect.stringContaining('not for you') });
   expect(outcome).toMatchObject({ status: 125, stderr: expect.stringMatching(/new[ug]idmap refuses the ids .*not for you\n {2}.*set-user-id root/s) });
 });
 
