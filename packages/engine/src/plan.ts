@@ -190,6 +190,7 @@ function defaultMounts(spec: RunSpec): Mount[] {
   const devices = devicesOf(spec);
   return DEFAULT_MOUNTS.map((mount) => {
     if (mount.type === 'dev' && devices.length) return { ...mount, devices };
+    if (mount.type === 'proc' && spec.hidepid !== undefined) return { ...mount, hidepid: spec.hidepid };
     if (mount.type === 'sysfs' && spec.privileged) return { ...mount, writable: true };
     return mount.type === 'tmpfs' && spec.shmSize !== undefined ? { ...mount, size: spec.shmSize } : mount;
   });

@@ -67,6 +67,8 @@ export interface RunSpec {
   readonly seccomp?: SeccompProfile | 'unconfined';
   /** Everything that this process may do: all capabilities and devices, no filter, nothing hidden. It is no sandbox any more. */
   readonly privileged?: boolean;
+  /** `/proc` shows processes of others not at all (2), or not what they do (1); see proc(5). */
+  readonly hidepid?: 0 | 1 | 2;
   readonly devices?: readonly Device[];
   /** Size of /dev/shm, as tmpfs(5) has it. Default `65536k`. */
   readonly shmSize?: string;

@@ -30,6 +30,7 @@ import { openTerminal, takeTerminal } from './terminal.js';
 
 const SIGKILL = 9;
 const SECCOMP_SET_MODE_FILTER = 1;
+const KEYCTL_JOIN_SESSION_KEYRING = 1;
 /** The group of terminals (devpts `gid=5`) in every distribution. */
 const TTY_GROUP = 5;
 
@@ -98,6 +99,8 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     ...(spec.oomScoreAdj === undefined ? [] : [oomScoreAdj(spec.oomScoreAdj)]),
     // From here to the command nobody may look into this process, or trace it, who could not before.
     prctl(PR.SET_DUMPABLE, 0),
+    // The caller's session keyring is not the container's; kernels and quotas without another go without.
+    { op: 'keyctl', operation: KEYCTL_JOIN_SESSION_KEYRING, name: null, ignore: ['ENOSYS', 'EPERM', 'EDQUOT', 'EACCES', 'ENOMEM'] },
     { op: 'umask', mask: 0 },
     { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
     ...(spec.prepare ?? []),

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { SeccompError } from './seccomp-error.js';
 
 /** What a system call becomes (seccomp(2), "Filter return values"; OCI runtime-spec, config-linux.md, "Seccomp"). */
-export const ACTIONS = [
+const ACTIONS = [
   'SCMP_ACT_KILL',
   'SCMP_ACT_KILL_PROCESS',
   'SCMP_ACT_KILL_THREAD',
@@ -16,7 +16,7 @@ export const ACTIONS = [
 export type Action = (typeof ACTIONS)[number];
 
 /** How an argument is compared; `MASKED_EQ` is `(argument & value) == valueTwo`. */
-export const OPERATORS = ['SCMP_CMP_NE', 'SCMP_CMP_LT', 'SCMP_CMP_LE', 'SCMP_CMP_EQ', 'SCMP_CMP_GE', 'SCMP_CMP_GT', 'SCMP_CMP_MASKED_EQ'] as const;
+const OPERATORS = ['SCMP_CMP_NE', 'SCMP_CMP_LT', 'SCMP_CMP_LE', 'SCMP_CMP_EQ', 'SCMP_CMP_GE', 'SCMP_CMP_GT', 'SCMP_CMP_MASKED_EQ'] as const;
 export type Operator = (typeof OPERATORS)[number];
 
 /** A condition on one of the six arguments. Values are unsigned 64-bit. */

@@ -518,6 +518,11 @@ OP(mkpath)
 	return slot_put(N(3), tree_make_path(root, S(0), N(1) != 0, (u32)N(2)));
 }
 
+OP(keyctl)
+{
+	return SYS(keyctl, N(0), S(0), 0, 0, 0);
+}
+
 OP(on_exit)
 {
 	return exit_program_set(frame->string[0]);
@@ -592,6 +597,7 @@ static const struct op table[] = {
 	ENTRY(59, init, 0, ""),
 	ENTRY(60, on_exit, 0, "p"),
 	ENTRY(61, read_file, 1, "z"),
+	ENTRY(62, keyctl, 1, "o"),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },

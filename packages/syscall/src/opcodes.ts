@@ -85,6 +85,7 @@ export const OPCODES = {
   init: { code: 59, numbers: [], strings: [] },
   on_exit: { code: 60, numbers: [], strings: ['program'] },
   read_file: { code: 61, numbers: ['dirfd'], strings: ['pathname'] },
+  keyctl: { code: 62, numbers: ['operation'], strings: ['name'] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },
   go: { code: 202, numbers: [], strings: [] },

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
 import { expect, type TestContext, test } from 'vitest';
 import {
   AT,
@@ -343,6 +343,14 @@ test('a short file is read into a reply', async () => {
   await execute([{ op: 'read_file', dirfd: AT_FDCWD, pathname: at.join('file') }], { onReply });
   expect(read).toEqual(['content\n']);
   await expect(execute([{ op: 'read_file', dirfd: AT_FDCWD, pathname: at.join('none') }])).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+test('a session keyring of its own is joined', async (context) => {
+  await using at = scratch();
+  if (!existsSync('/proc/keys')) skip(context, 'the kernel has no keys');
+  const keys = (name: string): Op => sh(`cat /proc/keys >${at.join(name)}`);
+  await execute([inside([{ op: 'keyctl', operation: 1, name: null, ignore: ['ENOSYS', 'EPERM', 'EDQUOT'] }, keys('own')])]);
+  expect(readFileSync(at.join('own'), 'utf8')).toMatch(/keyring +_ses/);
 });
 
 test('an exit program runs after success, failure and the death of what was cloned, to its end', async () => {

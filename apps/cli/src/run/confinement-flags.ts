@@ -7,7 +7,7 @@ import type { RunFlags } from './run-flags.js';
 
 type Confinement = Pick<
   RunSpec,
-  'capAdd' | 'capDrop' | 'privileged' | 'devices' | 'seccomp' | 'noNewPrivileges' | 'rlimits' | 'resources' | 'shmSize' | 'oomScoreAdj'
+  'capAdd' | 'capDrop' | 'privileged' | 'devices' | 'seccomp' | 'noNewPrivileges' | 'hidepid' | 'rlimits' | 'resources' | 'shmSize' | 'oomScoreAdj'
 >;
 
 /**
@@ -88,8 +88,16 @@ async function securityOption(text: string): Promise<Partial<Confinement>> {
     case 'seccomp':
       if (!value) throw new UsageError('--security-opt seccomp= names no profile', 'Write seccomp=FILE, or seccomp=unconfined.');
       return value === 'builtin' ? {} : { seccomp: value === 'unconfined' ? 'unconfined' : await profile(value) };
+    case 'proc-opts': {
+      const hidepid = /^hidepid=([012])$/.exec(value ?? '')?.[1];
+      if (hidepid === undefined) throw new UsageError(`'${value ?? ''}' is not an option of /proc`, 'Write --security-opt proc-opts=hidepid=2.');
+      return { hidepid: Number(hidepid) as 0 | 1 | 2 };
+    }
     default:
-      throw new UsageError(`'${text}' is not a security option`, 'Known are seccomp=FILE|unconfined|builtin and no-new-privileges[=true|false].');
+      throw new UsageError(
+        `'${text}' is not a security option`,
+        'Known are seccomp=FILE|unconfined|builtin, no-new-privileges[=true|false] and proc-opts=hidepid=N.',
+      );
   }
 }
 

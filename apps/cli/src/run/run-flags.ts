@@ -29,7 +29,7 @@ export const RUN_FLAGS = {
   'cap-drop': list('NAME', 'take a capability away, or ALL'),
   privileged: boolean({ description: 'all capabilities and devices, no filter, nothing hidden: no sandbox any more' }),
   device: list('SRC[:DST]', 'show a device of the host inside'),
-  'security-opt': list('OPTION', 'seccomp=FILE|unconfined, no-new-privileges[=true|false]'),
+  'security-opt': list('OPTION', 'seccomp=FILE|unconfined, no-new-privileges[=true|false], proc-opts=hidepid=N'),
   ulimit: list('NAME=SOFT[:HARD]', 'a resource limit, such as nofile=1024:4096'),
   'shm-size': string({ helpValue: 'SIZE', description: 'how much /dev/shm holds (default: 64m)' }),
   'oom-score-adj': string({ helpValue: 'NUMBER', description: 'how readily it is killed when memory runs out, from -1000 to 1000' }),

@@ -111,6 +111,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
   let size = 0;
   let uncompressedSize = 0;
   let compression: Compression = 'none';
+  let keeping: Promise<void> | undefined;
   try {
     const [first, ...rest] = jail(directory, mapping);
     if (first) writer.begin([first]);
@@ -123,13 +124,19 @@ export async function applyLayer(source: Readable, directory: string, options: A
     writer.begin(rest);
     const head = await firstChunk(source);
     compression = detectCompression(head.chunk);
+    const keep = async (chunk: Buffer): Promise<void> => {
+      // One chunk is being written while the next is read and inflated.
+      await keeping;
+      keeping = options.tee?.(chunk);
+      keeping?.catch(() => undefined);
+    };
     const taken = async function* (): AsyncGenerator<Buffer> {
       for await (const chunk of head.all) {
         size += chunk.length;
         if (options.expectedSize !== undefined && size > options.expectedSize) throw wrongSize(size, options.expectedSize);
         if (compression !== 'xz') {
           digest.update(chunk);
-          await options.tee?.(chunk);
+          await keep(chunk);
         }
         options.onProgress?.({ bytes: size, entries: reader.entries });
         yield chunk;
@@ -139,7 +146,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
       for await (const chunk of plain) {
         hash?.update(chunk);
         uncompressedSize += chunk.length;
-        if (compression === 'xz') await options.tee?.(chunk);
+        if (compression === 'xz') await keep(chunk);
         reader.write(chunk);
         await send();
         if (running.frames.destroyed) throw (await outcome) ?? new Error('the interpreter went away');
@@ -152,6 +159,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
       await pipeline(Readable.from(taken(), { highWaterMark: 2 }), inflate, (plain: AsyncIterable<Buffer>) => consume(plain, diffID));
     }
     if (options.expectedSize !== undefined && size !== options.expectedSize) throw wrongSize(size, options.expectedSize);
+    await keeping;
     reader.end();
     for (const _ of writer.finish()) await send();
     await send();
@@ -160,6 +168,8 @@ export async function applyLayer(source: Readable, directory: string, options: A
     if (failure) throw failure;
   } catch (error) {
     running.frames.destroy();
+    // Whoever gave `tee` closes its file next.
+    await keeping?.catch(() => undefined);
     const failure = await outcome;
     source.destroy();
     // The interpreter's reason comes first: what else failed did so because it had gone.

@@ -56,7 +56,7 @@ export async function registryImage(client: RegistryClient, reference: Reference
     layers: layers.map((layer, i) => ({
       diffID: rootfs.diff_ids[i] ?? '',
       expected: { digest: layer.digest, size: layer.size },
-      open: async (signal) => Readable.from(blob(client, layer, signal), { objectMode: false, highWaterMark: 1 << 20 }),
+      open: async (signal) => Readable.from(joined(blob(client, layer, signal)), { highWaterMark: 2 }),
     })),
   };
 }
@@ -86,6 +86,24 @@ async function document(client: RegistryClient, path: string, headers: Readonly<
         .split(';')[0]
         ?.trim() ?? '',
   };
+}
+
+/** As much is passed on at once: what comes from a socket comes in many small pieces. */
+const PIECE = 512 * 1024;
+
+/** Join small pieces of a stream to larger ones. */
+async function* joined(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let waiting: Buffer[] = [];
+  let length = 0;
+  for await (const piece of pieces) {
+    waiting.push(piece);
+    length += piece.length;
+    if (length < PIECE) continue;
+    yield waiting.length === 1 ? piece : Buffer.concat(waiting, length);
+    waiting = [];
+    length = 0;
+  }
+  if (length) yield Buffer.concat(waiting, length);
 }
 
 /** The bytes of a blob. Where the connection breaks they go on from there (RFC 9110, 14). */

@@ -16,7 +16,7 @@ export interface MemberFiles {
   open(name: string, signal?: AbortSignal): Promise<Readable>;
 }
 
-const CHUNK = 256 * 1024;
+const CHUNK = 512 * 1024;
 const MAX_MEMBERS = 100_000;
 
 function missing(where: string, name: string): ImageError {

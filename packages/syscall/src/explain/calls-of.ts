@@ -184,6 +184,8 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
       ];
     case 'init':
       return one('clone(child_stack=NULL, flags=SIGCHLD)');
+    case 'keyctl':
+      return one(`keyctl(${op.operation === 1 ? 'KEYCTL_JOIN_SESSION_KEYRING' : op.operation}, ${op.name === null ? 'NULL' : quoted(op.name)})`);
     case 'read_file':
       return [{ text: openat(fd(op.dirfd), op.pathname, 0x80000, 0) }, { text: 'read(…)' }, { text: 'close(…)' }];
     case 'write_file': {
