@@ -62,8 +62,8 @@ export function planCgroup(resources: Resources, { name, mount = '/sys/fs/cgroup
 }
 
 function planV2(settings: readonly Setting[], name: string, mount: string, slots: SlotAllocator): CgroupPlan {
-  const root = process.geteuid?.() === 0 ? mount : delegated(mount);
   const wanted = [...new Set(settings.map(({ controller }) => controller))];
+  const root = process.geteuid?.() === 0 ? mount : delegated(mount, wanted);
   const there = words(path.join(root, 'cgroup.controllers'));
   for (const controller of wanted)
     if (!there.includes(controller))
@@ -112,40 +112,40 @@ function write(directory: string, { file, value, optional }: Setting): Op {
 }
 
 /**
- * The cgroup that is this process's own to divide. A cgroup that gives controllers to its children
- * holds no processes itself (cgroup-v2.rst, "No Internal Process Constraint"): ours move aside.
+ * The cgroup below which this user may make others that have these controllers: the nearest one above
+ * this process that gives them to its children, as systemd has them for a user's services. Else this
+ * process's own, if it is alone there: it moves aside, for a cgroup that gives controllers to its children
+ * holds no processes itself (cgroup-v2.rst, "No Internal Process Constraint").
  */
-function delegated(mount: string): string {
+function delegated(mount: string, wanted: readonly Controller[]): string {
   const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
-  const at = path.join(mount, own.endsWith(`/${ASIDE}`) ? path.dirname(own) : own);
-  try {
-    accessSync(path.join(at, 'cgroup.subtree_control'), constants.W_OK);
-    accessSync(path.join(at, 'cgroup.procs'), constants.W_OK);
-  } catch (cause) {
+  for (let at = path.posix.dirname(own); at !== '/'; at = path.posix.dirname(at)) {
+    const directory = path.join(mount, at);
+    if (!mayDivide(directory)) break;
+    const given = words(path.join(directory, 'cgroup.subtree_control'));
+    if (wanted.every((each) => given.includes(each))) return directory;
+  }
+  const directory = path.join(mount, own);
+  const alone = existsSync(directory) && words(path.join(directory, 'cgroup.procs')).every((pid) => pid === String(process.pid));
+  if (own === '/' || !alone || !mayDivide(directory))
     throw new CgroupError({
       code: 'CGROUP_NOT_DELEGATED',
       message: `the cgroup of this process, ${own}, is not yours to divide, so no limit can be set`,
       hint: 'Let systemd delegate one: systemd-run --user --scope -p Delegate=yes lamella run …',
-      cause,
     });
-  }
-  const pids = readFileSync(path.join(at, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
-  if (pids.length) {
-    const aside = path.join(at, ASIDE);
-    mkdirSync(aside, { recursive: true });
-    for (const pid of pids) move(pid, aside);
-  }
-  return at;
+  const aside = path.join(directory, 'lamella-outside');
+  mkdirSync(aside, { recursive: true });
+  writeFileSync(path.join(aside, 'cgroup.procs'), String(process.pid));
+  return directory;
 }
 
-const ASIDE = 'lamella-outside';
-
-function move(pid: string, directory: string): void {
+function mayDivide(directory: string): boolean {
   try {
-    writeFileSync(path.join(directory, 'cgroup.procs'), pid);
+    for (const name of ['', 'cgroup.procs', 'cgroup.subtree_control']) accessSync(path.join(directory, name), constants.W_OK);
+    return true;
   } catch (error) {
-    // It has ended meanwhile.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    if (['EACCES', 'ENOENT', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
   }
 }
 

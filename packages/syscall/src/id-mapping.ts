@@ -15,7 +15,8 @@ export interface IdRange {
  * Which ids a process of this user has inside:
  * - `host`: root, as they are;
  * - `single`: its own, which is root there;
- * - `full`: the same, and from 1 on those that /etc/subuid and /etc/subgid give it.
+ * - `full`: the same, and from 1 on those that /etc/subuid and /etc/subgid give it, unless the
+ *   environment says `LAMELLA_SUBIDS=none`.
  */
 export type IdMapping =
   | { readonly kind: 'host' }
@@ -32,6 +33,7 @@ export function idMapping(): IdMapping {
 
 function find(): IdMapping {
   if (process.geteuid?.() === 0) return { kind: 'host' };
+  if (process.env.LAMELLA_SUBIDS === 'none') return { kind: 'single' };
   if (!findHelper('newuidmap') || !findHelper('newgidmap')) return { kind: 'single' };
   const [uids, gids] = [ranges('/etc/subuid'), ranges('/etc/subgid')];
   return uids.length && gids.length ? { kind: 'full', uids, gids } : { kind: 'single' };

@@ -20,7 +20,7 @@ export async function newIdMap(helper: string, pid: number, own: number, ranges:
   throw new LamellaError({
     code: 'SUBIDS_DENIED',
     message: `${helper} refuses the ids that ${file} gives you: ${outcome.stderr.trim() || outcome.shortMessage}`,
-    hint: `It has to be set-user-id root (or to have file capabilities), and no range in ${file} may be another user's. Without your lines there, you have one id.`,
+    hint: `It has to be set-user-id root (or to have file capabilities), and no range in ${file} may be another user's. LAMELLA_SUBIDS=none goes without them, with one id.`,
     cause: outcome,
   });
 }

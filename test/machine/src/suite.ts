@@ -116,5 +116,10 @@ if (isRoot) {
   mkdirSync(scope);
   writeFileSync('/sys/fs/cgroup/cgroup.subtree_control', '+pids +memory +cpu');
   for (const file of ['', 'cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads']) chownSync(`${scope}/${file}`, 1000, 1000);
+  // And for a user's session: a slice that gives them to its services.
+  mkdirSync('/sys/fs/cgroup/slice/service', { recursive: true });
+  writeFileSync('/sys/fs/cgroup/slice/cgroup.subtree_control', '+pids +memory +cpu');
+  for (const directory of ['slice', 'slice/service'])
+    for (const file of ['', 'cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads']) chownSync(`/sys/fs/cgroup/${directory}/${file}`, 1000, 1000);
   rmSync(`/run/layout-${who}`, { recursive: true });
 }
