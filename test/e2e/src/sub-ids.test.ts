@@ -1,24 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { CLI } from './cli.js';
+import { CLI, type Outcome } from './cli.js';
+import { type Somebody, withSubIds } from './somebody.js';
 
-/**
- * An ordinary user with ids of its own in /etc/subuid and /etc/subgid. The files are put in place in a
- * mount namespace of the test's: the machine's own stay what they are.
- */
-const USER = { uid: 54321, gid: 54321 };
 let at: ScratchDirectory;
+let who: Somebody;
 
 beforeAll(() => {
   at = scratch();
-  chmodSync(at.path, 0o755);
-  mkdirSync(at.join('home'));
-  chownSync(at.join('home'), USER.uid, USER.gid);
-  writeFileSync(at.join('passwd'), `${readFileSync('/etc/passwd', 'utf8')}lamella-tester:x:${USER.uid}:${USER.gid}::${at.join('home')}:/bin/sh\n`);
-  for (const name of ['subuid', 'subgid']) writeFileSync(at.join(name), 'lamella-tester:300000:65536\n');
+  who = withSubIds(at);
   ociLayout(at.join('layout'), [
     readFileSync(busyboxArchive()),
     tarArchive([
@@ -34,20 +27,9 @@ beforeAll(() => {
 afterAll(() => at[Symbol.asyncDispose]());
 beforeEach((context) => {
   requiresRoot(context);
-  for (const program of ['newuidmap', 'newgidmap', 'unshare', 'setpriv']) requiresProgram(context, program);
+  who.required(context);
 });
-
-function lamella(args: readonly string[], { path = process.env.PATH ?? '' } = {}): { status: number | null; stdout: string; stderr: string } {
-  const script = `
-    for name in passwd subuid subgid; do mount --bind "$0/$name" /etc/$name || exit 99; done
-    exec setpriv --reuid ${USER.uid} --regid ${USER.gid} --clear-groups "$@"`;
-  const { status, stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script, at.path, process.execPath, CLI, ...args], {
-    cwd: '/',
-    encoding: 'utf8',
-    env: { PATH: path, HOME: at.join('home') },
-  });
-  return { status, stdout, stderr };
-}
+const lamella = (args: readonly string[], { path }: { path?: string } = {}): Outcome => who.lamella(args, path);
 
 function doctor(options: { path?: string } = {}): { state: string; detail: string } {
   const { stdout } = lamella(['doctor', '--json'], options);
@@ -70,7 +52,7 @@ test('an image with many owners is unpacked with them, and shows them', () => {
   ]);
   expect(stderr).toBe('ls: /home: No such file or directory\n');
   expect(stdout.replace(/ +/g, ' ')).toBe(
-    `33:34 2750 /srv\n65533:1 644 /srv/more\n33:34 640 /srv/page\n70:70 700 /closed\n70:70 600 /closed/inside\nsecret 0 ${USER.uid} 1\n 1 300000 65536\n`,
+    `33:34 2750 /srv\n65533:1 644 /srv/more\n33:34 640 /srv/page\n70:70 700 /closed\n70:70 600 /closed/inside\nsecret 0 ${who.uid} 1\n 1 300000 65536\n`,
   );
 });
 
@@ -84,7 +66,7 @@ test('users, groups, chown and su work inside, and nothing is left of them', () 
     stderr: expect.stringContaining('Permission denied'),
   });
   expect(lamella(['run', '-t', '-u', 'nobody', 'app', 'tty']).stdout).toBe('/dev/pts/0\r\n');
-  const left = spawnSync('find', [at.join('home/.local/share/lamella/containers'), '-mindepth', '1', '-not', '-name', '.*'], { encoding: 'utf8' });
+  const left = spawnSync('find', [`${who.home}/.local/share/lamella/containers`, '-mindepth', '1', '-not', '-name', '.*'], { encoding: 'utf8' });
   expect(left.stdout).toBe('');
 });
 
@@ -92,7 +74,7 @@ test('what is kept belongs to those ids, and is swept by who has them', () => {
   const kept = lamella(['run', '--keep', 'app', 'sh', '-c', 'mkdir -m 700 /theirs; touch /theirs/file; chown -R 70:70 /theirs']);
   expect(kept).toMatchObject({ status: 0, stderr: expect.stringMatching(/^kept /) });
   expect(lamella(['sweep', '--kept'])).toMatchObject({ status: 0 });
-  const left = spawnSync('find', [at.join('home/.local/share/lamella/containers'), '-mindepth', '1', '-not', '-name', '.*'], { encoding: 'utf8' });
+  const left = spawnSync('find', [`${who.home}/.local/share/lamella/containers`, '-mindepth', '1', '-not', '-name', '.*'], { encoding: 'utf8' });
   expect(left.stdout).toBe('');
 });
 
@@ -100,14 +82,7 @@ test('a container that was killed with its monitor is released by the next comma
   const script = `
     "$0" "$1" run --name killed app sh -c 'mkdir -m 700 /theirs; touch /theirs/file; chown -R 70:70 /theirs; echo ready; sleep 100' &
     sleep 2; pid=$!; kill -9 $(ps -o pid= --ppid $pid) $pid; sleep 0.5; "$0" "$1" run app true; ls "$HOME/.local/share/lamella/containers"`;
-  const wrapped = `
-    for name in passwd subuid subgid; do mount --bind "$0/$name" /etc/$name || exit 99; done
-    exec setpriv --reuid ${USER.uid} --regid ${USER.gid} --clear-groups "$@"`;
-  const { stdout } = spawnSync('unshare', ['-m', 'sh', '-c', wrapped, at.path, 'sh', '-c', script, process.execPath, CLI], {
-    cwd: '/',
-    encoding: 'utf8',
-    env: { PATH: process.env.PATH, HOME: at.join('home') },
-  });
+  const { stdout } = who.run('sh', ['-c', script, process.execPath, CLI]);
   expect(stdout).toBe('ready\n');
 });
 
@@ -121,6 +96,6 @@ test('a helper that refuses is quoted, with what to do', () => {
 
 test('an image is removed with all that is in it', () => {
   expect(lamella(['rmi', 'app'])).toMatchObject({ status: 0 });
-  const left = spawnSync('find', [at.join('home/.local/share/lamella/layers'), '-mindepth', '1'], { encoding: 'utf8' });
+  const left = spawnSync('find', [`${who.home}/.local/share/lamella/layers`, '-mindepth', '1'], { encoding: 'utf8' });
   expect(left.stdout).toBe('');
 });
