@@ -22,7 +22,7 @@ executed, 127 when it was not found, 128+N when signal N ended it.`;
   static override strict = false;
   static override flags = RUN_FLAGS;
   static override args = {
-    image: argument('an image of the store (see lamella images)'),
+    image: argument('an image of the store or a registry, or where one lies: ./rootfs.tar, oci:DIR'),
     command: optionalArgument("the command; the image's own when missing"),
   };
 
