@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'node:fs';
 import path from 'node:path';
 import { AT_FDCWD, O, type Op, type Program, type SlotAllocator } from '@lamella/syscall';
 import { CgroupError } from './cgroup-error.js';
@@ -63,7 +63,7 @@ export function planCgroup(resources: Resources, { name, mount = '/sys/fs/cgroup
 
 function planV2(settings: readonly Setting[], name: string, mount: string, slots: SlotAllocator): CgroupPlan {
   const wanted = [...new Set(settings.map(({ controller }) => controller))];
-  const root = process.geteuid?.() === 0 ? mount : delegated(mount, wanted);
+  const { root, aside } = process.geteuid?.() === 0 ? { root: mount, aside: [] } : delegated(mount, wanted);
   const there = words(path.join(root, 'cgroup.controllers'));
   for (const controller of wanted)
     if (!there.includes(controller))
@@ -78,9 +78,10 @@ function planV2(settings: readonly Setting[], name: string, mount: string, slots
     version: 2,
     directories: [own],
     create: [
+      ...aside,
       ...enable(root, wanted),
       { op: 'mkdirat', dirfd: AT_FDCWD, pathname: own, mode: 0o755 },
-      ...settings.map((setting) => write(own, setting)),
+      ...settings.map((setting) => set(own, setting)),
       { op: 'openat', dirfd: AT_FDCWD, pathname: own, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot },
     ],
     slot,
@@ -94,36 +95,33 @@ function enable(directory: string, wanted: readonly Controller[]): Op[] {
   const file = path.join(directory, 'cgroup.subtree_control');
   const there = existsSync(file) ? words(file) : [];
   const missing = wanted.filter((each) => !there.includes(each));
-  return missing.length
-    ? [{ op: 'write_file', dirfd: AT_FDCWD, pathname: file, flags: O.WRONLY | O.CLOEXEC, mode: 0, data: missing.map((each) => `+${each}`).join(' ') }]
-    : [];
+  return missing.length ? [writeFile(file, missing.map((each) => `+${each}`).join(' '))] : [];
 }
 
-function write(directory: string, { file, value, optional }: Setting): Op {
-  return {
-    op: 'write_file',
-    dirfd: AT_FDCWD,
-    pathname: path.join(directory, file),
-    flags: O.WRONLY | O.CLOEXEC,
-    mode: 0,
-    data: value,
-    ...(optional ? { ignore: ['ENOENT', 'EOPNOTSUPP', 'EACCES'] } : {}),
-  };
+function writeFile(pathname: string, data: string): Op {
+  return { op: 'write_file', dirfd: AT_FDCWD, pathname, flags: O.WRONLY | O.CLOEXEC, mode: 0, data };
+}
+
+function set(directory: string, { file, value, optional }: Setting): Op {
+  return { ...writeFile(path.join(directory, file), value), ...(optional ? { ignore: ['ENOENT', 'EOPNOTSUPP', 'EACCES'] } : {}) };
 }
 
 /**
  * The cgroup below which this user may make others that have these controllers: the nearest one above
  * this process that gives them to its children, as systemd has them for a user's services. Else this
- * process's own, if it is alone there: it moves aside, for a cgroup that gives controllers to its children
- * holds no processes itself (cgroup-v2.rst, "No Internal Process Constraint").
+ * process's own, if it is alone there: it moves aside with the interpreter that runs the program, for a
+ * cgroup that gives controllers to its children holds no processes itself (cgroup-v2.rst, "No Internal
+ * Process Constraint").
+ *
+ * @returns where, and the ops that move aside
  */
-function delegated(mount: string, wanted: readonly Controller[]): string {
+function delegated(mount: string, wanted: readonly Controller[]): { readonly root: string; readonly aside: Program } {
   const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
   for (let at = path.posix.dirname(own); at !== '/'; at = path.posix.dirname(at)) {
     const directory = path.join(mount, at);
     if (!mayDivide(directory)) break;
     const given = words(path.join(directory, 'cgroup.subtree_control'));
-    if (wanted.every((each) => given.includes(each))) return directory;
+    if (wanted.every((each) => given.includes(each))) return { root: directory, aside: [] };
   }
   const directory = path.join(mount, own);
   const alone = existsSync(directory) && words(path.join(directory, 'cgroup.procs')).every((pid) => pid === String(process.pid));
@@ -133,10 +131,13 @@ function delegated(mount: string, wanted: readonly Controller[]): string {
       message: `the cgroup of this process, ${own}, is not yours to divide, so no limit can be set`,
       hint: 'Let systemd delegate one: systemd-run --user --scope -p Delegate=yes lamella run …',
     });
-  const aside = path.join(directory, 'lamella-outside');
-  mkdirSync(aside, { recursive: true });
-  writeFileSync(path.join(aside, 'cgroup.procs'), String(process.pid));
-  return directory;
+  const outside = path.join(directory, `${PREFIX}outside`);
+  const enter = (pid: number): Op => writeFile(path.join(outside, 'cgroup.procs'), String(pid));
+  return {
+    root: directory,
+    // 0 is whoever writes it.
+    aside: [{ op: 'mkdirat', dirfd: AT_FDCWD, pathname: outside, mode: 0o755, ignore: ['EEXIST'] }, enter(process.pid), enter(0)],
+  };
 }
 
 function mayDivide(directory: string): boolean {
@@ -166,34 +167,20 @@ function planV1(settings: readonly Setting[], name: string, mount: string): Cgro
         message: `the cgroup controller '${V1_NAMES[controller]}' is not mounted`,
         hint: `Mount it at ${base(controller)}.`,
       });
-  const cpusets = wanted.includes('cpuset');
   // A cpuset begins with nothing in it, and holds no process then.
-  const inherit = (directory: string): Op[] =>
-    cpusets
-      ? ['cpuset.mems', 'cpuset.cpus'].map((file) =>
-          write(directory, { controller: 'cpuset', file, value: readFileSync(path.join(base('cpuset'), file), 'utf8').trim() }),
-        )
-      : [];
+  const inherit = (): Op[] =>
+    ['cpuset.mems', 'cpuset.cpus'].map((file) => writeFile(path.join(own('cpuset'), file), readFileSync(path.join(base('cpuset'), file), 'utf8').trim()));
   return {
     version: 1,
     directories: wanted.map(own),
     create: [
       ...wanted.flatMap((controller): Op[] => [
         { op: 'mkdirat', dirfd: AT_FDCWD, pathname: own(controller), mode: 0o755 },
-        ...(controller === 'cpuset' ? inherit(own(controller)) : []),
+        ...(controller === 'cpuset' ? inherit() : []),
       ]),
-      ...settings.map((setting) => write(own(setting.controller), setting)),
+      ...settings.map((setting) => set(own(setting.controller), setting)),
     ],
-    join: wanted.map(
-      (controller): Op => ({
-        op: 'write_file',
-        dirfd: AT_FDCWD,
-        pathname: path.join(own(controller), 'cgroup.procs'),
-        flags: O.WRONLY | O.CLOEXEC,
-        mode: 0,
-        data: '0',
-      }),
-    ),
+    join: wanted.map((controller) => writeFile(path.join(own(controller), 'cgroup.procs'), '0')),
     events: wanted.includes('memory')
       ? [{ op: 'read_file', dirfd: AT_FDCWD, pathname: path.join(own('memory'), 'memory.oom_control'), ignore: ['ENOENT'] }]
       : [],

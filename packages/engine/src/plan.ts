@@ -35,8 +35,8 @@ export interface Plan {
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
 
 /**
- * Join the packages' ops into the program of a run. Nothing is executed; what is read from disk is
- * the image's passwd and the kind of each volume's source.
+ * Join the packages' ops into the program of a run. Nothing is executed or changed; what is read is
+ * the image's passwd, the kinds of volumes and devices, and which cgroups there are.
  *
  * @throws EngineError `NAME_INVALID`, `VOLUME_INVALID`, `NO_COMMAND`; NamespaceError
  */
@@ -180,9 +180,8 @@ function environment(spec: RunSpec, config: ImageConfig, user: User, hostname: s
 const PIDS_LIMIT = 2048;
 
 function resourcesOf({ resources }: RunSpec): Resources | undefined {
-  if (resources && Object.values(resources).some((value) => value !== undefined))
-    return { ...(canLimitByDefault() ? { pidsLimit: PIDS_LIMIT } : {}), ...resources };
-  return canLimitByDefault() ? { pidsLimit: PIDS_LIMIT } : undefined;
+  const all: Resources = { ...(canLimitByDefault() ? { pidsLimit: PIDS_LIMIT } : {}), ...resources };
+  return Object.values(all).some((value) => value !== undefined) ? all : undefined;
 }
 
 /** The mounts that every container gets, with what was asked for of them. */
