@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { wasOomKilled } from '@lamella/cgroup';
 import { sweep } from '@lamella/cleanup';
-import { type Image, ImageError, ImageStore, type LayerProgress } from '@lamella/image';
+import { type Image, ImageError, ImageStore, isPlace, type LayerProgress } from '@lamella/image';
 import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import type { Program } from '@lamella/syscall';
@@ -132,9 +132,6 @@ async function fromStore(spec: RunSpec, options: RunOptions, root: string): Prom
   return { trees: layers.map((layer) => layer.path), locks: layers.map((layer) => layer.lock), config };
 }
 
-/** What can only be a place, and no name. */
-const PLACE = /^(?:docker-archive:|oci-archive:|oci:|dir:|\.{0,2}\/|\.\.?$)/;
-
 async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify }: RunSpec, options: RunOptions): Promise<Image> {
   const fetch = async (): Promise<Image> => {
     await store.pull(image, {
@@ -146,7 +143,7 @@ async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify }: 
   };
   const bring = (): Promise<Image | undefined> =>
     store.bring(image, { ...(options.signal ? { signal: options.signal } : {}), ...(options.onPull ? { onProgress: options.onPull } : {}) });
-  if (PLACE.test(image)) {
+  if (isPlace(image)) {
     const brought = await bring();
     if (brought) return brought;
   }

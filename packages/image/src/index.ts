@@ -2,6 +2,7 @@ export type { Compression } from './compression.js';
 export type { Image, ImageConfig, ImageSummary, LayerDir } from './image.js';
 export { ImageError } from './image-error.js';
 export { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from './layer/apply-layer.js';
+export { isPlace } from './place.js';
 export { familiarReference, formatReference, parseReference, type Reference, shortReference } from './reference.js';
 export { type Credentials, storeCredentials } from './registry/credentials.js';
 export type { PushProgress } from './registry/push.js';

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { busyboxArchive, findProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { busyboxArchive, findProgram, requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
 import { ociLayout } from '@lamella-test/tree';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { cli } from './cli.js';
+import { CLI, cli } from './cli.js';
 
 let at: ScratchDirectory;
 let lamella: ReturnType<typeof cli>;
@@ -33,6 +33,22 @@ test.for<[place: string, args: string[]]>([
 ])('%s is run, and found unpacked the next time', ([place, args]) => {
   for (const stderr of [expect.any(String), ''])
     expect(lamella(['run', place, ...args], { cwd: at.path })).toEqual({ status: 0, stdout: 'from the image\n', stderr });
+});
+
+test('a file is not even opened again until it changes', (context) => {
+  const strace = requiresProgram(context, 'strace');
+  const file = at.join('once.tar.gz');
+  execFileSync('cp', [at.join('rootfs.tar.gz'), file]);
+  const opened = (): boolean => {
+    const traced = ['-f', '-e', 'trace=openat', '-o', at.join('trace'), process.execPath, CLI, 'run', file, 'echo', 'ran'];
+    expect(
+      execFileSync(strace, traced, { encoding: 'utf8', env: { ...process.env, LAMELLA_ROOT: at.join('store') }, stdio: ['ignore', 'pipe', 'ignore'] }),
+    ).toBe('ran\n');
+    return readFileSync(at.join('trace'), 'utf8').includes('once.tar.gz');
+  };
+  expect([opened(), opened()]).toEqual([true, false]);
+  writeFileSync(file, 'no archive any more');
+  expect(lamella(['run', file, 'true'])).toMatchObject({ status: 125, stderr: expect.stringContaining('ends in the middle') });
 });
 
 test('dir:, as skopeo writes it, is run', (context) => {

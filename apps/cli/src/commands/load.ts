@@ -7,7 +7,7 @@ import { PLATFORM_FLAG, platformOf, QUIET_FLAG, watching } from '../transfer-com
 export class Load extends LamellaCommand {
   static override summary = 'Load images from an archive or an OCI image layout.';
   static override description = `What docker save, podman save, skopeo copy or lamella save wrote; what it is is found out by looking, or said
-in skopeo's words: docker-archive:FILE[:NAME], oci-archive:FILE[:NAME], oci:DIR[:NAME].`;
+in skopeo's words: docker-archive:FILE[:NAME], oci-archive:FILE[:NAME], oci:DIR[:NAME], dir:DIR. With a name the tar of a root filesystem is taken, too.`;
   static override examples = [
     '<%= config.bin %> load app.tar',
     'docker save app | <%= config.bin %> load',

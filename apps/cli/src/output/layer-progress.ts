@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { Format, MultiBar, Presets, type SingleBar } from 'cli-progress';
 import { bytes } from './units.js';
 
@@ -34,7 +35,7 @@ export function layerBars(): LayerBars {
     show({ id, state, bytes: done, total }) {
       let bar = bars.get(id);
       if (!bar) {
-        bar = multi.create(total ?? Math.max(done, 1), done, { id: id.slice(7, 19), state });
+        bar = multi.create(total ?? Math.max(done, 1), done, { id: id.startsWith('sha256:') ? id.slice(7, 19) : path.basename(id), state });
         bars.set(id, bar);
       }
       bar.update(done, { state });

@@ -1,11 +1,11 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { open, rm, stat } from 'node:fs/promises';
-import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { decompressor, detectCompression, explainInflateError } from '../compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
+import type { SourceLocation } from '../place.js';
 import { dockerArchiveImages } from './docker-archive.js';
 import { directoryFiles, type MemberFiles, tarFiles } from './member-files.js';
 import { directoryImage, ociLayoutImages } from './oci-layout.js';
@@ -14,23 +14,6 @@ import type { Platform, SourceImage } from './source-image.js';
 /** An opened source. Disposing removes what was written to be able to read it. */
 export interface OpenSource extends AsyncDisposable {
   readonly images: readonly SourceImage[];
-}
-
-/** Where an image is, in skopeo's words. */
-type FileTransport = 'docker-archive' | 'oci-archive' | 'oci' | 'dir';
-
-export interface SourceLocation {
-  /** Found out by looking when missing. */
-  readonly transport?: FileTransport;
-  readonly path: string;
-  readonly name?: string;
-}
-
-/** Read `TRANSPORT:PATH[:NAME]`; undefined when no such transport is named. */
-export function parseLocation(text: string): SourceLocation | undefined {
-  const match = /^(docker-archive|oci-archive|oci|dir):([^:]+)(?::(.+))?$/.exec(text);
-  if (!match?.[2]) return undefined;
-  return { transport: match[1] as FileTransport, path: path.resolve(match[2]), ...(match[3] === undefined ? {} : { name: match[3] }) };
 }
 
 /**
@@ -63,7 +46,7 @@ export async function openSource(source: SourceLocation | Readable, scratch: str
     });
     if (found.isDirectory()) return { images: await imagesOf(directoryFiles(location.path), location, platform), [Symbol.asyncDispose]: dispose };
     let file = location.path;
-    if ((await compressionOf(file)) !== 'none') {
+    if (detectCompression(await headOf(file)) !== 'none') {
       temporary = true;
       const plain = `${scratch}.plain`;
       await spool(createReadStream(file), plain, signal);
@@ -99,11 +82,12 @@ async function imagesOf(files: MemberFiles, { transport, name }: SourceLocation,
   });
 }
 
-async function compressionOf(file: string): Promise<ReturnType<typeof detectCompression>> {
+/** The first bytes of a file: as many as tell its compression, or that it is a tar. */
+export async function headOf(file: string): Promise<Buffer> {
   await using handle = await open(file, 'r');
-  const head = Buffer.alloc(16);
+  const head = Buffer.alloc(512);
   await handle.read(head, 0, head.length, 0);
-  return detectCompression(head);
+  return head;
 }
 
 /** Write a stream to a file, without its compression. */

@@ -18,6 +18,7 @@ import { removeTree, sweepTemporary, temporaryLayer } from './temporary-layer.js
 import { writeBlob } from './write-blob.js';
 
 export interface LayerProgress {
+  /** The path of the archive while that is all that is known of it. */
   readonly diffID: string;
   readonly state: 'unpacking' | 'done' | 'present';
   /** Bytes of the blob, so far and in all; the latter when the source knows. */

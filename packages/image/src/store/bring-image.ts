@@ -1,48 +1,62 @@
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { detectCompression } from '../compression.js';
 import { ImageError } from '../image-error.js';
-import { parseLocation, type SourceLocation } from '../source/open-source.js';
+import { isPlace, parseLocation, type SourceLocation } from '../place.js';
+import { parseReference } from '../reference.js';
+import { headOf } from '../source/open-source.js';
+import type { AddOptions } from './add-image.js';
+import { writeDurably } from './durable-file.js';
+import { identify } from './import-archive.js';
+import { loadImages } from './load-images.js';
+import { findManifest, readIndex } from './store-index.js';
+import type { StorePaths } from './store-paths.js';
 
-/** Where an image lies that was asked for by its place instead of its name. */
-export interface ImagePlace {
-  /** For {@link ImageStore.load}. */
-  readonly location: SourceLocation;
-  /** The name that it is kept under, so that the next run finds it unpacked. */
-  readonly name: string;
+/**
+ * {@link ImageStore.bring} tells of it. A file that was brought before and has not been touched since is
+ * not even opened: which image it became is noted.
+ *
+ * @returns the name that the image is kept under; undefined when the words could be the name of an image
+ */
+export async function bringImage(paths: StorePaths, source: string, options: AddOptions): Promise<string | undefined> {
+  const location = await placeOf(source);
+  if (!location) return undefined;
+  const name = nameOf(location);
+  const note = (await stat(location.path)).isFile() ? path.join(paths.imports, `${await identify(location.path)}-${name.slice(-12)}`) : undefined;
+  const known = note && (await readFile(note, 'utf8').catch(absent));
+  if (known !== undefined && known === findManifest(readIndex(paths), parseReference(name))?.digest) return name;
+  const [added] = await loadImages(paths, location, { ...options, name });
+  // A name makes it one image.
+  if (note && added) await writeDurably(note, added.digest);
+  return name;
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined;
+  throw error;
 }
 
 /**
- * Whether what somebody calls an image is a place: `TRANSPORT:PATH[:NAME]`, or the path of something
- * that exists. One without a `/` or `.` at its beginning could be the name of an image, too: then
- * only archives and image layouts are taken for places.
+ * What somebody calls an image, as a place: `TRANSPORT:PATH[:NAME]`, or the path of something that exists.
+ * One without a `/` or `.` at its beginning could be the name of an image, too: then only archives and
+ * image layouts are taken for places.
  *
  * @throws ImageError `SOURCE_UNREADABLE` when a path is meant and nothing is there
  */
-export function imagePlace(text: string): ImagePlace | undefined {
-  const named = parseLocation(text);
-  if (named) return { location: named, name: nameOf(named) };
-  const isPath = /^(?:\/|\.\.?(?:\/|$))/.test(text);
-  const location = { path: path.resolve(text) };
-  if (!existsSync(location.path)) {
-    if (!isPath) return undefined;
-    throw new ImageError({ code: 'SOURCE_UNREADABLE', message: `${text} cannot be read: ENOENT`, hint: 'Check the path.' });
-  }
-  return isPath || looksLikeImage(location.path) ? { location, name: nameOf(location) } : undefined;
+async function placeOf(text: string): Promise<SourceLocation | undefined> {
+  const location = parseLocation(text) ?? { path: path.resolve(text) };
+  if (existsSync(location.path)) return isPlace(text) || (await looksLikeImage(location.path)) ? location : undefined;
+  if (!isPlace(text)) return undefined;
+  throw new ImageError({ code: 'SOURCE_UNREADABLE', message: `${text} cannot be read: ENOENT`, hint: 'Check the path.' });
 }
 
-function looksLikeImage(file: string): boolean {
-  const found = statSync(file, { throwIfNoEntry: false });
-  if (found?.isDirectory()) return existsSync(path.join(file, 'oci-layout'));
-  if (!found?.isFile()) return false;
-  const head = Buffer.alloc(512);
-  const fd = openSync(file, 'r');
-  try {
-    readSync(fd, head, 0, head.length, 0);
-  } finally {
-    closeSync(fd);
-  }
+async function looksLikeImage(file: string): Promise<boolean> {
+  const found = await stat(file);
+  if (found.isDirectory()) return existsSync(path.join(file, 'oci-layout'));
+  if (!found.isFile()) return false;
+  const head = await headOf(file);
   return detectCompression(head) !== 'none' || head.toString('latin1', 257, 262) === 'ustar';
 }
 

@@ -1,14 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { statSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { Image, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
+import { parseLocation } from '../place.js';
 import { formatReference, parseReference, type Reference, shortReference } from '../reference.js';
 import type { PushProgress } from '../registry/push.js';
 import type { RegistryOptions } from '../registry/registry-client.js';
 import type { SaveFormat } from '../sink/save-images.js';
-import type { SourceLocation } from '../source/open-source.js';
 import type { Platform } from '../source/source-image.js';
 import type { AddedImage, AddOptions } from './add-image.js';
 import type { StoreCheck } from './check-store.js';
@@ -98,50 +96,9 @@ export class ImageStore {
    * @throws ImageError; the names are what they were
    */
   async load(source: string | Readable, options: LoadOptions = {}): Promise<readonly AddedImage[]> {
-    const { parseLocation } = await import('../source/open-source.js');
-    return this.#load(typeof source === 'string' ? (parseLocation(source) ?? { path: path.resolve(source) }) : source, options);
-  }
-
-  async #load(location: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
-    try {
-      return await writing(this.paths, () => this.#loadImages(location, options));
-    } catch (error) {
-      // By its shape: in a bundle, what is loaded late brings a class of its own.
-      if ((error as { code?: unknown }).code !== 'SOURCE_UNKNOWN' || options.name === undefined || !('path' in location) || location.transport) throw error;
-      const diffID = location.path;
-      const total = statSync(location.path).size;
-      const { reference, digest, reused, warnings } = await this.import(location.path, options.name, {
-        ...(options.signal ? { signal: options.signal } : {}),
-        onProgress: ({ bytes }) => options.onProgress?.({ diffID, state: 'unpacking', bytes, total }),
-      });
-      return [{ references: [reference], digest, layers: 1, unpacked: reused ? 0 : 1, warnings }];
-    }
-  }
-
-  async #loadImages(location: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
-    const [{ openSource }, { addImage }, { hostPlatform }] = await Promise.all([
-      import('../source/open-source.js'),
-      import('./add-image.js'),
-      import('../source/platform.js'),
-    ]);
-    await createLayout(this.paths);
-    const scratch = path.join(this.paths.imports, `.load-${randomUUID()}`);
-    await using opened = await openSource(location, scratch, options.platform ?? hostPlatform(), options.signal);
-    const wanted = options.name === undefined ? undefined : parseReference(options.name);
-    if (wanted && opened.images.length > 1)
-      throw new ImageError({
-        code: 'SOURCE_AMBIGUOUS',
-        message: `there are ${opened.images.length} images, and one name for them`,
-        hint: 'Name one: docker-archive:FILE:NAME.',
-      });
-    const added: AddedImage[] = [];
-    for (const image of opened.images) {
-      const references = wanted ? [wanted] : image.names;
-      if (!references.length)
-        throw new ImageError({ code: 'SOURCE_NAMELESS', message: 'the image has no name of its own', hint: 'Give it one: lamella load FILE NAME.' });
-      added.push(await addImage(this.paths, image, references, options));
-    }
-    return added;
+    const { loadImages } = await import('./load-images.js');
+    const location = typeof source === 'string' ? (parseLocation(source) ?? { path: path.resolve(source) }) : source;
+    return loadImages(this.paths, location, options);
   }
 
   /**
@@ -154,12 +111,9 @@ export class ImageStore {
    * @throws ImageError those of {@link load} and {@link import}
    */
   async bring(source: string, options: AddOptions = {}): Promise<Image | undefined> {
-    const { imagePlace } = await import('./bring-image.js');
-    const place = imagePlace(source);
-    if (!place) return undefined;
-    const { location, name } = place;
-    await this.#load(location, { ...options, name });
-    return this.resolve(name);
+    const { bringImage } = await import('./bring-image.js');
+    const name = await bringImage(this.paths, source, options);
+    return name === undefined ? undefined : this.resolve(name);
   }
 
   /**

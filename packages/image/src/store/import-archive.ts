@@ -56,7 +56,7 @@ export async function importArchive(paths: StorePaths, source: string | Readable
 }
 
 /** A file that has not been touched since is the same file: its inode and times say so. */
-async function identify(file: string): Promise<string> {
+export async function identify(file: string): Promise<string> {
   const found = await stat(file, { bigint: true }).catch((cause: NodeJS.ErrnoException) => {
     throw new ImageError({
       code: 'ARCHIVE_UNREADABLE',

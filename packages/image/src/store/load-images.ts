@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import { statSync } from 'node:fs';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { ImageError } from '../image-error.js';
+import type { SourceLocation } from '../place.js';
+import { parseReference } from '../reference.js';
+import { openSource } from '../source/open-source.js';
+import { hostPlatform } from '../source/platform.js';
+import { type AddedImage, addImage } from './add-image.js';
+import type { LoadOptions } from './image-store.js';
+import { importArchive } from './import-archive.js';
+import { createLayout } from './store-index.js';
+import type { StorePaths } from './store-paths.js';
+import { writing } from './writing.js';
+
+/** {@link ImageStore.load} tells of it. */
+export function loadImages(paths: StorePaths, source: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
+  return writing(paths, async () => {
+    await createLayout(paths);
+    try {
+      return await load(paths, source, options);
+    } catch (error) {
+      const rootfs = error instanceof ImageError && error.code === 'SOURCE_UNKNOWN' && !(source instanceof Readable) && source.transport === undefined;
+      if (!rootfs || options.name === undefined) throw error;
+      return [await importAs(paths, source.path, options.name, options)];
+    }
+  });
+}
+
+async function load(paths: StorePaths, source: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
+  const scratch = path.join(paths.imports, `.load-${randomUUID()}`);
+  await using opened = await openSource(source, scratch, options.platform ?? hostPlatform(), options.signal);
+  const wanted = options.name === undefined ? undefined : parseReference(options.name);
+  if (wanted && opened.images.length > 1)
+    throw new ImageError({
+      code: 'SOURCE_AMBIGUOUS',
+      message: `there are ${opened.images.length} images, and one name for them`,
+      hint: 'Name one: docker-archive:FILE:NAME.',
+    });
+  const added: AddedImage[] = [];
+  for (const image of opened.images) {
+    const references = wanted ? [wanted] : image.names;
+    if (!references.length)
+      throw new ImageError({ code: 'SOURCE_NAMELESS', message: 'the image has no name of its own', hint: 'Give it one: lamella load FILE NAME.' });
+    added.push(await addImage(paths, image, references, options));
+  }
+  return added;
+}
+
+/** What is no archive of images may be the tar of a root filesystem. */
+async function importAs(paths: StorePaths, file: string, name: string, options: LoadOptions): Promise<AddedImage> {
+  const total = statSync(file).size;
+  const { reference, digest, reused, warnings } = await importArchive(paths, file, parseReference(name), {
+    ...(options.signal ? { signal: options.signal } : {}),
+    // Its diffID is not known before its end.
+    onProgress: ({ bytes }) => options.onProgress?.({ diffID: file, state: 'unpacking', bytes, total }),
+  });
+  return { references: [reference], digest, layers: 1, unpacked: reused ? 0 : 1, warnings };
+}
