@@ -192,6 +192,12 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
           `${String(error.op.pathname)} in the container is not a directory`,
           'A directory goes on a directory, a file on a file.',
         );
+      if (error.code === 'ENOENT' || error.code === 'ELOOP')
+        return make(
+          'MOUNT_TARGET_INVALID',
+          `${String(error.op.pathname)} in the container leads ${error.code === 'ELOOP' ? 'in a circle' : 'to nothing'}: the image has a link there`,
+          'Mounts go where links lead inside of the root; this one leads nowhere.',
+        );
       if (error.code === 'EROFS') return make('MOUNT_TARGET_MISSING', `${String(error.op.pathname)} is missing in a read-only root`, 'Create it in the image.');
       return error;
     case 'open_tree':

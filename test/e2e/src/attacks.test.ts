@@ -1,30 +1,36 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { interpreterPath } from '@lamella/syscall';
 import { busyboxArchive, findProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
-import { describeTree, ociLayout, tarArchive, treeLines } from '@lamella-test/tree';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CLI } from './cli.js';
+import { describeTree, type Member, ociLayout, tarArchive, treeLines } from '@lamella-test/tree';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CLI, type Outcome } from './cli.js';
+import { asRoot, type Somebody, withoutSubIds, withSubIds } from './somebody.js';
 
 /**
  * Programs that try to get out, from inside of a default container, as root and as an ordinary user.
  * SECURITY.md lists them; the last test holds the two together.
  */
+const IMAGES = ['layout', 'links', 'nowhere'] as const;
 const SECRET = 'lamella-secret-of-the-host';
-const WHO = { root: {}, 'an ordinary user': { uid: 65534, gid: 65534 } } as const;
-type Who = keyof typeof WHO;
+const USERS = { root: asRoot, 'an ordinary user': withoutSubIds, 'an ordinary user with sub-ids': withSubIds } as const;
 const perl = findProgram('perl');
 let at: ScratchDirectory;
+/** What of the host's kernel an attack could have set. */
+const kernel = (): string[] =>
+  ['core_pattern', 'modprobe', 'sysrq'].map((name) => (existsSync(`/proc/sys/kernel/${name}`) ? readFileSync(`/proc/sys/kernel/${name}`, 'utf8') : ''));
+let before: string[];
+const interpreter = createHash('sha256').update(readFileSync(interpreterPath())).digest('hex');
 
 beforeAll(() => {
   at = scratch();
   chmodSync(at.path, 0o755);
-  mkdirSync(at.join('host'));
+  for (const name of ['host', 'mounted']) mkdirSync(at.join(name));
   writeFileSync(at.join('host/secret'), SECRET);
   chmodSync(at.join('host'), 0o777);
-  const out = `../../../../../../../..${at.join('host')}`;
+  const out = `../../../../../../../..${at.join('mounted')}`;
   ociLayout(at.join('layout'), [
     readFileSync(busyboxArchive()),
     tarArchive([
@@ -33,44 +39,23 @@ beforeAll(() => {
       { name: 'dev/null', type: '2', linkname: '/proc/sysrq-trigger' },
       { name: 'dev/console', type: '2', linkname: `${at.join('host')}/console` },
       { name: 'dev/pts', type: '2', linkname: at.join('host') },
-      { name: 'volume', type: '2', linkname: out },
-      { name: 'dots', type: '2', linkname: `${out}/made` },
       { name: 'work', type: '2', linkname: at.join('host') },
     ]),
   ]);
-  ociLayout(at.join('no-proc'), [
-    readFileSync(busyboxArchive()),
-    tarArchive([
-      { name: '.wh.proc' },
-      { name: '.wh.sys' },
-      { name: 'proc', type: '2', linkname: at.join('host') },
-      { name: 'sys', type: '2', linkname: '/tmp' },
-    ]),
-  ]);
-  for (const [who, ids] of Object.entries(WHO)) {
-    const home = at.join(who);
-    mkdirSync(home);
-    if ('uid' in ids) chownSync(home, ids.uid, ids.gid);
-    for (const image of ['layout', 'no-proc']) expect(lamella(who as Who, ['load', at.join(image), image])).toMatchObject({ status: 0 });
-  }
+  // The same path as the host's, inside: a link to it leads there, if it does not lead out.
+  const inside = ['host', 'mounted'].map((name): Member => ({ name: `${at.join(name).slice(1)}/`, type: '5' }));
+  for (const [image, members] of [
+    ['nowhere', []],
+    ['links', inside],
+  ] as const)
+    ociLayout(at.join(image), [
+      readFileSync(busyboxArchive()),
+      tarArchive([{ name: '.wh.proc' }, { name: 'proc', type: '2', linkname: at.join('host') }, { name: 'volume', type: '2', linkname: out }, ...members]),
+    ]);
+  spawnSync('chmod', ['-R', 'a+rX', ...IMAGES.map((image) => at.join(image))]);
+  before = kernel();
 }, 60_000);
 afterAll(() => at[Symbol.asyncDispose]());
-
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function lamella(who: Who, args: readonly string[]): Outcome {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], {
-    ...WHO[who],
-    cwd: '/',
-    encoding: 'utf8',
-    env: { PATH: process.env.PATH, HOME: at.join(who), LAMELLA_ROOT: path.join(at.join(who), 'store'), SECRET },
-  });
-  return { status, stdout, stderr };
-}
 
 /** The host's perl inside, for system calls that no shell makes. */
 const PERL = ['-v', '/usr:/usr:ro', '-v', '/usr/lib:/lib:ro', '-v', '/usr/lib64:/lib64:ro'];
@@ -116,16 +101,24 @@ const ATTACKS: readonly Attack[] = [
     seen: [/^crw.* \/dev\/null$/m, /^0$/m, /ended/],
   },
   {
-    name: '/proc and /sys that the image made links (CVE-2019-19921, CVE-2025-52881)',
-    image: 'no-proc',
-    script: 'mount | grep -c " /proc type proc"; echo x >/proc/sys/kernel/core_pattern; echo ended',
-    never: [/^x$/m],
+    name: '/proc that the image made a link (CVE-2019-19921, CVE-2025-52881)',
+    image: 'links',
+    script: 'echo x >/proc/sys/kernel/core_pattern; echo h >/proc/sysrq-trigger; wc -c </proc/timer_list; readlink -f /proc; echo ended',
+    seen: [/Read-only file system|Permission denied|nonexistent/, /^0$/m, /\/host$/m, /ended/],
   },
   {
     name: 'a volume onto a link that leads out',
-    flags: ['-v', 'HOSTDIR:/volume/inside', '--tmpfs', '/dots/x'],
-    script: 'ls -l /volume; echo ended',
-    never: [/made/],
+    image: 'links',
+    flags: ['-v', 'HOSTDIR:/volume/mine'],
+    script: 'cat /volume/mine/secret; echo; grep -c " $(readlink -f /volume/mine) " /proc/mounts; echo ended',
+    seen: [/^1$/m, /ended/],
+  },
+  {
+    name: 'a mount onto a link that leads nowhere',
+    image: 'nowhere',
+    script: 'echo started',
+    seen: [/\/proc in the container leads to nothing/],
+    never: [/started/],
   },
   { name: 'a volume whose path climbs', flags: ['--tmpfs', '/a/../../../../../tmp/climbed'], script: 'ls -d /tmp/climbed', seen: [/\/tmp\/climbed/] },
   {
@@ -198,74 +191,76 @@ const ATTACKS: readonly Attack[] = [
   { name: 'set-user-id programs', script: 'cp /bin/busybox /tmp/su; chmod 4755 /tmp/su; grep NoNewPrivs /proc/self/status', seen: [/NoNewPrivs:\t1/] },
 ];
 
-for (const who of Object.keys(WHO) as Who[])
-  describe(`by ${who}`, () => {
-    test.for(ATTACKS.map((attack) => [attack.name, attack] as const))('%s', ([, { flags = [], image = 'layout', script, seen = [], never = [] }], context) => {
-      requiresRoot(context);
-      if (flags === PERL || flags.includes(PERL[1] as string)) if (!perl || process.arch !== 'x64') skip(context, "it needs the host's perl on x86_64");
-      const outcome = lamella(who, [
-        'run',
-        '-e',
-        `HOSTDIR=${at.join('host')}`,
-        ...flags.map((flag) => flag.replace('HOSTDIR', at.join('host'))),
-        image,
-        'sh',
-        '-c',
-        `exec 2>&1; ${script}`,
-      ]);
-      const text = `${outcome.stdout}${outcome.stderr}`;
-      for (const each of seen) expect(text).toMatch(each);
-      for (const each of never) expect(text).not.toMatch(each);
-      // Whatever was tried, the host's directory is what it was.
-      expect(readdirSync(at.join('host'))).toEqual(['secret']);
-      expect(readFileSync(at.join('host/secret'), 'utf8')).toBe(SECRET);
-    });
-
-    test('writing through to the image', async (context) => {
-      requiresRoot(context);
-      const layers = path.join(at.join(who), 'store/layers');
-      const before = treeLines(await describeTree(layers));
-      lamella(who, [
-        'run',
-        'layout',
-        'sh',
-        '-c',
-        'for f in /bin/* /etc/*; do echo broken >>$f; chmod 777 $f; done; rm -rf /etc /usr /home; touch -d 1990-01-01 /bin; mv /bin /moved',
-      ]);
-      expect(treeLines(await describeTree(layers))).toEqual(before);
-    });
-
-    test('typing into the terminal of the user (TIOCSTI)', (context) => {
-      requiresRoot(context);
-      const script = findProgram('script') ?? skip(context, 'script is not installed');
-      if (!perl || process.arch !== 'x64') skip(context, "it needs the host's perl on x86_64");
-      const ids = WHO[who];
-      const env = { PATH: process.env.PATH, HOME: at.join(who), LAMELLA_ROOT: path.join(at.join(who), 'store') };
-      const inside = `/usr/bin/perl -e 'for (split //, "echo typed\\n") { $ok = ioctl(STDIN, 0x5412, $_); } print $ok ? "typed it" : "refused: $!", "\\n"'`;
-      const command = `${process.execPath} ${CLI} run -i ${PERL.join(' ')} layout sh -c ${JSON.stringify(inside).replaceAll('$', '\\$')}`;
-      const { stdout } = spawnSync(script, ['-qec', command, '/dev/null'], { ...ids, cwd: '/', encoding: 'utf8', env, input: '' });
-      expect(stdout).toMatch(/refused: /);
-      expect(stdout).not.toMatch(/typed it/);
-    });
-
-    test('a fork bomb under a limit', (context) => {
-      requiresRoot(context);
-      const outcome = lamella(who, ['run', '--pids-limit', '16', 'layout', 'sh', '-c', 'b() { b | b & }; b; sleep 0.5; echo ended']);
-      // An ordinary user may have no limit without delegation: then it does not start at all.
-      if (outcome.status === 125) expect(outcome.stderr).toMatch(/systemd|cgroup/);
-      else expect(outcome.stderr).toMatch(/can't fork/);
-    });
+describe.each(Object.entries(USERS))('by %s', (_, make) => {
+  let who: Somebody;
+  const lamella = (args: readonly string[]): Outcome => who.lamella(args, { SECRET });
+  beforeAll(() => {
+    who = make(at);
+    for (const image of IMAGES) lamella(['load', at.join(image), image]);
+  }, 60_000);
+  beforeEach((context) => {
+    requiresRoot(context);
+    who.required(context);
+    expect(lamella(['images', '--format', '{{.Name}}']).stdout).toBe(`${IMAGES.join('\n')}\n`);
   });
 
-test('the interpreter on the disk is what it was', () => {
-  const sum = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
-  const before = sum(interpreterPath());
-  lamella('root', ['run', '--init', 'layout', 'sh', '-c', 'for p in /proc/[0-9]*/exe; do echo x >$p; done']);
-  expect(sum(interpreterPath())).toBe(before);
+  test.for(ATTACKS.map((attack) => [attack.name, attack] as const))('%s', ([, { flags = [], image = 'layout', script, seen = [], never = [] }], context) => {
+    if (flags === PERL || flags.includes(PERL[1] as string)) if (!perl || process.arch !== 'x64') skip(context, "it needs the host's perl on x86_64");
+    const outcome = lamella([
+      'run',
+      '-e',
+      `HOSTDIR=${at.join('host')}`,
+      ...flags.map((flag) => flag.replace('HOSTDIR', at.join('host'))),
+      image,
+      'sh',
+      '-c',
+      `exec 2>&1; ${script}`,
+    ]);
+    const text = `${outcome.stdout}${outcome.stderr}`;
+    for (const each of seen) expect(text).toMatch(each);
+    for (const each of never) expect(text).not.toMatch(each);
+    // Whatever was tried, the host is what it was.
+    expect(kernel()).toEqual(before);
+    expect(readdirSync(at.join('host'))).toEqual(['secret']);
+    expect(readdirSync(at.join('mounted'))).toEqual([]);
+    expect(readFileSync(at.join('host/secret'), 'utf8')).toBe(SECRET);
+    expect(createHash('sha256').update(readFileSync(interpreterPath())).digest('hex')).toBe(interpreter);
+  });
+
+  test('writing through to the image', async () => {
+    const layers = path.join(who.home, '.local/share/lamella/layers');
+    const untouched = treeLines(await describeTree(layers));
+    lamella([
+      'run',
+      'layout',
+      'sh',
+      '-c',
+      'for f in /bin/* /etc/*; do echo broken >>$f; chmod 777 $f; done; rm -rf /etc /usr /home; touch -d 1990-01-01 /bin; mv /bin /moved',
+    ]);
+    expect(treeLines(await describeTree(layers))).toEqual(untouched);
+  });
+
+  test('typing into the terminal of the user (TIOCSTI)', (context) => {
+    const script = findProgram('script') ?? skip(context, 'script is not installed');
+    if (!perl || process.arch !== 'x64') skip(context, "it needs the host's perl on x86_64");
+    const inside = `/usr/bin/perl -e 'for (split //, "echo typed\\n") { $ok = ioctl(STDIN, 0x5412, $_); } print $ok ? "typed it" : "refused: $!", "\\n"'`;
+    const command = `${process.execPath} ${CLI} run -i ${PERL.join(' ')} layout sh -c ${JSON.stringify(inside).replaceAll('$', '\\$')}`;
+    const { stdout } = who.run(script, ['-qec', command, '/dev/null']);
+    expect(stdout).toMatch(/refused: /);
+    expect(stdout).not.toMatch(/typed it/);
+  });
+
+  test('a fork bomb under a limit', () => {
+    const outcome = lamella(['run', '--pids-limit', '16', 'layout', 'sh', '-c', 'b() { b | b & }; b; sleep 0.5; echo ended']);
+    // An ordinary user may have no limit without delegation: then it does not start at all.
+    if (outcome.status === 125) expect(outcome.stderr).toMatch(/systemd|cgroup/);
+    else expect(outcome.stderr).toMatch(/can't fork/);
+  });
 });
 
 test('SECURITY.md lists every attack', () => {
   const text = readFileSync(path.join(import.meta.dirname, '../../../SECURITY.md'), 'utf8');
-  const missing = ATTACKS.map(({ name }) => name.replace(/descriptor \d/, 'a descriptor')).filter((name) => !text.includes(name));
-  expect(missing).toEqual([]);
+  const others = ['writing through to the image', 'typing into the terminal of the user (TIOCSTI)', 'a fork bomb under a limit'];
+  const names = [...ATTACKS.map(({ name }) => name.replace(/descriptor \d/, 'a descriptor')), ...others];
+  expect(names.filter((name) => !text.includes(`| ${name} `))).toEqual([]);
 });

@@ -4,24 +4,38 @@ import { requiresProgram, type ScratchDirectory, skip } from '@lamella-test/scra
 import type { TestContext } from 'vitest';
 import { CLI, type Outcome } from './cli.js';
 
-/** An ordinary user of the machine, for a test that runs as root. */
+/** A user of the machine, for a test that runs as root. */
 export interface Somebody {
   readonly uid: number;
   /** Absolute path of a home directory of its own. */
   readonly home: string;
   /** Run a program as this user, in `/`. */
-  run(command: string, args: readonly string[], path?: string): Outcome;
-  lamella(args: readonly string[], path?: string): Outcome;
+  run(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Outcome;
+  lamella(args: readonly string[], env?: NodeJS.ProcessEnv): Outcome;
   /** Skip a test where there can be no such user. */
   required(context: TestContext): void;
+}
+
+/** Root itself, with a home of its own. */
+export function asRoot(at: ScratchDirectory): Somebody {
+  const home = homeOf(at, 0);
+  const run: Somebody['run'] = (command, args, env) =>
+    outcome(
+      spawnSync(command, args, {
+        cwd: '/',
+        encoding: 'utf8',
+        env: { PATH: process.env.PATH, HOME: home, LAMELLA_ROOT: `${home}/.local/share/lamella`, ...env },
+      }),
+    );
+  return somebody(0, home, run, () => undefined);
 }
 
 /** Somebody with no rights, no entry in /etc/subuid, and no home but the one made here. */
 export function withoutSubIds(at: ScratchDirectory): Somebody {
   const ids = { uid: 65534, gid: 65534 };
   const home = homeOf(at, ids.uid);
-  const run: Somebody['run'] = (command, args, path = process.env.PATH) =>
-    outcome(spawnSync(command, args, { ...ids, cwd: '/', encoding: 'utf8', env: { PATH: path, HOME: home } }));
+  const run: Somebody['run'] = (command, args, env) =>
+    outcome(spawnSync(command, args, { ...ids, cwd: '/', encoding: 'utf8', env: { PATH: process.env.PATH, HOME: home, ...env } }));
   return somebody(ids.uid, home, run, () => undefined);
 }
 
@@ -37,8 +51,14 @@ export function withSubIds(at: ScratchDirectory): Somebody {
   const script = `
     for name in passwd subuid subgid; do mount --bind "$0/$name" /etc/$name || exit 99; done
     exec setpriv --reuid ${uid} --regid ${uid} --clear-groups "$@"`;
-  const run: Somebody['run'] = (command, args, path = process.env.PATH) =>
-    outcome(spawnSync('unshare', ['-m', 'sh', '-c', script, at.path, command, ...args], { cwd: '/', encoding: 'utf8', env: { PATH: path, HOME: home } }));
+  const run: Somebody['run'] = (command, args, env) =>
+    outcome(
+      spawnSync('unshare', ['-m', 'sh', '-c', script, at.path, command, ...args], {
+        cwd: '/',
+        encoding: 'utf8',
+        env: { PATH: process.env.PATH, HOME: home, ...env },
+      }),
+    );
   return somebody(uid, home, run, (context) => {
     for (const program of ['newuidmap', 'newgidmap', 'unshare', 'setpriv']) requiresProgram(context, program);
   });
@@ -46,7 +66,7 @@ export function withSubIds(at: ScratchDirectory): Somebody {
 
 function homeOf(at: ScratchDirectory, uid: number): string {
   chmodSync(at.path, 0o755);
-  const home = at.join('home');
+  const home = at.join(`home-${uid}`);
   mkdirSync(home);
   chownSync(home, uid, uid);
   return home;
@@ -61,7 +81,7 @@ function somebody(uid: number, home: string, run: Somebody['run'], programs: (co
     uid,
     home,
     run,
-    lamella: (args, path) => run(process.execPath, [CLI, ...args], path),
+    lamella: (args, env) => run(process.execPath, [CLI, ...args], env),
     required(context) {
       programs(context);
       if (run(process.execPath, ['-e', `require('fs').accessSync(${JSON.stringify(CLI)})`]).status !== 0)

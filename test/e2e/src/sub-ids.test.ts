@@ -29,7 +29,7 @@ beforeEach((context) => {
   requiresRoot(context);
   who.required(context);
 });
-const lamella = (args: readonly string[], { path }: { path?: string } = {}): Outcome => who.lamella(args, path);
+const lamella = (args: readonly string[], { path }: { path?: string } = {}): Outcome => who.lamella(args, path === undefined ? {} : { PATH: path });
 
 function doctor(options: { path?: string } = {}): { state: string; detail: string } {
   const { stdout } = lamella(['doctor', '--json'], options);

@@ -108,7 +108,8 @@ test('a full disk is told as such; with more room the same is done, and what had
     execFileSync('mount', ['-o', 'remount,size=20m', at.join('store')]);
     const [added] = await store.load(layout, { name: 'big' });
     expect(added?.layers).toBe(3);
-    expect(added?.unpacked).toBeLessThan(4);
+    // The small one was finished in one of the attempts, and is used.
+    expect(added?.unpacked).toBeLessThan(3);
     expect(await store.check()).toMatchObject({ problems: [] });
   } finally {
     execFileSync('umount', [at.join('store')]);

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
@@ -55,7 +55,8 @@ test('loads, removals and prunings at once leave every image whole', { timeout: 
   for (const [i, source] of sources.entries()) await store.load(source, { name: `image-${i}` });
   for (let i = 0; i < 3; i++) {
     const { layers } = await store.resolve(`image-${i}`);
-    for (const layer of layers) expect(readdirSync(layer.path)).toBeDefined();
+    const has = (name: string): boolean => layers.some((layer) => existsSync(path.join(layer.path, name)));
+    expect([has(`dir/own-${i}`), has('again'), has('dir/inside')]).toEqual([true, true, true]);
     await store.remove(`image-${i}`);
   }
   for (const directory of ['layers', 'chains', 'rebased', 'images/blobs/sha256'])
@@ -89,5 +90,4 @@ test('what a killed load or removal leaves is collected by the next, and the ima
   await store.remove('kept');
   for (const directory of ['layers', 'chains', 'rebased', 'images/blobs/sha256'])
     expect([directory, readdirSync(at.join('store', directory))]).toEqual([directory, []]);
-  rmSync(at.join('store'), { recursive: true });
 });
