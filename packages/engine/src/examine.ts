@@ -11,6 +11,7 @@ import {
   AT,
   AT_FDCWD,
   CLONE,
+  findProgram,
   type IdRange,
   idMapping,
   interpreterPath,
@@ -236,15 +237,9 @@ async function cgroup(): Promise<Finding> {
   }
 }
 
-async function xz(): Promise<Finding> {
-  for (const directory of (process.env.PATH ?? '').split(':')) {
-    const file = path.join(directory, 'xz');
-    const found = await access(file, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return { subject: 'xz', state: 'ok', detail: file };
-  }
+function xz(): Finding {
+  const file = findProgram('xz');
+  if (file) return { subject: 'xz', state: 'ok', detail: file };
   return {
     subject: 'xz',
     state: 'missing',

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { mapIds, type Program, type Reply, type StdioOption, SyscallError, start } from '@lamella/syscall';
+import { type Program, type Reply, type StdioOption, SyscallError, start } from '@lamella/syscall';
 import { NamespaceError } from './namespace-error.js';
 import type { ProcessResult } from './process-result.js';
 
@@ -47,7 +47,6 @@ export function launch(program: Program, args: readonly string[], options: Proce
   const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'pipe', 'pipe'];
   let denied = false;
   const running = start(program, {
-    ...(program[0]?.op === 'unshare' && program[0].reply ? { mapIds } : {}),
     stdio: [options.input === undefined ? stdin : 'pipe', stdout, stderr],
     ...(options.signal ? { signal: options.signal } : {}),
     onReply: (reply: Reply) => {

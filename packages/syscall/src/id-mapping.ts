@@ -1,9 +1,8 @@
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import path from 'node:path';
 import { CLONE } from './constants.js';
-import type { Op, Program } from './op.js';
-import { type RunOptions, type RunResult, run } from './run.js';
+import { findProgram } from './find-program.js';
+import type { Op } from './op.js';
 
 /** Ids of the host that belong to a user beside its own (subuid(5)). */
 export interface IdRange {
@@ -18,10 +17,16 @@ export interface IdRange {
  * - `full`: the same, and from 1 on those that /etc/subuid and /etc/subgid give it, unless the
  *   environment says `LAMELLA_SUBIDS=none`.
  */
-export type IdMapping =
-  | { readonly kind: 'host' }
-  | { readonly kind: 'single' }
-  | { readonly kind: 'full'; readonly uids: readonly IdRange[]; readonly gids: readonly IdRange[] };
+export type IdMapping = { readonly kind: 'host' } | { readonly kind: 'single' } | FullMapping;
+
+/** The ids of the host that stand for those from 1 on, and the programs that map them. */
+export interface FullMapping {
+  readonly kind: 'full';
+  readonly uids: readonly IdRange[];
+  readonly gids: readonly IdRange[];
+  readonly newuidmap: string;
+  readonly newgidmap: string;
+}
 
 let known: IdMapping | undefined;
 
@@ -34,9 +39,10 @@ export function idMapping(): IdMapping {
 function find(): IdMapping {
   if (process.geteuid?.() === 0) return { kind: 'host' };
   if (process.env.LAMELLA_SUBIDS === 'none') return { kind: 'single' };
-  if (!findHelper('newuidmap') || !findHelper('newgidmap')) return { kind: 'single' };
+  const [newuidmap, newgidmap] = ['newuidmap', 'newgidmap'].map((name) => findProgram(name));
   const [uids, gids] = [ranges('/etc/subuid'), ranges('/etc/subgid')];
-  return uids.length && gids.length ? { kind: 'full', uids, gids } : { kind: 'single' };
+  if (!newuidmap || !newgidmap || !uids.length || !gids.length) return { kind: 'single' };
+  return { kind: 'full', uids, gids, newuidmap, newgidmap };
 }
 
 /** The lines of this user, by name or number. */
@@ -60,27 +66,42 @@ function ranges(file: string): IdRange[] {
 function nameOfUser(): string | undefined {
   try {
     return userInfo().username;
-  } catch {
-    return undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_SYSTEM_ERROR') return undefined;
+    throw error;
   }
-}
-
-function findHelper(name: string): string | undefined {
-  for (const directory of [...(process.env.PATH ?? '').split(':'), '/usr/bin', '/usr/sbin', '/bin']) {
-    const file = path.join(directory || '.', name);
-    try {
-      accessSync(file, constants.X_OK);
-      return file;
-    } catch {
-      // Look on: a directory of the PATH may well not exist.
-    }
-  }
-  return undefined;
 }
 
 /** The first op of a program that runs in a user namespace whose ids are mapped from outside. */
 export function ownUserNamespace(flags: number = 0): Op {
   return { op: 'unshare', flags: CLONE.NEWUSER + flags, reply: true };
+}
+
+/** Whether an op is that one. */
+export function isOwnUserNamespace(op: Op | undefined): boolean {
+  return op?.op === 'unshare' && op.reply === true && (op.flags & CLONE.NEWUSER) !== 0;
+}
+
+/**
+ * What an id of the host is called inside: 0 is the user's own, and from 1 on come the ranges, one after
+ * the other.
+ *
+ * @returns 0 for an id that is not mapped, as for root's own
+ */
+export function insideId(mapping: IdMapping, which: 'uids' | 'gids', host: number): number {
+  if (mapping.kind !== 'full') return host;
+  const range = rangesInside(mapping[which]).find(({ start, count }) => host >= start && host < start + count);
+  return range ? range.inside + host - range.start : 0;
+}
+
+/** The ranges, and where they begin inside. */
+export function rangesInside(ranges: readonly IdRange[]): (IdRange & { readonly inside: number })[] {
+  let inside = 1;
+  return ranges.map((range) => {
+    const placed = { ...range, inside };
+    inside += range.count;
+    return placed;
+  });
 }
 
 /**
@@ -94,15 +115,7 @@ export async function mapIds(pid: number): Promise<void> {
   // Only who has such ids loads what runs the helpers.
   const { newIdMap } = await import('./new-id-map.js');
   await Promise.all([
-    newIdMap(findHelper('newuidmap') ?? 'newuidmap', pid, process.getuid?.() ?? 0, mapping.uids, '/etc/subuid'),
-    newIdMap(findHelper('newgidmap') ?? 'newgidmap', pid, process.getgid?.() ?? 0, mapping.gids, '/etc/subgid'),
+    newIdMap(mapping.newuidmap, pid, process.getuid?.() ?? 0, mapping.uids, '/etc/subuid'),
+    newIdMap(mapping.newgidmap, pid, process.getgid?.() ?? 0, mapping.gids, '/etc/subgid'),
   ]);
-}
-
-/**
- * Run a program as the owner of whatever containers of this user leave: as root it is root, with
- * mapped ids it is root of them, else it is the user itself.
- */
-export function runMapped(program: Program, options: RunOptions = {}): Promise<RunResult> {
-  return idMapping().kind === 'full' ? run([ownUserNamespace(), ...program], { ...options, mapIds }) : run(program, options);
 }

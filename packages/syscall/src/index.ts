@@ -4,7 +4,8 @@ export { encodeProgram, FRAME_FLAGS, FRAME_MAX, FrameWriter, flatten } from './e
 export { errnoName } from './errno.js';
 export { type CallText, callsOf, type DescriptorOf } from './explain/calls-of.js';
 export { type Call, explain, explainText } from './explain/explain.js';
-export { type IdMapping, type IdRange, idMapping, mapIds, ownUserNamespace, runMapped } from './id-mapping.js';
+export { findProgram } from './find-program.js';
+export { type FullMapping, type IdMapping, type IdRange, idMapping, insideId, ownUserNamespace } from './id-mapping.js';
 export { interpreterPath } from './interpreter-path.js';
 export { LamellaError, type LamellaErrorFields } from './lamella-error.js';
 export { type HeldLock, type LockOptions, lockFile, tryLockFile } from './lock-file.js';
@@ -37,5 +38,6 @@ export {
   start,
   startInterpreter,
 } from './run.js';
+export { runMapped } from './run-mapped.js';
 export { SyscallError } from './syscall-error.js';
 export { mapSingleId } from './user-namespace.js';

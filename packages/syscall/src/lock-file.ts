@@ -42,7 +42,7 @@ async function wait(path: string, operation: number, { signal, create = true }: 
     { op: 'openat', dirfd: AT_FDCWD, pathname: path, flags, mode: 0o600, out: 5 },
     { op: 'flock', fd: 5, operation, reply: true },
     // The descriptor belongs to the monitor, which ends when told or when this process is gone.
-    { op: 'clone', flags: 0, monitor: 0, cgroup: -1, program: [{ op: 'close', fd: 5 }, { op: 'wait' }] },
+    { op: 'clone', flags: 0, monitor: 0, program: [{ op: 'close', fd: 5 }, { op: 'wait' }] },
   ];
   const waiting = new AbortController();
   const giveUp = (): void => waiting.abort(signal?.reason);

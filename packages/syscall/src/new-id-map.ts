@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import type { IdRange } from './id-mapping.js';
+import { type IdRange, rangesInside } from './id-mapping.js';
 import { LamellaError } from './lamella-error.js';
 
 /**
@@ -9,12 +9,7 @@ import { LamellaError } from './lamella-error.js';
  * @throws LamellaError `SUBIDS_DENIED`
  */
 export async function newIdMap(helper: string, pid: number, own: number, ranges: readonly IdRange[], file: string): Promise<void> {
-  let inside = 1;
-  const words = ranges.flatMap(({ start, count }) => {
-    const entry = [inside, start, count];
-    inside += count;
-    return entry;
-  });
+  const words = rangesInside(ranges).flatMap(({ inside, start, count }) => [inside, start, count]);
   const outcome = await execa(helper, [pid, 0, own, 1, ...words].map(String), { reject: false });
   if (!outcome.failed) return;
   throw new LamellaError({

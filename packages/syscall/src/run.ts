@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { IOCTL } from './constants.js';
 import { encodeProgram, FrameWriter, flatten } from './encode.js';
 import { errnoName } from './errno.js';
+import { isOwnUserNamespace, mapIds } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
 import type { ControlOp, Op, Program } from './op.js';
@@ -19,11 +20,6 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Called for every reply, in order. */
   readonly onReply?: (reply: Reply) => void;
-  /**
-   * Called with the interpreter's pid when the program's first op, an `unshare` with `reply`, has
-   * been made; the others wait for it. What maps ids from outside goes here.
-   */
-  readonly mapIds?: (pid: number) => Promise<void>;
 }
 
 export interface RunResult {
@@ -55,59 +51,28 @@ export interface Running {
   control(op: ControlOp): void;
 }
 
-/** Start a program; {@link run} waits for its end. */
+/**
+ * Start a program; {@link run} waits for its end. When it begins with {@link ownUserNamespace} the ids are
+ * mapped after that op, and before the others.
+ */
 export function start(program: Program, options: RunOptions = {}): Running {
   const frames = encodeProgram(program);
-  if (options.mapIds) return mapped(program, frames, options, options.mapIds);
-  const running = startInterpreter(options, indexOf(program));
-  running.frames.write(frames);
-  if (!program.some((op) => op.op === 'clone')) {
-    running.frames.end();
-    return running;
-  }
+  const mapsIds = isOwnUserNamespace(program[0]);
+  const clones = program.some((op) => op.op === 'clone');
+  const running = startInterpreter(options, indexOf(program), { mapsIds });
+  const first = mapsIds ? frames.readUInt32LE(0) : frames.length;
+  running.frames.write(frames.subarray(0, first));
+  const rest = (): void => {
+    if (first < frames.length) running.frames.write(frames.subarray(first));
+    if (!clones) running.frames.end();
+  };
+  // What fails then is what the result rejects with.
+  void running.mapped.then(rest, () => undefined);
+  if (!clones) return running;
   const result = running.result.then((found) => {
     if (found.exited) return found;
     throw silent();
   });
-  return { ...running, result };
-}
-
-/** The first op alone, then what is to be done from outside, then the rest. */
-function mapped(program: Program, frames: Buffer, options: RunOptions, mapIds: (pid: number) => Promise<void>): Running {
-  const first = frames.readUInt32LE(0);
-  const clones = program.some((op) => op.op === 'clone');
-  let failure: unknown;
-  const running = startInterpreter(
-    {
-      ...options,
-      onReply: (reply) => {
-        if (reply.kind === 'ok' && reply.index === 0) void proceed();
-        options.onReply?.(reply);
-      },
-    },
-    indexOf(program),
-  );
-  const proceed = async (): Promise<void> => {
-    try {
-      await mapIds(running.pid);
-      running.frames.write(frames.subarray(first));
-      if (!clones) running.frames.end();
-    } catch (error) {
-      failure = error;
-      running.frames.destroy();
-    }
-  };
-  running.frames.write(frames.subarray(0, first));
-  const result = running.result.then(
-    (found) => {
-      if (failure !== undefined) throw failure;
-      if (clones && !found.exited) throw silent();
-      return found;
-    },
-    (error: unknown) => {
-      throw failure ?? error;
-    },
-  );
   return { ...running, result };
 }
 
@@ -142,13 +107,16 @@ function indexOf(program: Program): ProgramIndex {
 /** An interpreter whose frames are written by the caller as they are made. */
 export interface StreamedRun extends Running {
   readonly frames: Writable;
+  /** Resolves when the frames after the first may be written: at once, but where ids are to be mapped. */
+  readonly mapped: Promise<void>;
 }
 
 /**
  * Start an interpreter without a program: write frames (see {@link FrameWriter}) to `frames`, end
- * it, await `result`. `index` names the op of a reply for errors.
+ * it, await `result`. `index` names the op of a reply for errors. With `mapsIds` the first frame is that of
+ * {@link ownUserNamespace}.
  */
-export function startInterpreter(options: RunOptions, index: ProgramIndex): StreamedRun {
+export function startInterpreter(options: RunOptions, index: ProgramIndex, { mapsIds = false }: { readonly mapsIds?: boolean } = {}): StreamedRun {
   options.signal?.throwIfAborted();
   const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'ignore', 'inherit'];
   const { file, args } = interpreterCommand();
@@ -169,10 +137,25 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex): Stre
   const failures: Extract<Reply, { kind: 'failed' }>[] = [];
   let exited: { status: number; signal: number } | undefined;
   let termios: Buffer | undefined;
+  const mapped = Promise.withResolvers<void>();
+  let unmapped: unknown;
+  const map = async (): Promise<void> => {
+    try {
+      await mapIds(child.pid ?? -1);
+      mapped.resolve();
+    } catch (error) {
+      unmapped = error;
+      frames.destroy();
+    }
+  };
+  // Whoever waits is told; who does not has the result.
+  mapped.promise.catch(() => undefined);
+  if (!mapsIds) mapped.resolve();
   const parse = replyParser((reply) => {
     switch (reply.kind) {
       case 'ok':
         values.set(reply.index, reply.value);
+        if (mapsIds && reply.index === 0) void map();
         break;
       case 'failed':
         failures.push(reply);
@@ -224,6 +207,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex): Stre
       await closed.promise;
       if (killed && termios) await restoreTerminal(termios);
       if (options.signal?.aborted) throw options.signal.reason;
+      if (unmapped !== undefined) throw unmapped;
       const fatal = failures.find((failure) => failure.malformed || !index.isRelease(failure.index));
       if (fatal) throw toError(fatal, index);
       if (killed)
@@ -235,6 +219,9 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex): Stre
       if (status !== 0 && !exited && !failures.length) throw silent();
       const releaseFailures = failures.map((failure) => toError(failure, index) as SyscallError);
       return { ...(exited ? { exited } : {}), values, ignored, releaseFailures };
+    } catch (error) {
+      mapped.reject(error);
+      throw error;
     } finally {
       started.resolve(undefined);
       options.signal?.removeEventListener('abort', onAbort);
@@ -250,6 +237,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex): Stre
     started: started.promise,
     result: finish(),
     frames,
+    mapped: mapped.promise,
     control(op) {
       if (frames.destroyed) return;
       const writer = new FrameWriter(256);

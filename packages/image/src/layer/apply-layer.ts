@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { errnoName, idMapping, type LamellaError, mapIds, startInterpreter } from '@lamella/syscall';
+import { errnoName, idMapping, type LamellaError, startInterpreter } from '@lamella/syscall';
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
@@ -81,17 +81,16 @@ export async function applyLayer(source: Readable, directory: string, options: A
   const mapping = idMapping();
   const { maxEntries = MAX_ENTRIES, stacked = false, seeds } = options;
   const writer = new LayerWriter({ ids: mapping.kind, maxEntries, stacked, ...(seeds ? { seeds } : {}) });
-  const entered = Promise.withResolvers<void>();
   const running = startInterpreter(
     {
       stdio: ['ignore', 'ignore', 'inherit'],
       onReply: (reply) => {
         if (reply.kind === 'ignored') writer.ignored(reply.index);
-        if (reply.kind === 'ok' && reply.index === 0) entered.resolve();
       },
       ...(options.signal ? { signal: options.signal } : {}),
     },
     { op: () => undefined, isRelease: () => false, explain: (index, errno) => explainFailure(writer, index, errno) },
+    { mapsIds: mapping.kind === 'full' },
   );
   // An interpreter that fails while nobody awaits it is asked for its reason below.
   const outcome = running.result.then(
@@ -115,12 +114,8 @@ export async function applyLayer(source: Readable, directory: string, options: A
   try {
     const [first, ...rest] = jail(directory, mapping);
     if (first) writer.begin([first]);
-    if (mapping.kind === 'full') {
-      await send();
-      const gone = await Promise.race([entered.promise, outcome]);
-      if (gone) throw gone;
-      await mapIds(running.pid);
-    }
+    await send();
+    await running.mapped;
     writer.begin(rest);
     const head = await firstChunk(source);
     compression = detectCompression(head.chunk);

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, type IdMapping, idMapping, lockFile, type Op, type Program, runMapped, UTIME } from '@lamella/syscall';
+import { AT_FDCWD, idMapping, insideId, lockFile, type Op, type Program, runMapped, UTIME } from '@lamella/syscall';
 import type { LayerDir } from '../image.js';
 import { chainID, findChain } from './chain.js';
 import { bootId, writeLayerMeta } from './layer-meta.js';
@@ -124,7 +124,15 @@ function build(tree: string, directories: ReadonlyMap<string, BigIntStats>, laye
     ...sorted.toReversed().flatMap(([name, stat]): Op[] => [
       ...(owners.kind === 'single'
         ? []
-        : [{ op: 'fchownat' as const, ...at(name), owner: insideId(owners, 'uids', stat.uid), group: insideId(owners, 'gids', stat.gid), flags: 0 }]),
+        : [
+            {
+              op: 'fchownat' as const,
+              ...at(name),
+              owner: insideId(owners, 'uids', Number(stat.uid)),
+              group: insideId(owners, 'gids', Number(stat.gid)),
+              flags: 0,
+            },
+          ]),
       { op: 'fchmodat', ...at(name), mode: Number(stat.mode & 0o7777n) },
       {
         op: 'utimensat',
@@ -137,17 +145,4 @@ function build(tree: string, directories: ReadonlyMap<string, BigIntStats>, laye
       },
     ]),
   ];
-}
-
-/** What an id of the host, as stat(2) shows it here, is called in the user namespace that writes. */
-function insideId(mapping: IdMapping, which: 'uids' | 'gids', id: bigint): number {
-  const host = Number(id);
-  if (mapping.kind !== 'full') return host;
-  if (host === (which === 'uids' ? process.getuid?.() : process.getgid?.())) return 0;
-  let inside = 1;
-  for (const { start, count } of mapping[which]) {
-    if (host >= start && host < start + count) return inside + host - start;
-    inside += count;
-  }
-  return 0;
 }

@@ -1,0 +1,19 @@
+import { accessSync, constants } from 'node:fs';
+import path from 'node:path';
+
+/** Where set-user-id programs are, which the PATH of an ordinary user or a service may not have. */
+const ALSO = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];
+
+/** The absolute path of a program in the PATH, or where the system's own are. */
+export function findProgram(name: string): string | undefined {
+  for (const directory of [...(process.env.PATH ?? '').split(':').filter(Boolean), ...ALSO]) {
+    const file = path.resolve(directory, name);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch (error) {
+      if (!['ENOENT', 'EACCES', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    }
+  }
+  return undefined;
+}
