@@ -6,6 +6,7 @@ import { ImageError } from '../image-error.js';
 import { writeDurably } from '../store/durable-file.js';
 import { makeDirectory } from '../store/make-directory.js';
 import { parseDocument } from '../store/oci-schema.js';
+import { readOptional } from './optional-files.js';
 
 /** Who we are to a registry; a token is what its helper calls an identity token. */
 export type Credentials = { readonly username: string; readonly password: string } | { readonly identityToken: string };
@@ -44,7 +45,7 @@ function authFiles(): string[] {
  */
 export async function findCredentials(domain: string, repository: string): Promise<Credentials | undefined> {
   for (const file of authFiles()) {
-    const auths = await readAuthFile(file);
+    const auths = readAuthFile(file);
     if (!auths) continue;
     const helper = auths.credHelpers?.[domain] ?? auths.credsStore;
     if (helper) {
@@ -83,11 +84,8 @@ function decode(auth: string, file: string): Credentials {
   return { username: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
-async function readAuthFile(file: string): Promise<AuthFile | undefined> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (['ENOENT', 'EACCES', 'ENOTDIR'].includes(error.code ?? '')) return undefined;
-    throw error;
-  });
+function readAuthFile(file: string): AuthFile | undefined {
+  const text = readOptional(file);
   return text === undefined ? undefined : parseDocument(AuthFile, text, file);
 }
 

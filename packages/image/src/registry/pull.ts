@@ -2,15 +2,12 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ImageError } from '../image-error.js';
 import { formatReference, type Reference } from '../reference.js';
-import { DOCUMENT_MAX, isIndex, verifyDigest } from '../source/oci-layout.js';
-import { choosePlatform } from '../source/platform.js';
+import { type BlobSource, DOCUMENT_MAX, type ManifestDocument, manifestImage, verifyDigest } from '../source/manifest-image.js';
 import type { Platform, SourceImage } from '../source/source-image.js';
-import { ConfigSchema, IndexSchema, ManifestSchema, MEDIA_TYPES, type OciDescriptor, parseDocument } from '../store/oci-schema.js';
+import { MEDIA_TYPES, type OciDescriptor } from '../store/oci-schema.js';
 import type { RegistryClient } from './registry-client.js';
 
 const ACCEPT = [...MEDIA_TYPES.index, ...MEDIA_TYPES.manifest].join(', ');
-const MAX_DEPTH = 4;
-const SCHEMA1 = /vnd\.docker\.distribution\.manifest\.v1\+/;
 /** How often a blob that breaks off is taken up again where it did, without any byte in between. */
 const RESUMES = 5;
 
@@ -21,51 +18,22 @@ const RESUMES = 5;
  */
 export async function registryImage(client: RegistryClient, reference: Reference, platform: Platform): Promise<SourceImage> {
   const where = formatReference(reference);
-  let { content, mediaType } = await manifest(client, reference.digest ?? reference.tag ?? 'latest');
-  if (reference.digest) verifyDigest(content, reference.digest, where);
-  const seen = new Set<string>();
-  while (isIndex({ mediaType }, content)) {
-    const index = parseDocument(IndexSchema, content.toString('utf8'), where);
-    const chosen = choosePlatform(index.manifests, platform, where);
-    if (seen.has(chosen.digest) || seen.size >= MAX_DEPTH)
-      throw new ImageError({ code: 'SOURCE_INVALID', message: `the index of ${where} leads to indexes without an end`, hint: 'It is made to do damage.' });
-    seen.add(chosen.digest);
-    ({ content, mediaType } = await manifest(client, chosen.digest));
-    verifyDigest(content, chosen.digest, where, chosen.size);
-  }
-  if (!(MEDIA_TYPES.manifest as readonly string[]).includes(mediaType))
-    throw new ImageError({
-      code: 'MANIFEST_UNSUPPORTED',
-      message: `${where} is of type ${mediaType}`,
-      hint: SCHEMA1.test(mediaType) ? 'Docker gave that format up in 2017: push the image anew with any current tool.' : 'It is not an image that can be run.',
-    });
-  const { config, layers } = parseDocument(ManifestSchema, content.toString('utf8'), where);
-  const configContent = await document(client, `blobs/${config.digest}`, { accept: '*/*' });
-  verifyDigest(configContent.content, config.digest, `the config of ${where}`, config.size);
-  const { rootfs } = parseDocument(ConfigSchema, configContent.content.toString('utf8'), `the config of ${where}`);
-  if (rootfs.diff_ids.length !== layers.length)
-    throw new ImageError({
-      code: 'SOURCE_INVALID',
-      message: `the manifest of ${where} has ${layers.length} layers, its config ${rootfs.diff_ids.length}`,
-      hint: 'The image is damaged.',
-    });
-  return {
-    names: [reference],
-    config: configContent.content,
-    manifest: { content, mediaType },
-    layers: layers.map((layer, i) => ({
-      diffID: rootfs.diff_ids[i] ?? '',
-      expected: { digest: layer.digest, size: layer.size },
-      open: async (signal) => Readable.from(joined(blob(client, layer, signal)), { highWaterMark: 2 }),
-    })),
+  const first = await manifest(client, reference.digest ?? reference.tag ?? 'latest');
+  if (reference.digest) verifyDigest(first.content, reference.digest, where);
+  const source: BlobSource = {
+    where,
+    manifest: ({ digest }) => manifest(client, digest),
+    document: async ({ digest }) => (await document(client, `blobs/${digest}`, { accept: '*/*' })).content,
+    open: async (layer, signal) => Readable.from(joined(blob(client, layer, signal)), { highWaterMark: 2 }),
   };
+  return { ...(await manifestImage(first, source, platform)), names: [reference] };
 }
 
-function manifest(client: RegistryClient, which: string): Promise<{ content: Buffer; mediaType: string }> {
+function manifest(client: RegistryClient, which: string): Promise<ManifestDocument> {
   return document(client, `manifests/${which}`, { accept: ACCEPT });
 }
 
-async function document(client: RegistryClient, path: string, headers: Readonly<Record<string, string>>): Promise<{ content: Buffer; mediaType: string }> {
+async function document(client: RegistryClient, path: string, headers: Readonly<Record<string, string>>): Promise<ManifestDocument> {
   const response = await client.ask(path, { headers });
   const chunks: Buffer[] = [];
   let length = 0;

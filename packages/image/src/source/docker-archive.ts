@@ -2,8 +2,8 @@ import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
 import { formatReference, parseReference } from '../reference.js';
 import { ConfigSchema, parseDocument } from '../store/oci-schema.js';
+import { DOCUMENT_MAX } from './manifest-image.js';
 import type { MemberFiles } from './member-files.js';
-import { DOCUMENT_MAX } from './oci-layout.js';
 import type { SourceImage } from './source-image.js';
 
 const ArchiveManifest = v.array(v.looseObject({ Config: v.string(), RepoTags: v.optional(v.nullable(v.array(v.string()))), Layers: v.array(v.string()) }));

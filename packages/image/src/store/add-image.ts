@@ -7,13 +7,12 @@ import type { Reference } from '../reference.js';
 import type { SourceImage, SourceLayer } from '../source/source-image.js';
 import { lastOfEach, stackLayers } from './chain.js';
 import { collectGarbage } from './collect-garbage.js';
-import { layerMeta } from './import-archive.js';
-import { isWhole, type LayerMeta, noteBlob, notedBlobs, readLayerMeta, writeLayerMeta } from './layer-meta.js';
+import { isWhole, type LayerMeta, layerMeta, noteBlob, notedBlobs, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
 import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
 import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
-import type { StorePaths } from './store-paths.js';
+import { type StorePaths, stagedName } from './store-paths.js';
 import { removeTree, sweepTemporary, temporaryLayer } from './temporary-layer.js';
 import { writeBlob } from './write-blob.js';
 
@@ -156,7 +155,7 @@ async function stage(paths: StorePaths, directory: string, applied: AppliedLayer
     await noteBlob(target, applied.blob);
     return there.hold;
   }
-  await rename(path.join(directory, 'blob'), path.join(directory, path.basename(paths.stagedBlob(applied.diffID, applied.blob.digest))));
+  await rename(path.join(directory, 'blob'), path.join(directory, stagedName(applied.blob.digest)));
   const meta = path.join(directory, 'meta.json');
   await writeLayerMeta(meta, layerMeta(applied.diffID, applied));
   const hold = await lockFile(meta, { create: false, shared: true });

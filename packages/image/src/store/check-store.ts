@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { lockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { formatReference } from '../reference.js';
 import { collectGarbage } from './collect-garbage.js';
+import { entriesOf } from './entries-of.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
 import type { OciDescriptor } from './oci-schema.js';
 import { readConfig, readManifest } from './open-image.js';
@@ -35,7 +36,7 @@ export interface StoreCheck {
 export async function checkStore(paths: StorePaths, { repair = false }: { readonly repair?: boolean } = {}): Promise<StoreCheck> {
   const problems: StoreProblem[] = [];
   const damaged = new Set<string>();
-  const names = await readdir(paths.blobs).catch(none);
+  const names = await entriesOf(paths.blobs);
   for (const name of names.filter((each) => !each.startsWith('.'))) {
     const digest = `sha256:${name}`;
     const is = await digestOf(paths.blob(digest));
@@ -87,9 +88,4 @@ async function digestOf(file: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
   return `sha256:${hash.digest('hex')}`;
-}
-
-function none(error: NodeJS.ErrnoException): string[] {
-  if (error.code === 'ENOENT') return [];
-  throw error;
 }

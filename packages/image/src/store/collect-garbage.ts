@@ -1,8 +1,9 @@
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { tryLockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { chainID, lastOfEach } from './chain.js';
+import { entriesOf } from './entries-of.js';
 import { notedBlobs, readLayerMeta } from './layer-meta.js';
 import { readConfig, readManifest } from './open-image.js';
 import { readIndex } from './store-index.js';
@@ -25,7 +26,7 @@ export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
   if (!used) return { blobs: [], layers: [] };
   const { blobs, layers, chains } = used;
   const removed = { blobs: [] as string[], layers: [] as string[] };
-  for (const name of await readdir(paths.layers)) {
+  for (const name of await entriesOf(paths.layers)) {
     const diffID = `sha256:${name}`;
     if (name.startsWith('.') || layers.has(diffID)) continue;
     const meta = readLayerMeta(paths.meta(diffID));
@@ -34,26 +35,21 @@ export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
     // Who is making an image of it counts on finding its blob, too.
     else for (const blob of noted) blobs.add(blob.digest);
   }
-  for (const name of await readdir(paths.chains).catch(none)) {
+  for (const name of await entriesOf(paths.chains)) {
     const id = `sha256:${name}`;
     if (!chains.has(id)) await removeUnlessHeld(paths.chainMeta(id), paths.chain(id));
   }
-  for (const name of await readdir(paths.rebased).catch(none)) {
+  for (const name of await entriesOf(paths.rebased)) {
     const directory = paths.rebasedLayer(`sha256:${name}`);
     if (!chains.has(`sha256:${name}`)) await removeUnlessHeld(path.join(directory, 'meta.json'), directory);
   }
-  for (const name of await readdir(paths.blobs)) {
+  for (const name of await entriesOf(paths.blobs)) {
     const digest = `sha256:${name}`;
     if (blobs.has(digest)) continue;
     await rm(path.join(paths.blobs, name), { force: true });
     if (!name.startsWith('.')) removed.blobs.push(digest);
   }
   return removed;
-}
-
-function none(error: NodeJS.ErrnoException): string[] {
-  if (error.code === 'ENOENT') return [];
-  throw error;
 }
 
 /** Chains and rebased layers go by the chainIDs of images' stacks, whole and from the bottom up to any layer. */

@@ -3,14 +3,14 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { idMapping, lockFile } from '@lamella/syscall';
+import { lockFile } from '@lamella/syscall';
 import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
 import { collectGarbage } from './collect-garbage.js';
 import { publish, writeDurably } from './durable-file.js';
-import { bootId, isWhole, type LayerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
+import { isWhole, layerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import { MEDIA_TYPES, type OciConfig, type OciManifest } from './oci-schema.js';
 import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
@@ -115,27 +115,6 @@ export async function publishLayer(paths: StorePaths, directory: string, applied
   await rm(path.join(directory, 'blob'), { force: true });
   await removeTree(paths.layer(applied.diffID));
   await rename(directory, paths.layer(applied.diffID));
-}
-
-/** What is to be known of a layer that was just unpacked. */
-export function layerMeta(diffID: string, applied: AppliedLayer): LayerMeta {
-  return {
-    version: 1,
-    diffID,
-    entries: applied.entries,
-    size: applied.uncompressedSize,
-    blob: applied.blob,
-    implied: [...applied.implied],
-    opaque: [...applied.opaque],
-    replaced: [...applied.replaced],
-    whiteoutDirectories: [...applied.whiteoutDirectories],
-    lowerLinks: [...applied.lowerLinks],
-    ids: idMapping().kind,
-    warnings: [...applied.warnings],
-    bootId: bootId(),
-    synced: false,
-    unpackedAt: Date.now(),
-  };
 }
 
 /** Write config and manifest, and let the name point to them. The index lock is held. */

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { idMapping } from '@lamella/syscall';
 import * as v from 'valibot';
+import type { AppliedLayer } from '../layer/apply-layer.js';
 import { writeDurably } from './durable-file.js';
 
 /** What a store knows about an unpacked layer. */
@@ -95,6 +96,27 @@ export function isWhole(meta: LayerMeta): boolean {
   // What was unpacked before the user had more ids is to be had better now.
   if (meta.ids === 'single' && idMapping().kind === 'full') return false;
   return meta.synced || meta.bootId === bootId();
+}
+
+/** What is to be known of a layer that was just unpacked. */
+export function layerMeta(diffID: string, applied: AppliedLayer): LayerMeta {
+  return {
+    version: 1,
+    diffID,
+    entries: applied.entries,
+    size: applied.uncompressedSize,
+    blob: applied.blob,
+    implied: [...applied.implied],
+    opaque: [...applied.opaque],
+    replaced: [...applied.replaced],
+    whiteoutDirectories: [...applied.whiteoutDirectories],
+    lowerLinks: [...applied.lowerLinks],
+    ids: idMapping().kind,
+    warnings: [...applied.warnings],
+    bootId: bootId(),
+    synced: false,
+    unpackedAt: Date.now(),
+  };
 }
 
 export async function writeLayerMeta(file: string, meta: LayerMeta): Promise<void> {

@@ -68,7 +68,7 @@ export class StorePaths {
 
   /** A layer's blob, until an image refers to it. */
   stagedBlob(diffID: string, digest: string): string {
-    return path.join(this.layer(diffID), `blob-${digest.slice('sha256:'.length)}`);
+    return path.join(this.layer(diffID), stagedName(digest));
   }
 
   chain(id: string): string {
@@ -91,4 +91,9 @@ export class StorePaths {
   lock(name: string): string {
     return path.join(this.locks, name);
   }
+}
+
+/** What a layer's blob is called in its directory. */
+export function stagedName(digest: string): string {
+  return `blob-${digest.slice('sha256:'.length)}`;
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { lstatSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { AT_FDCWD, type HeldLock, lockFile, type Op, runMapped, tryLockFile } from '@lamella/syscall';
+import { entriesOf } from './entries-of.js';
 import type { StorePaths } from './store-paths.js';
 
 const PREFIX = '.unpacking-';
@@ -37,10 +38,7 @@ export async function temporaryLayer(paths: StorePaths): Promise<TemporaryLayer>
 /** Remove those whose makers are gone. */
 export async function sweepTemporary(paths: StorePaths): Promise<number> {
   let removed = 0;
-  const names = await readdir(paths.layers).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
+  const names = await entriesOf(paths.layers);
   for (const name of names.filter((each) => each.startsWith(PREFIX))) {
     const lock = await tryLockFile(paths.lock(name));
     if (!lock) continue;
