@@ -27,7 +27,7 @@ export async function watching<Result>(
   work: (show: (event: LayerEvent) => void, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const abort = new AbortController();
-  const interrupt = (): void => abort.abort(new UsageError('interrupted', 'The layers that had arrived serve the next attempt.'));
+  const interrupt = (): void => abort.abort(new UsageError('interrupted', 'The images are what they were; layers that had arrived serve the next attempt.'));
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   const bars: LayerBars | undefined = !json && !quiet && process.stderr.isTTY ? (await import('./output/layer-progress.js')).layerBars() : undefined;

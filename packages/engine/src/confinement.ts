@@ -104,28 +104,24 @@ function deviceNodes({ source, destination = source }: Device): DeviceNode[] {
     return fail(`the device ${source} cannot be used: ${(error as NodeJS.ErrnoException).code}`, 'Check the path.');
   }
   const name = inside.slice('/dev/'.length);
-  if (stat.isDirectory()) return below(source, name);
+  if (stat.isDirectory()) return below(source, `${name}/`);
   return [node(source, name, stat) ?? fail(`${source} is not a device`, 'Files and directories of the host are shown by volumes (-v).')];
 }
 
-/** The devices in a directory of them, such as /dev/snd. */
-function below(directory: string, name: string): DeviceNode[] {
-  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
-    const source = path.join(directory, entry.name);
-    if (entry.isDirectory()) return below(source, `${name}/${entry.name}`);
-    const found = entry.isCharacterDevice() || entry.isBlockDevice() ? node(source, `${name}/${entry.name}`, statSync(source)) : undefined;
-    return found ? [found] : [];
-  });
-}
+/** Those that are the container's own are not the host's. */
+const OWN: ReadonlySet<string> = new Set(['pts', 'shm', 'mqueue', 'ptmx', 'console', 'tty']);
 
 function allDevices(): DeviceNode[] {
-  // Those that are the container's own are not the host's.
-  const own = new Set(['pts', 'shm', 'mqueue', 'ptmx', 'console', 'tty']);
-  return readdirSync('/dev', { withFileTypes: true }).flatMap((entry) => {
-    if (own.has(entry.name)) return [];
-    const source = `/dev/${entry.name}`;
-    if (entry.isDirectory()) return below(source, entry.name);
-    const found = entry.isCharacterDevice() || entry.isBlockDevice() ? node(source, entry.name, statSync(source)) : undefined;
+  return below('/dev', '').filter(({ name }) => !OWN.has(name.split('/')[0] ?? ''));
+}
+
+/** The devices in a directory of them, such as /dev/snd. @param prefix its own name, with a slash at the end */
+function below(directory: string, prefix: string): DeviceNode[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const source = path.join(directory, entry.name);
+    const name = `${prefix}${entry.name}`;
+    if (entry.isDirectory()) return below(source, `${name}/`);
+    const found = entry.isCharacterDevice() || entry.isBlockDevice() ? node(source, name, statSync(source)) : undefined;
     return found ? [found] : [];
   });
 }

@@ -180,6 +180,7 @@ function memoryFile(mount: FileMount, dev: number, context: MountContext): Progr
   ];
 }
 
+/** A mount of the same directory, with flags of its own: those of the root are set later, and not on this one. */
 function ontoItself(destination: string, { root, slots }: MountContext): Program {
   const [target, tree] = [slots(), slots()];
   return [

@@ -1,14 +1,7 @@
-/** Classic BPF as seccomp takes it (linux/bpf_common.h, linux/filter.h). */
-const LD_W_ABS = 0x20;
-const JMP_JA = 0x05;
-const JMP_JEQ_K = 0x15;
-const JMP_JGT_K = 0x25;
-const JMP_JGE_K = 0x35;
-const ALU_AND_K = 0x54;
-const RET_K = 0x06;
+import { BPF } from './bpf.js';
 
-const JUMPS: Readonly<Record<Comparison, number>> = { eq: JMP_JEQ_K, gt: JMP_JGT_K, ge: JMP_JGE_K };
 type Comparison = 'eq' | 'gt' | 'ge';
+const JUMPS: Readonly<Record<Comparison, number>> = { eq: BPF.JMP_JEQ_K, gt: BPF.JMP_JGT_K, ge: BPF.JMP_JGE_K };
 
 /** What a conditional jump can reach. */
 const NEAR = 255;
@@ -45,29 +38,29 @@ export class Assembler {
 
   /** Leave with a verdict. */
   ret(verdict: number): Label {
-    return this.#put(RET_K, verdict);
+    return this.#put(BPF.RET_K, verdict);
   }
 
   /** Load 32 bits of `struct seccomp_data`. */
   load(offset: number): Label {
-    return this.#put(LD_W_ABS, offset);
+    return this.#put(BPF.LD_W_ABS, offset);
   }
 
   and(mask: number): Label {
-    return this.#put(ALU_AND_K, mask);
+    return this.#put(BPF.ALU_AND_K, mask);
   }
 
   /** Go on at a label; nothing is put where that is the next instruction. */
   goto(target: Label): Label {
     const distance = this.#distance(target);
-    return distance === 0 ? target : this.#put(JMP_JA, distance);
+    return distance === 0 ? target : this.#put(BPF.JMP_JA, distance);
   }
 
   /** Compare what was loaded, and go on at one of two labels. */
   branch(how: Comparison, value: number, yes: Label, no: Label): Label {
     if (yes === no) return this.goto(yes);
     // A jump that is too far goes by way of one that is not.
-    const far = (target: Label): Label => (this.#distance(target) > NEAR - 1 ? this.#put(JMP_JA, this.#distance(target)) : target);
+    const far = (target: Label): Label => (this.#distance(target) > NEAR - 1 ? this.#put(BPF.JMP_JA, this.#distance(target)) : target);
     const nearNo = far(no);
     const nearYes = far(yes);
     return this.#put(JUMPS[how], value, this.#distance(nearYes), this.#distance(nearNo));

@@ -1,3 +1,5 @@
+import { BPF } from './bpf.js';
+
 /** What a filter is asked about (`struct seccomp_data`, seccomp(2)). */
 export interface SyscallData {
   readonly number: number;
@@ -25,28 +27,28 @@ export function evaluate(filter: Uint8Array, { number, architecture, args = [] }
     const k = code.readUInt32LE(pc * 8 + 4);
     const [jt, jf] = [code[pc * 8 + 2] ?? 0, code[pc * 8 + 3] ?? 0];
     switch (code.readUInt16LE(pc * 8)) {
-      case 0x20:
+      case BPF.LD_W_ABS:
         a = data.readUInt32LE(k);
         break;
-      case 0x05:
+      case BPF.JMP_JA:
         pc += k;
         break;
-      case 0x15:
+      case BPF.JMP_JEQ_K:
         pc += a === k ? jt : jf;
         break;
-      case 0x25:
+      case BPF.JMP_JGT_K:
         pc += a > k ? jt : jf;
         break;
-      case 0x35:
+      case BPF.JMP_JGE_K:
         pc += a >= k ? jt : jf;
         break;
-      case 0x45:
+      case BPF.JMP_JSET_K:
         pc += (a & k) !== 0 ? jt : jf;
         break;
-      case 0x54:
+      case BPF.ALU_AND_K:
         a = (a & k) >>> 0;
         break;
-      case 0x06:
+      case BPF.RET_K:
         return k;
       default:
         throw new RangeError(`instruction ${pc} of the filter is none of those that are known: ${code.readUInt16LE(pc * 8)}`);

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { ImageStore } from '@lamella/engine';
 import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { ociLayout, tarArchive } from '@lamella-test/tree';
 import { afterAll, afterEach, beforeAll, expect, type TestContext, test } from 'vitest';
 import { CLI } from './cli.js';
 import { type Terminal, terminal } from './terminal.js';
@@ -68,10 +69,24 @@ test('without a terminal of ours, -t gives the container one all the same', asyn
   await shell.until(/\d+ \d+\n+status 0/);
 });
 
-test('unpacking shows a bar, which goes away', async (context) => {
-  const shell = lamella(context, `import ${busyboxArchive()} again`);
+test('what is unpacked shows how far it is, and then only what came of it', async (context) => {
+  const half = 700_000;
+  // It comes in two halves, so that there is something to be seen in between.
+  const slowly = `(head -c ${half} ${busyboxArchive()}; sleep 1; tail -c +${half + 1} ${busyboxArchive()})`;
+  const shell = lamella(context, `import - again < <(${slowly})`);
+  await shell.until(/^- \d.* [kM]B, .*\/s/m);
   expect(await shell.until(/status 0/)).toMatch(/^again:latest sha256:[0-9a-f]{64}\nstatus 0/);
 });
+
+test('layers that are loaded have bars, which go away', async (context) => {
+  const shell = lamella(context, `load ${layout()} app`);
+  expect(await shell.until(/status 0/)).toMatch(/^app:latest sha256:[0-9a-f]{64} \(2 layers, \d of them new\)\nstatus 0/);
+});
+
+function layout(): string {
+  ociLayout(at.join('layout'), [readFileSync(busyboxArchive()), tarArchive([{ name: 'file', data: 'x' }])]);
+  return at.join('layout');
+}
 
 /** The process that has a file open. */
 function holderOf(file: string): number | undefined {

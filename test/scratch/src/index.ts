@@ -3,3 +3,4 @@ export { mountsBelow, type ScratchDirectory, scratch } from './directory.js';
 export { type DockerDaemon, dockerDaemon } from './docker-daemon.js';
 export { type Registry, startRegistry } from './docker-registry.js';
 export { findProgram, requiresProgram, requiresRoot, skip } from './requires.js';
+export { storeScript } from './store-script.js';

@@ -1,5 +1,6 @@
 import path from 'node:path';
-import { Format, MultiBar, Presets, type SingleBar } from 'cli-progress';
+// Its names are not to be had one by one: it is CommonJS, and makes them as it goes.
+import cliProgress, { type SingleBar } from 'cli-progress';
 import { bytes } from './units.js';
 
 export interface LayerEvent {
@@ -18,26 +19,34 @@ export interface LayerBars {
 /** Bars on stderr. */
 export function layerBars(): LayerBars {
   const format = (
-    options: Parameters<typeof Format.BarFormat>[1],
+    options: Parameters<typeof cliProgress.Format.BarFormat>[1],
     parameters: { progress: number; value: number; total: number; eta: number; startTime: number },
-    payload: { id: string; state: string },
+    payload: { id: string; state: string; known: boolean },
   ): string => {
     const seconds = Math.max(0.001, (Date.now() - parameters.startTime) / 1000);
     const rate = payload.state === 'done' ? '' : ` ${bytes(parameters.value / seconds)}/s, ${Math.ceil(parameters.eta || 0)} s left`;
-    return `${payload.id} ${Format.BarFormat(parameters.progress, options)} ${bytes(parameters.value)} of ${bytes(parameters.total)}${rate}`;
+    // A stream does not say how long it is.
+    if (!payload.known) return `${payload.id} ${bytes(parameters.value)}, ${bytes(parameters.value / seconds)}/s`;
+    return `${payload.id} ${cliProgress.Format.BarFormat(parameters.progress, options)} ${bytes(parameters.value)} of ${bytes(parameters.total)}${rate}`;
   };
-  const multi = new MultiBar(
+  const multi = new cliProgress.MultiBar(
     { stream: process.stderr, clearOnComplete: true, hideCursor: true, barsize: 24, format: format as never, stopOnComplete: false },
-    Presets.shades_classic,
+    cliProgress.Presets.shades_classic,
   );
   const bars = new Map<string, SingleBar>();
   return {
     show({ id, state, bytes: done, total }) {
       let bar = bars.get(id);
       if (!bar) {
-        bar = multi.create(total ?? Math.max(done, 1), done, { id: id.startsWith('sha256:') ? id.slice(7, 19) : path.basename(id), state });
+        bar = multi.create(total ?? Math.max(done, 1), done, {
+          id: id.startsWith('sha256:') ? id.slice(7, 19) : path.basename(id),
+          state,
+          known: total !== undefined,
+        });
         bars.set(id, bar);
       }
+      // It stops at its total, and a stream has none.
+      if (total === undefined) bar.setTotal(Math.max(done, 1));
       bar.update(done, { state });
     },
     stop: () => multi.stop(),

@@ -24,7 +24,7 @@ export async function confinement(flags: RunFlags): Promise<Confinement> {
     ...Object.assign({}, ...(await Promise.all((flags['security-opt'] ?? []).map(securityOption)))),
     ...limits(flags),
     ...(flags.ulimit ? { rlimits: flags.ulimit.map(ulimit) } : {}),
-    ...(flags['shm-size'] === undefined ? {} : { shmSize: size(flags['shm-size'], '--shm-size') }),
+    ...(flags['shm-size'] === undefined ? {} : { shmSize: String(bytes(flags['shm-size'], '--shm-size')) }),
     ...(flags['oom-score-adj'] === undefined ? {} : { oomScoreAdj: score(flags['oom-score-adj']) }),
   };
 }
@@ -45,7 +45,7 @@ function limits(flags: RunFlags): Pick<RunSpec, 'resources'> {
     cpuShares: number('cpu-shares'),
     cpusetCpus: flags['cpuset-cpus'],
     // With Docker 0 is no limit, too.
-    pidsLimit: number('pids-limit') === 0 ? -1 : number('pids-limit'),
+    pidsLimit: number('pids-limit') || (flags['pids-limit'] === undefined ? undefined : -1),
     blkioWeight: number('blkio-weight'),
   };
   const resources = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
@@ -56,7 +56,8 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 
 
 function bytes(text: string, flag: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?$/i.exec(text) ?? [];
-  if (!number) throw new UsageError(`'${text}' is not a size`, `Write ${flag} 512m; units are b, k, m, g and t.`);
+  // Nothing is no limit for tmpfs, and no memory at all for a cgroup.
+  if (!Number(number)) throw new UsageError(`'${text}' is not a size`, `Write ${flag} 512m; units are b, k, m, g and t.`);
   return Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? 1));
 }
 
@@ -118,12 +119,6 @@ function ulimit(text: string): { name: string; soft: number; hard: number } {
   if (!name) throw new UsageError(`'${text}' is not a resource limit`, 'Write --ulimit nofile=1024:4096; -1 is no limit.');
   if (hard !== -1 && (soft === -1 || soft > hard)) throw new UsageError(`the soft limit in '${text}' is above the hard one`, 'Write --ulimit NAME=SOFT:HARD.');
   return { name, soft, hard };
-}
-
-function size(text: string, flag: string): string {
-  const [, number, unit = ''] = /^(\d+)([bkmg]?)b?$/i.exec(text) ?? [];
-  if (!number || Number(number) === 0) throw new UsageError(`'${text}' is not a size`, `Write ${flag} 64m; units are b, k, m and g.`);
-  return unit.toLowerCase() === 'b' ? number : `${number}${unit.toLowerCase()}`;
 }
 
 function score(text: string): number {

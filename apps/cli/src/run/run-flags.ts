@@ -1,23 +1,19 @@
 import { boolean, option, string } from '@oclif/core/flags';
 
-const list = (helpValue: string, description: string): ReturnType<typeof repeated> => repeated({ helpValue, description });
-const repeated = (more: { helpValue: string; description: string }) => string({ multiple: true, multipleNonGreedy: true, ...more });
+/** A flag that may come more than once. */
+const list = (helpValue: string, description: string, more: { char?: 'e' | 'v' } = {}) =>
+  string({ multiple: true, multipleNonGreedy: true, helpValue, description, ...more });
 
 /** The flags of `lamella run`, by Docker's names where Docker has them. */
 export const RUN_FLAGS = {
   interactive: boolean({ char: 'i', description: "pass this process's stdin on" }),
   tty: boolean({ char: 't', description: 'give it a terminal' }),
-  env: string({ char: 'e', multiple: true, multipleNonGreedy: true, helpValue: 'NAME[=VALUE]', description: 'set a variable; without a value, pass ours on' }),
-  'env-file': string({ multiple: true, multipleNonGreedy: true, helpValue: 'FILE', description: 'set variables from the NAME=VALUE lines of a file' }),
+  env: list('NAME[=VALUE]', 'set a variable; without a value, pass ours on', { char: 'e' }),
+  'env-file': list('FILE', 'set variables from the NAME=VALUE lines of a file'),
   workdir: string({ char: 'w', helpValue: 'DIR', description: 'directory inside to start in; made when missing' }),
   user: string({ char: 'u', helpValue: 'NAME|UID[:GROUP|GID]', description: 'who the command runs as' }),
-  volume: string({ char: 'v', multiple: true, multipleNonGreedy: true, helpValue: 'SRC:DST[:ro]', description: 'show a file or directory of the host inside' }),
-  tmpfs: string({
-    multiple: true,
-    multipleNonGreedy: true,
-    helpValue: 'DST[:OPTIONS]',
-    description: 'an empty directory in memory (size=, mode=, uid=, gid=, exec, ro)',
-  }),
+  volume: list('SRC:DST[:ro]', 'show a file or directory of the host inside', { char: 'v' }),
+  tmpfs: list('DST[:OPTIONS]', 'an empty directory in memory (size=, mode=, uid=, gid=, exec, ro)'),
   memory: string({ char: 'm', helpValue: 'SIZE', description: 'how much memory it may use, such as 512m' }),
   'memory-swap': string({ helpValue: 'SIZE', description: 'memory and swap together; -1 is no limit (default: twice the memory)' }),
   cpus: string({ helpValue: 'NUMBER', description: "how many processors' time, such as 1.5" }),

@@ -1,5 +1,5 @@
 import { createContainer, explainRun } from '@lamella/engine';
-import type { LayerProgress } from '@lamella/image';
+import { isPlace, type LayerProgress } from '@lamella/image';
 import { statusOf, statusOfResult } from '../output/exit-status.js';
 import type { LayerBars } from '../output/layer-progress.js';
 import { errorToJSON, reportError } from '../output/report-error.js';
@@ -38,20 +38,18 @@ async function execute(line: RunCommandLine): Promise<number> {
   const abort = new AbortController();
   const interrupt = (): void => abort.abort(new UsageError('interrupted', 'Nothing was left behind.'));
   process.once('SIGINT', interrupt);
-  const { bar, onProgress } = await progress(line);
-  const pulling = pullBars(line);
+  const bars = unpackingBars(line);
   try {
     const container = await createContainer(
       { ...(await runSpec(line)), ...(terminal ? { terminal, input: { forward: flags.interactive, raw } } : {}) },
       {
         stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
         signal: abort.signal,
-        ...(onProgress ? { onProgress } : {}),
-        onPull: pulling.show,
+        onProgress: ({ bytes, total }) => bars.show({ diffID: line.image, state: 'unpacking', bytes, total }),
+        onPull: bars.show,
       },
     );
-    bar?.stop();
-    pulling.stop();
+    bars.stop();
     process.off('SIGINT', interrupt);
     using _signals = forwardSignals(container, terminal !== undefined);
     const result = await container.result;
@@ -60,21 +58,13 @@ async function execute(line: RunCommandLine): Promise<number> {
     for (const failure of result.releaseFailures) reportError(failure, { debug: flags.debug });
     return statusOfResult(result);
   } finally {
-    bar?.stop();
-    pulling.stop();
+    bars.stop();
     process.off('SIGINT', interrupt);
   }
 }
 
-/** Only the unpacking of a workspace's image takes long enough to be watched. */
-async function progress({ flags, image }: RunCommandLine): Promise<Partial<import('../output/progress-bar.js').Progress>> {
-  if (flags.workspace === undefined || !process.stderr.isTTY || flags.json) return {};
-  const { progressBar } = await import('../output/progress-bar.js');
-  return progressBar(`unpacking ${image}`);
-}
-
-/** A missing image is fetched in sight of whoever waits for it. */
-function pullBars({ flags, image }: RunCommandLine): { readonly show: (progress: LayerProgress) => void; readonly stop: () => void } {
+/** A missing image is fetched and unpacked in sight of whoever waits for it. */
+function unpackingBars({ flags, image }: RunCommandLine): { readonly show: (progress: LayerProgress) => void; readonly stop: () => void } {
   let bars: LayerBars | undefined;
   let loading = false;
   const visible = process.stderr.isTTY === true && !flags.json;
@@ -83,7 +73,8 @@ function pullBars({ flags, image }: RunCommandLine): { readonly show: (progress:
       // What is there already is nobody's wait.
       if (!loading && rest.state === 'unpacking') {
         loading = true;
-        if (!flags.json) process.stderr.write(`lamella: fetching ${image}\n`);
+        // In a workspace the archive lies in front of everybody.
+        if (!flags.json && flags.workspace === undefined) process.stderr.write(`lamella: ${isPlace(image) ? 'unpacking' : 'fetching'} ${image}\n`);
         if (visible)
           void import('../output/layer-progress.js').then(({ layerBars }) => {
             bars = layerBars();

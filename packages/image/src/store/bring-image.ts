@@ -24,7 +24,7 @@ export async function bringImage(paths: StorePaths, source: string, options: Add
   const location = await placeOf(source);
   if (!location) return undefined;
   const name = nameOf(location);
-  const note = (await stat(location.path)).isFile() ? path.join(paths.imports, `${await identify(location.path)}-${name.slice(-12)}`) : undefined;
+  const note = (await stat(location.path)).isFile() ? path.join(paths.imports, `${(await identify(location.path)).identity}-${name.slice(-12)}`) : undefined;
   const known = note && (await readFile(note, 'utf8').catch(absent));
   if (known !== undefined && known === findManifest(readIndex(paths), parseReference(name))?.digest) return name;
   const [added] = await loadImages(paths, location, { ...options, name });

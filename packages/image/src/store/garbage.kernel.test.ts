@@ -3,20 +3,13 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { type ScratchDirectory, scratch, storeScript } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
 import { expect, test } from 'vitest';
 import { ImageStore } from '../index.js';
 
-/** Code for a Node process of its own with a store in `at`. */
-function script(at: ScratchDirectory, body: string): string[] {
-  const index = path.join(import.meta.dirname, '../../dist/index.js');
-  return [
-    '--input-type=module',
-    '-e',
-    `import { ImageStore } from ${JSON.stringify(index)}; const store = new ImageStore(${JSON.stringify(at.join('store'))}); ${body}`,
-  ];
-}
+const INDEX = path.join(import.meta.dirname, '../../dist/index.js');
+const script = (at: ScratchDirectory, body: string): string[] => storeScript(INDEX, at.join('store'), body);
 
 /** Images that share layers, leaning ones among them: whatever one loses, another has to keep. */
 function layouts(at: ScratchDirectory): string[] {

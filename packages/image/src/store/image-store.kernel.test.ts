@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { lockFile, run } from '@lamella/syscall';
-import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { type ScratchDirectory, scratch, storeScript } from '@lamella-test/scratch';
 import { describeTree, type Member, tarArchive, treeLines } from '@lamella-test/tree';
 import { describe, expect, test } from 'vitest';
 import { ImageStore } from '../index.js';
@@ -30,15 +30,8 @@ function contents(at: ScratchDirectory): string[] {
     .sort();
 }
 
-/** Code for a Node process of its own with a store in `at`. */
-function script(at: ScratchDirectory, body: string): string[] {
-  const index = path.join(import.meta.dirname, '../../dist/index.js');
-  return [
-    '--input-type=module',
-    '-e',
-    `import { ImageStore } from ${JSON.stringify(index)}; const store = new ImageStore(${JSON.stringify(at.join('store'))}); ${body}`,
-  ];
-}
+const INDEX = path.join(import.meta.dirname, '../../dist/index.js');
+const script = (at: ScratchDirectory, body: string): string[] => storeScript(INDEX, at.join('store'), body);
 
 test('an archive is imported once, listed, resolved and removed', async () => {
   await using at = scratch();

@@ -18,7 +18,10 @@ import type { StorePaths } from './store-paths.js';
 import { removeTree, sweepTemporary, temporaryLayer } from './temporary-layer.js';
 import { writeBlob } from './write-blob.js';
 
-export type ImportOptions = Pick<ApplyOptions, 'signal' | 'onProgress' | 'maxEntries'>;
+export interface ImportOptions extends Pick<ApplyOptions, 'signal' | 'maxEntries'> {
+  /** Called as bytes of the archive are taken; `total` is its length, when it is a file. */
+  readonly onProgress?: (progress: { readonly bytes: number; readonly entries: number; readonly total: number | undefined }) => void;
+}
 
 export interface ImportResult {
   readonly reference: Reference;
@@ -42,8 +45,8 @@ type LayerRecord = v.InferOutput<typeof LayerRecord>;
 /** The whole of an import; {@link ImageStore.import} tells of it. */
 export async function importArchive(paths: StorePaths, source: string | Readable, reference: Reference, options: ImportOptions): Promise<ImportResult> {
   await sweepTemporary(paths);
-  if (typeof source !== 'string') return unpack(paths, source, reference, undefined, options);
-  const identity = await identify(source);
+  if (typeof source !== 'string') return unpack(paths, source, reference, { options });
+  const { identity, size } = await identify(source);
   const record = path.join(paths.imports, identity);
   await using _turn = await lockFile(paths.lock(`import-${identity.slice(0, 2)}`), options.signal ? { signal: options.signal } : {});
   {
@@ -52,11 +55,11 @@ export async function importArchive(paths: StorePaths, source: string | Readable
     if (known) return { ...(await publishImage(paths, reference, known)), reused: true };
   }
   // Awaited here: a promise that is only returned would outlive the lock.
-  return await unpack(paths, createReadStream(source, { highWaterMark: 256 * 1024 }), reference, record, options);
+  return await unpack(paths, createReadStream(source, { highWaterMark: 256 * 1024 }), reference, { record, size, options });
 }
 
 /** A file that has not been touched since is the same file: its inode and times say so. */
-export async function identify(file: string): Promise<string> {
+export async function identify(file: string): Promise<{ readonly identity: string; readonly size: number }> {
   const found = await stat(file, { bigint: true }).catch((cause: NodeJS.ErrnoException) => {
     throw new ImageError({
       code: 'ARCHIVE_UNREADABLE',
@@ -71,7 +74,8 @@ export async function identify(file: string): Promise<string> {
       message: `${file} is a directory`,
       hint: `Import a tar of it: tar -C ${file} -c . | lamella import - NAME`,
     });
-  return createHash('sha256').update([found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':')).digest('hex');
+  const identity = createHash('sha256').update([found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':')).digest('hex');
+  return { identity, size: Number(found.size) };
 }
 
 async function readRecord(paths: StorePaths, file: string): Promise<LayerRecord | undefined> {
@@ -87,12 +91,21 @@ async function readRecord(paths: StorePaths, file: string): Promise<LayerRecord 
   return meta && isWhole(meta) && size === parsed.output.size ? parsed.output : undefined;
 }
 
-async function unpack(paths: StorePaths, source: Readable, reference: Reference, record: string | undefined, options: ImportOptions): Promise<ImportResult> {
+async function unpack(
+  paths: StorePaths,
+  source: Readable,
+  reference: Reference,
+  { record, size: total, options: { onProgress, ...options } }: { readonly record?: string; readonly size?: number; readonly options: ImportOptions },
+): Promise<ImportResult> {
   await using temporary = await temporaryLayer(paths);
   const blob = await open(temporary.blob, 'wx', 0o644);
   let applied: AppliedLayer;
   try {
-    applied = await applyLayer(source, temporary.tree, { ...options, tee: (chunk) => blob.writeFile(chunk) });
+    applied = await applyLayer(source, temporary.tree, {
+      ...options,
+      ...(onProgress ? { onProgress: (progress) => onProgress({ ...progress, total }) } : {}),
+      tee: (chunk) => blob.writeFile(chunk),
+    });
     await blob.sync();
   } finally {
     await blob.close();

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { statSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { ImageError } from '../image-error.js';
@@ -50,11 +49,10 @@ async function load(paths: StorePaths, source: SourceLocation | Readable, option
 
 /** What is no archive of images may be the tar of a root filesystem. */
 async function importAs(paths: StorePaths, file: string, name: string, options: LoadOptions): Promise<AddedImage> {
-  const total = statSync(file).size;
   const { reference, digest, reused, warnings } = await importArchive(paths, file, parseReference(name), {
     ...(options.signal ? { signal: options.signal } : {}),
     // Its diffID is not known before its end.
-    onProgress: ({ bytes }) => options.onProgress?.({ diffID: file, state: 'unpacking', bytes, total }),
+    onProgress: ({ bytes, total }) => options.onProgress?.({ diffID: file, state: 'unpacking', bytes, total }),
   });
   return { references: [reference], digest, layers: 1, unpacked: reused ? 0 : 1, warnings };
 }
