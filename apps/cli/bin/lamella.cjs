@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // CommonJS, and as little of it as possible: `lamella run` is on the way to somebody's command.
-// The compile cache spares V8 what it compiled the last time; one bundle holds all of `run`.
+// The compile cache spares V8 what it compiled the last time; bundles hold all of the commands that are typed all day.
 const [major] = process.versions.node.split('.');
 if (Number(major) < 24) {
   process.stderr.write(`lamella: this is Node ${process.versions.node}; Node 24 or later is needed\n`);
@@ -9,6 +9,30 @@ if (Number(major) < 24) {
 const { enableCompileCache } = require('node:module');
 enableCompileCache();
 const [, , command, ...rest] = process.argv;
-const run = command === 'run' ? require('../dist/run.cjs') : undefined;
-if (run && !run.wantsHelp(rest)) run.main(rest);
+const BUNDLES = {
+  run: ['run', 'exec'],
+  container: [
+    'attach',
+    'create',
+    'events',
+    'images',
+    'inspect',
+    'kill',
+    'logs',
+    'pause',
+    'ps',
+    'rename',
+    'restart',
+    'rm',
+    'start',
+    'stats',
+    'stop',
+    'top',
+    'unpause',
+    'wait',
+  ],
+};
+const bundle = Object.keys(BUNDLES).find((name) => BUNDLES[name].includes(command));
+const fast = bundle && require(`../dist/${bundle}.cjs`);
+if (fast && !fast.wantsHelp(command, rest)) fast.main(command, rest);
 else import('../dist/main.js').then(({ main }) => main(process.argv.slice(2)));

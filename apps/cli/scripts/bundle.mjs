@@ -1,6 +1,7 @@
 /**
- * `lamella run` in one CommonJS file, with no more in it than a run needs: Node starts that fastest
- * from its compile cache. What is rarely needed stays where it is, and is loaded when it is.
+ * The commands that are typed all day in two CommonJS files, with no more in them than they need: Node
+ * starts that fastest from its compile cache. What is rarely needed stays where it is, and is loaded when
+ * it is.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -65,8 +66,9 @@ function __lazy(load) {
 }`;
 
 const { outputFiles } = await build({
-  entryPoints: [path.join(root, 'dist/run/fast-run.js')],
-  outfile: path.join(root, 'dist/run.cjs'),
+  entryPoints: { run: path.join(root, 'dist/fast/run-bundle.js'), container: path.join(root, 'dist/fast/container-bundle.js') },
+  outdir: path.join(root, 'dist'),
+  outExtension: { '.js': '.cjs' },
   bundle: true,
   write: false,
   platform: 'node',
@@ -81,6 +83,7 @@ const { outputFiles } = await build({
   legalComments: 'none',
   logLevel: 'warning',
 });
-const [bundle] = outputFiles;
-const text = bundle.text.replaceAll(/import\("far:((?:@[^/]+\/)?[^/]+)\/([^"]*)"\)/g, '__import("$1","$2")');
-await writeFile(bundle.path, text);
+for (const bundle of outputFiles) {
+  const text = bundle.text.replaceAll(/import\("far:((?:@[^/]+\/)?[^/]+)\/([^"]*)"\)/g, '__import("$1","$2")');
+  await writeFile(bundle.path, text);
+}

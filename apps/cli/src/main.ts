@@ -1,10 +1,7 @@
 import path from 'node:path';
 import { flush } from '@oclif/core/flush';
 import { run } from '@oclif/core/run';
-import { nearest } from './nearest.js';
-import { OUR_FAILURE } from './output/exit-status.js';
-import { reportError } from './output/report-error.js';
-import { UsageError } from './usage-error.js';
+import { commandFailed } from './command-failed.js';
 
 /** Every command but the fast path of `run`, through oclif. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -12,31 +9,6 @@ export async function main(argv: readonly string[]): Promise<void> {
     await run([...argv], path.join(import.meta.dirname, '..'));
     await flush();
   } catch (error) {
-    const exit = (error as { oclif?: { exit?: number } }).oclif?.exit;
-    // An exit, not a failure: it was printed where it happened.
-    if ((error as { code?: string }).code === 'EEXIT') {
-      process.exitCode = exit ?? 0;
-      return;
-    }
-    reportError(usage(error, argv[0] ?? ''), { debug: argv.includes('--debug') });
-    process.exitCode = OUR_FAILURE;
+    commandFailed(error, argv[0] ?? '', argv);
   }
-}
-
-/** What oclif's parser does not like, in our words. */
-function usage(error: unknown, command: string): unknown {
-  const {
-    flags,
-    message,
-    constructor: kind,
-    parse,
-  } = error as { flags?: readonly string[]; message: string; constructor: { name: string }; parse?: { input?: { flags?: object } } };
-  const help = `See lamella ${command} --help.`;
-  if (kind.name === 'NonExistentFlagsError' && flags?.[0]) {
-    const [unknown] = flags;
-    const meant = nearest(unknown.replace(/^-+/, ''), Object.keys(parse?.input?.flags ?? {}));
-    return new UsageError(`there is no flag ${unknown}`, meant ? `Did you mean --${meant}? ${help}` : help);
-  }
-  if (parse !== undefined || kind.name === 'CLIError') return new UsageError(message.replace(/\nSee more help with --help$/, ''), help);
-  return error;
 }

@@ -16,8 +16,11 @@ export interface CgroupPlan {
   readonly slot?: number;
   /** Version 1: ops of a process that goes in by itself. */
   readonly join: Program;
-  /** Reads, when the processes are gone, whether memory had run out; see {@link wasOomKilled}. */
-  readonly events: Program;
+  /**
+   * Reads, when the processes are gone, whether memory had run out; see {@link wasOomKilled}. With a
+   * path that is also written there.
+   */
+  readonly events: (copy?: string) => Program;
 }
 
 export interface CgroupOptions {
@@ -25,9 +28,13 @@ export interface CgroupOptions {
   readonly name: string;
   /** Where cgroups are mounted. Default `/sys/fs/cgroup`. */
   readonly mount?: string;
+  /** Have what is used up counted, too, where version 2 has the controllers for that. */
+  readonly observe?: boolean;
 }
 
-const PREFIX = 'lamella-';
+/** What our cgroups' names begin with. */
+export const PREFIX = 'lamella-';
+const COUNTING: readonly Controller[] = ['memory', 'cpu', 'pids', 'io'];
 const CGROUP2_SUPER_MAGIC = 0x63677270;
 /** Version 1 names two of them otherwise. */
 const V1_NAMES: Readonly<Record<Controller, string>> = { memory: 'memory', cpu: 'cpu', cpuset: 'cpuset', pids: 'pids', io: 'blkio' };
@@ -49,7 +56,7 @@ export function cgroupVersion(mount: string = '/sys/fs/cgroup'): 1 | 2 | undefin
  *
  * @throws CgroupError `LIMIT_INVALID`, `CGROUP_MISSING`, `CONTROLLER_MISSING`, `CGROUP_NOT_DELEGATED`
  */
-export function planCgroup(resources: Resources, { name, mount = '/sys/fs/cgroup' }: CgroupOptions, slots: SlotAllocator): CgroupPlan {
+export function planCgroup(resources: Resources, { name, mount = '/sys/fs/cgroup', observe = false }: CgroupOptions, slots: SlotAllocator): CgroupPlan {
   checkResources(resources);
   const version = cgroupVersion(mount);
   if (version === undefined)
@@ -58,10 +65,10 @@ export function planCgroup(resources: Resources, { name, mount = '/sys/fs/cgroup
       message: `no cgroups are mounted at ${mount}`,
       hint: 'Limits need them; run without, or mount cgroup2 there.',
     });
-  return version === 2 ? planV2(settingsV2(resources), name, mount, slots) : planV1(settingsV1(resources), name, mount);
+  return version === 2 ? planV2(settingsV2(resources), name, mount, slots, observe) : planV1(settingsV1(resources), name, mount);
 }
 
-function planV2(settings: readonly Setting[], name: string, mount: string, slots: SlotAllocator): CgroupPlan {
+function planV2(settings: readonly Setting[], name: string, mount: string, slots: SlotAllocator, observe: boolean): CgroupPlan {
   const wanted = [...new Set(settings.map(({ controller }) => controller))];
   const { root, aside } = process.geteuid?.() === 0 ? { root: mount, aside: [] } : delegated(mount, wanted);
   const there = words(path.join(root, 'cgroup.controllers'));
@@ -72,6 +79,7 @@ function planV2(settings: readonly Setting[], name: string, mount: string, slots
         message: `the cgroup controller '${controller}' is not to be had at ${root}`,
         hint: root === mount ? 'The kernel has it switched off (cgroup_disable=).' : `Let systemd delegate it: Delegate=${controller} for user@.service.`,
       });
+  const counted = observe ? COUNTING.filter((each) => there.includes(each)) : [];
   const own = path.join(root, `${PREFIX}${name}`);
   const slot = slots();
   return {
@@ -79,15 +87,22 @@ function planV2(settings: readonly Setting[], name: string, mount: string, slots
     directories: [own],
     create: [
       ...aside,
-      ...enable(root, wanted),
+      ...enable(root, [...new Set([...wanted, ...counted])]),
       { op: 'mkdirat', dirfd: AT_FDCWD, pathname: own, mode: 0o755 },
       ...settings.map((setting) => set(own, setting)),
       { op: 'openat', dirfd: AT_FDCWD, pathname: own, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot },
     ],
     slot,
     join: [],
-    events: wanted.includes('memory') ? [{ op: 'read_file', dirfd: AT_FDCWD, pathname: path.join(own, 'memory.events'), ignore: ['ENOENT'] }] : [],
+    events: (copy) => (wanted.includes('memory') || counted.includes('memory') ? eventsOf(path.join(own, 'memory.events'), copy) : []),
   };
+}
+
+function eventsOf(pathname: string, copy: string | undefined): Program {
+  return [
+    { op: 'read_file', dirfd: AT_FDCWD, pathname, ignore: ['ENOENT'] },
+    ...(copy === undefined ? [] : [{ op: 'copy_file', dirfd: AT_FDCWD, pathname, newpath: copy, ignore: ['ENOENT'] } as const]),
+  ];
 }
 
 /** Let the children of a cgroup have controllers, those that they do not have yet. */
@@ -181,9 +196,7 @@ function planV1(settings: readonly Setting[], name: string, mount: string): Cgro
       ...settings.map((setting) => set(own(setting.controller), setting)),
     ],
     join: wanted.map((controller) => writeFile(path.join(own(controller), 'cgroup.procs'), '0')),
-    events: wanted.includes('memory')
-      ? [{ op: 'read_file', dirfd: AT_FDCWD, pathname: path.join(own('memory'), 'memory.oom_control'), ignore: ['ENOENT'] }]
-      : [],
+    events: (copy) => (wanted.includes('memory') ? eventsOf(path.join(own('memory'), 'memory.oom_control'), copy) : []),
   };
 }
 

@@ -34,6 +34,30 @@ export function claim(
   ];
 }
 
+/**
+ * Ops that lock a container that was kept, for another life of it, and write its claims down.
+ * `EAGAIN` of their flock says that it lives, `ENOENT` of their openat that it is gone.
+ */
+export function claimAgain(record: ContainerRecord, claims: readonly Claim[], slots: SlotAllocator): Program {
+  const gate = slots();
+  const lock = slots();
+  return [
+    { op: 'openat', dirfd: AT_FDCWD, pathname: gateOf(record.containers), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: gate },
+    { op: 'flock', fd: gate, operation: LOCK.SH },
+    { op: 'openat', dirfd: AT_FDCWD, pathname: lockOf(record), flags: O.RDWR | O.CLOEXEC, mode: 0, out: lock },
+    { op: 'flock', fd: lock, operation: LOCK.EX | LOCK.NB },
+    { op: 'close', fd: gate },
+    {
+      op: 'write_file',
+      dirfd: AT_FDCWD,
+      pathname: journalOf(record),
+      flags: O.WRONLY | O.CREAT | O.TRUNC | O.CLOEXEC,
+      mode: 0o600,
+      data: formatJournal(claims),
+    },
+  ];
+}
+
 /** Ops that write other claims in the place of the first: what was about to be made is there now. */
 export function reclaim(record: ContainerRecord, claims: readonly Claim[], slots: SlotAllocator): Program {
   const next = `${journalOf(record)}.next`;

@@ -1,6 +1,6 @@
 import { AT, AT_FDCWD, MNT, type Op, type Program } from '@lamella/syscall';
 import type { Claim } from './claims.js';
-import { type ContainerRecord, directoryOf } from './record.js';
+import { type ContainerRecord, controlOf, directoryOf, journalOf } from './record.js';
 
 /** Ops that give one claim back. What is already gone is no failure. */
 function releaseOne(claim: Claim): Op {
@@ -17,6 +17,14 @@ function releaseOne(claim: Claim): Op {
 /** Ops that give claims back, in the reverse order of their making. */
 export function release(claims: readonly Claim[]): Program {
   return claims.toReversed().map(releaseOne);
+}
+
+/** The same for a container that stays: its own directory is there for the next time, journal and socket are gone. */
+export function releaseKept(record: ContainerRecord, claims: readonly Claim[]): Program {
+  return [
+    ...release(claims),
+    ...[controlOf(record), journalOf(record)].map((pathname): Op => ({ op: 'unlinkat', dirfd: AT_FDCWD, pathname, flags: 0, ignore: ['ENOENT'] })),
+  ];
 }
 
 /** The same, and then the container's own directory, journal and lock included. */

@@ -4,7 +4,7 @@ import { AT_FDCWD, LOCK, O, type Program, runMapped, SyscallError } from '@lamel
 import { type Claim, parseJournal } from './claims.js';
 import { CleanupError } from './cleanup-error.js';
 import { type ContainerRecord, gateOf, journalOf, keptOf, lockOf } from './record.js';
-import { releaseContainer } from './release.js';
+import { releaseContainer, releaseKept } from './release.js';
 
 export interface SweepResult {
   /** Ids of dead containers whose traces are gone now. */
@@ -30,14 +30,15 @@ export async function sweep(containers: string): Promise<SweepResult> {
   const failed: CleanupError[] = [];
   const names = list(containers);
   const ids = names.filter((name) => !name.startsWith('.'));
-  const held = ids.length ? await heldLocks() : new Set<string>();
+  const held: HeldLocks = ids.length ? await heldLocks() : new Map();
   for (const id of ids) {
     const record = { containers, id };
-    if (await isHeld(record, held)) alive.push(id);
-    else if (await exists(keptOf(record))) kept.push(id);
+    if ((await monitorOf(record, held)) !== undefined) alive.push(id);
     else {
-      const outcome = await releaseDead(record);
-      if (outcome === 'released') released.push(id);
+      const stays = await exists(keptOf(record));
+      // One that ended by itself has released all but what stays.
+      const outcome = stays && !(await exists(journalOf(record))) ? 'released' : await releaseDead(record, { keep: stays });
+      if (outcome === 'released') (stays ? kept : released).push(id);
       else if (outcome === 'alive') alive.push(id);
       else failed.push(outcome);
     }
@@ -46,10 +47,10 @@ export async function sweep(containers: string): Promise<SweepResult> {
 }
 
 /**
- * Take the lock of one container and, if that works, release it, kept or not. `alive` when its
+ * Take the lock of one container and, if that works, release it, kept or not; with `keep` all but what stays. `alive` when its
  * monitor holds the lock.
  */
-export async function releaseDead(record: ContainerRecord): Promise<'released' | 'alive' | CleanupError> {
+export async function releaseDead(record: ContainerRecord, { keep = false }: { readonly keep?: boolean } = {}): Promise<'released' | 'alive' | CleanupError> {
   const claims = await ours(await readClaims(record));
   const ops: Program = [
     // A creator between mkdir and flock holds the gate; then this one is somebody's, not dead.
@@ -58,7 +59,7 @@ export async function releaseDead(record: ContainerRecord): Promise<'released' |
     { op: 'openat', dirfd: AT_FDCWD, pathname: lockOf(record), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: 6 },
     { op: 'flock', fd: 6, operation: LOCK.EX | LOCK.NB },
     { op: 'close', fd: 5 },
-    ...releaseContainer(record, claims),
+    ...(keep ? releaseKept(record, claims) : releaseContainer(record, claims)),
   ];
   try {
     await runMapped(ops);
@@ -131,21 +132,25 @@ function escapeMountinfo(name: string): string {
   return name.replace(/[ \t\n\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
-/** Inodes that /proc/locks says are flocked: a cheap yes, so that the living cost no process. */
-async function heldLocks(): Promise<Set<string>> {
+/** Files that /proc/locks says are flocked, and by which process: a cheap yes, so that the living cost no process. */
+export type HeldLocks = ReadonlyMap<string, number>;
+
+/** Ask the kernel who holds which lock. */
+export async function heldLocks(): Promise<HeldLocks> {
   const text = await readFile('/proc/locks', 'utf8').catch(absent);
-  const held = new Set<string>();
+  const held = new Map<string, number>();
   for (const line of (text ?? '').split('\n')) {
-    const match = /FLOCK\s+ADVISORY\s+\S+\s+\S+\s+([0-9a-f]+):([0-9a-f]+):(\d+)/.exec(line);
-    if (match) held.add(`${Number.parseInt(match[1] ?? '', 16)}:${Number.parseInt(match[2] ?? '', 16)}:${match[3]}`);
+    const match = /FLOCK\s+ADVISORY\s+\S+\s+(\d+)\s+([0-9a-f]+):([0-9a-f]+):(\d+)/.exec(line);
+    if (match) held.set(`${Number.parseInt(match[2] ?? '', 16)}:${Number.parseInt(match[3] ?? '', 16)}:${match[4]}`, Number(match[1]));
   }
   return held;
 }
 
-async function isHeld(record: ContainerRecord, held: ReadonlySet<string>): Promise<boolean> {
+/** The pid of a container's monitor, by the lock it holds; undefined when nobody does. */
+export async function monitorOf(record: ContainerRecord, held: HeldLocks): Promise<number | undefined> {
   const lock = await stat(lockOf(record)).catch(absent);
-  if (!lock) return false;
+  if (!lock) return undefined;
   const major = (lock.dev >> 8) & 0xfff;
   const minor = (lock.dev & 0xff) | ((lock.dev >> 12) & 0xfff00);
-  return held.has(`${major}:${minor}:${lock.ino}`);
+  return held.get(`${major}:${minor}:${lock.ino}`);
 }

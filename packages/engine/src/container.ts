@@ -1,14 +1,17 @@
 import type { Readable, Writable } from 'node:stream';
 import { wasOomKilled } from '@lamella/cgroup';
 import { sweep } from '@lamella/cleanup';
-import { type Image, ImageError, ImageStore, isPlace, type LayerProgress } from '@lamella/image';
+import type { LayerProgress } from '@lamella/image';
 import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import type { Program } from '@lamella/syscall';
 import { confinement } from './confinement.js';
+import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
 import { explainFailure } from './explain-failure.js';
-import { type Lowers, type Plan, plan, prepareRoot } from './plan.js';
+import { lowersOf, sameLowers } from './lowers.js';
+import { forgetDeadNames } from './names.js';
+import { type Life, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
 import type { UnpackOptions } from './workspace.js';
 
@@ -42,6 +45,8 @@ export interface Container extends AsyncDisposable {
   readonly result: Promise<RunResult>;
   /** Absolute path, on the host, of what it changed. */
   readonly upper: string;
+  /** Resolves when the user left it with the keys for that: it goes on, and `result` stays pending. */
+  readonly detached: Promise<void>;
   /** Where the host sees the merged view while it runs; undefined when it never started. */
   merged(): Promise<string | undefined>;
   kill(signal?: NodeJS.Signals | number): void;
@@ -56,8 +61,7 @@ export interface Container extends AsyncDisposable {
  */
 export async function createContainer(spec: RunSpec, options: RunOptions = {}): Promise<Container> {
   const root = spec.root ?? defaultRoot();
-  prepareRoot(root);
-  await sweep(`${root}/containers`);
+  await prepare(root, spec);
   const decided = await decide(spec, options, root);
   let events = '';
   const running = launch(decided.program, decided.args, options, (data) => {
@@ -71,6 +75,8 @@ export async function createContainer(spec: RunSpec, options: RunOptions = {}): 
       return { ...(await running.result), id, oomKilled: wasOomKilled(events), kept: spec.keep ? upper : undefined };
     } catch (error) {
       throw await explainFailure(error, decided, spec.workspace);
+    } finally {
+      if (spec.name !== undefined && !spec.keep) await forgetDeadNames(`${root}/containers`);
     }
   };
   const result = finish();
@@ -96,6 +102,7 @@ export async function createContainer(spec: RunSpec, options: RunOptions = {}): 
       if (pid === undefined) return undefined;
       return spec.workspace && process.geteuid?.() === 0 ? stack.merged : `/proc/${pid}/root`;
     },
+    detached: running.detached,
     kill: running.kill,
     resize: running.resize,
     async [Symbol.asyncDispose]() {
@@ -103,6 +110,14 @@ export async function createContainer(spec: RunSpec, options: RunOptions = {}): 
       await ended;
     },
   };
+}
+
+/** Make the places that containers need, and release what dead ones left. */
+export async function prepare(root: string, { name }: Pick<RunSpec, 'name'> = {}): Promise<void> {
+  prepareRoot(root);
+  rotateEvents(`${root}/containers`);
+  await sweep(`${root}/containers`);
+  if (name !== undefined) await forgetDeadNames(`${root}/containers`);
 }
 
 /** Run a command in a new container to its end. */
@@ -117,62 +132,16 @@ export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promi
   return (await decide(spec, options, root)).program;
 }
 
-async function decide(spec: RunSpec, options: RunOptions, root: string): Promise<Plan> {
+/**
+ * Decide all about one life of a container.
+ *
+ * @throws EngineError, ImageError, NamespaceError, SeccompError, CgroupError
+ */
+export async function decide(spec: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Plan> {
   const confined = await confinement(spec);
-  const lowers = spec.workspace === undefined ? await fromStore(spec, options, root) : await fromWorkspace(spec.workspace, spec.image, options);
+  const lowers = life.again ? sameLowers(life.again.lowers, life.again.image) : await lowersOf(spec, options, root);
   // Only stacks with more option text than a page need to know.
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
-  return plan(spec, root, lowers, { lowerdirPlus }, confined);
-}
-
-async function fromStore(spec: RunSpec, options: RunOptions, root: string): Promise<Lowers> {
-  const store = new ImageStore(root);
-  const { layers, config } = await resolve(store, spec, options);
-  return { trees: layers.map((layer) => layer.path), locks: layers.map((layer) => layer.lock), config };
-}
-
-async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify }: RunSpec, options: RunOptions): Promise<Image> {
-  const fetch = async (): Promise<Image> => {
-    await store.pull(image, {
-      ...(options.signal ? { signal: options.signal } : {}),
-      ...(tlsVerify === undefined ? {} : { tlsVerify }),
-      ...(options.onPull ? { onProgress: options.onPull } : {}),
-    });
-    return store.resolve(image);
-  };
-  const bring = (): Promise<Image | undefined> =>
-    store.bring(image, { ...(options.signal ? { signal: options.signal } : {}), ...(options.onPull ? { onProgress: options.onPull } : {}) });
-  if (isPlace(image)) {
-    const brought = await bring();
-    if (brought) return brought;
-  }
-  if (pull === 'always') return fetch();
-  try {
-    return await store.resolve(image);
-  } catch (error) {
-    // A path without a / or . at its beginning; what is in the store by that name comes first.
-    const brought = await bring();
-    if (brought) return brought;
-    if (pull !== 'missing' || !(error instanceof ImageError) || error.code !== 'IMAGE_NOT_FOUND') throw error;
-    try {
-      return await fetch();
-    } catch (cause) {
-      // By its shape: in a bundle, what is loaded late brings a class of its own.
-      const { code, message: why, hint } = cause as { code?: unknown; message: string; hint?: unknown };
-      if (typeof code !== 'string' || typeof hint !== 'string') throw cause;
-      const message = `there is no image '${image}' in ${store.paths.root}, and fetching it fails: ${why}`;
-      throw new ImageError({ code, message, hint: `${hint} Or import one: lamella import FILE ${image}`, cause });
-    }
-  }
-}
-
-async function fromWorkspace(workspace: string, image: string, options: RunOptions): Promise<Lowers> {
-  // Unpacking is loaded by who unpacks.
-  const { workspaceImage } = await import('./workspace.js');
-  const tree = await workspaceImage(workspace, image, {
-    ...(options.signal ? { signal: options.signal } : {}),
-    ...(options.onProgress ? { onProgress: options.onProgress } : {}),
-  });
-  return { trees: [tree], locks: [], config: { env: [], entrypoint: [], cmd: [] } };
+  return plan(spec, root, lowers, { lowerdirPlus }, confined, life);
 }

@@ -1,21 +1,31 @@
 import path from 'node:path';
 import { diagnose, OverlayError } from '@lamella/overlay';
-import { SyscallError } from '@lamella/syscall';
+import { LOCK, SyscallError } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import type { Plan } from './plan.js';
 import { occupied } from './workspace-occupied.js';
 
 /** Say what a failed call of a run means. */
-export async function explainFailure(error: unknown, { id, directory, stack }: Plan, workspace: string | undefined): Promise<unknown> {
+export async function explainFailure(
+  error: unknown,
+  { id, directory, stack }: Pick<Plan, 'id' | 'directory' | 'stack'>,
+  workspace: string | undefined,
+): Promise<unknown> {
   if (!(error instanceof SyscallError)) return error;
   const { op, code } = error;
   const make = (name: string, message: string, hint: string): EngineError => new EngineError({ code: name, message, hint, cause: error });
+  if (op.op === 'symlinkat' && code === 'EEXIST') {
+    const name = path.basename(String(op.linkpath));
+    return make('CONTAINER_EXISTS', `there is a container '${name}' already`, `Take another name, or remove it: lamella rm ${name}`);
+  }
   if (op.op === 'mkdirat' && op.pathname === directory) {
-    if (code === 'EEXIST')
-      return make('CONTAINER_EXISTS', `there is a container '${id}' already`, 'Take another --name; `lamella sweep --kept` removes kept ones.');
     return make('ROOT_UNUSABLE', `${directory} cannot be made: ${code}`, 'Choose another store with --root or LAMELLA_ROOT.');
   }
   if (op.op === 'mkdirat' && code === 'EEXIST' && workspace !== undefined) return occupied(String(op.pathname));
+  if (op.op === 'flock' && code === 'EAGAIN' && op.operation & LOCK.EX && workspace === undefined)
+    return make('CONTAINER_RUNNING', `the container ${id} is running`, 'lamella ps lists those that do.');
+  if (op.op === 'openat' && code === 'ENOENT' && op.pathname === path.join(directory, 'lock'))
+    return make('CONTAINER_NOT_FOUND', `the container ${id} has just been removed`, 'lamella ps -a lists those that are.');
   if (op.op === 'flock' && code === 'EAGAIN')
     return workspace === undefined
       ? make('IMAGE_IN_REMOVAL', 'the image is being removed', 'Import it again.')

@@ -1,15 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { canLimitByDefault, planCgroup, type Resources } from '@lamella/cgroup';
-import { type Claim, type ContainerRecord, claim, directoryOf, keptOf, reclaim, release, releaseContainer } from '@lamella/cleanup';
+import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
+import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
 import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayMount } from '@lamella/overlay';
-import { AT_FDCWD, LOCK, MS, O, type Op, type Program, slotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, LOCK, MS, O, type Op, type Program, RESTART, type SlotAllocator, SUPERVISE, slotAllocator } from '@lamella/syscall';
 import { type Confinement, devicesOf } from './confinement.js';
+import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
 import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
+import { nameLinkOf } from './names.js';
 import type { RunSpec, Volume } from './run-spec.js';
 import { skeleton } from './skeleton.js';
 
@@ -20,6 +22,20 @@ export interface Lowers {
   /** Files to hold a shared lock on meanwhile. */
   readonly locks: readonly string[];
   readonly config: ImageConfig;
+  /** Digests of the layers, the topmost first; they stay as long as the container does. */
+  readonly diffIDs: readonly string[];
+  /** Digest of the image; nothing in a workspace. */
+  readonly digest?: string | undefined;
+}
+
+/** Which life of a container a plan is for. */
+export interface Life {
+  /** Of a container that is there already; a new one else. */
+  readonly again?: ContainerConfig;
+  /** It goes on without this process, and writes to its log. */
+  readonly detached?: boolean;
+  /** See {@link ProcessSpec.hold}. */
+  readonly hold?: 'go' | 'rest';
 }
 
 /** A run, decided: a program and what one needs to know to make sense of what becomes of it. */
@@ -30,6 +46,8 @@ export interface Plan {
   readonly stack: OverlayStack;
   /** The container's own directory, on the host. */
   readonly directory: string;
+  /** What is known of it from now on. */
+  readonly config: ContainerConfig;
 }
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
@@ -40,17 +58,12 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
  *
  * @throws EngineError `NAME_INVALID`, `VOLUME_INVALID`, `NO_COMMAND`; NamespaceError
  */
-export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { readonly lowerdirPlus: boolean }, confined: Confinement): Plan {
-  const id = spec.name ?? randomId();
-  if (!NAME.test(id))
-    throw new EngineError({
-      code: 'NAME_INVALID',
-      message: `'${id}' cannot be the name of a container`,
-      hint: 'Letters, digits, _ . and -, at most 64, beginning with a letter or digit.',
-    });
+export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { readonly lowerdirPlus: boolean }, confined: Confinement, life: Life = {}): Plan {
+  const id = life.again?.id ?? randomId();
+  if (spec.name !== undefined) checkName(spec.name);
   const args = command(spec, lowers.config);
   const network = spec.network ?? 'none';
-  const hostname = spec.hostname ?? id.slice(0, 63);
+  const hostname = spec.hostname ?? id;
   const user = findUser(spec.user ?? lowers.config.user ?? '', lowers.trees);
   const record: ContainerRecord = { containers: path.join(root, 'containers'), id };
   const directory = directoryOf(record);
@@ -71,8 +84,9 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const onHost = spec.workspace !== undefined && isRoot;
   const files = containerFiles(hostname, network);
 
+  const env = environment(spec, lowers.config, user, hostname);
   const resources = resourcesOf(spec);
-  const group = resources && planCgroup(resources, { name: `${id}-${createHash('sha256').update(root).digest('hex').slice(0, 8)}` }, slots);
+  const group = resources && planCgroup(resources, { name: cgroupName(id, root), observe: life.detached === true && canLimitByDefault() }, slots);
   const namespaces = { ...defaultNamespaces(), net: network === 'none' };
   const container = enter(
     {
@@ -80,7 +94,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       rootfs: stack.merged,
       mounted: true,
       ...(onHost ? {} : { prepare: mount }),
-      env: environment(spec, lowers.config, user, hostname),
+      env,
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',
       namespaces,
       mounts: [
@@ -94,14 +108,16 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       hostname,
       user,
       ...(group ? { cgroup: group } : {}),
+      ...(life.hold ? { hold: life.hold } : {}),
       ...confined,
       ...optional(spec, 'umask', 'rlimits', 'readonlyRoot', 'init', 'terminal', 'input', 'oomScoreAdj'),
     },
     slots,
   );
 
+  const config = life.again ?? configOf({ id, spec, lowers, args, env, user });
   const directories = [stack.upperdir, stack.workdir, stack.merged].filter((each) => each !== undefined);
-  const make = directories.map((pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755 }));
+  const make = directories.map((pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(life.again ? { ignore: ['EEXIST'] } : {}) }));
   const held = lowers.locks.flatMap((lock): Op[] => {
     const slot = slots();
     return [
@@ -109,19 +125,23 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       { op: 'flock', fd: slot, operation: LOCK.SH | LOCK.NB },
     ];
   });
-  const groups = (group?.directories ?? []).map((each): Claim => ({ kind: 'empty', path: each }));
+  const groups = [...(group?.directories ?? []), ...(life.detached ? freezersOf(cgroupName(id, root)) : [])].map(
+    (each): Claim => ({ kind: 'empty', path: each }),
+  );
   const claims = [...claimsOf(spec, stack, onHost), ...groups];
   const empties = directories.map((each): Claim => ({ kind: 'empty', path: each }));
-  const keep: Op[] = spec.keep
-    ? [{ op: 'write_file', dirfd: AT_FDCWD, pathname: keptOf(record), flags: O.WRONLY | O.CREAT | O.CLOEXEC, mode: 0o600, data: `${args.join(' ')}\n` }]
-    : [];
   const onExit: Op = {
     op: 'on_exit',
-    program: [...(group?.events ?? []), ...(spec.keep ? releaseKeeping(stack, claims, directory) : releaseContainer(record, claims))],
+    program: [
+      ...(group?.events(spec.keep ? path.join(directory, 'oom') : undefined) ?? []),
+      ...(spec.keep ? releaseKept(record, claims) : releaseContainer(record, claims)),
+    ],
   };
   const limit = group?.create ?? [];
   // The caller's umask must not decide who may enter the container's root.
   const umask: Op = { op: 'umask', mask: 0o022 };
+  const known = life.again ? [] : makeKnown(record, config, spec);
+  const watched = supervise(record, config, spec, life, slots);
   const program: Program = spec.workspace
     ? [
         umask,
@@ -129,16 +149,109 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         // What somebody else puts there in this moment makes mkdir fail, and is not ours to remove.
         ...claim(record, empties, slots, { durable: true }),
         { op: 'on_exit', program: releaseContainer(record, empties) },
+        ...known,
         ...make,
         ...reclaim(record, claims, slots),
         onExit,
-        ...keep,
+        ...watched,
         ...limit,
         ...(onHost ? mount : []),
         ...container,
       ]
-    : [umask, ...claim(record, claims, slots), onExit, ...held, ...limit, ...keep, ...make, ...container];
-  return { id, args, program: inOwnIds(program), stack, directory };
+    : [umask, ...(life.again ? claimAgain : claim)(record, claims, slots), onExit, ...held, ...known, ...limit, ...make, ...watched, ...container];
+  return { id, args, program: inOwnIds(program), stack, directory, config };
+}
+
+/**
+ * The program that makes a container without starting it, from the plan of its first life: its
+ * directory, what is known of it, and an upper with nothing in it.
+ */
+export function creation({ config, directory, stack }: Plan, spec: RunSpec): Program {
+  const record: ContainerRecord = { containers: path.dirname(directory), id: config.id };
+  const slots = slotAllocator();
+  return inOwnIds([
+    { op: 'umask', mask: 0o022 },
+    ...claim(record, [], slots),
+    { op: 'on_exit', program: releaseContainer(record, []) },
+    ...makeKnown(record, config, spec),
+    { op: 'mkdirat', dirfd: AT_FDCWD, pathname: stack.upperdir ?? '', mode: 0o755 },
+    { op: 'on_exit', program: [] },
+  ]);
+}
+
+/** Ops that write down what a new container is, and take its name. */
+function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSpec): Program {
+  const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
+  const write = (pathname: string, data: string): Op => ({ op: 'write_file', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, data });
+  const directory = directoryOf(record);
+  return [
+    ...(spec.name === undefined
+      ? []
+      : [{ op: 'symlinkat', target: path.join('..', record.id), newdirfd: AT_FDCWD, linkpath: nameLinkOf(record.containers, spec.name) } as const]),
+    write(path.join(directory, 'config.json'), formatConfig(config)),
+    ...(spec.keep ? [write(path.join(directory, 'layers'), layersOf(config)), write(keptOf(record), '')] : []),
+  ];
+}
+
+/** The op that tells the monitor how to look after the container. */
+function supervise(record: ContainerRecord, config: ContainerConfig, spec: RunSpec, life: Life, slots: SlotAllocator): Program {
+  const [dirfd, events] = [slots(), slots()];
+  const { LISTEN, LOG, DETACHED, INPUT, RECORD } = SUPERVISE;
+  const detached = life.detached ? LOG | DETACHED | (spec.input?.forward && !spec.terminal ? INPUT : 0) : 0;
+  const policy = spec.restart?.policy === 'unless-stopped' ? 'always' : (spec.restart?.policy ?? 'no');
+  const attributes = { boot: bootId(), id: record.id, image: config.image, ...(spec.name === undefined ? {} : { name: spec.name }) };
+  return [
+    { op: 'openat', dirfd: AT_FDCWD, pathname: directoryOf(record), flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: dirfd },
+    {
+      op: 'openat',
+      dirfd: AT_FDCWD,
+      pathname: path.join(record.containers, '.events'),
+      flags: O.WRONLY | O.APPEND | O.CREAT | O.CLOEXEC,
+      mode: 0o600,
+      out: events,
+    },
+    {
+      op: 'supervise',
+      dirfd,
+      flags: LISTEN | (spec.keep ? RECORD : 0) | detached,
+      log_size: spec.logs?.maxSize ?? 0,
+      log_files: spec.logs?.maxFiles ?? 1,
+      restart: RESTART[policy],
+      restart_limit: spec.restart?.limit ?? 0,
+      events,
+      // The members of an object, without its braces.
+      attributes: JSON.stringify(attributes).slice(1, -1),
+      detach_keys: spec.terminal && spec.input?.forward ? (spec.detachKeys ?? DEFAULT_DETACH_KEYS) : '',
+      // Some filesystems have no sockets: then nobody can come by one.
+      ignore: ['EOPNOTSUPP', 'EPERM', 'ENOSYS'],
+    },
+  ];
+}
+
+/** As Docker: ctrl-p ctrl-q. */
+const DEFAULT_DETACH_KEYS = '\u0010\u0011';
+
+let boot: string | undefined;
+
+/** What this boot of the machine is called. */
+export function bootId(): string {
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return boot;
+}
+
+/** @throws EngineError `NAME_INVALID` */
+export function checkName(name: string): void {
+  if (!NAME.test(name))
+    throw new EngineError({
+      code: 'NAME_INVALID',
+      message: `'${name}' cannot be the name of a container`,
+      hint: 'Letters, digits, _ . and -, at most 64, beginning with a letter or digit.',
+    });
+}
+
+/** What the cgroup of a container is called, on a machine with any number of stores. */
+export function cgroupName(id: string, root: string): string {
+  return `${id}-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;
 }
 
 /** 48 random bits: what comes before the version in a UUID, which Node makes in advance. */
@@ -148,8 +261,8 @@ function randomId(): string {
 
 /** Make the directory that all containers are in. */
 export function prepareRoot(root: string): void {
-  const containers = path.join(root, 'containers');
-  if (!existsSync(containers)) makeDirectory(containers);
+  const names = path.dirname(nameLinkOf(path.join(root, 'containers'), 'x'));
+  if (!existsSync(names)) makeDirectory(names);
 }
 
 function command(spec: RunSpec, config: ImageConfig): readonly string[] {
@@ -229,22 +342,15 @@ function holdWorkspace(workspace: string, slot: number): Program {
   ];
 }
 
-/** What lies outside of the container's own directory. */
-function claimsOf(spec: RunSpec, stack: OverlayStack, onHost: boolean): readonly Claim[] {
-  if (!spec.workspace) return [];
-  const { upperdir, workdir, merged } = stack;
+/** What is to be released beside the container's own directory, or before it when that stays. */
+function claimsOf(spec: RunSpec, { upperdir, workdir, merged }: OverlayStack, onHost: boolean): readonly Claim[] {
+  if (!spec.workspace && !spec.keep) return [];
   return [
     ...(upperdir === undefined || spec.keep ? [] : [{ kind: 'directory', path: upperdir } as const]),
     ...(workdir === undefined ? [] : [{ kind: 'directory', path: workdir } as const]),
     { kind: 'directory', path: merged },
     ...(onHost ? [{ kind: 'mount', path: merged, ...(upperdir === undefined ? {} : { upperdir }) } as const] : []),
   ];
-}
-
-/** Release all but the upper and the mark that says so. */
-function releaseKeeping(stack: OverlayStack, claims: readonly Claim[], directory: string): Program {
-  const own = ['work', 'merged', 'claims'].map((name) => path.join(directory, name));
-  return [...release(claims), ...own.filter((each) => each !== stack.upperdir).map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname }))];
 }
 
 /** The fields of a spec that are set: `exactOptionalPropertyTypes` tells absent from undefined. */

@@ -19,6 +19,9 @@ export interface Device {
   readonly destination?: string;
 }
 
+/** `unless-stopped` is `always`: who stops a container does not want it again. */
+export type RestartPolicy = 'no' | 'on-failure' | 'always' | 'unless-stopped';
+
 /** What to run, and in what. */
 export interface RunSpec {
   /**
@@ -49,13 +52,24 @@ export interface RunSpec {
   readonly tmpfs?: readonly Omit<TmpfsMount, 'type'>[];
   readonly readonlyRoot?: boolean;
   readonly hostname?: string;
-  /** The container's id. Default: 12 random hexadecimal digits. */
+  /** What it is called beside its id; one container at a time has a name. */
   readonly name?: string;
+  readonly labels?: Readonly<Record<string, string>>;
   readonly init?: boolean;
   /** Default `none`: a network of its own with nothing but loopback. */
   readonly network?: 'none' | 'host';
-  /** Keep the upper directory after the end. */
+  /** Keep the container after its end: what it changed, its logs and how it ended, to be started again or removed. */
   readonly keep?: boolean;
+  /** How to ask it to end: a signal's name or number. Default: what the image says, else SIGTERM. */
+  readonly stopSignal?: string;
+  /** Seconds between being asked to end and being killed. Default 10. */
+  readonly stopTimeout?: number;
+  /** Whether the monitor of a detached container starts it again. `limit`: how often on-failure does; 0, the default, is always. */
+  readonly restart?: { readonly policy: RestartPolicy; readonly limit?: number };
+  /** Of a detached container's log: bytes of a file, and how many files (1 to 9). Default: one, without limit. */
+  readonly logs?: { readonly maxSize?: number; readonly maxFiles?: number };
+  /** Keys that leave it running, as bytes, where a terminal is typed into. */
+  readonly detachKeys?: string;
   readonly umask?: number;
   readonly rlimits?: readonly Rlimit[];
   /** Beside {@link DEFAULT_CAPABILITIES}; a user who is not root has these, too (ambient). */

@@ -6,7 +6,7 @@ import { run as runProgram } from '@lamella/syscall';
 import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { tarArchive } from '@lamella-test/tree';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createContainer, ImageStore, type RunOptions, type RunResult, type RunSpec, run } from './index.js';
+import { Containers, createContainer, ImageStore, type RunOptions, type RunResult, type RunSpec, run } from './index.js';
 
 let at: ScratchDirectory;
 let root: string;
@@ -42,15 +42,14 @@ test('the image may lack every directory that is needed', async () => {
 });
 
 test('has names of its own without touching the image', async () => {
-  const { stdout } = await sh('cat /etc/hostname /etc/hosts; ls -A /etc; test -s /etc/resolv.conf && echo resolv', {
+  const { stdout, id } = await sh('cat /etc/hostname /etc/hosts; ls -A /etc; test -s /etc/resolv.conf && echo resolv', {
     hostname: 'named',
     keep: true,
-    name: 'kept',
   });
   expect(stdout).toContain('named\n127.0.0.1\tlocalhost');
   expect(stdout).toContain('resolv');
-  expect(readdirSync(path.join(root, 'containers/kept/upper'))).toEqual([]);
-  await runProgram([{ op: 'rmtree', dirfd: -100, pathname: path.join(root, 'containers/kept') }]);
+  expect(readdirSync(path.join(root, 'containers', id, 'upper'))).toEqual([]);
+  await (await new Containers(root).get(id)).remove();
 });
 
 test('image configuration and spec meet as with Docker', async () => {
@@ -65,13 +64,13 @@ test('image configuration and spec meet as with Docker', async () => {
 
 test('keeps what it changed when asked, and only that', async () => {
   const result = await sh('echo x > /tmp/new; rm /etc/group', { keep: true, name: 'keeper' });
-  expect(result.kept).toBe(path.join(root, 'containers/keeper/upper'));
-  expect(readdirSync(path.join(root, 'containers/keeper')).sort()).toEqual(['kept', 'lock', 'upper']);
+  expect(result.kept).toBe(path.join(root, 'containers', result.id, 'upper'));
+  expect(readdirSync(path.join(root, 'containers', result.id)).sort()).toEqual(['config.json', 'exit', 'kept', 'layers', 'lock', 'state', 'upper']);
   expect(readFileSync(path.join(result.kept ?? '', 'tmp/new'), 'utf8')).toBe('x\n');
   await sh('true');
-  expect(containers()).toEqual(['keeper']);
-  await expect(sh('true', { name: 'keeper' })).rejects.toMatchObject({ code: 'CONTAINER_EXISTS', hint: expect.stringContaining('--kept') });
-  await runProgram([{ op: 'rmtree', dirfd: -100, pathname: path.join(root, 'containers/keeper') }]);
+  expect(containers()).toEqual([result.id]);
+  await expect(sh('true', { name: 'keeper' })).rejects.toMatchObject({ code: 'CONTAINER_EXISTS', hint: expect.stringContaining('lamella rm keeper') });
+  await (await new Containers(root).get('keeper')).remove();
 });
 
 test.for<[Partial<RunSpec>, string]>([

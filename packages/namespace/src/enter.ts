@@ -2,7 +2,6 @@ import {
   AT,
   AT_FDCWD,
   CLONE,
-  CLOSE_RANGE_CLOEXEC,
   MNT,
   MONITOR_INPUT,
   MONITOR_RAW,
@@ -18,7 +17,6 @@ import {
   slotAllocator,
 } from '@lamella/syscall';
 import { DEFAULT_CAPABILITIES, prctl } from './capabilities.js';
-import { execute } from './command.js';
 import { become } from './identity.js';
 import { loopbackUp } from './loopback.js';
 import { DEFAULT_MOUNTS } from './mount.js';
@@ -26,10 +24,10 @@ import { mountAll } from './mount-program.js';
 import { NamespaceError } from './namespace-error.js';
 import { cloneFlags, defaultNamespaces } from './namespace-flags.js';
 import type { ProcessSpec, Rlimit } from './process-spec.js';
+import { rest, seccompFilter } from './rest.js';
 import { openTerminal, takeTerminal } from './terminal.js';
 
 const SIGKILL = 9;
-const SECCOMP_SET_MODE_FILTER = 1;
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
 /** The group of terminals (devpts `gid=5`) in every distribution. */
 const TTY_GROUP = 5;
@@ -83,7 +81,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     masks: spec.masks ?? true,
   });
   const noNewPrivileges = spec.noNewPrivileges ?? true;
-  const filter: Program = spec.seccomp ? [{ op: 'seccomp', operation: SECCOMP_SET_MODE_FILTER, ...spec.seccomp }] : [];
+  const filter = seccompFilter(spec);
   const slave = slots();
   if (spec.terminal && devpts === undefined)
     throw new NamespaceError({
@@ -128,9 +126,8 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     ...(spec.init ? [{ op: 'init' } as const] : []),
     { op: 'setsid' },
     ...(spec.terminal ? takeTerminal(slave) : []),
-    { op: 'close_range', first: 3, last: 0xffffffff, flags: CLOSE_RANGE_CLOEXEC },
-    ...(noNewPrivileges && !spec.init ? filter : []),
-    ...execute(spec.args, spec.env ?? {}),
+    ...(spec.hold ? [{ op: 'wait' } as const] : []),
+    ...(spec.hold === 'rest' ? [] : rest(spec)),
   ];
 }
 
@@ -193,7 +190,7 @@ function oomScoreAdj(score: number): Op {
   return { op: 'write_file', dirfd: AT_FDCWD, pathname: '/proc/self/oom_score_adj', flags: O.WRONLY | O.CLOEXEC, mode: 0, data: `${score}` };
 }
 
-function setrlimit({ name, soft, hard }: Rlimit): Op {
+export function setrlimit({ name, soft, hard }: Rlimit): Op {
   const resource = RLIMIT[name];
   if (resource === undefined)
     throw new NamespaceError({

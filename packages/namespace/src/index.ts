@@ -1,6 +1,7 @@
 export { type CapabilityName, DEFAULT_CAPABILITIES } from './capabilities.js';
 export { DEFAULT_PATH } from './command.js';
 export { enter } from './enter.js';
+export { type JoinSpec, join } from './join.js';
 export { type BindMount, DEFAULT_MOUNTS, type DeviceNode, type FileMount, type Mount, type TmpfsMount } from './mount.js';
 export { NamespaceError } from './namespace-error.js';
 export { defaultNamespaces } from './namespace-flags.js';
@@ -8,6 +9,7 @@ export { inOwnIds } from './own-ids.js';
 export { type ContainerProcess, launch, type ProcessOptions } from './process.js';
 export type { ProcessResult } from './process-result.js';
 export type { Identity, Namespaces, ProcessSpec, Rlimit } from './process-spec.js';
+export { rest } from './rest.js';
 export { readRootfsFile } from './rootfs-file.js';
 export { spawn } from './spawn.js';
 export { findUser, type User } from './user.js';

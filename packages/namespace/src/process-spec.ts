@@ -81,6 +81,11 @@ export interface ProcessSpec {
   readonly readonlyRoot?: boolean;
   /** Keep a small process as pid 1 which reaps orphans and passes signals on. */
   readonly init?: boolean;
+  /**
+   * Wait, all but executed, until `go` is said: with `go` to execute `args` then, with `rest` to run what
+   * comes along (see {@link rest}).
+   */
+  readonly hold?: 'go' | 'rest';
   /** A terminal of its own, with this size. */
   readonly terminal?: { readonly rows: number; readonly columns: number };
   /** What the monitor does with its stdin while there is a terminal. */

@@ -32,6 +32,12 @@ export interface ContainerProcess {
   kill(signal?: NodeJS.Signals | number): void;
   /** Change the size of its terminal. */
   resize(rows: number, columns: number): void;
+  /** Resolves when the user left it with the keys for that: it goes on, and `result` stays pending. */
+  readonly detached: Promise<void>;
+  /** Let a process that was held go on, with these ops as the rest of it. */
+  go(program?: Program): void;
+  /** Let go of a process whose monitor was detached; it has to have started. */
+  release(): void;
 }
 
 /**
@@ -46,11 +52,13 @@ export function launch(program: Program, args: readonly string[], options: Proce
   const began = performance.now();
   const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'pipe', 'pipe'];
   let denied = false;
+  const detached = Promise.withResolvers<void>();
   const running = start(program, {
     stdio: [options.input === undefined ? stdin : 'pipe', stdout, stderr],
     ...(options.signal ? { signal: options.signal } : {}),
     onReply: (reply: Reply) => {
       if (reply.kind === 'data') onData?.(reply.data);
+      if (reply.kind === 'detached') detached.resolve();
       if (reply.kind === 'ignored' && reply.errno === constants.errno.EACCES) denied = true;
     },
   });
@@ -107,6 +115,9 @@ export function launch(program: Program, args: readonly string[], options: Proce
     result: finish(),
     kill,
     resize: (rows, columns) => running.control({ op: 'resize', rows, columns }),
+    detached: detached.promise,
+    go: (program = []) => running.control({ op: 'go', program }),
+    release: () => running.release(),
   };
 }
 

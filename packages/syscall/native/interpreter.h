@@ -27,6 +27,7 @@ enum reply_kind {
 	REPLY_STARTED = 5,
 	REPLY_EXITED = 6,
 	REPLY_TERMINAL = 7,
+	REPLY_DETACHED = 8,
 };
 
 /* Descriptors that ops opened, by the number the program gave them; 0 to 2 are the stdio. */
@@ -67,8 +68,13 @@ long tree_make_path(int root, const char *path, int directory, u32 mode);
 
 /* monitor.c */
 long op_clone(const struct frame *frame);
+long op_supervise(const struct frame *frame);
+
+/* child.c */
 long op_init(const struct frame *frame);
 long op_wait(const struct frame *frame);
+
+/* terminal.c */
 long op_pty(const struct frame *frame);
 
 #endif

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes: `clone` makes the container's first one and turns the caller into its monitor;
- * `init` puts a reaper between pid 1 and the user's program; `pty` and `wait` talk to the monitor.
+ * `clone` makes the container's first process and turns the caller into its monitor, which passes
+ * on signals, terminals, output and orders, writes down what becomes of it, starts it again where
+ * that was asked for, and releases what it used.
  */
-#include "interpreter.h"
-#include <asm/ioctls.h>
-#include <asm/signal.h>
-#include <asm/termbits.h>
+#include "monitor.h"
 #include <linux/fcntl.h>
-#include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/socket.h>
 #include <linux/time_types.h>
@@ -18,12 +15,14 @@
 #define AF_UNIX 1
 #endif
 #define SOCK_SEQPACKET_CLOEXEC (5 | O_CLOEXEC)
-#define SCM_RIGHTS_TYPE 1
-#define SOL_SOCKET_LEVEL 1
 #define MSG_NOSIGNAL_FLAG 0x4000
-#define MSG_CMSG_CLOEXEC_FLAG 0x40000000
+#define SECOND 1000000000ULL
+/* Between restarts: doubling, as Docker has it, and anew after ten seconds of life. */
+#define FIRST_PAUSE 100000000ULL
+#define LONGEST_PAUSE (60 * SECOND)
+#define LONG_LIFE (10 * SECOND)
 
-/* The kernel's siginfo as waitid and rt_sigtimedwait fill it, as far as we read it. */
+/* The kernel's siginfo as waitid fills it, as far as we read it. */
 struct info {
 	int signo, err, code, pad;
 	int pid, uid, status;
@@ -35,126 +34,77 @@ struct winsize {
 	unsigned short rows, cols, x, y;
 };
 
-struct message {
-	void *name;
-	u32 name_length, pad;
-	struct span {
-		void *at;
-		u64 length;
-	} *spans;
-	u64 spans_length;
-	void *control;
-	u64 control_length;
-	u32 flags, pad2;
-};
-
-struct passed {
-	u64 length;
-	int level, type;
-	int fd, pad;
-};
-
-/* Flags of the clone op beside the kernel's own. */
-enum {
-	CLONE_RAW = 2,      /* stdin is a terminal of the user's: raw while this runs */
-	CLONE_INPUT = 4,    /* stdin is read for the pty; else nobody types */
-};
-
-static long send_to_monitor(char what, int fd)
-{
-	struct span span = { &what, 1 };
-	struct passed passed = { 20, SOL_SOCKET_LEVEL, SCM_RIGHTS_TYPE, fd, 0 };
-	struct message message = { .spans = &span, .spans_length = 1 };
-
-	if (fd >= 0) {
-		message.control = &passed;
-		message.control_length = sizeof(passed);
-	}
-	return SYS(sendmsg, monitor_socket, &message, MSG_NOSIGNAL_FLAG);
-}
-
-/* 0 at the end of the conversation; `*fd` is set when one came along. */
-static long receive(int socket, char *what, int *fd)
-{
-	struct span span = { what, 1 };
-	struct passed passed = { 0 };
-	struct message message = {
-		.spans = &span,
-		.spans_length = 1,
-		.control = &passed,
-		.control_length = sizeof(passed),
-	};
-	long n = SYS(recvmsg, socket, &message, MSG_CMSG_CLOEXEC_FLAG);
-
-	if (n > 0 && passed.length >= 20 && passed.type == SCM_RIGHTS_TYPE)
-		*fd = passed.fd;
-	return n;
-}
-
-struct monitor {
-	int pid, pidfd, socket, signals, master;
-	u32 index;
-	int control_open, input_open, raw, failed, announced;
-	struct termios saved;
-	/* What was read and not yet written: towards the container, and from it. */
-	char in[4096], out[4096];
-	int in_at, in_end, out_at, out_end;
-};
-
-static struct monitor m;
-/* Control frames are small: a signal, a size, a word. */
-static u8 control[4096];
+struct monitor m;
+struct supervision supervision = { .events = -1, .directory = -1 };
+/* Control frames are small but for the rest of a program. */
+static u8 control[FRAME_MAX];
 static size_t control_length;
 
-static void terminal_raw(void)
+u64 now(int clock)
 {
-	struct termios raw;
+	struct __kernel_timespec t = { 0 };
 
-	if (SYS(ioctl, 0, TCGETS, &m.saved) < 0)
-		return;
-	reply(REPLY_TERMINAL, 0, m.index, 0, &m.saved, sizeof(m.saved));
-	raw = m.saved;
-	raw.c_iflag &= ~(u32)(IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON);
-	raw.c_oflag &= ~(u32)OPOST;
-	raw.c_lflag &= ~(u32)(ECHO | ECHONL | ICANON | ISIG | IEXTEN);
-	raw.c_cflag = (raw.c_cflag & ~(u32)(CSIZE | PARENB)) | CS8;
-	raw.c_cc[VMIN] = 1;
-	raw.c_cc[VTIME] = 0;
-	m.raw = SYS(ioctl, 0, TCSETS, &raw) == 0;
+	SYS(clock_gettime, clock, &t);
+	return (u64)t.tv_sec * SECOND + (u64)t.tv_nsec;
 }
 
-static void terminal_restore(void)
-{
-	if (m.raw)
-		SYS(ioctl, 0, TCSETS, &m.saved);
-	m.raw = 0;
-}
-
-static void take_window_size(void)
-{
-	struct winsize size;
-
-	if (m.master >= 0 && SYS(ioctl, 0, TIOCGWINSZ, &size) == 0 && size.rows)
-		SYS(ioctl, m.master, TIOCSWINSZ, &size);
-}
-
-static void forward_signal(int signo)
+void forward_signal(int signo)
 {
 	if (m.pidfd >= 0)
 		SYS(pidfd_send_signal, m.pidfd, signo, 0, 0);
 }
 
-static void obey(const struct frame *frame)
+/* The rest of a program, in parts that fit through the socket; op_wait puts them together. */
+static void go(const struct bytes *rest)
 {
-	if (frame->opcode == 200) {
-		forward_signal((int)frame->number[0]);
-	} else if (frame->opcode == 201 && m.master >= 0) {
-		struct winsize size = { (unsigned short)frame->number[0],
-					(unsigned short)frame->number[1], 0, 0 };
+	u32 at = 0;
 
-		SYS(ioctl, m.master, TIOCSWINSZ, &size);
-	} else if (frame->opcode == 202) {
-		SYS(sendto, m.socket, "G", 1, MSG_NOSIGNAL_FLAG, 0, 0);
+	do {
+		static char part[1 + 65536];
+		u32 n = rest->length - at < sizeof(part) - 1 ? rest->length - at : (u32)sizeof(part) - 1;
+
+		part[0] = at + n < rest->length ? 'P' : 'G';
+		__builtin_memcpy(part + 1, rest->at + at, n);
+		SYS(sendto, m.socket, part, n + 1, MSG_NOSIGNAL_FLAG, 0, 0);
+		at += n;
+	} while (at < rest->length);
+}
+
+void obey(const struct frame *frame)
+{
+	switch (frame->opcode) {
+	case ORDER_STOP:
+		m.stopping = 1;
+		forward_signal((int)frame->number[0]);
+		break;
+	case ORDER_SIGNAL:
+		forward_signal((int)frame->number[0]);
+		break;
+	case ORDER_RESIZE:
+		if (m.master >= 0) {
+			struct winsize size = { (unsigned short)frame->number[0],
+						(unsigned short)frame->number[1], 0, 0 };
+
+			SYS(ioctl, m.master, 0x5414 /* TIOCSWINSZ */, &size);
+		}
+		break;
+	case ORDER_GO:
+		go(&frame->string[0]);
+		break;
+	case ORDER_INPUT:
+		/* Who asks has seen to it that there is room. */
+		if (frame->string[0].length <= 4096 && (m.in >= 0 || m.master >= 0)) {
+			__builtin_memcpy(m.input, frame->string[0].at, frame->string[0].length);
+			m.input_at = 0;
+			m.input_end = (int)frame->string[0].length;
+		}
+		break;
+	case ORDER_END_INPUT:
+		if (m.in >= 0 && m.input_at == m.input_end) {
+			SYS(close, m.in);
+			m.in = -1;
+		}
+		break;
 	}
 }
 
@@ -162,6 +112,9 @@ static void obey(const struct frame *frame)
 static void abandon(void)
 {
 	m.control_open = 0;
+	if (m.detached || (supervision.flags & SUPERVISE_DETACHED && m.announced && !m.failed))
+		return;
+	m.stopping = 1;
 	forward_signal(9);
 }
 
@@ -198,7 +151,7 @@ static void read_child(void)
 {
 	char what = 0;
 	int fd = -1;
-	long n = receive(m.socket, &what, &fd);
+	long n = receive(m.socket, &what, 1, &fd);
 
 	if (n == -EINTR)
 		return;
@@ -214,9 +167,12 @@ static void read_child(void)
 		return;
 	SYS(close, m.socket);
 	m.socket = -1;
-	if (!m.failed)
-		reply(REPLY_STARTED, 0, m.index, m.pid, NULL, 0);
+	if (m.failed)
+		return;
 	m.announced = 1;
+	record_announced();
+	reply(REPLY_STARTED, 0, m.index, m.pid, NULL, 0);
+	clients_tell_started();
 }
 
 static void read_signals(void)
@@ -238,66 +194,141 @@ static void read_signals(void)
 		take_window_size();
 		break;
 	default:
+		/* Who ends a monitor does not want its process again. */
+		if (info[0] == SIGTERM)
+			m.stopping = 1;
 		forward_signal((int)info[0]);
 	}
 }
 
-static void pump(int from, int to, char *buffer, size_t size, int *at, int *end, short events_from,
-		 short events_to, int *open)
+/* The user goes; the process stays, with those who come by the socket. */
+static void detach(void)
 {
-	if (*at == *end && events_from) {
-		long n = SYS(read, from, buffer, size);
+	long null = SYS(openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
 
-		if (n == -EINTR || n == -EAGAIN)
-			return;
-		*at = 0;
-		*end = n > 0 ? (int)n : 0;
-		if (n <= 0)
-			*open = 0;
-	} else if (*at < *end && events_to) {
-		long n = SYS(write, to, buffer + *at, *end - *at);
+	terminal_restore();
+	m.detached = 1;
+	m.foreground = 0;
+	m.input_open = 0;
+	for (int fd = 0; fd < 3 && null >= 0; fd++)
+		SYS(dup3, null, fd, 0);
+	if (null > 2)
+		SYS(close, null);
+	reply(REPLY_DETACHED, 0, m.index, 0, NULL, 0);
+}
 
-		if (n == -EINTR || n == -EAGAIN)
-			return;
-		if (n < 0) /* the reader is gone: what it would have read is dropped */
-			n = *end - *at;
-		*at += (int)n;
+static int input_pending(void)
+{
+	return m.input_at < m.input_end;
+}
+
+static void read_input(void)
+{
+	char raw[4096];
+	long n = SYS(read, 0, raw, sizeof(raw));
+
+	if (n == -EINTR || n == -EAGAIN)
+		return;
+	m.input_at = m.input_end = 0;
+	if (n > 0) {
+		if (typed(raw, (int)n, m.input, &m.input_end))
+			detach();
+		return;
 	}
+	m.input_open = 0;
+	/* End of a piped stdin: what a person would type for it. */
+	m.input[0] = 4;
+	m.input_end = 1;
 }
 
-enum { CONTROL, CHILD, SOCKET, SIGNALS, MASTER, STDIN, STDOUT, POLLED };
-
-static int pending(int at, int end)
+static void write_input(int to)
 {
-	return at < end;
+	long n = SYS(write, to, m.input + m.input_at, m.input_end - m.input_at);
+
+	if (n == -EINTR || n == -EAGAIN)
+		return;
+	if (n < 0) /* the reader is gone: what it would have read is dropped */
+		n = m.input_end - m.input_at;
+	m.input_at += (int)n;
 }
 
-static void monitor_step(void)
+static int foreground_behind(void)
 {
+	return m.foreground && m.shown < m.chunk_length;
+}
+
+static int behind(void)
+{
+	return foreground_behind() || clients_behind() || log_behind();
+}
+
+static void write_foreground(void)
+{
+	long n = SYS(write, 1, m.chunk + m.shown, m.chunk_length - m.shown);
+
+	if (n == -EINTR || n == -EAGAIN)
+		return;
+	if (n < 0)
+		n = m.chunk_length - m.shown;
+	m.shown += (u32)n;
+}
+
+/* Take the next of what it wrote: 1, 0 at its end, -EAGAIN when there is nothing now. */
+static long read_output(int from, u32 stream)
+{
+	long n = SYS(read, from, m.chunk + REPLY_HEADER, CHUNK);
+	u16 head[2] = { REPLY_DATA, 0 };
+	s64 none = 0;
+
+	if (n == -EINTR || n == -EAGAIN)
+		return -EAGAIN;
+	if (n <= 0)
+		return 0;
+	m.chunk_length = REPLY_HEADER + (u32)n;
+	m.shown = REPLY_HEADER;
+	__builtin_memcpy(m.chunk, &m.chunk_length, 4);
+	__builtin_memcpy(m.chunk + 4, head, 4);
+	__builtin_memcpy(m.chunk + 8, &stream, 4);
+	__builtin_memcpy(m.chunk + 12, &none, 8);
+	clients_new_chunk();
+	log_new_chunk();
+	if (supervision.flags & SUPERVISE_LOG)
+		log_write();
+	return 1;
+}
+
+enum { CONTROL, CHILD, SOCKET, SIGNALS, MASTER, STDIN, STDOUT, OUT, ERR, IN, OWN, POLLED = OWN + 1 + CLIENTS };
+
+static void close_fd(int *fd)
+{
+	SYS(close, *fd);
+	*fd = -1;
+}
+
+/* One round: wait (for so long at most), and see to whatever is ready. */
+static void monitor_step(u64 nanoseconds)
+{
+	int waiting = behind(), to = m.master >= 0 ? m.master : m.in;
+	struct __kernel_timespec wait = { (s64)(nanoseconds / SECOND), (s64)(nanoseconds % SECOND) };
+	struct __kernel_timespec soon = { 0, 100000000 };
 	struct pollfd p[POLLED] = {
 		[CONTROL] = { m.control_open ? FRAMES_FD : -1, POLLIN, 0 },
 		[CHILD] = { m.pidfd, POLLIN, 0 },
 		[SOCKET] = { m.socket, POLLIN, 0 },
 		[SIGNALS] = { m.signals, POLLIN, 0 },
-		[MASTER] = { m.master, 0, 0 },
-		[STDIN] = { -1, POLLIN, 0 },
-		[STDOUT] = { -1, POLLOUT, 0 },
+		[MASTER] = { m.master, (short)((waiting ? 0 : POLLIN) | (input_pending() ? POLLOUT : 0)), 0 },
+		[STDIN] = { m.master >= 0 && m.input_open && !input_pending() ? 0 : -1, POLLIN, 0 },
+		[STDOUT] = { foreground_behind() ? 1 : -1, POLLOUT, 0 },
+		[OUT] = { waiting ? -1 : m.out[0], POLLIN, 0 },
+		[ERR] = { waiting ? -1 : m.out[1], POLLIN, 0 },
+		[IN] = { input_pending() ? m.in : -1, POLLOUT, 0 },
 	};
-	int master_open = 1;
+	int own = clients_poll(p + OWN);
 
-	if (m.master >= 0) {
-		if (pending(m.in_at, m.in_end))
-			p[MASTER].events |= POLLOUT;
-		else if (m.input_open)
-			p[STDIN].fd = 0;
-		if (pending(m.out_at, m.out_end))
-			p[STDOUT].fd = 1;
-		else
-			p[MASTER].events |= POLLIN;
-		if (!p[MASTER].events)
-			p[MASTER].fd = -1; /* else a hang-up would spin */
-	}
-	if (SYS(ppoll, p, POLLED, 0, 0, 0) < 0)
+	if (!p[MASTER].events)
+		p[MASTER].fd = -1; /* else a hang-up would spin */
+	/* A slow client or a full disk is looked after from time to time. */
+	if (SYS(ppoll, p, OWN + own, waiting ? &soon : nanoseconds ? &wait : 0, 0, 0) < 0)
 		return;
 	if (p[SIGNALS].revents)
 		read_signals();
@@ -305,87 +336,86 @@ static void monitor_step(void)
 		read_child();
 	if (p[CONTROL].revents)
 		read_control();
-	if (m.master >= 0) {
-		int had_input = m.input_open;
-
-		pump(0, m.master, m.in, sizeof(m.in), &m.in_at, &m.in_end, p[STDIN].revents,
-		     p[MASTER].revents & (POLLOUT | POLLERR | POLLHUP), &m.input_open);
-		if (had_input && !m.input_open) {
-			/* End of a piped stdin: what a person would type for it. */
-			m.in[0] = 4;
-			m.in_at = 0;
-			m.in_end = 1;
-		}
-		pump(m.master, 1, m.out, sizeof(m.out), &m.out_at, &m.out_end,
-		     p[MASTER].revents & (POLLIN | POLLERR | POLLHUP), p[STDOUT].revents,
-		     &master_open);
-		if (!master_open) {
-			/* Nobody holds the other side now; wait for the end, not for the pty. */
-			SYS(close, m.master);
-			m.master = -1;
-		}
+	clients_serve(p + OWN, own);
+	if (waiting) {
+		clients_give_up_the_slow();
+		if (log_behind())
+			log_write();
 	}
-	if (p[CHILD].revents) {
-		SYS(close, m.pidfd);
-		m.pidfd = -1;
-	}
+	if (p[STDOUT].revents)
+		write_foreground();
+	if (p[STDIN].revents)
+		read_input();
+	if (to >= 0 && input_pending() && (p[MASTER].revents | p[IN].revents) & (POLLOUT | POLLERR | POLLHUP))
+		write_input(to);
+	if (m.master >= 0 && !behind() && p[MASTER].revents & (POLLIN | POLLERR | POLLHUP) &&
+	    read_output(m.master, 1) == 0)
+		close_fd(&m.master); /* nobody holds the other side now; wait for the end, not for the pty */
+	for (int i = 0; i < 2; i++)
+		if (m.out[i] >= 0 && !behind() && p[OUT + i].revents && read_output(m.out[i], (u32)i + 1) == 0)
+			close_fd(&m.out[i]);
+	if (p[CHILD].revents)
+		close_fd(&m.pidfd);
 }
 
-/* What the container wrote before its end, still in the pty. */
-static void drain_terminal(void)
+/* What the container wrote before its end, still on its way. A disk that stays full ends that. */
+static void drain(void)
 {
-	while (m.master >= 0 || pending(m.out_at, m.out_end)) {
-		if (!pending(m.out_at, m.out_end)) {
-			long n = SYS(read, m.master, m.out, sizeof(m.out));
+	u64 until = 0;
 
-			if (n <= 0)
-				return;
-			m.out_at = 0;
-			m.out_end = (int)n;
-		}
-		while (pending(m.out_at, m.out_end)) {
-			long n = SYS(write, 1, m.out + m.out_at, m.out_end - m.out_at);
+	for (;;) {
+		int sources[] = { m.master, m.out[0], m.out[1] }, got = 0;
 
-			if (n < 0 && n != -EINTR)
+		while (behind()) {
+			if (!until)
+				until = now(1) + 10 * SECOND;
+			if (now(1) > until)
 				return;
-			if (n > 0)
-				m.out_at += (int)n;
+			if (foreground_behind())
+				write_foreground();
+			monitor_step(SECOND / 10);
 		}
+		until = 0;
+		for (int i = 0; i < 3 && !got; i++)
+			got = sources[i] >= 0 && read_output(sources[i], i == 2 ? 2 : 1) > 0;
+		if (!got)
+			return;
 	}
 }
 
-static __attribute__((noreturn)) void monitor(void)
+static long make_pipes(int child[3])
 {
-	struct info info = { 0 };
-	u64 mask = ALL_SIGNALS;
-	int status, signal;
+	for (int i = 0; i < 3; i++) {
+		int ends[2];
+		long err;
 
-	m.signals = (int)SYS(signalfd4, -1, &mask, sizeof(mask), O_CLOEXEC | O_NONBLOCK);
-	while (m.pidfd >= 0)
-		monitor_step();
-	while (SYS(waitid, 1 /* P_PID */, m.pid, &info, WEXITED, 0) == -EINTR)
-		;
-	while (m.socket >= 0) /* what it said last */
-		read_child();
-	drain_terminal();
-	terminal_restore();
-	signal = info.code == EXITED_BY_ITSELF ? 0 : info.status & 0x7f;
-	status = signal ? 128 + signal : info.status;
-	reply(REPLY_EXITED, signal, m.index, status, NULL, 0);
-	exit_program_run();
-	exit_now(status);
-	__builtin_unreachable();
+		if (!(i ? supervision.flags & SUPERVISE_LOG : supervision.flags & SUPERVISE_INPUT))
+			continue;
+		err = SYS(pipe2, ends, O_CLOEXEC);
+		if (err < 0)
+			return err;
+		child[i] = ends[i ? 1 : 0];
+		*(i ? &m.out[i - 1] : &m.in) = ends[i ? 0 : 1];
+		SYS(fcntl, ends[i ? 0 : 1], F_SETFL, O_RDWR | O_NONBLOCK);
+	}
+	return 0;
 }
 
-long op_clone(const struct frame *frame)
+/* Its stdio stays open here, too, for those that come after it. */
+static void drop_pipes(int child[3])
+{
+	for (int i = 0; i < 3; i++)
+		if (child[i] >= 0)
+			close_fd(&child[i]);
+}
+
+/* Make the process. Returns in the parent only; what it leaves open is the process's stdio. */
+static long begin(const struct frame *frame)
 {
 	struct clone_args args = { 0 };
-	int pair[2], pidfd = -1;
-	long pid;
+	int pair[2], pidfd = -1, child[3] = { -1, -1, -1 };
+	long pid = SYS(socketpair, AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0, pair);
 
-	if (monitor_socket >= 0)
-		return -EINVAL; /* one monitor, one child */
-	pid = SYS(socketpair, AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0, pair);
 	if (pid < 0)
 		return pid;
 	args.flags = (u64)frame->number[0] | CLONE_PIDFD;
@@ -394,124 +424,162 @@ long op_clone(const struct frame *frame)
 	if (frame->number[2] != -1) {
 		int cgroup = slot_get(frame->number[2]);
 
-		if (cgroup == -EBADF) {
-			SYS(close, pair[0]);
-			SYS(close, pair[1]);
-			return -EBADF;
-		}
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (u64)cgroup;
+		pid = cgroup == -EBADF ? -EBADF : 0;
 	}
+	if (pid >= 0)
+		pid = make_pipes(child);
 	replies_flush();
-	pid = SYS(clone3, &args, sizeof(args));
+	if (pid >= 0)
+		pid = SYS(clone3, &args, sizeof(args));
 	if (pid < 0) {
 		SYS(close, pair[0]);
 		SYS(close, pair[1]);
+		drop_pipes(child);
 		return pid;
 	}
 	if (pid == 0) {
-		long err;
+		long err = 0;
 
 		SYS(close, pair[0]);
 		monitor_socket = pair[1];
-		err = program_run((const u8 *)frame->string[0].at, frame->string[0].length, 0);
+		for (int i = 0; i < 3 && err >= 0; i++)
+			if (child[i] >= 0)
+				err = SYS(dup3, child[i], i, 0);
+		if (err >= 0)
+			err = program_run((const u8 *)frame->string[0].at, frame->string[0].length, 0);
 		replies_flush();
 		if (err < 0)
 			send_to_monitor('F', -1);
 		exit_now(err < 0 ? 125 : 0);
 	}
 	SYS(close, pair[1]);
+	drop_pipes(child);
 	m.pid = (int)pid;
 	m.pidfd = pidfd;
 	m.socket = pair[0];
 	m.master = -1;
+	m.started = now(0);
+	record_started();
+	return 0;
+}
+
+static void reap(void)
+{
+	struct info info = { 0 };
+
+	while (SYS(waitid, 1 /* P_PID */, m.pid, &info, WEXITED, 0) == -EINTR)
+		;
+	m.finished = now(0);
+	m.signal = info.code == EXITED_BY_ITSELF ? 0 : info.status & 0x7f;
+	m.status = m.signal ? 128 + m.signal : info.status;
+}
+
+static void finish_life(void)
+{
+	while (m.pidfd >= 0)
+		monitor_step(0);
+	reap();
+	while (m.socket >= 0) /* what it said last */
+		read_child();
+	drain();
+	if (m.master >= 0)
+		close_fd(&m.master);
+	for (int i = 0; i < 2; i++)
+		if (m.out[i] >= 0)
+			close_fd(&m.out[i]);
+	if (m.in >= 0)
+		close_fd(&m.in);
+	m.input_at = m.input_end = 0;
+	record_exited();
+}
+
+static int again(void)
+{
+	if (m.stopping || m.failed || supervision.restart == RESTART_NO)
+		return 0;
+	if (supervision.restart == RESTART_ALWAYS)
+		return 1;
+	return m.status != 0 && (supervision.restart_limit <= 0 || supervision.restarts < supervision.restart_limit);
+}
+
+static __attribute__((noreturn)) void monitor(const struct frame *frame)
+{
+	u64 mask = ALL_SIGNALS, pause = FIRST_PAUSE;
+
+	m.signals = (int)SYS(signalfd4, -1, &mask, sizeof(mask), O_CLOEXEC | O_NONBLOCK);
+	for (;;) {
+		u64 until;
+
+		finish_life();
+		if (!again())
+			break;
+		if (m.finished - m.started > LONG_LIFE)
+			pause = FIRST_PAUSE;
+		for (until = now(1) + pause; !m.stopping && now(1) < until;)
+			monitor_step(until - now(1) + 1);
+		pause = pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE;
+		supervision.restarts++;
+		if (m.stopping || begin(frame) < 0)
+			break;
+	}
+	terminal_restore();
+	reply(REPLY_EXITED, m.signal, m.index, m.status, NULL, 0);
+	exit_program_run();
+	clients_tell_exited();
+	exit_now(m.status);
+	__builtin_unreachable();
+}
+
+/* How the monitor that `clone` makes will look after the process; see monitor.h for the flags. */
+long op_supervise(const struct frame *frame)
+{
+	int directory = slot_get(frame->number[0]), events = frame->number[6] == -1 ? -1 : slot_get(frame->number[6]);
+
+	if (directory == -EBADF || events == -EBADF)
+		return -EBADF;
+	if (supervision.set || frame->string[0].length > 4096 || frame->number[3] > 9 ||
+	    frame->string[1].length > 32)
+		return -EINVAL;
+	supervision = (struct supervision){
+		.set = 1,
+		.directory = directory,
+		.events = events,
+		.flags = (u32)frame->number[1],
+		.log_size = frame->number[2],
+		.log_files = frame->number[3],
+		.restart = (int)frame->number[4],
+		.restart_limit = frame->number[5],
+	};
+	/* The frame's memory is the program's until the clone, and the clone's program lies after it. */
+	{
+		static char attributes[4096], keys[32];
+
+		__builtin_memcpy(attributes, frame->string[0].at, frame->string[0].length);
+		__builtin_memcpy(keys, frame->string[1].at, frame->string[1].length);
+		supervision.attributes = (struct bytes){ attributes, frame->string[0].length };
+		supervision.keys = (struct bytes){ keys, frame->string[1].length };
+	}
+	return supervision.flags & SUPERVISE_LISTEN ? clients_listen() : 0;
+}
+
+long op_clone(const struct frame *frame)
+{
+	long err;
+
+	if (monitor_socket >= 0)
+		return -EINVAL; /* one monitor, one child */
 	m.index = frame->index;
 	m.control_open = 1;
+	m.in = m.out[0] = m.out[1] = -1;
 	m.input_open = (frame->number[1] & CLONE_INPUT) != 0;
+	/* Who looks after a detached process is nobody's terminal. */
+	m.foreground = !(supervision.flags & SUPERVISE_DETACHED);
+	err = begin(frame);
+	if (err < 0)
+		return err;
 	if (frame->number[1] & CLONE_RAW)
 		terminal_raw();
-	monitor();
-}
-
-/* Block until the monitor is told to go; its end ends us too. */
-long op_wait(const struct frame *frame)
-{
-	char what = 0;
-	int fd = -1;
-	long n;
-
-	(void)frame;
-	if (monitor_socket < 0)
-		return -EINVAL;
-	do
-		n = receive(monitor_socket, &what, &fd);
-	while (n == -EINTR);
-	return n > 0 && what == 'G' ? 0 : -EOWNERDEAD;
-}
-
-/*
- * Open a new terminal in the devpts that slot number[0] holds; its master goes to the monitor,
- * its slave into slot number[5]. number[1..4]: rows, columns (0: the monitor knows), uid, gid.
- */
-long op_pty(const struct frame *frame)
-{
-	int devpts = slot_get(frame->number[0]), unlocked = 0;
-	struct winsize size = { (unsigned short)frame->number[1], (unsigned short)frame->number[2], 0, 0 };
-	long master, slave, err;
-
-	if (devpts == -EBADF || monitor_socket < 0)
-		return -EBADF;
-	master = SYS(openat, devpts, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC, 0);
-	if (master < 0)
-		return master;
-	err = SYS(ioctl, master, TIOCSPTLCK, &unlocked);
-	if (!err && size.rows && size.cols)
-		err = SYS(ioctl, master, TIOCSWINSZ, &size);
-	slave = err < 0 ? err : SYS(ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (slave >= 0)
-		err = SYS(fchown, slave, frame->number[3], frame->number[4]);
-	if (slave >= 0 && !err)
-		err = send_to_monitor('T', (int)master);
-	SYS(close, master);
-	if (slave < 0)
-		return slave;
-	if (err < 0) {
-		SYS(close, slave);
-		return err;
-	}
-	return slot_put(frame->number[5], slave);
-}
-
-/*
- * Fork: the child goes on with the program, this process stays as pid 1, reaps whatever is left
- * to it, passes signals on, and ends with the child's status.
- */
-long op_init(const struct frame *frame)
-{
-	long child;
-
-	(void)frame;
-	replies_flush();
-	/* Not clone3: seccomp filters, which are there already, cannot see its flags and refuse it. */
-	child = SYS(clone, SIGCHLD, 0, 0, 0, 0);
-	if (child <= 0)
-		return child;
-	SYS(close_range, 0, ~0U, 0);
-	for (;;) {
-		struct info info = { 0 };
-		u64 mask = ALL_SIGNALS;
-		long signo = SYS(rt_sigtimedwait, &mask, &info, 0, sizeof(mask));
-
-		if (signo > 0 && signo != SIGCHLD)
-			SYS(kill, child, signo);
-		for (;;) {
-			struct info dead = { 0 };
-
-			if (SYS(waitid, 0 /* P_ALL */, 0, &dead, WEXITED | WNOHANG, 0) < 0 || !dead.pid)
-				break;
-			if (dead.pid == child)
-				exit_now(dead.code == EXITED_BY_ITSELF ? dead.status
-								       : 128 + (dead.status & 0x7f));
-		}
-	}
+	monitor(frame);
 }

@@ -498,6 +498,32 @@ OP(read_file)
 	return 0;
 }
 
+/* Compound: such a file, kept beyond the end of what it tells of. */
+OP(copy_file)
+{
+	FD(dirfd, 0);
+	char content[4096];
+	long from = SYS(openat, dirfd, S(0), O_RDONLY | O_CLOEXEC, 0), to, n, err;
+
+	if (from < 0)
+		return from;
+	n = SYS(read, from, content, sizeof(content));
+	SYS(close, from);
+	if (n < 0)
+		return n;
+	to = SYS(openat, dirfd, S(1), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (to < 0)
+		return to;
+	err = write_all((int)to, content, (size_t)n);
+	n = SYS(close, to);
+	return err < 0 ? err : n;
+}
+
+OP(pidfd_open)
+{
+	return slot_put(N(2), SYS(pidfd_open, N(0), N(1)));
+}
+
 /* Compound: a tree's size is not known before it is walked. A tree that is not there is fine. */
 OP(rmtree)
 {
@@ -598,10 +624,17 @@ static const struct op table[] = {
 	ENTRY(60, on_exit, 0, "p"),
 	ENTRY(61, read_file, 1, "z"),
 	ENTRY(62, keyctl, 1, "o"),
+	ENTRY(63, pidfd_open, 3, ""),
+	ENTRY(64, supervise, 7, "bb"),
+	ENTRY(65, copy_file, 1, "zz"),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },
-	[202] = { { "go", 0, "" }, NULL },
+	[202] = { { "go", 0, "p" }, NULL },
+	[203] = { { "input", 0, "b" }, NULL },
+	[204] = { { "stop", 1, "" }, NULL },
+	[205] = { { "end_input", 0, "" }, NULL },
+	[206] = { { "watch", 1, "" }, NULL },
 };
 
 const struct shape *shape_of(u16 opcode)

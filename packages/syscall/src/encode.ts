@@ -139,7 +139,8 @@ export class FrameWriter {
         this.#program(op.program);
         break;
       case 'on_exit':
-        this.#program(op.program);
+      case 'go':
+        this.#program(op.program ?? []);
         break;
       case 'setgroups': {
         const list = Buffer.alloc(op.list.length * 4);
@@ -156,7 +157,7 @@ export class FrameWriter {
         }
         for (const name of shape.strings) {
           const value = fields[name] as Bytes;
-          if (typeof value === 'string' && value.includes('\0') && !(op.op === 'write' || name === 'data' || name === 'value'))
+          if (typeof value === 'string' && value.includes('\0') && !(op.op === 'write' || name === 'data' || name === 'value' || name === 'attributes'))
             throw new TypeError(`${op.op}: '${name}' has a NUL inside: ${JSON.stringify(value)}`);
           this.string(value);
         }

@@ -9,24 +9,28 @@ export { type FullMapping, type IdMapping, type IdRange, idMapping, insideId, ow
 export { interpreterPath } from './interpreter-path.js';
 export { LamellaError, type LamellaErrorFields } from './lamella-error.js';
 export { type HeldLock, type LockOptions, lockFile, tryLockFile } from './lock-file.js';
+export { connectMonitor, type MonitorConnection } from './monitor-client.js';
 export {
   AT_FDCWD,
   type Bytes,
   type CloneOp,
   type ControlOp,
   type ExecveOp,
+  type GoOrder,
   MONITOR_INPUT,
   MONITOR_RAW,
   type OnExitOp,
   type Op,
   type OpOptions,
   type Program,
+  RESTART,
   type SetgroupsOp,
   type SlotAllocator,
+  SUPERVISE,
   slotAllocator,
 } from './op.js';
 export { FD_FIELDS, OPCODES } from './opcodes.js';
-export type { Reply } from './replies.js';
+export { type Reply, replyParser } from './replies.js';
 export {
   type ProgramIndex,
   type Running,

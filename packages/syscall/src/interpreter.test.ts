@@ -43,7 +43,7 @@ const oneOfEach: Op[] = Object.entries(OPCODES).map(([op, shape]) => {
   if (op === 'on_exit') return { op, program: [{ op: 'setsid' }] };
   if (op === 'setgroups') return { op, list: [1, 2] };
   const numbers = shape.numbers.map((name, i) => [name, i]);
-  return { op, ...Object.fromEntries([...numbers, ...shape.strings.map((name) => [name, 'text'])]) } as Op;
+  return { op, ...Object.fromEntries([...numbers, ...shape.strings.map((name) => [name, op === 'go' ? [] : 'text'])]) } as Op;
 });
 
 const MALFORMED: readonly (readonly [what: string, edit: (frame: Buffer) => Buffer | number, errno: string])[] = [

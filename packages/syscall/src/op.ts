@@ -67,8 +67,31 @@ export type Op = PlainOp | ExecveOp | CloneOp | OnExitOp | SetgroupsOp;
 /** A list of ops: composition is concatenation. */
 export type Program = readonly Op[];
 
-/** An order to the monitor of a running program. */
-export type ControlOp = { [Name in ControlName]: { readonly op: Name } & FieldsOf<Name> }[ControlName];
+/** Let a program that waits go on, with these ops as the rest of its `wait`. */
+export interface GoOrder {
+  readonly op: 'go';
+  readonly program?: Program;
+}
+
+/** An order to the monitor of a running program. `input` holds at most 4096 bytes. */
+export type ControlOp = { [Name in Exclude<ControlName, 'go'>]: { readonly op: Name } & FieldsOf<Name> }[Exclude<ControlName, 'go'>] | GoOrder;
+
+/** Bits of `supervise.flags`. */
+export const SUPERVISE = {
+  /** Clients may come by the socket `control` in the directory. */
+  LISTEN: 1,
+  /** What the process writes comes by pipes, or its terminal, and is written to `log` there. */
+  LOG: 2,
+  /** Once the process has begun, the end of the control pipe is not its end. */
+  DETACHED: 4,
+  /** stdin is a pipe that clients write to. */
+  INPUT: 8,
+  /** The monitor keeps the records `state` and `exit` there. */
+  RECORD: 16,
+} as const;
+
+/** Values of `supervise.restart`. */
+export const RESTART = { no: 0, 'on-failure': 1, always: 2 } as const;
 
 /** `clone.monitor`: stdin is a terminal of the user's; it is raw while the process runs. */
 export const MONITOR_RAW = 2;

@@ -86,9 +86,20 @@ export const OPCODES = {
   on_exit: { code: 60, numbers: [], strings: ['program'] },
   read_file: { code: 61, numbers: ['dirfd'], strings: ['pathname'] },
   keyctl: { code: 62, numbers: ['operation'], strings: ['name'] },
+  pidfd_open: { code: 63, numbers: ['pid', 'flags', 'out'], strings: [] },
+  supervise: {
+    code: 64,
+    numbers: ['dirfd', 'flags', 'log_size', 'log_files', 'restart', 'restart_limit', 'events'],
+    strings: ['attributes', 'detach_keys'],
+  },
+  copy_file: { code: 65, numbers: ['dirfd'], strings: ['pathname', 'newpath'] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },
-  go: { code: 202, numbers: [], strings: [] },
+  go: { code: 202, numbers: [], strings: ['program'] },
+  input: { code: 203, numbers: [], strings: ['data'] },
+  stop: { code: 204, numbers: ['signo'], strings: [] },
+  end_input: { code: 205, numbers: [], strings: [] },
+  watch: { code: 206, numbers: ['output'], strings: [] },
 } as const;
 
 /** Number fields that name a slot to read a descriptor from. */
@@ -103,8 +114,9 @@ export const FD_FIELDS: ReadonlySet<string> = new Set([
   'userns_fd',
   'aux',
   'cgroup',
+  'events',
 ]);
 
 /** Orders which only a running monitor obeys; in a program they are refused. */
-export type ControlName = 'signal' | 'resize' | 'go';
+export type ControlName = 'signal' | 'resize' | 'go' | 'input' | 'stop' | 'end_input' | 'watch';
 export type OpName = Exclude<keyof typeof OPCODES, ControlName>;

@@ -477,9 +477,32 @@ test('when whoever started a program dies, what it cloned dies and the exit prog
   expect([existsSync(at.join('held')), existsSync(`/proc/${child}`)]).toEqual([false, false]);
 });
 
+test('a pidfd joins the namespaces of a process', async (context) => {
+  requiresRoot(context);
+  requiresProgram(context, 'sh');
+  await using at = scratch();
+  const holder = start([inside([{ op: 'sethostname', name: 'joined' }, sh('exec sleep 100')], CLONE.NEWUTS)]);
+  const pid = (await holder.started) ?? -1;
+  await execute([{ op: 'pidfd_open', pid, flags: 0, out: 5 }, { op: 'setns', fd: 5, nstype: CLONE.NEWUTS }, inside([sh(`hostname > ${at.join('name')}`)])]);
+  expect(readFileSync(at.join('name'), 'utf8')).toBe('joined\n');
+  holder.control({ op: 'signal', signo: 9 });
+  await holder.result;
+});
+
+test('copy_file keeps what the kernel tells', async () => {
+  await using at = scratch();
+  await execute([{ op: 'copy_file', dirfd: AT_FDCWD, pathname: '/proc/version', newpath: at.join('copy') }]);
+  expect(readFileSync(at.join('copy'), 'utf8')).toBe(readFileSync('/proc/version', 'utf8'));
+  await expect(run([{ op: 'copy_file', dirfd: AT_FDCWD, pathname: at.join('none'), newpath: at.join('other') }])).rejects.toMatchObject({ code: 'ENOENT' });
+  expect(existsSync(at.join('other'))).toBe(false);
+});
+
+/** Those that monitors obey; monitor.kernel.test.ts gives them, and tries `supervise`. */
+const ORDERS = ['signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'supervise'];
+
 test('every op there is was run against the kernel', (context) => {
   requiresRoot(context);
-  expect(Object.keys(OPCODES).filter((name) => !exercised.has(name) && !['signal', 'resize', 'go'].includes(name))).toEqual([]);
+  expect(Object.keys(OPCODES).filter((name) => !exercised.has(name) && !ORDERS.includes(name))).toEqual([]);
 });
 
 function bpf(instructions: readonly (readonly [code: number, jt: number, jf: number, k: number])[]): Buffer {

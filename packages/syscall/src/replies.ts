@@ -6,7 +6,8 @@ export type Reply =
   | { readonly kind: 'data'; readonly index: number; readonly data: Buffer }
   | { readonly kind: 'started'; readonly pid: number }
   | { readonly kind: 'exited'; readonly status: number; readonly signal: number }
-  | { readonly kind: 'terminal'; readonly termios: Buffer };
+  | { readonly kind: 'terminal'; readonly termios: Buffer }
+  | { readonly kind: 'detached' };
 
 /** Cuts the bytes of descriptor 4 into replies. */
 export function replyParser(onReply: (reply: Reply) => void): (chunk: Buffer) => void {
@@ -44,6 +45,8 @@ function parse(b: Buffer): Reply | undefined {
       return { kind: 'exited', status: value, signal: errno };
     case 7:
       return { kind: 'terminal', termios: Buffer.from(b.subarray(20)) };
+    case 8:
+      return { kind: 'detached' };
     default:
       return undefined;
   }

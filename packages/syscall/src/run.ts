@@ -49,6 +49,11 @@ export interface Running {
   readonly result: Promise<RunResult>;
   /** Tell the monitor: forward a signal, resize the terminal, let a `wait` op go on. */
   control(op: ControlOp): void;
+  /**
+   * Let go of a monitor that `supervise` detached: it goes on without this process, and `result` stays
+   * pending. For one whose process has started.
+   */
+  release(): void;
 }
 
 /**
@@ -86,19 +91,27 @@ export interface ProgramIndex {
   op(index: number): Op | undefined;
   /** Ops of an exit program: their failures do not undo the result. */
   isRelease(index: number): boolean;
+  /** Ops that come later, with a `go`: their first index. */
+  append?(program: Program): number;
   /** What a failure means, where the maker of the frames knows better than the op's name. */
   explain?(index: number, errno: number): LamellaError | undefined;
 }
 
-function indexOf(program: Program): ProgramIndex {
+function indexOf(program: Program): ProgramIndex & Required<Pick<ProgramIndex, 'append'>> {
   let all: Op[] | undefined;
   let release: Set<Op> | undefined;
-  const op = (index: number): Op | undefined => (all ??= flatten(program))[index];
+  const every = (): Op[] => (all ??= flatten(program));
   return {
-    op,
+    op: (index) => every()[index],
+    append(later) {
+      const first = every().length;
+      // The order itself has an index, too.
+      every().push({ op: 'wait' }, ...flatten(later));
+      return first;
+    },
     isRelease(index) {
       release ??= new Set(program.flatMap((each) => (each.op === 'on_exit' ? flatten(each.program) : [])));
-      const found = op(index);
+      const found = every()[index];
       return found !== undefined && release.has(found);
     },
   };
@@ -241,8 +254,16 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
     control(op) {
       if (frames.destroyed) return;
       const writer = new FrameWriter(256);
+      if (op.op === 'go' && op.program?.length) writer.index = index.append?.(op.program) ?? 0;
       writer.op(op);
       frames.write(writer.take());
+    },
+    release() {
+      options.signal?.removeEventListener('abort', onAbort);
+      child.removeAllListeners('exit');
+      frames.destroy();
+      replies.destroy();
+      child.unref();
     },
   };
 }

@@ -5,10 +5,10 @@ import { expect, test } from 'vitest';
 import { readTrace, type TracedCall, tracingInterpreter } from './strace.js';
 import { traced } from './traced-run.js';
 
-type Rest = Omit<RunSpec, 'image' | 'root' | 'name'>;
+type Rest = Omit<RunSpec, 'image' | 'root'>;
 
 /** What the interpreter does beside the ops: frames, replies, signals, and its talk with the monitor. */
-const BOOKKEEPING = /^(rt_sigprocmask|ppoll|sendmsg)\(|^prctl\(PR_SET_NAME, "lamella-init"|^read\(3,|^write\(4,/;
+const BOOKKEEPING = /^(rt_sigprocmask|ppoll|sendmsg)\(|^prctl\(PR_SET_NAME, "lamella-init"|^read\(3,|^write\(4,|^(clock_gettime|accept4)\(/;
 
 const SPECS: readonly (readonly [what: string, spec: Rest])[] = [
   ['the plainest run', { args: ['/bin/true'] }],
@@ -38,12 +38,12 @@ for (const [what, rest] of SPECS) {
     requiresRoot(context);
     const strace = requiresProgram(context, 'strace');
     await using at = scratch();
-    const spec: RunSpec = { ...rest, image: 'busybox', name: 'traced', root: at.join('store') };
+    const spec: RunSpec = { ...rest, image: 'busybox', root: at.join('store') };
     await new ImageStore(at.join('store')).import(busyboxArchive(), 'busybox');
     const program = await explainRun(spec);
     const log = at.join('trace');
     await traced(tracingInterpreter(at.join('init'), { strace, interpreter: interpreterPath(), log }), spec);
-    const [monitor = [], ...children] = readTrace(log);
+    const [monitor = [], ...children] = sameContainer(readTrace(log), program);
     const leave = program.flatMap((op) => (op.op === 'on_exit' ? op.program : []));
     const clone = program.find((op) => op.op === 'clone');
     const descriptors = new Map<number, string>();
@@ -54,11 +54,9 @@ for (const [what, rest] of SPECS) {
     const cloned = own.findIndex(({ name }) => name === 'clone3') + 1;
     const ended = own.findIndex(({ text }) => text.startsWith('waitid(P_PID')) + 1;
     follow(program, own.slice(0, cloned), descriptors);
-    follow(
-      leave,
-      own.slice(ended).filter(({ name }) => name !== 'exit_group'),
-      descriptors,
-    );
+    // What the monitor writes down by itself comes before.
+    const released = own.slice(ended).filter(({ name }) => name !== 'exit_group');
+    follow(leave, released.slice(released.findIndex((call) => startsWith(leave[0], call, descriptors))), descriptors);
 
     // The socket's other end is closed first; with an init the rest is done by a process of its own.
     const [first = [], second = []] = children.map((calls) => calls.filter(({ text }) => !BOOKKEEPING.test(text)));
@@ -68,6 +66,18 @@ for (const [what, rest] of SPECS) {
     follow(ops.slice(0, split), last, descriptors);
     if (rest.init) follow(ops.slice(split), second, descriptors);
   });
+}
+
+/** The id of a container and when it was made differ from run to run: give those that were seen the explained ones. */
+function sameContainer(trace: readonly (readonly TracedCall[])[], program: Program): TracedCall[][] {
+  const made = /"([^"]*\/containers\/)([0-9a-f]{12})"/;
+  const ids = trace.flat().flatMap(({ name, text }) => (name === 'mkdirat' ? (made.exec(text)?.[2] ?? []) : []));
+  const directory = program.flatMap((op) => (op.op === 'mkdirat' ? [String(op.pathname)] : [])).find((each) => /\/containers\/[0-9a-f]{12}$/.test(each)) ?? '';
+  const config = program.flatMap((op) => (op.op === 'write_file' && String(op.pathname).endsWith('/config.json') ? [String(op.data)] : []));
+  const created = /"created":"([^"]+)"/.exec(config[0] ?? '')?.[1] ?? '';
+  const same = (text: string): string =>
+    text.replaceAll(ids[0] ?? directory.slice(-12), directory.slice(-12)).replace(/(\\"created\\":\\")[^"\\]+/, (_, key: string) => `${key}${created}`);
+  return trace.map((calls) => calls.map((call) => ({ ...call, text: same(call.text) })));
 }
 
 /** Walk ops and what was seen side by side. Whatever comes after a successful execve is not ours. */
@@ -99,8 +109,8 @@ function follow(ops: Program, seen: readonly TracedCall[], descriptors: Map<numb
   expect(seen.slice(at).map(({ text }) => text)).toEqual([]);
 }
 
-function startsWith(op: Op, call: TracedCall | undefined, descriptors: ReadonlyMap<number, string>): boolean {
-  const [first] = callsOf(op, (slot) => Number(descriptors.get(slot) ?? slot));
+function startsWith(op: Op | undefined, call: TracedCall | undefined, descriptors: ReadonlyMap<number, string>): boolean {
+  const [first] = op ? callsOf(op, (slot) => Number(descriptors.get(slot) ?? slot)) : [];
   return first !== undefined && call !== undefined && pattern(first.text).test(call.text);
 }
 

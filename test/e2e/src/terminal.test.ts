@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { ImageStore } from '@lamella/engine';
 import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
@@ -57,7 +57,7 @@ test('job control works: Ctrl-Z stops, fg goes on', async (context) => {
 test('whatever kills it, the terminal is as it was before', async (context) => {
   const shell = lamella(context, 'run -it --name victim busybox sh');
   await shell.until(/\/ # $/);
-  const monitor = holderOf(at.join('store/containers/victim/lock'));
+  const monitor = holderOf(realpathSync(at.join('store/containers/.names/victim/lock')));
   expect(readFileSync(`/proc/${monitor}/comm`, 'utf8')).toBe('lamella-init\n');
   process.kill(monitor ?? -1, 'SIGKILL');
   expect(await shell.until(/status 125\n.*echo/)).toMatch(SANE);

@@ -8,8 +8,9 @@ import { UsageError } from '../usage-error.js';
  */
 export function fill(template: string, fields: Readonly<Record<string, unknown>>): string {
   const plain = template.replaceAll('\\t', '\t').replaceAll('\\n', '\n');
-  return plain.replace(/\{\{\s*(json\s+)?\.(\w*)\s*\}\}/g, (_, json: string | undefined, name: string) => {
-    const value = name === '' ? fields : fields[name];
+  return plain.replace(/\{\{\s*(json\s+)?\.([\w.]*)\s*\}\}/g, (_, json: string | undefined, name: string) => {
+    const names = name === '' ? [] : name.split('.');
+    const value = names.reduce<unknown>((at, each) => (at as Readonly<Record<string, unknown>> | null | undefined)?.[each], fields);
     if (value === undefined)
       throw new UsageError(
         `there is no field .${name}`,

@@ -7,19 +7,26 @@ export function bytes(size: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** How long something is ago. */
-export function ago(date: Date, now: Date = new Date()): string {
-  const seconds = Math.max(0, (now.getTime() - date.getTime()) / 1000);
+/** How long something took, roughly, as Docker says it: 5 seconds, 3 minutes. */
+export function duration(milliseconds: number): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const steps: readonly (readonly [number, string])[] = [
     [86400 * 365, 'year'],
     [86400 * 30, 'month'],
     [86400, 'day'],
     [3600, 'hour'],
     [60, 'minute'],
+    [1, 'second'],
   ];
   for (const [length, unit] of steps) {
     const count = Math.floor(seconds / length);
-    if (count) return `${count} ${unit}${count > 1 ? 's' : ''} ago`;
+    if (count) return `${count} ${unit}${count > 1 ? 's' : ''}`;
   }
-  return 'just now';
+  return 'less than a second';
+}
+
+/** How long something is ago. */
+export function ago(date: Date, now: Date = new Date()): string {
+  const milliseconds = now.getTime() - date.getTime();
+  return milliseconds < 1000 ? 'just now' : `${duration(milliseconds)} ago`;
 }

@@ -54,10 +54,11 @@ function limits(flags: RunFlags): Pick<RunSpec, 'resources'> {
 
 const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
 
-function bytes(text: string, flag: string): number {
+/** A size on the command line. @throws UsageError */
+export function bytes(text: string, flag: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?$/i.exec(text) ?? [];
   // Nothing is no limit for tmpfs, and no memory at all for a cgroup.
-  if (!Number(number)) throw new UsageError(`'${text}' is not a size`, `Write ${flag} 512m; units are b, k, m, g and t.`);
+  if (!Number(number)) throw new UsageError(`'${text}' is not a size`, `Write ${flag}${flag.endsWith('=') ? '' : ' '}512m; units are b, k, m, g and t.`);
   return Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? 1));
 }
 

@@ -20,22 +20,38 @@ const HINT = 'lamella run [FLAGS] IMAGE [COMMAND [ARG…]]; see lamella run --he
  * @throws UsageError
  */
 export async function parseRun(argv: readonly string[]): Promise<RunCommandLine> {
-  const { own, rest } = split(argv);
-  let flags: RunFlags;
-  try {
-    ({ flags } = (await parse(tlsVerifyWords(own), { flags: RUN_FLAGS, strict: true })) as unknown as { flags: RunFlags });
-  } catch (error) {
-    throw usage(error);
-  }
+  const { flags, rest } = await parseLeading<RunFlags>(argv, RUN_FLAGS, HINT);
   const [image, ...args] = rest;
   if (image === undefined) throw new UsageError('no image was named', HINT);
   return { flags: { ...DEFAULTS, ...flags }, image, args };
 }
 
+/**
+ * The flags at the beginning of a command line, and all from the first word on that is none.
+ *
+ * @throws UsageError
+ */
+export async function parseLeading<Flags>(
+  argv: readonly string[],
+  known: FlagTable,
+  hint: string,
+): Promise<{ readonly flags: Flags; readonly rest: readonly string[] }> {
+  const { own, rest } = split(argv, known);
+  try {
+    const { flags } = (await parse(tlsVerifyWords(own), { flags: known as never, strict: true })) as unknown as { flags: Flags };
+    return { flags, rest };
+  } catch (error) {
+    throw usage(error, known, hint);
+  }
+}
+
+type FlagTable = Readonly<Record<string, { readonly type: string; readonly char?: string | undefined }>>;
+
 const DEFAULTS = {
   interactive: false,
   tty: false,
   privileged: false,
+  detach: false,
   'read-only': false,
   init: false,
   explain: false,
@@ -45,42 +61,37 @@ const DEFAULTS = {
   debug: false,
 };
 
-const byName = new Map<string, { readonly type: string }>(Object.entries(RUN_FLAGS));
-const byChar = new Map(
-  Object.values(RUN_FLAGS).flatMap((flag) => ('char' in flag && flag.char ? [[flag.char as string, flag as { readonly type: string }] as const] : [])),
-);
-
 /** Where our flags end: at the first word that is neither a flag nor a flag's value. */
-function split(argv: readonly string[]): { own: string[]; rest: string[] } {
+function split(argv: readonly string[], known: FlagTable): { own: string[]; rest: string[] } {
   let i = 0;
   for (; i < argv.length; i++) {
     const word = argv[i] as string;
     if (word === '--') return { own: argv.slice(0, i), rest: argv.slice(i + 1) };
     if (!word.startsWith('-') || word === '-') break;
-    if (takesNext(word)) i++;
+    if (takesNext(word, known)) i++;
   }
   return { own: argv.slice(0, i), rest: argv.slice(i) };
 }
 
 /** The words of a command line that are ours: flags and their values. */
-export function ownWords(argv: readonly string[]): readonly string[] {
-  return split(argv).own;
+export function ownWords(argv: readonly string[], known: FlagTable): readonly string[] {
+  return split(argv, known).own;
 }
 
 /** Whether a flag's value is the next word. */
-function takesNext(word: string): boolean {
-  if (word.startsWith('--')) return !word.includes('=') && byName.get(word.slice(2))?.type === 'option';
+function takesNext(word: string, known: FlagTable): boolean {
+  if (word.startsWith('--')) return !word.includes('=') && known[word.slice(2)]?.type === 'option';
   // `-itu USER`: only the last of a cluster can want more, and `-uUSER` has it already.
-  for (let i = 1; i < word.length; i++) if (byChar.get(word[i] as string)?.type === 'option') return i === word.length - 1;
+  for (let i = 1; i < word.length; i++) if (Object.values(known).some(({ char, type }) => char === word[i] && type === 'option')) return i === word.length - 1;
   return false;
 }
 
-function usage(error: unknown): UsageError {
+function usage(error: unknown, known: FlagTable, hint: string): UsageError {
   const { flags, message } = error as { flags?: readonly string[]; message: string };
   const [unknown] = flags ?? [];
   if (unknown) {
-    const meant = nearest(unknown.replace(/^-+/, '').replace(/=.*/, ''), [...byName.keys()]);
-    return new UsageError(`there is no flag ${unknown}`, meant ? `Did you mean --${meant}? See lamella run --help.` : HINT);
+    const meant = nearest(unknown.replace(/^-+/, '').replace(/=.*/, ''), Object.keys(known));
+    return new UsageError(`there is no flag ${unknown}`, meant ? `Did you mean --${meant}? ${hint}` : hint);
   }
-  return new UsageError(message.replace(/\nSee more help with --help$/, ''), HINT);
+  return new UsageError(message.replace(/\nSee more help with --help$/, ''), hint);
 }

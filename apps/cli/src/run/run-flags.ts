@@ -1,11 +1,11 @@
 import { boolean, option, string } from '@oclif/core/flags';
 
 /** A flag that may come more than once. */
-const list = (helpValue: string, description: string, more: { char?: 'e' | 'v' } = {}) =>
+const list = (helpValue: string, description: string, more: { char?: 'e' | 'v' | 'l' } = {}) =>
   string({ multiple: true, multipleNonGreedy: true, helpValue, description, ...more });
 
-/** The flags of `lamella run`, by Docker's names where Docker has them. */
-export const RUN_FLAGS = {
+/** The flags that say what a container is, by Docker's names where Docker has them. */
+export const CONTAINER_FLAGS = {
   interactive: boolean({ char: 'i', description: "pass this process's stdin on" }),
   tty: boolean({ char: 't', description: 'give it a terminal' }),
   env: list('NAME[=VALUE]', 'set a variable; without a value, pass ours on', { char: 'e' }),
@@ -31,22 +31,43 @@ export const RUN_FLAGS = {
   'oom-score-adj': string({ helpValue: 'NUMBER', description: 'how readily it is killed when memory runs out, from -1000 to 1000' }),
   'read-only': boolean({ description: 'make the root filesystem read-only' }),
   hostname: string({ helpValue: 'NAME', description: 'its host name (default: the id of the container)' }),
-  name: string({ helpValue: 'NAME', description: 'the id of the container (default: random)' }),
+  name: string({ helpValue: 'NAME', description: 'what to call it, beside its random id' }),
+  label: list('KEY[=VALUE]', 'something to know it by', { char: 'l' }),
   init: boolean({ description: 'a small init as process 1, which reaps and passes signals on' }),
   entrypoint: string({ helpValue: 'COMMAND', description: "take the place of the image's entrypoint" }),
+  'stop-signal': string({ helpValue: 'SIGNAL', description: "how to ask it to end (default: the image's, or SIGTERM)" }),
+  'stop-timeout': string({ helpValue: 'SECONDS', description: 'how long it has to end before it is killed (default: 10)' }),
+  restart: string({ helpValue: 'POLICY', description: 'start it again when it ends: no, on-failure[:N], always, unless-stopped' }),
+  'log-opt': list('OPTION', 'of what it writes while nobody looks: max-size=SIZE, max-file=N'),
+  'detach-keys': string({ helpValue: 'KEYS', description: 'what to type to leave it running (default: ctrl-p,ctrl-q)' }),
+  cidfile: string({ helpValue: 'FILE', description: 'write its id into a new file' }),
   network: option({ options: ['none', 'host'] as const, default: 'none', description: "a network of its own with only loopback, or the host's" })(),
   pull: option({ options: ['missing', 'always', 'never'] as const, default: 'missing', description: 'when to fetch the image from its registry' })(),
   'tls-verify': boolean({ default: true, allowNo: true, description: 'check certificates, and never speak plain HTTP (loopback may)' }),
-  workspace: string({ helpValue: 'DIR', description: 'unpack DIR/IMAGE.tar there, and work in DIR/{upper,work,merged}' }),
-  explain: boolean({ description: 'print the system calls it would make, and make none' }),
-  keep: boolean({ description: 'keep what the command changed, and say where' }),
-  rm: boolean({ description: 'throw away what the command changed (this is the default)' }),
+  rm: boolean({ description: 'throw away what the command changed (the default, but not with -d)' }),
   root: string({ helpValue: 'DIR', description: 'the store (default: $LAMELLA_ROOT, /var/lib/lamella, ~/.local/share/lamella)' }),
   json: boolean({ description: 'print one JSON object with the result and what the command wrote' }),
   debug: boolean({ description: 'print where an error came from' }),
 };
 
+/** The flags of `lamella run`. */
+export const RUN_FLAGS = {
+  ...CONTAINER_FLAGS,
+  detach: boolean({ char: 'd', description: 'let it run on, keep what it writes, and print its id' }),
+  workspace: string({ helpValue: 'DIR', description: 'unpack DIR/IMAGE.tar there, and work in DIR/{upper,work,merged}' }),
+  explain: boolean({ description: 'print the system calls it would make, and make none' }),
+  keep: boolean({ description: 'keep the container, with what the command changed, and say where' }),
+};
+
 export interface RunFlags {
+  readonly label: readonly string[] | undefined;
+  readonly 'stop-signal': string | undefined;
+  readonly 'stop-timeout': string | undefined;
+  readonly restart: string | undefined;
+  readonly 'log-opt': readonly string[] | undefined;
+  readonly 'detach-keys': string | undefined;
+  readonly cidfile: string | undefined;
+  readonly detach: boolean;
   readonly interactive: boolean;
   readonly tty: boolean;
   readonly env: readonly string[] | undefined;

@@ -1,12 +1,13 @@
 import { createContainer, explainRun } from '@lamella/engine';
-import { isPlace, type LayerProgress } from '@lamella/image';
 import { statusOf, statusOfResult } from '../output/exit-status.js';
-import type { LayerBars } from '../output/layer-progress.js';
 import { errorToJSON, reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
 import { parseRun, type RunCommandLine } from './parse-run.js';
+import { runDetached } from './run-detached.js';
 import { runSpec } from './run-spec.js';
+import { unpackingBars } from './unpacking-bars.js';
+import { writeId } from './write-id.js';
 
 /** `lamella run`, whole: parse, call the engine, print. Resolves with the exit status. */
 export async function runMain(argv: readonly string[]): Promise<number> {
@@ -14,7 +15,8 @@ export async function runMain(argv: readonly string[]): Promise<number> {
   let line: RunCommandLine | undefined;
   try {
     line = await parseRun(argv);
-    return line.flags.explain ? await explain(line) : await execute(line);
+    if (line.flags.explain) return await explain(line);
+    return line.flags.detach ? await runDetached(line) : await execute(line);
   } catch (error) {
     if ((line?.flags.json ?? json) && !(error instanceof UsageError && !line)) process.stdout.write(`${JSON.stringify(errorToJSON(error))}\n`);
     else reportError(error, { debug: line?.flags.debug ?? false });
@@ -32,6 +34,8 @@ async function explain(line: RunCommandLine): Promise<number> {
 
 async function execute(line: RunCommandLine): Promise<number> {
   const { flags } = line;
+  for (const flag of ['restart', 'log-opt'] as const)
+    if (flags[flag] !== undefined) throw new UsageError(`--${flag} is for containers that run on by themselves`, 'Give -d, too.');
   if (flags.json && flags.tty) throw new UsageError('--json and --tty contradict each other', 'What runs on a terminal writes there.');
   const terminal = flags.tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
   const raw = flags.interactive && process.stdin.isTTY === true;
@@ -51,8 +55,11 @@ async function execute(line: RunCommandLine): Promise<number> {
     );
     bars.stop();
     process.off('SIGINT', interrupt);
+    if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
     using _signals = forwardSignals(container, terminal !== undefined);
-    const result = await container.result;
+    const result = await Promise.race([container.result, container.detached]);
+    // It was left running; `lamella ps` shows it.
+    if (!result) return 0;
     if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     else if (result.kept) process.stderr.write(`kept ${result.kept}\n`);
     for (const failure of result.releaseFailures) reportError(failure, { debug: flags.debug });
@@ -61,30 +68,4 @@ async function execute(line: RunCommandLine): Promise<number> {
     bars.stop();
     process.off('SIGINT', interrupt);
   }
-}
-
-/** A missing image is fetched and unpacked in sight of whoever waits for it. */
-function unpackingBars({ flags, image }: RunCommandLine): { readonly show: (progress: LayerProgress) => void; readonly stop: () => void } {
-  let bars: LayerBars | undefined;
-  let loading = false;
-  const visible = process.stderr.isTTY === true && !flags.json;
-  return {
-    show({ diffID, ...rest }) {
-      // What is there already is nobody's wait.
-      if (!loading && rest.state === 'unpacking') {
-        loading = true;
-        // In a workspace the archive lies in front of everybody.
-        if (!flags.json && flags.workspace === undefined) process.stderr.write(`lamella: ${isPlace(image) ? 'unpacking' : 'fetching'} ${image}\n`);
-        if (visible)
-          void import('../output/layer-progress.js').then(({ layerBars }) => {
-            bars = layerBars();
-          });
-      }
-      bars?.show({ id: diffID, ...rest });
-    },
-    stop() {
-      bars?.stop();
-      bars = undefined;
-    },
-  };
 }

@@ -4,6 +4,8 @@ import type { RunSpec, Volume } from '@lamella/engine';
 import type { TmpfsMount } from '@lamella/namespace';
 import { UsageError } from '../usage-error.js';
 import { confinement } from './confinement-flags.js';
+import { detachKeys } from './detach-keys.js';
+import { life } from './life-flags.js';
 import type { RunCommandLine } from './parse-run.js';
 
 /**
@@ -24,6 +26,7 @@ export async function runSpec({ flags, image, args }: RunCommandLine): Promise<R
     readonlyRoot: flags['read-only'],
     init: flags.init,
     keep: keep(flags),
+    ...life(flags),
     ...(await confinement(flags)),
     ...(flags.root === undefined ? {} : { root: path.resolve(flags.root) }),
     ...(flags.workspace === undefined ? {} : { workspace: path.resolve(flags.workspace) }),
@@ -31,6 +34,7 @@ export async function runSpec({ flags, image, args }: RunCommandLine): Promise<R
     ...(flags.user === undefined ? {} : { user: flags.user }),
     ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
+    ...(flags['detach-keys'] === undefined ? {} : { detachKeys: detachKeys(flags['detach-keys']) }),
     ...(flags.entrypoint === undefined ? {} : { entrypoint: flags.entrypoint === '' ? [] : [flags.entrypoint] }),
   };
 }
@@ -40,12 +44,14 @@ function keep(flags: RunCommandLine['flags']): boolean {
   return flags.keep;
 }
 
-function workdir(directory: string): string {
+/** What `-w` says. @throws UsageError */
+export function workdir(directory: string): string {
   if (!directory.startsWith('/')) throw new UsageError(`the working directory '${directory}' is not an absolute path`, 'Write -w /path/inside.');
   return directory;
 }
 
-function environment(files: readonly string[], entries: readonly string[]): Record<string, string> {
+/** The variables of `--env-file` and `-e`. @throws UsageError */
+export function environment(files: readonly string[], entries: readonly string[]): Record<string, string> {
   const env: Record<string, string> = {};
   for (const file of files) {
     let text: string;

@@ -4,6 +4,7 @@ import { tryLockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { chainID, lastOfEach } from './chain.js';
 import { entriesOf } from './entries-of.js';
+import { heldByContainers } from './held-by-containers.js';
 import { notedBlobs, readLayerMeta } from './layer-meta.js';
 import { readConfig, readManifest } from './open-image.js';
 import { readIndex } from './store-index.js';
@@ -25,6 +26,12 @@ export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
   // What a damaged image refers to is unknown: nothing is garbage for certain.
   if (!used) return { blobs: [], layers: [] };
   const { blobs, layers, chains } = used;
+  // A container that stays after its end can be started again.
+  for (const { trees } of await heldByContainers(paths))
+    for (const id of trees) {
+      layers.add(id);
+      chains.add(id);
+    }
   const removed = { blobs: [] as string[], layers: [] as string[] };
   for (const name of await entriesOf(paths.layers)) {
     const diffID = `sha256:${name}`;

@@ -2,6 +2,7 @@ import { lockFile, tryLockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { type Reference, shortReference } from '../reference.js';
 import { collectGarbage, type Garbage } from './collect-garbage.js';
+import { heldByContainers } from './held-by-containers.js';
 import type { OciDescriptor } from './oci-schema.js';
 import { readConfig, readManifest } from './open-image.js';
 import { findManifest, readIndex, writeIndex } from './store-index.js';
@@ -29,6 +30,13 @@ export async function removeImage(paths: StorePaths, reference: Reference): Prom
   if (!descriptor) throw missing();
   const manifests = index.manifests.filter((each) => each !== descriptor);
   const last = !manifests.some((each) => each.digest === descriptor.digest);
+  const holder = last ? (await heldByContainers(paths)).find(({ image }) => image === descriptor.digest) : undefined;
+  if (holder)
+    throw new ImageError({
+      code: 'IMAGE_IN_USE',
+      message: `the container ${holder.id} was made of '${shortReference(reference)}'`,
+      hint: `Remove it first: lamella rm ${holder.id}`,
+    });
   if (last && (await isHeld(paths, descriptor, manifests)))
     throw new ImageError({
       code: 'IMAGE_IN_USE',

@@ -41,6 +41,11 @@ export class StorePaths {
     return path.join(this.root, 'rebased');
   }
 
+  /** The engine's; what is read of them is in held-by-containers.ts. */
+  get containers(): string {
+    return path.join(this.root, 'containers');
+  }
+
   get imports(): string {
     return path.join(this.root, 'imports');
   }

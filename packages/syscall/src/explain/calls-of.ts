@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { CAPABILITIES, FSCONFIG, IOCTL, O, PR, RESOLVE, RLIMIT, S_IF, UTIME } from '../constants.js';
-import { AT_FDCWD, type Bytes, type Op } from '../op.js';
+import { AT_FDCWD, type Bytes, type Op, SUPERVISE } from '../op.js';
 import {
   AT_FLAGS,
   CLONE_FLAGS,
@@ -186,6 +186,27 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
       return one('clone(child_stack=NULL, flags=SIGCHLD)');
     case 'keyctl':
       return one(`keyctl(${op.operation === 1 ? 'KEYCTL_JOIN_SESSION_KEYRING' : op.operation}, ${op.name === null ? 'NULL' : quoted(op.name)})`);
+    case 'pidfd_open':
+      return one(`pidfd_open(${op.pid}, ${op.flags})`);
+    // Its socket is made at once; what the monitor does later is not the program's.
+    case 'supervise':
+      return op.flags & SUPERVISE.LISTEN
+        ? [
+            { text: `unlinkat(${fd(op.dirfd)}, "control", 0)` },
+            { text: 'socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, 0)' },
+            { text: 'bind(…)' },
+            { text: 'listen(…)' },
+          ]
+        : [];
+    case 'copy_file':
+      return [
+        { text: openat(fd(op.dirfd), op.pathname, 0x80000, 0) },
+        { text: 'read(…)' },
+        { text: 'close(…)' },
+        { text: openat(fd(op.dirfd), op.newpath, O.WRONLY | O.CREAT | O.TRUNC | O.CLOEXEC, 0o600) },
+        { text: 'write(…)' },
+        { text: 'close(…)' },
+      ];
     case 'read_file':
       return [{ text: openat(fd(op.dirfd), op.pathname, 0x80000, 0) }, { text: 'read(…)' }, { text: 'close(…)' }];
     case 'write_file': {
@@ -217,7 +238,8 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
       );
     case 'pty':
       return [
-        { text: openat(fd(op.dirfd), 'ptmx', O.RDWR | O.NOCTTY | O.CLOEXEC, 0) },
+        { text: `fstatfs(${fd(op.dirfd)}, …)` },
+        { text: openat(fd(op.dirfd), 'ptmx', O.RDWR | O.NOCTTY | O.NOFOLLOW | O.CLOEXEC, 0) },
         { text: 'ioctl(…, TIOCSPTLCK, [0])' },
         ...(op.rows && op.columns ? [{ text: `ioctl(…, TIOCSWINSZ, {ws_row=${op.rows}, ws_col=${op.columns}, ws_xpixel=0, ws_ypixel=0})` }] : []),
         { text: `ioctl(…, TIOCGPTPEER, ${hexadecimal(O.RDWR | O.NOCTTY | O.CLOEXEC)})` },

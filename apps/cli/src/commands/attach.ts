@@ -1,0 +1,33 @@
+import { boolean, string } from '@oclif/core/flags';
+import { argument } from '../argument.js';
+import { session } from '../container/attached-session.js';
+import { ContainerCommand } from '../container/container-command.js';
+import { OUR_FAILURE } from '../output/exit-status.js';
+import { DEFAULT_DETACH_KEYS, detachKeys } from '../run/detach-keys.js';
+
+export class Attach extends ContainerCommand {
+  static override summary = 'Come to the terminal, or the stdin and output, of a container that runs.';
+  static override description = 'Several may be there at once. The keys leave it running; without a terminal ctrl-c is passed on.';
+  static override examples = ['<%= config.bin %> attach web'];
+  static override args = { container: argument('its name, its id, or the beginning of it') };
+  static override flags = {
+    stdin: boolean({ default: true, allowNo: true, description: "pass this process's stdin on" }),
+    'sig-proxy': boolean({ default: true, allowNo: true, description: 'pass signals on' }),
+    'detach-keys': string({ helpValue: 'KEYS', default: DEFAULT_DETACH_KEYS, description: 'what to type to leave it running' }),
+  };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Attach);
+    const keys = detachKeys(flags['detach-keys']);
+    const container = await this.containersOf(flags).get(args.container);
+    const attached = await container.attach();
+    const { terminal, input } = container.config.spec;
+    const ending = await session(attached, {
+      terminal: terminal !== undefined,
+      input: flags.stdin && (input?.forward ?? false),
+      signals: flags['sig-proxy'],
+      keys,
+    });
+    process.exitCode = ending === 'left' ? 0 : (ending?.status ?? OUR_FAILURE);
+  }
+}

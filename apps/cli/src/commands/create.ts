@@ -1,0 +1,37 @@
+import { Command } from '@oclif/core/command';
+import { argument, optionalArgument } from '../argument.js';
+import { OUR_FAILURE } from '../output/exit-status.js';
+import { reportError } from '../output/report-error.js';
+import { parseRun } from '../run/parse-run.js';
+import { detachedSpec } from '../run/run-detached.js';
+import { CONTAINER_FLAGS } from '../run/run-flags.js';
+import { unpackingBars } from '../run/unpacking-bars.js';
+import { writeId } from '../run/write-id.js';
+
+export class Create extends Command {
+  static override summary = 'Make a container, to be started later.';
+  static override usage = 'create [FLAGS] IMAGE [COMMAND [ARG…]]';
+  static override examples = ['<%= config.bin %> create --name web busybox httpd -f', '<%= config.bin %> start web'];
+  static override strict = false;
+  static override flags = CONTAINER_FLAGS;
+  static override args = { image: argument('an image of the store or a registry'), command: optionalArgument("the command; the image's own when missing") };
+
+  async run(): Promise<void> {
+    const debug = this.argv.includes('--debug');
+    try {
+      const line = await parseRun(this.argv);
+      const { containers, spec } = await detachedSpec(line);
+      const bars = unpackingBars(line);
+      try {
+        const { id } = await containers.create(spec, { onPull: bars.show });
+        if (line.flags.cidfile !== undefined) writeId(line.flags.cidfile, id);
+        process.stdout.write(line.flags.json ? `${JSON.stringify({ id })}\n` : `${id}\n`);
+      } finally {
+        bars.stop();
+      }
+    } catch (error) {
+      reportError(error, { debug });
+      process.exitCode = OUR_FAILURE;
+    }
+  }
+}

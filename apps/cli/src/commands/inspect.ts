@@ -1,0 +1,46 @@
+import { ImageStore } from '@lamella/image';
+import { string } from '@oclif/core/flags';
+import { ContainerCommand } from '../container/container-command.js';
+import { describeContainer } from '../container/describe-container.js';
+import { OUR_FAILURE } from '../output/exit-status.js';
+import { reportError } from '../output/report-error.js';
+import { fill } from '../output/template.js';
+import { UsageError } from '../usage-error.js';
+
+export class Inspect extends ContainerCommand {
+  static override summary = 'Print all that is known of containers, as JSON.';
+  static override usage = 'inspect [FLAGS] CONTAINER…';
+  static override examples = ['<%= config.bin %> inspect web', "<%= config.bin %> inspect --format '{{.State.Status}}' web"];
+  static override strict = false;
+  static override flags = { format: string({ char: 'f', helpValue: 'TEMPLATE', description: 'a template of its fields: {{.State.Pid}}, {{json .Mounts}}' }) };
+
+  async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Inspect);
+    if (!argv.length) throw new UsageError('no container was named', 'lamella ps -a lists all.');
+    const containers = this.containersOf(flags);
+    const found: Record<string, unknown>[] = [];
+    for (const reference of argv as string[]) {
+      try {
+        const container = await containers.get(reference);
+        found.push(describeContainer(await container.state(), container.upper));
+      } catch (error) {
+        if ((error as { code?: string }).code === 'CONTAINER_NOT_FOUND' && (await this.#isImage(flags, reference)))
+          reportError(new UsageError(`'${reference}' is an image, not a container`, `lamella image inspect ${reference}`));
+        else reportError(error, { debug: flags.debug });
+        process.exitCode = OUR_FAILURE;
+      }
+    }
+    if (flags.format === undefined) process.stdout.write(`${JSON.stringify(found, undefined, flags.json ? undefined : 2)}\n`);
+    else for (const each of found) process.stdout.write(`${fill(flags.format, each)}\n`);
+  }
+
+  async #isImage(flags: { root?: string | undefined }, reference: string): Promise<boolean> {
+    try {
+      await new ImageStore(this.storeRoot(flags)).describe(reference);
+      return true;
+    } catch {
+      // Whatever is wrong with it as an image is not what was asked.
+      return false;
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { boolean, string } from '@oclif/core/flags';
+import { argument } from '../argument.js';
+import { ContainerCommand } from '../container/container-command.js';
+import { moment } from '../container/moment.js';
+import { UsageError } from '../usage-error.js';
+
+export class Logs extends ContainerCommand {
+  static override summary = 'Print what a container wrote, its stdout to stdout and its stderr to stderr.';
+  static override examples = [
+    '<%= config.bin %> logs web',
+    { description: 'The last lines, and what comes:', command: '<%= config.bin %> logs -f --tail 20 web' },
+  ];
+  static override args = { container: argument('its name, its id, or the beginning of it') };
+  static override flags = {
+    follow: boolean({ char: 'f', description: 'go on until it ends' }),
+    since: string({ helpValue: 'TIME', description: 'from then on: 2026-01-02T15:04:05Z, or 10m for ten minutes ago' }),
+    until: string({ helpValue: 'TIME', description: 'until then' }),
+    tail: string({ char: 'n', helpValue: 'N|all', default: 'all', description: 'how many of the last lines' }),
+    timestamps: boolean({ char: 't', description: 'with the time of each line' }),
+  };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Logs);
+    if (flags.tail !== 'all' && !/^\d+$/.test(flags.tail)) throw new UsageError(`'${flags.tail}' is not a number of lines`, 'Write --tail 20, or all.');
+    const container = await this.containersOf(flags).get(args.container);
+    const abort = new AbortController();
+    process.once('SIGINT', () => abort.abort());
+    process.once('SIGTERM', () => abort.abort());
+    const logs = container.logs({
+      follow: flags.follow,
+      signal: abort.signal,
+      ...(flags.since === undefined ? {} : { since: moment(flags.since) }),
+      ...(flags.until === undefined ? {} : { until: moment(flags.until) }),
+      ...(flags.tail === 'all' ? {} : { tail: Number(flags.tail) }),
+    });
+    const begins = { stdout: true, stderr: true };
+    for await (const { timestamp, stream, content } of logs) {
+      const output = process[stream];
+      if (output.destroyed || output.errored) return;
+      const line = flags.json
+        ? `${JSON.stringify({ time: timestamp, stream, content: content.toString('utf8') })}\n`
+        : flags.timestamps && begins[stream]
+          ? Buffer.concat([Buffer.from(`${timestamp} `), content])
+          : content;
+      begins[stream] = content.at(-1) === 10;
+      const where = flags.json ? process.stdout : output;
+      if (!where.write(line)) await new Promise((resolve) => where.once('drain', resolve));
+    }
+  }
+}

@@ -1,0 +1,16 @@
+import { ContainerCommand } from '../container/container-command.js';
+
+export class Pause extends ContainerCommand {
+  static override summary = 'Freeze all processes of containers.';
+  static override usage = 'pause CONTAINER…';
+  static override examples = ['<%= config.bin %> pause web'];
+  static override strict = false;
+
+  async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Pause);
+    await this.forEach(flags, argv as string[], async (container, reference) => {
+      await container.pause();
+      return reference;
+    });
+  }
+}

@@ -1,0 +1,13 @@
+import { argument } from '../argument.js';
+import { ContainerCommand } from '../container/container-command.js';
+
+export class Rename extends ContainerCommand {
+  static override summary = 'Call a container otherwise.';
+  static override examples = ['<%= config.bin %> rename web old-web'];
+  static override args = { container: argument('its name, its id, or the beginning of it'), name: argument('the new name') };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Rename);
+    await (await this.containersOf(flags).get(args.container)).rename(args.name);
+  }
+}

@@ -1,0 +1,20 @@
+import { string } from '@oclif/core/flags';
+import { ContainerCommand } from '../container/container-command.js';
+import { seconds } from '../container/seconds.js';
+
+export class Restart extends ContainerCommand {
+  static override summary = 'Stop containers, if they run, and start them.';
+  static override usage = 'restart [FLAGS] CONTAINER…';
+  static override examples = ['<%= config.bin %> restart web'];
+  static override strict = false;
+  static override flags = { time: string({ char: 't', helpValue: 'SECONDS', description: 'how long they have to end before they are killed' }) };
+
+  async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Restart);
+    const timeout = seconds(flags.time);
+    await this.forEach(flags, argv as string[], async (container, reference) => {
+      await container.restart(timeout === undefined ? {} : { timeout });
+      return reference;
+    });
+  }
+}

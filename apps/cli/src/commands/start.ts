@@ -1,0 +1,46 @@
+import { boolean, string } from '@oclif/core/flags';
+import { session } from '../container/attached-session.js';
+import { ContainerCommand } from '../container/container-command.js';
+import { statusOf } from '../output/exit-status.js';
+import { DEFAULT_DETACH_KEYS, detachKeys } from '../run/detach-keys.js';
+import { UsageError } from '../usage-error.js';
+
+export class Start extends ContainerCommand {
+  static override summary = 'Start containers that were made, or that ended; what they changed is still there.';
+  static override usage = 'start [FLAGS] CONTAINER…';
+  static override examples = [
+    '<%= config.bin %> start web',
+    { description: 'See what it writes, and type into it:', command: '<%= config.bin %> start -ai shell' },
+  ];
+  static override strict = false;
+  static override flags = {
+    attach: boolean({ char: 'a', description: 'see what it writes, and end as it does' }),
+    interactive: boolean({ char: 'i', description: "pass this process's stdin on" }),
+    'detach-keys': string({ helpValue: 'KEYS', default: DEFAULT_DETACH_KEYS, description: 'what to type to leave it running' }),
+  };
+
+  async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Start);
+    const references = argv as string[];
+    if (!flags.attach && !flags.interactive) {
+      await this.forEach(flags, references, async (container, reference) => {
+        await container.start();
+        return reference;
+      });
+      return;
+    }
+    const [reference, ...more] = references;
+    if (reference === undefined || more.length)
+      throw new UsageError('one container at a time can be attached to', 'Name one, or start them without -a and -i.');
+    const keys = detachKeys(flags['detach-keys']);
+    const container = await this.containersOf(flags).get(reference);
+    try {
+      const attached = await container.start({ attach: true });
+      const ending = await session(attached, { terminal: container.config.spec.terminal !== undefined, input: flags.interactive, signals: true, keys });
+      process.exitCode = ending === 'left' ? 0 : (ending?.status ?? 125);
+    } catch (error) {
+      await this.catch(error as Error);
+      process.exitCode = statusOf(error);
+    }
+  }
+}

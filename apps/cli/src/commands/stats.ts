@@ -1,0 +1,98 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ContainerUsage, StoredContainer } from '@lamella/engine';
+import { boolean } from '@oclif/core/flags';
+import { ContainerCommand, called } from '../container/container-command.js';
+import { table } from '../output/table.js';
+import { bytes } from '../output/units.js';
+
+const PERIOD = 1000;
+
+export class Stats extends ContainerCommand {
+  static override summary = 'Show what containers use up, live.';
+  static override description = 'Of those that are named, or of all that run. Without a cgroup of its own a container is measured by its processes.';
+  static override usage = 'stats [FLAGS] [CONTAINER…]';
+  static override examples = ['<%= config.bin %> stats', { description: 'Once, for programs:', command: '<%= config.bin %> stats --no-stream --json web' }];
+  static override strict = false;
+  static override flags = { stream: boolean({ default: true, allowNo: true, description: 'go on until ctrl-c' }) };
+
+  async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Stats);
+    const containers = this.containersOf(flags);
+    const named = await Promise.all((argv as string[]).map((reference) => containers.get(reference)));
+    let over = false;
+    const end = (): void => {
+      over = true;
+    };
+    process.once('SIGINT', end);
+    process.once('SIGTERM', end);
+    const live = flags.stream && !flags.json && process.stdout.isTTY;
+    const before = new Map<string, ContainerUsage>();
+    const measure = async (): Promise<Row[]> => {
+      const states = (await containers.list()).filter(
+        ({ status, id }) => (status === 'running' || status === 'paused') && (!named.length || named.some((each) => each.id === id)),
+      );
+      const rows = await Promise.all(
+        states.map(async (state) => {
+          const usage = await usageOf(await containers.get(state.id).catch(gone));
+          if (!usage) return undefined;
+          const earlier = before.get(state.id);
+          before.set(state.id, usage);
+          return row(called(state), state.id, usage, earlier);
+        }),
+      );
+      return rows.filter((each) => each !== undefined);
+    };
+    // A processor's share takes two looks.
+    await measure();
+    do {
+      await sleep(flags.stream ? PERIOD : PERIOD / 2);
+      const rows = await measure();
+      if (live) process.stdout.write('\u001b[H\u001b[2J');
+      this.print(flags.json, rows, shown(rows));
+    } while (flags.stream && !over && !process.stdout.errored);
+  }
+}
+
+interface Row {
+  readonly name: string;
+  readonly id: string;
+  readonly cpuPercent: number;
+  readonly memory: number;
+  readonly memoryLimit: number;
+  readonly network: ContainerUsage['network'];
+  readonly block: ContainerUsage['block'];
+  readonly processes: number;
+}
+
+function row(name: string, id: string, usage: ContainerUsage, before: ContainerUsage | undefined): Row {
+  const { memory, memoryLimit, network, block, processes } = usage;
+  const elapsed = before ? usage.time.getTime() - before.time.getTime() : 0;
+  const cpuPercent = before && elapsed > 0 ? Math.max(0, (usage.cpu - before.cpu) / 10 / elapsed) : 0;
+  return { name, id, cpuPercent: Math.round(cpuPercent * 100) / 100, memory, memoryLimit, network, block, processes };
+}
+
+function shown(rows: readonly Row[]): string[] {
+  return table(
+    ['CONTAINER ID', 'NAME', 'CPU %', 'MEM USAGE / LIMIT', 'MEM %', 'NET I/O', 'BLOCK I/O', 'PIDS'],
+    rows.map(({ id, name, cpuPercent, memory, memoryLimit, network, block, processes }) => [
+      id,
+      name,
+      `${cpuPercent.toFixed(2)}%`,
+      `${bytes(memory)} / ${bytes(memoryLimit)}`,
+      `${((memory / memoryLimit) * 100).toFixed(2)}%`,
+      `${bytes(network.received)} / ${bytes(network.sent)}`,
+      block ? `${bytes(block.read)} / ${bytes(block.written)}` : '-',
+      String(processes),
+    ]),
+  );
+}
+
+/** Nothing for one that has just ended. */
+async function usageOf(container: StoredContainer | undefined): Promise<ContainerUsage | undefined> {
+  return container?.usage().catch(gone);
+}
+
+function gone(error: { code?: string }): undefined {
+  if (error.code === 'CONTAINER_NOT_RUNNING' || error.code === 'CONTAINER_NOT_FOUND') return undefined;
+  throw error;
+}

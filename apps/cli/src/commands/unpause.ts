@@ -1,0 +1,16 @@
+import { ContainerCommand } from '../container/container-command.js';
+
+export class Unpause extends ContainerCommand {
+  static override summary = 'Let frozen containers go on.';
+  static override usage = 'unpause CONTAINER…';
+  static override examples = ['<%= config.bin %> unpause web'];
+  static override strict = false;
+
+  async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Unpause);
+    await this.forEach(flags, argv as string[], async (container, reference) => {
+      await container.unpause();
+      return reference;
+    });
+  }
+}

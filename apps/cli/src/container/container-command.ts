@@ -1,0 +1,51 @@
+import { type ContainerState, Containers, type StoredContainer } from '@lamella/engine';
+import { LamellaCommand } from '../lamella-command.js';
+import { OUR_FAILURE } from '../output/exit-status.js';
+import { errorToJSON, reportError } from '../output/report-error.js';
+import { UsageError } from '../usage-error.js';
+
+/** What the commands on containers share: finding them, and doing the same to several. */
+export abstract class ContainerCommand extends LamellaCommand {
+  protected containersOf(flags: { root?: string | undefined }): Containers {
+    return new Containers(this.storeRoot(flags));
+  }
+
+  /**
+   * Do something to each container that was named; one that cannot is told, and the others are done all the
+   * same. What is done is printed by the name it was given.
+   */
+  protected async forEach(
+    flags: { root?: string | undefined; json?: boolean; debug?: boolean },
+    references: readonly string[],
+    action: (container: StoredContainer, reference: string) => Promise<string | undefined>,
+    { missingIsFine = false }: { readonly missingIsFine?: boolean } = {},
+  ): Promise<void> {
+    if (!references.length)
+      throw new UsageError('no container was named', `lamella ps lists those that run, lamella ps -a all. See lamella ${this.id} --help.`);
+    const containers = this.containersOf(flags);
+    // At once: ten containers that are slow to stop are as slow as one.
+    const results = await Promise.all(
+      references.map(async (reference) => {
+        try {
+          return { reference, line: await action(await containers.get(reference), reference) };
+        } catch (error) {
+          if (missingIsFine && (error as { code?: string }).code === 'CONTAINER_NOT_FOUND') return { reference, line: undefined };
+          return { reference, error };
+        }
+      }),
+    );
+    for (const { reference, line, error } of results) {
+      if (error !== undefined) {
+        process.exitCode = OUR_FAILURE;
+        if (flags.json) process.stdout.write(`${JSON.stringify({ container: reference, ...(errorToJSON(error) as object) })}\n`);
+        else reportError(error, { debug: flags.debug ?? false });
+      } else if (flags.json) process.stdout.write(`${JSON.stringify({ container: reference })}\n`);
+      else if (line !== undefined) process.stdout.write(`${line}\n`);
+    }
+  }
+}
+
+/** What it is called by people: its name, or its id. */
+export function called({ name, id }: Pick<ContainerState, 'name' | 'id'>): string {
+  return name ?? id;
+}

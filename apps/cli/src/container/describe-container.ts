@@ -1,0 +1,74 @@
+import type { ContainerState } from '@lamella/engine';
+
+/** All that is known of a container, by Docker's names. */
+export function describeContainer(state: ContainerState, upper: string): Record<string, unknown> {
+  const { config, status, signal } = state;
+  const { spec, lowers } = config;
+  const resources = spec.resources ?? {};
+  return {
+    Id: state.id,
+    Name: state.name ?? '',
+    Created: config.created,
+    Path: config.args[0] ?? '',
+    Args: config.args.slice(1),
+    State: {
+      Status: status,
+      Running: status === 'running' || status === 'paused',
+      Paused: status === 'paused',
+      Restarting: status === 'restarting',
+      OOMKilled: state.oomKilled,
+      Dead: status === 'dead',
+      Reason: state.reason ?? '',
+      Pid: state.pid ?? 0,
+      MonitorPid: state.monitor ?? 0,
+      ExitCode: state.exitCode ?? 0,
+      Signal: signal ?? 0,
+      StartedAt: state.startedAt?.toISOString() ?? '',
+      FinishedAt: state.finishedAt?.toISOString() ?? '',
+    },
+    RestartCount: state.restarts,
+    Image: lowers.digest ?? '',
+    Upper: upper,
+    Lowers: lowers.trees,
+    HostConfig: {
+      NetworkMode: spec.network ?? 'none',
+      AutoRemove: !spec.keep,
+      RestartPolicy: { Name: spec.restart?.policy ?? 'no', MaximumRetryCount: spec.restart?.limit ?? 0 },
+      LogConfig: { Type: 'cri', Config: spec.logs ?? {} },
+      Privileged: spec.privileged ?? false,
+      ReadonlyRootfs: spec.readonlyRoot ?? false,
+      CapAdd: spec.capAdd ?? [],
+      CapDrop: spec.capDrop ?? [],
+      Memory: resources.memory ?? 0,
+      MemorySwap: resources.memorySwap ?? 0,
+      NanoCpus: Math.round((resources.cpus ?? 0) * 1e9),
+      CpuShares: resources.cpuShares ?? 0,
+      CpusetCpus: resources.cpusetCpus ?? '',
+      PidsLimit: resources.pidsLimit ?? 0,
+      BlkioWeight: resources.blkioWeight ?? 0,
+      OomScoreAdj: spec.oomScoreAdj ?? 0,
+      Init: spec.init ?? false,
+      Devices: spec.devices ?? [],
+      Ulimits: spec.rlimits ?? [],
+    },
+    Mounts: [
+      ...(spec.volumes ?? []).map(({ source, destination, readonly = false }) => ({ Type: 'bind', Source: source, Destination: destination, RW: !readonly })),
+      ...(spec.tmpfs ?? []).map(({ destination, readonly = false }) => ({ Type: 'tmpfs', Source: '', Destination: destination, RW: !readonly })),
+    ],
+    Config: {
+      Hostname: config.env.HOSTNAME ?? state.id,
+      User: spec.user ?? lowers.config.user ?? '',
+      Env: Object.entries(config.env).map(([name, value]) => `${name}=${value}`),
+      Cmd: config.args,
+      Image: config.image,
+      WorkingDir: spec.cwd ?? lowers.config.workingDir ?? '/',
+      Entrypoint: spec.entrypoint ?? lowers.config.entrypoint,
+      Labels: { ...lowers.config.labels, ...spec.labels },
+      Tty: spec.terminal !== undefined,
+      OpenStdin: spec.input?.forward ?? false,
+      StopSignal: spec.stopSignal ?? lowers.config.stopSignal ?? 'SIGTERM',
+      StopTimeout: spec.stopTimeout ?? 10,
+      ExposedPorts: lowers.config.exposedPorts ?? [],
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import type { ContainerState } from '@lamella/engine';
+import { ago, duration } from '../output/units.js';
+
+/** What a container does, as `ps` says it. */
+export function statusWords(state: ContainerState, now: Date = new Date()): string {
+  const { status, startedAt, finishedAt, exitCode, oomKilled, reason } = state;
+  const up = (): string => `Up ${duration(now.getTime() - (startedAt ?? now).getTime())}`;
+  switch (status) {
+    case 'created':
+      return 'Created';
+    case 'running':
+      return up();
+    case 'paused':
+      return `${up()} (Paused)`;
+    case 'restarting':
+      return `Restarting (${exitCode}) ${finishedAt ? ago(finishedAt, now) : ''}`.trimEnd();
+    case 'exited':
+      return `Exited (${exitCode}) ${finishedAt ? ago(finishedAt, now) : ''}${oomKilled ? ', out of memory' : ''}`;
+    case 'dead':
+      return reason === 'reboot' ? 'Dead (the machine went down)' : 'Dead (its monitor was killed)';
+  }
+}

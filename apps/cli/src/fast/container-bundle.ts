@@ -1,0 +1,70 @@
+import type { Command } from '@oclif/core/command';
+import { commandFailed } from '../command-failed.js';
+import { Attach } from '../commands/attach.js';
+import { Create } from '../commands/create.js';
+import { Events } from '../commands/events.js';
+import { Images } from '../commands/images.js';
+import { Inspect } from '../commands/inspect.js';
+import { Kill } from '../commands/kill.js';
+import { Logs } from '../commands/logs.js';
+import { Pause } from '../commands/pause.js';
+import { Ps } from '../commands/ps.js';
+import { Rename } from '../commands/rename.js';
+import { Restart } from '../commands/restart.js';
+import { Rm } from '../commands/rm.js';
+import { Start } from '../commands/start.js';
+import { Stats } from '../commands/stats.js';
+import { Stop } from '../commands/stop.js';
+import { Top } from '../commands/top.js';
+import { Unpause } from '../commands/unpause.js';
+import { Wait } from '../commands/wait.js';
+
+/** The commands on containers that people and scripts type all day, without the rest of oclif. */
+const COMMANDS: Readonly<Record<string, new (argv: string[], config: never) => Command>> = {
+  attach: Attach,
+  create: Create,
+  events: Events,
+  images: Images,
+  inspect: Inspect,
+  kill: Kill,
+  logs: Logs,
+  pause: Pause,
+  ps: Ps,
+  rename: Rename,
+  restart: Restart,
+  rm: Rm,
+  start: Start,
+  stats: Stats,
+  stop: Stop,
+  top: Top,
+  unpause: Unpause,
+  wait: Wait,
+};
+
+/** What of oclif's config a command asks for that parses its flags and does its work. */
+const CONFIG = {
+  bin: 'lamella',
+  userAgent: 'lamella',
+  runHook: async () => ({ successes: [], failures: [] }),
+  scopedEnvVarKey: (name: string) => `LAMELLA_${name}`,
+  scopedEnvVarKeys: (name: string) => [`LAMELLA_${name}`],
+};
+
+/** Whether help was asked for, which oclif prints; a container's command has words of its own. */
+export function wantsHelp(command: string, argv: readonly string[]): boolean {
+  const end = command === 'create' ? argv.findIndex((word) => !word.startsWith('-')) : argv.indexOf('--');
+  const own = end < 0 ? argv : argv.slice(0, end);
+  return own.includes('--help') || own.includes('-h');
+}
+
+export async function main(name: string, argv: readonly string[]): Promise<void> {
+  const Found = COMMANDS[name];
+  if (!Found) throw new TypeError(`${name} is not in this bundle`);
+  Object.assign(Found, { id: name });
+  const command = new Found([...argv], CONFIG as never) as unknown as { _run(): Promise<unknown> };
+  try {
+    await command._run();
+  } catch (error) {
+    commandFailed(error, name, argv);
+  }
+}

@@ -1,0 +1,20 @@
+import { EXEC_FLAGS } from '../run/exec-flags.js';
+import { execMain } from '../run/exec-main.js';
+import { ownWords } from '../run/parse-run.js';
+import { RUN_FLAGS } from '../run/run-flags.js';
+import { runMain } from '../run/run-main.js';
+
+/** The commands that somebody waits for, without the rest of oclif. */
+const COMMANDS = { run: { main: runMain, flags: RUN_FLAGS }, exec: { main: execMain, flags: EXEC_FLAGS } } as const;
+
+type FastCommand = keyof typeof COMMANDS;
+
+/** Whether help was asked for, which oclif prints. */
+export function wantsHelp(command: FastCommand, argv: readonly string[]): boolean {
+  const own = ownWords(argv, COMMANDS[command].flags);
+  return own.includes('--help') || own.includes('-h');
+}
+
+export async function main(command: FastCommand, argv: readonly string[]): Promise<void> {
+  process.exitCode = await COMMANDS[command].main(argv);
+}

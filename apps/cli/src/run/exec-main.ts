@@ -1,0 +1,59 @@
+import path from 'node:path';
+import { Containers } from '@lamella/engine';
+import { statusOf, statusOfResult } from '../output/exit-status.js';
+import { errorToJSON, reportError } from '../output/report-error.js';
+import { UsageError } from '../usage-error.js';
+import { EXEC_FLAGS, type ExecFlags } from './exec-flags.js';
+import { forwardSignals, windowSize } from './forward-signals.js';
+import { parseLeading } from './parse-run.js';
+import { environment, workdir } from './run-spec.js';
+
+const HINT = 'lamella exec [FLAGS] CONTAINER COMMAND [ARG…]; see lamella exec --help';
+
+/** `lamella exec`, whole. Resolves with the exit status. */
+export async function execMain(argv: readonly string[]): Promise<number> {
+  let flags: ExecFlags = {};
+  try {
+    const parsed = await parseLeading<ExecFlags>(argv, EXEC_FLAGS, HINT);
+    flags = parsed.flags;
+    const [reference, ...args] = parsed.rest;
+    if (reference === undefined) throw new UsageError('no container was named', HINT);
+    if (!args.length) throw new UsageError('there is no command to execute', HINT);
+    return await execute(reference, args, flags);
+  } catch (error) {
+    if (flags.json) process.stdout.write(`${JSON.stringify(errorToJSON(error))}\n`);
+    else reportError(error, { debug: flags.debug ?? false });
+    return statusOf(error);
+  }
+}
+
+async function execute(reference: string, args: readonly string[], flags: ExecFlags): Promise<number> {
+  const { interactive = false, tty = false, detach = false, json = false } = flags;
+  if (json && tty) throw new UsageError('--json and --tty contradict each other', 'What runs on a terminal writes there.');
+  if (detach && (tty || interactive || json))
+    throw new UsageError('-d and -i, -t or --json contradict each other', 'What runs on by itself is nobody’s terminal.');
+  const terminal = tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
+  const container = await new Containers(flags.root === undefined ? undefined : path.resolve(flags.root)).get(reference);
+  const output = detach ? 'ignore' : json ? 'pipe' : 'inherit';
+  const running = await container.exec(
+    {
+      args,
+      env: environment(flags['env-file'] ?? [], flags.env ?? []),
+      ...(flags.workdir === undefined ? {} : { cwd: workdir(flags.workdir) }),
+      ...(flags.user === undefined ? {} : { user: flags.user }),
+      ...(flags.privileged ? { privileged: true } : {}),
+      ...(terminal ? { terminal, input: { forward: interactive, raw: interactive && process.stdin.isTTY === true } } : {}),
+      ...(detach ? { detached: true } : {}),
+    },
+    { stdio: [interactive ? 'inherit' : 'ignore', output, output] },
+  );
+  if (detach) {
+    if ((await running.started) === undefined) await running.result;
+    running.release();
+    return 0;
+  }
+  using _signals = forwardSignals(running, terminal !== undefined);
+  const result = await running.result;
+  if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  return statusOfResult(result);
+}

@@ -1,0 +1,48 @@
+import type { RestartPolicy, RunSpec } from '@lamella/engine';
+import { UsageError } from '../usage-error.js';
+import { bytes } from './confinement-flags.js';
+import type { RunFlags } from './run-flags.js';
+
+type LifeFlags = Pick<RunFlags, 'label' | 'stop-signal' | 'stop-timeout' | 'restart' | 'log-opt'>;
+
+/**
+ * What the flags say of a container's life beyond its command.
+ *
+ * @throws UsageError
+ */
+export function life(flags: LifeFlags): Pick<RunSpec, 'labels' | 'stopSignal' | 'stopTimeout' | 'restart' | 'logs'> {
+  const timeout = flags['stop-timeout'];
+  if (timeout !== undefined && !/^-?\d+$/.test(timeout))
+    throw new UsageError(`'${timeout}' is not a number of seconds`, 'Write --stop-timeout 10; -1 waits for ever.');
+  return {
+    ...(flags.label ? { labels: Object.fromEntries(flags.label.map(label)) } : {}),
+    ...(flags['stop-signal'] === undefined ? {} : { stopSignal: flags['stop-signal'] }),
+    ...(timeout === undefined ? {} : { stopTimeout: Number(timeout) }),
+    ...(flags.restart === undefined ? {} : { restart: restart(flags.restart) }),
+    ...(flags['log-opt'] ? { logs: Object.assign({}, ...flags['log-opt'].map(logOption)) } : {}),
+  };
+}
+
+function label(text: string): [key: string, value: string] {
+  const equals = text.indexOf('=');
+  const [key, value] = equals < 0 ? [text, ''] : [text.slice(0, equals), text.slice(equals + 1)];
+  if (!key) throw new UsageError(`'${text}' is not a label`, 'Write --label KEY=VALUE.');
+  return [key, value];
+}
+
+function restart(text: string): { policy: RestartPolicy; limit?: number } {
+  const [, policy, limit] = /^(no|always|unless-stopped|on-failure)(?::(\d+))?$/.exec(text) ?? [];
+  if (policy === undefined || (limit !== undefined && policy !== 'on-failure'))
+    throw new UsageError(`'${text}' is not a restart policy`, 'Known are no, on-failure[:N], always and unless-stopped.');
+  return { policy: policy as RestartPolicy, ...(limit === undefined ? {} : { limit: Number(limit) }) };
+}
+
+function logOption(text: string): { maxSize?: number; maxFiles?: number } {
+  const [name, value = ''] = text.split('=');
+  if (name === 'max-size') return { maxSize: bytes(value, '--log-opt max-size=') };
+  if (name === 'max-file') {
+    if (!/^[1-9]$/.test(value)) throw new UsageError(`'${value}' is not a number of log files`, 'Write --log-opt max-file=3; there are 1 to 9.');
+    return { maxFiles: Number(value) };
+  }
+  throw new UsageError(`'${text}' is not an option of logs`, 'Known are max-size=SIZE and max-file=N.');
+}

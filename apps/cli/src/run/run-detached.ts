@@ -1,0 +1,38 @@
+import { Containers, type DetachedSpec } from '@lamella/engine';
+import { UsageError } from '../usage-error.js';
+import type { RunCommandLine } from './parse-run.js';
+import { runSpec } from './run-spec.js';
+import { unpackingBars } from './unpacking-bars.js';
+import { writeId } from './write-id.js';
+
+/** `lamella run -d`: it goes on when this process ends; its id is printed. */
+export async function runDetached(line: RunCommandLine): Promise<number> {
+  const { flags } = line;
+  if (flags.workspace !== undefined) throw new UsageError('-d and --workspace contradict each other', 'A workspace is for one run in front of you.');
+  const { containers, spec } = await detachedSpec(line);
+  const bars = unpackingBars(line);
+  try {
+    const { container } = await containers.run(spec, { onPull: bars.show });
+    bars.stop();
+    if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
+    process.stdout.write(flags.json ? `${JSON.stringify({ id: container.id })}\n` : `${container.id}\n`);
+    return 0;
+  } finally {
+    bars.stop();
+  }
+}
+
+/** What a command line asks for, for a container with a life of its own. */
+export async function detachedSpec(line: RunCommandLine): Promise<{ readonly containers: Containers; readonly spec: DetachedSpec }> {
+  const { flags } = line;
+  const { root, workspace: _workspace, keep: _keep, ...spec } = await runSpec(line);
+  return {
+    containers: new Containers(root),
+    spec: {
+      ...spec,
+      remove: flags.rm,
+      ...(flags.tty ? { terminal: { rows: 24, columns: 80 } } : {}),
+      ...(flags.interactive ? { input: { forward: true, raw: false } } : {}),
+    },
+  };
+}

@@ -1,0 +1,29 @@
+import { isPlace, type LayerProgress } from '@lamella/image';
+import type { LayerBars } from '../output/layer-progress.js';
+import type { RunCommandLine } from './parse-run.js';
+
+/** A missing image is fetched and unpacked in sight of whoever waits for it. */
+export function unpackingBars({ flags, image }: RunCommandLine): { readonly show: (progress: LayerProgress) => void; readonly stop: () => void } {
+  let bars: LayerBars | undefined;
+  let loading = false;
+  const visible = process.stderr.isTTY === true && !flags.json;
+  return {
+    show({ diffID, ...rest }) {
+      // What is there already is nobody's wait.
+      if (!loading && rest.state === 'unpacking') {
+        loading = true;
+        // In a workspace the archive lies in front of everybody.
+        if (!flags.json && flags.workspace === undefined) process.stderr.write(`lamella: ${isPlace(image) ? 'unpacking' : 'fetching'} ${image}\n`);
+        if (visible)
+          void import('../output/layer-progress.js').then(({ layerBars }) => {
+            bars = layerBars();
+          });
+      }
+      bars?.show({ id: diffID, ...rest });
+    },
+    stop() {
+      bars?.stop();
+      bars = undefined;
+    },
+  };
+}

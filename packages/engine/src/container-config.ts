@@ -1,0 +1,59 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { User } from '@lamella/namespace';
+import type { Lowers } from './plan.js';
+import type { RunSpec } from './run-spec.js';
+
+/** All that a container is, as `config.json` in its directory has it; it does not change. */
+export interface ContainerConfig {
+  readonly version: 1;
+  readonly id: string;
+  /** ISO 8601. */
+  readonly created: string;
+  /** As it was asked for. */
+  readonly image: string;
+  readonly spec: RunSpec;
+  readonly lowers: Lowers;
+  /** What runs, with which environment and as whom: the spec's and the image's words together. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly user: User;
+}
+
+/** The config of a new container. */
+export function configOf(parts: Pick<ContainerConfig, 'id' | 'spec' | 'lowers' | 'args' | 'env' | 'user'>): ContainerConfig {
+  return { version: 1, created: new Date().toISOString(), image: parts.spec.image, ...parts };
+}
+
+export function formatConfig(config: ContainerConfig): string {
+  return `${JSON.stringify(config)}\n`;
+}
+
+/** What a kept container stands on, for whoever removes images: the digest of its own, and its layers, one in a line. */
+export function layersOf({ lowers }: ContainerConfig): string {
+  return [lowers.digest ?? '', ...lowers.diffIDs].map((each) => `${each}\n`).join('');
+}
+
+/**
+ * The config in a container's directory. A torn one, or none, is that of a container that was not
+ * made to its end; nobody else writes there.
+ */
+export async function readConfig(directory: string): Promise<ContainerConfig | undefined> {
+  return parse(await readFile(path.join(directory, 'config.json'), 'utf8').catch(absent));
+}
+
+function parse(text: string | undefined): ContainerConfig | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const config = JSON.parse(text) as ContainerConfig;
+    return config.version === 1 ? config : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+  throw error;
+}

@@ -1,0 +1,140 @@
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { type ContainerRecord, directoryOf, heldLocks } from '@lamella/cleanup';
+import { run } from '@lamella/syscall';
+import { decide, prepare, type RunOptions } from '../container.js';
+import { readConfig } from '../container-config.js';
+import { defaultRoot } from '../default-root.js';
+import { EngineError } from '../engine-error.js';
+import { explainFailure } from '../explain-failure.js';
+import { idOf, namesById } from '../names.js';
+import { creation } from '../plan.js';
+import type { RunSpec } from '../run-spec.js';
+import { absent } from './absent.js';
+import type { Attached } from './attach.js';
+import { type ContainerEvent, type EventOptions, readEvents, tellEvent } from './events.js';
+import { type ContainerState, stateOf } from './state.js';
+import { notFound, StoredContainer } from './stored-container.js';
+
+/** A spec of a container with a life of its own; it is kept after its end, unless `remove` is set. */
+export interface DetachedSpec extends Omit<RunSpec, 'root' | 'workspace' | 'keep'> {
+  /** Throw it away when it ends. */
+  readonly remove?: boolean;
+}
+
+/**
+ * The containers of a store: those with a life of their own, and those that somebody runs in the
+ * foreground. There is no daemon: each has a monitor, and what it does is asked of the kernel.
+ */
+export class Containers {
+  readonly root: string;
+  readonly #directory: string;
+
+  /** @param root absolute path of the store. Default: {@link defaultRoot} */
+  constructor(root: string = defaultRoot()) {
+    this.root = root;
+    this.#directory = path.join(root, 'containers');
+  }
+
+  /**
+   * Make a container, to be started later.
+   *
+   * @throws EngineError `CONTAINER_EXISTS`, `NAME_INVALID`, …; ImageError; NamespaceError
+   */
+  async create(spec: DetachedSpec, options: RunOptions = {}): Promise<StoredContainer> {
+    const kept = specOf(spec, true);
+    await prepare(this.root, kept);
+    const plan = await decide(kept, options, this.root, { detached: true });
+    try {
+      await run(creation(plan, kept));
+    } catch (error) {
+      throw await explainFailure(error, plan, undefined);
+    }
+    await tellEvent(this.#directory, 'create', { id: plan.id, name: spec.name, image: spec.image });
+    return new StoredContainer(this.root, plan.config);
+  }
+
+  /**
+   * Make a container and start it. It goes on when this process ends; one whose command cannot be
+   * executed is not there at all.
+   *
+   * @throws as {@link create}, and what starting throws
+   */
+  async run(
+    spec: DetachedSpec,
+    options?: RunOptions & { readonly attach?: false },
+  ): Promise<{ readonly container: StoredContainer; readonly attached: undefined }>;
+  async run(spec: DetachedSpec, options: RunOptions & { readonly attach: true }): Promise<{ readonly container: StoredContainer; readonly attached: Attached }>;
+  async run(
+    spec: DetachedSpec,
+    { attach = false, ...options }: RunOptions & { readonly attach?: boolean } = {},
+  ): Promise<{ readonly container: StoredContainer; readonly attached: Attached | undefined }> {
+    const kept = specOf(spec, !spec.remove);
+    await prepare(this.root, kept);
+    const plan = await decide(kept, options, this.root, { detached: true, ...(attach ? { hold: 'go' } : {}) });
+    const container = new StoredContainer(this.root, plan.config);
+    try {
+      const attached = await container.first(plan, attach);
+      return { container, attached };
+    } catch (error) {
+      // It never began: nobody has use for it.
+      await container.remove().catch((missing: { code?: string }) => {
+        if (missing.code !== 'CONTAINER_NOT_FOUND') throw missing;
+      });
+      throw error;
+    }
+  }
+
+  /**
+   * Find a container by its name, its id, or the beginning of it that no other has.
+   *
+   * @throws EngineError `CONTAINER_NOT_FOUND`, `CONTAINER_AMBIGUOUS`
+   */
+  async get(reference: string): Promise<StoredContainer> {
+    const ids = await this.#ids();
+    const byName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(reference) ? await idOf(this.#directory, reference) : undefined;
+    const [exact] = [byName, reference].filter((id) => id !== undefined && ids.includes(id));
+    const found = exact === undefined ? ids.filter((id) => reference && id.startsWith(reference)) : [exact];
+    if (found.length > 1)
+      throw new EngineError({
+        code: 'CONTAINER_AMBIGUOUS',
+        message: `'${reference}' is the beginning of ${found.length} ids`,
+        hint: `Write more of it: ${found.join(', ')}`,
+      });
+    const [id] = found;
+    const config = id === undefined ? undefined : await readConfig(directoryOf({ containers: this.#directory, id }));
+    if (!config) throw notFound(reference);
+    return new StoredContainer(this.root, config);
+  }
+
+  /** What all containers are doing, the newest first; those that are being made or removed are left out. */
+  async list(): Promise<readonly ContainerState[]> {
+    const [ids, names, held] = await Promise.all([this.#ids(), namesById(this.#directory), heldLocks()]);
+    const states = await Promise.all(ids.map((id) => stateOf(this.#record(id), names.get(id), held)));
+    return states.filter((state) => state !== undefined).sort((a, b) => b.config.created.localeCompare(a.config.created) || a.id.localeCompare(b.id));
+  }
+
+  /** What happens to them, from now on or since a time. */
+  async *events(options: EventOptions = {}): AsyncGenerator<ContainerEvent> {
+    await prepare(this.root);
+    yield* readEvents(this.#directory, options);
+  }
+
+  #record(id: string): ContainerRecord {
+    return { containers: this.#directory, id };
+  }
+
+  async #ids(): Promise<readonly string[]> {
+    return ((await readdir(this.#directory).catch(absent)) ?? []).filter((name) => !name.startsWith('.'));
+  }
+}
+
+function specOf({ remove: _remove, ...spec }: DetachedSpec, keep: boolean): RunSpec {
+  if (spec.restart && spec.restart.policy !== 'no' && !keep)
+    throw new EngineError({
+      code: 'RESTART_CONTRADICTS',
+      message: 'what is thrown away at its end cannot be started again',
+      hint: 'Give --rm or --restart, not both.',
+    });
+  return { ...spec, keep };
+}

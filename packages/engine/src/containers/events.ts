@@ -1,0 +1,136 @@
+import { renameSync, statSync, watch } from 'node:fs';
+import { appendFile, type FileHandle, open } from 'node:fs/promises';
+import path from 'node:path';
+import { absent } from './absent.js';
+
+/** Something that happened to a container. */
+export interface ContainerEvent {
+  readonly time: Date;
+  /** `create`, `start`, `die`, `destroy`, `kill`, `stop`, `pause`, `unpause`, `rename`, `exec`. */
+  readonly event: string;
+  readonly id: string;
+  readonly name: string | undefined;
+  readonly image: string | undefined;
+  /** Of `start` and `die`: the host's pid of its init. */
+  readonly pid: number | undefined;
+  /** Of `die`: how it ended. */
+  readonly status: number | undefined;
+  readonly signal: number | undefined;
+}
+
+const LIMIT = 1 << 20;
+
+const eventsFile = (containers: string): string => path.join(containers, '.events');
+
+/** Tell what somebody did to a container; the monitors tell of starts and ends themselves. */
+export async function tellEvent(
+  containers: string,
+  event: string,
+  about: { readonly id: string; readonly name: string | undefined; readonly image: string },
+): Promise<void> {
+  const now = Date.now();
+  const line = { event, time: Math.floor(now / 1000), timeNs: (now % 1000) * 1e6, ...about };
+  await appendFile(eventsFile(containers), `${JSON.stringify(line)}\n`, { mode: 0o600 });
+}
+
+/** Keep the file of events from growing for ever: the one before is kept, too. */
+export function rotateEvents(containers: string): void {
+  const file = eventsFile(containers);
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat && stat.size > LIMIT) renameSync(file, `${file}.1`);
+}
+
+export interface EventOptions {
+  /** Only what happened after that; without, only what happens from now on. */
+  readonly since?: Date;
+  /** Until then, else for ever. */
+  readonly until?: Date;
+  readonly signal?: AbortSignal;
+}
+
+/** What happens to the containers of a store. */
+export async function* readEvents(containers: string, { since, until, signal }: EventOptions): AsyncGenerator<ContainerEvent> {
+  const files = [`${eventsFile(containers)}.1`, eventsFile(containers)];
+  let wake = Promise.withResolvers<void>();
+  const stir = (): void => wake.resolve();
+  const watcher = watch(containers, stir);
+  watcher.on('error', stir);
+  signal?.addEventListener('abort', stir);
+  const timer = until && setTimeout(stir, Math.max(0, until.getTime() - Date.now()));
+  let current: Tail | undefined;
+  try {
+    if (since) {
+      await using old = await tail(files[0] ?? '');
+      if (old) yield* within(old.read(), since, until);
+    }
+    current = await tail(files[1] ?? '');
+    if (current && !since) current.at = (await current.file.stat()).size;
+    for (;;) {
+      const done = signal?.aborted || (until && Date.now() >= until.getTime());
+      wake = Promise.withResolvers<void>();
+      if (current) yield* within(current.read(), since, until);
+      const next = await tail(files[1] ?? '');
+      if (next && next.ino !== current?.ino) {
+        if (current) yield* within(current.read(), since, until);
+        await current?.[Symbol.asyncDispose]();
+        current = next;
+        continue;
+      }
+      await next?.[Symbol.asyncDispose]();
+      if (done) return;
+      await wake.promise;
+    }
+  } finally {
+    watcher.close();
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stir);
+    await current?.[Symbol.asyncDispose]();
+  }
+}
+
+async function* within(events: AsyncGenerator<ContainerEvent>, since: Date | undefined, until: Date | undefined): AsyncGenerator<ContainerEvent> {
+  for await (const event of events) if (!(since && event.time < since) && !(until && event.time > until)) yield event;
+}
+
+/** A file of events that grows while it is read. */
+class Tail implements AsyncDisposable {
+  at = 0;
+
+  constructor(
+    readonly file: FileHandle,
+    readonly ino: number,
+  ) {}
+
+  async *read(): AsyncGenerator<ContainerEvent> {
+    const { size } = await this.file.stat();
+    if (size <= this.at) return;
+    const { buffer, bytesRead } = await this.file.read(Buffer.alloc(size - this.at), 0, size - this.at, this.at);
+    const text = buffer.toString('utf8', 0, bytesRead);
+    // A line is written at once, but seen when it is whole.
+    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
+    this.at += Buffer.byteLength(whole);
+    for (const line of whole.split('\n')) {
+      const event = line ? parse(line) : undefined;
+      if (event) yield event;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.file.close();
+  }
+}
+
+async function tail(name: string): Promise<Tail | undefined> {
+  const file = await open(name).catch(absent);
+  return file && new Tail(file, (await file.stat()).ino);
+}
+
+function parse(line: string): ContainerEvent | undefined {
+  try {
+    const { event, id, name, image, pid, status, signal, time, timeNs } = JSON.parse(line) as Record<string, never> & { time: number; timeNs: number };
+    return { time: new Date(time * 1000 + timeNs / 1e6), event, id, name, image, pid, status, signal: signal || undefined } as unknown as ContainerEvent;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

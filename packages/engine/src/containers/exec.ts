@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { cgroupVersion } from '@lamella/cgroup';
+import { type ContainerProcess, defaultNamespaces, findUser, join, launch, type ProcessOptions } from '@lamella/namespace';
+import { SUPERVISE, SyscallError, slotAllocator } from '@lamella/syscall';
+import { confinement } from '../confinement.js';
+import type { ContainerConfig } from '../container-config.js';
+import { EngineError } from '../engine-error.js';
+
+/** Another command in a container that runs. */
+export interface ExecSpec {
+  readonly args: readonly string[];
+  /** Beside the container's own. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Absolute, inside; it must exist. Default: the container's. */
+  readonly cwd?: string;
+  /** `NAME|UID[:GROUP|GID]`. Default: the container's. */
+  readonly user?: string;
+  /** All capabilities, and no filter, whatever the container has. */
+  readonly privileged?: boolean;
+  readonly terminal?: { readonly rows: number; readonly columns: number };
+  readonly input?: { readonly forward: boolean; readonly raw: boolean };
+  /** It goes on without this process. */
+  readonly detached?: boolean;
+}
+
+const CGROUP = '/sys/fs/cgroup';
+
+/**
+ * Start a command beside a container's init: in its namespaces and its cgroup, with its filter, its
+ * capabilities and its no_new_privs.
+ *
+ * @param upper absolute path of what the container changed: who its users are may be among that
+ * @throws NamespaceError; what fails later rejects `result`
+ */
+export async function execIn(
+  config: ContainerConfig,
+  pid: number,
+  upper: string | undefined,
+  spec: ExecSpec,
+  options: ProcessOptions,
+): Promise<ContainerProcess> {
+  const { spec: own, lowers, env } = config;
+  if (!spec.args.length)
+    throw new EngineError({ code: 'NO_COMMAND', message: 'there is no command to execute', hint: 'lamella exec CONTAINER COMMAND [ARG…]' });
+  const user = spec.user === undefined ? config.user : findUser(spec.user, [...(upper === undefined ? [] : [upper]), ...lowers.trees]);
+  const slots = slotAllocator();
+  const cwd = spec.cwd ?? own.cwd ?? lowers.config.workingDir ?? '/';
+  const program = join(
+    {
+      pid,
+      args: spec.args,
+      env: { ...env, ...(spec.user === undefined ? {} : { HOME: user.home }), ...(spec.terminal ? { TERM: 'xterm' } : {}), ...spec.env },
+      cwd,
+      user,
+      namespaces: { ...defaultNamespaces(), net: (own.network ?? 'none') === 'none' },
+      cgroups: cgroupsOf(pid),
+      ...(await confinement(spec.privileged ? { ...own, privileged: true, capDrop: [], seccomp: 'unconfined' } : own)),
+      ...(own.umask === undefined ? {} : { umask: own.umask }),
+      ...(own.rlimits ? { rlimits: own.rlimits } : {}),
+      ...(spec.terminal ? { terminal: spec.terminal } : {}),
+      ...(spec.input ? { input: spec.input } : {}),
+    },
+    slots,
+  );
+  const supervise = {
+    op: 'supervise',
+    dirfd: -100,
+    flags: SUPERVISE.DETACHED,
+    log_size: 0,
+    log_files: 1,
+    restart: 0,
+    restart_limit: 0,
+    events: -1,
+    attributes: '',
+    detach_keys: '',
+  } as const;
+  const running = launch([...(spec.detached ? [supervise] : []), ...program], spec.args, options);
+  const explain = (error: unknown): never => {
+    throw explainFailure(error, config.id, cwd);
+  };
+  return { ...running, result: running.result.catch(explain) };
+}
+
+function explainFailure(error: unknown, id: string, cwd: string): unknown {
+  if (!(error instanceof SyscallError)) return error;
+  const { op, code } = error;
+  const make = (name: string, message: string, hint: string): EngineError => new EngineError({ code: name, message, hint, cause: error });
+  if ((op.op === 'pidfd_open' || op.op === 'setns') && code === 'ESRCH')
+    return make('CONTAINER_NOT_RUNNING', `the container ${id} has just ended`, `lamella start ${id}`);
+  if (op.op === 'openat2' && op.pathname === cwd)
+    return make('CWD_INVALID', `the directory ${cwd} cannot be entered in the container: ${code}`, 'It must exist there: name another with -w.');
+  if (op.op === 'pty' || (op.op === 'openat2' && op.pathname === '/dev/pts'))
+    return make('TERMINAL_UNAVAILABLE', `the container has no terminals to give: ${code}`, 'Its /dev/pts is not what it was; go without -t.');
+  return error;
+}
+
+/** The cgroups of ours that a process is in, as absolute directories. */
+function cgroupsOf(pid: number): { readonly version: 1 | 2; readonly directories: readonly string[] } {
+  const version = cgroupVersion(CGROUP);
+  if (version === undefined) return { version: 2, directories: [] };
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return { version, directories: [] };
+    throw error;
+  }
+  const directories = text.split('\n').flatMap((line) => {
+    const [hierarchy, controllers = '', ...rest] = line.split(':');
+    const group = rest.join(':');
+    if (!path.basename(group).startsWith('lamella-')) return [];
+    if (version === 2) return hierarchy === '0' ? [path.join(CGROUP, group)] : [];
+    return controllers ? [path.join(CGROUP, controllers.replace(/^name=/, ''), group)] : [];
+  });
+  return { version, directories };
+}

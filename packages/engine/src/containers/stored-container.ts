@@ -1,0 +1,378 @@
+import { constants } from 'node:os';
+import path from 'node:path';
+import { freeze } from '@lamella/cgroup';
+import { type ContainerRecord, directoryOf, releaseDead } from '@lamella/cleanup';
+import { type ContainerProcess, launch, type ProcessOptions } from '@lamella/namespace';
+import { connectMonitor, lockFile, type MonitorConnection } from '@lamella/syscall';
+import { decide } from '../container.js';
+import type { ContainerConfig } from '../container-config.js';
+import { EngineError } from '../engine-error.js';
+import { explainFailure } from '../explain-failure.js';
+import { forgetDeadNames, nameLinkOf, namesById } from '../names.js';
+import { cgroupName, checkName } from '../plan.js';
+import { type Attached, attachTo, type Ending } from './attach.js';
+import { tellEvent } from './events.js';
+import { type ExecSpec, execIn } from './exec.js';
+import { type LogEntry, type LogOptions, readLogs } from './logs.js';
+import { type Process, processesOf } from './processes.js';
+import { type ContainerState, stateOf } from './state.js';
+import { type ContainerUsage, usageOf } from './stats.js';
+
+/** A container of the store, living or not. Every question is asked of the kernel anew. */
+export class StoredContainer {
+  readonly id: string;
+  readonly config: ContainerConfig;
+  /** Absolute path of what it changed, on the host. */
+  readonly upper: string;
+  readonly #record: ContainerRecord;
+  readonly #root: string;
+
+  /** Containers are found, and made, by {@link Containers}. */
+  constructor(root: string, config: ContainerConfig) {
+    this.#root = root;
+    this.#record = { containers: path.join(root, 'containers'), id: config.id };
+    this.id = config.id;
+    this.config = config;
+    this.upper = path.join(config.spec.workspace ?? directoryOf(this.#record), 'upper');
+  }
+
+  /** @throws EngineError `CONTAINER_NOT_FOUND` when it is gone */
+  async state(): Promise<ContainerState> {
+    const name = (await namesById(this.#record.containers)).get(this.id);
+    const state = await stateOf(this.#record, name);
+    if (!state) throw notFound(this.id);
+    return state;
+  }
+
+  /**
+   * Start it, as its config says, with what it changed before. With `attach` its output is had from the
+   * first byte on. Resolves when its command has been executed.
+   *
+   * @throws EngineError `CONTAINER_RUNNING`, `CONTAINER_NOT_FOUND`, `IMAGE_GONE`; NamespaceError `COMMAND_NOT_FOUND`, …
+   */
+  async start(options?: { readonly attach?: false }): Promise<undefined>;
+  async start(options: { readonly attach: true }): Promise<Attached>;
+  async start({ attach = false }: { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
+    const { workspace } = this.config.spec;
+    if (workspace !== undefined)
+      throw new EngineError({
+        code: 'NOT_DETACHABLE',
+        message: 'a container of a workspace cannot be started again',
+        hint: `Run it anew: lamella run --workspace ${workspace} …`,
+      });
+    const plan = await decide(this.config.spec, {}, this.#root, { again: this.config, detached: true, ...(attach ? { hold: 'go' } : {}) });
+    return this.#launch(plan, attach);
+  }
+
+  /** Start the first life of a container that a plan makes. */
+  async first(plan: Awaited<ReturnType<typeof decide>>, attach: boolean): Promise<Attached | undefined> {
+    return this.#launch(plan, attach);
+  }
+
+  async #launch(plan: Awaited<ReturnType<typeof decide>>, attach: boolean): Promise<Attached | undefined> {
+    const running = launch(plan.program, plan.args, { stdio: ['ignore', 'ignore', 'ignore'] });
+    const failed = running.result.then(
+      () => undefined,
+      async (error: unknown) => {
+        throw await explainFailure(error, plan, undefined);
+      },
+    );
+    failed.catch(() => undefined);
+    let attached: Attached | undefined;
+    if (attach) {
+      // Its process waits to be told to go; whoever it fails to has ended before.
+      attached = await this.#comeTo(failed);
+      running.go();
+    }
+    if ((await running.started) === undefined) {
+      attached?.detach();
+      // It ended before its command began: how, says the failure.
+      await failed;
+      throw new EngineError({
+        code: 'CONTAINER_DIED',
+        message: `the container ${this.id} ended before its command began`,
+        hint: 'Somebody killed it; try again.',
+      });
+    }
+    running.release();
+    return attached;
+  }
+
+  /** The monitor listens from early on, but not from the first moment. */
+  async #comeTo(failed: Promise<undefined>): Promise<Attached> {
+    let over = false;
+    void failed
+      .catch(() => undefined)
+      .then(() => {
+        over = true;
+      });
+    for (;;) {
+      const attached = await attachTo(directoryOf(this.#record));
+      if (attached) return attached;
+      if (over) await failed;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
+  /**
+   * Come to its stdin, stdout and stderr; any number may at once, up to sixteen.
+   *
+   * @throws EngineError `CONTAINER_NOT_RUNNING`, `NOT_ATTACHABLE`
+   */
+  async attach(): Promise<Attached> {
+    const { status } = await this.state();
+    this.#mustRun(status);
+    const attached = await attachTo(directoryOf(this.#record));
+    if (!attached) throw this.#unreachable();
+    return attached;
+  }
+
+  /** What it wrote, line by line; nothing of a container whose output went to whoever ran it. */
+  async *logs(options: LogOptions = {}): AsyncGenerator<LogEntry> {
+    using connection = options.follow ? await connectMonitor(directoryOf(this.#record), () => undefined) : undefined;
+    yield* readLogs(directoryOf(this.#record), options, () => connection?.closed ?? Promise.resolve());
+  }
+
+  /**
+   * Start another command in it. Its result is what that of a run is.
+   *
+   * @throws EngineError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`, `NO_COMMAND`; NamespaceError `USER_NOT_FOUND`
+   */
+  async exec(spec: ExecSpec, options: ProcessOptions = {}): Promise<ContainerProcess> {
+    const { status, pid } = await this.state();
+    this.#mustRun(status);
+    if (status === 'paused')
+      throw new EngineError({ code: 'CONTAINER_PAUSED', message: `the container ${this.id} is paused`, hint: `lamella unpause ${this.id}` });
+    if (pid === undefined) throw this.#notRunning();
+    await this.#tell('exec');
+    return execIn(this.config, pid, this.upper, spec, options);
+  }
+
+  /**
+   * Ask it to end, and kill it when it has not after `timeout` seconds (-1: never). One that does not run is fine.
+   *
+   * @returns how it ended; undefined when it did not run
+   */
+  async stop({ signal, timeout }: { readonly signal?: string; readonly timeout?: number } = {}): Promise<Ending | undefined> {
+    const { status } = await this.state();
+    if (!isAlive(status)) return undefined;
+    const { spec, lowers } = this.config;
+    const signo = signalNumber(signal ?? spec.stopSignal ?? lowers.config.stopSignal ?? 'SIGTERM');
+    const seconds = timeout ?? spec.stopTimeout ?? 10;
+    const ending = this.wait();
+    await this.#order({ op: 'stop', signo }, signo);
+    if (status === 'paused') await this.unpause();
+    await this.#tell('stop');
+    if (seconds < 0) return ending;
+    const { SIGKILL } = constants.signals;
+    const failed = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      this.#order({ op: 'stop', signo: SIGKILL }, SIGKILL).catch(failed.reject);
+    }, seconds * 1000);
+    try {
+      return await Promise.race([ending, failed.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * Send a signal to its init. One that kills it for certain also keeps it from being started again.
+   *
+   * @throws EngineError `CONTAINER_NOT_RUNNING`, `SIGNAL_UNKNOWN`
+   */
+  async kill(signal: string = 'SIGKILL'): Promise<void> {
+    const { status } = await this.state();
+    const signo = signalNumber(signal);
+    this.#mustRun(status);
+    await this.#order({ op: signo === constants.signals.SIGKILL ? 'stop' : 'signal', signo }, signo);
+    await this.#tell('kill');
+  }
+
+  /** @throws EngineError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`; CgroupError `FREEZER_MISSING` */
+  async pause(): Promise<void> {
+    const { status, pid } = await this.state();
+    this.#mustRun(status);
+    if (status === 'paused')
+      throw new EngineError({ code: 'CONTAINER_PAUSED', message: `the container ${this.id} is paused already`, hint: `lamella unpause ${this.id}` });
+    await this.#freeze(pid, true);
+    await this.#tell('pause');
+  }
+
+  /** @throws EngineError `CONTAINER_NOT_PAUSED` */
+  async unpause(): Promise<void> {
+    const { status, pid } = await this.state();
+    if (status !== 'paused')
+      throw new EngineError({ code: 'CONTAINER_NOT_PAUSED', message: `the container ${this.id} is not paused`, hint: 'lamella ps says what it does.' });
+    await this.#freeze(pid, false);
+    await this.#tell('unpause');
+  }
+
+  async #freeze(pid: number | undefined, frozen: boolean): Promise<void> {
+    if (pid === undefined) throw this.#notRunning();
+    const processes = async (): Promise<number[]> => (await processesOf(pid)).map((each) => each.pid);
+    await freeze({ pid, name: cgroupName(this.id, this.#root), processes }, frozen);
+  }
+
+  /**
+   * Wait for its end, the next one when it is started again.
+   *
+   * @returns how it ended; undefined when nobody saw: its monitor was killed, or it was removed before
+   */
+  async wait({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Ending | undefined> {
+    const { status, exitCode, signal: killedBy, monitor } = await this.state();
+    if (monitor === undefined && !isAlive(status)) return exitCode === undefined ? undefined : { status: exitCode, signal: killedBy };
+    const ended = Promise.withResolvers<Ending | undefined>();
+    const connection = await connectMonitor(directoryOf(this.#record), (reply) => {
+      if (reply.kind === 'exited') ended.resolve({ status: reply.status, signal: reply.signal || undefined });
+    });
+    if (connection) {
+      using held = connection;
+      const aborted = Promise.withResolvers<never>();
+      const abort = (): void => aborted.reject(signal?.reason);
+      signal?.addEventListener('abort', abort, { once: true });
+      try {
+        signal?.throwIfAborted();
+        // Its end is known when all that it used is released, and its monitor gone.
+        const ending = await Promise.race([ended.promise, held.closed, aborted.promise]);
+        await Promise.race([held.closed, aborted.promise]);
+        if (ending) return ending;
+      } finally {
+        signal?.removeEventListener('abort', abort);
+      }
+    } else {
+      // Nobody tells: the lock says when it is over.
+      const lock = await lockFile(path.join(directoryOf(this.#record), 'lock'), { create: false, ...(signal ? { signal } : {}) }).catch(
+        (error: { code?: string }) => {
+          if (error.code === 'ENOENT') return undefined;
+          throw error;
+        },
+      );
+      await lock?.[Symbol.asyncDispose]();
+    }
+    const after = await stateOf(this.#record, undefined);
+    return after?.exitCode === undefined ? undefined : { status: after.exitCode, signal: after.signal };
+  }
+
+  async restart(options: { readonly signal?: string; readonly timeout?: number } = {}): Promise<void> {
+    await this.stop(options);
+    await this.start();
+  }
+
+  /** @throws EngineError `NAME_INVALID`, `CONTAINER_EXISTS` */
+  async rename(name: string): Promise<void> {
+    checkName(name);
+    const { containers } = this.#record;
+    const { name: before } = await this.state();
+    const { symlink, unlink } = await import('node:fs/promises');
+    await forgetDeadNames(containers);
+    try {
+      await symlink(path.join('..', this.id), nameLinkOf(containers, name));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      throw new EngineError({
+        code: 'CONTAINER_EXISTS',
+        message: `there is a container '${name}' already`,
+        hint: `Take another name, or remove it: lamella rm ${name}`,
+      });
+    }
+    if (before !== undefined) await unlink(nameLinkOf(containers, before));
+    await this.#tell('rename', name);
+  }
+
+  /**
+   * Remove it and all it changed. One that runs is refused, or killed with `force`.
+   *
+   * @throws EngineError `CONTAINER_RUNNING`; CleanupError `CLEANUP_INCOMPLETE`
+   */
+  async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+    const { status, name } = await this.state();
+    if (isAlive(status)) {
+      if (!force)
+        throw new EngineError({
+          code: 'CONTAINER_RUNNING',
+          message: `the container ${name ?? this.id} is running`,
+          hint: `Stop it first, or: lamella rm -f ${name ?? this.id}`,
+        });
+      await this.stop({ signal: 'SIGKILL', timeout: -1 });
+    }
+    const outcome = await releaseDead(this.#record);
+    if (outcome === 'alive')
+      throw new EngineError({
+        code: 'CONTAINER_RUNNING',
+        message: `the container ${name ?? this.id} has just been started`,
+        hint: `lamella rm -f ${name ?? this.id}`,
+      });
+    if (outcome !== 'released') throw outcome;
+    await forgetDeadNames(this.#record.containers);
+    await this.#tell('destroy', name);
+  }
+
+  /** Its processes. @throws EngineError `CONTAINER_NOT_RUNNING` */
+  async top(): Promise<readonly Process[]> {
+    const { status, pid } = await this.state();
+    this.#mustRun(status);
+    return pid === undefined ? [] : processesOf(pid);
+  }
+
+  /** What it has used up. @throws EngineError `CONTAINER_NOT_RUNNING` */
+  async usage(): Promise<ContainerUsage> {
+    const { pid } = await this.state();
+    if (pid === undefined) throw this.#notRunning();
+    return usageOf(pid);
+  }
+
+  /** By its monitor's socket; where there is none, to its process. */
+  async #order(op: Parameters<MonitorConnection['order']>[0], signo: number): Promise<void> {
+    using connection = await connectMonitor(directoryOf(this.#record), () => undefined);
+    if (connection) return connection.order(op);
+    const pid = (await stateOf(this.#record, undefined))?.pid;
+    try {
+      if (pid !== undefined) process.kill(pid, signo);
+    } catch (error) {
+      // It ended in this moment, as it was to.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+
+  async #tell(event: string, name?: string): Promise<void> {
+    const known = name ?? (await namesById(this.#record.containers)).get(this.id);
+    await tellEvent(this.#record.containers, event, { id: this.id, name: known, image: this.config.image });
+  }
+
+  #mustRun(status: ContainerState['status']): void {
+    if (status !== 'running' && status !== 'paused') throw this.#notRunning();
+  }
+
+  #notRunning(): EngineError {
+    return new EngineError({ code: 'CONTAINER_NOT_RUNNING', message: `the container ${this.id} is not running`, hint: `lamella start ${this.id}` });
+  }
+
+  #unreachable(): EngineError {
+    return new EngineError({
+      code: 'NOT_ATTACHABLE',
+      message: `nobody listens for the container ${this.id}`,
+      hint: 'Its store is on a filesystem without sockets, or it has just ended.',
+    });
+  }
+}
+
+/** Whether there is somebody to be stopped. */
+function isAlive(status: ContainerState['status']): boolean {
+  return status === 'running' || status === 'paused' || status === 'restarting';
+}
+
+export function notFound(reference: string): EngineError {
+  return new EngineError({ code: 'CONTAINER_NOT_FOUND', message: `there is no container '${reference}'`, hint: 'lamella ps -a lists those that are.' });
+}
+
+/** `TERM`, `SIGTERM`, `15`, `RTMIN+3`. @throws EngineError `SIGNAL_UNKNOWN` */
+function signalNumber(signal: string): number {
+  const word = signal.toUpperCase().replace(/^SIG/, '');
+  const number = /^\d+$/.test(word) ? Number(word) : (constants.signals as Record<string, number>)[`SIG${word}`];
+  if (number !== undefined && number >= 0 && number <= 64) return number;
+  const [, edge, sign, offset = '0'] = /^RT(MIN|MAX)(?:([+-])(\d+))?$/.exec(word) ?? [];
+  const real = edge === undefined ? undefined : (edge === 'MIN' ? 34 : 64) + (sign === '-' ? -1 : 1) * Number(offset);
+  if (real !== undefined && real >= 34 && real <= 64) return real;
+  throw new EngineError({ code: 'SIGNAL_UNKNOWN', message: `there is no signal '${signal}'`, hint: 'signal(7) lists them: SIGTERM, TERM or 15.' });
+}

@@ -1,0 +1,52 @@
+import { readdir, readlink, unlink } from 'node:fs/promises';
+import path from 'node:path';
+import { lockFile } from '@lamella/syscall';
+
+/**
+ * Names of containers are symbolic links in `containers/.names`, for the kernel gives each to one
+ * only. A link to a container that is gone is nobody's.
+ */
+export function nameLinkOf(containers: string, name: string): string {
+  return path.join(containers, '.names', name);
+}
+
+/** Every name of a container that is there, by the container's id. */
+export async function namesById(containers: string): Promise<Map<string, string>> {
+  const ids = new Set(await entries(containers));
+  const names = new Map<string, string>();
+  for (const name of await entries(path.join(containers, '.names'))) {
+    const id = await idOf(containers, name);
+    if (id !== undefined && ids.has(id)) names.set(id, name);
+  }
+  return names;
+}
+
+/** The id a name stands for. */
+export async function idOf(containers: string, name: string): Promise<string | undefined> {
+  const target = await readlink(nameLinkOf(containers, name)).catch(absent);
+  return target === undefined ? undefined : path.basename(target);
+}
+
+/** Take names away whose containers are gone; one after the other, so that none takes what was just given anew. */
+export async function forgetDeadNames(containers: string): Promise<void> {
+  const directory = path.join(containers, '.names');
+  const dead = async (): Promise<string[]> => {
+    const names = (await entries(directory)).filter((name) => !name.startsWith('.'));
+    if (!names.length) return [];
+    const ids = new Set(await entries(containers));
+    const found = await Promise.all(names.map(async (name) => (ids.has((await idOf(containers, name)) ?? '') ? undefined : name)));
+    return found.filter((name) => name !== undefined);
+  };
+  if (!(await dead()).length) return;
+  await using _names = await lockFile(path.join(directory, '.lock'));
+  for (const name of await dead()) await unlink(path.join(directory, name)).catch(absent);
+}
+
+async function entries(directory: string): Promise<readonly string[]> {
+  return (await readdir(directory).catch(absent)) ?? [];
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT' || error.code === 'EINVAL') return undefined;
+  throw error;
+}

@@ -1,0 +1,111 @@
+import { AT_FDCWD, CLONE, MONITOR_INPUT, MONITOR_RAW, O, type Op, PR, type Program, RESOLVE, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import { DEFAULT_CAPABILITIES, prctl } from './capabilities.js';
+import { setrlimit } from './enter.js';
+import { become } from './identity.js';
+import { NamespaceError } from './namespace-error.js';
+import type { ProcessSpec } from './process-spec.js';
+import { rest, seccompFilter } from './rest.js';
+import { takeTerminal } from './terminal.js';
+
+const SIGKILL = 9;
+const TTY_GROUP = 5;
+
+/** Another process for a container that runs. */
+export interface JoinSpec
+  extends Pick<
+    ProcessSpec,
+    'args' | 'env' | 'cwd' | 'user' | 'umask' | 'rlimits' | 'capabilities' | 'ambient' | 'seccomp' | 'noNewPrivileges' | 'terminal' | 'input' | 'oomScoreAdj'
+  > {
+  /** The host's pid of a process of the container. */
+  readonly pid: number;
+  /** Which of its namespaces are not this process's own. */
+  readonly namespaces: NonNullable<ProcessSpec['namespaces']>;
+  /** Absolute directories of cgroups to be in; `version` 2 has one. */
+  readonly cgroups?: { readonly version: 1 | 2; readonly directories: readonly string[] };
+}
+
+/**
+ * The ops that put a process beside those of a container, with no more rights than they have: it is
+ * found by a pidfd, joined by setns(2), and nothing of the host's is open in what is executed. The
+ * caller, which becomes the monitor, is in its namespaces, too, but not among its processes.
+ *
+ * @throws NamespaceError `COMMAND_MISSING`, `CWD_INVALID`
+ */
+export function join(spec: JoinSpec, slots: SlotAllocator = slotAllocator()): Program {
+  const pidfd = slots();
+  const groups = (spec.cgroups?.directories ?? []).map((directory) => ({ directory, slot: slots() }));
+  const bornIn = spec.cgroups?.version === 2 ? groups[0]?.slot : undefined;
+  const monitor = (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) | (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0);
+  return [
+    { op: 'setsid', ignore: ['EPERM'] },
+    { op: 'pidfd_open', pid: spec.pid, flags: 0, out: pidfd },
+    ...groups.map(
+      ({ directory, slot }): Op => ({ op: 'openat', dirfd: AT_FDCWD, pathname: directory, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot }),
+    ),
+    { op: 'setns', fd: pidfd, nstype: namespaceFlags(spec.namespaces) },
+    { op: 'close', fd: pidfd },
+    { op: 'clone', flags: 0, monitor, cgroup: bornIn ?? -1, program: inside(spec, bornIn === undefined ? groups.map(({ slot }) => slot) : [], slots) },
+  ];
+}
+
+function namespaceFlags(namespaces: JoinSpec['namespaces']): number {
+  return (
+    CLONE.NEWNS +
+    (namespaces.user || namespaces.within ? CLONE.NEWUSER : 0) +
+    (namespaces.pid ? CLONE.NEWPID : 0) +
+    (namespaces.uts ? CLONE.NEWUTS : 0) +
+    (namespaces.ipc ? CLONE.NEWIPC : 0) +
+    (namespaces.net ? CLONE.NEWNET : 0) +
+    (namespaces.cgroup ? CLONE.NEWCGROUP : 0)
+  );
+}
+
+function inside(spec: JoinSpec, cgroups: readonly number[], slots: SlotAllocator): Program {
+  const user = spec.user ?? { uid: 0, gid: 0 };
+  const singleId = spec.namespaces.user === true;
+  const noNewPrivileges = spec.noNewPrivileges ?? true;
+  const [root, directory, devpts, slave] = [slots(), slots(), slots(), slots()];
+  const cwd = spec.cwd ?? '/';
+  if (!cwd.startsWith('/'))
+    throw new NamespaceError({ code: 'CWD_INVALID', message: `the working directory '${cwd}' is not an absolute path`, hint: 'Write /path/inside.' });
+  return [
+    // Those that are there already may not look into this one.
+    prctl(PR.SET_DUMPABLE, 0),
+    prctl(PR.SET_PDEATHSIG, SIGKILL),
+    ...cgroups.map((dirfd): Op => ({ op: 'write_file', dirfd, pathname: 'cgroup.procs', flags: O.WRONLY | O.CLOEXEC, mode: 0, data: '0' })),
+    { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
+    // No magic link: what this process has open of the host's is nobody's way out (CVE-2024-21626).
+    {
+      op: 'openat2',
+      dirfd: root,
+      pathname: cwd,
+      flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
+      mode: 0,
+      resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS,
+      out: directory,
+    },
+    ...(spec.terminal
+      ? ([
+          {
+            op: 'openat2',
+            dirfd: root,
+            pathname: '/dev/pts',
+            flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC,
+            mode: 0,
+            resolve: RESOLVE.IN_ROOT | RESOLVE.NO_SYMLINKS,
+            out: devpts,
+          },
+          { op: 'pty', dirfd: devpts, ...spec.terminal, owner: user.uid, group: singleId ? user.gid : TTY_GROUP, out: slave },
+        ] as const)
+      : []),
+    { op: 'fchdir', fd: directory },
+    ...(spec.rlimits ?? []).map(setrlimit),
+    ...(noNewPrivileges ? [] : seccompFilter(spec)),
+    ...become(user, spec.capabilities ?? DEFAULT_CAPABILITIES, { ambient: spec.ambient ?? [], noNewPrivileges, singleId }),
+    { op: 'umask', mask: spec.umask ?? 0o022 },
+    prctl(PR.SET_PDEATHSIG, SIGKILL),
+    { op: 'setsid' },
+    ...(spec.terminal ? takeTerminal(slave) : []),
+    ...rest(spec),
+  ];
+}

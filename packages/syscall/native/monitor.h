@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of a monitor share: the process it watches, who listens, and what is on its way. */
+#ifndef LAMELLA_MONITOR_H
+#define LAMELLA_MONITOR_H
+
+#include "interpreter.h"
+#include <asm/signal.h>
+#include <linux/poll.h>
+
+/* Flags of the clone op beside the kernel's own. */
+enum {
+	CLONE_RAW = 2,   /* stdin is a terminal of the user's: raw while this runs */
+	CLONE_INPUT = 4, /* stdin is read for the pty; else nobody types */
+};
+
+/* Flags of the supervise op. */
+enum {
+	SUPERVISE_LISTEN = 1,  /* clients may come by the socket `control` */
+	SUPERVISE_LOG = 2,     /* what the process writes comes by pipes, or its pty, and is logged */
+	SUPERVISE_DETACHED = 4, /* the end of the control pipe is not the process's, once it has begun */
+	SUPERVISE_INPUT = 8,   /* stdin is a pipe that clients write to */
+	SUPERVISE_RECORD = 16, /* keep the records `state` and `exit` */
+};
+
+enum { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
+
+/* Requests of clients and of the control pipe; as ops in a program they are refused. */
+enum {
+	ORDER_SIGNAL = 200,
+	ORDER_RESIZE = 201,
+	ORDER_GO = 202,
+	ORDER_INPUT = 203,
+	ORDER_STOP = 204,
+	ORDER_END_INPUT = 205,
+	ORDER_WATCH = 206,
+};
+
+#define CHUNK 16384
+#define REPLY_HEADER 20
+
+struct monitor {
+	int pid, pidfd, socket, signals, master;
+	u32 index;
+	int control_open, input_open, foreground, raw, failed, announced, detached, stopping;
+	/* The status and signal of the process's end. */
+	int status, signal;
+	u64 started, finished; /* CLOCK_REALTIME, nanoseconds */
+	/* Pipes from the process, and to it: -1 where its stdio is inherited. */
+	int out[2], in;
+	/* What was read and not yet written to the process's stdin. */
+	char input[4096 + 64];
+	int input_at, input_end;
+	/* What it wrote last, as a DATA reply; nothing more is read before everybody has it. */
+	u8 chunk[REPLY_HEADER + CHUNK];
+	u32 chunk_length;
+	u32 shown; /* how much of it the foreground has */
+};
+extern struct monitor m;
+
+struct supervision {
+	int set, directory, events;
+	u32 flags;
+	s64 log_size, log_files;
+	int restart;
+	s64 restart_limit, restarts;
+	struct bytes attributes, keys;
+};
+extern struct supervision supervision;
+
+/* monitor.c */
+void obey(const struct frame *frame);
+u64 now(int clock);
+void forward_signal(int signo);
+
+/* terminal.c */
+void terminal_raw(void);
+void terminal_restore(void);
+void take_window_size(void);
+/* Copy what was typed, without the keys that detach; whether those were typed to their end. */
+int typed(const char *from, int length, char *to, int *written);
+
+/* clients.c */
+long clients_listen(void);
+/* Entries of a ppoll array, at least 1 + CLIENTS: how many were filled in. */
+#define CLIENTS 16
+int clients_poll(struct pollfd *p);
+void clients_serve(const struct pollfd *p, int count);
+/* Whether somebody has yet to be sent what is in the chunk. */
+int clients_behind(void);
+void clients_new_chunk(void);
+void clients_tell_started(void);
+/* Tell how it ended, for two seconds at most. */
+void clients_tell_exited(void);
+void clients_give_up_the_slow(void);
+
+/* log.c */
+long log_open(void);
+/* Write what is left of the chunk; -errno when that has to be tried again. */
+long log_write(void);
+void log_new_chunk(void);
+int log_behind(void);
+
+/* records.c */
+void record_started(void);
+void record_announced(void);
+void record_exited(void);
+
+/* child.c */
+long send_to_monitor(char what, int fd);
+long receive(int socket, void *to, size_t room, int *fd);
+
+#endif

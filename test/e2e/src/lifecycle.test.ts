@@ -1,0 +1,210 @@
+import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CLI } from './cli.js';
+import { asRoot, type Somebody, withoutSubIds, withSubIds } from './somebody.js';
+
+const WHO = { root: asRoot, 'an ordinary user': withoutSubIds, 'an ordinary user with ids in /etc/subuid': withSubIds } as const;
+
+describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kind) => {
+  let at: ScratchDirectory;
+  let who: Somebody;
+  let store: string;
+
+  /** What a command printed, without its last newline; it has to succeed. */
+  const lamella = (...args: string[]): string => {
+    const { status, stdout, stderr } = who.lamella(args);
+    expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: '' });
+    return stdout.replace(/\n$/, '');
+  };
+  const fails = (...args: string[]): string => {
+    const { status, stderr } = who.lamella(args);
+    expect({ args, status }).toEqual({ args, status: 125 });
+    return stderr;
+  };
+  const state = (name: string): string => lamella('ps', '-a', '--filter', `name=${name}`, '--format', '{{.State}} {{.Status}}');
+  const until = async (reached: () => boolean): Promise<void> => {
+    for (let i = 0; i < 100; i++) {
+      if (reached()) return;
+      await sleep(50);
+    }
+    throw new Error('it never came to that');
+  };
+
+  beforeAll(() => {
+    at = scratch();
+    who = WHO[kind](at);
+    store = `${who.home}/.local/share/lamella`;
+    copyFileSync(busyboxArchive(), at.join('busybox.tar'));
+    chmodSync(at.join('busybox.tar'), 0o644);
+  });
+  beforeEach((context) => {
+    requiresRoot(context);
+    who.required(context);
+    if (!existsSync(store)) lamella('import', at.join('busybox.tar'), 'busybox');
+  });
+  afterEach(() => {
+    const left = who.lamella(['ps', '-aq']).stdout.split('\n').filter(Boolean);
+    if (left.length) expect(who.lamella(['rm', '-f', ...left])).toMatchObject({ status: 0, stderr: '' });
+    expect(readdirSync(`${store}/containers`).filter((name) => !name.startsWith('.'))).toEqual([]);
+    expect(mountsBelow(at.path)).toEqual([]);
+  });
+  afterAll(() => at[Symbol.asyncDispose]());
+
+  test('live on, are seen, written down, and remembered', async () => {
+    const id = lamella(
+      'run',
+      '-d',
+      '--name',
+      'web',
+      '-l',
+      'app=shop',
+      'busybox',
+      'sh',
+      '-c',
+      'echo out; echo err >&2; while [ ! -e /stop ]; do sleep 0.05; done; exit 3',
+    );
+    expect(id).toMatch(/^[0-9a-f]{12}$/);
+    expect(state('web')).toMatch(/^running Up /);
+    expect(lamella('ps', '-q', '--filter', 'label=app=shop')).toBe(id);
+    expect(lamella('ps', '-q', '--filter', 'label=app=other')).toBe('');
+    const logs = who.lamella(['logs', 'web']);
+    expect([logs.stdout, logs.stderr]).toEqual(['out\n', 'err\n']);
+    expect(lamella('top', id.slice(0, 5))).toMatch(/sh -c echo out/);
+    const [seen] = JSON.parse(lamella('inspect', 'web')) as { State: Record<string, unknown>; Config: { Labels: unknown } }[];
+    expect(seen).toMatchObject({ Id: id, Name: 'web', State: { Status: 'running', Running: true, ExitCode: 0 }, Config: { Labels: { app: 'shop' } } });
+    expect(readFileSync(`/proc/${String(seen?.State.Pid)}/cmdline`, 'utf8')).toMatch(/^sh\0-c\0/);
+    lamella('exec', 'web', 'touch', '/stop');
+    expect(lamella('wait', 'web')).toBe('3');
+    expect(state('web')).toMatch(/^exited Exited \(3\)/);
+    expect(lamella('ps', '-q')).toBe('');
+    expect(lamella('ps', '-aq', '--filter', 'exited=3')).toBe(id);
+    // What it changed is there in its next life.
+    lamella('start', 'web');
+    expect(lamella('wait', 'web')).toBe('3');
+    expect(who.lamella(['logs', 'web']).stdout).toBe('out\nout\n');
+    expect(who.lamella(['logs', '--tail', '2', '-t', 'web']).stdout).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z out\n$/);
+    expect(lamella('rm', 'web')).toBe('web');
+    expect(fails('logs', 'web')).toMatch(/there is no container 'web'\n {2}lamella ps -a/);
+  });
+
+  test('are stopped, killed, and started again', async () => {
+    lamella('run', '-d', '--name', 'polite', 'busybox', 'sh', '-c', "trap 'echo bye; exit 9' TERM; echo ready; while :; do sleep 0.05; done");
+    await until(() => who.lamella(['logs', 'polite']).stdout === 'ready\n');
+    expect(lamella('stop', 'polite')).toBe('polite');
+    expect(state('polite')).toMatch(/^exited Exited \(9\)/);
+    expect(lamella('stop', 'polite')).toBe('polite');
+    expect(lamella('logs', 'polite')).toBe('ready\nbye');
+    lamella('run', '-d', '--name', 'deaf', 'busybox', 'sleep', '1000');
+    expect(fails('rm', 'deaf')).toMatch(/the container deaf is running\n {2}Stop it first, or: lamella rm -f deaf/);
+    expect(fails('start', 'deaf')).toMatch(/is running/);
+    lamella('stop', '-t', '0', 'deaf');
+    expect(state('deaf')).toMatch(/^exited Exited \(137\)/);
+    lamella('restart', 'deaf');
+    expect(state('deaf')).toMatch(/^running/);
+    lamella('kill', '-s', 'KILL', 'deaf');
+    await until(() => state('deaf').startsWith('exited'));
+    expect(fails('kill', 'deaf')).toMatch(/not running\n {2}lamella start/);
+    expect(fails('kill', '-s', 'NOSUCH', 'polite')).toMatch(/there is no signal 'NOSUCH'/);
+  });
+
+  test('exec lands among its processes, with no more rights', () => {
+    lamella('run', '-d', '--name', 'host', '-e', 'A=container', '-w', '/tmp', '--hostname', 'inside', 'busybox', 'sleep', '1000');
+    expect(lamella('exec', 'host', 'sh', '-c', 'hostname; pwd; echo $A; cat /proc/1/comm; id -u')).toBe('inside\n/tmp\ncontainer\nsleep\n0');
+    expect(lamella('exec', '-e', 'A=mine', '-w', '/etc', 'host', 'sh', '-c', 'pwd; echo $A')).toBe('/etc\nmine');
+    const status = ['grep', '-E', '^(Cap(Eff|Bnd)|NoNewPrivs|Seccomp):', '/proc/self/status'];
+    expect(lamella('exec', 'host', ...status)).toBe(lamella('exec', 'host', ...status.slice(0, -1), '/proc/1/status'));
+    expect(lamella('exec', 'host', 'sh', '-c', 'ls /proc/self/fd')).toBe('0\n1\n2\n3');
+    const namespaces = (pid: string): string =>
+      lamella('exec', 'host', 'sh', '-c', `for each in pid net mnt cgroup uts ipc user; do readlink /proc/${pid}/ns/$each; done`);
+    expect(namespaces('self')).toBe(namespaces('1'));
+    expect(who.lamella(['exec', 'host', 'sh', '-c', 'exit 5']).status).toBe(5);
+    expect(who.lamella(['exec', 'host', 'nosuch']).status).toBe(127);
+    expect(fails('exec', '-w', '/no/such', 'host', 'true')).toMatch(/the directory \/no\/such cannot be entered in the container: ENOENT/);
+    // A directory of the host's that this process may have open is no way out (CVE-2024-21626).
+    for (let fd = 3; fd < 12; fd++) expect(fails('exec', '-w', `/proc/self/fd/${fd}`, 'host', 'true')).toMatch(/cannot be entered/);
+    expect(fails('exec', '-u', 'nosuch', 'host', 'true')).toMatch(/no user 'nosuch'/);
+    lamella('exec', '-d', 'host', 'sh', '-c', 'sleep 0.1; echo later > /tmp/later');
+    expect(lamella('exec', 'host', 'sh', '-c', 'while [ ! -s /tmp/later ]; do sleep 0.02; done; cat /tmp/later')).toBe('later');
+    expect(JSON.parse(lamella('exec', '--json', 'host', 'echo', 'x'))).toMatchObject({ exitCode: 0, stdout: 'x' });
+  });
+
+  test('are made first and started later, attached to and typed at', () => {
+    const id = lamella('create', '--name', 'later', '-i', 'busybox', 'sh', '-c', 'cat; echo end >&2; exit 4');
+    expect(state('later')).toBe('created Created');
+    expect(fails('exec', 'later', 'true')).toMatch(/is not running/);
+    const attached = who.run('sh', ['-c', 'printf "one\\ntwo" | "$@"', 'sh', process.execPath, CLI, 'start', '-ai', 'later']);
+    expect(attached).toEqual({ status: 4, stdout: 'one\ntwo', stderr: 'end\n' });
+    expect(lamella('wait', id)).toBe('4');
+  });
+
+  test('have one name each, which may change', () => {
+    lamella('create', '--name', 'first', 'busybox', 'true');
+    expect(fails('create', '--name', 'first', 'busybox', 'true')).toMatch(/there is a container 'first' already\n {2}.*lamella rm first/);
+    lamella('rename', 'first', 'second');
+    expect(lamella('ps', '-a', '--format', '{{.Names}}')).toBe('second');
+    lamella('create', '--name', 'first', 'busybox', 'true');
+    expect(fails('rename', 'second', 'first')).toMatch(/there is a container 'first' already/);
+    expect(fails('rename', 'second', '../x')).toMatch(/cannot be the name/);
+    lamella('rm', 'second', 'first');
+    expect(fails('rm', 'second')).toMatch(/there is no container/);
+    lamella('rm', '-f', 'second');
+  });
+
+  test('a command that cannot be executed leaves none; --rm none at its end', async () => {
+    expect(who.lamella(['run', '-d', 'busybox', 'nosuch'])).toMatchObject({ status: 127, stdout: '' });
+    lamella('run', '-d', '--rm', '--name', 'short', 'busybox', 'sleep', '1');
+    expect(state('short')).toMatch(/^running/);
+    await until(() => lamella('ps', '-aq') === '');
+    expect(fails('run', '-d', '--rm', '--restart', 'always', 'busybox', 'true')).toMatch(/--rm or --restart, not both/);
+  });
+
+  test('whose monitor is killed are dead, and nothing of them runs', async () => {
+    lamella('run', '-d', '--name', 'orphan', 'busybox', 'sleep', '1000');
+    const [pid, monitor] = lamella('inspect', '-f', '{{.State.Pid}} {{.State.MonitorPid}}', 'orphan').split(' ').map(Number);
+    process.kill(monitor ?? -1, 'SIGKILL');
+    await until(() => !existsSync(`/proc/${pid}`));
+    expect(state('orphan')).toBe('dead Dead (its monitor was killed)');
+    expect(lamella('wait', 'orphan')).toBe('137');
+    lamella('start', 'orphan');
+    expect(state('orphan')).toMatch(/^running/);
+  });
+
+  test('are started again by their monitors', async () => {
+    lamella('run', '-d', '--name', 'again', '--restart', 'on-failure:2', 'busybox', 'sh', '-c', 'echo life; exit 1');
+    await until(() => state('again').startsWith('exited'));
+    expect(lamella('logs', 'again')).toBe('life\nlife\nlife');
+    expect(lamella('inspect', '-f', '{{.RestartCount}}', 'again')).toBe('2');
+  });
+
+  test('follow logs until the end, and tell events', async () => {
+    lamella(
+      'run',
+      '-d',
+      '--name',
+      'chatty',
+      '--log-opt',
+      'max-size=4k',
+      '--log-opt',
+      'max-file=9',
+      'busybox',
+      'sh',
+      '-c',
+      'for i in $(seq 300); do echo "line $i"; done; sleep 0.3; echo last',
+    );
+    const followed = who.lamella(['logs', '-f', 'chatty']);
+    expect(followed.stdout).toBe(`${Array.from({ length: 300 }, (_, i) => `line ${i + 1}\n`).join('')}last\n`);
+    lamella('rm', 'chatty');
+    const events = lamella('events', '--since', '1m', '--until', '0s', '--filter', 'container=chatty').split('\n');
+    expect(events.map((line) => line.split(' ')[2])).toEqual(['start', 'die', 'destroy']);
+  });
+
+  test('an image is not removed while there is a container of it', () => {
+    lamella('create', '--name', 'holder', 'busybox', 'true');
+    expect(fails('rmi', 'busybox')).toMatch(/the container [0-9a-f]{12} was made of 'busybox:latest'\n {2}Remove it first: lamella rm/);
+    lamella('image', 'prune');
+    lamella('start', 'holder');
+    expect(lamella('wait', 'holder')).toBe('0');
+  });
+});
