@@ -102,7 +102,7 @@ export async function createContainer(spec: RunSpec, options: RunOptions = {}): 
       if (pid === undefined) return undefined;
       return spec.workspace && process.geteuid?.() === 0 ? stack.merged : `/proc/${pid}/root`;
     },
-    detached: running.detached,
+    detached: running.detached.then(() => running.release()),
     kill: running.kill,
     resize: running.resize,
     async [Symbol.asyncDispose]() {

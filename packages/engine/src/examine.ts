@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { access, constants, readFile, rm, statfs } from 'node:fs/promises';
+import { access, constants, readFile, statfs } from 'node:fs/promises';
 import { release } from 'node:os';
 import path from 'node:path';
 import { canLimitByDefault, cgroupVersion, planCgroup } from '@lamella/cgroup';
@@ -216,7 +216,7 @@ async function overlay(root: string, store: Finding): Promise<Finding> {
   } catch (error) {
     return { subject: 'overlay', state: 'broken', consequence, ...told(error) };
   } finally {
-    await rm(scratch, { recursive: true, force: true });
+    await runMapped([{ op: 'rmtree', dirfd: AT_FDCWD, pathname: scratch }]);
   }
 }
 

@@ -15,4 +15,5 @@ export type { StoredContainer } from './containers/stored-container.js';
 export { defaultRoot } from './default-root.js';
 export { EngineError } from './engine-error.js';
 export { examine, type Finding } from './examine.js';
+export { type Pool, type PoolRunOptions, type PoolSpec, pool } from './pool.js';
 export type { Device, RestartPolicy, RunSpec, Volume } from './run-spec.js';

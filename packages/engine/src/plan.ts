@@ -48,6 +48,8 @@ export interface Plan {
   readonly directory: string;
   /** What is known of it from now on. */
   readonly config: ContainerConfig;
+  /** For whoever writes the last part of its program. */
+  readonly filter: Pick<Confinement, 'seccomp' | 'noNewPrivileges'>;
 }
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
@@ -159,7 +161,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         ...container,
       ]
     : [umask, ...(life.again ? claimAgain : claim)(record, claims, slots), onExit, ...held, ...known, ...limit, ...make, ...watched, ...container];
-  return { id, args, program: inOwnIds(program), stack, directory, config };
+  return { id, args, program: inOwnIds(program), stack, directory, config, filter: confined };
 }
 
 /**

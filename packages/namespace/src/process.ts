@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Program, type Reply, type StdioOption, SyscallError, start } from '@lamella/syscall';
+import { type Program, type Reply, type Running, type StdioOption, SyscallError, start } from '@lamella/syscall';
 import { NamespaceError } from './namespace-error.js';
 import type { ProcessResult } from './process-result.js';
 
@@ -40,6 +40,34 @@ export interface ContainerProcess {
   release(): void;
 }
 
+/** A program under way, and what was seen of it that explains a failure. */
+interface Begun {
+  readonly running: Running;
+  /** A place where the command could have been was closed to us. */
+  readonly denied: () => boolean;
+  readonly detached: Promise<void>;
+}
+
+function begin(
+  program: Program,
+  stdio: readonly [StdioOption, StdioOption, StdioOption],
+  signal: AbortSignal | undefined,
+  onData: ((data: Buffer) => void) | undefined,
+): Begun {
+  let denied = false;
+  const detached = Promise.withResolvers<void>();
+  const running = start(program, {
+    stdio,
+    ...(signal ? { signal } : {}),
+    onReply: (reply: Reply) => {
+      if (reply.kind === 'data') onData?.(reply.data);
+      if (reply.kind === 'detached') detached.resolve();
+      if (reply.kind === 'ignored' && reply.errno === constants.errno.EACCES) denied = true;
+    },
+  });
+  return { running, denied: () => denied, detached: detached.promise };
+}
+
 /**
  * Run a program that {@link enter} (and the engine around it) made.
  *
@@ -51,17 +79,56 @@ export interface ContainerProcess {
 export function launch(program: Program, args: readonly string[], options: ProcessOptions = {}, onData?: (data: Buffer) => void): ContainerProcess {
   const began = performance.now();
   const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'pipe', 'pipe'];
-  let denied = false;
-  const detached = Promise.withResolvers<void>();
-  const running = start(program, {
-    stdio: [options.input === undefined ? stdin : 'pipe', stdout, stderr],
-    ...(options.signal ? { signal: options.signal } : {}),
-    onReply: (reply: Reply) => {
-      if (reply.kind === 'data') onData?.(reply.data);
-      if (reply.kind === 'detached') detached.resolve();
-      if (reply.kind === 'ignored' && reply.errno === constants.errno.EACCES) denied = true;
+  const begun = begin(program, [options.input === undefined ? stdin : 'pipe', stdout, stderr], options.signal, onData);
+  return watch(begun, args, options, began);
+}
+
+/** A process that waits, all but executed (see {@link ProcessSpec.hold}); its stdio are pipes. */
+export interface HeldProcess {
+  /** Let it go on, once, with the {@link rest} of a program; `stdio` is what it is. */
+  go(program: Program, args: readonly string[], options?: Omit<ProcessOptions, 'stdio'>): ContainerProcess;
+  /** End it unused. Resolves when all is released. */
+  abandon(): Promise<void>;
+  /** Resolves when it ends before it was let go; with why, if it failed. */
+  readonly lost: Promise<unknown>;
+}
+
+/** Run a program that waits before its last part. */
+export function launchHeld(program: Program, onData?: (data: Buffer) => void): HeldProcess {
+  const begun = begin(program, ['pipe', 'pipe', 'pipe'], undefined, onData);
+  const { running } = begun;
+  const ended = running.result.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  return {
+    lost: ended,
+    go(rest, args, options = {}) {
+      const began = performance.now();
+      // Nobody types: an empty stdin, not one that never ends.
+      if (options.input === undefined) running.stdin?.end();
+      const { signal } = options;
+      const abort = (): void => running.control({ op: 'stop', signo: constants.signals.SIGKILL });
+      signal?.addEventListener('abort', abort, { once: true });
+      running.control({ op: 'go', program: rest });
+      if (signal?.aborted) abort();
+      const process = watch(begun, args, options, began);
+      const result = process.result.then((found) => {
+        signal?.removeEventListener('abort', abort);
+        if (signal?.aborted) throw signal.reason;
+        return found;
+      });
+      return { ...process, result };
     },
-  });
+    async abandon() {
+      running.control({ op: 'stop', signo: constants.signals.SIGKILL });
+      await ended;
+    },
+  };
+}
+
+/** See a process to its end. */
+function watch({ running, denied, detached }: Begun, args: readonly string[], options: ProcessOptions, began: number): ContainerProcess {
   const kill = (signal: NodeJS.Signals | number = 'SIGTERM'): void =>
     running.control({ op: 'signal', signo: typeof signal === 'number' ? signal : constants.signals[signal] });
   let timedOut = false;
@@ -102,7 +169,7 @@ export function launch(program: Program, args: readonly string[], options: Proce
         releaseFailures,
       };
     } catch (error) {
-      throw explainFailure(error, args, denied);
+      throw explainFailure(error, args, denied());
     } finally {
       clearTimeout(timer);
     }
@@ -115,7 +182,7 @@ export function launch(program: Program, args: readonly string[], options: Proce
     result: finish(),
     kill,
     resize: (rows, columns) => running.control({ op: 'resize', rows, columns }),
-    detached: detached.promise,
+    detached,
     go: (program = []) => running.control({ op: 'go', program }),
     release: () => running.release(),
   };

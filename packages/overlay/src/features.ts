@@ -36,13 +36,18 @@ export async function probeFeatures(directory: string = tmpdir()): Promise<Overl
       xino: { xino: 'on', ...(root ? {} : { userxattr: true }) },
       lowerdirPlus: root ? {} : { userxattr: true },
     };
-    const results = await Promise.all(
+    const attempts = await Promise.allSettled(
       names.map(async (name) => {
         const at = path.join(scratch, name);
         const method: OverlayMethod = name === 'lowerdirPlus' ? 'lowerdir+' : 'mount';
         return [name, await tryMount(at, options[name], method, root)] as const;
       }),
     );
+    // All have ended: what is removed now is not being made any more.
+    const results = attempts.map((attempt) => {
+      if (attempt.status === 'rejected') throw attempt.reason;
+      return attempt.value;
+    });
     return Object.fromEntries(results) as unknown as OverlayFeatures;
   } finally {
     await removeScratch(scratch);

@@ -21,6 +21,8 @@ function lamella(context: TestContext, args: string): Terminal {
   return open;
 }
 
+const containers = (): string[] => readdirSync(at.join('store/containers')).filter((name) => !name.startsWith('.'));
+
 /** What stty says of a terminal that behaves: lines are edited, echoed, and Ctrl-C interrupts. */
 const SANE = /isig icanon echo/;
 
@@ -52,6 +54,50 @@ test('job control works: Ctrl-Z stops, fg goes on', async (context) => {
   shell.type('fg');
   shell.type('exit 4');
   await shell.until(/status 4/);
+});
+
+test('a terminal is left, come back to, and shared; exec has one of its own beside it', async (context) => {
+  const shell = lamella(context, 'run -it --name shared busybox sh');
+  await shell.until(/\/ # $/);
+  shell.type('echo before > /note');
+  shell.press('C-p', 'C-q');
+  expect(await shell.until(/status 0\n.*echo/)).toMatch(SANE);
+  shell.close();
+  const second = lamella(context, 'attach shared');
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  second.type('cat /note; stty size');
+  await second.until(/before\n30 100\n/);
+  second.resize(90, 20);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  second.type('stty size');
+  await second.until(/20 90\n/);
+  const beside = terminal(requiresProgram(context, 'tmux'), `LAMELLA_ROOT=${at.join('store')} ${process.execPath} ${CLI} exec -it shared sh`);
+  try {
+    await beside.until(/\/ # $/);
+    beside.type('tty; cat /note; cat /proc/1/comm');
+    await beside.until(/\/dev\/pts\/1\nbefore\nsh\n/);
+    beside.type('sleep 100');
+    beside.press('C-c');
+    beside.type('exit 6');
+    expect(await beside.until(/status 6\n.*echo/)).toMatch(SANE);
+    const third = terminal(requiresProgram(context, 'tmux'), `LAMELLA_ROOT=${at.join('store')} ${process.execPath} ${CLI} attach --detach-keys ctrl-x,x shared`);
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      third.type('echo "seen by $((1 + 1))"');
+      await Promise.all([third.until(/seen by 2\n/), second.until(/seen by 2\n/)]);
+      third.press('C-x', 'x');
+      expect(await third.until(/status 0\n.*echo/)).toMatch(SANE);
+    } finally {
+      third.close();
+    }
+  } finally {
+    beside.close();
+  }
+  second.type('exit 5');
+  expect(await second.until(/status 5\n.*echo/)).toMatch(SANE);
+  // What was run without --keep is thrown away, also when nobody was there at its end.
+  for (let i = 0; i < 100 && containers().length; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(containers()).toEqual([]);
 });
 
 test('whatever kills it, the terminal is as it was before', async (context) => {
