@@ -1,6 +1,7 @@
 import { Attach } from './commands/attach.js';
 import { AutocompleteFish } from './commands/autocomplete-fish.js';
 import { ContainerPrune } from './commands/container-prune.js';
+import { Cp } from './commands/cp.js';
 import { Create } from './commands/create.js';
 import { Doctor } from './commands/doctor.js';
 import { Events } from './commands/events.js';
@@ -57,6 +58,7 @@ export const COMMANDS = {
   rm: Rm,
   'container:prune': ContainerPrune,
   inspect: Inspect,
+  cp: Cp,
   top: Top,
   stats: Stats,
   port: Port,

@@ -47,7 +47,8 @@ const QUIET = 3;
  * @throws as {@link run}
  */
 export async function pool({ size = 4, ...spec }: PoolSpec): Promise<Pool> {
-  if (!Number.isInteger(size) || size < 1) throw new EngineError({ code: 'POOL_SIZE_INVALID', message: `${size} is not a size of a pool`, hint: 'Give a whole number from 1 up.' });
+  if (!Number.isInteger(size) || size < 1)
+    throw new EngineError({ code: 'POOL_SIZE_INVALID', message: `${size} is not a size of a pool`, hint: 'Give a whole number from 1 up.' });
   const root = spec.root ?? defaultRoot();
   const waiting: Warm[] = [];
   const underWay = new Set<Promise<unknown>>();

@@ -28,6 +28,7 @@ enum reply_kind {
 	REPLY_EXITED = 6,
 	REPLY_TERMINAL = 7,
 	REPLY_DETACHED = 8,
+	REPLY_CONTENT = 9,
 };
 
 /* Descriptors that ops opened, by the number the program gave them; 0 to 2 are the stdio. */
@@ -43,6 +44,8 @@ long slot_put(s64 slot, long fd);
 void reply(enum reply_kind kind, int err, u32 index, s64 value, const void *data, u32 length);
 /* Queue a DATA reply; replies_flush() sends what is queued. */
 void reply_data(u32 index, const void *data, u32 length);
+/* The same with a part of a file's content. */
+void reply_content(u32 index, const void *data, u32 length);
 void replies_flush(void);
 
 /* Run one op: its value, or -errno. */
@@ -63,7 +66,7 @@ void exit_program_run(void);
 
 /* tree.c */
 long tree_remove(int dirfd, const char *path);
-long tree_walk(int dirfd, const char *path, u32 index);
+long tree_walk(int dirfd, const char *path, u32 index, int content);
 long tree_make_path(int root, const char *path, int directory, u32 mode);
 
 /* monitor.c */

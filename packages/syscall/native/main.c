@@ -87,6 +87,11 @@ void reply_data(u32 index, const void *data, u32 length)
 	queue(REPLY_DATA, 0, index, 0, data, length);
 }
 
+void reply_content(u32 index, const void *data, u32 length)
+{
+	queue(REPLY_CONTENT, 0, index, 0, data, length);
+}
+
 void reply(enum reply_kind kind, int err, u32 index, s64 value, const void *data, u32 length)
 {
 	queue(kind, err, index, value, data, length);

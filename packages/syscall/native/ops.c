@@ -534,7 +534,7 @@ OP(rmtree)
 OP(walk)
 {
 	FD(dirfd, 0);
-	return tree_walk(dirfd, S(0), frame->index);
+	return tree_walk(dirfd, S(0), frame->index, N(1) != 0);
 }
 
 /* Compound: a path inside a root which the container may have prepared against us. */
@@ -616,7 +616,7 @@ static const struct op table[] = {
 	ENTRY(52, clone, 3, "p"),
 	ENTRY(53, write_file, 3, "zb"),
 	ENTRY(54, rmtree, 1, "z"),
-	ENTRY(55, walk, 1, "z"),
+	ENTRY(55, walk, 2, "z"),
 	ENTRY(56, mkpath, 4, "z"),
 	ENTRY(57, pty, 6, ""),
 	ENTRY(58, wait, 0, ""),

@@ -287,7 +287,23 @@ static void describe_xattrs(int dirfd, const char *name)
 	__builtin_memcpy(record.at + count_at, &count, 4);
 }
 
-static long describe(int dirfd, const char *name, u32 path_length, u32 index, u32 *mode)
+/* What is in a file, as of now: whoever reads the replies knows how long it was said to be. */
+static long show_content(int dirfd, const char *name, u32 index)
+{
+	static char chunk[65536];
+	long fd = SYS(openat, dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), n;
+
+	/* Taken away meanwhile: its size is made up for with nothing. */
+	if (fd < 0)
+		return fd == -ENOENT || fd == -ELOOP ? 0 : fd;
+	while ((n = SYS(read, fd, chunk, sizeof(chunk))) > 0 || n == -EINTR)
+		if (n > 0)
+			reply_content(index, chunk, (u32)n);
+	SYS(close, fd);
+	return n;
+}
+
+static long describe(int dirfd, const char *name, u32 path_length, u32 index, int content, u32 *mode)
 {
 	static char target[4096];
 	struct statx st;
@@ -323,21 +339,26 @@ static long describe(int dirfd, const char *name, u32 path_length, u32 index, u3
 	if (record.overflow)
 		return -EOVERFLOW;
 	reply_data(index, record.at, record.length);
-	return 0;
+	return content && (st.stx_mode & S_IFMT) == S_IFREG ? show_content(dirfd, name, index) : 0;
 }
 
-/* Names are relative to the top, parents before children; LEVELS deep at the most. */
-long tree_walk(int dirfd, const char *path, u32 index)
+/* Names are relative to the top, parents before children; LEVELS deep at the most. The top may be anything. */
+long tree_walk(int dirfd, const char *path, u32 index, int content)
 {
 	static u32 lengths[LEVELS];
 	int depth = 0;
 	u32 mode;
 	long err = open_top(dirfd, path);
 
+	if (err == -ENOTDIR || err == -ELOOP) {
+		err = describe(dirfd, path, 0, index, content, &mode);
+		replies_flush();
+		return err;
+	}
 	if (err < 0)
 		return err;
 	lengths[0] = 0;
-	err = describe(levels[0].fd, "", 0, index, &mode);
+	err = describe(levels[0].fd, "", 0, index, content, &mode);
 	while (!err) {
 		struct level *level = &levels[depth];
 		const struct dirent64 *entry = next_entry(level, &err);
@@ -357,7 +378,11 @@ long tree_walk(int dirfd, const char *path, u32 index)
 			n++;
 		}
 		length += n;
-		err = describe(level->fd, entry->name, length, index, &mode);
+		err = describe(level->fd, entry->name, length, index, content, &mode);
+		if (err == -ENOENT) { /* gone since its directory was read */
+			err = 0;
+			continue;
+		}
 		if (err < 0 || (mode & S_IFMT) != S_IFDIR)
 			continue;
 		if (depth + 1 == LEVELS) {

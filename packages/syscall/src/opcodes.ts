@@ -78,7 +78,7 @@ export const OPCODES = {
   clone: { code: 52, numbers: ['flags', 'monitor', 'cgroup'], strings: ['program'] },
   write_file: { code: 53, numbers: ['dirfd', 'flags', 'mode'], strings: ['pathname', 'data'] },
   rmtree: { code: 54, numbers: ['dirfd'], strings: ['pathname'] },
-  walk: { code: 55, numbers: ['dirfd'], strings: ['pathname'] },
+  walk: { code: 55, numbers: ['dirfd', 'content'], strings: ['pathname'] },
   mkpath: { code: 56, numbers: ['rootfd', 'directory', 'mode', 'out'], strings: ['pathname'] },
   pty: { code: 57, numbers: ['dirfd', 'rows', 'columns', 'owner', 'group', 'out'], strings: [] },
   wait: { code: 58, numbers: [], strings: [] },

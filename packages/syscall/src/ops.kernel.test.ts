@@ -176,7 +176,7 @@ test('walk tells all there is to know of a tree', async () => {
   symlinkSync('target', at.join('t/link'));
   await execute([{ op: 'lsetxattr', path: at.join('t/sub/file'), name: 'user.x', value: 'v', flags: 0 }]);
   const found = new Map<string, { mode: number; size: number; target: string; xattrs: number }>();
-  await execute([{ op: 'walk', dirfd: AT_FDCWD, pathname: at.join('t') }], {
+  await execute([{ op: 'walk', dirfd: AT_FDCWD, content: 0, pathname: at.join('t') }], {
     onReply(reply) {
       if (reply.kind !== 'data') return;
       const { data } = reply;

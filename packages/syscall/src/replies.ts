@@ -7,7 +7,8 @@ export type Reply =
   | { readonly kind: 'started'; readonly pid: number }
   | { readonly kind: 'exited'; readonly status: number; readonly signal: number }
   | { readonly kind: 'terminal'; readonly termios: Buffer }
-  | { readonly kind: 'detached' };
+  | { readonly kind: 'detached' }
+  | { readonly kind: 'content'; readonly index: number; readonly data: Buffer };
 
 /** Cuts the bytes of descriptor 4 into replies. */
 export function replyParser(onReply: (reply: Reply) => void): (chunk: Buffer) => void {
@@ -47,6 +48,8 @@ function parse(b: Buffer): Reply | undefined {
       return { kind: 'terminal', termios: Buffer.from(b.subarray(20)) };
     case 8:
       return { kind: 'detached' };
+    case 9:
+      return { kind: 'content', index, data: Buffer.from(b.subarray(20)) };
     default:
       return undefined;
   }

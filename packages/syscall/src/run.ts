@@ -49,6 +49,11 @@ export interface Running {
   readonly result: Promise<RunResult>;
   /** Tell the monitor: forward a signal, resize the terminal, let a `wait` op go on. */
   control(op: ControlOp): void;
+  /** End it: what it cloned is killed, and its exit program runs. */
+  abort(): void;
+  /** Hold the replies back, and the program with them; and go on. */
+  pause(): void;
+  resume(): void;
   /**
    * Let go of a monitor that `supervise` detached: it goes on without this process, and `result` stays
    * pending. For one whose process has started.
@@ -258,6 +263,9 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
       writer.op(op);
       frames.write(writer.take());
     },
+    abort: () => frames.destroy(),
+    pause: () => void replies.pause(),
+    resume: () => void replies.resume(),
     release() {
       options.signal?.removeEventListener('abort', onAbort);
       child.removeAllListeners('exit');

@@ -200,6 +200,53 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
     expect(events.map((line) => line.split(' ')[2])).toEqual(['start', 'die', 'destroy']);
   });
 
+  test('files are copied in and out, whether it runs or not', () => {
+    const made = who.run('sh', [
+      '-c',
+      `mkdir -p ${who.home}/tree/sub && cd ${who.home}/tree && echo one > one && ln one sub/hard && ln -s one link && echo .wh. > .wh.odd && printf 'x' > "sub/na\nme" && touch -d '2001-02-03 04:05:06.789' one && chmod 751 sub`,
+    ]);
+    expect(made.status).toBe(0);
+    lamella('run', '-d', '--name', 'copies', 'busybox', 'sleep', '1000');
+    const roundTrip = (into: string): void => {
+      lamella('cp', `${who.home}/tree`, `copies:${into}`);
+      lamella('cp', `copies:${into}`, `${who.home}/back`);
+      const seen = (directory: string): string => who.run('sh', ['-c', `cd ${directory} && find . -printf '%P %M %T@ %l %n\n' | sort && cat one sub/*`]).stdout;
+      expect(seen(`${who.home}/back`)).toBe(seen(`${who.home}/tree`));
+      who.run('rm', ['-r', `${who.home}/back`]);
+    };
+    roundTrip('/fresh');
+    expect(lamella('exec', 'copies', 'stat', '-c', '%u:%g %h', '/fresh/one')).toBe('0:0 2');
+    lamella('cp', `${who.home}/tree/.`, 'copies:/tmp');
+    expect(lamella('exec', 'copies', 'cat', '/tmp/sub/hard')).toBe('one');
+    expect(fails('cp', 'copies:/no/such', who.home)).toMatch(/\/no\/such in the container cannot be opened: ENOENT/);
+    expect(fails('cp', `${who.home}/tree`, 'copies:/etc/passwd')).toMatch(/is not a directory/);
+    expect(fails('cp', `${who.home}/tree/one`, 'copies:/etc/nosuch/')).toMatch(/is not a directory/);
+    lamella('exec', 'copies', 'mkdir', '-p', '/precious/one/deep');
+    expect(fails('cp', `${who.home}/tree/one`, 'copies:/precious')).toMatch(/'one' cannot be copied: it is a directory/);
+    expect(lamella('exec', 'copies', 'ls', '/precious/one')).toBe('deep');
+    lamella('stop', '-t', '0', 'copies');
+    roundTrip('/later');
+    expect(who.run('sh', ['-c', `"$@" | tar t`, 'sh', process.execPath, CLI, 'cp', 'copies:/later/sub', '-']).stdout.split('\n')).toContain('sub/hard');
+    lamella('start', 'copies');
+    expect(lamella('exec', 'copies', 'cat', '/later/one')).toBe('one');
+  });
+
+  test('whoever exchanges directories for links meanwhile leads a copy nowhere (CVE-2018-15664)', () => {
+    const trap = `${who.home}/trap`;
+    who.run('sh', ['-c', `mkdir -p ${trap} && echo secret > ${trap}/file && echo mine > ${who.home}/mine`]);
+    // The path is the host's; in the container it is a directory that becomes a link to itself on the host.
+    const script = `mkdir -p ${trap} /a; echo public > ${trap}/file; echo public > /a/file; while :; do mv /a /b; ln -s ${trap} /a; rm /a; mv /b /a; done`;
+    lamella('run', '-d', '--name', 'cheat', 'busybox', 'sh', '-c', script);
+    for (let i = 0; i < 4; i++) {
+      const { stdout, stderr } = who.run('sh', ['-c', '"$@" | tar xO', 'sh', process.execPath, CLI, 'cp', 'cheat:/a/file', '-']);
+      expect(stdout).not.toContain('secret');
+      if (!stderr) expect(stdout).toBe('public\n');
+      who.lamella(['cp', `${who.home}/mine`, 'cheat:/a/new']);
+    }
+    expect(readdirSync(trap)).toEqual(['file']);
+    expect(readFileSync(`${trap}/file`, 'utf8')).toBe('secret\n');
+  });
+
   test('an image is not removed while there is a container of it', () => {
     lamella('create', '--name', 'holder', 'busybox', 'true');
     expect(fails('rmi', 'busybox')).toMatch(/the container [0-9a-f]{12} was made of 'busybox:latest'\n {2}Remove it first: lamella rm/);

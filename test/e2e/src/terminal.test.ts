@@ -80,7 +80,10 @@ test('a terminal is left, come back to, and shared; exec has one of its own besi
     beside.press('C-c');
     beside.type('exit 6');
     expect(await beside.until(/status 6\n.*echo/)).toMatch(SANE);
-    const third = terminal(requiresProgram(context, 'tmux'), `LAMELLA_ROOT=${at.join('store')} ${process.execPath} ${CLI} attach --detach-keys ctrl-x,x shared`);
+    const third = terminal(
+      requiresProgram(context, 'tmux'),
+      `LAMELLA_ROOT=${at.join('store')} ${process.execPath} ${CLI} attach --detach-keys ctrl-x,x shared`,
+    );
     try {
       await new Promise((resolve) => setTimeout(resolve, 500));
       third.type('echo "seen by $((1 + 1))"');

@@ -28,7 +28,7 @@ const TYPES: Readonly<Record<number, string>> = { 1: 'fifo', 2: 'character', 4: 
 /** Describe a tree by path, relative to its top (which is `.`). Names are bytes as latin1. */
 export async function describeTree(directory: string): Promise<Map<string, TreeEntry>> {
   const found: (readonly [name: string, inode: string, entry: Omit<TreeEntry, 'sameAs'>])[] = [];
-  await run([{ op: 'walk', dirfd: AT_FDCWD, pathname: directory }], {
+  await run([{ op: 'walk', dirfd: AT_FDCWD, content: 0, pathname: directory }], {
     onReply(reply) {
       if (reply.kind === 'data') found.push(parse(reply.data, directory));
     },

@@ -1,6 +1,7 @@
 import type { Command } from '@oclif/core/command';
 import { commandFailed } from '../command-failed.js';
 import { Attach } from '../commands/attach.js';
+import { Cp } from '../commands/cp.js';
 import { Create } from '../commands/create.js';
 import { Events } from '../commands/events.js';
 import { Images } from '../commands/images.js';
@@ -22,6 +23,7 @@ import { Wait } from '../commands/wait.js';
 /** The commands on containers that people and scripts type all day, without the rest of oclif. */
 const COMMANDS: Readonly<Record<string, new (argv: string[], config: never) => Command>> = {
   attach: Attach,
+  cp: Cp,
   create: Create,
   events: Events,
   images: Images,

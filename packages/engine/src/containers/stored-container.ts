@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { freeze } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, releaseDead } from '@lamella/cleanup';
 import { type ContainerProcess, launch, type ProcessOptions } from '@lamella/namespace';
@@ -11,6 +12,7 @@ import { explainFailure } from '../explain-failure.js';
 import { forgetDeadNames, nameLinkOf, namesById } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
 import { type Attached, attachTo, type Ending } from './attach.js';
+import { type ContainerFiles, copyIn, copyOut, isDirectory } from './copy.js';
 import { tellEvent } from './events.js';
 import { type ExecSpec, execIn } from './exec.js';
 import { type LogEntry, type LogOptions, readLogs } from './logs.js';
@@ -320,6 +322,38 @@ export class StoredContainer {
     const { pid } = await this.state();
     if (pid === undefined) throw this.#notRunning();
     return usageOf(pid);
+  }
+
+  /**
+   * The tar of a path inside, whether it runs or not.
+   *
+   * @param source absolute path inside; a link at its end is taken as such
+   * @param name what it is called in the archive, `.` for the content of a directory. Default: its own
+   * @throws (by the stream) EngineError `PATH_NOT_FOUND`
+   */
+  async copyOut(source: string, name: string = path.posix.basename(source) || '.'): Promise<Readable> {
+    return copyOut(await this.#files(), source, name);
+  }
+
+  /**
+   * Unpack a tar into a directory inside, whether it runs or not.
+   *
+   * @throws EngineError `PATH_NOT_FOUND`; ImageError `TAR_*`, `LAYER_*`
+   */
+  async copyIn(archive: Readable, directory: string, { keepOwners = false }: { readonly keepOwners?: boolean } = {}): Promise<void> {
+    await copyIn(await this.#files(), archive, directory, { keepOwners });
+  }
+
+  /** Whether a path inside is a directory; undefined when it is not there. */
+  async isDirectory(pathname: string): Promise<boolean | undefined> {
+    return isDirectory(await this.#files(), pathname);
+  }
+
+  async #files(): Promise<ContainerFiles> {
+    const { pid } = await this.state();
+    if (pid !== undefined) return { kind: 'running', pid };
+    const { stack } = await decide(this.config.spec, {}, this.#root, { again: this.config });
+    return { kind: 'stopped', record: this.#record, stack };
   }
 
   /** By its monitor's socket; where there is none, to its process. */

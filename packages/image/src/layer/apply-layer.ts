@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { errnoName, idMapping, type LamellaError, startInterpreter } from '@lamella/syscall';
+import { errnoName, type IdMapping, idMapping, type LamellaError, type Program, startInterpreter } from '@lamella/syscall';
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
@@ -28,6 +28,15 @@ export interface ApplyOptions {
   readonly stacked?: boolean;
   /** What the directory holds already, of the layers below. */
   readonly seeds?: Seeds;
+  /** Files for a directory that may have some, as {@link LayerWriterOptions.plain} has it. */
+  readonly plain?: {
+    /** Ops that lock the interpreter into the directory; slots from 20 on are free for them. */
+    readonly enter: Program;
+    /** Which ids there are where they lead; with `full` the first of them waits until they are mapped. */
+    readonly ids: IdMapping['kind'];
+    readonly mapsIds: boolean;
+    readonly owner?: { readonly uid: number; readonly gid: number };
+  };
 }
 
 /** What was unpacked. */
@@ -79,8 +88,14 @@ const FRAMES_AHEAD = 2 << 20;
  */
 export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
   const mapping = idMapping();
-  const { maxEntries = MAX_ENTRIES, stacked = false, seeds } = options;
-  const writer = new LayerWriter({ ids: mapping.kind, maxEntries, stacked, ...(seeds ? { seeds } : {}) });
+  const { maxEntries = MAX_ENTRIES, stacked = false, seeds, plain: files } = options;
+  const writer = new LayerWriter({
+    ids: files ? files.ids : mapping.kind,
+    maxEntries,
+    stacked,
+    ...(seeds ? { seeds } : {}),
+    ...(files ? { plain: true, ...(files.owner ? { owner: files.owner } : {}) } : {}),
+  });
   const running = startInterpreter(
     {
       stdio: ['ignore', 'ignore', 'inherit'],
@@ -90,7 +105,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
       ...(options.signal ? { signal: options.signal } : {}),
     },
     { op: () => undefined, isRelease: () => false, explain: (index, errno) => explainFailure(writer, index, errno) },
-    { mapsIds: mapping.kind === 'full' },
+    { mapsIds: files ? files.mapsIds : mapping.kind === 'full' },
   );
   // An interpreter that fails while nobody awaits it is asked for its reason below.
   const outcome = running.result.then(
@@ -112,7 +127,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
   let compression: Compression = 'none';
   let keeping: Promise<void> | undefined;
   try {
-    const [first, ...rest] = jail(directory, mapping);
+    const [first, ...rest] = files ? files.enter : jail(directory, mapping);
     if (first) writer.begin([first]);
     await send();
     await running.mapped;

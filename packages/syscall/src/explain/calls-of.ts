@@ -226,6 +226,7 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
         'openat',
         'openat2',
         'readlinkat',
+        'read',
         'listxattr',
         'getxattr',
         'close',

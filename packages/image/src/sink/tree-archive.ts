@@ -1,0 +1,177 @@
+import { Readable } from 'node:stream';
+import { type Program, type Reply, type Running, start } from '@lamella/syscall';
+import { Header } from 'tar';
+
+/** An object of a tree, as the `walk` op tells of it. Names are bytes, as latin1. */
+interface Found {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly links: number;
+  readonly inode: string;
+  readonly size: number;
+  readonly seconds: number;
+  readonly nanoseconds: number;
+  readonly major: number;
+  readonly minor: number;
+  readonly name: string;
+  readonly target: string;
+  readonly xattrs: readonly (readonly [name: string, value: Buffer])[];
+}
+
+const BLOCK = 512;
+const TYPES: Readonly<Record<number, 'FIFO' | 'CharacterDevice' | 'Directory' | 'BlockDevice' | 'File' | 'SymbolicLink'>> = {
+  1: 'FIFO',
+  2: 'CharacterDevice',
+  4: 'Directory',
+  6: 'BlockDevice',
+  8: 'File',
+  10: 'SymbolicLink',
+};
+/** Bytes that wait for a reader before the walk waits, too. */
+const AHEAD = 1 << 20;
+
+/**
+ * The tar of a tree, in the pax format: everything a tar can say is kept. It is read while it is
+ * walked, never through a link; what is mounted below it is left out.
+ *
+ * @param program ops of which a `walk` with content is the last
+ * @param name what the top is called in the archive; `.` for its content alone
+ * @throws (by the stream) SyscallError of the program's
+ */
+export function treeArchive(program: Program, name: string): Readable {
+  const top = Buffer.from(name, 'utf8').toString('latin1');
+  const first = new Map<string, string>();
+  let running: Running | undefined;
+  /** What is still to come of the file whose header was written last. */
+  let rest = 0;
+  let size = 0;
+  const output = new Readable({
+    read() {
+      running ??= walk();
+      running.resume();
+    },
+    destroy(error, done) {
+      running?.abort();
+      done(error);
+    },
+  });
+  const push = (bytes: Buffer): void => {
+    if (!output.push(bytes) && output.readableLength > AHEAD) running?.pause();
+  };
+  const finishFile = (): void => {
+    // It became shorter while it was read.
+    for (; rest > 0; rest -= Math.min(rest, 65536)) push(Buffer.alloc(Math.min(rest, 65536)));
+    if (size % BLOCK) push(Buffer.alloc(BLOCK - (size % BLOCK)));
+    size = 0;
+  };
+  const onReply = (reply: Reply): void => {
+    if (reply.kind === 'data') {
+      finishFile();
+      const found = parse(reply.data);
+      const type = TYPES[found.mode >> 12];
+      // A socket is nothing without who listens.
+      if (!type) return;
+      const path = found.name === '' ? top : top === '.' ? `./${found.name}` : `${top}/${found.name}`;
+      const earlier = type !== 'Directory' && found.links > 1 ? first.get(found.inode) : undefined;
+      if (type !== 'Directory' && found.links > 1 && earlier === undefined) first.set(found.inode, path);
+      size = type === 'File' && earlier === undefined ? found.size : 0;
+      rest = size;
+      push(header({ ...found, size }, type === 'Directory' ? `${path}/` : path, earlier === undefined ? type : 'Link', earlier ?? found.target));
+    } else if (reply.kind === 'content') {
+      // It became longer while it was read; or another name of it was enough.
+      const part = reply.data.subarray(0, rest);
+      rest -= part.length;
+      if (part.length) push(part);
+    }
+  };
+  const walk = (): Running => {
+    const begun = start(program, { onReply });
+    begun.result.then(
+      () => {
+        finishFile();
+        output.push(Buffer.alloc(2 * BLOCK));
+        output.push(null);
+      },
+      (error: unknown) => output.destroy(error as Error),
+    );
+    return begun;
+  };
+  return output;
+}
+
+function parse(data: Buffer): Found {
+  const number = (i: number): number => Number(data.readBigInt64LE(i * 8));
+  let at = 104;
+  const counted = (): Buffer => {
+    const length = data.readUInt32LE(at);
+    at += 4 + length;
+    return data.subarray(at - length, at);
+  };
+  const name = counted().toString('latin1');
+  const target = counted().toString('latin1');
+  const count = data.readUInt32LE(at);
+  at += 4;
+  const xattrs = Array.from({ length: count }, () => [counted().toString('latin1'), counted()] as const);
+  return {
+    mode: number(0),
+    uid: number(1),
+    gid: number(2),
+    links: number(3),
+    inode: `${number(11)}:${number(12)}:${data.readBigUInt64LE(32)}`,
+    size: number(5),
+    seconds: number(7),
+    nanoseconds: number(8),
+    major: number(9),
+    minor: number(10),
+    name,
+    target,
+    // Marks of overlayfs are of where the tree was, not of what it is.
+    xattrs: xattrs.filter(([each]) => !/^(?:trusted|user)\.overlay\./.test(each)),
+  };
+}
+
+/** The blocks before an object's content: what ustar cannot say comes before it, as pax(1) has it. */
+function header(found: Found, path: string, type: 'Link' | (typeof TYPES)[number], link: string): Buffer {
+  const linkpath = type === 'Link' || type === 'SymbolicLink' ? link : '';
+  const plain = (text: string, room: number): boolean => text.length <= room && /^[\x20-\x7e]*$/.test(text);
+  const records = [
+    ...(plain(path, 100) ? [] : [record('path', path)]),
+    ...(plain(linkpath, 100) ? [] : [record('linkpath', linkpath)]),
+    ...(found.size > 0o77777777777 ? [record('size', String(found.size))] : []),
+    ...(found.uid > 0o7777777 ? [record('uid', String(found.uid))] : []),
+    ...(found.gid > 0o7777777 ? [record('gid', String(found.gid))] : []),
+    ...(found.nanoseconds || found.seconds < 0 || found.seconds > 0o77777777777
+      ? [record('mtime', `${found.seconds}.${String(found.nanoseconds).padStart(9, '0')}`)]
+      : []),
+    ...found.xattrs.map(([name, value]) => record(`SCHILY.xattr.${name}`, value.toString('latin1'))),
+  ];
+  const block = (fields: ConstructorParameters<typeof Header>[0]): Buffer => {
+    const bytes = Buffer.alloc(BLOCK);
+    new Header(fields).encode(bytes, 0);
+    return bytes;
+  };
+  const own = block({
+    path: plain(path, 100) ? path : 'long-name',
+    linkpath: plain(linkpath, 100) ? linkpath : 'long-name',
+    mode: found.mode & 0o7777,
+    uid: Math.min(found.uid, 0o7777777),
+    gid: Math.min(found.gid, 0o7777777),
+    size: Math.min(found.size, 0o77777777777),
+    mtime: new Date(Math.max(0, Math.min(found.seconds, 0o77777777777)) * 1000),
+    type,
+    ...(type === 'CharacterDevice' || type === 'BlockDevice' ? { devmaj: found.major, devmin: found.minor } : {}),
+  } as ConstructorParameters<typeof Header>[0]);
+  if (!records.length) return own;
+  const body = Buffer.concat(records);
+  const before = block({ path: 'PaxHeader', mode: 0o644, uid: 0, gid: 0, size: body.length, mtime: new Date(0), type: 'ExtendedHeader' });
+  return Buffer.concat([before, body, Buffer.alloc((BLOCK - (body.length % BLOCK)) % BLOCK), own]);
+}
+
+/** `LENGTH KEY=VALUE\n`, where the length counts itself. */
+function record(key: string, value: string): Buffer {
+  const body = ` ${key}=${value}\n`;
+  let length = body.length + 1;
+  while (String(length).length + body.length !== length) length = String(length).length + body.length;
+  return Buffer.from(`${length}${body}`, 'latin1');
+}
