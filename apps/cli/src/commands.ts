@@ -1,4 +1,5 @@
 import { Attach } from './commands/attach.js';
+import { AutocompleteBash } from './commands/autocomplete-bash.js';
 import { AutocompleteFish } from './commands/autocomplete-fish.js';
 import { ContainerPrune } from './commands/container-prune.js';
 import { Cp } from './commands/cp.js';
@@ -80,5 +81,6 @@ export const COMMANDS = {
   'system:df': SystemDf,
   'system:check': SystemCheck,
   doctor: Doctor,
+  'autocomplete:bash': AutocompleteBash,
   'autocomplete:fish': AutocompleteFish,
 };

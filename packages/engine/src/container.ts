@@ -116,8 +116,9 @@ export async function createContainer(spec: RunSpec, options: RunOptions = {}): 
 export async function prepare(root: string, { name }: Pick<RunSpec, 'name'> = {}): Promise<void> {
   prepareRoot(root);
   rotateEvents(`${root}/containers`);
-  await sweep(`${root}/containers`);
-  if (name !== undefined) await forgetDeadNames(`${root}/containers`);
+  const { released } = await sweep(`${root}/containers`);
+  // Names cost a look at each: whoever wants one takes it, and so does who has just taken somebody's away.
+  if (name !== undefined || released.length) await forgetDeadNames(`${root}/containers`);
 }
 
 /** Run a command in a new container to its end. */

@@ -1,5 +1,5 @@
 export type { Resources } from '@lamella/cgroup';
-export { type SweepResult, sweep } from '@lamella/cleanup';
+export type { SweepResult } from '@lamella/cleanup';
 export { ImageStore } from '@lamella/image';
 export { type Container, createContainer, explainRun, type RunOptions, type RunResult, run } from './container.js';
 export type { ContainerConfig } from './container-config.js';
@@ -17,3 +17,4 @@ export { EngineError } from './engine-error.js';
 export { examine, type Finding } from './examine.js';
 export { type Pool, type PoolRunOptions, type PoolSpec, pool } from './pool.js';
 export type { Device, RestartPolicy, RunSpec, Volume } from './run-spec.js';
+export { sweep } from './sweep.js';

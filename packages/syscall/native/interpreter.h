@@ -48,6 +48,9 @@ void reply_data(u32 index, const void *data, u32 length);
 void reply_content(u32 index, const void *data, u32 length);
 void replies_flush(void);
 
+/* What was read of the stream beyond `end`, a place in it: it is for whoever reads on. */
+size_t input_beyond(const char *end, const u8 **rest);
+
 /* Run one op: its value, or -errno. */
 long op_run(const struct frame *frame);
 

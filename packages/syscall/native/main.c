@@ -23,9 +23,17 @@ static size_t input_length;
 /* Replies wait here until a full buffer, an exec or the end of a program sends them. */
 static u8 output[262144];
 static size_t output_length;
+/* A reply was lost: whoever waits for it has to learn by our end. */
+static int unheard;
 
 static u8 exit_program[65536];
 static size_t exit_program_length;
+
+size_t input_beyond(const char *end, const u8 **rest)
+{
+	*rest = (const u8 *)end;
+	return (size_t)(input + input_length - *rest);
+}
 
 int slot_get(s64 slot)
 {
@@ -57,8 +65,10 @@ void replies_flush(void)
 
 		if (n == -EINTR)
 			continue;
-		if (n <= 0)
-			break; /* nobody listens any more; the control pipe will tell the monitor */
+		if (n <= 0) { /* nobody listens any more; the control pipe will tell the monitor */
+			unheard = 1;
+			break;
+		}
 		sent += (size_t)n;
 	}
 	output_length = 0;
@@ -201,6 +211,8 @@ static int read_and_run(int check_only)
 			__builtin_memmove(input, input + used, input_length);
 		if (output_length)
 			replies_flush();
+		if (unheard)
+			return STATUS_FAILED;
 		n = SYS(read, FRAMES_FD, input + input_length, sizeof(input) - input_length);
 		if (n == -EINTR)
 			continue;

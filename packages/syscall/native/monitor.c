@@ -37,7 +37,7 @@ struct winsize {
 struct monitor m;
 struct supervision supervision = { .events = -1, .directory = -1 };
 /* Control frames are small but for the rest of a program. */
-static u8 control[FRAME_MAX];
+static u8 control[FRAME_MAX + 65536];
 static size_t control_length;
 
 u64 now(int clock)
@@ -118,18 +118,10 @@ static void abandon(void)
 	forward_signal(9);
 }
 
-static void read_control(void)
+static void obey_control(void)
 {
 	struct frame frame;
-	long n = SYS(read, FRAMES_FD, control + control_length, sizeof(control) - control_length);
 
-	if (n == -EINTR || n == -EAGAIN)
-		return;
-	if (n <= 0) {
-		abandon();
-		return;
-	}
-	control_length += (size_t)n;
 	for (;;) {
 		long used = frame_decode(control, control_length, &frame);
 
@@ -144,6 +136,20 @@ static void read_control(void)
 		control_length -= (size_t)used;
 		__builtin_memmove(control, control + used, control_length);
 	}
+}
+
+static void read_control(void)
+{
+	long n = SYS(read, FRAMES_FD, control + control_length, sizeof(control) - control_length);
+
+	if (n == -EINTR || n == -EAGAIN)
+		return;
+	if (n <= 0) {
+		abandon();
+		return;
+	}
+	control_length += (size_t)n;
+	obey_control();
 }
 
 /* From the child: a pty's master, the news that it failed, or the end of file that exec makes. */
@@ -508,7 +514,14 @@ static __attribute__((noreturn)) void monitor(const struct frame *frame)
 {
 	u64 mask = ALL_SIGNALS, pause = FIRST_PAUSE;
 
+	const struct bytes *program = &frame->string[0];
+	const u8 *orders;
+
 	m.signals = (int)SYS(signalfd4, -1, &mask, sizeof(mask), O_CLOEXEC | O_NONBLOCK);
+	/* Orders that came together with the program. */
+	control_length = input_beyond(program->at + program->length + 1, &orders);
+	__builtin_memcpy(control, orders, control_length);
+	obey_control();
 	for (;;) {
 		u64 until;
 

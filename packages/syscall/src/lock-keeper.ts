@@ -45,6 +45,7 @@ class LockKeeper {
   readonly #free: number[] = [];
   #next = FIRST;
   #held = 0;
+  #dead = false;
 
   constructor() {
     this.#running = startInterpreter(
@@ -55,8 +56,12 @@ class LockKeeper {
       },
       { op: () => undefined, isRelease: () => false },
     );
-    // Who waits for a reply is told; all others have nothing to do with it.
-    this.#running.result.catch(() => undefined);
+    // Who waits for a reply is told; whoever comes next gets another one.
+    const ended = (): void => {
+      this.#dead = true;
+      if (keeper === this) keeper = undefined;
+    };
+    this.#running.result.then(ended, ended);
   }
 
   get full(): boolean {
@@ -109,7 +114,16 @@ class LockKeeper {
     throw new Error('the process that holds the locks went away');
   }
 
+  /** With its holder's death a lock is released, too: that is no failure, least of all on top of another one. */
   async #release(fd: number): Promise<void> {
+    try {
+      await this.#close(fd);
+    } catch (error) {
+      if (!this.#dead) throw error;
+    }
+  }
+
+  async #close(fd: number): Promise<void> {
     const closed = this.#frames.index;
     this.#frames.begin(OPCODES.close.code, FRAME_FLAGS.OPTIONAL | FRAME_FLAGS.REPLY, codes(['EBADF']));
     this.#frames.number(fd);

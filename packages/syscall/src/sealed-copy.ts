@@ -15,7 +15,8 @@ export function interpreterCommand(): { readonly file: string; readonly args: re
 
 /** Keep the copy that a monitor runs from. Where procfs does not let us, every interpreter makes its own. */
 export function keepCopy(monitor: number): void {
-  if (descriptor !== undefined) return;
+  // Who names another program means it every time.
+  if (descriptor !== undefined || process.env.LAMELLA_INIT) return;
   const exe = `/proc/${monitor}/exe`;
   try {
     if (readlinkSync(exe).startsWith('/memfd:lamella-init')) descriptor = openSync(exe, 'r');

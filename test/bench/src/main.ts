@@ -1,13 +1,14 @@
 /**
  * Run the benchmarks and print them as a table.
  *
- *   pnpm bench [--smoke] [start|unpack|load]
+ *   pnpm bench [--smoke] [start|many|unpack|load]
  *
  * `--smoke` takes small inputs and few rounds: it shows that they run, not how fast.
  */
 import { cpus, release } from 'node:os';
 import { scratch } from '@lamella-test/scratch';
 import { loadAnImage } from './load-an-image.js';
+import { manyContainers } from './many-containers.js';
 import { format, type Row, type Skipped } from './row.js';
 import { startAContainer } from './start-a-container.js';
 import { unpackALayer } from './unpack-a-layer.js';
@@ -23,6 +24,10 @@ if (process.geteuid?.() !== 0) {
   if (!only || only === 'start') {
     await using disk = scratch();
     rows.push(...(await startAContainer(disk, smoke ? 2 : 15)));
+  }
+  if (!only || only === 'many') {
+    await using disk = scratch();
+    rows.push(...(await manyContainers(disk, smoke ? 20 : 1000)));
   }
   if (!only || only === 'unpack') {
     await using memory = scratch('tmpfs');

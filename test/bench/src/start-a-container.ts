@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { ImageStore, run } from '@lamella/engine';
+import { ImageStore, pool, run } from '@lamella/engine';
 import { busyboxArchive, type ScratchDirectory } from '@lamella-test/scratch';
 import { medians, settle } from './measure.js';
 import { dockerRun } from './peers.js';
@@ -34,6 +34,14 @@ export async function startAContainer(at: ScratchDirectory, rounds: number): Pro
     target: { atMost: 1 },
     unit: 'ms',
   });
+
+  {
+    const count = rounds * 5 + 5;
+    await using warm = await pool({ root, image: 'busybox', size: count });
+    const piped = async (): Promise<void> => void (await once(spawn('/bin/true', { stdio: ['ignore', 'pipe', 'pipe'] }), 'close'));
+    const pooled = await medians({ ours: () => warm.run(['/bin/true']), bare: piped }, { rounds: rounds * 5, warmup: 3, before: settle });
+    rows.push({ what: 'SDK `pool.run(true)`, warm', ours: pooled.ours, against: 'spawn `/bin/true`', theirs: pooled.bare, target: { atMost: 1 }, unit: 'ms' });
+  }
 
   rows.push(...againstRuntimes(root, rounds));
 

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
@@ -285,7 +285,26 @@ describe('help', () => {
   test('lists the commands, and shows flags and examples of each', () => {
     const top = lamella(['--help']);
     expect(top.status).toBe(0);
-    for (const command of ['run', 'pull', 'push', 'import', 'load', 'save', 'images', 'tag', 'rmi', 'login', 'logout', 'sweep', 'doctor', 'autocomplete'])
+    for (const command of [
+      'run',
+      'pull',
+      'push',
+      'import',
+      'load',
+      'save',
+      'images',
+      'tag',
+      'rmi',
+      'login',
+      'logout',
+      'sweep',
+      'doctor',
+      'autocomplete',
+      'ps',
+      'exec',
+      'logs',
+      'cp',
+    ])
       expect(top.stdout).toContain(`  ${command}`);
     for (const args of [
       ['run', '--help'],
@@ -302,6 +321,22 @@ describe('help', () => {
   test('completion is there for three shells', () => {
     const fish = lamella(['autocomplete', 'fish']).stdout;
     expect(fish).toMatch(/complete -c lamella -n '__fish_seen_subcommand_from run' -l network -r -f -a 'none host'/);
+    lamella(['create', '--name', 'completed', 'busybox', 'true']);
+    const script = lamella(['autocomplete', 'bash']).stdout;
+    const asked = (...words: string[]): string => `COMP_WORDS=(lamella ${words.join(' ')}) COMP_CWORD=${words.length}; _lamella; echo "\${COMPREPLY[*]}"`;
+    const answers = execFileSync(
+      'bash',
+      [
+        '-c',
+        `lamella() { ${process.execPath} ${CLI} "$@"; }\n${script}\n${asked('sto')}\n${asked('rm', 'compl')}\n${asked('rmi', 'busy')}\n${asked('logs', '--fol')}`,
+      ],
+      {
+        encoding: 'utf8',
+        env: { ...process.env, LAMELLA_ROOT: at.join('store') },
+      },
+    );
+    expect(answers).toBe('stop\ncompleted\nbusybox busybox:latest\n--follow\n');
+    lamella(['rm', 'completed']);
     for (const shell of ['bash', 'zsh'])
       expect(lamella(['autocomplete', 'script', shell], { env: { HOME: at.path, XDG_CACHE_HOME: at.join('cache') } }).status).toBe(0);
   });

@@ -17,6 +17,12 @@ export interface MachineRun {
 const UML = 'linux.uml';
 const OVERLAY = '/usr/lib/uml/modules/*/kernel/fs/overlayfs/overlay.ko';
 
+/** The power goes so many milliseconds after the console showed something. */
+export interface PowerCut {
+  readonly after: string;
+  readonly milliseconds: number;
+}
+
 /** Why there is no second kernel here, if so. */
 export function whyNoMachine(): string | undefined {
   if (process.arch !== 'x64') return 'user-mode-linux exists for x86_64 only';
@@ -32,7 +38,11 @@ export function whyNoMachine(): string | undefined {
  * host's files are its root; at `/mnt` it has an ext4 of its own, whose file lies in the scratch
  * directory. `/proc`, `/sys`, cgroup2 and a tmpfs on `/run` are mounted.
  */
-export async function onMachine(at: ScratchDirectory, script: string, { timeout }: { readonly timeout: number }): Promise<MachineRun> {
+export async function onMachine(
+  at: ScratchDirectory,
+  script: string,
+  { timeout, cutPower }: { readonly timeout: number; readonly cutPower?: PowerCut },
+): Promise<MachineRun> {
   const disk = at.join('disk');
   if (!existsSync(disk)) {
     execFileSync('truncate', ['-s', '256M', disk]);
@@ -62,11 +72,24 @@ sleep 60
     { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
   );
   const said: Buffer[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => said.push(chunk));
   // All of its processes are threads of the kernel's, and go with its group.
-  const timer = setTimeout(() => process.kill(-(child.pid as number), 'SIGKILL'), timeout);
+  const cut = (): void => {
+    try {
+      process.kill(-(child.pid as number), 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  };
+  let due: NodeJS.Timeout | undefined;
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      said.push(chunk);
+      if (cutPower && !due && Buffer.concat(said).includes(cutPower.after)) due = setTimeout(cut, cutPower.milliseconds);
+    });
+  const timer = setTimeout(cut, timeout);
   await once(child, 'close');
   clearTimeout(timer);
+  clearTimeout(due);
   const text = readFileSync(status, 'utf8').trim();
   return { output: readFileSync(output, 'utf8'), status: text === '' ? undefined : Number(text), console: Buffer.concat(said).toString() };
 }

@@ -1,4 +1,5 @@
 import { Command } from '@oclif/core/command';
+import { CONTAINER_COMMANDS, IMAGE_COMMANDS } from '../completed-words.js';
 
 /** What of a flag fish wants to know. */
 interface FlagFacts {
@@ -9,10 +10,10 @@ interface FlagFacts {
   readonly options?: readonly string[];
 }
 
-/** oclif's plugin writes completion for bash and zsh only. */
+/** oclif's plugin writes completion for bash and zsh only, and of commands and flags only. */
 export class AutocompleteFish extends Command {
   static override summary = 'Print completion for fish.';
-  static override description = "For bash and zsh see lamella autocomplete. fish completes file names, and the images of the store after 'run' and 'rmi'.";
+  static override description = 'It completes commands, flags, files, and the names of images and containers where they belong.';
   static override examples = [{ description: 'Once:', command: '<%= config.bin %> autocomplete fish > ~/.config/fish/completions/<%= config.bin %>.fish' }];
 
   async run(): Promise<void> {
@@ -29,7 +30,9 @@ export class AutocompleteFish extends Command {
       }
     }
     const images = `(${bin} images 2>/dev/null | string match -rv '^NAME ' | string replace -r '^(\\S+) +(\\S+).*' '$1:$2')`;
-    lines.push(`complete -c ${bin} -n '__fish_seen_subcommand_from run rmi' -a ${quote(images)}`);
+    lines.push(`complete -c ${bin} -n '__fish_seen_subcommand_from ${IMAGE_COMMANDS.join(' ')}' -a ${quote(images)}`);
+    const containers = `(${bin} ps -a --format '{{.Names}} {{.ID}}' 2>/dev/null | string split -n ' ')`;
+    lines.push(`complete -c ${bin} -f -n '__fish_seen_subcommand_from ${CONTAINER_COMMANDS.join(' ')}' -a ${quote(containers)}`);
     process.stdout.write(`${lines.join('\n')}\n`);
   }
 }

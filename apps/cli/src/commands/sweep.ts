@@ -1,5 +1,6 @@
 import path from 'node:path';
-import { releaseDead, sweep } from '@lamella/cleanup';
+import { releaseDead } from '@lamella/cleanup';
+import { sweep } from '@lamella/engine';
 import { ImageStore } from '@lamella/image';
 import { boolean } from '@oclif/core/flags';
 import { LamellaCommand } from '../lamella-command.js';

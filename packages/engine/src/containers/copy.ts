@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { type ContainerRecord, lockOf } from '@lamella/cleanup';
 import { applyLayer, ImageError, treeArchive } from '@lamella/image';
 import { hasLowerdirPlus, methodFor, type OverlayStack, overlayMount } from '@lamella/overlay';
@@ -43,11 +43,17 @@ export async function copyOut(files: ContainerFiles, source: string, name: strin
   const { dir, base } = path.posix.parse(path.posix.resolve('/', source));
   const place = await enter(files);
   const archive = treeArchive([...place.program, openBelow(dir), { op: 'walk', dirfd: PLACE, content: 1, pathname: base || '.' }], name);
-  archive.once('close', () => void place.leave());
-  // What failed is told in the words of who asked.
-  const destroy = archive.destroy.bind(archive);
-  archive.destroy = (error?: Error) => destroy(error && explain(error, source));
-  return archive;
+  const read = async function* (): AsyncGenerator<Buffer> {
+    try {
+      yield* archive as AsyncIterable<Buffer>;
+    } catch (error) {
+      throw explain(error, source);
+    } finally {
+      // Also when nobody reads to the end.
+      await place.leave();
+    }
+  };
+  return Readable.from(read(), { objectMode: false });
 }
 
 /**

@@ -60,7 +60,7 @@ interface Exited extends Omit<Started, 'pid'> {
 export async function stateOf(record: ContainerRecord, name: string | undefined, held?: HeldLocks): Promise<ContainerState | undefined> {
   const directory = directoryOf(record);
   // The lock before the records: who lets it go has written them.
-  const monitor = await monitorOf(record, held ?? (await heldLocks()));
+  const monitor = monitorOf(record, held ?? (await heldLocks()));
   const config = await readConfig(directory);
   if (!config) return undefined;
   const [started, exited, oom] = await Promise.all([

@@ -88,7 +88,10 @@ async function removeUnlessHeld(meta: string, directory: string): Promise<boolea
     throw error;
   });
   if (!lock) return false;
-  await removeTree(directory);
-  if (lock !== 'unfinished') await lock[Symbol.asyncDispose]();
+  try {
+    await removeTree(directory);
+  } finally {
+    if (lock !== 'unfinished') await lock[Symbol.asyncDispose]();
+  }
   return true;
 }

@@ -1,0 +1,41 @@
+import { Command } from '@oclif/core/command';
+import { CONTAINER_COMMANDS, IMAGE_COMMANDS } from '../completed-words.js';
+
+export class AutocompleteBash extends Command {
+  static override summary = 'Print completion for bash, with the names of containers and images.';
+  static override description =
+    'It completes commands, flags, files, and the names of images and containers where they belong. zsh takes it, too, after `autoload bashcompinit; bashcompinit`.';
+  static override examples = [{ description: 'In ~/.bashrc:', command: 'source <(<%= config.bin %> autocomplete bash)' }];
+
+  async run(): Promise<void> {
+    const { bin } = this.config;
+    const commands = this.config.commands.filter(({ hidden }) => !hidden);
+    const flags = commands.map(
+      ({ id, flags: own }) =>
+        `    ${id.split(':')[0]}) flags="${Object.keys(own)
+          .map((name) => `--${name}`)
+          .join(' ')}" ;;`,
+    );
+    process.stdout.write(`# Completion of ${bin} for bash.
+_${bin}() {
+  local word=\${COMP_WORDS[COMP_CWORD]} command=\${COMP_WORDS[1]} flags= words=
+  if [ "$COMP_CWORD" = 1 ]; then
+    COMPREPLY=($(compgen -W "${[...new Set(commands.map(({ id }) => id.split(':')[0]))].join(' ')}" -- "$word"))
+    return
+  fi
+  case $command in
+${[...new Map(flags.map((line) => [line.split(')')[0], line])).values()].join('\n')}
+  esac
+  case $command in
+    ${CONTAINER_COMMANDS.join('|')}) words=$(${bin} ps -a --format '{{.Names}} {{.ID}}' 2>/dev/null) ;;
+    ${IMAGE_COMMANDS.join('|')}) words=$(${bin} images --format '{{.Name}} {{.Name}}:{{.Tag}}' 2>/dev/null) ;;
+  esac
+  case $word in
+    -*) COMPREPLY=($(compgen -W "$flags" -- "$word")) ;;
+    *) COMPREPLY=($(compgen -W "$words" -- "$word") $(compgen -f -- "$word")) ;;
+  esac
+}
+complete -o filenames -F _${bin} ${bin}
+`);
+  }
+}

@@ -1,0 +1,243 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { busyboxArchive, mountsBelow, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
+import { InjectedInterpreter, type Point, pointsOf } from './injection.js';
+
+/** All points with LAMELLA_FAULTS=all; else so many of each scenario, spread evenly and others each day. */
+const SHORT = 30;
+
+type Engine = typeof import('@lamella/engine');
+
+let at: ScratchDirectory;
+let root: string;
+let engine: Engine;
+let interpreter: InjectedInterpreter;
+
+beforeAll(async () => {
+  at = scratch();
+  root = at.join('store');
+  // Before the engine is loaded: it asks once.
+  process.env.LAMELLA_INIT = at.join('init');
+  engine = await import('@lamella/engine');
+});
+afterAll(async () => {
+  delete process.env.LAMELLA_INIT;
+  await at[Symbol.asyncDispose]();
+});
+
+interface Scenario {
+  readonly what: string;
+  /** Made without faults, for the scenario to work on. */
+  readonly before?: () => Promise<void>;
+  readonly run: () => Promise<unknown>;
+}
+
+const sh = (script: string) => ({ image: 'busybox', args: ['sh', '-c', script] });
+
+const SCENARIOS: readonly Scenario[] = [
+  { what: 'a run', run: () => engine.run({ ...sh('echo x > /tmp/new; rm /etc/group'), root }, { timeout: 10_000 }) },
+  {
+    what: 'a run with a limit, a volume and its own init',
+    run: () =>
+      engine.run(
+        { ...sh('true'), root, init: true, resources: { pidsLimit: 50 }, volumes: [{ source: '/usr', destination: '/mnt', readonly: true }] },
+        { timeout: 10_000 },
+      ),
+  },
+  {
+    what: 'a detached life with a log, stopped and removed',
+    run: async () => {
+      const { container } = await new engine.Containers(root).run({ ...sh('echo out; echo err >&2; sleep 1000'), name: 'life' });
+      await container.stop({ timeout: 0 });
+      await container.remove();
+    },
+  },
+  {
+    what: 'a second life',
+    before: async () => {
+      await (await new engine.Containers(root).create({ ...sh('echo again'), name: 'second' })).start();
+      await (await new engine.Containers(root).get('second')).wait();
+    },
+    run: async () => {
+      const container = await new engine.Containers(root).get('second');
+      await container.start();
+      await container.wait();
+    },
+  },
+  {
+    what: 'an exec',
+    before: async () => void (await new engine.Containers(root).run({ ...sh('sleep 1000'), name: 'host' })),
+    run: async () => {
+      const container = await new engine.Containers(root).get('host');
+      const running = await container.exec({ args: ['true'] }, { timeout: 10_000 });
+      await running.result;
+    },
+  },
+  {
+    what: 'copying in and out',
+    before: async () => void (await new engine.Containers(root).create({ ...sh('true'), name: 'copies' })),
+    run: async () => {
+      const container = await new engine.Containers(root).get('copies');
+      const archive: Buffer[] = [];
+      for await (const chunk of await container.copyOut('/etc')) archive.push(chunk as Buffer);
+      await container.copyIn(Readable.from(archive), '/tmp');
+    },
+  },
+  { what: 'unpacking an image', run: () => new engine.ImageStore(root).import(at.join('small.tar'), 'small') },
+  {
+    what: 'removing an image',
+    before: async () => void (await new engine.ImageStore(root).import(at.join('small.tar'), 'small')),
+    run: () => new engine.ImageStore(root).remove('small'),
+  },
+];
+
+/** Whatever of ours lives or lies about. The living hold a lock in the store, or run from our interpreter. */
+function left(): string[] {
+  const found = [...mountsBelow(at.path)];
+  const containers = path.join(root, 'containers');
+  if (existsSync(containers))
+    found.push(
+      ...readdirSync(containers)
+        .filter((name) => !name.startsWith('.'))
+        .map((name) => `container ${name}`),
+    );
+  const names = path.join(containers, '.names');
+  if (existsSync(names))
+    found.push(
+      ...readdirSync(names)
+        .filter((name) => !name.startsWith('.'))
+        .map((name) => `name ${name}`),
+    );
+  for (const place of ['layers', 'chains', 'images/blobs/sha256'])
+    if (existsSync(path.join(root, place)))
+      found.push(
+        ...readdirSync(path.join(root, place))
+          .filter((name) => name.startsWith('.'))
+          .map((name) => `${place}/${name}`),
+      );
+  for (const hierarchy of readdirSync('/sys/fs/cgroup', { withFileTypes: true })) {
+    const below = hierarchy.isDirectory() && !hierarchy.name.startsWith('lamella-') ? path.join('/sys/fs/cgroup', hierarchy.name) : '/sys/fs/cgroup';
+    found.push(
+      ...readdirSync(below)
+        .filter((name) => name.startsWith('lamella-') && ids.has(name.split('-')[1] ?? ''))
+        .map((name) => `cgroup ${name}`),
+    );
+  }
+  return found;
+}
+
+/** Ids of containers seen here: cgroups of others are not ours to judge. */
+const ids = new Set<string>();
+
+function descendants(): number[] {
+  const children = (pid: number): number[] => {
+    try {
+      return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+    } catch (error) {
+      if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+      throw error;
+    }
+  };
+  return children(process.pid);
+}
+
+async function attempt(scenario: Scenario): Promise<'worked' | 'failed'> {
+  const timeout = Promise.withResolvers<never>();
+  const timer = setTimeout(() => timeout.reject(new Error('it hangs')), 15_000);
+  try {
+    await Promise.race([scenario.run(), timeout.promise]);
+    return 'worked';
+  } catch (error) {
+    if ((error as Error).message === 'it hangs') throw error;
+    // Every failure is told by an error of ours, or is that of a system call.
+    expect((error as { code?: unknown }).code, (error as Error).stack).toBeTypeOf('string');
+    return 'failed';
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** What the next command, or the user, does: afterwards there is nothing. */
+async function clear(): Promise<void> {
+  interpreter.plain();
+  try {
+    await clearOnce();
+  } catch (error) {
+    // The process that holds locks lives on from attempt to attempt, and met its fault only now.
+    if (!['INIT_DIED', 'INIT_FAILED', 'INIT_REFUSED'].includes((error as { code?: string }).code ?? '') && (error as Error).name !== 'SyscallError')
+      throw error;
+    await clearOnce();
+  }
+}
+
+async function clearOnce(): Promise<void> {
+  const containers = new engine.Containers(root);
+  await engine.sweep(path.join(root, 'containers'));
+  for (const { id } of await containers.list()) {
+    ids.add(id);
+    await (await containers.get(id)).remove({ force: true });
+  }
+  // What runs now sweeps, and works, on the image as it was.
+  const { stdout } = await engine.run({ ...sh('ls /etc; cat /etc/group | wc -l'), root });
+  expect(stdout).toContain('group');
+  await new engine.ImageStore(root).sweep();
+  await new engine.ImageStore(root).prune();
+}
+
+function some(points: readonly Point[]): readonly Point[] {
+  if (process.env.LAMELLA_FAULTS === 'all' || points.length <= SHORT) return points;
+  const day = Math.floor(Date.now() / 86_400_000);
+  return Array.from({ length: SHORT }, (_, i) => points[(Math.floor((i * points.length) / SHORT) + day) % points.length] as Point);
+}
+
+async function prepare(context: TestContext): Promise<void> {
+  requiresRoot(context);
+  const strace = requiresProgram(context, 'strace');
+  // The package's own, not the one that the environment names now.
+  const own = path.join(import.meta.dirname, `../../../packages/init-linux-${process.arch}/lamella-init`);
+  interpreter = new InjectedInterpreter(at.join('init'), at.join('trace'), strace, own);
+  interpreter.plain();
+  if (existsSync(root)) return;
+  await new engine.ImageStore(root).import(busyboxArchive(), 'busybox');
+  const { create } = await import('tar');
+  await create({ file: at.join('small.tar'), cwd: path.dirname(busyboxArchive()) }, [path.basename(busyboxArchive())]);
+  writeFileSync(at.join('ready'), '');
+}
+
+for (const scenario of SCENARIOS) {
+  test(`${scenario.what}: whichever call kills it or fails, nothing is left`, { timeout: 3_600_000 }, async (context) => {
+    await prepare(context);
+    await scenario.before?.();
+    interpreter.tracing();
+    expect(await attempt(scenario)).toBe('worked');
+    await clear();
+    await sleep(20);
+    const before = { left: left(), descendants: descendants().length };
+    expect(before.left).toEqual([]);
+    const points = pointsOf(interpreter.calls());
+    const tried = some(points);
+    const outcomes = { worked: 0, failed: 0 };
+    for (const point of tried) {
+      try {
+        interpreter.plain();
+        await scenario.before?.();
+        interpreter.inject(point);
+        outcomes[await attempt(scenario)]++;
+        await clear();
+        // A tracer may be a moment behind what it traced.
+        for (let i = 0; i < 200 && (left().length || descendants().length > before.descendants); i++) await sleep(10);
+        expect(left()).toEqual([]);
+        expect(descendants().length).toBeLessThanOrEqual(before.descendants);
+      } catch (error) {
+        throw new Error(`${scenario.what}, ${point.syscall} number ${point.nth}, ${point.fault}: ${(error as Error).message}`, { cause: error });
+      }
+    }
+    process.stderr.write(
+      `faults, ${scenario.what}: ${tried.length} of ${points.length} points tried (${outcomes.failed} failed, ${outcomes.worked} went through), 0 left\n`,
+    );
+    expect(tried.length).toBeGreaterThan(20);
+  });
+}

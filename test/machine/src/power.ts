@@ -1,0 +1,72 @@
+/**
+ * Runs on the second kernel, again and again: first it looks at what the last power cut left, then it works
+ * on the store until the next. What it says goes to the console, which the host sees at once.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { Containers, ImageStore, run, sweep } from '@lamella/engine';
+import { busyboxArchive } from '@lamella-test/scratch';
+import { tarArchive } from '@lamella-test/tree';
+
+const root = '/mnt/store-power';
+const store = new ImageStore(root);
+const containers = new Containers(root);
+
+async function recover(): Promise<void> {
+  const before = await containers.list();
+  // Nothing lives that ran when the power went.
+  for (const { id, status } of before) if (status !== 'created' && status !== 'exited' && status !== 'dead') throw new Error(`${id} is ${status}`);
+  const { failed } = await sweep(`${root}/containers`);
+  if (failed.length) throw failed[0];
+  for (const { id } of await containers.list()) {
+    const container = await containers.get(id);
+    for await (const { content } of container.logs()) if (!/^line \d+\n$/.test(content.toString())) throw new Error(`the log of ${id} has '${content}'`);
+    await container.start();
+    await container.stop({ timeout: 0 });
+    await container.remove();
+  }
+  const { problems } = await store.check({ repair: true });
+  await store.sweep();
+  await store.prune();
+  for (const { reference } of await store.list()) {
+    const name = `${reference.domain}/${reference.path}:${reference.tag}`;
+    if (reference.path.endsWith('busybox')) continue;
+    const { stdout } = await run({ root, image: name, args: ['/file'], entrypoint: [], volumes: [] }).catch((error: { code?: string }) => ({
+      stdout: error.code,
+    }));
+    // It is no program; but it is there.
+    if (stdout !== 'COMMAND_NOT_EXECUTABLE') throw new Error(`${name}: ${stdout}`);
+    await store.remove(name);
+  }
+  const left = readdirSync(`${root}/containers`).filter((name) => !name.startsWith('.'));
+  if (left.length) throw new Error(`containers are left: ${left.join()}`);
+  if (!(await store.list()).some(({ reference }) => reference.path.endsWith('busybox'))) await store.import(busyboxArchive(), 'busybox');
+  const { stdout } = await run({ root, image: 'busybox', args: ['echo', 'runs'] });
+  if (stdout !== 'runs') throw new Error(`it says ${stdout}`);
+  console.log(`RECOVERED ${JSON.stringify({ containers: before.length, problems: problems.length })}`);
+}
+
+async function work(): Promise<never> {
+  for (let i = 0; ; i++) {
+    const archive = tarArchive(Array.from({ length: 30 }, (_, n) => ({ name: n ? `file-${n}` : 'file', data: `${i} ${n} `.repeat(2000) })));
+    await store.import(Readable.from([archive]), `made-${i % 3}`);
+    const { container } = await containers.run({
+      image: 'busybox',
+      args: ['sh', '-c', 'i=0; while [ $i -lt 200 ]; do echo "line $i"; i=$((i+1)); done; echo x > /new'],
+      name: `life-${i}`,
+      logs: { maxSize: 2000, maxFiles: 3 },
+    });
+    await container.wait();
+    if (i % 2) await container.remove();
+    if (i % 3 === 2) await store.remove('made-1');
+  }
+}
+
+try {
+  if (existsSync(root)) await recover();
+  else await store.import(busyboxArchive(), 'busybox');
+  console.log('WORKING');
+  await work();
+} catch (error) {
+  console.log(`FAILED ${(error as Error).stack}`);
+}
