@@ -152,6 +152,15 @@ static void serve(struct client *client)
 	}
 }
 
+static int watchers(void)
+{
+	int count = 0;
+
+	for (int i = 0; i < CLIENTS; i++)
+		count += clients[i].fd >= 0 && clients[i].watching;
+	return count;
+}
+
 /* What is typed waits until the process has read what came before. */
 static void obey_orders(struct client *client)
 {
@@ -170,6 +179,10 @@ static void obey_orders(struct client *client)
 		if (frame.opcode == ORDER_INPUT && m.input_at < m.input_end)
 			break;
 		if (frame.opcode == ORDER_WATCH) {
+			if (frame.number[0] & 1 && !client->watching && watchers() == WATCHERS) {
+				leave(client);
+				return;
+			}
 			client->watching = frame.number[0] & 1;
 			/* It sees what comes from now on. */
 			client->sent = m.chunk_length;

@@ -41,6 +41,9 @@ int slot_get(s64 slot);
 /* Keep `fd` (or pass an error through); an occupied slot is -EBUSY and the fd is closed. */
 long slot_put(s64 slot, long fd);
 
+/* A reply was lost, and not because nobody listens any more: whoever waits for it has to learn by our end. */
+extern int unheard;
+
 void reply(enum reply_kind kind, int err, u32 index, s64 value, const void *data, u32 length);
 /* Queue a DATA reply; replies_flush() sends what is queued. */
 void reply_data(u32 index, const void *data, u32 length);

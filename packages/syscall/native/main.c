@@ -23,8 +23,7 @@ static size_t input_length;
 /* Replies wait here until a full buffer, an exec or the end of a program sends them. */
 static u8 output[262144];
 static size_t output_length;
-/* A reply was lost: whoever waits for it has to learn by our end. */
-static int unheard;
+int unheard;
 
 static u8 exit_program[65536];
 static size_t exit_program_length;
@@ -65,8 +64,9 @@ void replies_flush(void)
 
 		if (n == -EINTR)
 			continue;
-		if (n <= 0) { /* nobody listens any more; the control pipe will tell the monitor */
-			unheard = 1;
+		if (n <= 0) {
+			/* When nobody listens any more, the control pipe tells of it. */
+			unheard |= n != -EPIPE;
 			break;
 		}
 		sent += (size_t)n;

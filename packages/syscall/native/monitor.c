@@ -333,6 +333,11 @@ static void monitor_step(u64 nanoseconds)
 
 	if (!p[MASTER].events)
 		p[MASTER].fd = -1; /* else a hang-up would spin */
+	if (unheard && m.control_open) {
+		m.stopping = 1;
+		forward_signal(9);
+		unheard = 0;
+	}
 	/* A slow client or a full disk is looked after from time to time. */
 	if (SYS(ppoll, p, OWN + own, waiting ? &soon : nanoseconds ? &wait : 0, 0, 0) < 0)
 		return;

@@ -82,7 +82,9 @@ int typed(const char *from, int length, char *to, int *written);
 /* clients.c */
 long clients_listen(void);
 /* Entries of a ppoll array, at least 1 + CLIENTS: how many were filled in. */
-#define CLIENTS 16
+#define CLIENTS 32
+/* Of them so many may watch: there is always a place for an order. */
+#define WATCHERS 16
 int clients_poll(struct pollfd *p);
 void clients_serve(const struct pollfd *p, int count);
 /* Whether somebody has yet to be sent what is in the chunk. */

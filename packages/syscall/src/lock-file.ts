@@ -63,7 +63,10 @@ async function wait(path: string, operation: number, { signal, create = true }: 
     path,
     async [Symbol.asyncDispose](): Promise<void> {
       running.control({ op: 'go' });
-      await running.result;
+      // With its holder's death a lock is released, too.
+      await running.result.catch((error: { code?: string }) => {
+        if (error.code !== 'INIT_DIED') throw error;
+      });
     },
   };
 }

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
-import { ImageStore } from '@lamella/engine';
+import { Containers, ImageStore } from '@lamella/engine';
 import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
 import { afterAll, afterEach, beforeAll, expect, type TestContext, test } from 'vitest';
@@ -101,6 +101,19 @@ test('a terminal is left, come back to, and shared; exec has one of its own besi
   // What was run without --keep is thrown away, also when nobody was there at its end.
   for (let i = 0; i < 100 && containers().length; i++) await new Promise((resolve) => setTimeout(resolve, 20));
   expect(containers()).toEqual([]);
+});
+
+test('a detached container survives the terminal it was started in', async (context) => {
+  const shell = lamella(context, 'run -d --name survivor busybox sh -c "sleep 0.7; echo still here"');
+  await shell.until(/status 0/);
+  shell.close();
+  const survivor = await new Containers(at.join('store')).get('survivor');
+  expect((await survivor.state()).status).toBe('running');
+  expect((await survivor.wait())?.status).toBe(0);
+  const lines: string[] = [];
+  for await (const { content } of survivor.logs()) lines.push(content.toString());
+  expect(lines).toEqual(['still here\n']);
+  await survivor.remove();
 });
 
 test('whatever kills it, the terminal is as it was before', async (context) => {

@@ -29,6 +29,7 @@ export function terminal(tmux: string, command: string): Terminal {
     '30',
     `${command}; echo "status $?"; stty -a | grep -oE -e '-?(echo|icanon|isig)( |$)' | tr -d '\\n'; sleep 1000`,
   );
+  let closed = false;
   // A space at the end of a prompt counts; what was never written does not.
   const screen = (): string => run('capture-pane', '-p', '-J').replace(/\n+$/, '');
   return {
@@ -44,6 +45,10 @@ export function terminal(tmux: string, command: string): Terminal {
       }
       throw new Error(`the terminal never showed ${pattern}; it shows:\n${screen()}`);
     },
-    close: () => void run('kill-server'),
+    close() {
+      if (closed) return;
+      closed = true;
+      run('kill-server');
+    },
   };
 }

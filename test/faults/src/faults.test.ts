@@ -2,12 +2,24 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { busyboxArchive, mountsBelow, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import {
+  busyboxArchive,
+  findProgram,
+  mountsBelow,
+  type Registry,
+  requiresProgram,
+  requiresRoot,
+  type ScratchDirectory,
+  scratch,
+  startRegistry,
+} from '@lamella-test/scratch';
 import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
 import { InjectedInterpreter, type Point, pointsOf } from './injection.js';
 
 /** All points with LAMELLA_FAULTS=all; else so many of each scenario, spread evenly and others each day. */
 const SHORT = 30;
+/** What takes so many milliseconds waited for something, and is worth a look. */
+const SLOW = 3000;
 
 type Engine = typeof import('@lamella/engine');
 
@@ -15,6 +27,7 @@ let at: ScratchDirectory;
 let root: string;
 let engine: Engine;
 let interpreter: InjectedInterpreter;
+let registry: Registry | undefined;
 
 beforeAll(async () => {
   at = scratch();
@@ -25,11 +38,14 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   delete process.env.LAMELLA_INIT;
+  await registry?.[Symbol.asyncDispose]();
   await at[Symbol.asyncDispose]();
 });
 
 interface Scenario {
   readonly what: string;
+  /** A program without which there is no such scenario. */
+  readonly program?: string;
   /** Made without faults, for the scenario to work on. */
   readonly before?: () => Promise<void>;
   readonly run: () => Promise<unknown>;
@@ -88,6 +104,24 @@ const SCENARIOS: readonly Scenario[] = [
   },
   { what: 'unpacking an image', run: () => new engine.ImageStore(root).import(at.join('small.tar'), 'small') },
   {
+    what: 'a pull',
+    program: 'docker-registry',
+    before: async () => {
+      const store = new engine.ImageStore(root);
+      if (registry) return;
+      registry = await startRegistry(findProgram('docker-registry') ?? '', at.join('registry'));
+      await store.tag('busybox', `${registry.host}/pulled`);
+      await store.push(`${registry.host}/pulled`);
+      await store.remove(`${registry.host}/pulled`);
+    },
+    run: async () => {
+      // With a store of its own: what is there already is not fetched.
+      const store = new engine.ImageStore(at.join('pulling'));
+      await store.pull(`${registry?.host}/pulled`);
+      await store.remove(`${registry?.host}/pulled`);
+    },
+  },
+  {
     what: 'removing an image',
     before: async () => void (await new engine.ImageStore(root).import(at.join('small.tar'), 'small')),
     run: () => new engine.ImageStore(root).remove('small'),
@@ -111,10 +145,10 @@ function left(): string[] {
         .filter((name) => !name.startsWith('.'))
         .map((name) => `name ${name}`),
     );
-  for (const place of ['layers', 'chains', 'images/blobs/sha256'])
-    if (existsSync(path.join(root, place)))
+  for (const place of [root, at.join('pulling')].flatMap((store) => ['layers', 'chains', 'images/blobs/sha256'].map((each) => path.join(store, each))))
+    if (existsSync(place))
       found.push(
-        ...readdirSync(path.join(root, place))
+        ...readdirSync(place)
           .filter((name) => name.startsWith('.'))
           .map((name) => `${place}/${name}`),
       );
@@ -153,7 +187,8 @@ async function attempt(scenario: Scenario): Promise<'worked' | 'failed'> {
   } catch (error) {
     if ((error as Error).message === 'it hangs') throw error;
     // Every failure is told by an error of ours, or is that of a system call.
-    expect((error as { code?: unknown }).code, (error as Error).stack).toBeTypeOf('string');
+    const first = error instanceof SuppressedError ? error.suppressed : error;
+    expect((first as { code?: unknown }).code, (first as Error).stack).toBeTypeOf('string');
     return 'failed';
   } finally {
     clearTimeout(timer);
@@ -185,6 +220,9 @@ async function clearOnce(): Promise<void> {
   expect(stdout).toContain('group');
   await new engine.ImageStore(root).sweep();
   await new engine.ImageStore(root).prune();
+  const pulling = new engine.ImageStore(at.join('pulling'));
+  await pulling.sweep();
+  await pulling.prune();
 }
 
 function some(points: readonly Point[]): readonly Point[] {
@@ -210,6 +248,7 @@ async function prepare(context: TestContext): Promise<void> {
 for (const scenario of SCENARIOS) {
   test(`${scenario.what}: whichever call kills it or fails, nothing is left`, { timeout: 3_600_000 }, async (context) => {
     await prepare(context);
+    if (scenario.program) requiresProgram(context, scenario.program);
     await scenario.before?.();
     interpreter.tracing();
     expect(await attempt(scenario)).toBe('worked');
@@ -221,6 +260,7 @@ for (const scenario of SCENARIOS) {
     const tried = some(points);
     const outcomes = { worked: 0, failed: 0 };
     for (const point of tried) {
+      const began = Date.now();
       try {
         interpreter.plain();
         await scenario.before?.();
@@ -231,6 +271,8 @@ for (const scenario of SCENARIOS) {
         for (let i = 0; i < 200 && (left().length || descendants().length > before.descendants); i++) await sleep(10);
         expect(left()).toEqual([]);
         expect(descendants().length).toBeLessThanOrEqual(before.descendants);
+        if (Date.now() - began > SLOW)
+          process.stderr.write(`faults, ${scenario.what}: ${point.syscall} number ${point.nth}, ${point.fault}, took ${Date.now() - began} ms\n`);
       } catch (error) {
         throw new Error(`${scenario.what}, ${point.syscall} number ${point.nth}, ${point.fault}: ${(error as Error).message}`, { cause: error });
       }

@@ -15,7 +15,10 @@ const containers = new Containers(root);
 async function recover(): Promise<void> {
   const before = await containers.list();
   // Nothing lives that ran when the power went.
-  for (const { id, status } of before) if (status !== 'created' && status !== 'exited' && status !== 'dead') throw new Error(`${id} is ${status}`);
+  for (const { id, status, reason } of before) {
+    if (status !== 'created' && status !== 'exited' && status !== 'dead') throw new Error(`${id} is ${status}`);
+    if (status === 'dead' && reason !== 'reboot') throw new Error(`${id} is dead of ${reason}`);
+  }
   const { failed } = await sweep(`${root}/containers`);
   if (failed.length) throw failed[0];
   for (const { id } of await containers.list()) {

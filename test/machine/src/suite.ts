@@ -6,7 +6,7 @@
  */
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { ImageStore, type RunSpec, run } from '@lamella/engine';
+import { Containers, ImageStore, pool, type RunSpec, run } from '@lamella/engine';
 import { busyboxArchive } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
 
@@ -62,8 +62,71 @@ const CHECKS: Record<string, () => Promise<void>> = {
     await store.load(`/run/layout-${who}`, { name: 'deep' });
     equal((await sh('ls -d /layer-* | wc -l; cat /layer-39', { image: 'deep' })).stdout, '40\n39');
   },
+  'a container lives on: logs, exec, restarts, files, an end': async () => {
+    const containers = new Containers(root);
+    const { container } = await containers.run({
+      image: 'busybox',
+      name: 'life',
+      args: ['sh', '-c', 'echo up; while [ ! -e /stop ]; do sleep 0.1; done; exit 5'],
+    });
+    equal((await container.state()).status, 'running');
+    const { stdout } = await (await container.exec({ args: ['sh', '-c', 'cat /proc/1/comm; id -u'] })).result;
+    equal(stdout, 'sh\n0');
+    const parts: Buffer[] = [];
+    for await (const chunk of await container.copyOut('/etc/passwd')) parts.push(chunk as Buffer);
+    equal(Buffer.concat(parts).includes('root:'), true);
+    await (await container.exec({ args: ['touch', '/stop'] })).result;
+    equal((await container.wait())?.status, 5);
+    const lines: string[] = [];
+    for await (const { content } of container.logs()) lines.push(content.toString());
+    equal(lines, ['up\n']);
+    await container.start();
+    equal((await container.wait())?.status, 5);
+    await container.remove();
+    equal(await containers.list(), []);
+  },
+  'a pool keeps containers warm': async () => {
+    await using warm = await pool({ root, image: 'busybox', size: 2 });
+    equal(
+      (await Promise.all(['a', 'b', 'c'].map((word) => warm.run(['echo', word])))).map(({ stdout }) => stdout),
+      ['a', 'b', 'c'],
+    );
+  },
   ...(isRoot
     ? {
+        'a container is frozen by its cgroup, measured there, and shared by what is executed in it': async () => {
+          const { container } = await new Containers(root).run({ image: 'busybox', args: ['sh', '-c', 'while :; do :; done'] });
+          const [group = ''] = groups();
+          const { stdout } = await (
+            await container.exec({ args: ['sh', '-c', 'cat /proc/self/cgroup; readlink /proc/self/ns/cgroup; readlink /proc/1/ns/cgroup'] })
+          ).result;
+          const [own, mine, its] = String(stdout).split('\n');
+          equal([own, mine === its], ['0::/', true]);
+          await container.pause();
+          equal([(await container.state()).status, readFileSync(`/sys/fs/cgroup/${group}/cgroup.freeze`, 'utf8').trim()], ['paused', '1']);
+          const before = (await container.usage()).cpu;
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          equal((await container.usage()).cpu - before, 0);
+          await refused(container.exec({ args: ['true'] }), 'CONTAINER_PAUSED');
+          await container.unpause();
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          const { cpu, memory, processes } = await container.usage();
+          equal([cpu > before, memory > 0, processes], [true, true, 1]);
+          await container.pause();
+          await container.remove({ force: true });
+          equal(groups(), []);
+        },
+        'memory that ran out is remembered': async () => {
+          const { container } = await new Containers(root).run({
+            image: 'busybox',
+            args: ['sh', '-c', 'exec tail /dev/zero'],
+            resources: { memory: 16 << 20 },
+          });
+          equal((await container.wait())?.status, 137);
+          equal((await container.state()).oomKilled, true);
+          await container.remove();
+          equal(groups(), []);
+        },
         'processes are limited to 2048 without being asked': async () => {
           equal(
             (await sh('cat /sys/fs/cgroup/pids.max; cat /proc/self/cgroup; touch /sys/fs/cgroup/x 2>/dev/null || echo read-only')).stdout,

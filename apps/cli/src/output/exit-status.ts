@@ -1,11 +1,12 @@
 import { constants } from 'node:os';
+import { firstOf } from './report-error.js';
 
 /** Docker's: anything of ours, usage errors included. */
 export const OUR_FAILURE = 125;
 
 /** The exit status for an error: 127 and 126 where the command is to blame. */
 export function statusOf(error: unknown): number {
-  switch ((error as { code?: string }).code) {
+  switch ((firstOf(error) as { code?: string }).code) {
     case 'COMMAND_NOT_FOUND':
       return 127;
     case 'COMMAND_NOT_EXECUTABLE':

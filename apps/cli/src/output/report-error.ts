@@ -10,9 +10,14 @@ function isTold(error: unknown): error is ToldError {
   return error instanceof Error && 'hint' in error && 'code' in error && typeof (error as { toJSON?: unknown }).toJSON === 'function';
 }
 
+/** What went wrong first, when clearing away after it went wrong, too. */
+export function firstOf(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+}
+
 /** Print an error for people: what happened, what to do, and with `debug` all that led to it. */
 export function reportError(error: unknown, { debug = false }: { readonly debug?: boolean } = {}): void {
-  process.stderr.write(`${describe(error)}\n`);
+  process.stderr.write(`${describe(firstOf(error))}\n`);
   if (debug) for (let each: unknown = error; each instanceof Error; each = each.cause) process.stderr.write(`  ${each.stack?.replaceAll('\n', '\n  ')}\n`);
 }
 
@@ -31,7 +36,8 @@ function describe(error: unknown): string {
 }
 
 /** The same for programs. */
-export function errorToJSON(error: unknown): unknown {
+export function errorToJSON(given: unknown): unknown {
+  const error = firstOf(given);
   if (isTold(error)) return { error: error.toJSON() };
   const { name, message, code } = error as NodeJS.ErrnoException;
   return { error: { name, code: code ?? 'INTERNAL', message } };

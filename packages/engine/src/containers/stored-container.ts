@@ -163,14 +163,19 @@ export class StoredContainer {
     const seconds = timeout ?? spec.stopTimeout ?? 10;
     const ending = this.wait();
     await this.#order({ op: 'stop', signo }, signo);
-    if (status === 'paused') await this.unpause();
+    // A frozen process hears nothing but, with version 2, SIGKILL; then it is over already.
+    if (status === 'paused') await this.unpause().catch(overAlready);
     await this.#tell('stop');
     if (seconds < 0) return ending;
     const { SIGKILL } = constants.signals;
     const failed = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
+    let timer: NodeJS.Timeout | undefined;
+    // Again, should the first not be heard: who waits for this is not to wait for ever.
+    const kill = (): void => {
+      timer = setTimeout(kill, AGAIN);
       this.#order({ op: 'stop', signo: SIGKILL }, SIGKILL).catch(failed.reject);
-    }, seconds * 1000);
+    };
+    timer = setTimeout(kill, seconds * 1000);
     try {
       return await Promise.race([ending, failed.promise]);
     } finally {
@@ -296,7 +301,7 @@ export class StoredContainer {
           message: `the container ${name ?? this.id} is running`,
           hint: `Stop it first, or: lamella rm -f ${name ?? this.id}`,
         });
-      await this.stop({ signal: 'SIGKILL', timeout: -1 });
+      await this.stop({ signal: 'SIGKILL', timeout: 2 });
     }
     const outcome = await releaseDead(this.#record);
     if (outcome === 'alive')
@@ -390,6 +395,12 @@ export class StoredContainer {
     });
   }
 }
+
+function overAlready(error: { code?: string }): void {
+  if (!['CONTAINER_NOT_PAUSED', 'FREEZER_MISSING', 'CONTAINER_NOT_FOUND'].includes(error.code ?? '')) throw error;
+}
+
+const AGAIN = 2000;
 
 /** Whether there is somebody to be stopped. */
 function isAlive(status: ContainerState['status']): boolean {
