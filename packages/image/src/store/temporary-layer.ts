@@ -28,9 +28,10 @@ export async function temporaryLayer(paths: StorePaths): Promise<TemporaryLayer>
     tree,
     blob: path.join(directory, 'blob'),
     async [Symbol.asyncDispose]() {
+      // What cannot be removed now a sweep has to find without its lock.
+      await using _last = lock;
       await removeTree(directory);
       await rm(lock.path, { force: true });
-      await lock[Symbol.asyncDispose]();
     },
   };
 }
@@ -40,11 +41,10 @@ export async function sweepTemporary(paths: StorePaths): Promise<number> {
   let removed = 0;
   const names = await entriesOf(paths.layers);
   for (const name of names.filter((each) => each.startsWith(PREFIX))) {
-    const lock = await tryLockFile(paths.lock(name));
+    await using lock = await tryLockFile(paths.lock(name));
     if (!lock) continue;
     await removeTree(path.join(paths.layers, name));
     await rm(lock.path, { force: true });
-    await lock[Symbol.asyncDispose]();
     removed++;
   }
   return removed;
