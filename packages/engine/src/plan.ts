@@ -136,7 +136,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     op: 'on_exit',
     program: [
       ...(group?.events(spec.keep ? path.join(directory, 'oom') : undefined) ?? []),
-      ...(spec.keep ? releaseKept(record, claims) : releaseContainer(record, claims)),
+      ...(spec.keep && !spec.removeAtEnd ? releaseKept(record, claims) : releaseContainer(record, claims)),
     ],
   };
   const limit = group?.create ?? [];

@@ -60,6 +60,8 @@ export interface RunSpec {
   readonly network?: 'none' | 'host';
   /** Keep the container after its end: what it changed, its logs and how it ended, to be started again or removed. */
   readonly keep?: boolean;
+  /** Of one that is kept before it runs: throw it away at the end of its first life. */
+  readonly removeAtEnd?: boolean;
   /** How to ask it to end: a signal's name or number. Default: what the image says, else SIGTERM. */
   readonly stopSignal?: string;
   /** Seconds between being asked to end and being killed. Default 10. */

@@ -579,6 +579,12 @@ long op_supervise(const struct frame *frame)
 		supervision.attributes = (struct bytes){ attributes, frame->string[0].length };
 		supervision.keys = (struct bytes){ keys, frame->string[1].length };
 	}
+	if (supervision.flags & SUPERVISE_LOG) {
+		long err = log_open();
+
+		if (err < 0)
+			return err;
+	}
 	return supervision.flags & SUPERVISE_LISTEN ? clients_listen() : 0;
 }
 

@@ -1,5 +1,5 @@
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
-import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { busyboxArchive, cgroupsOf, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, describe, expect, type TestContext, test } from 'vitest';
 import { cli } from './cli.js';
 
@@ -103,7 +103,7 @@ test.for<[args: string[], message: RegExp]>([
 function requiresCgroups(context: TestContext): void {
   if (!existsSync('/sys/fs/cgroup/cgroup.controllers') && !existsSync('/sys/fs/cgroup/pids/cgroup.procs')) skip(context, 'no cgroups are mounted');
 }
-const groups = (): string[] => globSync(['/sys/fs/cgroup/lamella-*', '/sys/fs/cgroup/*/lamella-*']);
+const groups = (): string[] => cgroupsOf(at.join('store'));
 
 describe('limits', () => {
   test('hold, are told of, and leave no cgroup', (context) => {

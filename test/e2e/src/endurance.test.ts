@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Containers, ImageStore, pool, run } from '@lamella/engine';
-import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { busyboxArchive, cgroupsOf, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 /** Ten thousand in the long suite. */
@@ -27,14 +27,11 @@ interface Footprint {
 }
 
 function footprint(): Footprint {
-  const groups = readdirSync('/sys/fs/cgroup', { recursive: false, withFileTypes: true }).flatMap((each) =>
-    each.isDirectory() ? readdirSync(`/sys/fs/cgroup/${each.name}`).filter((name) => name.startsWith('lamella-')) : [],
-  );
   return {
     descriptors: readdirSync('/proc/self/fd').length,
     mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length,
     containers: readdirSync(`${root}/containers`).filter((name) => !name.startsWith('.')),
-    cgroups: groups.length,
+    cgroups: cgroupsOf(root).length,
     children: readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean).length,
   };
 }

@@ -157,7 +157,21 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
     lamella('run', '-d', '--rm', '--name', 'short', 'busybox', 'sleep', '1');
     expect(state('short')).toMatch(/^running/);
     await until(() => lamella('ps', '-aq') === '');
+    lamella('create', '--rm', '--name', 'once', 'busybox', 'true');
+    expect(state('once')).toBe('created Created');
+    lamella('start', 'once');
+    await until(() => lamella('ps', '-aq') === '');
     expect(fails('run', '-d', '--rm', '--restart', 'always', 'busybox', 'true')).toMatch(/--rm or --restart, not both/);
+  });
+
+  test('whose output somebody has in front of them have no log, and cannot be attached to', () => {
+    const { stdout } = who.lamella(['run', '--keep', '--name', 'front', 'busybox', 'echo', 'seen']);
+    expect(stdout).toBe('seen\n');
+    expect(who.lamella(['logs', 'front'])).toMatchObject({ status: 0, stdout: '', stderr: expect.stringMatching(/what front wrote went to whoever ran it/) });
+    lamella('start', 'front');
+    lamella('wait', 'front');
+    expect(lamella('logs', 'front')).toBe('seen');
+    expect(fails('attach', 'front')).toMatch(/is not running/);
   });
 
   test('whose monitor is killed are dead, and nothing of them runs', async () => {

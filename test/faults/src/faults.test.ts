@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   busyboxArchive,
+  cgroupsOf,
   findProgram,
   mountsBelow,
   type Registry,
@@ -17,7 +18,7 @@ import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
 import { InjectedInterpreter, type Point, pointsOf } from './injection.js';
 
 /** All points with LAMELLA_FAULTS=all; else so many of each scenario, spread evenly and others each day. */
-const SHORT = 30;
+const SHORT = 20;
 /** What takes so many milliseconds waited for something, and is worth a look. */
 const SLOW = 3000;
 
@@ -152,19 +153,9 @@ function left(): string[] {
           .filter((name) => name.startsWith('.'))
           .map((name) => `${place}/${name}`),
       );
-  for (const hierarchy of readdirSync('/sys/fs/cgroup', { withFileTypes: true })) {
-    const below = hierarchy.isDirectory() && !hierarchy.name.startsWith('lamella-') ? path.join('/sys/fs/cgroup', hierarchy.name) : '/sys/fs/cgroup';
-    found.push(
-      ...readdirSync(below)
-        .filter((name) => name.startsWith('lamella-') && ids.has(name.split('-')[1] ?? ''))
-        .map((name) => `cgroup ${name}`),
-    );
-  }
+  found.push(...cgroupsOf(root));
   return found;
 }
-
-/** Ids of containers seen here: cgroups of others are not ours to judge. */
-const ids = new Set<string>();
 
 function descendants(): number[] {
   const children = (pid: number): number[] => {
@@ -212,7 +203,6 @@ async function clearOnce(): Promise<void> {
   const containers = new engine.Containers(root);
   await engine.sweep(path.join(root, 'containers'));
   for (const { id } of await containers.list()) {
-    ids.add(id);
     await (await containers.get(id)).remove({ force: true });
   }
   // What runs now sweeps, and works, on the image as it was.
@@ -280,6 +270,6 @@ for (const scenario of SCENARIOS) {
     process.stderr.write(
       `faults, ${scenario.what}: ${tried.length} of ${points.length} points tried (${outcomes.failed} failed, ${outcomes.worked} went through), 0 left\n`,
     );
-    expect(tried.length).toBeGreaterThan(20);
+    expect(tried.length).toBeGreaterThanOrEqual(20);
   });
 }

@@ -1,4 +1,5 @@
 export { busyboxArchive } from './busybox.js';
+export { cgroupsOf } from './cgroups.js';
 export { mountsBelow, type ScratchDirectory, scratch } from './directory.js';
 export { type DockerDaemon, dockerDaemon } from './docker-daemon.js';
 export { type Registry, startRegistry } from './docker-registry.js';

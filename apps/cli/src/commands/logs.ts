@@ -23,6 +23,8 @@ export class Logs extends ContainerCommand {
     const { args, flags } = await this.parse(Logs);
     if (flags.tail !== 'all' && !/^\d+$/.test(flags.tail)) throw new UsageError(`'${flags.tail}' is not a number of lines`, 'Write --tail 20, or all.');
     const container = await this.containersOf(flags).get(args.container);
+    if (!container.hasLog && (await container.state()).status !== 'created')
+      process.stderr.write(`lamella: what ${args.container} wrote went to whoever ran it; those that run by themselves (-d, start) have a log\n`);
     const abort = new AbortController();
     process.once('SIGINT', () => abort.abort());
     process.once('SIGTERM', () => abort.abort());

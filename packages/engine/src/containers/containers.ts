@@ -17,7 +17,7 @@ import { type ContainerState, stateOf } from './state.js';
 import { notFound, StoredContainer } from './stored-container.js';
 
 /** A spec of a container with a life of its own; it is kept after its end, unless `remove` is set. */
-export interface DetachedSpec extends Omit<RunSpec, 'root' | 'workspace' | 'keep'> {
+export interface DetachedSpec extends Omit<RunSpec, 'root' | 'workspace' | 'keep' | 'removeAtEnd'> {
   /** Throw it away when it ends. */
   readonly remove?: boolean;
 }
@@ -42,7 +42,7 @@ export class Containers {
    * @throws EngineError `CONTAINER_EXISTS`, `NAME_INVALID`, …; ImageError; NamespaceError
    */
   async create(spec: DetachedSpec, options: RunOptions = {}): Promise<StoredContainer> {
-    const kept = specOf(spec, true);
+    const kept = { ...specOf(spec, true), ...(spec.remove ? { removeAtEnd: true } : {}) };
     await prepare(this.root, kept);
     const plan = await decide(kept, options, this.root, { detached: true });
     try {
@@ -129,8 +129,8 @@ export class Containers {
   }
 }
 
-function specOf({ remove: _remove, ...spec }: DetachedSpec, keep: boolean): RunSpec {
-  if (spec.restart && spec.restart.policy !== 'no' && !keep)
+function specOf({ remove, ...spec }: DetachedSpec, keep: boolean): RunSpec {
+  if (spec.restart && spec.restart.policy !== 'no' && remove)
     throw new EngineError({
       code: 'RESTART_CONTRADICTS',
       message: 'what is thrown away at its end cannot be started again',

@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { freeze } from '@lamella/cgroup';
-import { type ContainerRecord, directoryOf, releaseDead } from '@lamella/cleanup';
+import { type ContainerRecord, directoryOf, heldLocks, monitorOf, releaseDead } from '@lamella/cleanup';
 import { type ContainerProcess, launch, type ProcessOptions } from '@lamella/namespace';
 import { connectMonitor, lockFile, type MonitorConnection } from '@lamella/syscall';
 import { decide } from '../container.js';
@@ -124,9 +125,20 @@ export class StoredContainer {
   async attach(): Promise<Attached> {
     const { status } = await this.state();
     this.#mustRun(status);
+    if (!this.hasLog && !this.config.spec.terminal)
+      throw new EngineError({
+        code: 'NOT_ATTACHABLE',
+        message: `what the container ${this.id} writes goes to whoever runs it`,
+        hint: 'Those that run by themselves (-d), or on a terminal (-t), can be attached to.',
+      });
     const attached = await attachTo(directoryOf(this.#record));
     if (!attached) throw this.#unreachable();
     return attached;
+  }
+
+  /** Whether what it writes is written down: that of a container which runs by itself is. */
+  get hasLog(): boolean {
+    return existsSync(path.join(directoryOf(this.#record), 'log'));
   }
 
   /** What it wrote, line by line; nothing of a container whose output went to whoever ran it. */
@@ -243,6 +255,7 @@ export class StoredContainer {
         // Its end is known when all that it used is released, and its monitor gone.
         const ending = await Promise.race([ended.promise, held.closed, aborted.promise]);
         await Promise.race([held.closed, aborted.promise]);
+        await this.#letGo(monitor);
         if (ending) return ending;
       } finally {
         signal?.removeEventListener('abort', abort);
@@ -259,6 +272,11 @@ export class StoredContainer {
     }
     const after = await stateOf(this.#record, undefined);
     return after?.exitCode === undefined ? undefined : { status: after.exitCode, signal: after.signal };
+  }
+
+  /** The kernel closes what a dead process had open in an order of its own: its lock may go a moment after its socket. */
+  async #letGo(monitor: number | undefined): Promise<void> {
+    while (monitor !== undefined && monitorOf(this.#record, await heldLocks()) === monitor) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
   async restart(options: { readonly signal?: string; readonly timeout?: number } = {}): Promise<void> {

@@ -169,6 +169,11 @@ async function stage(paths: StorePaths, directory: string, applied: AppliedLayer
   return hold;
 }
 
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined;
+  throw error;
+}
+
 function verify({ diffID, expected }: SourceLayer, { blob, diffID: is }: AppliedLayer): void {
   const hint = 'It was damaged on its way, or somebody changed it: fetch it again.';
   if (expected && blob.digest !== expected.digest)
@@ -191,8 +196,12 @@ async function stack(paths: StorePaths, image: SourceImage, staged: ReadonlyMap<
   });
   await stackLayers(paths, layers.toReversed(), async (diffID) => {
     const { blob } = staged.get(diffID) as StagedLayer;
-    const beside = paths.stagedBlob(diffID, blob.digest);
-    return (await sizeOf(beside)) === blob.size ? beside : paths.blob(blob.digest);
+    // Whoever brings in the same layer may put it with the others in this moment.
+    for (const file of [paths.stagedBlob(diffID, blob.digest), paths.blob(blob.digest)]) {
+      const handle = await open(file).catch(absent);
+      if (handle) return handle;
+    }
+    throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${diffID} was removed`, hint: 'Bring the image in again.' });
   });
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { LayerDir } from '../image.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
@@ -24,10 +25,10 @@ function mayNeedChain(layers: readonly NotedLayer[]): boolean {
  * Layers as they are to be mounted.
  *
  * @param layers the topmost first
- * @param blob path of a layer's archive
+ * @param blob opens a layer's archive
  * @throws ImageError `LAYER_ENTRY_FAILED` when a layer leans on what the others do not have
  */
-export async function stackLayers(paths: StorePaths, layers: readonly NotedLayer[], blob: (diffID: string) => Promise<string>): Promise<LayerDir[]> {
+export async function stackLayers(paths: StorePaths, layers: readonly NotedLayer[], blob: (diffID: string) => Promise<FileHandle>): Promise<LayerDir[]> {
   if (!mayNeedChain(layers)) return layers.map(({ meta: _, ...layer }) => layer);
   const found = findChain(paths, layers);
   if (found) return found;

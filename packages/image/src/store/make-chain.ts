@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { type FileHandle, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { AT_FDCWD, idMapping, insideId, lockFile, type Op, type Program, runMapped, UTIME } from '@lamella/syscall';
 import type { LayerDir } from '../image.js';
@@ -22,11 +22,11 @@ import { removeTree, temporaryLayer } from './temporary-layer.js';
  *   whiteouts only where it merges (readdir.c, `ovl_dir_is_real`).
  *
  * @param layers the topmost first
- * @param blob path of a layer's archive
+ * @param blob opens a layer's archive
  * @returns the whole stack, the topmost first
  * @throws ImageError `LAYER_ENTRY_FAILED` when a layer leans on what is not there
  */
-export async function makeChain(paths: StorePaths, layers: readonly NotedLayer[], blob: (diffID: string) => Promise<string>): Promise<LayerDir[]> {
+export async function makeChain(paths: StorePaths, layers: readonly NotedLayer[], blob: (diffID: string) => Promise<FileHandle>): Promise<LayerDir[]> {
   const diffIDs = layers.map(({ diffID }) => diffID).toReversed();
   const id = chainID(diffIDs);
   await using _turn = await lockFile(paths.lock(`chain-${id.slice(7, 9)}`));

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { Image, ImageConfig, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
 import { formatReference, type Reference } from '../reference.js';
@@ -32,7 +33,7 @@ export async function openImage(paths: StorePaths, reference: Reference, descrip
     if (!meta) throw damaged(paths.meta(diffID), 'was removed meanwhile', undefined);
     layers.unshift({ diffID, path: paths.tree(diffID), lock: paths.meta(diffID), meta });
   }
-  const all = await stackLayers(paths, layers, async (diffID) => paths.blob(blobOf(diffID).digest));
+  const all = await stackLayers(paths, layers, (diffID) => open(paths.blob(blobOf(diffID).digest)));
   return { reference, digest: descriptor.digest, layers: all, config: imageConfig(config) };
 }
 

@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { type FileHandle, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { AT_FDCWD, lockFile, type Op, runMapped } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
@@ -69,7 +68,7 @@ function leaning(layer: NotedLayer, below: readonly NotedLayer[]): Leaning | und
  * links to the layers below, so that nothing is copied, and a link to one of them is one with it.
  *
  * @param id the chainID of the stack of which it is the topmost
- * @param blob path of its archive
+ * @param blob opens its archive
  * @returns undefined when the layer needs nothing of that
  * @throws ImageError those of {@link applyLayer}
  */
@@ -78,7 +77,7 @@ export async function rebaseLayer(
   layer: NotedLayer,
   below: readonly NotedLayer[],
   id: string,
-  blob: () => Promise<string>,
+  blob: () => Promise<FileHandle>,
 ): Promise<NotedLayer | undefined> {
   const leans = leaning(layer, below);
   if (!leans) return undefined;
@@ -93,7 +92,7 @@ export async function rebaseLayer(
       ([name, file]): Op => ({ op: 'linkat', olddirfd: AT_FDCWD, oldpath: file, newdirfd: AT_FDCWD, newpath: path.join(temporary.tree, name), flags: 0 }),
     ),
   ]);
-  const source = createReadStream(await blob(), { highWaterMark: 256 * 1024 });
+  const source = (await blob()).createReadStream({ highWaterMark: 256 * 1024 });
   const applied = await applyLayer(source, temporary.tree, { seeds: { directories, others: [...leans.others.keys()] } });
   if (applied.diffID !== layer.diffID)
     throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${layer.diffID} contains ${applied.diffID}`, hint: 'Bring the image in again.' });

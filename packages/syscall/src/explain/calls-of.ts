@@ -190,14 +190,17 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
       return one(`pidfd_open(${op.pid}, ${op.flags})`);
     // Its socket is made at once; what the monitor does later is not the program's.
     case 'supervise':
-      return op.flags & SUPERVISE.LISTEN
-        ? [
-            { text: `unlinkat(${fd(op.dirfd)}, "control", 0)` },
-            { text: 'socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, 0)' },
-            { text: 'bind(…)' },
-            { text: 'listen(…)' },
-          ]
-        : [];
+      return [
+        ...(op.flags & SUPERVISE.LOG ? [{ text: openat(fd(op.dirfd), 'log', O.WRONLY | O.CREAT | O.APPEND | O.CLOEXEC, 0o600) }, { text: 'statx(…)' }] : []),
+        ...(op.flags & SUPERVISE.LISTEN
+          ? [
+              { text: `unlinkat(${fd(op.dirfd)}, "control", 0)` },
+              { text: 'socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, 0)' },
+              { text: 'bind(…)' },
+              { text: 'listen(…)' },
+            ]
+          : []),
+      ];
     case 'copy_file':
       return [
         { text: openat(fd(op.dirfd), op.pathname, 0x80000, 0) },
