@@ -176,7 +176,8 @@ static void obey_orders(struct client *client)
 		}
 		if (n == 0)
 			break;
-		if (frame.opcode == ORDER_INPUT && m.input_at < m.input_end)
+		if ((frame.opcode == ORDER_INPUT || frame.opcode == ORDER_END_INPUT) &&
+		    m.input_at < m.input_end)
 			break;
 		if (frame.opcode == ORDER_WATCH) {
 			if (frame.number[0] & 1 && !client->watching && watchers() == WATCHERS) {
@@ -193,6 +194,15 @@ static void obey_orders(struct client *client)
 	}
 	client->orders_length -= used;
 	__builtin_memmove(client->orders, client->orders + used, client->orders_length);
+}
+
+void clients_go_on(void)
+{
+	if (listener < 0)
+		return;
+	for (int i = 0; i < CLIENTS; i++)
+		if (clients[i].fd >= 0 && clients[i].orders_length)
+			obey_orders(&clients[i]);
 }
 
 static void read_orders(struct client *client)

@@ -357,8 +357,11 @@ static void monitor_step(u64 nanoseconds)
 		write_foreground();
 	if (p[STDIN].revents)
 		read_input();
-	if (to >= 0 && input_pending() && (p[MASTER].revents | p[IN].revents) & (POLLOUT | POLLERR | POLLHUP))
+	if (to >= 0 && input_pending() && (p[MASTER].revents | p[IN].revents) & (POLLOUT | POLLERR | POLLHUP)) {
 		write_input(to);
+		if (!input_pending())
+			clients_go_on();
+	}
 	if (m.master >= 0 && !behind() && p[MASTER].revents & (POLLIN | POLLERR | POLLHUP) &&
 	    read_output(m.master, 1) == 0)
 		close_fd(&m.master); /* nobody holds the other side now; wait for the end, not for the pty */

@@ -87,6 +87,8 @@ long clients_listen(void);
 #define WATCHERS 16
 int clients_poll(struct pollfd *p);
 void clients_serve(const struct pollfd *p, int count);
+/* Obey what had to wait until stdin took what was typed before. */
+void clients_go_on(void);
 /* Whether somebody has yet to be sent what is in the chunk. */
 int clients_behind(void);
 void clients_new_chunk(void);

@@ -177,6 +177,17 @@ test('any number of clients see what is written, type, and hear of the end', asy
   expect(written(at, 'stdout')).toBe('from one\nfrom two\n');
 });
 
+test('what is typed at once comes in order, and the end after it', async (context) => {
+  requiresProgram(context, 'sh');
+  await using at = scratch();
+  const running = await detached(program(at, DETACHED | LOG | LISTEN | INPUT, 'sleep 0.1; wc -c'));
+  using client = await connect(at);
+  await Promise.all([...Array.from({ length: 40 }, () => client.order({ op: 'input', data: 'x'.repeat(4000) })), client.order({ op: 'end_input' })]);
+  await client.closed;
+  expect(written(at, 'stdout')).toBe('160000\n');
+  await until(gone(running.pid));
+});
+
 test('a megabyte comes through to a slow client and the log, whole', async (context) => {
   requiresProgram(context, 'sh');
   requiresProgram(context, 'seq');
