@@ -7,16 +7,7 @@
 
 #define SCM_RIGHTS_TYPE 1
 #define SOL_SOCKET_LEVEL 1
-#define MSG_NOSIGNAL_FLAG 0x4000
 #define MSG_CMSG_CLOEXEC_FLAG 0x40000000
-
-/* The kernel's siginfo as waitid and rt_sigtimedwait fill it, as far as we read it. */
-struct info {
-	int signo, err, code, pad;
-	int pid, uid, status;
-	u8 rest[100];
-};
-#define EXITED_BY_ITSELF 1 /* CLD_EXITED */
 
 struct message {
 	void *name;

@@ -10,11 +10,7 @@
 #include <linux/time_types.h>
 #include <linux/un.h>
 
-#ifndef AF_UNIX
-#define AF_UNIX 1
-#endif
 #define SOCK_STREAM_FLAGS (1 | O_CLOEXEC | O_NONBLOCK)
-#define MSG_NOSIGNAL_FLAG 0x4000
 #define PATIENCE 10000000000ULL
 #define FAREWELL 2000000000ULL
 
@@ -37,17 +33,11 @@ static int listener = -1;
 
 long clients_listen(void)
 {
-	/* Descriptors have short names, whatever the directory's is: sun_path has 108 bytes. */
-	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "/proc/self/fd/" };
-	char *at = address.sun_path + 14;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	long fd, err;
-	int digits = 1;
 
-	for (int v = supervision.directory; v >= 10; v /= 10)
-		digits++;
-	for (int v = supervision.directory, i = digits; i; v /= 10)
-		at[--i] = (char)('0' + v % 10);
-	__builtin_memcpy(at + digits, "/control", 9);
+	/* Descriptors have short names, whatever the directory's is: sun_path has 108 bytes. */
+	__builtin_memcpy(descriptor_path(address.sun_path, supervision.directory), "/control", 9);
 	SYS(unlinkat, supervision.directory, "control", 0);
 	fd = SYS(socket, AF_UNIX, SOCK_STREAM_FLAGS, 0);
 	if (fd < 0)
@@ -124,15 +114,12 @@ static long send_to(struct client *client, const u8 *data, u32 length, u32 *sent
 static void compose(struct client *client)
 {
 	int started = client->tell & TELL_STARTED;
-	u32 total = REPLY_HEADER;
-	u16 head[2] = { started ? REPLY_STARTED : REPLY_EXITED, (u16)(started ? 0 : m.signal) };
-	s64 value = started ? m.pid : m.status;
 
 	client->tell &= ~(started ? TELL_STARTED : TELL_EXITED);
-	__builtin_memcpy(client->note, &total, 4);
-	__builtin_memcpy(client->note + 4, head, 4);
-	__builtin_memcpy(client->note + 8, &m.index, 4);
-	__builtin_memcpy(client->note + 12, &value, 8);
+	if (started)
+		reply_header(client->note, REPLY_STARTED, 0, m.index, m.pid, 0);
+	else
+		reply_header(client->note, REPLY_EXITED, m.signal, m.index, m.status, 0);
 	client->note_length = REPLY_HEADER;
 	client->note_sent = 0;
 }

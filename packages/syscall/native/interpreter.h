@@ -14,6 +14,20 @@
 #define S_IFDIR 0040000
 #endif
 
+/* Some C libraries say these, and kernel headers do not. */
+#define MSG_NOSIGNAL_FLAG 0x4000
+#ifndef AF_UNIX
+#define AF_UNIX 1
+#endif
+
+/* The kernel's siginfo as waitid and rt_sigtimedwait fill it, as far as we read it. */
+struct info {
+	int signo, err, code, pad;
+	int pid, uid, status;
+	u8 rest[100];
+};
+#define EXITED_BY_ITSELF 1 /* CLD_EXITED */
+
 #define FRAMES_FD 3
 #define REPLIES_FD 4
 #define SLOTS 1024
@@ -44,6 +58,10 @@ long slot_put(s64 slot, long fd);
 /* A reply was lost, and not because nobody listens any more: whoever waits for it has to learn by our end. */
 extern int unheard;
 
+/* The first bytes of every reply; `length` bytes follow them. */
+#define REPLY_HEADER 20
+void reply_header(u8 *at, enum reply_kind kind, int err, u32 index, s64 value, u32 length);
+
 void reply(enum reply_kind kind, int err, u32 index, s64 value, const void *data, u32 length);
 /* Queue a DATA reply; replies_flush() sends what is queued. */
 void reply_data(u32 index, const void *data, u32 length);
@@ -69,6 +87,9 @@ long frame_run(const struct frame *frame);
 /* The program that runs when the process it belongs to is gone; the one set last counts. */
 long exit_program_set(struct bytes program);
 void exit_program_run(void);
+
+/* Write `/proc/self/fd/N` and a NUL, 26 bytes at the most: where the NUL is. */
+char *descriptor_path(char *at, int fd);
 
 /* tree.c */
 long tree_remove(int dirfd, const char *path);

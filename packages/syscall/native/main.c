@@ -34,6 +34,21 @@ size_t input_beyond(const char *end, const u8 **rest)
 	return (size_t)(input + input_length - *rest);
 }
 
+char *descriptor_path(char *at, int fd)
+{
+	int digits = 1;
+
+	for (const char *s = "/proc/self/fd/"; *s; s++)
+		*at++ = *s;
+	for (int v = fd; v >= 10; v /= 10)
+		digits++;
+	at += digits;
+	*at = 0;
+	for (char *digit = at; digits; digits--, fd /= 10)
+		*--digit = (char)('0' + fd % 10);
+	return at;
+}
+
 int slot_get(s64 slot)
 {
 	if (slot == SLOT_CWD)
@@ -74,22 +89,28 @@ void replies_flush(void)
 	output_length = 0;
 }
 
-static void queue(enum reply_kind kind, int err, u32 index, s64 value, const void *data, u32 length)
+void reply_header(u8 *at, enum reply_kind kind, int err, u32 index, s64 value, u32 length)
 {
-	u32 total = 20 + length;
+	u32 total = REPLY_HEADER + length;
 	u16 head[2] = { (u16)kind, (u16)err };
-	u8 *at;
 
-	if (output_length + total > sizeof(output))
-		replies_flush();
-	at = output + output_length;
 	__builtin_memcpy(at, &total, 4);
 	__builtin_memcpy(at + 4, head, 4);
 	__builtin_memcpy(at + 8, &index, 4);
 	__builtin_memcpy(at + 12, &value, 8);
+}
+
+static void queue(enum reply_kind kind, int err, u32 index, s64 value, const void *data, u32 length)
+{
+	u8 *at;
+
+	if (output_length + REPLY_HEADER + length > sizeof(output))
+		replies_flush();
+	at = output + output_length;
+	reply_header(at, kind, err, index, value, length);
 	if (length)
-		__builtin_memcpy(at + 20, data, length);
-	output_length += total;
+		__builtin_memcpy(at + REPLY_HEADER, data, length);
+	output_length += REPLY_HEADER + length;
 }
 
 void reply_data(u32 index, const void *data, u32 length)

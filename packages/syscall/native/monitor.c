@@ -11,28 +11,12 @@
 #include <linux/time_types.h>
 #include <linux/wait.h>
 
-#ifndef AF_UNIX
-#define AF_UNIX 1
-#endif
 #define SOCK_SEQPACKET_CLOEXEC (5 | O_CLOEXEC)
-#define MSG_NOSIGNAL_FLAG 0x4000
 #define SECOND 1000000000ULL
 /* Between restarts: doubling, as Docker has it, and anew after ten seconds of life. */
 #define FIRST_PAUSE 100000000ULL
 #define LONGEST_PAUSE (60 * SECOND)
 #define LONG_LIFE (10 * SECOND)
-
-/* The kernel's siginfo as waitid fills it, as far as we read it. */
-struct info {
-	int signo, err, code, pad;
-	int pid, uid, status;
-	u8 rest[100];
-};
-#define EXITED_BY_ITSELF 1 /* CLD_EXITED */
-
-struct winsize {
-	unsigned short rows, cols, x, y;
-};
 
 struct monitor m;
 struct supervision supervision = { .events = -1, .directory = -1 };
@@ -81,12 +65,7 @@ void obey(const struct frame *frame)
 		forward_signal((int)frame->number[0]);
 		break;
 	case ORDER_RESIZE:
-		if (m.master >= 0) {
-			struct winsize size = { (unsigned short)frame->number[0],
-						(unsigned short)frame->number[1], 0, 0 };
-
-			SYS(ioctl, m.master, 0x5414 /* TIOCSWINSZ */, &size);
-		}
+		set_window_size((int)frame->number[0], (int)frame->number[1]);
 		break;
 	case ORDER_GO:
 		go(&frame->string[0]);
@@ -283,8 +262,6 @@ static void write_foreground(void)
 static long read_output(int from, u32 stream)
 {
 	long n = SYS(read, from, m.chunk + REPLY_HEADER, CHUNK);
-	u16 head[2] = { REPLY_DATA, 0 };
-	s64 none = 0;
 
 	if (n == -EINTR || n == -EAGAIN)
 		return -EAGAIN;
@@ -292,10 +269,7 @@ static long read_output(int from, u32 stream)
 		return 0;
 	m.chunk_length = REPLY_HEADER + (u32)n;
 	m.shown = REPLY_HEADER;
-	__builtin_memcpy(m.chunk, &m.chunk_length, 4);
-	__builtin_memcpy(m.chunk + 4, head, 4);
-	__builtin_memcpy(m.chunk + 8, &stream, 4);
-	__builtin_memcpy(m.chunk + 12, &none, 8);
+	reply_header(m.chunk, REPLY_DATA, 0, stream, 0, (u32)n);
 	clients_new_chunk();
 	log_new_chunk();
 	if (supervision.flags & SUPERVISE_LOG)

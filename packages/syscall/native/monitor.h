@@ -36,7 +36,6 @@ enum {
 };
 
 #define CHUNK 16384
-#define REPLY_HEADER 20
 
 struct monitor {
 	int pid, pidfd, socket, signals, master;
@@ -76,6 +75,7 @@ void forward_signal(int signo);
 void terminal_raw(void);
 void terminal_restore(void);
 void take_window_size(void);
+void set_window_size(int rows, int columns);
 /* Copy what was typed, without the keys that detach; whether those were typed to their end. */
 int typed(const char *from, int length, char *to, int *written);
 

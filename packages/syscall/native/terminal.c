@@ -45,6 +45,14 @@ void take_window_size(void)
 		SYS(ioctl, m.master, TIOCSWINSZ, &size);
 }
 
+void set_window_size(int rows, int columns)
+{
+	struct winsize size = { (unsigned short)rows, (unsigned short)columns, 0, 0 };
+
+	if (m.master >= 0)
+		SYS(ioctl, m.master, TIOCSWINSZ, &size);
+}
+
 int typed(const char *from, int length, char *to, int *written)
 {
 	/* How many of the keys were typed already; they are held back until it is clear what they are. */

@@ -248,25 +248,17 @@ static char walk_path[64 * 1024];
 
 static void describe_xattrs(int dirfd, const char *name)
 {
-	static char proc[4096 + 64], list[65536], value[65536];
+	static char list[65536], value[65536];
+	char proc[32];
 	u32 count = 0, count_at = record.length;
 	long fd, n;
-	char *p = proc;
-	int digits;
 
 	put_bytes(&count, 4);
 	fd = SYS(openat, dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
 		return;
 	/* An O_PATH descriptor has no fgetxattr; its name in procfs has, and does not race. */
-	for (const char *s = "/proc/self/fd/"; *s; s++)
-		*p++ = *s;
-	digits = 1;
-	for (long v = fd; v >= 10; v /= 10)
-		digits++;
-	p[digits] = 0;
-	for (long v = fd; digits; v /= 10)
-		p[--digits] = (char)('0' + v % 10);
+	descriptor_path(proc, (int)fd);
 	/* Magic links end at the object itself, so the following call is right for symlinks too. */
 	n = SYS(listxattr, proc, list, sizeof(list));
 	for (long i = 0; n > 0 && i < n;) {
