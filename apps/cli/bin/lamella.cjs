@@ -9,29 +9,7 @@ if (Number(major) < 24) {
 const { enableCompileCache } = require('node:module');
 enableCompileCache();
 const [, , command, ...rest] = process.argv;
-const BUNDLES = {
-  run: ['run', 'exec'],
-  container: [
-    'attach',
-    'create',
-    'events',
-    'images',
-    'inspect',
-    'kill',
-    'logs',
-    'pause',
-    'ps',
-    'rename',
-    'restart',
-    'rm',
-    'start',
-    'stats',
-    'stop',
-    'top',
-    'unpause',
-    'wait',
-  ],
-};
+const { BUNDLES } = require('./bundles.cjs');
 const bundle = Object.keys(BUNDLES).find((name) => BUNDLES[name].includes(command));
 const fast = bundle && require(`../dist/${bundle}.cjs`);
 if (fast && !fast.wantsHelp(command, rest)) fast.main(command, rest);

@@ -4,10 +4,12 @@
  * it is.
  */
 import { readFile, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
 
 const root = path.join(import.meta.dirname, '..');
+const require = createRequire(import.meta.url);
 const FAR = 'far:';
 
 /**
@@ -86,4 +88,12 @@ const { outputFiles } = await build({
 for (const bundle of outputFiles) {
   const text = bundle.text.replaceAll(/import\("far:((?:@[^/]+\/)?[^/]+)\/([^"]*)"\)/g, '__import("$1","$2")');
   await writeFile(bundle.path, text);
+}
+
+/** bin/lamella.cjs knows which command is in which bundle without loading any: the two have to agree. */
+const { BUNDLES } = require('../bin/bundles.cjs');
+for (const [name, commands] of Object.entries(BUNDLES)) {
+  const { COMMANDS } = require(path.join(root, 'dist', `${name}.cjs`));
+  const inside = Object.keys(COMMANDS).sort().join(' ');
+  if (inside !== [...commands].sort().join(' ')) throw new Error(`bin/bundles.cjs is wrong of ${name}: that bundle has ${inside}`);
 }

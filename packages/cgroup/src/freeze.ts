@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cgroupVersion, PREFIX } from './cgroup.js';
 import { CgroupError } from './cgroup-error.js';
+import { cgroupsOf } from './cgroups-of.js';
 
 /** A running container, as far as freezing needs to know it. */
 export interface Frozen {
@@ -33,7 +34,7 @@ export function freezersOf(name: string, mount: string = '/sys/fs/cgroup'): read
  * @throws CgroupError `FREEZER_MISSING`, `FREEZER_TIMEOUT`
  */
 export async function freeze(container: Frozen, frozen: boolean): Promise<void> {
-  const own = await ownCgroup(container);
+  const own = ownCgroup(container);
   if (own !== undefined) {
     await writeFile(path.join(own, 'cgroup.freeze'), frozen ? '1' : '0');
     return until(async () => /^frozen (\d)$/m.exec(await readFile(path.join(own, 'cgroup.events'), 'utf8'))?.[1] === (frozen ? '1' : '0'));
@@ -57,17 +58,16 @@ export async function freeze(container: Frozen, frozen: boolean): Promise<void> 
 
 /** Whether the processes of a container are frozen. */
 export async function isFrozen(container: Pick<Frozen, 'pid' | 'name' | 'mount'>): Promise<boolean> {
-  const own = await ownCgroup(container);
+  const own = ownCgroup(container);
   if (own !== undefined) return /^frozen 1$/m.test((await read(path.join(own, 'cgroup.events'))) ?? '');
   const [freezer] = freezersOf(container.name, container.mount);
   return freezer !== undefined && /^(?:FROZEN|FREEZING)/.test((await read(path.join(freezer, 'freezer.state'))) ?? '');
 }
 
-/** The cgroup of version 2 that a process is in, when it is one of ours. */
-async function ownCgroup({ pid, mount = '/sys/fs/cgroup' }: Pick<Frozen, 'pid' | 'mount'>): Promise<string | undefined> {
-  if (cgroupVersion(mount) !== 2) return undefined;
-  const own = /^0::(.*)$/m.exec((await read(`/proc/${pid}/cgroup`)) ?? '')?.[1];
-  return own !== undefined && path.basename(own).startsWith(PREFIX) ? path.join(mount, own) : undefined;
+/** The cgroup of version 2 that was made for it. */
+function ownCgroup({ pid, mount }: Pick<Frozen, 'pid' | 'mount'>): string | undefined {
+  const { version, directories } = cgroupsOf(pid, mount);
+  return version === 2 ? directories[0] : undefined;
 }
 
 /** Bring every process in, and those they made meanwhile, until there is none outside. */

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { User } from '@lamella/namespace';
+import { absent } from './absent.js';
 import type { Lowers } from './plan.js';
 import type { RunSpec } from './run-spec.js';
 
@@ -51,9 +52,4 @@ function parse(text: string | undefined): ContainerConfig | undefined {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-}
-
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-  throw error;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { access, constants, readFile, rm, statfs } from 'node:fs/promises';
+import { access, constants, readFile, statfs } from 'node:fs/promises';
 import { release } from 'node:os';
 import path from 'node:path';
 import { canLimitByDefault, cgroupVersion, planCgroup } from '@lamella/cgroup';
@@ -21,6 +21,7 @@ import {
   type Op,
   PR,
   type Program,
+  removeScratch,
   run,
   runMapped,
   slotAllocator,
@@ -217,16 +218,6 @@ async function overlay(root: string, store: Finding): Promise<Finding> {
     return { subject: 'overlay', state: 'broken', consequence, ...told(error) };
   } finally {
     await removeScratch(scratch);
-  }
-}
-
-/** What an overlay left in it only the interpreter can remove, and that may be what does not work. */
-async function removeScratch(scratch: string): Promise<void> {
-  try {
-    await rm(scratch, { recursive: true, force: true });
-  } catch (error) {
-    if (!['EACCES', 'EPERM', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    await runMapped([{ op: 'rmtree', dirfd: AT_FDCWD, pathname: scratch }]);
   }
 }
 

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { diagnose, OverlayError } from '@lamella/overlay';
 import { LOCK, SyscallError } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
+import { nameTaken } from './names.js';
 import type { Plan } from './plan.js';
 import { occupied } from './workspace-occupied.js';
 
@@ -14,10 +15,7 @@ export async function explainFailure(
   if (!(error instanceof SyscallError)) return error;
   const { op, code } = error;
   const make = (name: string, message: string, hint: string): EngineError => new EngineError({ code: name, message, hint, cause: error });
-  if (op.op === 'symlinkat' && code === 'EEXIST') {
-    const name = path.basename(String(op.linkpath));
-    return make('CONTAINER_EXISTS', `there is a container '${name}' already`, `Take another name, or remove it: lamella rm ${name}`);
-  }
+  if (op.op === 'symlinkat' && code === 'EEXIST') return nameTaken(path.basename(String(op.linkpath)), error);
   if (op.op === 'mkdirat' && op.pathname === directory) {
     return make('ROOT_UNUSABLE', `${directory} cannot be made: ${code}`, 'Choose another store with --root or LAMELLA_ROOT.');
   }

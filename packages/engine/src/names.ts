@@ -1,6 +1,8 @@
-import { readdir, readlink, unlink } from 'node:fs/promises';
+import { readdir, readlink, symlink, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { lockFile } from '@lamella/syscall';
+import { absent } from './absent.js';
+import { EngineError } from './engine-error.js';
 
 /**
  * Names of containers are symbolic links in `containers/.names`, for the kernel gives each to one
@@ -15,6 +17,7 @@ export async function namesById(containers: string): Promise<Map<string, string>
   const ids = new Set(await entries(containers));
   const names = new Map<string, string>();
   for (const name of await entries(path.join(containers, '.names'))) {
+    if (name.startsWith('.')) continue;
     const id = await idOf(containers, name);
     if (id !== undefined && ids.has(id)) names.set(id, name);
   }
@@ -46,7 +49,24 @@ async function entries(directory: string): Promise<readonly string[]> {
   return (await readdir(directory).catch(absent)) ?? [];
 }
 
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT' || error.code === 'EINVAL') return undefined;
-  throw error;
+/** Give a container a name, or another. @throws EngineError `CONTAINER_EXISTS` */
+export async function takeName(containers: string, name: string, id: string): Promise<void> {
+  await forgetDeadNames(containers);
+  await symlink(targetOf(id), nameLinkOf(containers, name)).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'EEXIST' ? nameTaken(name, error) : error;
+  });
+}
+
+/** What the link of a name holds. */
+export function targetOf(id: string): string {
+  return path.join('..', id);
+}
+
+export function nameTaken(name: string, cause: unknown): EngineError {
+  return new EngineError({
+    code: 'CONTAINER_EXISTS',
+    message: `there is a container '${name}' already`,
+    hint: `Take another name, or remove it: lamella rm ${name}`,
+    cause,
+  });
 }

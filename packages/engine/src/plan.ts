@@ -1,17 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
 import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayMount } from '@lamella/overlay';
-import { AT_FDCWD, LOCK, MS, O, type Op, type Program, RESTART, type SlotAllocator, SUPERVISE, slotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, bootId, LOCK, MS, O, type Op, type Program, RESTART, type SlotAllocator, SUPERVISE, slotAllocator } from '@lamella/syscall';
 import { type Confinement, devicesOf } from './confinement.js';
 import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
 import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
-import { nameLinkOf } from './names.js';
+import { nameLinkOf, targetOf } from './names.js';
 import type { RunSpec, Volume } from './run-spec.js';
 import { skeleton } from './skeleton.js';
 
@@ -112,7 +112,9 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       ...(group ? { cgroup: group } : {}),
       ...(life.hold ? { hold: life.hold } : {}),
       ...confined,
-      ...optional(spec, 'umask', 'rlimits', 'readonlyRoot', 'init', 'terminal', 'input', 'oomScoreAdj'),
+      ...optional(spec, 'umask', 'rlimits', 'readonlyRoot', 'init', 'terminal', 'oomScoreAdj'),
+      // What is typed into a detached one comes by its socket.
+      ...(life.detached ? {} : optional(spec, 'input')),
     },
     slots,
   );
@@ -189,7 +191,7 @@ function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSp
   return [
     ...(spec.name === undefined
       ? []
-      : [{ op: 'symlinkat', target: path.join('..', record.id), newdirfd: AT_FDCWD, linkpath: nameLinkOf(record.containers, spec.name) } as const]),
+      : [{ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath: nameLinkOf(record.containers, spec.name) } as const]),
     write(path.join(directory, 'config.json'), formatConfig(config)),
     ...(spec.keep ? [write(path.join(directory, 'layers'), layersOf(config)), write(keptOf(record), '')] : []),
   ];
@@ -232,14 +234,6 @@ function supervise(record: ContainerRecord, config: ContainerConfig, spec: RunSp
 
 /** As Docker: ctrl-p ctrl-q. */
 const DEFAULT_DETACH_KEYS = '\u0010\u0011';
-
-let boot: string | undefined;
-
-/** What this boot of the machine is called. */
-export function bootId(): string {
-  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  return boot;
-}
 
 /** @throws EngineError `NAME_INVALID` */
 export function checkName(name: string): void {

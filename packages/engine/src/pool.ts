@@ -42,7 +42,7 @@ interface Warm {
 const QUIET = 3;
 
 /**
- * Make a pool. Resolves when as many wait as its size says.
+ * Make a pool. Resolves when as many are on their way as its size says.
  *
  * @throws as {@link run}
  */
@@ -55,7 +55,6 @@ export async function pool({ size = 4, ...spec }: PoolSpec): Promise<Pool> {
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
   let filling = 0;
-  let broken: unknown;
 
   // The command comes later: what stands in its place is never executed.
   const whole: RunSpec = { ...spec, root, args: ['-'], entrypoint: [] };
@@ -68,12 +67,10 @@ export async function pool({ size = 4, ...spec }: PoolSpec): Promise<Pool> {
       events += data.toString('latin1');
     });
     const made = { held, plan, events: () => events };
-    void held.lost.then((why) => {
+    // Somebody killed it, or it could not be made: whoever needs one makes another, and is told.
+    void held.lost.then(() => {
       const at = waiting.indexOf(made);
-      if (at < 0) return;
-      // Somebody killed it, or it could not be made.
-      waiting.splice(at, 1);
-      broken = why;
+      if (at >= 0) waiting.splice(at, 1);
     });
     return made;
   };
@@ -95,9 +92,8 @@ export async function pool({ size = 4, ...spec }: PoolSpec): Promise<Pool> {
     clearTimeout(timer);
     if (closed) return;
     timer = setTimeout(() => {
-      const work = fill().catch((error: unknown) => {
-        broken = error;
-      });
+      // What fails here, fails again for whoever finds nothing waiting, who is told.
+      const work = fill().catch(() => undefined);
       underWay.add(work);
       void work.finally(() => underWay.delete(work));
     }, QUIET);
@@ -127,11 +123,6 @@ export async function pool({ size = 4, ...spec }: PoolSpec): Promise<Pool> {
       if (closed) throw new EngineError({ code: 'POOL_CLOSED', message: 'the pool was disposed of', hint: 'Make another one.' });
       if (!args.length) throw new EngineError({ code: 'NO_COMMAND', message: 'there is no command to run', hint: "Name one: pool.run(['true'])." });
       options.signal?.throwIfAborted();
-      if (broken !== undefined && !waiting.length) {
-        const why = broken;
-        broken = undefined;
-        throw why;
-      }
       const work = execute(args, options);
       underWay.add(work);
       try {

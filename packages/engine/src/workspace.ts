@@ -1,6 +1,7 @@
 import { rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { unpackDirectory } from '@lamella/image';
+import { absent } from './absent.js';
 import { EngineError } from './engine-error.js';
 import { occupied } from './workspace-occupied.js';
 
@@ -67,9 +68,4 @@ async function refuseForeign(workspace: string): Promise<void> {
 
 async function isDirectory(file: string): Promise<boolean> {
   return (await stat(file).catch(absent))?.isDirectory() ?? false;
-}
-
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-  throw error;
 }

@@ -14,9 +14,9 @@ import { treeArchive } from './sink/tree-archive.js';
  */
 export async function putFiles(archive: Readable, directory: string, { keepOwners = false }: { readonly keepOwners?: boolean } = {}): Promise<void> {
   // Who copies out of a container has the files for itself, whatever ids the container has.
-  const mapping = idMapping().kind === 'host' ? ({ kind: 'host' } as const) : ({ kind: 'single' } as const);
-  const owner = keepOwners && mapping.kind === 'host' ? {} : { owner: { uid: 0, gid: 0 } };
-  await applyLayer(archive, directory, { plain: { enter: jail(directory, mapping), ids: mapping.kind, mapsIds: false, ...owner } });
+  const ids = idMapping().kind === 'host' ? 'host' : 'single';
+  const owner = keepOwners && ids === 'host' ? {} : { owner: { uid: 0, gid: 0 } };
+  await applyLayer(archive, directory, { plain: { enter: jail(directory, ids), ids, ...owner } });
 }
 
 /**

@@ -89,18 +89,17 @@ export interface HeldProcess {
   go(program: Program, args: readonly string[], options?: Omit<ProcessOptions, 'stdio'>): ContainerProcess;
   /** End it unused. Resolves when all is released. */
   abandon(): Promise<void>;
-  /** Resolves when it ends before it was let go; with why, if it failed. */
-  readonly lost: Promise<unknown>;
+  /** Resolves when it has ended, whyever. */
+  readonly lost: Promise<void>;
 }
 
 /** Run a program that waits before its last part. */
 export function launchHeld(program: Program, onData?: (data: Buffer) => void): HeldProcess {
   const begun = begin(program, ['pipe', 'pipe', 'pipe'], undefined, onData);
   const { running } = begun;
-  const ended = running.result.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
+  const over = (): void => undefined;
+  // Who lets it go has its result, and its failure.
+  const ended = running.result.then(over, over);
   return {
     lost: ended,
     go(rest, args, options = {}) {

@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { CLONE, MS, mapSingleId, type Program, run } from '@lamella/syscall';
+import { CLONE, MS, mapSingleId, type Program, removeScratch, run } from '@lamella/syscall';
 import { type OverlayMethod, overlayMount } from './overlay-mount.js';
 import type { OverlayOptions } from './stack.js';
 
@@ -69,16 +69,6 @@ async function tryMount(at: string, options: OverlayOptions, method: OverlayMeth
   } catch (error) {
     if (error instanceof Error && 'syscall' in error) return false;
     throw error;
-  }
-}
-
-/** The kernel leaves `work/work` with mode 000, which an ordinary user's rm cannot enter; the interpreter can. */
-async function removeScratch(scratch: string): Promise<void> {
-  try {
-    await rm(scratch, { recursive: true, force: true });
-  } catch (error) {
-    if (!['EACCES', 'EPERM', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    await run([{ op: 'rmtree', dirfd: -100, pathname: scratch }]);
   }
 }
 

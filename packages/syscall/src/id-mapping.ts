@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { CLONE } from './constants.js';
+import { CLONE, MS } from './constants.js';
 import { findProgram } from './find-program.js';
 import type { Op } from './op.js';
+import { mapSingleId } from './user-namespace.js';
 
 /** Ids of the host that belong to a user beside its own (subuid(5)). */
 export interface IdRange {
@@ -77,7 +78,19 @@ export function ownUserNamespace(flags: number = 0): Op {
   return { op: 'unshare', flags: CLONE.NEWUSER + flags, reply: true };
 }
 
-/** Whether an op is that one. */
+/**
+ * The first ops of a program that mounts, or changes its root, for itself alone: a mount namespace, in which
+ * this user is root. With ids to be mapped from outside the first of them is the one that waits for it.
+ */
+export function ownMountNamespace(kind: IdMapping['kind'] = idMapping().kind): Op[] {
+  if (kind === 'full') return [ownUserNamespace(CLONE.NEWNS), privately];
+  if (kind === 'host') return [{ op: 'unshare', flags: CLONE.NEWNS }, privately];
+  return [{ op: 'unshare', flags: CLONE.NEWNS | CLONE.NEWUSER }, ...mapSingleId({ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }), privately];
+}
+
+const privately: Op = { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null };
+
+/** Whether an op is that of {@link ownUserNamespace}. */
 export function isOwnUserNamespace(op: Op | undefined): boolean {
   return op?.op === 'unshare' && op.reply === true && (op.flags & CLONE.NEWUSER) !== 0;
 }

@@ -1,3 +1,4 @@
+export { bootId } from './boot-id.js';
 export * from './constants.js';
 export { decodeProgram } from './decode.js';
 export { encodeProgram, FRAME_FLAGS, FRAME_MAX, FrameWriter, flatten } from './encode.js';
@@ -5,7 +6,7 @@ export { errnoName } from './errno.js';
 export { type CallText, callsOf, type DescriptorOf } from './explain/calls-of.js';
 export { type Call, explain, explainText } from './explain/explain.js';
 export { findProgram } from './find-program.js';
-export { type FullMapping, type IdMapping, type IdRange, idMapping, insideId, ownUserNamespace } from './id-mapping.js';
+export { type FullMapping, type IdMapping, type IdRange, idMapping, insideId, isOwnUserNamespace, ownMountNamespace, ownUserNamespace } from './id-mapping.js';
 export { interpreterPath } from './interpreter-path.js';
 export { LamellaError, type LamellaErrorFields } from './lamella-error.js';
 export { type HeldLock, type LockOptions, lockFile, tryLockFile } from './lock-file.js';
@@ -30,6 +31,7 @@ export {
   slotAllocator,
 } from './op.js';
 export { FD_FIELDS, OPCODES } from './opcodes.js';
+export { removeScratch } from './remove-scratch.js';
 export { type Reply, replyParser } from './replies.js';
 export {
   type ProgramIndex,
@@ -45,3 +47,4 @@ export {
 export { runMapped } from './run-mapped.js';
 export { SyscallError } from './syscall-error.js';
 export { mapSingleId } from './user-namespace.js';
+export { parseWalked, type Walked } from './walked.js';

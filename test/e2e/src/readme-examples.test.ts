@@ -44,9 +44,14 @@ function project(names: readonly string[]): string {
   return directory;
 }
 
-/** The block of code after a heading or word, by its language. */
+/** The blocks of code in a language. */
+function blocks(readme: string, language: string): string[] {
+  return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map(([, code = '']) => code);
+}
+
+/** The first of them. */
 function block(readme: string, language: string): string {
-  return new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 's').exec(readme)?.[1] ?? expect.unreachable(`no ${language} block`);
+  return blocks(readme, language)[0] ?? expect.unreachable(`no ${language} block`);
 }
 
 test.for(PACKAGES)('@lamella/%s, installed alone, runs the example of its README', { timeout: 120_000 }, (name, context) => {
@@ -57,14 +62,20 @@ test.for(PACKAGES)('@lamella/%s, installed alone, runs the example of its README
   const installed = path.join(directory, 'node_modules/@lamella', name);
   expect(readdirSync(path.join(installed, 'dist')).filter((file) => file.includes('.test.'))).toEqual([]);
   const readme = readFileSync(path.join(installed, 'README.md'), 'utf8');
-  writeFileSync(path.join(directory, 'example.mjs'), block(readme, 'js'));
-  expect(execFileSync(process.execPath, ['example.mjs'], { cwd: directory, encoding: 'utf8' })).toBe(block(readme, 'text'));
+  const printed = blocks(readme, 'text');
+  expect(blocks(readme, 'js').length).toBe(printed.length);
+  for (const [i, code] of blocks(readme, 'js').entries()) {
+    writeFileSync(path.join(directory, 'example.mjs'), code);
+    expect(execFileSync(process.execPath, ['example.mjs'], { cwd: directory, encoding: 'utf8' })).toBe(printed[i]);
+  }
   if (name !== 'engine') return;
   // The README of the whole shows the same package, on an image that is there by now.
   const whole = `${block(readFileSync(path.join(checkout, 'README.md'), 'utf8'), 'js')}\nconsole.log(exitCode, stdout);`;
   writeFileSync(path.join(directory, 'whole.mjs'), whole);
   const env = { ...process.env, LAMELLA_ROOT: path.join(directory, 'store') };
   expect(execFileSync(process.execPath, ['whole.mjs'], { cwd: directory, encoding: 'utf8', env })).toBe('0 gone\n');
+  writeFileSync(path.join(directory, 'docs.mjs'), block(readFileSync(path.join(checkout, 'docs/containers.md'), 'utf8'), 'js'));
+  expect(execFileSync(process.execPath, ['docs.mjs'], { cwd: directory, encoding: 'utf8', env })).toBe('up\nwarm 0\n');
 });
 
 test('lamella, installed alone, runs an image', { timeout: 120_000 }, (context) => {

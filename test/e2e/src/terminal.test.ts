@@ -103,6 +103,19 @@ test('a terminal is left, come back to, and shared; exec has one of its own besi
   expect(containers()).toEqual([]);
 });
 
+test('a terminal that nobody is at yet waits for whoever comes', async (context) => {
+  const start = lamella(context, 'run -dit --name waiting busybox cat');
+  await start.until(/status 0/);
+  start.close();
+  const visitor = lamella(context, 'attach waiting');
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  visitor.type('hello');
+  await visitor.until(/hello\nhello\n/);
+  visitor.press('C-d');
+  await visitor.until(/status 0/);
+  await (await new Containers(at.join('store')).get('waiting')).remove();
+});
+
 test('a detached container survives the terminal it was started in', async (context) => {
   const shell = lamella(context, 'run -d --name survivor busybox sh -c "sleep 0.7; echo still here"');
   await shell.until(/status 0/);

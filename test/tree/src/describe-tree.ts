@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { AT_FDCWD, run } from '@lamella/syscall';
+import { AT_FDCWD, parseWalked, run } from '@lamella/syscall';
 
 /** All that a file is, but its inode number: equal trees have equal descriptions. */
 export interface TreeEntry {
@@ -40,40 +40,26 @@ export async function describeTree(directory: string): Promise<Map<string, TreeE
 }
 
 function parse(data: Buffer, directory: string): readonly [string, string, Omit<TreeEntry, 'sameAs'>] {
-  const [mode, uid, gid, , inode, size, blocks, seconds, nanoseconds, major, minor] = Array.from({ length: 13 }, (_, i) =>
-    data.readBigInt64LE(i * 8),
-  ) as bigint[];
-  let at = 104;
-  const counted = (): Buffer => {
-    const length = data.readUInt32LE(at);
-    at += 4 + length;
-    return data.subarray(at - length, at);
-  };
-  const name = counted();
-  const target = counted();
-  const count = data.readUInt32LE(at);
-  at += 4;
-  const xattrs = Array.from({ length: count }, () => `${counted().toString('latin1')}=${counted().toString('hex')}`).sort();
-  const kind = TYPES[Number((mode ?? 0n) >> 12n)] ?? 'unknown';
+  const found = parseWalked(data);
+  const kind = TYPES[found.mode >> 12] ?? 'unknown';
   const isFile = kind === 'file';
-  const text = (bytes: Buffer): string => bytes.toString('latin1');
   const content = isFile
     ? createHash('sha256')
-        .update(readFileSync(Buffer.concat([Buffer.from(`${directory}/`), name])))
+        .update(readFileSync(Buffer.concat([Buffer.from(`${directory}/`), Buffer.from(found.name, 'latin1')])))
         .digest('hex')
-    : text(target);
+    : found.target;
   return [
-    text(name) || '.',
-    `${inode}`,
+    found.name || '.',
+    found.inode,
     {
-      type: ['character', 'block'].includes(kind) ? `${kind} ${major}:${minor}` : kind,
-      mode: ((mode ?? 0n) & 0o7777n).toString(8),
-      owner: `${uid}:${gid}`,
-      mtime: `${seconds}.${String(nanoseconds).padStart(9, '0')}`,
-      size: isFile ? Number(size) : 0,
+      type: ['character', 'block'].includes(kind) ? `${kind} ${found.major}:${found.minor}` : kind,
+      mode: (found.mode & 0o7777).toString(8),
+      owner: `${found.uid}:${found.gid}`,
+      mtime: `${found.mtimeSeconds}.${String(found.mtimeNanoseconds).padStart(9, '0')}`,
+      size: isFile ? found.size : 0,
       content,
-      xattrs,
-      sparse: isFile && Number(size) > 65536 && Number(blocks) * 512 < Number(size) / 2,
+      xattrs: found.xattrs.map(([name, value]) => `${name}=${value.toString('hex')}`).sort(),
+      sparse: isFile && found.size > 65536 && found.blocks * 512 < found.size / 2,
     },
   ];
 }

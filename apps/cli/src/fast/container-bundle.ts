@@ -20,8 +20,11 @@ import { Top } from '../commands/top.js';
 import { Unpause } from '../commands/unpause.js';
 import { Wait } from '../commands/wait.js';
 
+import { ownWords } from '../run/parse-run.js';
+import { CONTAINER_FLAGS } from '../run/run-flags.js';
+
 /** The commands on containers that people and scripts type all day, without the rest of oclif. */
-const COMMANDS: Readonly<Record<string, new (argv: string[], config: never) => Command>> = {
+export const COMMANDS: Readonly<Record<string, new (argv: string[], config: never) => Command>> = {
   attach: Attach,
   cp: Cp,
   create: Create,
@@ -54,8 +57,8 @@ const CONFIG = {
 
 /** Whether help was asked for, which oclif prints; a container's command has words of its own. */
 export function wantsHelp(command: string, argv: readonly string[]): boolean {
-  const end = command === 'create' ? argv.findIndex((word) => !word.startsWith('-')) : argv.indexOf('--');
-  const own = end < 0 ? argv : argv.slice(0, end);
+  const end = argv.indexOf('--');
+  const own = command === 'create' ? ownWords(argv, CONTAINER_FLAGS) : end < 0 ? argv : argv.slice(0, end);
   return own.includes('--help') || own.includes('-h');
 }
 

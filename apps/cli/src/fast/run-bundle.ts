@@ -5,7 +5,7 @@ import { RUN_FLAGS } from '../run/run-flags.js';
 import { runMain } from '../run/run-main.js';
 
 /** The commands that somebody waits for, without the rest of oclif. */
-const COMMANDS = { run: { main: runMain, flags: RUN_FLAGS }, exec: { main: execMain, flags: EXEC_FLAGS } } as const;
+export const COMMANDS = { run: { main: runMain, flags: RUN_FLAGS }, exec: { main: execMain, flags: EXEC_FLAGS } } as const;
 
 type FastCommand = keyof typeof COMMANDS;
 

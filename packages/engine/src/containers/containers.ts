@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type ContainerRecord, directoryOf, heldLocks } from '@lamella/cleanup';
 import { run } from '@lamella/syscall';
+import { absent } from '../absent.js';
 import { decide, prepare, type RunOptions } from '../container.js';
 import { readConfig } from '../container-config.js';
 import { defaultRoot } from '../default-root.js';
@@ -10,9 +11,9 @@ import { explainFailure } from '../explain-failure.js';
 import { idOf, namesById } from '../names.js';
 import { creation } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
-import { absent } from './absent.js';
 import type { Attached } from './attach.js';
 import { type ContainerEvent, type EventOptions, readEvents, tellEvent } from './events.js';
+import { launchDetached } from './launch-detached.js';
 import { type ContainerState, stateOf } from './state.js';
 import { notFound, StoredContainer } from './stored-container.js';
 
@@ -74,7 +75,7 @@ export class Containers {
     const plan = await decide(kept, options, this.root, { detached: true, ...(attach ? { hold: 'go' } : {}) });
     const container = new StoredContainer(this.root, plan.config);
     try {
-      const attached = await container.first(plan, attach);
+      const attached = await launchDetached(plan, attach);
       return { container, attached };
     } catch (error) {
       // It never began: nobody has use for it.

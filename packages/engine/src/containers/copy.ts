@@ -8,12 +8,9 @@ import {
   CLONE,
   idMapping,
   LOCK,
-  MNT,
-  MS,
-  mapSingleId,
   O,
   type Op,
-  ownUserNamespace,
+  ownMountNamespace,
   type Program,
   RESOLVE,
   run,
@@ -97,11 +94,12 @@ export async function copyIn(files: ContainerFiles, archive: Readable, directory
     { op: 'umask', mask: 0 },
   ];
   try {
+    // Asked alone: who unpacks cannot tell which op of its jail failed.
     await run([...place.program, openBelow(directory)]).catch((error: unknown) => {
       throw explain(error, directory);
     });
     await applyLayer(archive, '/', {
-      plain: { enter: jail, ids: idMapping().kind, mapsIds: place.mapsIds, ...(keepOwners ? {} : { owner: { uid: 0, gid: 0 } }) },
+      plain: { enter: jail, ids: idMapping().kind, ...(keepOwners ? {} : { owner: { uid: 0, gid: 0 } }) },
     }).catch((error: unknown) => {
       if (!(error instanceof ImageError && error.code.startsWith('LAYER_'))) throw error;
       throw new EngineError({
@@ -123,20 +121,17 @@ function openBelow(pathname: string, flags: number = O.PATH | O.DIRECTORY | O.CL
 interface Place {
   /** Ops after which the slot ROOT is the container's root. */
   readonly program: Program;
-  readonly mapsIds: boolean;
   /** Take away what was made for it. */
   leave(): Promise<void>;
 }
 
 async function enter(files: ContainerFiles): Promise<Place> {
-  const mapping = idMapping();
   const root = (pathname: string): Op => ({ op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: ROOT });
   if (files.kind === 'running')
     return {
-      mapsIds: false,
       program: [
         { op: 'pidfd_open', pid: files.pid, flags: 0, out: HELD },
-        { op: 'setns', fd: HELD, nstype: CLONE.NEWNS | (mapping.kind === 'host' ? 0 : CLONE.NEWUSER) },
+        { op: 'setns', fd: HELD, nstype: CLONE.NEWNS | (idMapping().kind === 'host' ? 0 : CLONE.NEWUSER) },
         { op: 'close', fd: HELD },
         root('/'),
       ],
@@ -150,26 +145,17 @@ async function enter(files: ContainerFiles): Promise<Place> {
     { op: 'flock', fd: HELD, operation: LOCK.EX | LOCK.NB },
   ];
   const made = [stack.workdir, stack.merged].filter((each) => each !== undefined);
-  const full = mapping.kind === 'full';
-  const single = mapping.kind === 'single';
   return {
-    mapsIds: full,
     program: [
-      full ? ownUserNamespace(CLONE.NEWNS) : { op: 'unshare', flags: CLONE.NEWNS + (single ? CLONE.NEWUSER : 0) },
-      ...(single ? mapSingleId({ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }) : []),
+      ...ownMountNamespace(),
       ...lock,
-      { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
       ...made.map((pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ignore: ['EEXIST'] })),
       ...overlayMount(stack, methodFor(stack, { lowerdirPlus }), slots),
       root(stack.merged),
     ],
     // Its mount went with its namespace; the directories go when nobody uses them again.
     async leave() {
-      await runMapped([
-        ...lock.map((op): Op => (op.op === 'openat' ? { ...op, out: HELD } : op)),
-        { op: 'umount2', target: stack.merged, flags: MNT.DETACH, ignore: ['EINVAL', 'ENOENT', 'EPERM'] },
-        ...made.map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname })),
-      ]).catch((error: unknown) => {
+      await runMapped([...lock, ...made.map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname }))]).catch((error: unknown) => {
         // Started, or removed, in the meantime: they are somebody's now, or gone.
         if (!(error instanceof SyscallError && (error.op.op === 'flock' || error.op.op === 'openat'))) throw error;
       });

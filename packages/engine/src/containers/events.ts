@@ -1,7 +1,8 @@
-import { renameSync, statSync, watch } from 'node:fs';
+import { renameSync, statSync } from 'node:fs';
 import { appendFile, type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
-import { absent } from './absent.js';
+import { absent } from '../absent.js';
+import { Watching } from './watching.js';
 
 /** Something that happened to a container. */
 export interface ContainerEvent {
@@ -50,26 +51,20 @@ export interface EventOptions {
 
 /** What happens to the containers of a store. */
 export async function* readEvents(containers: string, { since, until, signal }: EventOptions): AsyncGenerator<ContainerEvent> {
-  const files = [`${eventsFile(containers)}.1`, eventsFile(containers)];
-  let wake = Promise.withResolvers<void>();
-  const stir = (): void => wake.resolve();
-  const watcher = watch(containers, stir);
-  watcher.on('error', stir);
-  signal?.addEventListener('abort', stir);
-  const timer = until && setTimeout(stir, Math.max(0, until.getTime() - Date.now()));
+  const file = eventsFile(containers);
+  using watching = new Watching(containers, { until, signal });
   let current: Tail | undefined;
   try {
     if (since) {
-      await using old = await tail(files[0] ?? '');
+      await using old = await tail(`${file}.1`);
       if (old) yield* within(old.read(), since, until);
     }
-    current = await tail(files[1] ?? '');
+    current = await tail(file);
     if (current && !since) current.at = (await current.file.stat()).size;
     for (;;) {
-      const done = signal?.aborted || (until && Date.now() >= until.getTime());
-      wake = Promise.withResolvers<void>();
+      const last = watching.look();
       if (current) yield* within(current.read(), since, until);
-      const next = await tail(files[1] ?? '');
+      const next = await tail(file);
       if (next && next.ino !== current?.ino) {
         if (current) yield* within(current.read(), since, until);
         await current?.[Symbol.asyncDispose]();
@@ -77,13 +72,10 @@ export async function* readEvents(containers: string, { since, until, signal }: 
         continue;
       }
       await next?.[Symbol.asyncDispose]();
-      if (done) return;
-      await wake.promise;
+      if (last) return;
+      await watching.stirred();
     }
   } finally {
-    watcher.close();
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', stir);
     await current?.[Symbol.asyncDispose]();
   }
 }

@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
-import { cgroupVersion } from '@lamella/cgroup';
+import { cgroupsOf } from '@lamella/cgroup';
 import { type ContainerProcess, defaultNamespaces, findUser, join, launch, type ProcessOptions } from '@lamella/namespace';
 import { SUPERVISE, SyscallError, slotAllocator } from '@lamella/syscall';
 import { confinement } from '../confinement.js';
@@ -23,8 +21,6 @@ export interface ExecSpec {
   /** It goes on without this process. */
   readonly detached?: boolean;
 }
-
-const CGROUP = '/sys/fs/cgroup';
 
 /**
  * Start a command beside a container's init: in its namespaces and its cgroup, with its filter, its
@@ -93,25 +89,4 @@ function explainFailure(error: unknown, id: string, cwd: string): unknown {
   if (op.op === 'pty' || (op.op === 'openat2' && op.pathname === '/dev/pts'))
     return make('TERMINAL_UNAVAILABLE', `the container has no terminals to give: ${code}`, 'Its /dev/pts is not what it was; go without -t.');
   return error;
-}
-
-/** The cgroups of ours that a process is in, as absolute directories. */
-function cgroupsOf(pid: number): { readonly version: 1 | 2; readonly directories: readonly string[] } {
-  const version = cgroupVersion(CGROUP);
-  if (version === undefined) return { version: 2, directories: [] };
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${pid}/cgroup`, 'utf8');
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return { version, directories: [] };
-    throw error;
-  }
-  const directories = text.split('\n').flatMap((line) => {
-    const [hierarchy, controllers = '', ...rest] = line.split(':');
-    const group = rest.join(':');
-    if (!path.basename(group).startsWith('lamella-')) return [];
-    if (version === 2) return hierarchy === '0' ? [path.join(CGROUP, group)] : [];
-    return controllers ? [path.join(CGROUP, controllers.replace(/^name=/, ''), group)] : [];
-  });
-  return { version, directories };
 }

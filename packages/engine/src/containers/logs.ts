@@ -1,7 +1,7 @@
-import { watch } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
-import { absent } from './absent.js';
+import { absent } from '../absent.js';
+import { Watching } from './watching.js';
 
 /** A line of a container's log, or, where it was not written in one piece, a part of one. */
 export interface LogEntry {
@@ -140,26 +140,13 @@ async function* followLog(
   wanted: (entry: LogEntry) => boolean,
   { until, signal, ended }: { readonly until: Date | undefined; readonly signal: AbortSignal | undefined; readonly ended: () => Promise<void> },
 ): AsyncGenerator<LogEntry> {
-  let over = false;
-  let wake = Promise.withResolvers<void>();
-  const stir = (): void => {
-    wake.resolve();
-  };
-  void ended().then(() => {
-    over = true;
-    stir();
-  });
-  const watcher = watch(directory, stir);
-  watcher.on('error', stir);
-  signal?.addEventListener('abort', stir);
-  const timer = until && setTimeout(stir, Math.max(0, until.getTime() - Date.now()));
+  using watching = new Watching(directory, { until, signal });
+  void ended().then(() => watching.end());
   let file = start;
   let own: FileHandle | undefined;
   try {
     for (;;) {
-      // Asked before reading: what is written after that stirs again.
-      const done = over || signal?.aborted || (until && Date.now() >= until.getTime());
-      wake = Promise.withResolvers<void>();
+      const last = watching.look();
       for (;;) {
         if (file) for await (const entry of reader.read(file)) if (wanted(entry)) yield entry;
         const next = await newer(directory, file);
@@ -169,13 +156,10 @@ async function* followLog(
         await own?.close();
         file = own = next;
       }
-      if (done) return;
-      await wake.promise;
+      if (last) return;
+      await watching.stirred();
     }
   } finally {
-    watcher.close();
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', stir);
     await own?.close();
   }
 }

@@ -1,5 +1,4 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import { absent } from './absent.js';
 
 /** A process, as proc(5) shows it. */
 export interface Process {
@@ -12,19 +11,27 @@ export interface Process {
   readonly ticks: number;
   /** Ticks after the machine's start. */
   readonly started: number;
-  /** Pages in memory. */
-  readonly resident: number;
-  readonly tty: number;
   readonly threads: number;
 }
 
+/** What more there is to be known of it. */
+export interface ProcessDetails extends Process {
+  /** Who it is, to the host. */
+  readonly uid: number;
+  /** Its arguments; none of a process that has ended or is the kernel's. */
+  readonly args: readonly string[];
+  /** Bytes of memory it has. */
+  readonly memory: number;
+  /** Seconds of processor time. */
+  readonly cpu: number;
+}
+
 /** A tick of proc(5): every Linux has a hundred in a second for its users. */
-export const TICKS = 100;
-export const PAGE = 4096;
+const TICKS = 100;
 
 /** One process; undefined when it is gone. */
 export async function processOf(pid: number): Promise<Process | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'latin1').catch(absent);
+  const text = await readFile(`/proc/${pid}/stat`, 'latin1').catch(unseen);
   if (text === undefined) return undefined;
   // The name is in parentheses, and may have some itself.
   const end = text.lastIndexOf(')');
@@ -35,17 +42,33 @@ export async function processOf(pid: number): Promise<Process | undefined> {
     ppid: number(4),
     name: text.slice(text.indexOf('(') + 1, end),
     state: fields[0] ?? '?',
-    tty: number(7),
     ticks: number(14) + number(15),
     threads: number(20),
     started: number(22),
-    resident: number(24),
+  };
+}
+
+/** Look at one more closely; undefined when it is gone. */
+export async function detailsOf(process: Process): Promise<ProcessDetails | undefined> {
+  const [status, command] = await Promise.all([
+    readFile(`/proc/${process.pid}/status`, 'latin1').catch(unseen),
+    readFile(`/proc/${process.pid}/cmdline`, 'utf8').catch(unseen),
+  ]);
+  if (status === undefined) return undefined;
+  const number = (pattern: RegExp): number => Number(pattern.exec(status)?.[1] ?? 0);
+  return {
+    ...process,
+    uid: number(/^Uid:\t\d+\t(\d+)/m),
+    // In kilobytes, whatever a page is.
+    memory: number(/^VmRSS:\s+(\d+) kB$/m) * 1024,
+    cpu: process.ticks / TICKS,
+    args: command ? command.replace(/\0$/, '').split('\0') : [],
   };
 }
 
 /** The process that a monitor watches: its only child. */
 export async function childOf(monitor: number): Promise<number | undefined> {
-  const children = await readFile(`/proc/${monitor}/task/${monitor}/children`, 'utf8').catch(absent);
+  const children = await readFile(`/proc/${monitor}/task/${monitor}/children`, 'utf8').catch(unseen);
   if (children !== undefined) return children.trim() ? Number.parseInt(children, 10) : undefined;
   // Kernels without CONFIG_PROC_CHILDREN.
   return (await everyProcess()).find(({ ppid }) => ppid === monitor)?.pid;
@@ -56,13 +79,13 @@ export async function childOf(monitor: number): Promise<number | undefined> {
  * them, in namespaces below.
  */
 export async function processesOf(init: number): Promise<readonly Process[]> {
-  const namespace = await readlink(`/proc/${init}/ns/pid`).catch(absent);
+  const namespace = await readlink(`/proc/${init}/ns/pid`).catch(unseen);
   if (namespace === undefined) return [];
   const all = await everyProcess();
   const inside = new Set<number>();
   await Promise.all(
     all.map(async ({ pid }) => {
-      if ((await readlink(`/proc/${pid}/ns/pid`).catch(absent)) === namespace) inside.add(pid);
+      if ((await readlink(`/proc/${pid}/ns/pid`).catch(unseen)) === namespace) inside.add(pid);
     }),
   );
   for (let before = -1; before !== inside.size; ) {
@@ -83,4 +106,10 @@ let boot: number | undefined;
 export async function startOf({ started }: Process): Promise<Date> {
   boot ??= Number(/^btime (\d+)$/m.exec(await readFile('/proc/stat', 'utf8'))?.[1] ?? 0) * 1000;
   return new Date(boot + (started / TICKS) * 1000);
+}
+
+/** A process that has ended, or is another user's. */
+function unseen(error: NodeJS.ErrnoException): undefined {
+  if (['ENOENT', 'ESRCH', 'EACCES'].includes(error.code ?? '')) return undefined;
+  throw error;
 }

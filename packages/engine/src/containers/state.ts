@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isFrozen, wasOomKilled } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, type HeldLocks, heldLocks, monitorOf } from '@lamella/cleanup';
+import { bootId } from '@lamella/syscall';
+import { absent } from '../absent.js';
 import { type ContainerConfig, readConfig } from '../container-config.js';
-import { bootId, cgroupName } from '../plan.js';
-import { absent } from './absent.js';
+import { cgroupName } from '../plan.js';
 import { childOf, processOf, startOf } from './processes.js';
 
 /**

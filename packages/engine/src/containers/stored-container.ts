@@ -1,25 +1,28 @@
 import { existsSync } from 'node:fs';
+import { unlink } from 'node:fs/promises';
 import { constants } from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { freeze } from '@lamella/cgroup';
-import { type ContainerRecord, directoryOf, heldLocks, monitorOf, releaseDead } from '@lamella/cleanup';
-import { type ContainerProcess, launch, type ProcessOptions } from '@lamella/namespace';
+import { type ContainerRecord, directoryOf, heldLocks, lockOf, monitorOf, releaseDead } from '@lamella/cleanup';
+import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
 import { connectMonitor, lockFile, type MonitorConnection } from '@lamella/syscall';
+import { absent } from '../absent.js';
 import { decide } from '../container.js';
 import type { ContainerConfig } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
-import { explainFailure } from '../explain-failure.js';
-import { forgetDeadNames, nameLinkOf, namesById } from '../names.js';
+import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
 import { type Attached, attachTo, type Ending } from './attach.js';
 import { type ContainerFiles, copyIn, copyOut, isDirectory } from './copy.js';
 import { tellEvent } from './events.js';
 import { type ExecSpec, execIn } from './exec.js';
+import { launchDetached } from './launch-detached.js';
 import { type LogEntry, type LogOptions, readLogs } from './logs.js';
-import { type Process, processesOf } from './processes.js';
+import { detailsOf, type ProcessDetails, processesOf } from './processes.js';
+import { signalNumber } from './signal-number.js';
 import { type ContainerState, stateOf } from './state.js';
-import { type ContainerUsage, usageOf } from './stats.js';
+import { type ContainerUsage, usageOf } from './usage.js';
 
 /** A container of the store, living or not. Every question is asked of the kernel anew. */
 export class StoredContainer {
@@ -64,57 +67,7 @@ export class StoredContainer {
         hint: `Run it anew: lamella run --workspace ${workspace} …`,
       });
     const plan = await decide(this.config.spec, {}, this.#root, { again: this.config, detached: true, ...(attach ? { hold: 'go' } : {}) });
-    return this.#launch(plan, attach);
-  }
-
-  /** Start the first life of a container that a plan makes. */
-  async first(plan: Awaited<ReturnType<typeof decide>>, attach: boolean): Promise<Attached | undefined> {
-    return this.#launch(plan, attach);
-  }
-
-  async #launch(plan: Awaited<ReturnType<typeof decide>>, attach: boolean): Promise<Attached | undefined> {
-    const running = launch(plan.program, plan.args, { stdio: ['ignore', 'ignore', 'ignore'] });
-    const failed = running.result.then(
-      () => undefined,
-      async (error: unknown) => {
-        throw await explainFailure(error, plan, undefined);
-      },
-    );
-    failed.catch(() => undefined);
-    let attached: Attached | undefined;
-    if (attach) {
-      // Its process waits to be told to go; whoever it fails to has ended before.
-      attached = await this.#comeTo(failed);
-      running.go();
-    }
-    if ((await running.started) === undefined) {
-      attached?.detach();
-      // It ended before its command began: how, says the failure.
-      await failed;
-      throw new EngineError({
-        code: 'CONTAINER_DIED',
-        message: `the container ${this.id} ended before its command began`,
-        hint: 'Somebody killed it; try again.',
-      });
-    }
-    running.release();
-    return attached;
-  }
-
-  /** The monitor listens from early on, but not from the first moment. */
-  async #comeTo(failed: Promise<undefined>): Promise<Attached> {
-    let over = false;
-    void failed
-      .catch(() => undefined)
-      .then(() => {
-        over = true;
-      });
-    for (;;) {
-      const attached = await attachTo(directoryOf(this.#record));
-      if (attached) return attached;
-      if (over) await failed;
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
+    return launchDetached(plan, attach);
   }
 
   /**
@@ -241,20 +194,19 @@ export class StoredContainer {
   async wait({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Ending | undefined> {
     const { status, exitCode, signal: killedBy, monitor } = await this.state();
     if (monitor === undefined && !isAlive(status)) return exitCode === undefined ? undefined : { status: exitCode, signal: killedBy };
-    const ended = Promise.withResolvers<Ending | undefined>();
-    const connection = await connectMonitor(directoryOf(this.#record), (reply) => {
+    const ended = Promise.withResolvers<Ending>();
+    using connection = await connectMonitor(directoryOf(this.#record), (reply) => {
       if (reply.kind === 'exited') ended.resolve({ status: reply.status, signal: reply.signal || undefined });
     });
     if (connection) {
-      using held = connection;
       const aborted = Promise.withResolvers<never>();
       const abort = (): void => aborted.reject(signal?.reason);
       signal?.addEventListener('abort', abort, { once: true });
       try {
         signal?.throwIfAborted();
         // Its end is known when all that it used is released, and its monitor gone.
-        const ending = await Promise.race([ended.promise, held.closed, aborted.promise]);
-        await Promise.race([held.closed, aborted.promise]);
+        const ending = await Promise.race([ended.promise, connection.closed, aborted.promise]);
+        await Promise.race([connection.closed, aborted.promise]);
         await this.#letGo(monitor);
         if (ending) return ending;
       } finally {
@@ -262,12 +214,7 @@ export class StoredContainer {
       }
     } else {
       // Nobody tells: the lock says when it is over.
-      const lock = await lockFile(path.join(directoryOf(this.#record), 'lock'), { create: false, ...(signal ? { signal } : {}) }).catch(
-        (error: { code?: string }) => {
-          if (error.code === 'ENOENT') return undefined;
-          throw error;
-        },
-      );
+      const lock = await lockFile(lockOf(this.#record), { create: false, ...(signal ? { signal } : {}) }).catch(absent);
       await lock?.[Symbol.asyncDispose]();
     }
     const after = await stateOf(this.#record, undefined);
@@ -289,18 +236,7 @@ export class StoredContainer {
     checkName(name);
     const { containers } = this.#record;
     const { name: before } = await this.state();
-    const { symlink, unlink } = await import('node:fs/promises');
-    await forgetDeadNames(containers);
-    try {
-      await symlink(path.join('..', this.id), nameLinkOf(containers, name));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      throw new EngineError({
-        code: 'CONTAINER_EXISTS',
-        message: `there is a container '${name}' already`,
-        hint: `Take another name, or remove it: lamella rm ${name}`,
-      });
-    }
+    await takeName(containers, name, this.id);
     if (before !== undefined) await unlink(nameLinkOf(containers, before));
     await this.#tell('rename', name);
   }
@@ -334,10 +270,11 @@ export class StoredContainer {
   }
 
   /** Its processes. @throws EngineError `CONTAINER_NOT_RUNNING` */
-  async top(): Promise<readonly Process[]> {
+  async top(): Promise<readonly ProcessDetails[]> {
     const { status, pid } = await this.state();
     this.#mustRun(status);
-    return pid === undefined ? [] : processesOf(pid);
+    const processes = pid === undefined ? [] : await processesOf(pid);
+    return (await Promise.all(processes.map(detailsOf))).filter((each) => each !== undefined);
   }
 
   /** What it has used up. @throws EngineError `CONTAINER_NOT_RUNNING` */
@@ -427,15 +364,4 @@ function isAlive(status: ContainerState['status']): boolean {
 
 export function notFound(reference: string): EngineError {
   return new EngineError({ code: 'CONTAINER_NOT_FOUND', message: `there is no container '${reference}'`, hint: 'lamella ps -a lists those that are.' });
-}
-
-/** `TERM`, `SIGTERM`, `15`, `RTMIN+3`. @throws EngineError `SIGNAL_UNKNOWN` */
-function signalNumber(signal: string): number {
-  const word = signal.toUpperCase().replace(/^SIG/, '');
-  const number = /^\d+$/.test(word) ? Number(word) : (constants.signals as Record<string, number>)[`SIG${word}`];
-  if (number !== undefined && number >= 0 && number <= 64) return number;
-  const [, edge, sign, offset = '0'] = /^RT(MIN|MAX)(?:([+-])(\d+))?$/.exec(word) ?? [];
-  const real = edge === undefined ? undefined : (edge === 'MIN' ? 34 : 64) + (sign === '-' ? -1 : 1) * Number(offset);
-  if (real !== undefined && real >= 34 && real <= 64) return real;
-  throw new EngineError({ code: 'SIGNAL_UNKNOWN', message: `there is no signal '${signal}'`, hint: 'signal(7) lists them: SIGTERM, TERM or 15.' });
 }

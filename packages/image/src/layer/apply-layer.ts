@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { errnoName, type IdMapping, idMapping, type LamellaError, type Program, startInterpreter } from '@lamella/syscall';
+import { errnoName, type IdMapping, idMapping, isOwnUserNamespace, type LamellaError, type Program, startInterpreter } from '@lamella/syscall';
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
@@ -32,9 +32,8 @@ export interface ApplyOptions {
   readonly plain?: {
     /** Ops that lock the interpreter into the directory; slots from 20 on are free for them. */
     readonly enter: Program;
-    /** Which ids there are where they lead; with `full` the first of them waits until they are mapped. */
+    /** Which ids there are where they lead. */
     readonly ids: IdMapping['kind'];
-    readonly mapsIds: boolean;
     readonly owner?: { readonly uid: number; readonly gid: number };
   };
 }
@@ -87,10 +86,10 @@ const FRAMES_AHEAD = 2 << 20;
  * @throws ImageError naming the entry; the AbortSignal's reason
  */
 export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
-  const mapping = idMapping();
   const { maxEntries = MAX_ENTRIES, stacked = false, seeds, plain: files } = options;
+  const [first, ...rest] = files?.enter ?? jail(directory);
   const writer = new LayerWriter({
-    ids: files ? files.ids : mapping.kind,
+    ids: files?.ids ?? idMapping().kind,
     maxEntries,
     stacked,
     ...(seeds ? { seeds } : {}),
@@ -105,7 +104,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
       ...(options.signal ? { signal: options.signal } : {}),
     },
     { op: () => undefined, isRelease: () => false, explain: (index, errno) => explainFailure(writer, index, errno) },
-    { mapsIds: files ? files.mapsIds : mapping.kind === 'full' },
+    { mapsIds: isOwnUserNamespace(first) },
   );
   // An interpreter that fails while nobody awaits it is asked for its reason below.
   const outcome = running.result.then(
@@ -127,7 +126,6 @@ export async function applyLayer(source: Readable, directory: string, options: A
   let compression: Compression = 'none';
   let keeping: Promise<void> | undefined;
   try {
-    const [first, ...rest] = files ? files.enter : jail(directory, mapping);
     if (first) writer.begin([first]);
     await send();
     await running.mapped;

@@ -1,23 +1,6 @@
 import { Readable } from 'node:stream';
-import { type Program, type Reply, type Running, start } from '@lamella/syscall';
+import { type Program, parseWalked, type Reply, type Running, start, type Walked } from '@lamella/syscall';
 import { Header } from 'tar';
-
-/** An object of a tree, as the `walk` op tells of it. Names are bytes, as latin1. */
-interface Found {
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly links: number;
-  readonly inode: string;
-  readonly size: number;
-  readonly seconds: number;
-  readonly nanoseconds: number;
-  readonly major: number;
-  readonly minor: number;
-  readonly name: string;
-  readonly target: string;
-  readonly xattrs: readonly (readonly [name: string, value: Buffer])[];
-}
 
 const BLOCK = 512;
 const TYPES: Readonly<Record<number, 'FIFO' | 'CharacterDevice' | 'Directory' | 'BlockDevice' | 'File' | 'SymbolicLink'>> = {
@@ -68,7 +51,7 @@ export function treeArchive(program: Program, name: string): Readable {
   const onReply = (reply: Reply): void => {
     if (reply.kind === 'data') {
       finishFile();
-      const found = parse(reply.data);
+      const found = parseWalked(reply.data);
       const type = TYPES[found.mode >> 12];
       // A socket is nothing without who listens.
       if (!type) return;
@@ -100,39 +83,8 @@ export function treeArchive(program: Program, name: string): Readable {
   return output;
 }
 
-function parse(data: Buffer): Found {
-  const number = (i: number): number => Number(data.readBigInt64LE(i * 8));
-  let at = 104;
-  const counted = (): Buffer => {
-    const length = data.readUInt32LE(at);
-    at += 4 + length;
-    return data.subarray(at - length, at);
-  };
-  const name = counted().toString('latin1');
-  const target = counted().toString('latin1');
-  const count = data.readUInt32LE(at);
-  at += 4;
-  const xattrs = Array.from({ length: count }, () => [counted().toString('latin1'), counted()] as const);
-  return {
-    mode: number(0),
-    uid: number(1),
-    gid: number(2),
-    links: number(3),
-    inode: `${number(11)}:${number(12)}:${data.readBigUInt64LE(32)}`,
-    size: number(5),
-    seconds: number(7),
-    nanoseconds: number(8),
-    major: number(9),
-    minor: number(10),
-    name,
-    target,
-    // Marks of overlayfs are of where the tree was, not of what it is.
-    xattrs: xattrs.filter(([each]) => !/^(?:trusted|user)\.overlay\./.test(each)),
-  };
-}
-
 /** The blocks before an object's content: what ustar cannot say comes before it, as pax(1) has it. */
-function header(found: Found, path: string, type: 'Link' | (typeof TYPES)[number], link: string): Buffer {
+function header(found: Walked, path: string, type: 'Link' | (typeof TYPES)[number], link: string): Buffer {
   const linkpath = type === 'Link' || type === 'SymbolicLink' ? link : '';
   const plain = (text: string, room: number): boolean => text.length <= room && /^[\x20-\x7e]*$/.test(text);
   const records = [
@@ -141,10 +93,13 @@ function header(found: Found, path: string, type: 'Link' | (typeof TYPES)[number
     ...(found.size > 0o77777777777 ? [record('size', String(found.size))] : []),
     ...(found.uid > 0o7777777 ? [record('uid', String(found.uid))] : []),
     ...(found.gid > 0o7777777 ? [record('gid', String(found.gid))] : []),
-    ...(found.nanoseconds || found.seconds < 0 || found.seconds > 0o77777777777
-      ? [record('mtime', `${found.seconds}.${String(found.nanoseconds).padStart(9, '0')}`)]
+    ...(found.mtimeNanoseconds || found.mtimeSeconds < 0 || found.mtimeSeconds > 0o77777777777
+      ? [record('mtime', `${found.mtimeSeconds}.${String(found.mtimeNanoseconds).padStart(9, '0')}`)]
       : []),
-    ...found.xattrs.map(([name, value]) => record(`SCHILY.xattr.${name}`, value.toString('latin1'))),
+    // Marks of overlayfs are of where the tree was, not of what it is.
+    ...found.xattrs
+      .filter(([name]) => !/^(?:trusted|user)\.overlay\./.test(name))
+      .map(([name, value]) => record(`SCHILY.xattr.${name}`, value.toString('latin1'))),
   ];
   const block = (fields: ConstructorParameters<typeof Header>[0]): Buffer => {
     const bytes = Buffer.alloc(BLOCK);
@@ -158,7 +113,7 @@ function header(found: Found, path: string, type: 'Link' | (typeof TYPES)[number
     uid: Math.min(found.uid, 0o7777777),
     gid: Math.min(found.gid, 0o7777777),
     size: Math.min(found.size, 0o77777777777),
-    mtime: new Date(Math.max(0, Math.min(found.seconds, 0o77777777777)) * 1000),
+    mtime: new Date(Math.max(0, Math.min(found.mtimeSeconds, 0o77777777777)) * 1000),
     type,
     ...(type === 'CharacterDevice' || type === 'BlockDevice' ? { devmaj: found.major, devmin: found.minor } : {}),
   } as ConstructorParameters<typeof Header>[0]);

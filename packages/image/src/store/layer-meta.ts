@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { idMapping } from '@lamella/syscall';
+import { bootId, idMapping } from '@lamella/syscall';
 import * as v from 'valibot';
 import type { AppliedLayer } from '../layer/apply-layer.js';
 import { writeDurably } from './durable-file.js';
@@ -62,14 +62,6 @@ const LayerMetaSchema: v.GenericSchema<unknown, LayerMeta> = v.object({
   synced: v.boolean(),
   unpackedAt: v.number(),
 });
-
-let boot: string | undefined;
-
-/** This boot of the kernel (random(4), boot_id). */
-export function bootId(): string {
-  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  return boot;
-}
 
 /** Undefined when there is no such layer, or what is there cannot be believed. */
 export function readLayerMeta(file: string): LayerMeta | undefined {

@@ -1,10 +1,10 @@
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, idMapping, insideId, lockFile, type Op, type Program, runMapped, UTIME } from '@lamella/syscall';
+import { AT_FDCWD, bootId, idMapping, insideId, lockFile, type Op, type Program, runMapped, UTIME } from '@lamella/syscall';
 import type { LayerDir } from '../image.js';
 import { chainID, findChain } from './chain.js';
-import { bootId, writeLayerMeta } from './layer-meta.js';
+import { writeLayerMeta } from './layer-meta.js';
 import { hides, isOpaque, type NotedLayer, shown, statOf } from './layer-stack.js';
 import { makeDirectory } from './make-directory.js';
 import { rebaseLayer } from './rebase-layer.js';

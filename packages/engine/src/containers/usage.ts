@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { cgroupVersion } from '@lamella/cgroup';
-import { absent } from './absent.js';
-import { PAGE, processesOf, TICKS } from './processes.js';
+import { cgroupsOf } from '@lamella/cgroup';
+import { detailsOf, processesOf } from './processes.js';
 
 /** What a container has used up, as of now. */
 export interface ContainerUsage {
@@ -20,8 +19,6 @@ export interface ContainerUsage {
   readonly block: { readonly read: number; readonly written: number } | undefined;
 }
 
-const CGROUP = '/sys/fs/cgroup';
-
 /**
  * Measure a container: by its cgroup where it has one that counts, else by its processes, whose dead
  * children are not counted then.
@@ -29,8 +26,10 @@ const CGROUP = '/sys/fs/cgroup';
  * @param pid the host's pid of its init
  */
 export async function usageOf(pid: number): Promise<ContainerUsage> {
-  const group = await ownGroup(pid);
+  const { version, directories } = cgroupsOf(pid);
+  const group = version === 2 ? directories[0] : undefined;
   const processes = await processesOf(pid);
+  const details = group === undefined ? (await Promise.all(processes.map(detailsOf))).filter((each) => each !== undefined) : [];
   const [cpu, memory, limit, io] = group
     ? await Promise.all([
         number(group, 'cpu.stat', /^usage_usec (\d+)$/m),
@@ -41,20 +40,13 @@ export async function usageOf(pid: number): Promise<ContainerUsage> {
     : [];
   return {
     time: new Date(),
-    cpu: cpu ?? processes.reduce((sum, { ticks }) => sum + ticks, 0) * (1e6 / TICKS),
-    memory: memory ?? processes.reduce((sum, { resident }) => sum + resident, 0) * PAGE,
+    cpu: cpu ?? details.reduce((total, each) => total + each.cpu * 1e6, 0),
+    memory: memory ?? details.reduce((total, each) => total + each.memory, 0),
     memoryLimit: Math.min(limit ?? Number.POSITIVE_INFINITY, os.totalmem()),
     processes: processes.length,
     network: await traffic(pid),
     block: io === undefined ? undefined : { read: sum(io, /rbytes=(\d+)/g), written: sum(io, /wbytes=(\d+)/g) },
   };
-}
-
-/** The cgroup of version 2 that was made for it. */
-async function ownGroup(pid: number): Promise<string | undefined> {
-  if (cgroupVersion(CGROUP) !== 2) return undefined;
-  const own = /^0::(.*)$/m.exec((await read(`/proc/${pid}/cgroup`)) ?? '')?.[1];
-  return own !== undefined && path.basename(own).startsWith('lamella-') ? path.join(CGROUP, own) : undefined;
 }
 
 async function number(group: string, file: string, pattern: RegExp): Promise<number | undefined> {
@@ -74,5 +66,9 @@ function sum(text: string, pattern: RegExp): number {
 }
 
 async function read(file: string): Promise<string | undefined> {
-  return readFile(file, 'utf8').catch(absent);
+  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    // Not every controller is there; and it may have ended.
+    if (['ENOENT', 'ESRCH', 'ENODEV'].includes(error.code ?? '')) return undefined;
+    throw error;
+  });
 }

@@ -1,0 +1,25 @@
+/** Which commands are in which bundle of dist/; the build holds the two together. */
+exports.BUNDLES = {
+  run: ['run', 'exec'],
+  container: [
+    'attach',
+    'cp',
+    'create',
+    'events',
+    'images',
+    'inspect',
+    'kill',
+    'logs',
+    'pause',
+    'ps',
+    'rename',
+    'restart',
+    'rm',
+    'start',
+    'stats',
+    'stop',
+    'top',
+    'unpause',
+    'wait',
+  ],
+};
