@@ -62,6 +62,7 @@ test('a terminal is left, come back to, and shared; exec has one of its own besi
   shell.type('echo before > /note');
   shell.press('C-p', 'C-q');
   expect(await shell.until(/status 0\n.*echo/)).toMatch(SANE);
+  expect(shell.screen()).toContain('come back to it: lamella attach shared');
   shell.close();
   const second = lamella(context, 'attach shared');
   await new Promise((resolve) => setTimeout(resolve, 500));

@@ -3,7 +3,7 @@ import { argument } from '../argument.js';
 import { session } from '../container/attached-session.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
-import { DEFAULT_DETACH_KEYS, detachKeys } from '../run/detach-keys.js';
+import { DEFAULT_DETACH_KEYS, detachKeys, sayLeft } from '../run/detach-keys.js';
 
 export class Attach extends ContainerCommand {
   static override summary = 'Come to the terminal, or the stdin and output, of a container that runs.';
@@ -28,6 +28,7 @@ export class Attach extends ContainerCommand {
       signals: flags['sig-proxy'],
       keys,
     });
+    if (ending === 'left') sayLeft(args.container);
     process.exitCode = ending === 'left' ? 0 : (ending?.status ?? OUR_FAILURE);
   }
 }

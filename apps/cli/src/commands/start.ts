@@ -2,7 +2,7 @@ import { boolean, string } from '@oclif/core/flags';
 import { session } from '../container/attached-session.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { statusOf } from '../output/exit-status.js';
-import { DEFAULT_DETACH_KEYS, detachKeys } from '../run/detach-keys.js';
+import { DEFAULT_DETACH_KEYS, detachKeys, sayLeft } from '../run/detach-keys.js';
 import { UsageError } from '../usage-error.js';
 
 export class Start extends ContainerCommand {
@@ -37,6 +37,7 @@ export class Start extends ContainerCommand {
     try {
       const attached = await container.start({ attach: true });
       const ending = await session(attached, { terminal: container.config.spec.terminal !== undefined, input: flags.interactive, signals: true, keys });
+      if (ending === 'left') sayLeft(reference);
       process.exitCode = ending === 'left' ? 0 : (ending?.status ?? 125);
     } catch (error) {
       await this.catch(error as Error);

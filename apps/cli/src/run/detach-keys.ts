@@ -39,3 +39,8 @@ export function detachScanner(keys: string): (typed: Buffer) => { readonly pass:
 }
 
 export const DEFAULT_DETACH_KEYS = 'ctrl-p,ctrl-q';
+
+/** Tell who typed them what became of it. */
+export function sayLeft(called: string): void {
+  process.stderr.write(`\nlamella: it runs on; come back to it: lamella attach ${called}\n`);
+}

@@ -2,6 +2,7 @@ import { createContainer, explainRun } from '@lamella/engine';
 import { statusOf, statusOfResult } from '../output/exit-status.js';
 import { errorToJSON, reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
+import { sayLeft } from './detach-keys.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
 import { parseRun, type RunCommandLine } from './parse-run.js';
 import { runDetached } from './run-detached.js';
@@ -58,8 +59,10 @@ async function execute(line: RunCommandLine): Promise<number> {
     if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
     using _signals = forwardSignals(container, terminal !== undefined);
     const result = await Promise.race([container.result, container.detached]);
-    // It was left running; `lamella ps` shows it.
-    if (!result) return 0;
+    if (!result) {
+      sayLeft(flags.name ?? container.id);
+      return 0;
+    }
     if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     else if (result.kept) process.stderr.write(`kept ${result.kept}\n`);
     for (const failure of result.releaseFailures) reportError(failure, { debug: flags.debug });
