@@ -1,3 +1,4 @@
+export { type Aspect, type Change, changesOf, type ObjectState, type ObjectType, type Upper } from './changes.js';
 export { diagnose } from './diagnose.js';
 export { hasLowerdirPlus, type OverlayFeatures, probeFeatures } from './features.js';
 export { mountOverlay, type OverlayMount } from './mount-overlay.js';

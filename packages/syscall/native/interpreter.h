@@ -12,6 +12,7 @@
 #define S_IFLNK 0120000
 #define S_IFREG 0100000
 #define S_IFDIR 0040000
+#define S_IFCHR 0020000
 #endif
 
 /* Some C libraries say these, and kernel headers do not. */
@@ -93,8 +94,14 @@ char *descriptor_path(char *at, int fd);
 
 /* tree.c */
 long tree_remove(int dirfd, const char *path);
-long tree_walk(int dirfd, const char *path, u32 index, int content);
 long tree_make_path(int root, const char *path, int directory, u32 mode);
+
+/* walk.c */
+long tree_walk(int dirfd, const char *path, u32 index, int content);
+long tree_compare(int upper, int lower, int userxattr, u32 index);
+
+/* copy.c */
+long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int metadata);
 
 /* monitor.c */
 long op_clone(const struct frame *frame);

@@ -537,6 +537,21 @@ OP(walk)
 	return tree_walk(dirfd, S(0), frame->index, N(1) != 0);
 }
 
+/* Compound: what the upper directory of an overlay, below the first slot, did to what is below the second. */
+OP(compare)
+{
+	FD(upper, 0);
+	FD(lower, 1);
+	return tree_compare(upper, lower, N(2) != 0, frame->index);
+}
+
+OP(copy_object)
+{
+	FD(from, 0);
+	FD(to, 1);
+	return object_copy(from, S(0), to, S(1), N(2) != 0);
+}
+
 /* Compound: a path inside a root which the container may have prepared against us. */
 OP(mkpath)
 {
@@ -627,6 +642,8 @@ static const struct op table[] = {
 	ENTRY(63, pidfd_open, 3, ""),
 	ENTRY(64, supervise, 7, "bb"),
 	ENTRY(65, copy_file, 1, "zz"),
+	ENTRY(66, compare, 3, ""),
+	ENTRY(67, copy_object, 3, "zz"),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },

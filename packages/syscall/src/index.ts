@@ -47,4 +47,4 @@ export {
 export { runMapped } from './run-mapped.js';
 export { SyscallError } from './syscall-error.js';
 export { mapSingleId } from './user-namespace.js';
-export { parseWalked, type Walked } from './walked.js';
+export { type Compared, parseCompared, parseWalked, type Walked } from './walked.js';

@@ -93,6 +93,8 @@ export const OPCODES = {
     strings: ['attributes', 'detach_keys'],
   },
   copy_file: { code: 65, numbers: ['dirfd'], strings: ['pathname', 'newpath'] },
+  compare: { code: 66, numbers: ['dirfd', 'rootfd', 'userxattr'], strings: [] },
+  copy_object: { code: 67, numbers: ['olddirfd', 'newdirfd', 'metadata'], strings: ['oldpath', 'newpath'] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },
   go: { code: 202, numbers: [], strings: ['program'] },

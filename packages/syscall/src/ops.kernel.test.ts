@@ -21,6 +21,8 @@ import {
   type Op,
   PR,
   type Program,
+  parseCompared,
+  parseWalked,
   RESOLVE,
   type Reply,
   type RunOptions,
@@ -28,6 +30,7 @@ import {
   S_IF,
   start,
   UTIME,
+  type Walked,
 } from './index.js';
 
 /** Ops that ran in some test here; the last test asks whether that was all of them. */
@@ -175,22 +178,114 @@ test('walk tells all there is to know of a tree', async () => {
   writeFileSync(at.join('t/sub/file'), 'abc');
   symlinkSync('target', at.join('t/link'));
   await execute([{ op: 'lsetxattr', path: at.join('t/sub/file'), name: 'user.x', value: 'v', flags: 0 }]);
-  const found = new Map<string, { mode: number; size: number; target: string; xattrs: number }>();
+  const found = new Map<string, Walked>();
   await execute([{ op: 'walk', dirfd: AT_FDCWD, content: 0, pathname: at.join('t') }], {
     onReply(reply) {
       if (reply.kind !== 'data') return;
-      const { data } = reply;
-      const nameLength = data.readUInt32LE(104);
-      const name = data.toString('utf8', 108, 108 + nameLength);
-      const targetLength = data.readUInt32LE(108 + nameLength);
-      const target = data.toString('utf8', 112 + nameLength, 112 + nameLength + targetLength);
-      const xattrs = data.readUInt32LE(112 + nameLength + targetLength);
-      found.set(name, { mode: Number(data.readBigUInt64LE(0)), size: Number(data.readBigUInt64LE(40)), target, xattrs });
+      const walked = parseWalked(reply.data);
+      found.set(walked.name, walked);
     },
   });
-  expect([...found.keys()].sort()).toEqual(['', 'link', 'sub', 'sub/file']);
-  expect(found.get('sub/file')).toMatchObject({ size: 3, xattrs: 1 });
+  expect([...found.keys()]).toEqual(['', 'link', 'sub', 'sub/file']);
+  expect(found.get('sub/file')).toMatchObject({ size: 3, xattrs: [['user.x', Buffer.from('v')]] });
   expect(found.get('link')).toMatchObject({ target: 'target' });
+});
+
+test('walk goes hundreds of levels deep, and says where it stops', async () => {
+  await using at = scratch();
+  const deep = (levels: number): string => {
+    const top = at.join(`deep${levels}`);
+    mkdirSync(path.join(top, ...Array.from({ length: levels }, () => 'd')), { recursive: true });
+    return top;
+  };
+  let found = 0;
+  await execute([{ op: 'walk', dirfd: AT_FDCWD, content: 0, pathname: deep(390) }], { onReply: (reply) => (found += reply.kind === 'data' ? 1 : 0) });
+  expect(found).toBe(391);
+  await expect(run([{ op: 'walk', dirfd: AT_FDCWD, content: 0, pathname: deep(410) }])).rejects.toMatchObject({ syscall: 'walk', code: 'ELOOP' });
+});
+
+test('compare tells what an upper did, hidden names and all', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  mkdirSync(at.join('lower/gone/below'), { recursive: true });
+  mkdirSync(at.join('lower/new'));
+  mkdirSync(at.join('upper/new'), { recursive: true });
+  for (const [file, content] of [
+    ['lower/gone/below/file', 'x'],
+    ['lower/new/old', 'x'],
+    ['lower/new/same', 'x'],
+    ['lower/kept', 'x'],
+    ['lower/other', 'x'],
+    ['upper/new/same', 'x'],
+    ['upper/other', 'y'],
+  ] as const)
+    writeFileSync(at.join(file), content);
+  const told: string[] = [];
+  const open = (pathname: string, out: number): Op => ({ op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.DIRECTORY, mode: 0, out });
+  await execute(
+    [
+      { op: 'mknodat', dirfd: AT_FDCWD, pathname: at.join('upper/gone'), mode: S_IF.IFCHR, major: 0, minor: 0 },
+      { op: 'lsetxattr', path: at.join('upper/new'), name: 'trusted.overlay.opaque', value: 'y', flags: 0 },
+      open(at.join('upper'), 5),
+      open(at.join('lower'), 6),
+      { op: 'compare', dirfd: 5, rootfd: 6, userxattr: 0 },
+    ],
+    {
+      onReply(reply) {
+        if (reply.kind !== 'data') return;
+        const { upper, lower, contentDiffers } = parseCompared(reply.data);
+        told.push(`${upper ? 'u' : ''}${lower ? 'l' : ''}${contentDiffers ? '!' : ''} ${(upper ?? lower)?.name}`);
+      },
+    },
+  );
+  expect(told).toEqual(['l gone', 'l gone/below', 'l gone/below/file', 'ul new', 'l new/old', 'ul new/same', 'ul! other']);
+});
+
+test('copy_object makes another one that is in everything the same', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  mkdirSync(at.join('from/directory'), { recursive: true, mode: 0o751 });
+  mkdirSync(at.join('to'));
+  writeFileSync(at.join('from/file'), 'content', { mode: 0o640 });
+  symlinkSync('nowhere', at.join('from/link'));
+  const file = at.join('from/file');
+  const names = ['file', 'sparse', 'link', 'fifo', 'device', 'directory'];
+  await execute([
+    { op: 'openat', dirfd: AT_FDCWD, pathname: at.join('from/sparse'), flags: O.RDWR | O.CREAT, mode: 0o644, out: 5 },
+    { op: 'ftruncate', fd: 5, length: 1 << 24 },
+    { op: 'lseek', fd: 5, offset: 1 << 23, whence: 0 },
+    { op: 'write', fd: 5, buf: 'middle' },
+    { op: 'mknodat', dirfd: AT_FDCWD, pathname: at.join('from/fifo'), mode: S_IF.IFIFO | 0o600, major: 0, minor: 0 },
+    { op: 'mknodat', dirfd: AT_FDCWD, pathname: at.join('from/device'), mode: S_IF.IFCHR | 0o620, major: 1, minor: 3 },
+    { op: 'fchownat', dirfd: AT_FDCWD, pathname: file, owner: 12, group: 34, flags: 0 },
+    { op: 'fchmodat', dirfd: AT_FDCWD, pathname: file, mode: 0o4750 },
+    { op: 'lsetxattr', path: file, name: 'user.kept', value: 'v', flags: 0 },
+    { op: 'lsetxattr', path: file, name: 'user.overlay.mark', value: 'v', flags: 0 },
+    { op: 'utimensat', dirfd: AT_FDCWD, pathname: file, atime_sec: 5, atime_nsec: 6, mtime_sec: 7, mtime_nsec: 8, flags: 0 },
+    ...['from', 'to'].map((name, i): Op => ({ op: 'openat', dirfd: AT_FDCWD, pathname: at.join(name), flags: O.PATH | O.DIRECTORY, mode: 0, out: 6 + i })),
+    ...names.map((name): Op => ({ op: 'copy_object', olddirfd: 6, newdirfd: 7, metadata: 0, oldpath: name, newpath: name })),
+    // Of two directories that are there already, the metadata alone.
+    { op: 'mkdirat', dirfd: AT_FDCWD, pathname: at.join('to/other'), mode: 0o700 },
+    { op: 'lsetxattr', path: at.join('to/other'), name: 'user.goes', value: 'v', flags: 0 },
+    { op: 'copy_object', olddirfd: 6, newdirfd: 7, metadata: 1, oldpath: 'directory', newpath: 'other' },
+  ]);
+  const { mtimeMs } = lstatSync(at.join('to/file'));
+  expect(mtimeMs).toBeCloseTo(7000, 3);
+  const walk = async (top: string): Promise<string[]> => {
+    const all: string[] = [];
+    await run([{ op: 'walk', dirfd: AT_FDCWD, content: 0, pathname: top }], {
+      onReply(reply) {
+        if (reply.kind !== 'data') return;
+        const { name, inode, ctimeSeconds, ctimeNanoseconds, blocks, xattrs, ...rest } = parseWalked(reply.data);
+        const kept = xattrs.filter(([key]) => key !== 'user.overlay.mark').map(([key, value]) => `${key}=${value}`);
+        if (name && name !== 'other') all.push(JSON.stringify({ name, ...rest, kept, sparse: blocks * 512 < rest.size }));
+        if (name === 'other') expect([rest.mode & 0o7777, xattrs]).toEqual([0o751, []]);
+      },
+    });
+    return all;
+  };
+  expect(await walk(at.join('to'))).toEqual(await walk(at.join('from')));
+  expect(readFileSync(at.join('to/sparse')).toString('utf8', 1 << 23, (1 << 23) + 6)).toBe('middle');
 });
 
 test('mounts are made by both interfaces, moved, changed and taken away', async (context) => {

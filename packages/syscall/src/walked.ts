@@ -16,16 +16,42 @@ export interface Walked {
   readonly blocks: number;
   readonly mtimeSeconds: number;
   readonly mtimeNanoseconds: number;
+  /** When anything of it was changed last; nobody can set that. */
+  readonly ctimeSeconds: number;
+  readonly ctimeNanoseconds: number;
   /** Of a device. */
   readonly major: number;
   readonly minor: number;
   readonly xattrs: readonly (readonly [name: string, value: Buffer])[];
 }
 
-/** Take a `data` reply of a `walk` apart: thirteen numbers, then path, link target and attributes, counted. */
+/** What one side of a comparison has, or both. */
+export interface Compared {
+  readonly upper: Walked | undefined;
+  readonly lower: Walked | undefined;
+  /** Of two files: whether their bytes differ. */
+  readonly contentDiffers: boolean;
+}
+
+const NUMBERS = 15;
+
+/** Take a `data` reply of a `walk` apart: fifteen numbers, then path, link target and attributes, counted. */
 export function parseWalked(data: Buffer): Walked {
-  const number = (i: number): number => Number(data.readBigInt64LE(i * 8));
-  let at = 104;
+  return walkedAt(data, 0).object;
+}
+
+/** Take a `data` reply of a `compare` apart: which sides there are, whether contents differ, and what each is. */
+export function parseCompared(data: Buffer): Compared {
+  const sides = Number(data.readBigInt64LE(0));
+  const upper = sides & 1 ? walkedAt(data, 16) : undefined;
+  const lower = sides & 2 ? walkedAt(data, upper?.end ?? 16).object : undefined;
+  return { upper: upper?.object, lower, contentDiffers: data.readBigInt64LE(8) !== 0n };
+}
+
+function walkedAt(data: Buffer, start: number): { readonly object: Walked; readonly end: number } {
+  // Two halves: a BigInt for each would cost more than all the rest.
+  const number = (i: number): number => data.readUInt32LE(start + i * 8) + data.readInt32LE(start + i * 8 + 4) * 0x100000000;
+  let at = start + NUMBERS * 8;
   const counted = (): Buffer => {
     const length = data.readUInt32LE(at);
     at += 4 + length;
@@ -35,20 +61,23 @@ export function parseWalked(data: Buffer): Walked {
   const target = counted().toString('latin1');
   const count = data.readUInt32LE(at);
   at += 4;
-  return {
+  const object = {
     name,
     target,
     mode: number(0),
     uid: number(1),
     gid: number(2),
     links: number(3),
-    inode: `${number(11)}:${number(12)}:${data.readBigUInt64LE(32)}`,
+    inode: `${number(11)}:${number(12)}:${data.readBigUInt64LE(start + 32)}`,
     size: number(5),
     blocks: number(6),
     mtimeSeconds: number(7),
     mtimeNanoseconds: number(8),
+    ctimeSeconds: number(13),
+    ctimeNanoseconds: number(14),
     major: number(9),
     minor: number(10),
     xattrs: Array.from({ length: count }, () => [counted().toString('latin1'), counted()] as const),
   };
+  return { object, end: at };
 }

@@ -227,11 +227,44 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
         'statx',
         'getdents64',
         'openat',
+        'fchdir',
         'openat2',
         'readlinkat',
         'read',
+        'llistxattr',
+        'lgetxattr',
+        'close',
+      ]);
+    case 'compare':
+      return one(`openat2(${fd(op.dirfd)}, ".", {flags=${openFlags(O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC)}, resolve=0}, 24)`, [
+        'statx',
+        'getdents64',
+        'openat',
+        'fchdir',
+        'openat2',
+        'readlinkat',
+        'read',
+        'llistxattr',
+        'lgetxattr',
+        'close',
+      ]);
+    case 'copy_object':
+      return one(openat(fd(op.olddirfd), op.oldpath, O.PATH | O.NOFOLLOW | O.CLOEXEC, 0), [
+        'statx',
+        'mkdirat',
+        'mknodat',
+        'symlinkat',
+        'readlinkat',
+        'openat',
+        'copy_file_range',
+        'fchownat',
+        'fchmodat',
         'listxattr',
         'getxattr',
+        'setxattr',
+        'removexattr',
+        'utimensat',
+        'fsync',
         'close',
       ]);
     case 'mkpath':

@@ -1,0 +1,197 @@
+import { AT_FDCWD, type Compared, O, ownMountNamespace, type Program, parseCompared, type Reply, type Running, start, type Walked } from '@lamella/syscall';
+import { hasLowerdirPlus } from './features.js';
+import { methodFor, overlayMount } from './overlay-mount.js';
+
+/** An upper directory, and what it lies on. All paths are absolute. */
+export interface Upper {
+  readonly upperdir: string;
+  /** The topmost first. */
+  readonly lowerdirs: readonly string[];
+  /** Its marks are in `user.overlay.*`. Default: as an ordinary user's are. */
+  readonly userxattr?: boolean;
+}
+
+export type ObjectType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
+
+/** What a modified object has that the one before had not. A link's target is its content, and so is a device's number. */
+export type Aspect = 'type' | 'content' | 'mode' | 'owner' | 'xattr' | 'mtime';
+
+/** An object as it is, or was. */
+export interface ObjectState {
+  readonly type: ObjectType;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Bytes of a file; 0 of others. */
+  readonly size: number;
+  /** Of a symbolic link. */
+  readonly target?: string;
+}
+
+/** One object that an upper adds, changes or hides. */
+export interface Change {
+  readonly kind: 'added' | 'modified' | 'deleted';
+  /** As seen inside: absolute. What is no UTF-8 in it is shown as U+FFFD. */
+  readonly path: string;
+  /** Its bytes below the top, as latin1: without the first slash. */
+  readonly name: string;
+  /** What is different, of a modified object. */
+  readonly aspects: readonly Aspect[];
+  readonly before: ObjectState | undefined;
+  readonly after: ObjectState | undefined;
+  /** All that the kernel says of both. */
+  readonly compared: Compared;
+}
+
+const TYPES: Readonly<Record<number, ObjectType>> = {
+  1: 'fifo',
+  2: 'character',
+  4: 'directory',
+  6: 'block',
+  8: 'file',
+  10: 'symlink',
+  12: 'socket',
+};
+
+/** Changes that wait for a reader before the comparison waits, too. */
+const AHEAD = 4096;
+
+/**
+ * What an upper did to its lowers, sorted by path, parents before children. Each object that is hidden
+ * is told of by itself, those in a removed or replaced directory, too. Directories in which only the names
+ * changed are left out.
+ *
+ * Source of the rules: Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories".
+ *
+ * @throws SyscallError, when a directory is missing or an overlay cannot be mounted
+ */
+export async function* changesOf(upper: Upper): AsyncGenerator<Change> {
+  let waiting: Change[] = [];
+  let failure: unknown;
+  let over = false;
+  let left = false;
+  let wake = Promise.withResolvers<void>();
+  const onReply = (reply: Reply): void => {
+    if (left || reply.kind !== 'data') return;
+    const change = changeOf(parseCompared(reply.data));
+    if (!change) return;
+    waiting.push(change);
+    wake.resolve();
+    if (waiting.length === AHEAD) running.pause();
+  };
+  const running: Running = start(await comparison(upper), { onReply });
+  running.result
+    .catch((error: unknown) => {
+      failure = error;
+    })
+    .finally(() => {
+      over = true;
+      wake.resolve();
+    });
+  try {
+    for (;;) {
+      const batch = waiting;
+      waiting = [];
+      wake = Promise.withResolvers<void>();
+      if (batch.length) {
+        yield* batch;
+        running.resume();
+      } else if (over) {
+        if (failure) throw failure;
+        return;
+      } else await wake.promise;
+    }
+  } finally {
+    if (!over) {
+      left = true;
+      running.resume();
+      running.abort();
+      await running.result.catch(() => undefined);
+    }
+  }
+}
+
+/** The program that compares; who runs it sees both as the container does. */
+async function comparison({ upperdir, lowerdirs, userxattr = process.geteuid?.() !== 0 }: Upper): Promise<Program> {
+  const [UPPER, LOWER] = [5, 6];
+  const open = (pathname: string, out: number): Program[number] => ({
+    op: 'openat',
+    dirfd: AT_FDCWD,
+    pathname,
+    flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
+    mode: 0,
+    out,
+  });
+  const [lower = '', ...others] = lowerdirs;
+  // Nobody else sees the mount, and the upper is open already: it may cover it.
+  const stack = { lowerdirs, merged: upperdir, ...(userxattr ? { options: { userxattr } } : {}) };
+  const method = methodFor(stack, { lowerdirPlus: methodFor(stack, { lowerdirPlus: false }) === 'mount' || (await hasLowerdirPlus()) });
+  let slot = 7;
+  return [
+    ...ownMountNamespace(),
+    open(upperdir, UPPER),
+    ...(others.length ? overlayMount(stack, method, () => slot++) : []),
+    open(others.length ? upperdir : lower, LOWER),
+    { op: 'compare', dirfd: UPPER, rootfd: LOWER, userxattr: userxattr ? 1 : 0 },
+  ];
+}
+
+function changeOf(compared: Compared): Change | undefined {
+  const { upper, lower } = compared;
+  const name = (upper ?? lower)?.name ?? '';
+  const aspects = upper && lower ? aspectsOf(compared, upper, lower) : [];
+  if (upper && lower && !aspects.length) return undefined;
+  return {
+    kind: upper ? (lower ? 'modified' : 'added') : 'deleted',
+    path: `/${Buffer.from(name, 'latin1').toString('utf8')}`,
+    name,
+    aspects,
+    before: lower && stateOf(lower),
+    after: upper && stateOf(upper),
+    compared,
+  };
+}
+
+function stateOf(object: Walked): ObjectState {
+  const type = typeOf(object);
+  return {
+    type,
+    mode: object.mode & 0o7777,
+    uid: object.uid,
+    gid: object.gid,
+    size: type === 'file' ? object.size : 0,
+    ...(type === 'symlink' ? { target: Buffer.from(object.target, 'latin1').toString('utf8') } : {}),
+  };
+}
+
+function typeOf(object: Walked): ObjectType {
+  return TYPES[object.mode >> 12] ?? 'file';
+}
+
+function aspectsOf({ contentDiffers }: Compared, upper: Walked, lower: Walked): Aspect[] {
+  const type = typeOf(upper);
+  const sameType = type === typeOf(lower);
+  const content = contentDiffers || upper.target !== lower.target || upper.major !== lower.major || upper.minor !== lower.minor;
+  const aspects: Aspect[] = [];
+  if (!sameType) aspects.push('type');
+  else if (content) aspects.push('content');
+  // A link has no mode of its own.
+  if (sameType && type !== 'symlink' && (upper.mode & 0o7777) !== (lower.mode & 0o7777)) aspects.push('mode');
+  if (upper.uid !== lower.uid || upper.gid !== lower.gid) aspects.push('owner');
+  if (attributesOf(upper) !== attributesOf(lower)) aspects.push('xattr');
+  // That of a directory changes with every name in it; that of a file with its content.
+  const moved = upper.mtimeSeconds !== lower.mtimeSeconds || upper.mtimeNanoseconds !== lower.mtimeNanoseconds;
+  if (!aspects.length && type !== 'directory' && moved) aspects.push('mtime');
+  return aspects;
+}
+
+/** Marks of overlayfs say where a tree was, not what it is. */
+function attributesOf({ xattrs }: Walked): string {
+  if (!xattrs.length) return '';
+  return xattrs
+    .filter(([name]) => !/^(?:trusted|user)\.overlay\./.test(name))
+    .map(([name, value]) => `${name}=${value.toString('latin1')}`)
+    .sort()
+    .join('\0');
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Compound op: another object that is in everything like one of a tree, but for the marks of overlayfs. */
+#include "interpreter.h"
+#include <linux/fcntl.h>
+#include <linux/fs.h>
+#include <linux/time_types.h>
+
+static int starts(const char *text, const char *prefix)
+{
+	while (*prefix)
+		if (*text++ != *prefix++)
+			return 0;
+	return 1;
+}
+
+static int is_mark(const char *name)
+{
+	return starts(name, "trusted.overlay.") || starts(name, "user.overlay.");
+}
+
+static int equal(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+static int listed(const char *list, long length, const char *name)
+{
+	for (long i = 0; i < length; i++) {
+		if (equal(list + i, name))
+			return 1;
+		while (list[i])
+			i++;
+	}
+	return 0;
+}
+
+/* Give the attributes of one object to another, and take those away that it alone has. */
+static long copy_xattrs(const char *from, const char *to)
+{
+	static char list[65536], other[65536], value[65536];
+	long n = SYS(listxattr, from, list, sizeof(list)), m, err;
+
+	if (n == -EOPNOTSUPP)
+		n = 0;
+	if (n < 0)
+		return n;
+	m = SYS(listxattr, to, other, sizeof(other));
+	for (long i = 0; i < m; i++) {
+		if (!is_mark(other + i) && !listed(list, n, other + i)) {
+			err = SYS(removexattr, to, other + i);
+			if (err < 0 && err != -ENODATA)
+				return err;
+		}
+		while (other[i])
+			i++;
+	}
+	for (long i = 0; i < n; i++) {
+		if (!is_mark(list + i)) {
+			long got = SYS(getxattr, from, list + i, value, sizeof(value));
+
+			if (got < 0 && got != -ENODATA)
+				return got;
+			err = got < 0 ? 0 : SYS(setxattr, to, list + i, value, got, 0);
+			if (err < 0)
+				return err;
+		}
+		while (list[i])
+			i++;
+	}
+	return 0;
+}
+
+/* Owner, mode, attributes and times, in the order in which one does not undo the other. */
+static long copy_metadata(int from, int to, const struct statx *st)
+{
+	char source[32], target[32];
+	struct __kernel_timespec times[2] = {
+		{ st->stx_atime.tv_sec, st->stx_atime.tv_nsec },
+		{ st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec },
+	};
+	long err = SYS(fchownat, to, "", st->stx_uid, st->stx_gid, AT_EMPTY_PATH);
+
+	descriptor_path(source, from);
+	descriptor_path(target, to);
+	if (!err && (st->stx_mode & S_IFMT) != S_IFLNK)
+		err = SYS(fchmodat, AT_FDCWD, target, st->stx_mode & 07777);
+	if (!err)
+		err = copy_xattrs(source, target);
+	/* Through its name in procfs: utimensat of an O_PATH descriptor itself is younger than the kernels we run on. */
+	return err ? err : SYS(utimensat, AT_FDCWD, target, times, 0);
+}
+
+static long copy_range(int from, int to, s64 at, s64 end)
+{
+	static char chunk[65536];
+
+	while (at < end) {
+		s64 in = at, out = at;
+		long n = SYS(copy_file_range, from, &in, to, &out, (size_t)(end - at), 0), m;
+
+		if (n == -EINTR)
+			continue;
+		if (n == -EXDEV || n == -EINVAL || n == -ENOSYS || n == -EOPNOTSUPP || n == -EPERM) {
+			n = SYS(pread64, from, chunk, end - at < (s64)sizeof(chunk) ? (size_t)(end - at) : sizeof(chunk), at);
+			for (long done = 0; n > 0 && done < n; done += m) {
+				m = SYS(pwrite64, to, chunk + done, (size_t)(n - done), at + done);
+				if (m == -EINTR)
+					m = 0;
+				if (m < 0)
+					return m;
+			}
+		}
+		if (n < 0)
+			return n;
+		if (!n) /* it became shorter meanwhile */
+			return 0;
+		at += n;
+	}
+	return 0;
+}
+
+static long copy_content(int dirfd, const char *name, int to, const struct statx *st)
+{
+	long from = SYS(openat, dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), err;
+	s64 at = 0, size = (s64)st->stx_size;
+
+	if (from < 0)
+		return from;
+	err = SYS(ioctl, to, FICLONE, from);
+	if (err < 0) {
+		err = SYS(ftruncate, to, size);
+		while (!err && at < size) {
+			s64 data = SYS(lseek, from, at, 3 /* SEEK_DATA */), hole;
+
+			if (data == -ENXIO)
+				break;
+			if (data == -EINVAL)
+				data = at;
+			hole = data < 0 ? data : SYS(lseek, from, data, 4 /* SEEK_HOLE */);
+			if (hole == -EINVAL)
+				hole = size;
+			err = hole < 0 ? hole : copy_range((int)from, to, data, hole < size ? hole : size);
+			at = hole;
+		}
+	}
+	SYS(close, from);
+	return err;
+}
+
+/*
+ * A directory comes without what is in it. With `metadata` the new name is there already and keeps
+ * its content. Files are on the disk when it returns.
+ */
+long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int metadata)
+{
+	struct statx st;
+	char target[4096];
+	u32 type;
+	long from = SYS(openat, olddir, oldname, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0), to = -1, file = -1, err, n;
+
+	if (from < 0)
+		return from;
+	err = SYS(statx, from, "", AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BASIC_STATS, &st);
+	type = st.stx_mode & S_IFMT;
+	if (err || metadata)
+		;
+	else if (type == S_IFDIR)
+		err = SYS(mkdirat, newdir, newname, 0700);
+	else if (type == S_IFLNK) {
+		n = SYS(readlinkat, olddir, oldname, target, sizeof(target) - 1);
+		target[n < 0 ? 0 : n] = 0;
+		err = n < 0 ? n : SYS(symlinkat, target, newdir, newname);
+	} else if (type == S_IFREG) {
+		file = SYS(openat, newdir, newname, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		err = file < 0 ? file : copy_content(olddir, oldname, (int)file, &st);
+	} else {
+		u64 major = st.stx_rdev_major, minor = st.stx_rdev_minor;
+
+		err = SYS(mknodat, newdir, newname, type | 0600, (minor & 0xff) | (major << 8) | ((minor & ~0xffULL) << 12));
+	}
+	if (!err) {
+		to = SYS(openat, newdir, newname, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+		err = to < 0 ? to : copy_metadata((int)from, (int)to, &st);
+	}
+	if (!err && file >= 0)
+		err = SYS(fsync, file);
+	if (file >= 0)
+		SYS(close, file);
+	if (to >= 0)
+		SYS(close, to);
+	SYS(close, from);
+	return err;
+}

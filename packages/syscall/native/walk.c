@@ -1,0 +1,653 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Compound ops that tell of a tree: `walk` of one, `compare` of what an overlay's upper did to its lower.
+ * Names of a directory come sorted by their bytes, parents before children: the same tree is told the same way.
+ */
+#include "interpreter.h"
+#include <linux/fcntl.h>
+#include <linux/openat2.h>
+
+/* How deep a tree may be. Each level holds a descriptor or two, of the thousand that a process has. */
+#define LEVELS 400
+
+enum overlay { PLAIN, TRUSTED, USER }; /* where the marks of overlayfs are */
+
+struct dirent64 {
+	u64 ino;
+	s64 off;
+	u16 reclen;
+	u8 type;
+	char name[];
+};
+
+/* The sides of a comparison on which a name was seen. */
+#define UPPER 1
+#define LOWER 2
+
+struct level {
+	int upper, lower;   /* -1 where there is none */
+	int both;           /* what only the lower has is gone, mark or not */
+	u32 mark;           /* where its names begin among those of all levels */
+	u32 at, count, next; /* its sorted list of them: where, how many, which is next */
+	u32 length;         /* of its path */
+};
+
+static struct level levels[LEVELS];
+
+/* The names of all open levels: a byte of sides and a string each, then their places, sorted. */
+static struct {
+	char *at;
+	size_t used, size;
+} names;
+
+static long names_room(size_t more)
+{
+	size_t size = names.size ? names.size : 1 << 20;
+	long at;
+
+	if (names.used + more <= names.size)
+		return 0;
+	while (size < names.used + more)
+		size *= 2;
+	if (size > 0x40000000)
+		return -EOVERFLOW;
+	at = names.size ? SYS(mremap, names.at, names.size, size, 1 /* MREMAP_MAYMOVE */)
+			: SYS(mmap, 0, size, 3 /* read, write */, 0x22 /* private, anonymous */, -1, 0);
+	if (at < 0)
+		return at;
+	names.at = (char *)at;
+	names.size = size;
+	return 0;
+}
+
+static u32 *places(const struct level *level)
+{
+	return (u32 *)(void *)(names.at + level->at);
+}
+
+static const char *name_at(u32 place)
+{
+	return names.at + place + 1;
+}
+
+static int compare_names(u32 a, u32 b)
+{
+	const u8 *x = (const u8 *)name_at(a), *y = (const u8 *)name_at(b);
+
+	while (*x && *x == *y)
+		x++, y++;
+	return *x - *y;
+}
+
+static void sift(u32 *heap, u32 from, u32 count)
+{
+	for (;;) {
+		u32 child = 2 * from + 1, kept = heap[from];
+
+		if (child >= count)
+			return;
+		if (child + 1 < count && compare_names(heap[child + 1], heap[child]) > 0)
+			child++;
+		if (compare_names(heap[child], kept) <= 0)
+			return;
+		heap[from] = heap[child];
+		heap[child] = kept;
+		from = child;
+	}
+}
+
+static void sort_names(u32 *list, u32 count)
+{
+	for (u32 i = count / 2; i-- > 0;)
+		sift(list, i, count);
+	for (u32 i = count; i-- > 1;) {
+		u32 last = list[i];
+
+		list[i] = list[0];
+		list[0] = last;
+		sift(list, 0, i);
+	}
+}
+
+static long read_names(int fd, char side, u32 *count)
+{
+	static char buffer[32768] __attribute__((aligned(8)));
+	long n;
+
+	while ((n = SYS(getdents64, fd, buffer, sizeof(buffer))) > 0)
+		for (long at = 0; at < n;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
+			size_t length = 0;
+			long err;
+
+			at += entry->reclen;
+			while (entry->name[length])
+				length++;
+			if (entry->name[0] == '.' && (length == 1 || (length == 2 && entry->name[1] == '.')))
+				continue;
+			err = names_room(length + 2);
+			if (err < 0)
+				return err;
+			names.at[names.used] = side;
+			__builtin_memcpy(names.at + names.used + 1, entry->name, length + 1);
+			names.used += length + 2;
+			(*count)++;
+		}
+	return n;
+}
+
+/* List what is to be looked at in a level whose descriptors are open. */
+static long list_level(struct level *level)
+{
+	long err = 0;
+	u32 *list, kept = 0;
+	size_t at;
+
+	level->mark = (u32)names.used;
+	level->count = level->next = 0;
+	if (level->upper >= 0)
+		err = read_names(level->upper, UPPER, &level->count);
+	if (!err && level->both && level->lower >= 0)
+		err = read_names(level->lower, LOWER, &level->count);
+	if (err < 0)
+		return err;
+	at = (names.used + 3) & ~(size_t)3;
+	err = names_room(at - names.used + 4 * (size_t)level->count);
+	if (err < 0)
+		return err;
+	level->at = (u32)at;
+	list = places(level);
+	for (size_t place = level->mark; kept < level->count;) {
+		list[kept++] = (u32)place;
+		for (place++; names.at[place];)
+			place++;
+		place++;
+	}
+	names.used = at + 4 * (size_t)level->count;
+	sort_names(list, level->count);
+	kept = 0;
+	for (u32 i = 0; i < level->count; i++)
+		if (kept && compare_names(list[kept - 1], list[i]) == 0)
+			names.at[list[kept - 1]] |= names.at[list[i]];
+		else
+			list[kept++] = list[i];
+	level->count = kept;
+	return 0;
+}
+
+/* Where attributes are asked for: a closed descriptor's number may be that of another directory soon. */
+static int here;
+
+static void leave_level(struct level *level)
+{
+	if (level->upper == here || level->lower == here)
+		here = -1;
+	if (level->upper >= 0)
+		SYS(close, level->upper);
+	if (level->lower >= 0)
+		SYS(close, level->lower);
+	names.used = level->mark;
+}
+
+/* One DATA reply: numbers, then path, link target and xattrs as counted strings; twice for a comparison. */
+static struct {
+	char at[512 * 1024];
+	u32 length;
+	int overflow;
+} record;
+
+static void put_bytes(const void *data, u32 length)
+{
+	if (record.length + length > sizeof(record.at)) {
+		record.overflow = 1;
+		return;
+	}
+	__builtin_memcpy(record.at + record.length, data, length);
+	record.length += length;
+}
+
+static void put64(u64 value)
+{
+	put_bytes(&value, 8);
+}
+
+static void put_counted(const void *data, u32 length)
+{
+	put_bytes(&length, 4);
+	put_bytes(data, length);
+}
+
+static void begin_record(void)
+{
+	record.length = 0;
+	record.overflow = 0;
+}
+
+static char walk_path[64 * 1024];
+
+/*
+ * Attributes are asked for by name, below the working directory: llistxattr knows no dirfd, and an open
+ * descriptor for each object costs more than all else.
+ */
+static long go_to(int fd)
+{
+	long err = here == fd ? 0 : SYS(fchdir, fd);
+
+	if (!err)
+		here = fd;
+	return err;
+}
+
+static long put_xattrs(int dirfd, const char *name)
+{
+	static char list[65536], value[65536];
+	u32 count = 0, count_at = record.length;
+	long n = go_to(dirfd);
+
+	put_bytes(&count, 4);
+	if (n < 0)
+		return n;
+	if (!name[0])
+		name = ".";
+	n = SYS(llistxattr, name, list, sizeof(list));
+	for (long i = 0; n > 0 && i < n;) {
+		u32 length = 0;
+		long got;
+
+		while (list[i + length])
+			length++;
+		got = SYS(lgetxattr, name, list + i, value, sizeof(value));
+		if (got >= 0) {
+			put_counted(list + i, length);
+			put_counted(value, (u32)got);
+			count++;
+		}
+		i += length + 1;
+	}
+	if (!record.overflow)
+		__builtin_memcpy(record.at + count_at, &count, 4);
+	return 0;
+}
+
+static long look(int dirfd, const char *name, struct statx *st)
+{
+	return SYS(statx, dirfd, name, AT_SYMLINK_NOFOLLOW | (name[0] ? 0 : AT_EMPTY_PATH), STATX_BASIC_STATS, st);
+}
+
+static long put_object(int dirfd, const char *name, const struct statx *st, u32 path_length)
+{
+	static char target[4096];
+	long n = 0;
+
+	put64(st->stx_mode);
+	put64(st->stx_uid);
+	put64(st->stx_gid);
+	put64(st->stx_nlink);
+	put64(st->stx_ino);
+	put64(st->stx_size);
+	put64(st->stx_blocks);
+	put64((u64)st->stx_mtime.tv_sec);
+	put64(st->stx_mtime.tv_nsec);
+	put64(st->stx_rdev_major);
+	put64(st->stx_rdev_minor);
+	put64(st->stx_dev_major);
+	put64(st->stx_dev_minor);
+	put64((u64)st->stx_ctime.tv_sec);
+	put64(st->stx_ctime.tv_nsec);
+	put_counted(walk_path, path_length);
+	if ((st->stx_mode & S_IFMT) == S_IFLNK) {
+		n = SYS(readlinkat, dirfd, name, target, sizeof(target));
+		if (n < 0)
+			return n;
+	}
+	put_counted(target, (u32)n);
+	n = put_xattrs(dirfd, name);
+	return n < 0 ? n : record.overflow ? -EOVERFLOW : 0;
+}
+
+static int is(const struct statx *st, u32 type)
+{
+	return (st->stx_mode & S_IFMT) == type;
+}
+
+static int same_object(const struct statx *a, const struct statx *b)
+{
+	return a->stx_ino == b->stx_ino && a->stx_dev_major == b->stx_dev_major && a->stx_dev_minor == b->stx_dev_minor;
+}
+
+static int is_whiteout(const struct statx *st)
+{
+	return is(st, S_IFCHR) && !st->stx_rdev_major && !st->stx_rdev_minor;
+}
+
+/* Whether overlayfs was told that nothing of the lower shows through this directory. */
+static long is_opaque(int fd, enum overlay overlay)
+{
+	char proc[32], value[8];
+	long n;
+
+	descriptor_path(proc, fd);
+	n = SYS(getxattr, proc, overlay == USER ? "user.overlay.opaque" : "trusted.overlay.opaque", value, sizeof(value));
+	if (n < 0)
+		return n == -ENODATA || n == -EOPNOTSUPP ? 0 : n;
+	return n == 1 && value[0] == 'y';
+}
+
+/* What is in a file, as of now: whoever reads the replies knows how long it was said to be. */
+static long show_content(int dirfd, const char *name, u32 index)
+{
+	static char chunk[65536];
+	long fd = SYS(openat, dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), n;
+
+	/* Taken away meanwhile: its size is made up for with nothing. */
+	if (fd < 0)
+		return fd == -ENOENT || fd == -ELOOP ? 0 : fd;
+	while ((n = SYS(read, fd, chunk, sizeof(chunk))) > 0 || n == -EINTR)
+		if (n > 0)
+			reply_content(index, chunk, (u32)n);
+	SYS(close, fd);
+	return n;
+}
+
+static long read_full(int fd, char *at, size_t size)
+{
+	size_t got = 0;
+
+	while (got < size) {
+		long n = SYS(read, fd, at + got, size - got);
+
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return n;
+		if (!n)
+			break;
+		got += (size_t)n;
+	}
+	return (long)got;
+}
+
+/* Both are aligned to 8 bytes. */
+static int bytes_differ(const char *a, const char *b, long n)
+{
+	const u64 *x = (const u64 *)(const void *)a, *y = (const u64 *)(const void *)b;
+	long i;
+
+	for (i = 0; i < n / 8; i++)
+		if (x[i] != y[i])
+			return 1;
+	for (i *= 8; i < n; i++)
+		if (a[i] != b[i])
+			return 1;
+	return 0;
+}
+
+/* Whether two files of one size differ: 1, 0 or -errno. */
+static long contents_differ(const struct level *level, const char *name)
+{
+	static char a[65536] __attribute__((aligned(8))), b[65536] __attribute__((aligned(8)));
+	long x = SYS(openat, level->upper, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), y, n, m, result = 0;
+
+	if (x < 0)
+		return x;
+	y = SYS(openat, level->lower, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+	if (y < 0) {
+		SYS(close, x);
+		return y;
+	}
+	do {
+		n = read_full((int)x, a, sizeof(a));
+		m = read_full((int)y, b, sizeof(b));
+		if (n < 0 || m < 0)
+			result = n < 0 ? n : m;
+		else
+			result = n != m || bytes_differ(a, b, n);
+	} while (!result && n > 0);
+	SYS(close, x);
+	SYS(close, y);
+	return result;
+}
+
+/* Open a directory, never through a link and never into another mount; -EXDEV where one is mounted. */
+static long open_below(int dirfd, const char *name)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
+	};
+
+	return SYS(openat2, dirfd, name, &how, sizeof(how));
+}
+
+/* A top's parents are the caller's, and it may be a mount point; only it must not be a link. */
+static long open_top(int dirfd, const char *path)
+{
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+
+	return SYS(openat2, dirfd, path, &how, sizeof(how));
+}
+
+struct walk {
+	u32 index;
+	enum overlay overlay;
+	int compare, content;
+};
+
+/* Tell of one name: what it is (`*upper`, `*lower`: whether there is one), and what it was. */
+static long tell(const struct walk *walk, const struct level *level, const char *name, u32 length, int sides, struct statx *upper, struct statx *lower,
+		 int *has_upper, int *has_lower)
+{
+	long err = level->upper >= 0 && (sides & UPPER) ? look(level->upper, name, upper) : -ENOENT, differs = 0;
+
+	if (err < 0 && err != -ENOENT)
+		return err;
+	*has_upper = !err && !(walk->overlay && is_whiteout(upper));
+	err = level->lower >= 0 ? look(level->lower, name, lower) : -ENOENT;
+	if (err < 0 && err != -ENOENT)
+		return err;
+	*has_lower = !err;
+	if (!*has_upper && !*has_lower)
+		return 0;
+	begin_record();
+	if (walk->compare) {
+		/* A file that two lowers share, as after a checkpoint, cannot differ from itself. */
+		if (*has_upper && *has_lower && is(upper, S_IFREG) && is(lower, S_IFREG))
+			differs = upper->stx_size != lower->stx_size ? 1 : same_object(upper, lower) ? 0 : contents_differ(level, name);
+		if (differs < 0)
+			return differs;
+		put64((*has_upper ? UPPER : 0) | (*has_lower ? LOWER : 0));
+		put64((u64)differs);
+	}
+	err = *has_upper ? put_object(level->upper, name, upper, length) : 0;
+	if (!err && *has_lower)
+		err = put_object(level->lower, name, lower, length);
+	if (err < 0)
+		return err;
+	reply_data(walk->index, record.at, record.length);
+	return walk->content && *has_upper && is(upper, S_IFREG) ? show_content(level->upper, name, walk->index) : 0;
+}
+
+/* Go down into a directory of either side; 1 when there is nowhere to go. */
+static long descend(const struct walk *walk, const struct level *level, const char *name, u32 length, int upper, int lower, struct level *below)
+{
+	long fd;
+
+	*below = (struct level){ .upper = -1, .lower = -1, .both = level->both || !upper, .length = length };
+	if (upper) {
+		fd = open_below(level->upper, name);
+		/* A mount point is told of, what is mounted there is not. */
+		if (fd == -EXDEV)
+			return 1;
+		if (fd < 0)
+			return fd;
+		below->upper = (int)fd;
+		fd = walk->overlay && !below->both ? is_opaque(below->upper, walk->overlay) : 0;
+		if (fd < 0)
+			goto fail;
+		below->both |= (int)fd;
+	}
+	if (lower) {
+		fd = open_below(level->lower, name);
+		if (fd < 0 && fd != -EXDEV)
+			goto fail;
+		if (fd >= 0)
+			below->lower = (int)fd;
+	}
+	names.used = (names.used + 3) & ~(size_t)3;
+	fd = list_level(below);
+	if (fd < 0) {
+		names.used = below->mark;
+		goto fail;
+	}
+	return 0;
+fail:
+	if (below->upper >= 0)
+		SYS(close, below->upper);
+	if (below->lower >= 0)
+		SYS(close, below->lower);
+	return fd;
+}
+
+/* Tell of everything below the first level, whose descriptors are open, and close them. */
+static long walk_levels(const struct walk *walk)
+{
+	int depth = 0;
+	long err;
+
+	levels[0].length = 0;
+	names.used = 0;
+	err = list_level(&levels[0]);
+	while (err >= 0) {
+		struct level *level = &levels[depth];
+		struct statx upper, lower;
+		int has_upper, has_lower, sides;
+		u32 length = level->length, n = 0, place;
+		/* Names move when their room grows. */
+		static char name[256];
+
+		if (level->next == level->count) {
+			if (depth == 0)
+				break;
+			leave_level(level);
+			depth--;
+			continue;
+		}
+		place = places(level)[level->next++];
+		sides = names.at[place];
+		if (length)
+			walk_path[length++] = '/';
+		for (const char *from = name_at(place); from[n] && n < sizeof(name) - 1; n++)
+			name[n] = from[n];
+		name[n] = 0;
+		if (length + n + 2 > sizeof(walk_path)) {
+			err = -ENAMETOOLONG;
+			break;
+		}
+		__builtin_memcpy(walk_path + length, name, n);
+		length += n;
+		err = tell(walk, level, name, length, sides, &upper, &lower, &has_upper, &has_lower);
+		if (err == -ENOENT) /* gone since its directory was read */
+			err = 0;
+		else if (!err) {
+			has_upper = has_upper && is(&upper, S_IFDIR);
+			has_lower = has_lower && is(&lower, S_IFDIR);
+			if (!has_upper && !has_lower)
+				continue;
+			if (depth + 1 == LEVELS) {
+				err = -ELOOP;
+				break;
+			}
+			err = descend(walk, level, name, length, has_upper, has_lower, &levels[depth + 1]);
+			if (err == 0)
+				depth++;
+			else if (err == -ENOENT || err == 1)
+				err = 0;
+		}
+	}
+	for (; depth >= 0; depth--)
+		leave_level(&levels[depth]);
+	replies_flush();
+	return err;
+}
+
+/* Names are relative to the top. The top may be anything. */
+static long walk_one(int dirfd, const char *path, u32 index, int content)
+{
+	struct walk walk = { .index = index, .content = content };
+	struct statx st;
+	long fd = open_top(dirfd, path), err;
+
+	if (fd == -ENOTDIR || fd == -ELOOP) {
+		/* From the working directory there is nowhere to go. */
+		here = dirfd == AT_FDCWD ? dirfd : -1;
+		err = look(dirfd, path, &st);
+		begin_record();
+		if (!err)
+			err = put_object(dirfd, path, &st, 0);
+		if (!err)
+			reply_data(index, record.at, record.length);
+		if (!err && content && is(&st, S_IFREG))
+			err = show_content(dirfd, path, index);
+		replies_flush();
+		return err;
+	}
+	if (fd < 0)
+		return fd;
+	levels[0] = (struct level){ .upper = (int)fd, .lower = -1 };
+	err = look((int)fd, "", &st);
+	begin_record();
+	if (!err)
+		err = put_object((int)fd, "", &st, 0);
+	if (err < 0) {
+		SYS(close, fd);
+		return err;
+	}
+	reply_data(index, record.at, record.length);
+	return walk_levels(&walk);
+}
+
+/* Both tops are directories; the replies begin with what is below them. */
+static long compare_both(int upper, int lower, int userxattr, u32 index)
+{
+	struct walk walk = { .index = index, .compare = 1, .overlay = userxattr ? USER : TRUSTED };
+	long fd = open_top(upper, "."), opaque;
+
+	if (fd < 0)
+		return fd;
+	levels[0] = (struct level){ .upper = (int)fd, .lower = -1 };
+	opaque = is_opaque((int)fd, walk.overlay);
+	fd = opaque < 0 ? opaque : open_top(lower, ".");
+	if (fd < 0) {
+		SYS(close, levels[0].upper);
+		return fd;
+	}
+	levels[0].lower = (int)fd;
+	levels[0].both = (int)opaque;
+	return walk_levels(&walk);
+}
+
+/* A program's working directory is its own affair: the walk comes back to it. */
+static long come_back(int fd, long result)
+{
+	long err = fd < 0 ? fd : SYS(fchdir, fd);
+
+	if (fd >= 0)
+		SYS(close, fd);
+	return result < 0 || err >= 0 ? result : err;
+}
+
+long tree_walk(int dirfd, const char *path, u32 index, int content)
+{
+	int fd = (int)SYS(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+
+	here = -1;
+	return come_back(fd, walk_one(dirfd, path, index, content));
+}
+
+long tree_compare(int upper, int lower, int userxattr, u32 index)
+{
+	int fd = (int)SYS(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+
+	here = -1;
+	return come_back(fd, compare_both(upper, lower, userxattr, index));
+}
