@@ -3,8 +3,10 @@ exports.BUNDLES = {
   run: ['run', 'exec'],
   container: [
     'attach',
+    'changes',
     'cp',
     'create',
+    'diff',
     'events',
     'images',
     'inspect',

@@ -1,6 +1,7 @@
 import { Attach } from './commands/attach.js';
 import { AutocompleteBash } from './commands/autocomplete-bash.js';
 import { AutocompleteFish } from './commands/autocomplete-fish.js';
+import { Changes } from './commands/changes.js';
 import { ContainerPrune } from './commands/container-prune.js';
 import { Cp } from './commands/cp.js';
 import { Create } from './commands/create.js';
@@ -60,6 +61,7 @@ export const COMMANDS = {
   'container:prune': ContainerPrune,
   inspect: Inspect,
   cp: Cp,
+  changes: Changes,
   top: Top,
   stats: Stats,
   port: Port,

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { wasOomKilled } from '@lamella/cgroup';
-import { sweep } from '@lamella/cleanup';
+import { directoryOf, sweep } from '@lamella/cleanup';
 import type { LayerProgress } from '@lamella/image';
 import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
@@ -13,6 +13,7 @@ import { lowersOf, sameLowers } from './lowers.js';
 import { forgetDeadNames } from './names.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
+import { readFrozen } from './views.js';
 import type { UnpackOptions } from './workspace.js';
 
 /** How a container ended. */
@@ -144,5 +145,7 @@ export async function decide(spec: RunSpec, options: RunOptions, root: string, l
   // Only stacks with more option text than a page need to know.
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
-  return plan(spec, root, lowers, { lowerdirPlus }, confined, life);
+  const directory = life.again && directoryOf({ containers: `${root}/containers`, id: life.again.id });
+  const frozen = directory === undefined ? [] : await readFrozen(directory);
+  return plan(spec, root, lowers, { lowerdirPlus }, confined, { ...life, frozen });
 }

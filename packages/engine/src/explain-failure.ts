@@ -9,7 +9,7 @@ import { occupied } from './workspace-occupied.js';
 /** Say what a failed call of a run means. */
 export async function explainFailure(
   error: unknown,
-  { id, directory, stack }: Pick<Plan, 'id' | 'directory' | 'stack'>,
+  { id, directory, stack, others }: Pick<Plan, 'id' | 'directory' | 'stack' | 'others'>,
   workspace: string | undefined,
 ): Promise<unknown> {
   if (!(error instanceof SyscallError)) return error;
@@ -38,6 +38,10 @@ export async function explainFailure(
     );
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return make('NO_SPACE', `no space is left for the container: ${error.message}`, 'Free some, or choose another --root.');
-  const found = await diagnose(error, stack);
-  return found instanceof OverlayError ? found : error;
+  // Which of several it was the kernel does not say: the root's own comes by mount(2), or first.
+  for (const each of [stack, ...others.map((view) => ({ ...view, merged: directory }))]) {
+    const found = await diagnose(error, each);
+    if (found instanceof OverlayError) return found;
+  }
+  return error;
 }

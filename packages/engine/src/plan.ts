@@ -5,7 +5,7 @@ import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lame
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
 import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User } from '@lamella/namespace';
-import { methodFor, type OverlayStack, overlayMount } from '@lamella/overlay';
+import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
 import { AT_FDCWD, bootId, LOCK, MS, O, type Op, type Program, RESTART, type SlotAllocator, SUPERVISE, slotAllocator } from '@lamella/syscall';
 import { type Confinement, devicesOf } from './confinement.js';
 import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
@@ -13,7 +13,7 @@ import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
 import { nameLinkOf, targetOf } from './names.js';
 import type { RunSpec, Volume } from './run-spec.js';
-import { skeleton } from './skeleton.js';
+import { overlayVolumes, type View, viewsOf } from './views.js';
 
 /** The layers a container stands on. */
 export interface Lowers {
@@ -36,6 +36,8 @@ export interface Life {
   readonly detached?: boolean;
   /** See {@link ProcessSpec.hold}. */
   readonly hold?: 'go' | 'rest';
+  /** States that one which is there already stands on, the latest first. */
+  readonly frozen?: readonly string[];
 }
 
 /** A run, decided: a program and what one needs to know to make sense of what becomes of it. */
@@ -44,6 +46,8 @@ export interface Plan {
   readonly args: readonly string[];
   readonly program: Program;
   readonly stack: OverlayStack;
+  /** The overlays beside it, of its volumes. */
+  readonly others: readonly View[];
   /** The container's own directory, on the host. */
   readonly directory: string;
   /** What is known of it from now on. */
@@ -72,16 +76,16 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const slots = slotAllocator();
 
   const isRoot = process.geteuid?.() === 0;
-  const place = spec.workspace ?? directory;
-  const stack: OverlayStack = {
-    lowerdirs: [...lowers.trees, skeleton(root)],
-    upperdir: path.join(place, 'upper'),
-    workdir: path.join(place, 'work'),
-    merged: path.join(place, 'merged'),
+  const [top, ...others] = viewsOf({ root, directory, spec, lowers, frozen: life.frozen ?? [] });
+  const overlay = ({ frozen, lowerdirs, upperdir, workdir }: View): Omit<OverlayStack, 'merged'> => ({
+    lowerdirs: [...frozen, ...lowerdirs],
+    upperdir,
+    workdir,
     // An upper that is thrown away need not reach the disk.
     options: { ...(isRoot ? {} : { userxattr: true }), ...(spec.keep ? {} : { volatile: true }) },
     flags: MS.NODEV,
-  };
+  });
+  const stack: OverlayStack = { ...overlay(top), merged: path.join(spec.workspace ?? directory, 'merged') };
   const mount = overlayMount(stack, methodFor(stack, features), slots);
   const onHost = spec.workspace !== undefined && isRoot;
   const files = containerFiles(hostname, network);
@@ -105,7 +109,19 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         ...files,
         ...imageVolumes(lowers.config),
         ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
-        ...(spec.volumes ?? []).map(bind),
+        ...(spec.volumes ?? []).map((volume) => {
+          const directory = isVolumeDirectory(volume);
+          if (!volume.overlay) return bind(volume, directory);
+          const view = others[overlayVolumes(spec).indexOf(volume)];
+          if (!view) throw new TypeError('a volume without its view');
+          const out = slots();
+          return {
+            type: 'made',
+            destination: view.destination,
+            program: overlayDetached({ ...overlay(view), flags: MS.NODEV | MS.NOSUID }, out, slots),
+            mount: out,
+          } as const;
+        }),
       ],
       hostname,
       user,
@@ -120,8 +136,11 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   );
 
   const config = life.again ?? configOf({ id, spec, lowers, args, env, user });
-  const directories = [stack.upperdir, stack.workdir, stack.merged].filter((each) => each !== undefined);
-  const make = directories.map((pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(life.again ? { ignore: ['EEXIST'] } : {}) }));
+  const beside = others.flatMap((view) => [view.upperdir, view.workdir]);
+  const directories = [top.upperdir, top.workdir, stack.merged];
+  const make = [...directories, ...beside].map(
+    (pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(life.again ? { ignore: ['EEXIST'] } : {}) }),
+  );
   const held = lowers.locks.flatMap((lock): Op[] => {
     const slot = slots();
     return [
@@ -132,7 +151,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const groups = [...(group?.directories ?? []), ...(life.detached ? freezersOf(cgroupName(id, root)) : [])].map(
     (each): Claim => ({ kind: 'empty', path: each }),
   );
-  const claims = [...claimsOf(spec, stack, onHost), ...groups];
+  const claims = [...claimsOf(spec, stack, others, onHost), ...groups];
   const empties = directories.map((each): Claim => ({ kind: 'empty', path: each }));
   const onExit: Op = {
     op: 'on_exit',
@@ -163,14 +182,14 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         ...container,
       ]
     : [umask, ...(life.again ? claimAgain : claim)(record, claims, slots), onExit, ...held, ...known, ...limit, ...make, ...watched, ...container];
-  return { id, args, program: inOwnIds(program), stack, directory, config, filter: confined };
+  return { id, args, program: inOwnIds(program), stack, others, directory, config, filter: confined };
 }
 
 /**
  * The program that makes a container without starting it, from the plan of its first life: its
  * directory, what is known of it, and an upper with nothing in it.
  */
-export function creation({ config, directory, stack }: Plan, spec: RunSpec): Program {
+export function creation({ config, directory, stack, others }: Plan, spec: RunSpec): Program {
   const record: ContainerRecord = { containers: path.dirname(directory), id: config.id };
   const slots = slotAllocator();
   return inOwnIds([
@@ -178,7 +197,7 @@ export function creation({ config, directory, stack }: Plan, spec: RunSpec): Pro
     ...claim(record, [], slots),
     { op: 'on_exit', program: releaseContainer(record, []) },
     ...makeKnown(record, config, spec),
-    { op: 'mkdirat', dirfd: AT_FDCWD, pathname: stack.upperdir ?? '', mode: 0o755 },
+    ...[stack, ...others].map(({ upperdir = '' }): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: upperdir, mode: 0o755 })),
     { op: 'on_exit', program: [] },
   ]);
 }
@@ -314,20 +333,27 @@ function imageVolumes({ volumes = [] }: ImageConfig): Mount[] {
   return [...paths].map((destination) => ({ type: 'own', destination }));
 }
 
-function bind(volume: Volume): Mount {
+/** Whether a volume is a directory of the host's. @throws EngineError `VOLUME_INVALID` */
+function isVolumeDirectory({ source, destination, overlay, readonly }: Volume): boolean {
   const fail = (message: string, hint: string): never => {
     throw new EngineError({ code: 'VOLUME_INVALID', message, hint });
   };
-  for (const each of [volume.source, volume.destination])
+  for (const each of [source, destination])
     if (!path.isAbsolute(each)) fail(`'${each}' in a volume is not an absolute path`, 'Write SRC:DST with absolute paths.');
-  if (path.normalize(volume.destination) === '/') fail('a volume cannot be mounted on /', 'Use a directory below it.');
+  if (path.normalize(destination) === '/') fail('a volume cannot be mounted on /', 'Use a directory below it.');
+  if (overlay && readonly) fail(`the volume ${source} is to be read-only and an overlay`, 'What cannot be written needs no overlay: choose one.');
   let directory = false;
   try {
-    directory = statSync(volume.source).isDirectory();
+    directory = statSync(source).isDirectory();
   } catch (error) {
-    fail(`the volume's source ${volume.source} cannot be used: ${(error as NodeJS.ErrnoException).code}`, 'It must exist; Lamella does not make it.');
+    fail(`the volume's source ${source} cannot be used: ${(error as NodeJS.ErrnoException).code}`, 'It must exist; Lamella does not make it.');
   }
-  return { type: 'bind', source: volume.source, destination: volume.destination, directory, ...(volume.readonly ? { readonly: true } : {}) };
+  if (overlay && !directory) fail(`the volume's source ${source} is not a directory`, 'An overlay lies on a directory: give the one that the file is in.');
+  return directory;
+}
+
+function bind({ source, destination, readonly }: Volume, directory: boolean): Mount {
+  return { type: 'bind', source, destination, directory, ...(readonly ? { readonly: true } : {}) };
 }
 
 /** One run at a time in a workspace: a lock on the directory itself, held by the monitor. */
@@ -339,9 +365,10 @@ function holdWorkspace(workspace: string, slot: number): Program {
 }
 
 /** What is to be released beside the container's own directory, or before it when that stays. */
-function claimsOf(spec: RunSpec, { upperdir, workdir, merged }: OverlayStack, onHost: boolean): readonly Claim[] {
+function claimsOf(spec: RunSpec, { upperdir, workdir, merged }: OverlayStack, others: readonly View[], onHost: boolean): readonly Claim[] {
   if (!spec.workspace && !spec.keep) return [];
   return [
+    ...others.map((view): Claim => ({ kind: 'directory', path: view.workdir })),
     ...(upperdir === undefined || spec.keep ? [] : [{ kind: 'directory', path: upperdir } as const]),
     ...(workdir === undefined ? [] : [{ kind: 'directory', path: workdir } as const]),
     { kind: 'directory', path: merged },

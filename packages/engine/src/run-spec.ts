@@ -9,6 +9,8 @@ export interface Volume {
   /** Absolute path inside; made when missing. */
   readonly destination: string;
   readonly readonly?: boolean;
+  /** What is written there stays in the container, for review: the source, a directory, does not change. */
+  readonly overlay?: boolean;
 }
 
 /** A device of the host inside the container. */

@@ -130,6 +130,9 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
       case 'cgroup2':
         ops.push({ op: 'close', fd: fresh('cgroup2', [], QUIET | MOUNT_ATTR.RDONLY, mount.destination) });
         break;
+      case 'made':
+        ops.push(...mount.program, ...attach(mount.mount, mount.destination, true, context), { op: 'close', fd: mount.mount });
+        break;
       case 'own':
         ops.push(...ontoItself(mount.destination, context));
         break;

@@ -1,3 +1,5 @@
+import type { Program } from '@lamella/syscall';
+
 /**
  * What is mounted inside the container, in order. `destination` is an absolute path inside the
  * root; links on the way to it are followed inside the root only, and what is missing is created.
@@ -15,6 +17,8 @@ export type Mount =
   | { readonly type: 'own'; readonly destination: string }
   /** A private devpts; a terminal of the container is opened in it. */
   | { readonly type: 'devpts'; readonly destination: string }
+  /** One that `program` makes, detached; its descriptor is in the slot `mount` then. */
+  | { readonly type: 'made'; readonly destination: string; readonly program: Program; readonly mount: number }
   | TmpfsMount
   | BindMount
   | FileMount;

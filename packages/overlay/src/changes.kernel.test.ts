@@ -208,30 +208,46 @@ function described(top: string, below = '', found = new Map<string, string>()): 
   return found;
 }
 
-test('whatever is done, the changes are the difference of the trees', async () => {
-  await using at = scratch('tmpfs');
-  await fc.assert(
-    fc.asyncProperty(steps, steps, async (before, during) => {
-      const { lower, upper, work, merged } = stack(at, (directory) => {
-        for (const step of before) act(directory, step);
-      });
-      const was = described(lower);
-      let is: Map<string, string>;
-      {
-        await using mount = await mountOverlay({ lowerdirs: [lower], upperdir: upper, workdir: work, merged });
-        for (const step of during) act(mount.path, step);
-        is = described(mount.path);
-      }
-      const expected = [
-        ...[...was.keys()].filter((name) => !is.has(name)).map((name) => `deleted ${name}`),
-        ...[...is].filter(([name, what]) => was.get(name) !== what).map(([name]) => `${was.has(name) ? 'modified' : 'added'} ${name}`),
-      ];
-      const changes = await Array.fromAsync(changesOf({ upperdir: upper, lowerdirs: [lower] }));
-      // Times are not in the model.
-      const told = changes.filter(({ aspects }) => aspects.join() !== 'mtime').map(({ kind, path: where }) => `${kind} ${where}`);
-      expect(told.toSorted()).toEqual(expected.toSorted());
-      rmSync(path.dirname(lower), { recursive: true, force: true });
-    }),
-    { numRuns: Number(process.env.LAMELLA_PROPERTY_RUNS ?? 60) },
-  );
-}, 120_000);
+test.each([false, true])(
+  'whatever is done, the changes are the difference of the trees (over a frozen upper: %s)',
+  async (frozen) => {
+    await using at = scratch('tmpfs');
+    await fc.assert(
+      fc.asyncProperty(steps, steps, steps, async (before, first, during) => {
+        const { lower, upper, work, merged } = stack(at, (directory) => {
+          for (const step of before) act(directory, step);
+        });
+        const was = described(lower);
+        const below = path.join(path.dirname(lower), 'below');
+        if (frozen) {
+          mkdirSync(below);
+          await using mount = await mountOverlay({ lowerdirs: [lower], upperdir: below, workdir: work, merged });
+          for (const step of first) act(mount.path, step);
+        }
+        if (frozen) mkdirSync(path.join(path.dirname(lower), 'work2'));
+        let is: Map<string, string>;
+        {
+          await using mount = await mountOverlay({
+            lowerdirs: frozen ? [below, lower] : [lower],
+            upperdir: upper,
+            workdir: frozen ? path.join(path.dirname(lower), 'work2') : work,
+            merged,
+          });
+          for (const step of during) act(mount.path, step);
+          is = described(mount.path);
+        }
+        const expected = [
+          ...[...was.keys()].filter((name) => !is.has(name)).map((name) => `deleted ${name}`),
+          ...[...is].filter(([name, what]) => was.get(name) !== what).map(([name]) => `${was.has(name) ? 'modified' : 'added'} ${name}`),
+        ];
+        const changes = await Array.fromAsync(changesOf({ upperdir: upper, lowerdirs: [lower], ...(frozen ? { frozen: [below] } : {}) }));
+        // Times are not in the model.
+        const told = changes.filter(({ aspects }) => aspects.join() !== 'mtime').map(({ kind, path: where }) => `${kind} ${where}`);
+        expect(told.toSorted()).toEqual(expected.toSorted());
+        rmSync(path.dirname(lower), { recursive: true, force: true });
+      }),
+      { numRuns: Number(process.env.LAMELLA_PROPERTY_RUNS ?? 40) },
+    );
+  },
+  120_000,
+);

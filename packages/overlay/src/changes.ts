@@ -1,15 +1,5 @@
-import { AT_FDCWD, type Compared, O, ownMountNamespace, type Program, parseCompared, type Reply, type Running, start, type Walked } from '@lamella/syscall';
-import { hasLowerdirPlus } from './features.js';
-import { methodFor, overlayMount } from './overlay-mount.js';
-
-/** An upper directory, and what it lies on. All paths are absolute. */
-export interface Upper {
-  readonly upperdir: string;
-  /** The topmost first. */
-  readonly lowerdirs: readonly string[];
-  /** Its marks are in `user.overlay.*`. Default: as an ordinary user's are. */
-  readonly userxattr?: boolean;
-}
+import { type Compared, type Program, parseCompared, type Reply, type Running, start, type Walked } from '@lamella/syscall';
+import { openSides, type Upper } from './sides.js';
 
 export type ObjectType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
 
@@ -80,7 +70,9 @@ export async function* changesOf(upper: Upper): AsyncGenerator<Change> {
     wake.resolve();
     if (waiting.length === AHEAD) running.pause();
   };
-  const running: Running = start(await comparison(upper), { onReply });
+  const sides = await openSides(upper);
+  const program: Program = [...sides.program, { op: 'compare', dirfd: sides.upper, rootfd: sides.lower, marks: sides.marks }];
+  const running: Running = start(program, { onReply });
   running.result
     .catch((error: unknown) => {
       failure = error;
@@ -110,31 +102,6 @@ export async function* changesOf(upper: Upper): AsyncGenerator<Change> {
       await running.result.catch(() => undefined);
     }
   }
-}
-
-/** The program that compares; who runs it sees both as the container does. */
-async function comparison({ upperdir, lowerdirs, userxattr = process.geteuid?.() !== 0 }: Upper): Promise<Program> {
-  const [UPPER, LOWER] = [5, 6];
-  const open = (pathname: string, out: number): Program[number] => ({
-    op: 'openat',
-    dirfd: AT_FDCWD,
-    pathname,
-    flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
-    mode: 0,
-    out,
-  });
-  const [lower = '', ...others] = lowerdirs;
-  // Nobody else sees the mount, and the upper is open already: it may cover it.
-  const stack = { lowerdirs, merged: upperdir, ...(userxattr ? { options: { userxattr } } : {}) };
-  const method = methodFor(stack, { lowerdirPlus: methodFor(stack, { lowerdirPlus: false }) === 'mount' || (await hasLowerdirPlus()) });
-  let slot = 7;
-  return [
-    ...ownMountNamespace(),
-    open(upperdir, UPPER),
-    ...(others.length ? overlayMount(stack, method, () => slot++) : []),
-    open(others.length ? upperdir : lower, LOWER),
-    { op: 'compare', dirfd: UPPER, rootfd: LOWER, userxattr: userxattr ? 1 : 0 },
-  ];
 }
 
 function changeOf(compared: Compared): Change | undefined {

@@ -96,17 +96,32 @@ function closeNamed(count: number): Program {
   return count ? [{ op: 'close_range', first: FIRST_NAMED_FD, last: FIRST_NAMED_FD + count - 1, flags: 0 }] : [];
 }
 
-function withNewApi(stack: OverlayStack, slots: SlotAllocator): Program {
+/** So many layers, named by descriptors, fit in one string of fsconfig(2). */
+const JOINED_MAX = 14;
+
+/**
+ * The ops that make a stack's mount without attaching it anywhere; its descriptor is in the slot `out` then.
+ * Up to fourteen lowers are possible with every kernel that has the new mount API (5.2), more need
+ * `lowerdir+` (6.7).
+ *
+ * @throws OverlayError as {@link overlayMount}
+ */
+export function overlayDetached(stack: Omit<OverlayStack, 'merged'>, out: number, slots: SlotAllocator): Program {
+  check({ ...stack, merged: '/' });
+  return newMount(stack, out, slots, stack.lowerdirs.length <= JOINED_MAX);
+}
+
+function newMount(stack: Omit<OverlayStack, 'merged'>, out: number, slots: SlotAllocator, joined: boolean): Program {
   const ops: Op[] = [];
   let named = 0;
-  const nameOf = (path: string): string => {
-    if (Buffer.byteLength(path) <= FSCONFIG_STRING_MAX) return path;
+  const nameOf = (path: string, plain = true): string => {
+    // In one lower's value a colon parts two, and older kernels take no comma.
+    if (plain && Buffer.byteLength(path) <= FSCONFIG_STRING_MAX && !/[\\,:]/.test(path)) return path;
     const number = FIRST_NAMED_FD + named++;
     ops.push(...openAs(number, path, slots));
     return `/proc/self/fd/${number}`;
   };
   const context = slots();
-  const mount = slots();
   const set = (key: string, value: string | null): Op => ({
     op: 'fsconfig',
     fd: context,
@@ -116,10 +131,12 @@ function withNewApi(stack: OverlayStack, slots: SlotAllocator): Program {
     aux: -1,
   });
   const settings: Op[] = [set('source', 'overlay')];
-  for (const lower of stack.lowerdirs) settings.push(set('lowerdir+', nameOf(lower)));
+  const only = stack.lowerdirs.length === 1;
+  if (joined) settings.push(set('lowerdir', stack.lowerdirs.map((lower) => nameOf(lower, only)).join(':')));
+  else for (const lower of stack.lowerdirs) settings.push(set('lowerdir+', nameOf(lower)));
   if (stack.upperdir !== undefined) settings.push(set('upperdir', nameOf(stack.upperdir)));
   if (stack.workdir !== undefined) settings.push(set('workdir', nameOf(stack.workdir)));
-  for (const [key, value] of optionList(stack.options)) settings.push(set(key, value ?? null));
+  for (const [name, value] of optionList(stack.options)) settings.push(set(name, value ?? null));
   if (stack.upperdir === undefined) settings.push(set('ro', null));
   const flags = stack.flags ?? 0;
   const attributes =
@@ -131,13 +148,20 @@ function withNewApi(stack: OverlayStack, slots: SlotAllocator): Program {
     { op: 'fsopen', fsname: 'overlay', flags: FSOPEN_CLOEXEC, out: context },
     ...settings,
     { op: 'fsconfig', fd: context, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
-    { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: attributes, out: mount },
-    { op: 'move_mount', from_dirfd: mount, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: stack.merged, flags: MOVE_MOUNT.F_EMPTY_PATH },
-    { op: 'close', fd: mount },
+    { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: attributes, out },
     { op: 'close', fd: context },
     ...closeNamed(named),
   );
   return ops;
+}
+
+function withNewApi(stack: OverlayStack, slots: SlotAllocator): Program {
+  const mount = slots();
+  return [
+    ...newMount(stack, mount, slots, false),
+    { op: 'move_mount', from_dirfd: mount, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: stack.merged, flags: MOVE_MOUNT.F_EMPTY_PATH },
+    { op: 'close', fd: mount },
+  ];
 }
 
 function withDescriptors(stack: OverlayStack, slots: SlotAllocator): Program {

@@ -151,7 +151,7 @@ static long copy_content(int dirfd, const char *name, int to, const struct statx
 
 /*
  * A directory comes without what is in it. With `metadata` the new name is there already and keeps
- * its content. Files are on the disk when it returns.
+ * its content. Nothing has to be on the disk when it returns: that is syncfs' work, once for all.
  */
 long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int metadata)
 {
@@ -184,8 +184,6 @@ long object_copy(int olddir, const char *oldname, int newdir, const char *newnam
 		to = SYS(openat, newdir, newname, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 		err = to < 0 ? to : copy_metadata((int)from, (int)to, &st);
 	}
-	if (!err && file >= 0)
-		err = SYS(fsync, file);
 	if (file >= 0)
 		SYS(close, file);
 	if (to >= 0)

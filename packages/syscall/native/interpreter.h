@@ -97,8 +97,10 @@ long tree_remove(int dirfd, const char *path);
 long tree_make_path(int root, const char *path, int directory, u32 mode);
 
 /* walk.c */
+enum overlay { PLAIN, TRUSTED, USER }; /* where the marks of overlayfs are */
 long tree_walk(int dirfd, const char *path, u32 index, int content);
-long tree_compare(int upper, int lower, int userxattr, u32 index);
+long tree_compare(int upper, int lower, enum overlay overlay, u32 index);
+long object_tell(int dirfd, const char *path, u32 index);
 
 /* copy.c */
 long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int metadata);

@@ -537,12 +537,33 @@ OP(walk)
 	return tree_walk(dirfd, S(0), frame->index, N(1) != 0);
 }
 
-/* Compound: what the upper directory of an overlay, below the first slot, did to what is below the second. */
+/* Compound: what an overlay's upper directory did to what is below the second slot; or how two whole trees differ. */
 OP(compare)
 {
 	FD(upper, 0);
 	FD(lower, 1);
-	return tree_compare(upper, lower, N(2) != 0, frame->index);
+	if (N(2) < PLAIN || N(2) > USER)
+		return -EINVAL;
+	return tree_compare(upper, lower, (enum overlay)N(2), frame->index);
+}
+
+/* Compound: all that there is to know of one object. */
+OP(statx)
+{
+	FD(dirfd, 0);
+	return object_tell(dirfd, S(0), frame->index);
+}
+
+/* An object must be the one that was seen: nothing of it was changed since, as its ctime says. */
+OP(expect)
+{
+	FD(dirfd, 0);
+	struct statx st;
+	long err = SYS(statx, dirfd, S(0), AT_SYMLINK_NOFOLLOW, STATX_CTIME, &st);
+
+	if (err < 0)
+		return err;
+	return st.stx_ctime.tv_sec == N(1) && st.stx_ctime.tv_nsec == (u64)N(2) ? 0 : -ESTALE;
 }
 
 OP(copy_object)
@@ -644,6 +665,8 @@ static const struct op table[] = {
 	ENTRY(65, copy_file, 1, "zz"),
 	ENTRY(66, compare, 3, ""),
 	ENTRY(67, copy_object, 3, "zz"),
+	ENTRY(68, statx, 1, "z"),
+	ENTRY(69, expect, 3, "z"),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },

@@ -10,8 +10,6 @@
 /* How deep a tree may be. Each level holds a descriptor or two, of the thousand that a process has. */
 #define LEVELS 400
 
-enum overlay { PLAIN, TRUSTED, USER }; /* where the marks of overlayfs are */
-
 struct dirent64 {
 	u64 ino;
 	s64 off;
@@ -310,9 +308,11 @@ static int is(const struct statx *st, u32 type)
 	return (st->stx_mode & S_IFMT) == type;
 }
 
-static int same_object(const struct statx *a, const struct statx *b)
+/* One file seen through two views of it, each a device of its own: nobody can set its ctime. */
+static int unchanged(const struct statx *a, const struct statx *b)
 {
-	return a->stx_ino == b->stx_ino && a->stx_dev_major == b->stx_dev_major && a->stx_dev_minor == b->stx_dev_minor;
+	return a->stx_ino == b->stx_ino && a->stx_ctime.tv_sec == b->stx_ctime.tv_sec && a->stx_ctime.tv_nsec == b->stx_ctime.tv_nsec &&
+	       a->stx_mtime.tv_sec == b->stx_mtime.tv_sec && a->stx_mtime.tv_nsec == b->stx_mtime.tv_nsec;
 }
 
 static int is_whiteout(const struct statx *st)
@@ -450,9 +450,10 @@ static long tell(const struct walk *walk, const struct level *level, const char 
 		return 0;
 	begin_record();
 	if (walk->compare) {
-		/* A file that two lowers share, as after a checkpoint, cannot differ from itself. */
 		if (*has_upper && *has_lower && is(upper, S_IFREG) && is(lower, S_IFREG))
-			differs = upper->stx_size != lower->stx_size ? 1 : same_object(upper, lower) ? 0 : contents_differ(level, name);
+			differs = upper->stx_size != lower->stx_size ? 1
+				: walk->overlay == PLAIN && unchanged(upper, lower) ? 0
+				: contents_differ(level, name);
 		if (differs < 0)
 			return differs;
 		put64((*has_upper ? UPPER : 0) | (*has_lower ? LOWER : 0));
@@ -607,15 +608,16 @@ static long walk_one(int dirfd, const char *path, u32 index, int content)
 }
 
 /* Both tops are directories; the replies begin with what is below them. */
-static long compare_both(int upper, int lower, int userxattr, u32 index)
+static long compare_both(int upper, int lower, enum overlay overlay, u32 index)
 {
-	struct walk walk = { .index = index, .compare = 1, .overlay = userxattr ? USER : TRUSTED };
+	struct walk walk = { .index = index, .compare = 1, .overlay = overlay };
 	long fd = open_top(upper, "."), opaque;
 
 	if (fd < 0)
 		return fd;
 	levels[0] = (struct level){ .upper = (int)fd, .lower = -1 };
-	opaque = is_opaque((int)fd, walk.overlay);
+	/* Of two whole trees, what only one has is gone, or new. */
+	opaque = overlay == PLAIN ? 1 : is_opaque((int)fd, overlay);
 	fd = opaque < 0 ? opaque : open_top(lower, ".");
 	if (fd < 0) {
 		SYS(close, levels[0].upper);
@@ -644,10 +646,27 @@ long tree_walk(int dirfd, const char *path, u32 index, int content)
 	return come_back(fd, walk_one(dirfd, path, index, content));
 }
 
-long tree_compare(int upper, int lower, int userxattr, u32 index)
+long tree_compare(int upper, int lower, enum overlay overlay, u32 index)
 {
 	int fd = (int)SYS(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 
 	here = -1;
-	return come_back(fd, compare_both(upper, lower, userxattr, index));
+	return come_back(fd, compare_both(upper, lower, overlay, index));
+}
+
+/* One object, and nothing below it. */
+long object_tell(int dirfd, const char *path, u32 index)
+{
+	int fd = (int)SYS(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	struct statx st;
+	long err = look(dirfd, path, &st);
+
+	here = dirfd == AT_FDCWD ? dirfd : -1;
+	begin_record();
+	if (!err)
+		err = put_object(dirfd, path, &st, 0);
+	if (!err)
+		reply_data(index, record.at, record.length);
+	replies_flush();
+	return come_back(fd, err);
 }

@@ -155,3 +155,6 @@ export const CAPABILITIES = [
   'BPF',
   'CHECKPOINT_RESTORE',
 ] as const;
+
+/** Flags of renameat2(2). */
+export const RENAME = { NOREPLACE: 1, EXCHANGE: 2 } as const;

@@ -18,6 +18,7 @@ export {
   type ControlOp,
   type ExecveOp,
   type GoOrder,
+  MARKS,
   MONITOR_INPUT,
   MONITOR_RAW,
   type OnExitOp,

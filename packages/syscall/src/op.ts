@@ -93,6 +93,9 @@ export const SUPERVISE = {
 /** Values of `supervise.restart`. */
 export const RESTART = { no: 0, 'on-failure': 1, always: 2 } as const;
 
+/** `compare.marks`: where overlayfs keeps its marks in the upper; `none` compares two whole trees. */
+export const MARKS = { none: 0, trusted: 1, user: 2 } as const;
+
 /** `clone.monitor`: stdin is a terminal of the user's; it is raw while the process runs. */
 export const MONITOR_RAW = 2;
 /** `clone.monitor`: stdin is read and typed into the container's terminal. */

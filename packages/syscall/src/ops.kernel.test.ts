@@ -11,6 +11,7 @@ import {
   FSCONFIG,
   IOCTL,
   LOCK,
+  MARKS,
   MNT,
   MOUNT_ATTR,
   MOVE_MOUNT,
@@ -228,7 +229,7 @@ test('compare tells what an upper did, hidden names and all', async (context) =>
       { op: 'lsetxattr', path: at.join('upper/new'), name: 'trusted.overlay.opaque', value: 'y', flags: 0 },
       open(at.join('upper'), 5),
       open(at.join('lower'), 6),
-      { op: 'compare', dirfd: 5, rootfd: 6, userxattr: 0 },
+      { op: 'compare', dirfd: 5, rootfd: 6, marks: MARKS.trusted },
     ],
     {
       onReply(reply) {
@@ -286,6 +287,32 @@ test('copy_object makes another one that is in everything the same', async (cont
   };
   expect(await walk(at.join('to'))).toEqual(await walk(at.join('from')));
   expect(readFileSync(at.join('to/sparse')).toString('utf8', 1 << 23, (1 << 23) + 6)).toBe('middle');
+});
+
+test('statx tells of one object, and expect of its ctime', async () => {
+  await using at = scratch();
+  mkdirSync(at.join('directory'));
+  writeFileSync(at.join('directory/file'), 'abc');
+  const found: Walked[] = [];
+  await execute(
+    [
+      { op: 'statx', dirfd: AT_FDCWD, pathname: at.join('directory') },
+      { op: 'openat', dirfd: AT_FDCWD, pathname: at.join('directory'), flags: O.PATH | O.DIRECTORY, mode: 0, out: 5 },
+      { op: 'statx', dirfd: 5, pathname: 'file' },
+    ],
+    { onReply: (reply) => reply.kind === 'data' && found.push(parseWalked(reply.data)) },
+  );
+  expect(found).toMatchObject([{ name: '' }, { name: '', size: 3 }]);
+  const expected: Op = {
+    op: 'expect',
+    dirfd: AT_FDCWD,
+    pathname: at.join('directory/file'),
+    ctime_sec: found[1]?.ctimeSeconds ?? 0,
+    ctime_nsec: found[1]?.ctimeNanoseconds ?? 0,
+  };
+  await execute([expected]);
+  chmodSync(at.join('directory/file'), 0o600);
+  await expect(run([expected])).rejects.toMatchObject({ syscall: 'expect', code: 'ESTALE' });
 });
 
 test('mounts are made by both interfaces, moved, changed and taken away', async (context) => {

@@ -1,6 +1,7 @@
 import type { Command } from '@oclif/core/command';
 import { commandFailed } from '../command-failed.js';
 import { Attach } from '../commands/attach.js';
+import { Changes } from '../commands/changes.js';
 import { Cp } from '../commands/cp.js';
 import { Create } from '../commands/create.js';
 import { Events } from '../commands/events.js';
@@ -26,7 +27,9 @@ import { CONTAINER_FLAGS } from '../run/run-flags.js';
 /** The commands on containers that people and scripts type all day, without the rest of oclif. */
 export const COMMANDS: Readonly<Record<string, new (argv: string[], config: never) => Command>> = {
   attach: Attach,
+  changes: Changes,
   cp: Cp,
+  diff: Changes,
   create: Create,
   events: Events,
   images: Images,

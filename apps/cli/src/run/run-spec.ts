@@ -79,16 +79,19 @@ function assign(env: Record<string, string>, entry: string, where: string): void
 }
 
 function volume(text: string): Volume {
-  const [source = '', destination = '', mode, ...more] = text.split(':');
-  const hint = 'Write -v /host/path:/path/inside, or with :ro at its end.';
+  const [source = '', destination = '', mode = '', ...more] = text.split(':');
+  const hint = 'Write -v /host/path:/path/inside, or with :ro or :overlay at its end.';
   if (more.length || !source || !destination.startsWith('/')) throw new UsageError(`'${text}' is not a volume`, hint);
-  if (mode !== undefined && mode !== 'ro' && mode !== 'rw') throw new UsageError(`'${mode}' is not an option of a volume`, 'Known are ro and rw.');
+  const options = mode.split(',').filter(Boolean);
+  const unknown = options.find((each) => !['ro', 'rw', 'overlay', 'O'].includes(each));
+  if (unknown !== undefined) throw new UsageError(`'${unknown}' is not an option of a volume`, 'Known are ro, rw, and overlay (O).');
   if (!source.includes('/') && source !== '.' && source !== '..')
     throw new UsageError(
       `'${source}' would be a named volume, which Lamella does not have`,
       `For the directory of that name write -v ./${source}:${destination}.`,
     );
-  return { source: path.resolve(source), destination, readonly: mode === 'ro' };
+  const overlay = options.includes('overlay') || options.includes('O');
+  return { source: path.resolve(source), destination, readonly: options.includes('ro'), ...(overlay ? { overlay } : {}) };
 }
 
 const SIZE = /^\d+[kKmMgG%]?$/;

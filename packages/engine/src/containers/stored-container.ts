@@ -13,7 +13,10 @@ import type { ContainerConfig } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
 import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
+import { readFrozen, type View, viewsOf } from '../views.js';
 import { type Attached, attachTo, type Ending } from './attach.js';
+import { type ContainerChange, changesIn } from './changes.js';
+import { type Contents, contentsOf } from './contents.js';
 import { type ContainerFiles, copyIn, copyOut, isDirectory } from './copy.js';
 import { tellEvent } from './events.js';
 import { type ExecSpec, execIn } from './exec.js';
@@ -307,6 +310,36 @@ export class StoredContainer {
   /** Whether a path inside is a directory; undefined when it is not there. */
   async isDirectory(pathname: string): Promise<boolean | undefined> {
     return isDirectory(await this.#files(), pathname);
+  }
+
+  /** The parts of what it sees that it can write to: its root, and the volumes that are overlays. */
+  async views(): Promise<readonly [View, ...View[]]> {
+    const { spec, lowers } = this.config;
+    const directory = directoryOf(this.#record);
+    return viewsOf({ root: this.#root, directory, spec, lowers, frozen: await readFrozen(directory) });
+  }
+
+  /**
+   * What it changed since it began or its last checkpoint, as of now; see {@link changesOf} of @lamella/overlay.
+   *
+   * @throws EngineError `CONTAINER_NOT_FOUND`
+   */
+  async *changes(): AsyncGenerator<ContainerChange> {
+    await this.state();
+    const { volumes = [], tmpfs = [] } = this.config.spec;
+    yield* changesIn(
+      await this.views(),
+      [...volumes, ...tmpfs].map((each) => each.destination),
+    );
+  }
+
+  /**
+   * What files among some changes had in them, and have, in the same order.
+   *
+   * @param limit bytes: of a larger file there is nothing
+   */
+  async contents(changes: readonly ContainerChange[], { limit = 1 << 20 }: { readonly limit?: number } = {}): Promise<readonly Contents[]> {
+    return contentsOf(changes, limit);
   }
 
   async #files(): Promise<ContainerFiles> {

@@ -264,9 +264,12 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
         'setxattr',
         'removexattr',
         'utimensat',
-        'fsync',
         'close',
       ]);
+    case 'statx':
+      return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS)`, ['readlinkat', 'fchdir', 'llistxattr', 'lgetxattr']);
+    case 'expect':
+      return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_CTIME)`);
     case 'mkpath':
       return one(
         `openat2(${fd(op.rootfd)}, ${quoted(op.pathname)}, {flags=${openFlags(O.PATH | O.CLOEXEC | (op.directory ? O.DIRECTORY : 0))}, ` +

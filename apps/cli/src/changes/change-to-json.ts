@@ -1,0 +1,15 @@
+import type { ContainerChange } from '@lamella/engine';
+
+/** A change for programs. Modes are octal text, as chmod(1) takes them. */
+export function changeToJSON({ kind, path, aspects, before, after }: ContainerChange): object {
+  const state = (object: typeof after): object | undefined => object && { ...object, mode: object.mode.toString(8).padStart(4, '0') };
+  return {
+    kind,
+    path,
+    type: (after ?? before)?.type,
+    size: (after ?? before)?.size,
+    ...(kind === 'modified' ? { aspects } : {}),
+    ...(before ? { before: state(before) } : {}),
+    ...(after ? { after: state(after) } : {}),
+  };
+}

@@ -1,0 +1,31 @@
+import { type Change, changesOf } from '@lamella/overlay';
+import type { View } from '../views.js';
+
+/** What a container changed: one object of one of its views. */
+export interface ContainerChange extends Change {
+  /** The view it is in, see {@link StoredContainer.views}. */
+  readonly view: View;
+}
+
+/**
+ * What was changed in some views, view by view, each sorted by path. Paths are those inside the container.
+ *
+ * @param mountPoints where something else is mounted inside
+ * @throws SyscallError when a directory is missing
+ */
+export async function* changesIn(views: readonly View[], mountPoints: readonly string[]): AsyncGenerator<ContainerChange> {
+  // What was made for a mount is not the command's doing.
+  const ours = new Set(mountPoints.flatMap(withParents));
+  for (const view of views) {
+    const below = view.destination === '/' ? '' : view.destination;
+    for await (const change of changesOf(view)) {
+      const path = `${below}${change.path}`;
+      if (!(change.kind === 'added' && ours.has(path) && change.after?.size === 0)) yield { ...change, path, view };
+    }
+  }
+}
+
+function withParents(pathname: string): string[] {
+  const parts = pathname.split('/').filter(Boolean);
+  return parts.map((_, i) => `/${parts.slice(0, i + 1).join('/')}`);
+}

@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { absent } from './absent.js';
+import type { Lowers } from './plan.js';
+import type { RunSpec, Volume } from './run-spec.js';
+import { skeleton } from './skeleton.js';
+
+/** A part of what a container sees that it can write to, and what takes up what it writes. All paths are absolute. */
+export interface View {
+  /** Where it is seen inside. */
+  readonly destination: string;
+  readonly upperdir: string;
+  readonly workdir: string;
+  /** What was written before checkpoints, the latest first. */
+  readonly frozen: readonly string[];
+  /** What is below all that, the topmost first. */
+  readonly lowerdirs: readonly string[];
+  /** The directory of the host that it shows: what its changes can be applied to. The root of an image has none. */
+  readonly source: string | undefined;
+}
+
+/** What a container's views are made of. */
+export interface ViewParts {
+  /** Absolute path of the store. */
+  readonly root: string;
+  /** Absolute path of the container's own directory. */
+  readonly directory: string;
+  readonly spec: Pick<RunSpec, 'workspace' | 'volumes'>;
+  readonly lowers: Pick<Lowers, 'trees'>;
+  /** Ids of the states it stands on, the latest first. */
+  readonly frozen: readonly string[];
+}
+
+/** The views of a container: its root, and a volume each whose changes are kept apart. */
+export function viewsOf({ root, directory, spec, lowers, frozen }: ViewParts): readonly [View, ...View[]] {
+  const place = spec.workspace ?? directory;
+  const states = (name: string): string[] => frozen.map((id) => path.join(stateDirectory(root, id), name));
+  const top: View = {
+    destination: '/',
+    upperdir: path.join(place, 'upper'),
+    workdir: path.join(place, 'work'),
+    frozen: states('upper'),
+    lowerdirs: [...lowers.trees, skeleton(root)],
+    source: undefined,
+  };
+  const volumes = overlayVolumes(spec).map(({ source, destination }, i): View => {
+    const name = `upper.${i + 1}`;
+    return {
+      destination: path.posix.resolve(destination),
+      upperdir: path.join(directory, name),
+      workdir: path.join(directory, `work.${i + 1}`),
+      frozen: states(name),
+      lowerdirs: [source],
+      source,
+    };
+  });
+  return [top, ...volumes];
+}
+
+/** Those volumes that do not reach the host. */
+export function overlayVolumes({ volumes = [] }: Pick<RunSpec, 'volumes'>): readonly Volume[] {
+  return volumes.filter((each) => each.overlay);
+}
+
+/** Where a frozen state of uppers is. */
+export function stateDirectory(root: string, id: string): string {
+  return path.join(root, 'frozen', id);
+}
+
+/** The states that a container stands on now, the latest first; of most there are none. */
+export async function readFrozen(directory: string): Promise<readonly string[]> {
+  const text = await readFile(path.join(directory, 'frozen'), 'utf8').catch(absent);
+  return text?.split('\n').filter(Boolean) ?? [];
+}

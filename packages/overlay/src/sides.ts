@@ -1,0 +1,62 @@
+import { AT_FDCWD, MARKS, O, ownMountNamespace, type Program, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import { hasLowerdirPlus } from './features.js';
+import { methodFor, overlayMount } from './overlay-mount.js';
+
+/** An upper directory, and what it lies on. All paths are absolute. */
+export interface Upper {
+  readonly upperdir: string;
+  /** Uppers of before that lie below it, the topmost first: what they did counts, too. */
+  readonly frozen?: readonly string[];
+  /** What all that is compared with, the topmost first. */
+  readonly lowerdirs: readonly string[];
+  /** Its marks are in `user.overlay.*`. Default: as an ordinary user's are. */
+  readonly userxattr?: boolean;
+}
+
+/** Ops that open both sides of a comparison, and what they come to. */
+export interface Sides {
+  readonly program: Program;
+  /** Slots of what is there now, and of what was. */
+  readonly upper: number;
+  readonly lower: number;
+  /** See {@link MARKS}. */
+  readonly marks: number;
+}
+
+/**
+ * The beginning of a program that looks at what an upper did: in a mount namespace of its own, as whoever
+ * the container's files belong to. One upper is seen as the kernel keeps it, marks and all; with others below
+ * it, both sides are whole trees.
+ */
+export async function openSides(
+  { upperdir, frozen = [], lowerdirs, userxattr = process.geteuid?.() !== 0 }: Upper,
+  slots: SlotAllocator = slotAllocator(),
+): Promise<Sides> {
+  const [upper, lower] = [slots(), slots()];
+  const open = (pathname: string, out: number): Program[number] => ({
+    op: 'openat',
+    dirfd: AT_FDCWD,
+    pathname,
+    flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
+    mode: 0,
+    out,
+  });
+  // Nobody else sees the mount: it may cover a directory that is a part of it.
+  const mounted = async (trees: readonly string[], merged: string, out: number): Promise<Program> => {
+    const [first = '', ...others] = trees;
+    if (!others.length) return [open(first, out)];
+    const stack = { lowerdirs: trees, merged, ...(userxattr ? { options: { userxattr } } : {}) };
+    const method = methodFor(stack, { lowerdirPlus: methodFor(stack, { lowerdirPlus: false }) === 'mount' || (await hasLowerdirPlus()) });
+    return [...overlayMount(stack, method, slots), open(merged, out)];
+  };
+  const [last] = frozen;
+  return {
+    program:
+      last === undefined
+        ? [...ownMountNamespace(), open(upperdir, upper), ...(await mounted(lowerdirs, upperdir, lower))]
+        : [...ownMountNamespace(), ...(await mounted([upperdir, ...frozen, ...lowerdirs], upperdir, upper)), ...(await mounted(lowerdirs, last, lower))],
+    upper,
+    lower,
+    marks: last === undefined ? (userxattr ? MARKS.user : MARKS.trusted) : MARKS.none,
+  };
+}
