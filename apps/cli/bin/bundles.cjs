@@ -2,11 +2,13 @@
 exports.BUNDLES = {
   run: ['run', 'exec'],
   container: [
+    'apply',
     'attach',
     'changes',
     'cp',
     'create',
     'diff',
+    'discard',
     'events',
     'images',
     'inspect',

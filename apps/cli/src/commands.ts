@@ -1,3 +1,4 @@
+import { Apply } from './commands/apply.js';
 import { Attach } from './commands/attach.js';
 import { AutocompleteBash } from './commands/autocomplete-bash.js';
 import { AutocompleteFish } from './commands/autocomplete-fish.js';
@@ -62,6 +63,7 @@ export const COMMANDS = {
   inspect: Inspect,
   cp: Cp,
   changes: Changes,
+  apply: Apply,
   top: Top,
   stats: Stats,
   port: Port,

@@ -5,6 +5,8 @@ import type { LayerProgress } from '@lamella/image';
 import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import type { Program } from '@lamella/syscall';
+import { recover } from './apply/apply.js';
+import { underWay } from './apply/journal.js';
 import { confinement } from './confinement.js';
 import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
@@ -116,6 +118,7 @@ export async function createContainer(spec: RunSpec, options: RunOptions = {}): 
 /** Make the places that containers need, and release what dead ones left. */
 export async function prepare(root: string, { name }: Pick<RunSpec, 'name'> = {}): Promise<void> {
   prepareRoot(root);
+  if (underWay(root).length) await recover(root);
   rotateEvents(`${root}/containers`);
   const { released } = await sweep(`${root}/containers`);
   // Names cost a look at each: whoever wants one takes it, and so does who has just taken somebody's away.

@@ -6,7 +6,21 @@ import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptO
 import { type ImageConfig, makeDirectory } from '@lamella/image';
 import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
-import { AT_FDCWD, bootId, LOCK, MS, O, type Op, type Program, RESTART, type SlotAllocator, SUPERVISE, slotAllocator } from '@lamella/syscall';
+import {
+  AT_FDCWD,
+  bootId,
+  idMapping,
+  insideId,
+  LOCK,
+  MS,
+  O,
+  type Op,
+  type Program,
+  RESTART,
+  type SlotAllocator,
+  SUPERVISE,
+  slotAllocator,
+} from '@lamella/syscall';
 import { type Confinement, devicesOf } from './confinement.js';
 import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
 import { containerFiles } from './container-files.js';
@@ -141,6 +155,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const make = [...directories, ...beside].map(
     (pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(life.again ? { ignore: ['EEXIST'] } : {}) }),
   );
+  if (!life.again) for (const view of others) if (view.source !== undefined) make.push(...likeSource(view.upperdir, view.source));
   const held = lowers.locks.flatMap((lock): Op[] => {
     const slot = slots();
     return [
@@ -198,6 +213,7 @@ export function creation({ config, directory, stack, others }: Plan, spec: RunSp
     { op: 'on_exit', program: releaseContainer(record, []) },
     ...makeKnown(record, config, spec),
     ...[stack, ...others].map(({ upperdir = '' }): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: upperdir, mode: 0o755 })),
+    ...others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source))),
     { op: 'on_exit', program: [] },
   ]);
 }
@@ -350,6 +366,20 @@ function isVolumeDirectory({ source, destination, overlay, readonly }: Volume): 
   }
   if (overlay && !directory) fail(`the volume's source ${source} is not a directory`, 'An overlay lies on a directory: give the one that the file is in.');
   return directory;
+}
+
+/** The top of a view is the top of its upper: it has to look like the directory that it stands for. */
+function likeSource(upperdir: string, source: string): Program {
+  const { mode, uid, gid } = statSync(source);
+  const inside = (which: 'uids' | 'gids', id: number): number =>
+    id === (which === 'uids' ? process.geteuid?.() : process.getegid?.()) ? 0 : insideId(idMapping(), which, id);
+  const mapping = idMapping();
+  const [owner, group] = mapping.kind === 'full' ? [inside('uids', uid), inside('gids', gid)] : [uid, gid];
+  return [
+    // Ids that are not mapped are nobody's.
+    { op: 'fchownat', dirfd: AT_FDCWD, pathname: upperdir, owner, group, flags: 0, ignore: ['EPERM', 'EINVAL'] },
+    { op: 'fchmodat', dirfd: AT_FDCWD, pathname: upperdir, mode: mode & 0o7777 },
+  ];
 }
 
 function bind({ source, destination, readonly }: Volume, directory: boolean): Mount {

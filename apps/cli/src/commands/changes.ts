@@ -1,9 +1,9 @@
-import path from 'node:path';
 import type { ContainerChange, StoredContainer } from '@lamella/engine';
 import { boolean } from '@oclif/core/flags';
 import { ChangeTally } from '../changes/change-tally.js';
 import { changeToJSON } from '../changes/change-to-json.js';
 import { describeChange, describeTally, Grouping } from '../changes/describe-change.js';
+import { matches } from '../changes/matches.js';
 import { patchOf } from '../changes/patch.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { LinesOut } from '../output/lines-out.js';
@@ -45,9 +45,8 @@ line: {"kind":"added"|"modified"|"deleted","path":…,"type":…,"aspects":[…]
   }
 }
 
-/** Those whose path one of the patterns matches; all when there are none. */
-export async function* matching(changes: AsyncIterable<ContainerChange>, patterns: readonly string[]): AsyncGenerator<ContainerChange> {
-  for await (const change of changes) if (!patterns.length || patterns.some((pattern) => path.posix.matchesGlob(change.path, pattern))) yield change;
+async function* matching(changes: AsyncIterable<ContainerChange>, patterns: readonly string[]): AsyncGenerator<ContainerChange> {
+  for await (const change of changes) if (!patterns.length || patterns.some((pattern) => matches(change.path, pattern))) yield change;
 }
 
 async function stat(changes: AsyncIterable<ContainerChange>, out: LinesOut, json: boolean): Promise<void> {

@@ -3,6 +3,7 @@ import { ContainerCommand } from '../container/container-command.js';
 
 export class Rm extends ContainerCommand {
   static override summary = 'Remove containers, with all they changed and wrote.';
+  static override aliases = ['discard'];
   static override usage = 'rm [FLAGS] CONTAINER…';
   static override examples = ['<%= config.bin %> rm web', { description: 'Also one that runs:', command: '<%= config.bin %> rm -f web' }];
   static override strict = false;

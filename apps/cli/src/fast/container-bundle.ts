@@ -1,5 +1,6 @@
 import type { Command } from '@oclif/core/command';
 import { commandFailed } from '../command-failed.js';
+import { Apply } from '../commands/apply.js';
 import { Attach } from '../commands/attach.js';
 import { Changes } from '../commands/changes.js';
 import { Cp } from '../commands/cp.js';
@@ -26,10 +27,12 @@ import { CONTAINER_FLAGS } from '../run/run-flags.js';
 
 /** The commands on containers that people and scripts type all day, without the rest of oclif. */
 export const COMMANDS: Readonly<Record<string, new (argv: string[], config: never) => Command>> = {
+  apply: Apply,
   attach: Attach,
   changes: Changes,
   cp: Cp,
   diff: Changes,
+  discard: Rm,
   create: Create,
   events: Events,
   images: Images,

@@ -3,6 +3,8 @@ import path from 'node:path';
 import { type ContainerRecord, directoryOf, heldLocks } from '@lamella/cleanup';
 import { run } from '@lamella/syscall';
 import { absent } from '../absent.js';
+import { undo } from '../apply/apply.js';
+import { applied } from '../apply/journal.js';
 import { decide, prepare, type RunOptions } from '../container.js';
 import { readConfig } from '../container-config.js';
 import { defaultRoot } from '../default-root.js';
@@ -106,6 +108,17 @@ export class Containers {
     const config = id === undefined ? undefined : await readConfig(directoryOf({ containers: this.#directory, id }));
     if (!config) throw notFound(reference);
     return new StoredContainer(this.root, config);
+  }
+
+  /**
+   * Take the last apply of a container back; it may be gone itself.
+   *
+   * @returns how many objects of the host are again what they were
+   * @throws EngineError `UNDO_NOTHING`, `UNDO_CONFLICT`, `CONTAINER_NOT_FOUND`, …
+   */
+  async undoApply(reference: string, options: { readonly force?: boolean } = {}): Promise<number> {
+    const id = applied(this.root).includes(reference) ? reference : (await this.get(reference)).id;
+    return undo(this.root, id, options);
   }
 
   /** What all containers are doing, the newest first; those that are being made or removed are left out. */

@@ -8,6 +8,7 @@ import { type ContainerRecord, directoryOf, heldLocks, lockOf, monitorOf, releas
 import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
 import { connectMonitor, lockFile, type MonitorConnection } from '@lamella/syscall';
 import { absent } from '../absent.js';
+import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
 import { decide } from '../container.js';
 import type { ContainerConfig } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
@@ -340,6 +341,35 @@ export class StoredContainer {
    */
   async contents(changes: readonly ContainerChange[], { limit = 1 << 20 }: { readonly limit?: number } = {}): Promise<readonly Contents[]> {
     return contentsOf(changes, limit);
+  }
+
+  /**
+   * Do to directories of the host what it did in its view of them (volumes that are overlays): all, or nothing.
+   *
+   * @throws EngineError `CONTAINER_RUNNING`, `APPLY_NO_TARGET`, `APPLY_CONFLICT`, `APPLY_FAILED`, `APPLY_BUSY`
+   */
+  async apply(options: ApplyOptions = {}): Promise<Applied> {
+    await this.#mustRest('applied');
+    const views = (await this.views()).filter((view) => view.source !== undefined);
+    if (!views.length)
+      throw new EngineError({
+        code: 'APPLY_NO_TARGET',
+        message: `the container ${this.id} changed nothing but its image`,
+        hint: 'Give it directories of the host as -v DIR:/inside:overlay; lamella commit makes an image of what it changed.',
+      });
+    const applier = { root: this.#root, id: this.id, since: new Date(this.config.created) };
+    return apply(applier, changesIn(views, []), options);
+  }
+
+  /** @throws EngineError `CONTAINER_RUNNING` */
+  async #mustRest(what: string): Promise<void> {
+    const { status, name } = await this.state();
+    if (isAlive(status))
+      throw new EngineError({
+        code: 'CONTAINER_RUNNING',
+        message: `the container ${name ?? this.id} is running: what it is about to write cannot be ${what}`,
+        hint: `Stop it first: lamella stop ${name ?? this.id}`,
+      });
   }
 
   async #files(): Promise<ContainerFiles> {

@@ -1,0 +1,70 @@
+import type { ContainerChange } from '@lamella/engine';
+import { boolean } from '@oclif/core/flags';
+import { ChangeTally } from '../changes/change-tally.js';
+import { changeToJSON } from '../changes/change-to-json.js';
+import { describeChange, describeTally, Grouping } from '../changes/describe-change.js';
+import { matches } from '../changes/matches.js';
+import { ContainerCommand } from '../container/container-command.js';
+import { LinesOut } from '../output/lines-out.js';
+import { UsageError } from '../usage-error.js';
+
+export class Apply extends ContainerCommand {
+  static override summary = 'Do to the host what a container did in its view of it: all, or nothing.';
+  static override description = `For containers with -v DIR:/inside:overlay, and for lamella try. PATTERNs choose by path as seen inside; with a
+directory comes all that is in it. What the host itself has changed since the container began is a
+conflict, and nothing is applied. What was there before is kept until the next apply to the same directory: --undo
+brings it back.`;
+  static override usage = 'apply [FLAGS] CONTAINER [PATTERN…]';
+  static override examples = [
+    '<%= config.bin %> apply build --dry-run',
+    "<%= config.bin %> apply build '/src/dist'",
+    { description: 'And back:', command: '<%= config.bin %> apply --undo build' },
+  ];
+  static override strict = false;
+  static override flags = {
+    'dry-run': boolean({ char: 'n', description: 'show what would be done' }),
+    undo: boolean({ description: 'take the last apply of the container back', exclusive: ['dry-run', 'ours', 'theirs'] }),
+    ours: boolean({ description: 'where both changed something, the container wins', exclusive: ['theirs'] }),
+    theirs: boolean({ description: 'where both changed something, the host keeps what it has' }),
+    force: boolean({ char: 'f', description: 'as --ours; with --undo, also what has changed since' }),
+  };
+
+  async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Apply);
+    const [reference, ...patterns] = argv as string[];
+    if (reference === undefined) throw new UsageError('no container was named', 'lamella ps -a lists those that are.');
+    if (flags.undo) return this.#undo(reference, flags);
+    if (flags.force && flags.theirs) throw new UsageError('--force and --theirs contradict each other', 'Give one of them.');
+    const container = await this.containersOf(flags).get(reference);
+    const { changes, conflicts } = await container.apply({
+      onConflict: flags.ours || flags.force ? 'ours' : flags.theirs ? 'theirs' : 'fail',
+      dryRun: flags['dry-run'],
+      ...(patterns.length ? { select: (change: ContainerChange) => patterns.some((pattern) => matches(change.path, pattern)) } : {}),
+    });
+    await using out = new LinesOut(process.stdout);
+    if (flags.json) {
+      for (const change of changes) await out.line(JSON.stringify({ ...changeToJSON(change), ...(conflicts.includes(change) ? { conflict: true } : {}) }));
+      return;
+    }
+    const tally = new ChangeTally();
+    const grouping = new Grouping();
+    for (const change of changes) {
+      tally.add(change);
+      for (const line of grouping.add(change)) await out.line(line);
+    }
+    for (const line of grouping.end()) await out.line(line);
+    if (flags.theirs) for (const change of conflicts) await out.line(`${describeChange(change)}  left: the host changed it, too`);
+    if (!changes.length) await out.line('There is nothing to apply.');
+    else if (flags['dry-run']) await out.line(`Would be applied: ${describeTally(tally)}`);
+    else await out.line(`Applied: ${describeTally(tally)}. To take it back: lamella apply --undo ${reference}`);
+  }
+
+  async #undo(reference: string, flags: { root?: string | undefined; force: boolean; json?: boolean }): Promise<void> {
+    const count = await this.containersOf(flags).undoApply(reference, { force: flags.force });
+    process.stdout.write(
+      flags.json
+        ? `${JSON.stringify({ container: reference, restored: count })}\n`
+        : `Taken back: ${count} ${count === 1 ? 'object is' : 'objects are'} again what ${count === 1 ? 'it was' : 'they were'}.\n`,
+    );
+  }
+}

@@ -1,0 +1,221 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { mountOverlay } from '@lamella/overlay';
+import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { describeTree } from '@lamella-test/tree';
+import { beforeEach, expect, test } from 'vitest';
+import { changesIn } from '../containers/changes.js';
+import type { View } from '../views.js';
+import { type Applied, type ApplyOptions, apply, recover, undo } from './apply.js';
+import { applyingOf, journalOf } from './journal.js';
+
+/** A project of the host, a container's view of it, and a store. */
+interface Setup {
+  readonly project: string;
+  readonly root: string;
+  readonly view: View;
+  /** Do something in the view. */
+  change(act: (merged: string) => void): Promise<void>;
+  apply(options?: ApplyOptions): Promise<Applied>;
+  /** The project as it is; times of directories change with what is in them. */
+  now(): Promise<Map<string, unknown>>;
+}
+
+let begun: Date;
+beforeEach(() => {
+  begun = new Date();
+});
+
+function setup(at: ScratchDirectory, fill: (project: string) => void): Setup {
+  const [project, root, upperdir, workdir, merged] = ['project', 'store', 'upper', 'work', 'merged'].map((name) => at.join(name)) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  for (const each of [project, root, upperdir, workdir, merged]) mkdirSync(each);
+  fill(project);
+  const view: View = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [project], source: project };
+  return {
+    project,
+    root,
+    view,
+    async change(act) {
+      // What came before must not look as if it came after.
+      await sleep(20);
+      begun = new Date();
+      await using mount = await mountOverlay({ lowerdirs: [project], upperdir, workdir, merged });
+      act(mount.path);
+    },
+    apply: (options = {}) => apply({ root, id: 'c1', since: begun }, changesIn([view], []), options),
+    now: () => described(project),
+  };
+}
+
+/** A tree; times of directories change with what is in them. */
+async function described(directory: string): Promise<Map<string, unknown>> {
+  return new Map(
+    [...(await describeTree(directory))]
+      .filter(([name]) => !name.startsWith('.lamella-'))
+      .map(([name, { mtime, ...rest }]) => [name, rest.type === 'directory' ? { ...rest, size: 0 } : { ...rest, mtime }]),
+  );
+}
+
+function filled(project: string): void {
+  mkdirSync(path.join(project, 'src/deep'), { recursive: true });
+  mkdirSync(path.join(project, 'empty'), { mode: 0o700 });
+  for (const name of ['README', 'src/a', 'src/b', 'src/deep/c']) writeFileSync(path.join(project, name), `${name}\n`);
+  symlinkSync('README', path.join(project, 'link'));
+}
+
+/** A little of everything. */
+function everything(merged: string): void {
+  const to = (name: string): string => path.join(merged, name);
+  writeFileSync(to('README'), 'changed');
+  chmodSync(to('README'), 0o4711);
+  rmSync(to('src/deep'), { recursive: true });
+  mkdirSync(to('new/below/it'), { recursive: true, mode: 0o750 });
+  writeFileSync(to('new/below/one'), 'one');
+  linkSync(to('new/below/one'), to('new/two'));
+  writeFileSync(to('new/below/line\nbreak \u{1f980}'), '');
+  rmSync(to('link'));
+  symlinkSync('somewhere/else', to('link'));
+  rmSync(to('empty'), { recursive: true });
+  writeFileSync(to('empty'), 'a file now');
+  unlinkSync(to('src/b'));
+  mkdirSync(to('src/b'));
+  writeFileSync(to('src/b/inside'), 'x');
+  execFileSync('mkfifo', [to('src/fifo')]);
+  chmodSync(to('src'), 0o711);
+}
+
+test('what a container did is done to the host, and taken back', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  const before = await one.now();
+  await one.change(everything);
+  const { changes, conflicts } = await one.apply();
+  expect(conflicts).toEqual([]);
+  expect(changes.length).toBeGreaterThan(10);
+  {
+    await using mount = await mountOverlay({ lowerdirs: [one.project], upperdir: one.view.upperdir, workdir: one.view.workdir, merged: at.join('merged') });
+    expect(await one.now()).toEqual(await described(mount.path));
+  }
+  expect(statSync(path.join(one.project, 'new/two')).ino).toBe(statSync(path.join(one.project, 'new/below/one')).ino);
+  expect(lstatSync(path.join(one.project, 'README')).mode & 0o7777).toBe(0o4711);
+  expect(lstatSync(path.join(one.project, 'src')).mode & 0o777).toBe(0o711);
+  // Nothing is left to be applied.
+  expect((await one.apply()).changes).toEqual([]);
+  await undo(one.root, 'c1');
+  expect(await one.now()).toEqual(before);
+  await expect(undo(one.root, 'c1')).rejects.toMatchObject({ code: 'UNDO_NOTHING' });
+  // And once more: what was given back is no change of the host's.
+  await one.apply();
+  expect(readFileSync(path.join(one.project, 'empty'), 'utf8')).toBe('a file now');
+});
+
+test('a target that the host has changed since is a conflict, and nothing is applied', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => {
+    writeFileSync(path.join(merged, 'README'), 'ours');
+    rmSync(path.join(merged, 'src'), { recursive: true });
+    writeFileSync(path.join(merged, 'both'), 'ours');
+    writeFileSync(path.join(merged, 'alone'), 'ours');
+  });
+  writeFileSync(path.join(one.project, 'README'), 'theirs');
+  writeFileSync(path.join(one.project, 'both'), 'theirs');
+  writeFileSync(path.join(one.project, 'src/deep/new'), 'theirs');
+  const before = await one.now();
+  await expect(one.apply()).rejects.toMatchObject({ code: 'APPLY_CONFLICT', message: expect.stringContaining('/p/README') });
+  expect(await one.now()).toEqual(before);
+  const { conflicts } = await one.apply({ onConflict: 'theirs' });
+  expect(conflicts.map(({ path: name }) => name)).toEqual(['/p/README', '/p/both', '/p/src/deep/new']);
+  expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('theirs');
+  expect(readFileSync(path.join(one.project, 'alone'), 'utf8')).toBe('ours');
+  expect(readdirSync(path.join(one.project, 'src'))).toEqual(['deep']);
+  expect(readdirSync(path.join(one.project, 'src/deep'))).toEqual(['new']);
+  await one.apply({ onConflict: 'ours' });
+  expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('ours');
+  expect(existsSync(path.join(one.project, 'src'))).toBe(false);
+});
+
+test('only what is chosen is applied, with the new directories it is in', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change(everything);
+  await one.apply({ select: (change) => change.path === '/p/new/below/one' || change.path === '/p/src/deep/c' });
+  expect(readdirSync(path.join(one.project, 'new'), { recursive: true }).toSorted()).toEqual(['below', 'below/one']);
+  expect(readdirSync(path.join(one.project, 'src/deep'))).toEqual([]);
+  expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('README\n');
+  expect((await one.apply({ dryRun: true })).changes.length).toBeGreaterThan(5);
+  expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('README\n');
+});
+
+test('what has changed since is not taken back unforced', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => writeFileSync(path.join(merged, 'README'), 'ours'));
+  await one.apply();
+  writeFileSync(path.join(one.project, 'README'), 'later');
+  await expect(undo(one.root, 'c1')).rejects.toMatchObject({ code: 'UNDO_CONFLICT' });
+  expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('later');
+  await undo(one.root, 'c1', { force: true });
+  expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('README\n');
+});
+
+test('an apply that cannot be finished leaves everything as it was', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change(everything);
+  const before = await one.now();
+  // The last target's directory is replaced by a link in the moment between looking and writing.
+  const real = path.join(one.project, 'src');
+  const changes = async function* (): AsyncGenerator<Awaited<ReturnType<typeof one.apply>>['changes'][number]> {
+    yield* changesIn([one.view], []);
+    renameSync(real, `${real}.away`);
+    symlinkSync('src.away', real);
+  };
+  await expect(apply({ root: one.root, id: 'c1', since: begun }, changes())).rejects.toMatchObject({ code: 'APPLY_CONFLICT' });
+  unlinkSync(real);
+  renameSync(`${real}.away`, real);
+  expect(await one.now()).toEqual(before);
+  expect(existsSync(applyingOf(one.root, 'c1'))).toBe(false);
+});
+
+test('what a crash leaves half done is taken back by the next command', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  const before = await one.now();
+  await one.change(everything);
+  await one.apply();
+  // As if the machine had stopped in the middle: some steps done, others not.
+  const journal = JSON.parse(readFileSync(journalOf(one.root, 'c1'), 'utf8')) as {
+    parts: { stage: string; steps: { do: string; name: string; n: number }[] }[];
+  };
+  const [part] = journal.parts;
+  const put = part?.steps.find((step) => step.do === 'put' && step.name === 'new');
+  renameSync(path.join(one.project, 'new'), path.join(part?.stage ?? '', `new/${put?.n}`));
+  writeFileSync(applyingOf(one.root, 'c1'), 'c1');
+  await recover(one.root);
+  expect(await one.now()).toEqual(before);
+  await recover(one.root);
+  await expect(undo(one.root, 'c1')).rejects.toMatchObject({ code: 'UNDO_NOTHING' });
+});

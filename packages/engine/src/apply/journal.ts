@@ -1,0 +1,94 @@
+import { readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { absent } from '../absent.js';
+import type { Seen, Step } from './steps.js';
+
+/** What is done to one directory of the host. Paths are absolute. */
+export interface Part {
+  readonly source: string;
+  /** Holds the new objects (`new/N`) and the old ones (`old/N`), on the mount that the source is on. */
+  readonly stage: string;
+  readonly steps: readonly Step[];
+}
+
+/** An apply, as it is written down before anything of the host is touched. */
+export interface Journal {
+  readonly version: 1;
+  /** Of the container. */
+  readonly id: string;
+  /** ISO 8601. */
+  readonly created: string;
+  readonly parts: readonly Part[];
+  /** It was taken back. */
+  readonly undone?: boolean;
+}
+
+/** What the targets were right after the apply, or after it was taken back, part by part and by name; nothing for what is gone. */
+export type After = readonly Readonly<Record<string, Seen | undefined>>[];
+
+/**
+ * Where applies are in a store: `applied/ID/` has `lock`, `journal`, `after` and mostly the stage, until
+ * the next apply; `applying/ID` is there while the host is being changed, and says after a crash
+ * that it is to be taken back.
+ */
+export const appliedOf = (root: string, id: string): string => path.join(root, 'applied', id);
+export const journalOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'journal');
+export const afterOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'after');
+export const applyLockOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'lock');
+export const applyingOf = (root: string, id: string): string => path.join(root, 'applying', id);
+
+/** Ids of applies that are under way, or were. At once: every run pays for it, and mostly finds nothing. */
+export function underWay(root: string): readonly string[] {
+  return entries(path.join(root, 'applying'));
+}
+
+/** Ids of containers that were applied. */
+export function applied(root: string): readonly string[] {
+  return entries(path.join(root, 'applied'));
+}
+
+/** Which steps of an apply were begun, by what is left of them in the stages. */
+export function begunSteps({ parts }: Journal): (part: Part, step: Step) => boolean {
+  const left = new Map(parts.map((part) => [part, ['new', 'old'].map((name) => new Set(entries(path.join(part.stage, name))))]));
+  return (part, step) => {
+    const [fresh, old] = (left.get(part) ?? []).map((names) => names.has(String(step.n)));
+    switch (step.do) {
+      case 'put':
+      case 'replace':
+        return !fresh;
+      case 'swap':
+        return !fresh || old === true;
+      default:
+        // The metadata of a directory is saved in advance: all of them are given theirs.
+        return old === true;
+    }
+  };
+}
+
+function entries(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    absent(error as NodeJS.ErrnoException);
+    return [];
+  }
+}
+
+export async function readJournal(root: string, id: string): Promise<Journal | undefined> {
+  return parse<Journal>(await readFile(journalOf(root, id), 'utf8').catch(absent));
+}
+
+export async function readAfter(root: string, id: string): Promise<After | undefined> {
+  return parse<After>(await readFile(afterOf(root, id), 'utf8').catch(absent));
+}
+
+/** A torn one is that of an apply which changed nothing yet. */
+function parse<Content>(text: string | undefined): Content | undefined {
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as Content);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

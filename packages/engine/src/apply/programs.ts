@@ -1,0 +1,256 @@
+import path from 'node:path';
+import { openSides } from '@lamella/overlay';
+import { AT_FDCWD, LOCK, O, type Op, ownMountNamespace, type Program, RENAME, RESOLVE, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import type { View } from '../views.js';
+import { appliedOf, applyingOf, applyLockOf, type Journal, journalOf, type Part } from './journal.js';
+import type { Staged, Step } from './steps.js';
+
+/** What is done to one directory, and what of the view it needs for that. */
+export interface PartWork extends Part {
+  readonly view: View;
+  readonly staged: readonly Staged[];
+}
+
+/** A program, and the ops in it that tell what became of a target. */
+export interface ApplyProgram {
+  readonly program: Program;
+  /** Part and step of each `statx`, by the index of the op. */
+  readonly told: ReadonlyMap<number, { readonly part: number; readonly step: Step }>;
+}
+
+/**
+ * The program of an apply: everything is made beside the targets and on the disk before the first of them is
+ * touched; the journal is, too. From `applying/ID` on each step can be taken back, and when that
+ * file is gone all of it is done.
+ */
+export async function applyProgram(root: string, journal: Journal, works: readonly PartWork[]): Promise<ApplyProgram> {
+  const slots = slotAllocator();
+  const { id } = journal;
+  const stages = works.map(() => ({ source: slots(), stage: slots(), upper: -1 }));
+  const namespace = ownMountNamespace();
+  const program: Op[] = [...namespace, ...locked(root, id, slots)];
+  for (const [i, { view, source, stage, staged, steps }] of works.entries()) {
+    const at = stages[i];
+    if (!at) continue;
+    const sides = await openSides(view, slots);
+    at.upper = sides.upper;
+    program.push(
+      // One mount namespace is enough for all.
+      ...sides.program.slice(namespace.length),
+      openDirectory(AT_FDCWD, source, at.source),
+      { op: 'mkdirat', dirfd: AT_FDCWD, pathname: stage, mode: 0o700 },
+      openDirectory(AT_FDCWD, stage, at.stage),
+      ...['new', 'old'].map((pathname): Op => ({ op: 'mkdirat', dirfd: at.stage, pathname, mode: 0o700 })),
+      ...staging(at, staged, slots),
+      ...steps
+        .filter((step) => step.do === 'metadata')
+        .flatMap((step) => within(at.source, step.name, slots, (dirfd, base) => [copy(dirfd, base, at.stage, `old/${step.n}`)])),
+      ...synced(at.stage, slots),
+    );
+  }
+  program.push(...durably(journalOf(root, id), JSON.stringify(journal), slots), ...durably(applyingOf(root, id), id, slots));
+  for (const [i, { steps }] of works.entries()) {
+    const at = stages[i];
+    if (at) for (const step of steps) program.push(...within(at.source, step.name, slots, (dirfd, base) => take(step, at.stage, dirfd, base)));
+  }
+  for (const at of stages) program.push(...synced(at.source, slots));
+  program.push(finished(root, id));
+  return telling(
+    program,
+    works,
+    stages.map((at) => at.source),
+    slots,
+  );
+}
+
+/** That nothing is under way any more. */
+function finished(root: string, id: string): Op {
+  return { op: 'unlinkat', dirfd: AT_FDCWD, pathname: applyingOf(root, id), flags: 0 };
+}
+
+/** A program, and after it ops that tell what its targets are. */
+function telling(before: Program, parts: readonly Part[], sources: readonly number[], slots: SlotAllocator): ApplyProgram {
+  const program = [...before];
+  const told = new Map<number, { part: number; step: Step }>();
+  for (const [part, { steps }] of parts.entries())
+    for (const step of steps) {
+      const gone = { ignore: ['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV', 'EBADF'] };
+      const ops = within(sources[part] ?? -1, step.name, slots, (dirfd, pathname) => [{ op: 'statx', dirfd, pathname }]).map((op): Op => ({ ...op, ...gone }));
+      told.set(program.length + ops.findIndex(({ op }) => op === 'statx'), { part, step });
+      program.push(...ops);
+    }
+  return { program, told };
+}
+
+/**
+ * The program that takes an apply back, however far it came: each step that was begun finds out for itself
+ * whether it was done. It can be repeated. The stage is gone afterwards; the journal stays, for what is given back has another ctime.
+ */
+export function rollbackProgram(root: string, journal: Journal, taken: (part: Part, step: Step) => boolean): ApplyProgram {
+  const { id, parts } = journal;
+  const slots = slotAllocator();
+  const program: Op[] = [...locked(root, id, slots), ...durably(applyingOf(root, id), id, slots)];
+  const sources = parts.map((part) => {
+    const { source, stage, steps } = part;
+    const [at, beside] = [slots(), slots()];
+    program.push(openDirectory(AT_FDCWD, source, at), openDirectory(AT_FDCWD, stage, beside));
+    for (const step of steps.toReversed())
+      if (taken(part, step)) program.push(...within(at, step.name, slots, (dirfd, base) => giveBack(step, beside, dirfd, base)));
+    program.push(...synced(at, slots));
+    return at;
+  });
+  program.push(
+    ...durably(journalOf(root, id), JSON.stringify({ ...journal, undone: true } satisfies Journal), slots),
+    finished(root, id),
+    ...parts.map((part): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname: part.stage })),
+  );
+  return telling(program, parts, sources, slots);
+}
+
+/** Ops that remove what is left of an apply. */
+export function forgetProgram(root: string, parts: readonly Part[], id: string): Program {
+  const places = [...parts.map((part) => part.stage), appliedOf(root, id)];
+  return places.map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname }));
+}
+
+function locked(root: string, id: string, slots: SlotAllocator): Program {
+  const lock = slots();
+  return [
+    { op: 'openat', dirfd: AT_FDCWD, pathname: applyLockOf(root, id), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: lock },
+    { op: 'flock', fd: lock, operation: LOCK.EX | LOCK.NB },
+  ];
+}
+
+function openDirectory(dirfd: number, pathname: string, out: number): Op {
+  return { op: 'openat', dirfd, pathname, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out };
+}
+
+function copy(olddirfd: number, oldpath: Uint8Array | string, newdirfd: number, newpath: Uint8Array | string, metadata = 0): Op {
+  return { op: 'copy_object', olddirfd, newdirfd, metadata, oldpath, newpath };
+}
+
+const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+/** Ops on a name below a directory, whose parents are followed through no link and out of nowhere. */
+function within(top: number, name: string, slots: SlotAllocator, ops: (dirfd: number, base: Buffer) => Program): Program {
+  const slash = name.lastIndexOf('/');
+  if (slash < 0) return ops(top, bytes(name));
+  const parent = parentSlot(slots);
+  return [
+    {
+      op: 'openat2',
+      dirfd: top,
+      pathname: bytes(name.slice(0, slash)),
+      flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
+      mode: 0,
+      resolve: RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS,
+      out: parent,
+    },
+    ...ops(parent, bytes(name.slice(slash + 1))),
+    { op: 'close', fd: parent },
+  ];
+}
+
+const parents = new WeakMap<SlotAllocator, number>();
+
+/** One slot is enough for the parent that is looked at in this moment. */
+function parentSlot(slots: SlotAllocator): number {
+  const known = parents.get(slots) ?? slots();
+  parents.set(slots, known);
+  return known;
+}
+
+/** Make the new objects in the stage, in every way like those of the view. */
+function staging({ upper, stage }: { readonly upper: number; readonly stage: number }, staged: readonly Staged[], slots: SlotAllocator): Program {
+  const target = (to: string): Buffer => bytes(`new/${to}`);
+  return [
+    ...staged.flatMap(
+      ({ name, to, linkTo }): Program =>
+        linkTo === undefined
+          ? within(upper, name, slots, (dirfd, base) => [copy(dirfd, base, stage, target(to))])
+          : [{ op: 'linkat', olddirfd: stage, newdirfd: stage, flags: 0, oldpath: target(linkTo), newpath: target(to) }],
+    ),
+    // What was made in them changed their times.
+    ...staged
+      .filter(({ directory }) => directory)
+      .toReversed()
+      .flatMap(({ name, to }) => within(upper, name, slots, (dirfd, base) => [copy(dirfd, base, stage, target(to), 1)])),
+  ];
+}
+
+/** O_PATH is not enough for syncfs(2). */
+function synced(directory: number, slots: SlotAllocator): Program {
+  const slot = slots();
+  return [
+    { op: 'openat', dirfd: directory, pathname: '.', flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot },
+    { op: 'syncfs', fd: slot },
+    { op: 'close', fd: slot },
+  ];
+}
+
+/** A file that is whole or not there, on the disk with its name. */
+function durably(pathname: string, data: string, slots: SlotAllocator): Program {
+  const [file, directory] = [slots(), slots()];
+  const next = `${pathname}.next`;
+  const parts: Op[] = [];
+  // A frame has its limit, a journal of a hundred thousand steps has not.
+  for (let at = 0; at < data.length; at += 65536) parts.push({ op: 'write', fd: file, buf: data.slice(at, at + 65536) });
+  return [
+    { op: 'openat', dirfd: AT_FDCWD, pathname: next, flags: O.WRONLY | O.CREAT | O.TRUNC | O.CLOEXEC, mode: 0o600, out: file },
+    ...parts,
+    { op: 'fsync', fd: file },
+    { op: 'close', fd: file },
+    { op: 'renameat2', olddirfd: AT_FDCWD, oldpath: next, newdirfd: AT_FDCWD, newpath: pathname, flags: 0 },
+    { op: 'openat', dirfd: AT_FDCWD, pathname: path.dirname(pathname), flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC, mode: 0, out: directory },
+    { op: 'fsync', fd: directory },
+    { op: 'close', fd: directory },
+  ];
+}
+
+/** One step forward. */
+function take(step: Step, stage: number, dirfd: number, base: Buffer): Program {
+  const [fresh, old] = [`new/${step.n}`, `old/${step.n}`];
+  const unchanged: Program = step.was ? [{ op: 'expect', dirfd, pathname: base, ctime_sec: step.was.ctimeSeconds, ctime_nsec: step.was.ctimeNanoseconds }] : [];
+  const place = (flags: number): Op => ({ op: 'renameat2', olddirfd: stage, oldpath: fresh, newdirfd: dirfd, newpath: base, flags });
+  const away: Op = { op: 'renameat2', olddirfd: dirfd, oldpath: base, newdirfd: stage, newpath: old, flags: RENAME.NOREPLACE };
+  switch (step.do) {
+    case 'put':
+      return [place(RENAME.NOREPLACE)];
+    case 'replace':
+      return [...unchanged, { op: 'linkat', olddirfd: dirfd, oldpath: base, newdirfd: stage, newpath: old, flags: 0 }, place(0)];
+    case 'swap':
+      return [...unchanged, away, place(RENAME.NOREPLACE)];
+    case 'remove':
+      return [...unchanged, away];
+    case 'metadata':
+      return [copy(stage, fresh, dirfd, base, 1)];
+  }
+}
+
+/** The same step back, if it was taken. */
+function giveBack(step: Step, stage: number, dirfd: number, base: Buffer): Program {
+  const [fresh, old] = [`new/${step.n}`, `old/${step.n}`];
+  const remove: Op = {
+    op: 'renameat2',
+    olddirfd: dirfd,
+    oldpath: base,
+    newdirfd: stage,
+    newpath: fresh,
+    flags: RENAME.NOREPLACE,
+    // It waits in the stage still.
+    ignore: ['EEXIST', 'ENOENT'],
+  };
+  const restore = (flags: number): Op => ({ op: 'renameat2', olddirfd: stage, oldpath: old, newdirfd: dirfd, newpath: base, flags, ignore: ['ENOENT'] });
+  switch (step.do) {
+    case 'put':
+      return [remove];
+    case 'replace':
+      return [restore(0)];
+    case 'swap':
+      return [remove, restore(RENAME.NOREPLACE)];
+    case 'remove':
+      return [restore(RENAME.NOREPLACE)];
+    case 'metadata':
+      return [{ ...copy(stage, old, dirfd, base, 1), ignore: ['ENOENT'] }];
+  }
+}
