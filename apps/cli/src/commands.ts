@@ -3,12 +3,17 @@ import { Attach } from './commands/attach.js';
 import { AutocompleteBash } from './commands/autocomplete-bash.js';
 import { AutocompleteFish } from './commands/autocomplete-fish.js';
 import { Changes } from './commands/changes.js';
+import { Checkpoint } from './commands/checkpoint.js';
+import { Commit } from './commands/commit.js';
 import { ContainerPrune } from './commands/container-prune.js';
 import { Cp } from './commands/cp.js';
 import { Create } from './commands/create.js';
 import { Doctor } from './commands/doctor.js';
 import { Events } from './commands/events.js';
 import { Exec } from './commands/exec.js';
+import { Export } from './commands/export.js';
+import { Fork } from './commands/fork.js';
+import { History } from './commands/history.js';
 import { ImageHistory } from './commands/image-history.js';
 import { ImageInspect } from './commands/image-inspect.js';
 import { ImagePrune } from './commands/image-prune.js';
@@ -29,6 +34,7 @@ import { Rename } from './commands/rename.js';
 import { Restart } from './commands/restart.js';
 import { Rm } from './commands/rm.js';
 import { Rmi } from './commands/rmi.js';
+import { Rollback } from './commands/rollback.js';
 import { Run } from './commands/run.js';
 import { Save } from './commands/save.js';
 import { Start } from './commands/start.js';
@@ -64,6 +70,12 @@ export const COMMANDS = {
   cp: Cp,
   changes: Changes,
   apply: Apply,
+  commit: Commit,
+  export: Export,
+  checkpoint: Checkpoint,
+  rollback: Rollback,
+  fork: Fork,
+  history: History,
   top: Top,
   stats: Stats,
   port: Port,

@@ -1,6 +1,6 @@
 export { claim, claimAgain, reclaim } from './claim.js';
 export { type Claim, formatJournal, parseJournal } from './claims.js';
 export { CleanupError } from './cleanup-error.js';
-export { type ContainerRecord, controlOf, directoryOf, journalOf, keptOf, lockOf } from './record.js';
+export { type ContainerRecord, controlOf, directoryOf, gateOf, journalOf, keptOf, lockOf } from './record.js';
 export { release, releaseContainer, releaseKept } from './release.js';
 export { type HeldLocks, heldLocks, monitorOf, releaseDead, type SweepResult, sweep } from './sweep.js';

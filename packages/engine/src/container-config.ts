@@ -11,6 +11,8 @@ export interface ContainerConfig {
   readonly id: string;
   /** ISO 8601. */
   readonly created: string;
+  /** Of a fork: when the first of its line was made. */
+  readonly since?: string;
   /** As it was asked for. */
   readonly image: string;
   readonly spec: RunSpec;

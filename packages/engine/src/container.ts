@@ -1,12 +1,13 @@
 import type { Readable, Writable } from 'node:stream';
 import { wasOomKilled } from '@lamella/cgroup';
-import { directoryOf, sweep } from '@lamella/cleanup';
+import { sweep } from '@lamella/cleanup';
 import type { LayerProgress } from '@lamella/image';
 import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import type { Program } from '@lamella/syscall';
 import { recover } from './apply/apply.js';
 import { underWay } from './apply/journal.js';
+import { settled } from './branches/branch.js';
 import { confinement } from './confinement.js';
 import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
@@ -15,7 +16,6 @@ import { lowersOf, sameLowers } from './lowers.js';
 import { forgetDeadNames } from './names.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
-import { readFrozen } from './views.js';
 import type { UnpackOptions } from './workspace.js';
 
 /** How a container ended. */
@@ -65,7 +65,12 @@ export interface Container extends AsyncDisposable {
 export async function createContainer(spec: RunSpec, options: RunOptions = {}): Promise<Container> {
   const root = spec.root ?? defaultRoot();
   await prepare(root, spec);
-  const decided = await decide(spec, options, root);
+  return begin(spec, options, root);
+}
+
+/** Start one life of a container in the foreground. */
+export async function begin(spec: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Container> {
+  const decided = await decide(spec, options, root, life);
   let events = '';
   const running = launch(decided.program, decided.args, options, (data) => {
     events += data.toString('latin1');
@@ -148,7 +153,6 @@ export async function decide(spec: RunSpec, options: RunOptions, root: string, l
   // Only stacks with more option text than a page need to know.
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
-  const directory = life.again && directoryOf({ containers: `${root}/containers`, id: life.again.id });
-  const frozen = directory === undefined ? [] : await readFrozen(directory);
+  const frozen = life.again ? await settled(root, life.again) : [];
   return plan(spec, root, lowers, { lowerdirPlus }, confined, { ...life, frozen });
 }

@@ -48,6 +48,8 @@ export interface Life {
   readonly again?: ContainerConfig;
   /** It goes on without this process, and writes to its log. */
   readonly detached?: boolean;
+  /** It is only made, and may have no command of its own: what it runs is said each time. */
+  readonly idle?: boolean;
   /** See {@link ProcessSpec.hold}. */
   readonly hold?: 'go' | 'rest';
   /** States that one which is there already stands on, the latest first. */
@@ -81,7 +83,7 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
 export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { readonly lowerdirPlus: boolean }, confined: Confinement, life: Life = {}): Plan {
   const id = life.again?.id ?? randomId();
   if (spec.name !== undefined) checkName(spec.name);
-  const args = command(spec, lowers.config);
+  const args = command(spec, lowers.config, life.idle);
   const network = spec.network ?? 'none';
   const hostname = spec.hostname ?? id;
   const user = findUser(spec.user ?? lowers.config.user ?? '', lowers.trees);
@@ -110,7 +112,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const namespaces = { ...defaultNamespaces(), net: network === 'none' };
   const container = enter(
     {
-      args,
+      args: args.length ? args : ['-'],
       rootfs: stack.merged,
       mounted: true,
       ...(onHost ? {} : { prepare: mount }),
@@ -296,16 +298,16 @@ export function prepareRoot(root: string): void {
   if (!existsSync(names)) makeDirectory(names);
 }
 
-function command(spec: RunSpec, config: ImageConfig): readonly string[] {
+function command(spec: RunSpec, config: ImageConfig, idle = false): readonly string[] {
   const entrypoint = spec.entrypoint ?? config.entrypoint;
   // As Docker: a new entrypoint does not want the arguments that were meant for the old one.
   const own = spec.args?.length ? spec.args : spec.entrypoint ? [] : config.cmd;
   const args = [...entrypoint, ...own];
-  if (!args.length)
+  if (!args.length && !idle)
     throw new EngineError({
       code: 'NO_COMMAND',
       message: `the image '${spec.image}' has no command of its own`,
-      hint: `Name one: lamella run ${spec.image} sh`,
+      hint: `Name one: lamella run ${spec.image} sh, or lamella run --on CONTAINER sh.`,
     });
   return args;
 }

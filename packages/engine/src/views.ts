@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { absent } from './absent.js';
 import type { Lowers } from './plan.js';
 import type { RunSpec, Volume } from './run-spec.js';
 import { skeleton } from './skeleton.js';
@@ -65,10 +63,4 @@ export function overlayVolumes({ volumes = [] }: Pick<RunSpec, 'volumes'>): read
 /** Where a frozen state of uppers is. */
 export function stateDirectory(root: string, id: string): string {
   return path.join(root, 'frozen', id);
-}
-
-/** The states that a container stands on now, the latest first; of most there are none. */
-export async function readFrozen(directory: string): Promise<readonly string[]> {
-  const text = await readFile(path.join(directory, 'frozen'), 'utf8').catch(absent);
-  return text?.split('\n').filter(Boolean) ?? [];
 }

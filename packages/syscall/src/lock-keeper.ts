@@ -28,6 +28,9 @@ const FIRST = 5;
 /** Descriptors that a keeper has at the most. */
 const MOST = 900;
 
+/** Milliseconds without a lock after which a keeper ends. */
+const LINGERS = 250;
+
 /** A lock that a keeper holds. */
 export interface KeptLock {
   release(): Promise<void>;
@@ -35,7 +38,8 @@ export interface KeptLock {
 
 /**
  * One small process that holds all locks of this one which could be had at once: Node has no flock,
- * and a process for each costs milliseconds. It begins with the first lock and ends with the last.
+ * and a process for each costs milliseconds. It begins with the first lock, and ends a while after the last: who
+ * locks again and again starts one. This process does not wait for that; its end is the keeper's, too.
  */
 class LockKeeper {
   readonly #running: StreamedRun;
@@ -46,6 +50,7 @@ class LockKeeper {
   #next = FIRST;
   #held = 0;
   #dead = false;
+  #leaving: NodeJS.Timeout | undefined;
 
   constructor() {
     this.#running = startInterpreter(
@@ -71,6 +76,8 @@ class LockKeeper {
   /** @returns undefined when somebody else holds the lock. @throws SyscallError when the file cannot be opened */
   async take(path: string, operation: number, create: boolean): Promise<KeptLock | undefined> {
     this.#held++;
+    clearTimeout(this.#leaving);
+    this.#running.hold(true);
     const fd = this.#free.pop() ?? this.#next++;
     const flags = (create ? O.RDWR | O.CREAT : O.RDONLY) | O.CLOEXEC;
     const opened = this.#frames.index;
@@ -131,9 +138,11 @@ class LockKeeper {
     await this.#ask(closed);
     this.#free.push(fd);
     if (--this.#held) return;
-    if (keeper === this) keeper = undefined;
-    this.#running.frames.end();
-    await this.#running.result;
+    this.#running.hold(false);
+    this.#leaving = setTimeout(() => {
+      if (keeper === this) keeper = undefined;
+      this.#running.frames.end();
+    }, LINGERS).unref();
   }
 }
 

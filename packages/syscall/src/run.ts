@@ -127,6 +127,8 @@ export interface StreamedRun extends Running {
   readonly frames: Writable;
   /** Resolves when the frames after the first may be written: at once, but where ids are to be mapped. */
   readonly mapped: Promise<void>;
+  /** Whether this process, with nothing else to do, waits for it. At first it does. */
+  hold(waits: boolean): void;
 }
 
 /**
@@ -264,6 +266,11 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
       frames.write(writer.take());
     },
     abort: () => frames.destroy(),
+    hold(waits) {
+      for (const each of [child, frames, replies] as { ref(): void; unref(): void }[])
+        if (waits) each.ref();
+        else each.unref();
+    },
     pause: () => void replies.pause(),
     resume: () => void replies.resume(),
     release() {

@@ -3,9 +3,12 @@ import { commandFailed } from '../command-failed.js';
 import { Apply } from '../commands/apply.js';
 import { Attach } from '../commands/attach.js';
 import { Changes } from '../commands/changes.js';
+import { Checkpoint } from '../commands/checkpoint.js';
 import { Cp } from '../commands/cp.js';
 import { Create } from '../commands/create.js';
 import { Events } from '../commands/events.js';
+import { Fork } from '../commands/fork.js';
+import { History } from '../commands/history.js';
 import { Images } from '../commands/images.js';
 import { Inspect } from '../commands/inspect.js';
 import { Kill } from '../commands/kill.js';
@@ -15,6 +18,7 @@ import { Ps } from '../commands/ps.js';
 import { Rename } from '../commands/rename.js';
 import { Restart } from '../commands/restart.js';
 import { Rm } from '../commands/rm.js';
+import { Rollback } from '../commands/rollback.js';
 import { Start } from '../commands/start.js';
 import { Stats } from '../commands/stats.js';
 import { Stop } from '../commands/stop.js';
@@ -30,11 +34,14 @@ export const COMMANDS: Readonly<Record<string, new (argv: string[], config: neve
   apply: Apply,
   attach: Attach,
   changes: Changes,
+  checkpoint: Checkpoint,
   cp: Cp,
   diff: Changes,
   discard: Rm,
   create: Create,
   events: Events,
+  fork: Fork,
+  history: History,
   images: Images,
   inspect: Inspect,
   kill: Kill,
@@ -44,6 +51,7 @@ export const COMMANDS: Readonly<Record<string, new (argv: string[], config: neve
   rename: Rename,
   restart: Restart,
   rm: Rm,
+  rollback: Rollback,
   start: Start,
   stats: Stats,
   stop: Stop,

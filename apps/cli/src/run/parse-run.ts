@@ -7,6 +7,7 @@ import { RUN_FLAGS, type RunFlags } from './run-flags.js';
 /** A command line of `run`, taken apart. */
 export interface RunCommandLine {
   readonly flags: RunFlags;
+  /** Nothing with `--on`, whose container has one. */
   readonly image: string;
   readonly args: readonly string[];
 }
@@ -21,6 +22,7 @@ const HINT = 'lamella run [FLAGS] IMAGE [COMMAND [ARG…]]; see lamella run --he
  */
 export async function parseRun(argv: readonly string[]): Promise<RunCommandLine> {
   const { flags, rest } = await parseLeading<RunFlags>(argv, RUN_FLAGS, HINT);
+  if (flags.on !== undefined) return { flags: { ...DEFAULTS, ...flags }, image: '', args: rest };
   const [image, ...args] = rest;
   if (image === undefined) throw new UsageError('no image was named', HINT);
   return { flags: { ...DEFAULTS, ...flags }, image, args };

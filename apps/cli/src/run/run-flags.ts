@@ -12,7 +12,7 @@ export const CONTAINER_FLAGS = {
   'env-file': list('FILE', 'set variables from the NAME=VALUE lines of a file'),
   workdir: string({ char: 'w', helpValue: 'DIR', description: 'directory inside to start in; made when missing' }),
   user: string({ char: 'u', helpValue: 'NAME|UID[:GROUP|GID]', description: 'who the command runs as' }),
-  volume: list('SRC:DST[:ro]', 'show a file or directory of the host inside', { char: 'v' }),
+  volume: list('SRC:DST[:ro|overlay]', 'show a file or directory of the host inside; with overlay what is written stays in the container', { char: 'v' }),
   tmpfs: list('DST[:OPTIONS]', 'an empty directory in memory (size=, mode=, uid=, gid=, exec, ro)'),
   memory: string({ char: 'm', helpValue: 'SIZE', description: 'how much memory it may use, such as 512m' }),
   'memory-swap': string({ helpValue: 'SIZE', description: 'memory and swap together; -1 is no limit (default: twice the memory)' }),
@@ -55,6 +55,7 @@ export const RUN_FLAGS = {
   ...CONTAINER_FLAGS,
   detach: boolean({ char: 'd', description: 'let it run on, keep what it writes, and print its id' }),
   workspace: string({ helpValue: 'DIR', description: 'unpack DIR/IMAGE.tar there, and work in DIR/{upper,work,merged}' }),
+  on: string({ helpValue: 'CONTAINER', description: 'run COMMAND in what a kept container has become, instead of in IMAGE' }),
   explain: boolean({ description: 'print the system calls it would make, and make none' }),
   keep: boolean({ description: 'keep the container, with what the command changed, and say where' }),
 };
@@ -67,6 +68,7 @@ export interface RunFlags {
   readonly 'log-opt': readonly string[] | undefined;
   readonly 'detach-keys': string | undefined;
   readonly cidfile: string | undefined;
+  readonly on: string | undefined;
   readonly detach: boolean;
   readonly interactive: boolean;
   readonly tty: boolean;

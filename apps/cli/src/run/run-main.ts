@@ -1,4 +1,4 @@
-import { createContainer, explainRun } from '@lamella/engine';
+import { type Container, Containers, createContainer, explainRun, type RunOptions, type RunSpec } from '@lamella/engine';
 import { statusOf, statusOfResult } from '../output/exit-status.js';
 import { errorToJSON, reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
@@ -16,6 +16,8 @@ export async function runMain(argv: readonly string[]): Promise<number> {
   let line: RunCommandLine | undefined;
   try {
     line = await parseRun(argv);
+    for (const flag of ['explain', 'detach', 'rm'] as const)
+      if (line.flags.on !== undefined && line.flags[flag]) throw new UsageError(`--on and --${flag} do not go together`, 'Give one of them.');
     if (line.flags.explain) return await explain(line);
     return line.flags.detach ? await runDetached(line) : await execute(line);
   } catch (error) {
@@ -23,6 +25,30 @@ export async function runMain(argv: readonly string[]): Promise<number> {
     else reportError(error, { debug: line?.flags.debug ?? false });
     return statusOf(error);
   }
+}
+
+/** Run in what a container has become; what cannot be changed of it is refused. */
+async function runOn(reference: string, { args, cwd, user, env, network, terminal, input, init, ...rest }: RunSpec, options: RunOptions): Promise<Container> {
+  const unasked = ['volumes', 'tmpfs', 'name', 'entrypoint', 'hostname', 'workspace', 'labels'] as const;
+  const given = unasked.find((key) => (Array.isArray(rest[key]) ? rest[key].length : rest[key] !== undefined));
+  if (given !== undefined)
+    throw new UsageError(`the ${given} of ${reference} cannot be changed`, 'With --on a container is what it was made as: give a command, -e, -u, -w, -i, -t.');
+  if (!args?.length) throw new UsageError('there is no command', 'lamella run --on CONTAINER COMMAND [ARG…]');
+  const container = await new Containers(rest.root).get(reference);
+  return container.run(
+    {
+      args,
+      ...(env ? { env } : {}),
+      ...(cwd === undefined ? {} : { cwd }),
+      ...(user === undefined ? {} : { user }),
+      // Its own, unless more is asked for.
+      ...(network === 'host' ? { network } : {}),
+      ...(terminal ? { terminal } : {}),
+      ...(input ? { input } : {}),
+      ...(init ? { init } : {}),
+    },
+    options,
+  );
 }
 
 async function explain(line: RunCommandLine): Promise<number> {
@@ -45,15 +71,14 @@ async function execute(line: RunCommandLine): Promise<number> {
   process.once('SIGINT', interrupt);
   const bars = unpackingBars(line);
   try {
-    const container = await createContainer(
-      { ...(await runSpec(line)), ...(terminal ? { terminal, input: { forward: flags.interactive, raw } } : {}) },
-      {
-        stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
-        signal: abort.signal,
-        onProgress: ({ bytes, total }) => bars.show({ diffID: line.image, state: 'unpacking', bytes, total }),
-        onPull: bars.show,
-      },
-    );
+    const spec = { ...(await runSpec(line)), ...(terminal ? { terminal, input: { forward: flags.interactive, raw } } : {}) };
+    const options: RunOptions = {
+      stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
+      signal: abort.signal,
+      onProgress: ({ bytes, total }) => bars.show({ diffID: line.image, state: 'unpacking', bytes, total }),
+      onPull: bars.show,
+    };
+    const container = flags.on === undefined ? await createContainer(spec, options) : await runOn(flags.on, spec, options);
     bars.stop();
     process.off('SIGINT', interrupt);
     if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
@@ -64,7 +89,7 @@ async function execute(line: RunCommandLine): Promise<number> {
       return 0;
     }
     if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-    else if (result.kept) process.stderr.write(`kept ${result.kept}\n`);
+    else if (result.kept && flags.on === undefined) process.stderr.write(`kept ${result.kept}\n`);
     for (const failure of result.releaseFailures) reportError(failure, { debug: flags.debug });
     return statusOfResult(result);
   } finally {

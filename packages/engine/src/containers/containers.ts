@@ -40,14 +40,14 @@ export class Containers {
   }
 
   /**
-   * Make a container, to be started later.
+   * Make a container, to be started later. Without a command it runs what {@link StoredContainer.run} is given.
    *
    * @throws EngineError `CONTAINER_EXISTS`, `NAME_INVALID`, …; ImageError; NamespaceError
    */
   async create(spec: DetachedSpec, options: RunOptions = {}): Promise<StoredContainer> {
     const kept = { ...specOf(spec, true), ...(spec.remove ? { removeAtEnd: true } : {}) };
     await prepare(this.root, kept);
-    const plan = await decide(kept, options, this.root, { detached: true });
+    const plan = await decide(kept, options, this.root, { detached: true, idle: true });
     try {
       await run(creation(plan, kept));
     } catch (error) {

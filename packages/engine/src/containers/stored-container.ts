@@ -5,16 +5,20 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { freeze } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, heldLocks, lockOf, monitorOf, releaseDead } from '@lamella/cleanup';
+import { type CommitOptions, type CommittedImage, ImageStore, sourceDateEpoch } from '@lamella/image';
 import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
 import { connectMonitor, lockFile, type MonitorConnection } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
-import { decide } from '../container.js';
+import { type Branching, checkpoint, fork, isUntouched, rollback, settled } from '../branches/branch.js';
+import { type Checkpoint, collectStates, readHistory } from '../branches/states.js';
+import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
 import type { ContainerConfig } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
 import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
-import { readFrozen, type View, viewsOf } from '../views.js';
+import type { RunSpec } from '../run-spec.js';
+import { type View, viewsOf } from '../views.js';
 import { type Attached, attachTo, type Ending } from './attach.js';
 import { type ContainerChange, changesIn } from './changes.js';
 import { type Contents, contentsOf } from './contents.js';
@@ -22,11 +26,17 @@ import { type ContainerFiles, copyIn, copyOut, isDirectory } from './copy.js';
 import { tellEvent } from './events.js';
 import { type ExecSpec, execIn } from './exec.js';
 import { launchDetached } from './launch-detached.js';
+import { layerOf } from './layer-of.js';
 import { type LogEntry, type LogOptions, readLogs } from './logs.js';
 import { detailsOf, type ProcessDetails, processesOf } from './processes.js';
 import { signalNumber } from './signal-number.js';
 import { type ContainerState, stateOf } from './state.js';
 import { type ContainerUsage, usageOf } from './usage.js';
+
+/** Another command for a container that is there, and what of its spec is to be different. */
+export interface AgainSpec extends Partial<Pick<RunSpec, 'env' | 'cwd' | 'user' | 'network' | 'terminal' | 'input' | 'detachKeys' | 'resources' | 'init'>> {
+  readonly args: readonly string[];
+}
 
 /** A container of the store, living or not. Every question is asked of the kernel anew. */
 export class StoredContainer {
@@ -64,12 +74,7 @@ export class StoredContainer {
   async start(options: { readonly attach: true }): Promise<Attached>;
   async start({ attach = false }: { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
     const { workspace } = this.config.spec;
-    if (workspace !== undefined)
-      throw new EngineError({
-        code: 'NOT_DETACHABLE',
-        message: 'a container of a workspace cannot be started again',
-        hint: `Run it anew: lamella run --workspace ${workspace} …`,
-      });
+    if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     const plan = await decide(this.config.spec, {}, this.#root, { again: this.config, detached: true, ...(attach ? { hold: 'go' } : {}) });
     return launchDetached(plan, attach);
   }
@@ -270,6 +275,7 @@ export class StoredContainer {
       });
     if (outcome !== 'released') throw outcome;
     await forgetDeadNames(this.#record.containers);
+    await collectStates(this.#root);
     await this.#tell('destroy', name);
   }
 
@@ -313,15 +319,105 @@ export class StoredContainer {
     return isDirectory(await this.#files(), pathname);
   }
 
-  /** The parts of what it sees that it can write to: its root, and the volumes that are overlays. */
-  async views(): Promise<readonly [View, ...View[]]> {
-    const { spec, lowers } = this.config;
-    const directory = directoryOf(this.#record);
-    return viewsOf({ root: this.#root, directory, spec, lowers, frozen: await readFrozen(directory) });
+  /**
+   * Run another command in what it has become, in the foreground: with its spec, but for what is given here.
+   *
+   * @throws EngineError `CONTAINER_RUNNING`; as {@link createContainer}
+   */
+  async run(spec: AgainSpec, options: RunOptions = {}): Promise<Container> {
+    const { workspace, ...own } = this.config.spec;
+    if (workspace !== undefined) throw this.#ofWorkspace(workspace);
+    await prepare(this.#root);
+    const env = { ...own.env, ...spec.env };
+    return begin({ ...own, restart: { policy: 'no' }, ...spec, env, entrypoint: [], keep: true }, options, this.#root, { again: this.config });
   }
 
   /**
-   * What it changed since it began or its last checkpoint, as of now; see {@link changesOf} of @lamella/overlay.
+   * Freeze what it has written: it can come back to that, and forks begin there. Renames, whatever the size.
+   *
+   * @throws EngineError `CONTAINER_RUNNING`, `CHECKPOINT_TOO_DEEP`
+   */
+  async checkpoint(message?: string): Promise<Checkpoint> {
+    return checkpoint(await this.#branching('frozen'), message);
+  }
+
+  /** Its checkpoints, the oldest first, and which of them it stands on now. */
+  async history(): Promise<{ readonly checkpoints: readonly Checkpoint[]; readonly current: string | undefined }> {
+    const directory = directoryOf(this.#record);
+    const [checkpoints, [current]] = await Promise.all([readHistory(this.#root, directory), settled(this.#root, this.config)]);
+    return { checkpoints, current };
+  }
+
+  /**
+   * Let it go on from a checkpoint, without what it wrote since.
+   *
+   * @param to a checkpoint's id, or the beginning of one; `null` for before the first. Default: the last one
+   * @throws EngineError `CONTAINER_RUNNING`, `CHECKPOINT_NOT_FOUND`
+   */
+  async rollback(to?: string | null): Promise<Checkpoint | undefined> {
+    const branching = await this.#branching('taken back');
+    const wanted = to === undefined ? branching.frozen[0] : to;
+    const found = typeof wanted === 'string' ? (await readHistory(this.#root, directoryOf(this.#record))).filter(({ id }) => id.startsWith(wanted)) : [];
+    const [target] = found;
+    if (typeof wanted === 'string' && (!wanted || found.length !== 1))
+      throw new EngineError({
+        code: 'CHECKPOINT_NOT_FOUND',
+        message: found.length > 1 ? `'${wanted}' is the beginning of ${found.length} checkpoints` : `the container ${this.id} has no checkpoint '${wanted}'`,
+        hint: `lamella history ${this.id} lists those it has.`,
+      });
+    await rollback(branching, target?.id);
+    return target;
+  }
+
+  /**
+   * Make containers that go on from where it is, each by itself. What it has written is frozen for that;
+   * nothing is copied.
+   *
+   * @param names how many, or what to call each
+   * @throws EngineError `CONTAINER_RUNNING`, `CONTAINER_EXISTS`, `NAME_INVALID`
+   */
+  async fork(names: number | readonly string[] = 1): Promise<readonly StoredContainer[]> {
+    const wanted = typeof names === 'number' ? Array.from({ length: names }, () => undefined) : names;
+    for (const name of wanted) if (name !== undefined) checkName(name);
+    await forgetDeadNames(this.#record.containers);
+    let branching = await this.#branching('forked');
+    if (!isUntouched(branching.views)) {
+      await checkpoint(branching, 'fork');
+      branching = await this.#branching('forked');
+    }
+    const configs = await fork(branching, await readHistory(this.#root, directoryOf(this.#record)), wanted);
+    for (const { id, image, spec } of configs) await tellEvent(this.#record.containers, 'create', { id, name: spec.name, image });
+    return configs.map((config) => new StoredContainer(this.#root, config));
+  }
+
+  async #branching(what: string): Promise<Branching> {
+    const { workspace } = this.config.spec;
+    if (workspace !== undefined) throw this.#ofWorkspace(workspace);
+    await this.#mustRest(what);
+    const frozen = await settled(this.#root, this.config);
+    return { root: this.#root, record: this.#record, config: this.config, frozen, views: this.#viewsOn(frozen) };
+  }
+
+  #ofWorkspace(workspace: string): EngineError {
+    return new EngineError({
+      code: 'NOT_DETACHABLE',
+      message: 'a container of a workspace cannot be started again',
+      hint: `Run it anew: lamella run --workspace ${workspace} …`,
+    });
+  }
+
+  /** The parts of what it sees that it can write to: its root, and the volumes that are overlays. */
+  async views(): Promise<readonly [View, ...View[]]> {
+    return this.#viewsOn(await settled(this.#root, this.config));
+  }
+
+  #viewsOn(frozen: readonly string[]): readonly [View, ...View[]] {
+    const { spec, lowers } = this.config;
+    return viewsOf({ root: this.#root, directory: directoryOf(this.#record), spec, lowers, frozen });
+  }
+
+  /**
+   * What it changed since it began, before checkpoints, too, as of now; see {@link changesOf} of @lamella/overlay.
    *
    * @throws EngineError `CONTAINER_NOT_FOUND`
    */
@@ -344,6 +440,38 @@ export class StoredContainer {
   }
 
   /**
+   * Make an image of it: its own, with what it changed as one layer more (with checkpoints, as one for each). Volumes are
+   * left out. One that runs is frozen meanwhile.
+   *
+   * @param name `NAME[:TAG]`; an image of that name is replaced
+   * @throws EngineError `COMMIT_NO_IMAGE`; ImageError `REFERENCE_INVALID`, `CHANGE_INVALID`
+   */
+  async commit(name: string, { pause = true, ...options }: CommitOptions & { readonly pause?: boolean } = {}): Promise<CommittedImage> {
+    const { digest } = this.config.lowers;
+    if (digest === undefined)
+      throw new EngineError({
+        code: 'COMMIT_NO_IMAGE',
+        message: `the container ${this.id} has no image of the store below it`,
+        hint: 'What it changed can be copied out (lamella cp, lamella export) and imported.',
+      });
+    const [top] = await this.views();
+    const { status } = await this.state();
+    const freezes = pause && status === 'running';
+    if (freezes) await this.pause();
+    try {
+      const layers = [...top.frozen.toReversed(), top.upperdir].map((upper) => () => layerOf(upper, options.timestamp ?? sourceDateEpoch()));
+      return await new ImageStore(this.#root).commit(digest, layers, name, { createdBy: this.config.args.join(' '), ...options });
+    } finally {
+      if (freezes) await this.unpause();
+    }
+  }
+
+  /** The tar of all it sees but what is mounted there: a root filesystem, as `lamella import` takes one. */
+  async export(): Promise<Readable> {
+    return this.copyOut('/', '.');
+  }
+
+  /**
    * Do to directories of the host what it did in its view of them (volumes that are overlays): all, or nothing.
    *
    * @throws EngineError `CONTAINER_RUNNING`, `APPLY_NO_TARGET`, `APPLY_CONFLICT`, `APPLY_FAILED`, `APPLY_BUSY`
@@ -357,7 +485,7 @@ export class StoredContainer {
         message: `the container ${this.id} changed nothing but its image`,
         hint: 'Give it directories of the host as -v DIR:/inside:overlay; lamella commit makes an image of what it changed.',
       });
-    const applier = { root: this.#root, id: this.id, since: new Date(this.config.created) };
+    const applier = { root: this.#root, id: this.id, since: new Date(this.config.since ?? this.config.created) };
     return apply(applier, changesIn(views, []), options);
   }
 

@@ -14,15 +14,25 @@ const TYPES: Readonly<Record<number, 'FIFO' | 'CharacterDevice' | 'Directory' | 
 /** Bytes that wait for a reader before the walk waits, too. */
 const AHEAD = 1 << 20;
 
+export interface TreeArchiveOptions {
+  /**
+   * The tree is an overlay's upper, and the archive a layer of an image: what hides something becomes a
+   * `.wh.` file (OCI image-spec, "Whiteouts"), and the top itself is left out.
+   */
+  readonly layer?: { readonly marks: 'trusted' | 'user' };
+  /** Seconds since 1970: the time of everything in it. */
+  readonly mtime?: number | undefined;
+}
+
 /**
- * The tar of a tree, in the pax format: everything a tar can say is kept. It is read while it is
+ * The tar of a tree, in the pax format, sorted: everything a tar can say is kept. It is read while it is
  * walked, never through a link; what is mounted below it is left out.
  *
  * @param program ops of which a `walk` with content is the last
  * @param name what the top is called in the archive; `.` for its content alone
  * @throws (by the stream) SyscallError of the program's
  */
-export function treeArchive(program: Program, name: string): Readable {
+export function treeArchive(program: Program, name: string, { layer, mtime }: TreeArchiveOptions = {}): Readable {
   const top = Buffer.from(name, 'utf8').toString('latin1');
   const first = new Map<string, string>();
   let running: Running | undefined;
@@ -51,16 +61,24 @@ export function treeArchive(program: Program, name: string): Readable {
   const onReply = (reply: Reply): void => {
     if (reply.kind === 'data') {
       finishFile();
-      const found = parseWalked(reply.data);
+      const walked = parseWalked(reply.data);
+      const found = mtime === undefined ? walked : { ...walked, mtimeSeconds: mtime, mtimeNanoseconds: 0 };
       const type = TYPES[found.mode >> 12];
       // A socket is nothing without who listens.
       if (!type) return;
-      const path = found.name === '' ? top : top === '.' ? `./${found.name}` : `${top}/${found.name}`;
+      if (layer && found.name === '') return;
+      if (layer && type === 'CharacterDevice' && found.major === 0 && found.minor === 0) {
+        push(mark(found, found.name.replace(/[^/]*$/, '.wh.$&')));
+        return;
+      }
+      const path = layer ? found.name : found.name === '' ? top : top === '.' ? `./${found.name}` : `${top}/${found.name}`;
       const earlier = type !== 'Directory' && found.links > 1 ? first.get(found.inode) : undefined;
       if (type !== 'Directory' && found.links > 1 && earlier === undefined) first.set(found.inode, path);
       size = type === 'File' && earlier === undefined ? found.size : 0;
       rest = size;
       push(header({ ...found, size }, type === 'Directory' ? `${path}/` : path, earlier === undefined ? type : 'Link', earlier ?? found.target));
+      if (layer && found.xattrs.some(([key, value]) => key === `${layer.marks}.overlay.opaque` && value.toString('latin1') === 'y'))
+        push(mark(found, `${path}/.wh..wh..opq`));
     } else if (reply.kind === 'content') {
       // It became longer while it was read; or another name of it was enough.
       const part = reply.data.subarray(0, rest);
@@ -83,6 +101,11 @@ export function treeArchive(program: Program, name: string): Readable {
   return output;
 }
 
+/** An empty file whose name says what is hidden. */
+function mark(found: Walked, path: string): Buffer {
+  return header({ ...found, mode: 0, uid: 0, gid: 0, size: 0, xattrs: [] }, path, 'File', '');
+}
+
 /** The blocks before an object's content: what ustar cannot say comes before it, as pax(1) has it. */
 function header(found: Walked, path: string, type: 'Link' | (typeof TYPES)[number], link: string): Buffer {
   const linkpath = type === 'Link' || type === 'SymbolicLink' ? link : '';
@@ -99,6 +122,7 @@ function header(found: Walked, path: string, type: 'Link' | (typeof TYPES)[numbe
     // Marks of overlayfs are of where the tree was, not of what it is.
     ...found.xattrs
       .filter(([name]) => !/^(?:trusted|user)\.overlay\./.test(name))
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, value]) => record(`SCHILY.xattr.${name}`, value.toString('latin1'))),
   ];
   const block = (fields: ConstructorParameters<typeof Header>[0]): Buffer => {

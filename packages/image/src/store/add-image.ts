@@ -1,8 +1,9 @@
 import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { type HeldLock, lockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
-import { type AppliedLayer, applyLayer, type LayerBlob } from '../layer/apply-layer.js';
+import { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
 import type { SourceImage, SourceLayer } from '../source/source-image.js';
 import { lastOfEach, stackLayers } from './chain.js';
@@ -13,7 +14,7 @@ import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, parseD
 import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
 import { type StorePaths, stagedName } from './store-paths.js';
-import { removeTree, sweepTemporary, temporaryLayer } from './temporary-layer.js';
+import { removeTree, sweepTemporary, type TemporaryLayer, temporaryLayer } from './temporary-layer.js';
 import { writeBlob } from './write-blob.js';
 
 export interface LayerProgress {
@@ -111,24 +112,48 @@ async function stageLayer(paths: StorePaths, layer: SourceLayer, options: AddOpt
     await there.hold[Symbol.asyncDispose]();
   }
   await using temporary = await temporaryLayer(paths);
-  const handle = await open(temporary.blob, 'wx', 0o644);
-  let applied: AppliedLayer;
-  try {
-    applied = await applyLayer(await layer.open(options.signal), temporary.tree, {
-      ...(options.signal ? { signal: options.signal } : {}),
-      stacked: true,
-      ...(expected ? { expectedSize: expected.size } : {}),
-      onProgress: ({ bytes }) => options.onProgress?.({ diffID, state: 'unpacking', bytes, total: expected?.size }),
-      tee: (chunk) => handle.writeFile(chunk),
-    });
-    verify(layer, applied);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  const applied = await unpackInto(temporary, await layer.open(options.signal), {
+    ...(options.signal ? { signal: options.signal } : {}),
+    ...(expected ? { expectedSize: expected.size } : {}),
+    onProgress: ({ bytes }) => options.onProgress?.({ diffID, state: 'unpacking', bytes, total: expected?.size }),
+    verify: (found) => verify(layer, found),
+  });
   const hold = await stage(paths, temporary.directory, applied);
   options.onProgress?.({ diffID, state: 'done', bytes: applied.blob.size, total: applied.blob.size });
   return { blob: applied.blob, warnings: applied.warnings, unpacked: true, hold };
+}
+
+/**
+ * Put a layer that nobody has seen yet in its place, while it is being written. It is held until an image
+ * refers to it, or the lock is given back.
+ */
+export async function stageNewLayer(
+  paths: StorePaths,
+  archive: Readable,
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<AppliedLayer & { readonly hold: HeldLock }> {
+  await using temporary = await temporaryLayer(paths);
+  const applied = await unpackInto(temporary, archive, options);
+  await using _turn = await lockFile(paths.lock(`layer-${applied.diffID.slice(7, 9)}`), options);
+  // Awaited here: the turn and the directory are ours until then.
+  return { ...applied, hold: await stage(paths, temporary.directory, applied) };
+}
+
+/** Unpack a stacked layer beside the others, and keep its blob. */
+async function unpackInto(
+  temporary: TemporaryLayer,
+  archive: Readable,
+  { verify: check, ...options }: Pick<ApplyOptions, 'signal' | 'expectedSize' | 'onProgress'> & { readonly verify?: (applied: AppliedLayer) => void },
+): Promise<AppliedLayer> {
+  const handle = await open(temporary.blob, 'wx', 0o644);
+  try {
+    const applied = await applyLayer(archive, temporary.tree, { ...options, stacked: true, tee: (chunk) => handle.writeFile(chunk) });
+    check?.(applied);
+    await handle.sync();
+    return applied;
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Hold a layer that is in place and whole; undefined when there is none. */

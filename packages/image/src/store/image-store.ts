@@ -10,6 +10,7 @@ import type { SaveFormat } from '../sink/save-images.js';
 import type { Platform } from '../source/source-image.js';
 import type { AddedImage, AddOptions } from './add-image.js';
 import type { StoreCheck } from './check-store.js';
+import type { CommitOptions, CommittedImage } from './commit-image.js';
 import type { ImageDescription } from './describe-image.js';
 import type { ImportOptions, ImportResult } from './import-archive.js';
 import type { OciDescriptor } from './oci-schema.js';
@@ -84,6 +85,20 @@ export class ImageStore {
         hint: `Import one: lamella import FILE ${name}`,
       });
     return openImage(this.paths, reference, descriptor);
+  }
+
+  /**
+   * Make an image of another one and layers on top of it. An image of that name is replaced.
+   *
+   * @param base digest of the other image's manifest
+   * @param layers open tars of the new layers, from the bottom up; one without entries makes none
+   * @throws ImageError `REFERENCE_INVALID`, `CHANGE_INVALID`, `STORE_CORRUPT`; nothing partial stays
+   */
+  async commit(base: string, layers: readonly (() => Readable)[], name: string, options: CommitOptions = {}): Promise<CommittedImage> {
+    const reference = parseReference(name);
+    const { commitImage, sourceDateEpoch } = await import('./commit-image.js');
+    const timestamp = options.timestamp ?? sourceDateEpoch();
+    return writing(this.paths, () => commitImage(this.paths, base, layers, reference, { ...options, timestamp }));
   }
 
   /**

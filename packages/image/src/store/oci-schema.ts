@@ -44,6 +44,7 @@ export interface OciConfig {
   readonly architecture: string;
   readonly os: string;
   readonly created?: string | undefined;
+  readonly author?: string | undefined;
   readonly config?: OciProcessConfig | null | undefined;
   readonly rootfs: { readonly type: 'layers'; readonly diff_ids: readonly string[] };
   readonly history?: readonly OciHistory[] | undefined;
@@ -52,6 +53,7 @@ export interface OciConfig {
 interface OciHistory {
   readonly created?: string | undefined;
   readonly created_by?: string | undefined;
+  readonly author?: string | undefined;
   readonly comment?: string | undefined;
   readonly empty_layer?: boolean | undefined;
 }
@@ -98,6 +100,7 @@ export const ConfigSchema: v.GenericSchema<unknown, OciConfig> = v.looseObject({
   architecture: v.string(),
   os: v.string(),
   created: Text,
+  author: Text,
   config: v.optional(
     v.nullable(
       v.looseObject({
@@ -114,7 +117,7 @@ export const ConfigSchema: v.GenericSchema<unknown, OciConfig> = v.looseObject({
     ),
   ),
   rootfs: v.looseObject({ type: v.literal('layers'), diff_ids: v.array(Digest) }),
-  history: v.optional(v.array(v.looseObject({ created: Text, created_by: Text, comment: Text, empty_layer: v.optional(v.boolean()) }))),
+  history: v.optional(v.array(v.looseObject({ created: Text, created_by: Text, author: Text, comment: Text, empty_layer: v.optional(v.boolean()) }))),
 });
 
 /**

@@ -1,0 +1,32 @@
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import { string } from '@oclif/core/flags';
+import { argument } from '../argument.js';
+import { ContainerCommand } from '../container/container-command.js';
+import { UsageError } from '../usage-error.js';
+
+export class Export extends ContainerCommand {
+  static override summary = 'Write the root filesystem of a container as a tar.';
+  static override description = 'Volumes and whatever else is mounted in it are left out. lamella import makes an image of it.';
+  static override examples = ['<%= config.bin %> export web -o web.tar', '<%= config.bin %> export web | tar t'];
+  static override args = { container: argument('its name, its id, or the beginning of it') };
+  static override flags = { output: string({ char: 'o', helpValue: 'FILE', description: 'write there instead of to stdout' }) };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Export);
+    if (flags.output === undefined && process.stdout.isTTY) throw new UsageError('a tar is not for a terminal', 'Give -o FILE, or a pipe.');
+    const container = await this.containersOf(flags).get(args.container);
+    const archive = await container.export();
+    if (flags.output === undefined) return pipeline(archive, process.stdout, { end: false });
+    // Nobody finds half of it by its name.
+    const partial = `${flags.output}.${process.pid}.partial`;
+    try {
+      await pipeline(archive, createWriteStream(partial));
+      await rename(partial, flags.output);
+    } catch (error) {
+      await rm(partial, { force: true });
+      throw error;
+    }
+  }
+}
