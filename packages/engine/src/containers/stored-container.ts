@@ -503,7 +503,7 @@ export class StoredContainer {
   async #files(): Promise<ContainerFiles> {
     const { pid } = await this.state();
     if (pid !== undefined) return { kind: 'running', pid };
-    const { stack } = await decide(this.config.spec, {}, this.#root, { again: this.config });
+    const { stack } = await decide(this.config.spec, {}, this.#root, { again: this.config, idle: true });
     return { kind: 'stopped', record: this.#record, stack };
   }
 

@@ -1,0 +1,125 @@
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { asRoot, type Somebody, withoutSubIds, withSubIds } from './somebody.js';
+
+const WHO = { root: asRoot, 'an ordinary user': withoutSubIds, 'an ordinary user with ids in /etc/subuid': withSubIds } as const;
+
+describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s changed', (kind) => {
+  let at: ScratchDirectory;
+  let who: Somebody;
+  let store: string;
+  let project: string;
+
+  const lamella = (...args: string[]): string => {
+    const { status, stdout, stderr } = who.lamella(args);
+    expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: '' });
+    return stdout.replace(/\n$/, '');
+  };
+  const fails = (...args: string[]): string => {
+    const { status, stderr } = who.lamella(args);
+    expect({ args, status }).toEqual({ args, status: 125 });
+    return stderr;
+  };
+  const own = (file: string): void => chownSync(file, who.uid, who.uid);
+  const write = (name: string, content: string): void => {
+    writeFileSync(path.join(project, name), content);
+    own(path.join(project, name));
+  };
+
+  beforeAll(() => {
+    at = scratch();
+    who = WHO[kind](at);
+    store = `${who.home}/.local/share/lamella`;
+    copyFileSync(busyboxArchive(), at.join('busybox.tar'));
+    chmodSync(at.join('busybox.tar'), 0o644);
+  });
+  beforeEach((context) => {
+    requiresRoot(context);
+    who.required(context);
+    if (!existsSync(store)) lamella('import', at.join('busybox.tar'), 'busybox');
+    project = `${who.home}/project`;
+    mkdirSync(`${project}/src`, { recursive: true });
+    own(project);
+    own(`${project}/src`);
+    write('README', 'one\n');
+    write('src/a', 'a\n');
+  });
+  afterEach(() => {
+    const left = who.lamella(['ps', '-aq']).stdout.split('\n').filter(Boolean);
+    if (left.length) expect(who.lamella(['rm', '-f', ...left])).toMatchObject({ status: 0, stderr: '' });
+    expect(readdirSync(`${store}/containers`).filter((name) => !name.startsWith('.'))).toEqual([]);
+    expect(existsSync(`${store}/frozen`) ? readdirSync(`${store}/frozen`) : []).toEqual([]);
+    expect(mountsBelow(at.path)).toEqual([]);
+  });
+  afterAll(() => at[Symbol.asyncDispose]());
+
+  test('is seen, as text, as JSON and as a patch', () => {
+    lamella('create', '--name', 'one', 'busybox');
+    lamella('run', '--on', 'one', 'sh', '-c', 'mkdir -p /new/dir; echo 1 > /new/file; rm -r /home; echo more >> /etc/passwd; chmod 600 /etc/group');
+    expect(lamella('changes', 'one').split('\n')).toEqual([
+      expect.stringMatching(/^M \/etc\/group {2}mode 644 -> 600/),
+      expect.stringMatching(/^M \/etc\/passwd {2}\d+ B -> \d+ B$/),
+      'D /home/',
+      'A /new/  with 2 entries, 2 B',
+      '3 added, 2 modified, 1 deleted (+7 B)',
+    ]);
+    const lines = lamella('diff', '--json', 'one')
+      .split('\n')
+      .map((line) => JSON.parse(line) as { kind: string; path: string });
+    expect(lines.filter(({ kind: what }) => what === 'deleted')).toMatchObject([{ kind: 'deleted', path: '/home', type: 'directory' }]);
+    expect(lamella('changes', 'one', '--patch', '/etc/passwd')).toContain('+more');
+    expect(lamella('changes', 'one', '--stat', '/new/**')).toBe('2 added (+2 B)');
+  });
+
+  test('is applied to a directory of the host, and taken back', () => {
+    lamella('create', '--name', 'one', '-v', `${project}:/p:overlay`, 'busybox');
+    lamella('run', '--on', 'one', '-w', '/p', 'sh', '-c', 'echo two > README; rm -r src; mkdir new; echo n > new/n; chmod 640 new/n');
+    expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
+    expect(lamella('changes', 'one')).toContain('M /p/README');
+    expect(lamella('apply', '--dry-run', 'one')).toContain('Would be applied: 2 added, 1 modified, 2 deleted');
+    expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
+    expect(lamella('apply', 'one')).toContain('lamella apply --undo one');
+    expect(readFileSync(`${project}/README`, 'utf8')).toBe('two\n');
+    expect(readdirSync(project).toSorted()).toEqual(['README', 'new']);
+    expect(statSync(`${project}/new/n`)).toMatchObject({ uid: who.uid, mode: 0o100640 });
+    expect(lamella('apply', '--undo', 'one')).toContain('Taken back');
+    expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
+    expect(readdirSync(project).toSorted()).toEqual(['README', 'src']);
+    write('README', 'theirs\n');
+    expect(fails('apply', 'one')).toContain('/p/README');
+    lamella('apply', '--theirs', 'one');
+    expect(readFileSync(`${project}/README`, 'utf8')).toBe('theirs\n');
+    expect(readdirSync(project).toSorted()).toEqual(['README', 'new']);
+  });
+
+  test('is frozen, gone back to, and forked', () => {
+    lamella('create', '--name', 'one', 'busybox');
+    lamella('run', '--on', 'one', 'sh', '-c', 'echo 1 > /a');
+    const id = lamella('checkpoint', '-m', 'with a', 'one');
+    lamella('run', '--on', 'one', 'sh', '-c', 'rm /a; echo 2 > /b');
+    expect(lamella('history', 'one')).toContain(`* ${id}`);
+    expect(lamella('rollback', 'one')).toContain('with a');
+    expect(lamella('fork', 'one', 'left', 'right')).toBe('left\nright');
+    lamella('run', '--on', 'left', 'rm', '/a');
+    expect(lamella('run', '--on', 'right', 'cat', '/a')).toBe('1');
+    expect(lamella('changes', 'left')).toContain('Nothing was changed.');
+    expect(fails('fork', 'one', 'left')).toContain("'left'");
+    expect(fails('rollback', 'one', 'ffff')).toContain('lamella history');
+  });
+
+  test('becomes an image, the same one each time, and a tar', () => {
+    lamella('create', '--name', 'one', 'busybox');
+    lamella('run', '--on', 'one', 'sh', '-c', 'echo 1 > /a; rm -r /home; mkdir -p /x/y; chown 0:0 /x');
+    const digest = lamella('commit', '--timestamp', '1000', '-c', 'CMD ["cat", "/a"]', 'one', 'made');
+    expect(lamella('commit', '--timestamp', '1000', '-c', 'CMD ["cat", "/a"]', 'one', 'again')).toBe(digest);
+    expect(lamella('run', 'made')).toBe('1');
+    expect(lamella('run', 'made', 'sh', '-c', 'ls -d /home 2>&1; ls /x')).toContain('/home: No such file');
+    expect(fails('commit', '-c', 'NOTHING x', 'one', 'bad')).toContain('CMD, ENTRYPOINT');
+    lamella('export', 'one', '-o', `${who.home}/one.tar`);
+    lamella('import', `${who.home}/one.tar`, 'exported');
+    expect(lamella('run', 'exported', 'cat', '/a')).toBe('1');
+    lamella('rmi', 'made', 'again', 'exported');
+  });
+});
