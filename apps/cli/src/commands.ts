@@ -32,6 +32,7 @@ import { Pull } from './commands/pull.js';
 import { Push } from './commands/push.js';
 import { Rename } from './commands/rename.js';
 import { Restart } from './commands/restart.js';
+import { Review } from './commands/review.js';
 import { Rm } from './commands/rm.js';
 import { Rmi } from './commands/rmi.js';
 import { Rollback } from './commands/rollback.js';
@@ -45,12 +46,14 @@ import { SystemCheck } from './commands/system-check.js';
 import { SystemDf } from './commands/system-df.js';
 import { Tag } from './commands/tag.js';
 import { Top } from './commands/top.js';
+import { Try } from './commands/try.js';
 import { Unpause } from './commands/unpause.js';
 import { Wait } from './commands/wait.js';
 
 /** Every command, by its name (oclif's explicit strategy). */
 export const COMMANDS = {
   run: Run,
+  try: Try,
   create: Create,
   start: Start,
   ps: Ps,
@@ -69,6 +72,7 @@ export const COMMANDS = {
   inspect: Inspect,
   cp: Cp,
   changes: Changes,
+  review: Review,
   apply: Apply,
   commit: Commit,
   export: Export,

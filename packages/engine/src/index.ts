@@ -7,7 +7,7 @@ export { type Container, createContainer, explainRun, type RunOptions, type RunR
 export type { ContainerConfig } from './container-config.js';
 export type { Attached, Ending } from './containers/attach.js';
 export type { ContainerChange } from './containers/changes.js';
-export { Containers, type DetachedSpec } from './containers/containers.js';
+export { Containers, type DetachedSpec, type TrySpec } from './containers/containers.js';
 export type { Contents } from './containers/contents.js';
 export type { ContainerEvent, EventOptions } from './containers/events.js';
 export type { ExecSpec } from './containers/exec.js';

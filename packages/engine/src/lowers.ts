@@ -7,6 +7,7 @@ import type { RunSpec } from './run-spec.js';
 
 /** What the container of a spec is to stand on; an image that is missing is fetched where the spec says so. */
 export async function lowersOf(spec: RunSpec, options: RunOptions, root: string): Promise<Lowers> {
+  if (spec.host) return { trees: [], locks: [], diffIDs: [], config: { env: [], entrypoint: [], cmd: [] } };
   return spec.workspace === undefined ? fromStore(spec, options, root) : fromWorkspace(spec.workspace, spec.image, options);
 }
 

@@ -25,9 +25,10 @@ import { type Confinement, devicesOf } from './confinement.js';
 import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
 import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
+import { effectiveMode, type HostView, type ScaffoldEntry } from './host-view.js';
 import { nameLinkOf, targetOf } from './names.js';
 import type { RunSpec, Volume } from './run-spec.js';
-import { overlayVolumes, type View, viewsOf } from './views.js';
+import { overlayVolumes, scaffoldOf, type View, viewsOf } from './views.js';
 
 /** The layers a container stands on. */
 export interface Lowers {
@@ -86,7 +87,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const args = command(spec, lowers.config, life.idle);
   const network = spec.network ?? 'none';
   const hostname = spec.hostname ?? id;
-  const user = findUser(spec.user ?? lowers.config.user ?? '', lowers.trees);
+  const user = spec.host ? ownUser() : findUser(spec.user ?? lowers.config.user ?? '', lowers.trees);
   const record: ContainerRecord = { containers: path.join(root, 'containers'), id };
   const directory = directoryOf(record);
   const slots = slotAllocator();
@@ -109,7 +110,18 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const env = environment(spec, lowers.config, user, hostname);
   const resources = resourcesOf(spec);
   const group = resources && planCgroup(resources, { name: cgroupName(id, root), observe: life.detached === true && canLimitByDefault() }, slots);
-  const namespaces = { ...defaultNamespaces(), net: network === 'none' };
+  const namespaces = spec.host
+    ? { user: !isRoot, sameId: !isRoot, pid: true, ipc: true, cgroup: true, net: network === 'none' }
+    : { ...defaultNamespaces(), net: network === 'none' };
+  const made = (view: View): Mount => {
+    const mounted = slots();
+    return {
+      type: 'made',
+      destination: view.destination,
+      program: overlayDetached({ ...overlay(view), flags: MS.NODEV | MS.NOSUID }, mounted, slots),
+      mount: mounted,
+    };
+  };
   const container = enter(
     {
       args: args.length ? args : ['-'],
@@ -122,21 +134,15 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       mounts: [
         ...defaultMounts(spec),
         ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : []),
-        ...files,
+        ...(spec.host ? hostMounts(spec.host, others, made, root) : files),
         ...imageVolumes(lowers.config),
         ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
         ...(spec.volumes ?? []).map((volume) => {
           const directory = isVolumeDirectory(volume);
           if (!volume.overlay) return bind(volume, directory);
-          const view = others[overlayVolumes(spec).indexOf(volume)];
+          const view = others[(spec.host?.overlays.length ?? 0) + overlayVolumes(spec).indexOf(volume)];
           if (!view) throw new TypeError('a volume without its view');
-          const out = slots();
-          return {
-            type: 'made',
-            destination: view.destination,
-            program: overlayDetached({ ...overlay(view), flags: MS.NODEV | MS.NOSUID }, out, slots),
-            mount: out,
-          } as const;
+          return made(view);
         }),
       ],
       hostname,
@@ -157,7 +163,10 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const make = [...directories, ...beside].map(
     (pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(life.again ? { ignore: ['EEXIST'] } : {}) }),
   );
-  if (!life.again) for (const view of others) if (view.source !== undefined) make.push(...likeSource(view.upperdir, view.source));
+  if (!life.again)
+    for (const view of [top, ...others]) if (view.source !== undefined) make.push(...likeSource(view.upperdir, view.source, spec.host !== undefined));
+  if (!life.again && spec.host?.scaffold)
+    make.push(...scaffolding(scaffoldOf(directory), spec.host.scaffold), { op: 'fchmodat', dirfd: AT_FDCWD, pathname: top.upperdir, mode: 0o555 });
   const held = lowers.locks.flatMap((lock): Op[] => {
     const slot = slots();
     return [
@@ -199,7 +208,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         ...container,
       ]
     : [umask, ...(life.again ? claimAgain : claim)(record, claims, slots), onExit, ...held, ...known, ...limit, ...make, ...watched, ...container];
-  return { id, args, program: inOwnIds(program), stack, others, directory, config, filter: confined };
+  return { id, args, program: spec.host ? program : inOwnIds(program), stack, others, directory, config, filter: confined };
 }
 
 /**
@@ -215,7 +224,7 @@ export function creation({ config, directory, stack, others }: Plan, spec: RunSp
     { op: 'on_exit', program: releaseContainer(record, []) },
     ...makeKnown(record, config, spec),
     ...[stack, ...others].map(({ upperdir = '' }): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: upperdir, mode: 0o755 })),
-    ...others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source))),
+    ...others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source, false))),
     { op: 'on_exit', program: [] },
   ]);
 }
@@ -313,6 +322,7 @@ function command(spec: RunSpec, config: ImageConfig, idle = false): readonly str
 }
 
 function environment(spec: RunSpec, config: ImageConfig, user: User, hostname: string): Record<string, string> {
+  if (spec.host) return { ...spec.env };
   const image = Object.fromEntries(
     config.env.map((line) => {
       const equals = line.indexOf('=');
@@ -371,8 +381,9 @@ function isVolumeDirectory({ source, destination, overlay, readonly }: Volume): 
 }
 
 /** The top of a view is the top of its upper: it has to look like the directory that it stands for. */
-function likeSource(upperdir: string, source: string): Program {
+function likeSource(upperdir: string, source: string, ofHost: boolean): Program {
   const { mode, uid, gid } = statSync(source);
+  if (ofHost && process.geteuid?.() !== 0) return [{ op: 'fchmodat', dirfd: AT_FDCWD, pathname: upperdir, mode: effectiveMode(source, mode) & 0o7777 }];
   const inside = (which: 'uids' | 'gids', id: number): number =>
     id === (which === 'uids' ? process.geteuid?.() : process.getegid?.()) ? 0 : insideId(idMapping(), which, id);
   const mapping = idMapping();
@@ -381,6 +392,41 @@ function likeSource(upperdir: string, source: string): Program {
     // Ids that are not mapped are nobody's.
     { op: 'fchownat', dirfd: AT_FDCWD, pathname: upperdir, owner, group, flags: 0, ignore: ['EPERM', 'EINVAL'] },
     { op: 'fchmodat', dirfd: AT_FDCWD, pathname: upperdir, mode: mode & 0o7777 },
+  ];
+}
+
+/** Whoever this process is. */
+function ownUser(): User {
+  return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, groups: process.getgroups?.() ?? [], home: process.env.HOME ?? '/' };
+}
+
+/** What is mounted over a view of the host, parents first; the store's containers, this one's upper among them, are not to be seen. */
+function hostMounts({ binds, hidden }: HostView, others: readonly View[], made: (view: View) => Mount, root: string): Mount[] {
+  const shown = [
+    ...others.filter(({ destination, source }) => destination === source).map((view) => [view.destination, made(view)] as const),
+    ...binds.map(({ path: at, directory }) => [at, { type: 'bind', source: at, destination: at, directory, readonly: true }] as const),
+  ];
+  const covers = [{ path: path.join(root, 'containers'), directory: true }, ...hidden].map(
+    ({ path: destination, directory }): Mount =>
+      directory ? { type: 'tmpfs', destination, mode: '0555', readonly: true } : { type: 'file', destination, content: '' },
+  );
+  return [...shown.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, mount]) => mount), ...covers];
+}
+
+/** Ops that put the root of an ordinary user's view together: names, which the real things are mounted on. */
+function scaffolding(top: string, entries: readonly ScaffoldEntry[]): Program {
+  const at = (each: ScaffoldEntry): string => path.join(top, each.path);
+  const directory = (pathname: string): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755 });
+  const closed = (pathname: string): Op => ({ op: 'fchmodat', dirfd: AT_FDCWD, pathname, mode: 0o555 });
+  return [
+    directory(top),
+    ...entries.map((each): Op => {
+      if (each.type === 'directory') return directory(at(each));
+      if (each.type === 'symlink') return { op: 'symlinkat', target: each.target, newdirfd: AT_FDCWD, linkpath: at(each) };
+      return { op: 'write_file', dirfd: AT_FDCWD, pathname: at(each), flags: O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC, mode: 0o444, data: '' };
+    }),
+    ...entries.filter(({ type }) => type === 'directory').map((each) => closed(at(each))),
+    closed(top),
   ];
 }
 

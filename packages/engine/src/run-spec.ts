@@ -1,6 +1,7 @@
 import type { Resources } from '@lamella/cgroup';
 import type { CapabilityName, Rlimit, TmpfsMount } from '@lamella/namespace';
 import type { SeccompProfile } from '@lamella/seccomp';
+import type { HostView } from './host-view.js';
 
 /** A directory or file of the host inside the container. */
 export interface Volume {
@@ -35,6 +36,8 @@ export interface RunSpec {
   readonly pull?: 'always' | 'missing' | 'never';
   /** Check certificates of the registry. Default true. */
   readonly tlsVerify?: boolean;
+  /** The host's own filesystem instead of an image's; see {@link Containers.try}. */
+  readonly host?: HostView;
   /** The command and its arguments; the image's own when there are none. */
   readonly args?: readonly string[];
   /** Takes the place of the image's entrypoint; an empty list removes it. */

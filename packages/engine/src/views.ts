@@ -23,13 +23,13 @@ export interface ViewParts {
   readonly root: string;
   /** Absolute path of the container's own directory. */
   readonly directory: string;
-  readonly spec: Pick<RunSpec, 'workspace' | 'volumes'>;
+  readonly spec: Pick<RunSpec, 'workspace' | 'volumes' | 'host'>;
   readonly lowers: Pick<Lowers, 'trees'>;
   /** Ids of the states it stands on, the latest first. */
   readonly frozen: readonly string[];
 }
 
-/** The views of a container: its root, and a volume each whose changes are kept apart. */
+/** The views of a container: its root, then directories of the host, then volumes whose changes are kept apart. */
 export function viewsOf({ root, directory, spec, lowers, frozen }: ViewParts): readonly [View, ...View[]] {
   const place = spec.workspace ?? directory;
   const states = (name: string): string[] => frozen.map((id) => path.join(stateDirectory(root, id), name));
@@ -38,10 +38,11 @@ export function viewsOf({ root, directory, spec, lowers, frozen }: ViewParts): r
     upperdir: path.join(place, 'upper'),
     workdir: path.join(place, 'work'),
     frozen: states('upper'),
-    lowerdirs: [...lowers.trees, skeleton(root)],
-    source: undefined,
+    lowerdirs: spec.host ? [spec.host.scaffold ? scaffoldOf(directory) : '/'] : [...lowers.trees, skeleton(root)],
+    source: spec.host && !spec.host.scaffold ? '/' : undefined,
   };
-  const volumes = overlayVolumes(spec).map(({ source, destination }, i): View => {
+  const hosts = spec.host?.overlays.map((each) => ({ source: each, destination: each })) ?? [];
+  const others = [...hosts, ...overlayVolumes(spec)].map(({ source, destination }, i): View => {
     const name = `upper.${i + 1}`;
     return {
       destination: path.posix.resolve(destination),
@@ -52,7 +53,12 @@ export function viewsOf({ root, directory, spec, lowers, frozen }: ViewParts): r
       source,
     };
   });
-  return [top, ...volumes];
+  return [top, ...others];
+}
+
+/** Where what the root of an ordinary user's view of the host is made of is put together. */
+export function scaffoldOf(directory: string): string {
+  return path.join(directory, 'scaffold');
 }
 
 /** Those volumes that do not reach the host. */

@@ -66,6 +66,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
   const user = spec.user ?? { uid: 0, gid: 0 };
   const singleId = namespaces.user === true;
   const userNamespace = singleId || namespaces.within === true;
+  const ownId = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const root = slots();
   const directory = slots();
   const {
@@ -91,7 +92,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     });
   return [
     prctl(PR.SET_PDEATHSIG, SIGKILL),
-    ...(singleId ? mapSingleId({ uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 }) : []),
+    ...(singleId ? mapSingleId(ownId, namespaces.sameId ? ownId : undefined) : []),
     // The namespace shows as its root where the process is when it is made.
     ...(spec.cgroup ? [...spec.cgroup.join, ...(namespaces.cgroup ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : [])] : []),
     ...(spec.oomScoreAdj === undefined ? [] : [oomScoreAdj(spec.oomScoreAdj)]),

@@ -14,6 +14,8 @@ export interface Namespaces {
    * nobody may do there is not tried.
    */
   readonly within?: boolean;
+  /** The one id is called inside what it is outside. It has all capabilities there until it executes something. */
+  readonly sameId?: boolean;
   readonly pid?: boolean;
   readonly uts?: boolean;
   readonly ipc?: boolean;

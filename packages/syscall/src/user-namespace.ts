@@ -3,10 +3,13 @@ import { AT_FDCWD, type Program } from './op.js';
 
 /**
  * First ops of a process in a new user namespace: its root is the caller's own id, the only one
- * mapped. What an ordinary user may do without setup (user_namespaces(7), "Defining user and group
+ * mapped; or another id inside stands for it. What an ordinary user may do without setup (user_namespaces(7), "Defining user and group
  * ID mappings"): `setgroups` has to be denied before a group map is written.
  */
-export function mapSingleId(outside: { readonly uid: number; readonly gid: number }): Program {
+export function mapSingleId(
+  outside: { readonly uid: number; readonly gid: number },
+  inside: { readonly uid: number; readonly gid: number } = { uid: 0, gid: 0 },
+): Program {
   const write = (pathname: string, data: string): Program[number] => ({
     op: 'write_file',
     dirfd: AT_FDCWD,
@@ -15,5 +18,9 @@ export function mapSingleId(outside: { readonly uid: number; readonly gid: numbe
     pathname,
     data,
   });
-  return [write('/proc/self/setgroups', 'deny'), write('/proc/self/uid_map', `0 ${outside.uid} 1\n`), write('/proc/self/gid_map', `0 ${outside.gid} 1\n`)];
+  return [
+    write('/proc/self/setgroups', 'deny'),
+    write('/proc/self/uid_map', `${inside.uid} ${outside.uid} 1\n`),
+    write('/proc/self/gid_map', `${inside.gid} ${outside.gid} 1\n`),
+  ];
 }

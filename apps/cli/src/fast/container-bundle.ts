@@ -17,12 +17,14 @@ import { Pause } from '../commands/pause.js';
 import { Ps } from '../commands/ps.js';
 import { Rename } from '../commands/rename.js';
 import { Restart } from '../commands/restart.js';
+import { Review } from '../commands/review.js';
 import { Rm } from '../commands/rm.js';
 import { Rollback } from '../commands/rollback.js';
 import { Start } from '../commands/start.js';
 import { Stats } from '../commands/stats.js';
 import { Stop } from '../commands/stop.js';
 import { Top } from '../commands/top.js';
+import { Try } from '../commands/try.js';
 import { Unpause } from '../commands/unpause.js';
 import { Wait } from '../commands/wait.js';
 
@@ -50,15 +52,20 @@ export const COMMANDS: Readonly<Record<string, new (argv: string[], config: neve
   ps: Ps,
   rename: Rename,
   restart: Restart,
+  review: Review,
   rm: Rm,
   rollback: Rollback,
   start: Start,
   stats: Stats,
   stop: Stop,
   top: Top,
+  try: Try,
   unpause: Unpause,
   wait: Wait,
 };
+
+/** Of those whose last words are a command's. */
+const OWN_FLAGS: Readonly<Record<string, Parameters<typeof ownWords>[1]>> = { create: CONTAINER_FLAGS, try: Try.flags };
 
 /** What of oclif's config a command asks for that parses its flags and does its work. */
 const CONFIG = {
@@ -72,7 +79,7 @@ const CONFIG = {
 /** Whether help was asked for, which oclif prints; a container's command has words of its own. */
 export function wantsHelp(command: string, argv: readonly string[]): boolean {
   const end = argv.indexOf('--');
-  const own = command === 'create' ? ownWords(argv, CONTAINER_FLAGS) : end < 0 ? argv : argv.slice(0, end);
+  const own = OWN_FLAGS[command] ? ownWords(argv, OWN_FLAGS[command]) : end < 0 ? argv : argv.slice(0, end);
   return own.includes('--help') || own.includes('-h');
 }
 

@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import { type Change, changesOf } from '@lamella/overlay';
 import type { View } from '../views.js';
 
@@ -17,11 +18,23 @@ export async function* changesIn(views: readonly View[], mountPoints: readonly s
   // What was made for a mount is not the command's doing.
   const ours = new Set(mountPoints.flatMap(withParents));
   for (const view of views) {
+    // Where this user may not look, the container could not write.
+    if (view.source !== undefined && !isReadable(view.source)) continue;
     const below = view.destination === '/' ? '' : view.destination;
     for await (const change of changesOf(view)) {
       const path = `${below}${change.path}`;
       if (!(change.kind === 'added' && ours.has(path) && change.after?.size === 0)) yield { ...change, path, view };
     }
+  }
+}
+
+function isReadable(directory: string): boolean {
+  try {
+    accessSync(directory, constants.R_OK | constants.X_OK);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return false;
+    throw error;
   }
 }
 

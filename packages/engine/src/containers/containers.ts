@@ -1,15 +1,17 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type ContainerRecord, directoryOf, heldLocks } from '@lamella/cleanup';
+import { makeDirectory } from '@lamella/image';
 import { run } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { undo } from '../apply/apply.js';
 import { applied } from '../apply/journal.js';
-import { decide, prepare, type RunOptions } from '../container.js';
+import { type Container, createContainer, decide, prepare, type RunOptions } from '../container.js';
 import { readConfig } from '../container-config.js';
 import { defaultRoot } from '../default-root.js';
 import { EngineError } from '../engine-error.js';
 import { explainFailure } from '../explain-failure.js';
+import { surveyHost } from '../host-view.js';
 import { idOf, namesById } from '../names.js';
 import { creation } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
@@ -23,6 +25,15 @@ import { notFound, StoredContainer } from './stored-container.js';
 export interface DetachedSpec extends Omit<RunSpec, 'root' | 'workspace' | 'keep' | 'removeAtEnd'> {
   /** Throw it away when it ends. */
   readonly remove?: boolean;
+}
+
+/** What to try on the host. */
+export interface TrySpec extends Partial<Pick<RunSpec, 'name' | 'cwd' | 'network' | 'terminal' | 'input' | 'umask'>> {
+  readonly args: readonly string[];
+  /** Default: this process's. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Absolute paths of what it is not to read: empty things are there instead. */
+  readonly hide?: readonly string[];
 }
 
 /**
@@ -86,6 +97,23 @@ export class Containers {
       });
       throw error;
     }
+  }
+
+  /**
+   * Run a command on the host itself, but for what it writes: that stays in a container, to be looked at
+   * ({@link StoredContainer.changes}), applied, or removed. It runs as this user, in this directory, with this environment, and
+   * sees no process but its own; when it ends, so do those.
+   *
+   * @throws EngineError `HIDE_INVALID`; what {@link createContainer} throws
+   */
+  async try({ args, hide = [], ...spec }: TrySpec, options: RunOptions = {}): Promise<Container> {
+    const env = Object.fromEntries(Object.entries(spec.env ?? process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+    makeDirectory(this.#directory);
+    const host = surveyHost(hide);
+    return createContainer(
+      { image: 'host', network: 'host', cwd: process.cwd(), ...spec, env, host, args, entrypoint: [], keep: true, root: this.root },
+      options,
+    );
   }
 
   /**

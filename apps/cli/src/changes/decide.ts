@@ -1,0 +1,35 @@
+import type { ContainerChange, StoredContainer } from '@lamella/engine';
+import { ChangeTally } from './change-tally.js';
+import { describeTally } from './describe-change.js';
+import { review, type Terminal } from './review.js';
+
+/** Ask somebody about changes, and do what was decided. What is not applied of some that are stays in the container. */
+export async function decide(container: StoredContainer, changes: readonly ContainerChange[], name: string, terminal: Terminal): Promise<void> {
+  const say = (text: string): void => void terminal.output.write(`${text}\n`);
+  const canApply = changes.some((change) => change.view.source !== undefined);
+  const decision = await review(container, changes, terminal, canApply);
+  if (decision.do === 'keep') say(`Kept: lamella review ${name} asks again, lamella apply ${name} applies them, lamella discard ${name} throws them away.`);
+  if (decision.do === 'discard') {
+    await container.remove();
+    say('Thrown away.');
+  }
+  if (decision.do === 'apply') await applyThem(container, changes, decision.changes, name, say);
+}
+
+/** Apply some changes, and remove the container when nothing is left in it. */
+export async function applyThem(
+  container: StoredContainer,
+  all: readonly ContainerChange[],
+  wanted: ReadonlySet<ContainerChange>,
+  name: string,
+  say: (text: string) => void,
+): Promise<void> {
+  const key = ({ kind, path }: ContainerChange): string => `${kind} ${path}`;
+  const keys = new Set([...wanted].map(key));
+  const { changes } = await container.apply({ select: (change) => keys.has(key(change)) });
+  const tally = new ChangeTally();
+  for (const change of changes) tally.add(change);
+  say(`Applied: ${describeTally(tally)}. To take it back: lamella apply --undo ${container.id}`);
+  if (wanted.size === all.length) await container.remove();
+  else say(`The others are kept: lamella review ${name}`);
+}

@@ -1,0 +1,155 @@
+import { createInterface } from 'node:readline/promises';
+import type { Readable, Writable } from 'node:stream';
+import { styleText } from 'node:util';
+import type { ContainerChange, StoredContainer } from '@lamella/engine';
+import { ChangeTally } from './change-tally.js';
+import { describeChange, describeTally, Grouping } from './describe-change.js';
+import { patchOf } from './patch.js';
+
+/** What somebody decided to do with changes. */
+export type Decision = { readonly do: 'apply'; readonly changes: ReadonlySet<ContainerChange> } | { readonly do: 'discard' | 'keep' };
+
+/** Where somebody is asked. */
+export interface Terminal {
+  readonly input: Readable;
+  readonly output: Writable;
+}
+
+const CHOICES = `  y  apply all of them        n  throw them away
+  k  keep them for later      d  show the differences
+  e  decide one by one        l  list them again
+`;
+const EACH = `  y  apply it      n  leave it      d  show the difference
+  a  apply it and all that follow   q  leave it and all that follow
+`;
+
+/**
+ * Show changes to somebody, and ask what to do with them: all of it at once, or one by one. The end of the input
+ * keeps them.
+ *
+ * @param canApply whether there is something of the host's to apply them to
+ */
+export async function review(
+  container: StoredContainer,
+  changes: readonly ContainerChange[],
+  { input, output }: Terminal,
+  canApply: boolean,
+): Promise<Decision> {
+  const say = (text: string): void => void output.write(`${text}\n`);
+  const list = (): void => {
+    for (const line of listed(changes)) say(line);
+  };
+  list();
+  const asking = createInterface({ input, output, terminal: false });
+  const answers = asking[Symbol.asyncIterator]();
+  const ask = async (question: string): Promise<string | undefined> => {
+    output.write(styleText('bold', question));
+    const { value, done } = await answers.next();
+    return done ? undefined : String(value).trim().toLowerCase();
+  };
+  try {
+    for (;;) {
+      const answer = await ask(canApply ? 'Apply them? [y/n/k/d/e/l/?] ' : 'Keep them? [k/n/d/l/?] ');
+      switch (answer) {
+        case 'y':
+        case 'yes':
+          if (canApply) return { do: 'apply', changes: new Set(changes) };
+          say('They are changes of an image: lamella commit makes another one of them.');
+          break;
+        case 'n':
+        case 'no':
+          return { do: 'discard' };
+        case undefined:
+        case 'k':
+          return { do: 'keep' };
+        case 'd':
+          await differences(container, changes, say);
+          break;
+        case 'e': {
+          if (!canApply) break;
+          const chosen = await eachOf(container, changes, ask, say);
+          return chosen.size ? { do: 'apply', changes: chosen } : { do: 'keep' };
+        }
+        case 'l':
+          list();
+          break;
+        default:
+          output.write(CHOICES);
+      }
+    }
+  } finally {
+    asking.close();
+  }
+}
+
+/** Lines of a list, with the sum at its end. */
+export function listed(changes: readonly ContainerChange[]): string[] {
+  const tally = new ChangeTally();
+  const grouping = new Grouping();
+  const lines = changes.flatMap((change) => {
+    tally.add(change);
+    return grouping.add(change);
+  });
+  return [...lines, ...grouping.end(), describeTally(tally)];
+}
+
+async function differences(container: StoredContainer, changes: readonly ContainerChange[], say: (text: string) => void): Promise<void> {
+  const contents = await container.contents(changes);
+  for (const [i, change] of changes.entries()) {
+    const patch = await patchOf(change, contents[i]);
+    if (patch) say(patch);
+  }
+}
+
+/** Changes that are decided about at once: what comes, or goes, as a whole is one. */
+export function units(changes: readonly ContainerChange[]): ContainerChange[][] {
+  const found: ContainerChange[][] = [];
+  for (const change of changes) {
+    const unit = found.at(-1);
+    const top = unit?.[0];
+    const whole = top && (top.kind === 'deleted' || top.kind === 'added' || top.aspects.includes('type'));
+    if (unit && top && whole && change.view === top.view && change.path.startsWith(`${top.path}/`)) unit.push(change);
+    else found.push([change]);
+  }
+  return found;
+}
+
+async function eachOf(
+  container: StoredContainer,
+  changes: readonly ContainerChange[],
+  ask: (question: string) => Promise<string | undefined>,
+  say: (text: string) => void,
+): Promise<Set<ContainerChange>> {
+  const chosen = new Set<ContainerChange>();
+  const all = units(changes);
+  for (const [i, unit] of all.entries()) {
+    const [top] = unit;
+    if (!top) continue;
+    say(`${describeChange(top)}${unit.length > 1 ? styleText('dim', `  and ${unit.length - 1} below it`) : ''}`);
+    for (let decided = false; !decided; ) {
+      const answer = await ask(`(${i + 1}/${all.length}) Apply it? [y/n/d/a/q/?] `);
+      decided = true;
+      switch (answer) {
+        case 'y':
+          for (const change of unit) chosen.add(change);
+          break;
+        case 'n':
+          break;
+        case 'a':
+          for (const change of all.slice(i).flat()) chosen.add(change);
+          return chosen;
+        case undefined:
+        case 'q':
+          return chosen;
+        case 'd':
+          await differences(container, unit, say);
+          decided = false;
+          break;
+        default:
+          say(EACH.trimEnd());
+          decided = false;
+      }
+    }
+  }
+  return chosen;
+}

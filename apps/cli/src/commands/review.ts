@@ -1,0 +1,19 @@
+import { argument } from '../argument.js';
+import { decide } from '../changes/decide.js';
+import { ContainerCommand } from '../container/container-command.js';
+import { UsageError } from '../usage-error.js';
+
+export class Review extends ContainerCommand {
+  static override summary = 'Look at what a container changed, and decide: apply, keep, or throw away; all of it, or one by one.';
+  static override examples = ['<%= config.bin %> review build'];
+  static override args = { container: argument('its name, its id, or the beginning of it') };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Review);
+    if (!process.stdin.isTTY) throw new UsageError('a review needs a terminal', 'For programs: lamella changes --json, lamella apply, lamella discard.');
+    const container = await this.containersOf(flags).get(args.container);
+    const changes = await Array.fromAsync(container.changes());
+    if (!changes.length) return this.print(flags.json, { changes: 0 }, ['Nothing was changed.']);
+    await decide(container, changes, args.container, { input: process.stdin, output: process.stdout });
+  }
+}

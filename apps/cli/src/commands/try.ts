@@ -1,0 +1,125 @@
+import path from 'node:path';
+import { type Container, Containers, defaultRoot } from '@lamella/engine';
+import { Command } from '@oclif/core/command';
+import { boolean, option, string } from '@oclif/core/flags';
+import { argument } from '../argument.js';
+import { applyThem, decide } from '../changes/decide.js';
+import { listed } from '../changes/review.js';
+import { statusOf, statusOfResult } from '../output/exit-status.js';
+import { reportError } from '../output/report-error.js';
+import { forwardSignals, windowSize } from '../run/forward-signals.js';
+import { parseLeading } from '../run/parse-run.js';
+import { UsageError } from '../usage-error.js';
+
+interface TryFlags {
+  readonly yes?: boolean;
+  readonly no?: boolean;
+  readonly ignore?: readonly string[];
+  readonly offline?: boolean;
+  readonly network?: 'host' | 'none';
+  readonly directory?: string;
+  readonly hide?: readonly string[];
+  readonly root?: string;
+  readonly debug?: boolean;
+}
+
+export class Try extends Command {
+  static override summary = 'Run a command on this machine itself, and decide afterwards about what it changed.';
+  static override description = `The command runs as you, here, with your environment, and sees this machine's files; what it writes goes to a
+layer of its own. Afterwards the changes are shown, and nothing of them is done until you say so. Its
+processes end with it, and it sees no others. The exit status is the command's own.
+
+Without a terminal the changes are kept, and the id that lamella changes, apply and discard take is
+printed on stderr.`;
+  static override usage = 'try [FLAGS] [--] COMMAND [ARG…]';
+  static override examples = [
+    '<%= config.bin %> try npm install left-pad',
+    { description: 'Without network, and without your keys:', command: '<%= config.bin %> try -x --hide ~/.ssh -- ./install.sh' },
+    { description: 'In a script:', command: 'id=$(<%= config.bin %> try -n make 2>&1 >/dev/null | tail -n 1)' },
+  ];
+  static override strict = false;
+  static override flags = {
+    yes: boolean({ char: 'y', description: 'apply the changes without a question', exclusive: ['no'] }),
+    no: boolean({ char: 'n', description: 'ask nothing, keep the changes and print the id on stderr' }),
+    ignore: string({
+      char: 'i',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'PATTERN',
+      description: 'leave out changes whose path this regular expression matches',
+    }),
+    offline: boolean({ char: 'x', description: 'without network, as --network none' }),
+    network: option({ options: ['host', 'none'] as const, description: "the host's (default), or only loopback" })(),
+    directory: string({ char: 'D', helpValue: 'DIR', description: 'keep the changes in a store in DIR, as with -n' }),
+    hide: string({ multiple: true, multipleNonGreedy: true, helpValue: 'PATH', description: 'something that it is not to read: it finds nothing there' }),
+    root: string({ helpValue: 'DIR', description: 'the store (default: $LAMELLA_ROOT, /var/lib/lamella, ~/.local/share/lamella)' }),
+    debug: boolean({ description: 'print where an error came from' }),
+  };
+  static override args = { command: argument('the command and its arguments') };
+
+  async run(): Promise<void> {
+    const debug = this.argv.includes('--debug');
+    try {
+      process.exitCode = await tryMain(this.argv);
+    } catch (error) {
+      reportError(error, { debug });
+      process.exitCode = statusOf(error);
+    }
+  }
+}
+
+async function tryMain(argv: readonly string[]): Promise<number> {
+  const hint = 'lamella try [FLAGS] [--] COMMAND [ARG…]; see lamella try --help';
+  const { flags, rest } = await parseLeading<TryFlags>(argv, Try.flags, hint);
+  if (!rest.length) throw new UsageError('no command was given', hint);
+  const ignored = (flags.ignore ?? []).map(expression);
+  const containers = new Containers(path.resolve(flags.directory ?? flags.root ?? defaultRoot()));
+  const size = process.stdin.isTTY && process.stdout.isTTY ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
+  const running = await containers.try(
+    {
+      args: rest,
+      network: flags.offline ? 'none' : (flags.network ?? 'host'),
+      hide: (flags.hide ?? []).map((each) => path.resolve(each)),
+      umask: process.umask(),
+      ...(size ? { terminal: size, input: { forward: true, raw: true } } : {}),
+    },
+    { stdio: ['inherit', 'inherit', 'inherit'] },
+  );
+  const status = await end(running, size !== undefined);
+  const container = await containers.get(running.id);
+  const all = await Array.fromAsync(container.changes());
+  const changes = all.filter((change) => !ignored.some((pattern) => pattern.test(change.path)));
+  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  if (!changes.length) {
+    await container.remove();
+    if (size) say('Nothing was changed.');
+    return status;
+  }
+  const keep = flags.no || flags.directory !== undefined;
+  if (flags.yes && !keep) await applyThem(container, changes, new Set(changes), container.id, say);
+  else if (keep || !size) {
+    if (!flags.no) for (const line of listed(changes)) say(line);
+    say(container.id);
+  } else await decide(container, changes, container.id, { input: process.stdin, output: process.stderr });
+  return status;
+}
+
+async function end(running: Container, terminal: boolean): Promise<number> {
+  using _signals = forwardSignals(running, terminal);
+  const result = await Promise.race([running.result, running.detached]);
+  if (!result)
+    throw new UsageError(
+      'the command was left running',
+      `lamella attach ${running.id} comes back to it, lamella changes ${running.id} shows what it has changed.`,
+    );
+  for (const failure of result.releaseFailures) reportError(failure);
+  return statusOfResult(result);
+}
+
+function expression(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new UsageError(`'${text}' is no regular expression: ${(error as Error).message}`, "Write -i node_modules, or -i '\\.log$'.");
+  }
+}
