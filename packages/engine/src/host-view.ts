@@ -127,7 +127,43 @@ function asUser(mounts: readonly HostMount[]): Omit<HostView, 'hidden'> & { read
   const [root = { point: '/', type: '', readonly: true }] = mounts;
   show('/', root);
   for (const own of OWN) scaffold.push({ path: own, type: 'directory' });
+  for (const foothold of footholds())
+    if (overlays.some((each) => each !== foothold && isWithin(foothold, each)) && !overlays.includes(foothold) && !below.has(foothold)) overlays.push(foothold);
   return { scaffold, overlays, binds };
+}
+
+/**
+ * Directories that this user writes to, but not to the one they are in. Overlayfs copies the directories above a
+ * changed file, and cannot give one to somebody who is not mapped: such a directory needs an overlay of its own.
+ */
+function footholds(): readonly string[] {
+  const uid = process.geteuid?.();
+  const mine = (start: string | undefined): string[] => {
+    if (!start) return [];
+    let real: string;
+    try {
+      real = realpathSync(start);
+    } catch (error) {
+      if (['ENOENT', 'EACCES', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+      throw error;
+    }
+    const owned = [real, ...ancestors(real)].filter((each) => look(each)?.uid === uid);
+    return owned.slice(-1);
+  };
+  const shared = [process.env.TMPDIR, '/tmp', '/var/tmp', '/run/lock']
+    .filter((each) => each !== undefined && isWritable(each))
+    .map((each) => realpathSync(each as string));
+  return [...new Set([...mine(process.cwd()), ...mine(process.env.HOME), ...mine(`/run/user/${uid}`), ...shared])];
+}
+
+function isWritable(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    return true;
+  } catch (error) {
+    if (['EACCES', 'EROFS', 'EPERM', 'ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
 }
 
 /** All directories above one. */

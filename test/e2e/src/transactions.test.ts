@@ -1,7 +1,8 @@
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CLI } from './cli.js';
 import { asRoot, type Somebody, withoutSubIds, withSubIds } from './somebody.js';
 
 const WHO = { root: asRoot, 'an ordinary user': withoutSubIds, 'an ordinary user with ids in /etc/subuid': withSubIds } as const;
@@ -40,6 +41,7 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
     who.required(context);
     if (!existsSync(store)) lamella('import', at.join('busybox.tar'), 'busybox');
     project = `${who.home}/project`;
+    rmSync(project, { recursive: true, force: true });
     mkdirSync(`${project}/src`, { recursive: true });
     own(project);
     own(`${project}/src`);
@@ -121,5 +123,38 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
     lamella('import', `${who.home}/one.tar`, 'exported');
     expect(lamella('run', 'exported', 'cat', '/a')).toBe('1');
     lamella('rmi', 'made', 'again', 'exported');
+  });
+
+  test('is tried on the host itself first', () => {
+    // A command's directory is where lamella is: the tests start it in /.
+    const attempt = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+      who.run(process.execPath, [CLI, 'try', ...args], { SECRET: 'passed on', TMPDIR: who.home });
+    const script = 'id -u; echo $SECRET; cd "$0"; echo two > README; rm -r src; mkdir -p new/dir; exit 3';
+    const first = attempt('-n', 'sh', '-c', script, project);
+    expect(first).toMatchObject({ status: 3, stdout: `${who.uid}\npassed on\n` });
+    const id = first.stderr.trim();
+    expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
+    expect(
+      lamella('changes', '--json', id)
+        .split('\n')
+        .map((line) => JSON.parse(line) as { kind: string; path: string })
+        .map(({ kind: what, path: where }) => `${what} ${where.replace(project, '')}`),
+    ).toEqual(['modified /README', 'added /new', 'added /new/dir', 'deleted /src', 'deleted /src/a']);
+    lamella('discard', id);
+    const second = attempt('-y', 'sh', '-c', script, project);
+    expect(second).toMatchObject({ status: 3, stderr: expect.stringContaining('Applied: 2 added, 1 modified, 2 deleted') });
+    expect(readFileSync(`${project}/README`, 'utf8')).toBe('two\n');
+    expect(statSync(`${project}/new/dir`)).toMatchObject({ uid: who.uid });
+    expect(readdirSync(project).toSorted()).toEqual(['README', 'new']);
+    lamella('apply', '--undo', /--undo (\w+)/.exec(second.stderr)?.[1] ?? '');
+    expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
+    expect(readdirSync(project).toSorted()).toEqual(['README', 'src']);
+    // What it is not to know it does not find, and it is alone.
+    const hidden = attempt('-x', '--hide', `${project}/src`, 'sh', '-c', 'ls "$0"; ls /proc | grep -c "^[0-9]"', `${project}/src`);
+    expect(Number(hidden.stdout.split('\n')[0])).toBeLessThan(6);
+    // Nothing was changed: nothing is kept.
+    expect(attempt('true')).toEqual({ status: 0, stdout: '', stderr: '' });
+    expect(attempt('sh', '-c', 'no-such-command')).toMatchObject({ status: 127 });
+    expect(attempt('/no/such/command')).toMatchObject({ status: 127 });
   });
 });
