@@ -70,7 +70,7 @@ export function surveyHost(hide: readonly string[]): HostView {
 }
 
 /** Mounts that nothing covers, parents first. */
-export function visibleMounts(mountinfo: string): HostMount[] {
+function visibleMounts(mountinfo: string): HostMount[] {
   const found: HostMount[] = [];
   for (const line of mountinfo.split('\n')) {
     const fields = line.split(' ');
@@ -171,7 +171,7 @@ function ancestors(point: string): string[] {
   return point === '/' ? [] : [path.dirname(point), ...ancestors(path.dirname(point))];
 }
 
-export function isWithin(point: string, directory: string): boolean {
+function isWithin(point: string, directory: string): boolean {
   return point === directory || directory === '/' || point.startsWith(`${directory}/`);
 }
 

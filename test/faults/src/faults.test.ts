@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,6 +50,8 @@ interface Scenario {
   /** Made without faults, for the scenario to work on. */
   readonly before?: () => Promise<void>;
   readonly run: () => Promise<unknown>;
+  /** What must hold afterwards, whatever happened. */
+  readonly after?: () => void;
 }
 
 const sh = (script: string) => ({ image: 'busybox', args: ['sh', '-c', script] });
@@ -123,11 +125,83 @@ const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    what: 'applying changes to the host, and taking them back',
+    before: async () => {
+      rmSync(project(), { recursive: true, force: true });
+      mkdirSync(project('src'), { recursive: true });
+      for (const name of ['README', 'src/a', 'src/b']) writeFileSync(project(name), `${name} before`);
+      const container = await new engine.Containers(root).create({
+        image: 'busybox',
+        name: 'applies',
+        volumes: [{ source: project(), destination: '/p', overlay: true }],
+      });
+      const change = 'cd /p; echo after > README; rm src/a; mv src/b src/c; mkdir -p new/dir; echo n > new/dir/n; chmod 700 src';
+      await (await container.run({ args: ['sh', '-c', change] })).result;
+    },
+    run: async () => {
+      const containers = new engine.Containers(root);
+      await (await containers.get('applies')).apply();
+      await containers.undoApply('applies');
+    },
+    after: () => {
+      const now = readdirSync(project(), { recursive: true }).map(String).toSorted().join();
+      const whole = readFileSync(project('README'), 'utf8');
+      // All of it, or nothing.
+      expect([
+        ['README,src,src/a,src/b', 'README before'],
+        ['README,new,new/dir,new/dir/n,src,src/c', 'after\n'],
+      ]).toContainEqual([now, whole]);
+      expect(existsSync(path.join(root, 'applying')) ? readdirSync(path.join(root, 'applying')) : []).toEqual([]);
+    },
+  },
+  {
+    what: 'a checkpoint, a fork and the way back',
+    before: async () => {
+      const container = await new engine.Containers(root).create({ image: 'busybox', name: 'branches' });
+      await (await container.run({ args: ['sh', '-c', 'echo 1 > /a; mkdir /b'] })).result;
+    },
+    run: async () => {
+      const container = await new engine.Containers(root).get('branches');
+      await container.checkpoint('one');
+      await (await container.run({ args: ['sh', '-c', 'rm /a; echo 2 > /b/c'] })).result;
+      await container.fork(2);
+      const before = (await container.history()).checkpoints[0]?.id;
+      await container.rollback(before);
+      expect((await Array.fromAsync(container.changes())).map((change) => change.path)).toEqual(['/a', '/b']);
+    },
+    after: () => expect(existsSync(path.join(root, 'frozen')) ? readdirSync(path.join(root, 'frozen')) : []).toEqual([]),
+  },
+  {
+    what: 'a commit',
+    before: async () => {
+      const container = await new engine.Containers(root).create({ image: 'busybox', name: 'commits' });
+      await (await container.run({ args: ['sh', '-c', 'echo 1 > /a; rm -r /home'] })).result;
+    },
+    run: async () => {
+      await (await new engine.Containers(root).get('commits')).commit('committed');
+      await new engine.ImageStore(root).remove('committed');
+    },
+  },
+  {
+    what: 'a try',
+    run: async () => {
+      const containers = new engine.Containers(root);
+      const running = await containers.try({ args: ['sh', '-c', 'echo x > /etc/lamella-fault; rm -f /etc/hostname'] }, { timeout: 10_000 });
+      await running.result;
+      const container = await containers.get(running.id);
+      await Array.fromAsync(container.changes());
+      await container.remove();
+    },
+    after: () => expect(existsSync('/etc/lamella-fault')).toBe(false),
+  },
+  {
     what: 'removing an image',
     before: async () => void (await new engine.ImageStore(root).import(at.join('small.tar'), 'small')),
     run: () => new engine.ImageStore(root).remove('small'),
   },
 ];
+
+const project = (name = ''): string => at.join('project', name);
 
 /** Whatever of ours lives or lies about. The living hold a lock in the store, or run from our interpreter. */
 function left(): string[] {
@@ -205,6 +279,14 @@ async function clearOnce(): Promise<void> {
   for (const { id } of await containers.list()) {
     await (await containers.get(id)).remove({ force: true });
   }
+  await new engine.ImageStore(root).remove('committed').catch((error: { code?: string }) => {
+    if (error.code !== 'IMAGE_NOT_FOUND') throw error;
+  });
+  // A removal goes on by itself after a rollback.
+  for (let i = 0; i < 100 && left().some((each) => each.includes('-discarded')); i++) {
+    await sleep(20);
+    await engine.sweep(path.join(root, 'containers'));
+  }
   // What runs now sweeps, and works, on the image as it was.
   const { stdout } = await engine.run({ ...sh('ls /etc; cat /etc/group | wc -l'), root });
   expect(stdout).toContain('group');
@@ -260,6 +342,7 @@ for (const scenario of SCENARIOS) {
         // A tracer may be a moment behind what it traced.
         for (let i = 0; i < 200 && (left().length || descendants().length > before.descendants); i++) await sleep(10);
         expect(left()).toEqual([]);
+        scenario.after?.();
         expect(descendants().length).toBeLessThanOrEqual(before.descendants);
         if (Date.now() - began > SLOW)
           process.stderr.write(`faults, ${scenario.what}: ${point.syscall} number ${point.nth}, ${point.fault}, took ${Date.now() - began} ms\n`);

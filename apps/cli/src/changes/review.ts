@@ -102,7 +102,7 @@ async function differences(container: StoredContainer, changes: readonly Contain
 }
 
 /** Changes that are decided about at once: what comes, or goes, as a whole is one. */
-export function units(changes: readonly ContainerChange[]): ContainerChange[][] {
+function units(changes: readonly ContainerChange[]): ContainerChange[][] {
   const found: ContainerChange[][] = [];
   for (const change of changes) {
     const unit = found.at(-1);

@@ -102,7 +102,7 @@ function everything(merged: string): void {
   unlinkSync(to('src/b'));
   mkdirSync(to('src/b'));
   writeFileSync(to('src/b/inside'), 'x');
-  execFileSync('mkfifo', [to('src/fifo')]);
+  execFileSync('sh', ['-c', 'mkfifo "$0"', to('src/fifo')]);
   chmodSync(to('src'), 0o711);
 }
 
