@@ -45,7 +45,7 @@ const TYPES: Readonly<Record<number, ObjectType>> = {
 };
 
 /** Changes that wait for a reader before the comparison waits, too. */
-const AHEAD = 4096;
+const AHEAD = 512;
 
 /**
  * What an upper did to its lowers, sorted by path, parents before children. Each object that is hidden

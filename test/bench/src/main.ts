@@ -1,12 +1,13 @@
 /**
  * Run the benchmarks and print them as a table.
  *
- *   pnpm bench [--smoke] [start|many|unpack|load]
+ *   pnpm bench [--smoke] [start|many|branches|unpack|load]
  *
  * `--smoke` takes small inputs and few rounds: it shows that they run, not how fast.
  */
 import { cpus, release } from 'node:os';
 import { scratch } from '@lamella-test/scratch';
+import { branches } from './branches.js';
 import { loadAnImage } from './load-an-image.js';
 import { manyContainers } from './many-containers.js';
 import { format, type Row, type Skipped } from './row.js';
@@ -28,6 +29,10 @@ if (process.geteuid?.() !== 0) {
   if (!only || only === 'many') {
     await using disk = scratch();
     rows.push(...(await manyContainers(disk, smoke ? 20 : 1000)));
+  }
+  if (!only || only === 'branches') {
+    await using memory = scratch('tmpfs');
+    rows.push(...(await branches(memory, { smoke, rounds: smoke ? 1 : 5 })));
   }
   if (!only || only === 'unpack') {
     await using memory = scratch('tmpfs');
