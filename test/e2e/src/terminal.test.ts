@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { Containers, ImageStore } from '@lamella/engine';
 import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
@@ -181,3 +182,35 @@ function descriptors(pid: number): string[] {
     throw error;
   }
 }
+
+test('what was tried is shown, and applied one by one', async (context) => {
+  const project = at.join('project');
+  mkdirSync(path.join(project, 'old'), { recursive: true });
+  writeFileSync(path.join(project, 'file'), 'first\n');
+  const shell = lamella(context, `try sh -c 'tty; cd ${project}; echo second >> file; rmdir old; mkdir -p new/dir; exit 3'`);
+  expect(await shell.until(/Apply them\? \[y\/n/)).toMatch(
+    /\/dev\/pts\/0\nM \S+file {2}6 B -> 13 B\nA \S+new\/ {2}with 1 entry, 0 B\nD \S+old\/\n2 added, 1 modified, 1 deleted/,
+  );
+  shell.type('d');
+  await shell.until(/\+second/);
+  shell.type('e');
+  await shell.until(/\(1\/3\) Apply it/);
+  shell.type('y');
+  await shell.until(/\(2\/3\) Apply it/);
+  shell.type('?');
+  await shell.until(/leave it and all that follow/);
+  shell.type('n');
+  await shell.until(/\(3\/3\) Apply it/);
+  shell.type('q');
+  expect(await shell.until(/status 3\n.*echo/)).toMatch(SANE);
+  expect(shell.screen()).toMatch(/Applied: 1 modified .*--undo (\w+)\nThe others are kept: lamella review \1/);
+  expect(readFileSync(path.join(project, 'file'), 'utf8')).toBe('first\nsecond\n');
+  expect(readdirSync(project)).toEqual(['file', 'old']);
+  const [id = ''] = containers();
+  open?.close();
+  const again = lamella(context, `review ${id}`);
+  await again.until(/Apply them\?/);
+  again.type('n');
+  await again.until(/Thrown away\.\nstatus 0/);
+  expect(containers()).toEqual([]);
+});
