@@ -32,7 +32,8 @@ async function start(flags: readonly string[]): Promise<Family> {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   await once(child.stdout, 'data');
-  const [monitor = 0] = children(child.pid ?? 0);
+  // Beside it there may be, for a while, the process that held locks.
+  const monitor = children(child.pid ?? 0).find((pid) => children(pid).length) ?? 0;
   const [init = 0] = children(monitor);
   return { cli: child.pid ?? 0, monitor, init };
 }
