@@ -1,0 +1,1 @@
+export { type ContainerTestOptions, containerTest, type TestContainer } from './container-test.js';
