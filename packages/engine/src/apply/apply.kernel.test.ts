@@ -22,8 +22,8 @@ import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
 import type { View } from '../views.js';
-import { type Applied, type ApplyOptions, apply, recover, undo } from './apply.js';
-import { applyingOf, journalOf } from './journal.js';
+import { type Applied, type ApplyOptions, apply, forgetPlans, recover, undo } from './apply.js';
+import { applyingOf, journalOf, planOf } from './journal.js';
 
 /** A project of the host, a container's view of it, and a store. */
 interface Setup {
@@ -208,14 +208,47 @@ test('what a crash leaves half done is taken back by the next command', async ()
   await one.apply();
   // As if the machine had stopped in the middle: some steps done, others not.
   const journal = JSON.parse(readFileSync(journalOf(one.root, 'c1'), 'utf8')) as {
+    token: string;
     parts: { stage: string; steps: { do: string; name: string; n: number }[] }[];
   };
   const [part] = journal.parts;
   const put = part?.steps.find((step) => step.do === 'put' && step.name === 'new');
   renameSync(path.join(one.project, 'new'), path.join(part?.stage ?? '', `new/${put?.n}`));
-  writeFileSync(applyingOf(one.root, 'c1'), 'c1');
+  writeFileSync(applyingOf(one.root, 'c1'), journal.token);
   await recover(one.root);
   expect(await one.now()).toEqual(before);
   await recover(one.root);
   await expect(undo(one.root, 'c1')).rejects.toMatchObject({ code: 'UNDO_NOTHING' });
+});
+
+test('an apply that fails leaves the way back of the one before it', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => writeFileSync(path.join(merged, 'README'), 'ours'));
+  await one.apply();
+  await one.change((merged) => writeFileSync(path.join(merged, 'other'), 'ours'));
+  const changes = async function* (): AsyncGenerator<Awaited<ReturnType<typeof one.apply>>['changes'][number]> {
+    yield* changesIn([one.view], []);
+    writeFileSync(path.join(one.project, 'other'), 'theirs');
+  };
+  await expect(apply({ root: one.root, id: 'c1', since: begun }, changes())).rejects.toMatchObject({ code: 'APPLY_CONFLICT' });
+  expect(readFileSync(path.join(one.project, 'other'), 'utf8')).toBe('theirs');
+  expect(readdirSync(path.join(one.root, 'applied/c1')).toSorted()).toEqual(['after', 'journal', 'lock', expect.stringMatching(/^stage-/)]);
+  expect(await undo(one.root, 'c1')).toBe(1);
+  expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('README\n');
+});
+
+test('what an apply staged that was stopped before it began is removed', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change(everything);
+  await one.apply();
+  const { parts, ...rest } = JSON.parse(readFileSync(journalOf(one.root, 'c1'), 'utf8')) as { parts: { stage: string }[] };
+  const stage = path.join(one.project, '.lamella-stopped');
+  mkdirSync(path.join(stage, 'new'), { recursive: true });
+  writeFileSync(planOf(one.root, 'c1'), JSON.stringify({ ...rest, token: 'another', parts: parts.map((part) => ({ ...part, stage })) }));
+  await forgetPlans(one.root);
+  expect([existsSync(stage), existsSync(planOf(one.root, 'c1'))]).toEqual([false, false]);
+  // The one that was done can be taken back as before.
+  expect(await undo(one.root, 'c1')).toBeGreaterThan(5);
 });

@@ -1,14 +1,29 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, idMapping, type Op, ownUserNamespace, parseWalked, run, runMapped, SyscallError } from '@lamella/syscall';
-import { absent } from '../absent.js';
+import { AT_FDCWD, LamellaError, type Op, parseWalked, run, runMapped, SyscallError } from '@lamella/syscall';
 import type { ContainerChange } from '../containers/changes.js';
 import { EngineError } from '../engine-error.js';
 import type { View } from '../views.js';
 import { conflictsIn } from './conflicts.js';
-import { type After, afterOf, applied, appliedOf, applyingOf, begunSteps, type Journal, type Part, readAfter, readJournal, underWay } from './journal.js';
-import { type ApplyProgram, applyProgram, forgetProgram, type PartWork, rollbackProgram } from './programs.js';
+import {
+  type After,
+  afterOf,
+  applied,
+  appliedOf,
+  applyingOf,
+  begunSteps,
+  type Journal,
+  journalOf,
+  type Part,
+  readAfter,
+  readJournal,
+  readMark,
+  readPlan,
+  underWay,
+} from './journal.js';
+import { applyProgram, forgetProgram, type PartWork, rollbackProgram, tellingProgram } from './programs.js';
 import { type Seen, seen, workFor } from './steps.js';
 
 /** What to do about targets that the host changed since the container began. */
@@ -49,6 +64,7 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
   const { root, id } = applier;
   const { onConflict = 'fail' } = options;
   await recover(root);
+  await forgetPlans(root);
   const wanted = await chosen(changes, options.select);
   const before = await readJournal(root, id);
   const conflicts = conflictsIn(wanted, applier.since, before && knownOf(before, await readAfter(root, id)));
@@ -59,23 +75,26 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
   const views = [...new Set(done.map((change) => change.view))];
   mkdirSync(appliedOf(root, id), { recursive: true, mode: 0o700 });
   mkdirSync(path.dirname(applyingOf(root, id)), { recursive: true, mode: 0o700 });
-  await forgetOthers(root, id, views);
+  const token = randomUUID();
   const works = await Promise.all(
     views.map(async (view, i): Promise<PartWork> => {
       const source = view.source ?? '';
       const { steps, staged } = workFor(done.filter((change) => change.view === view));
       // Who may not enter a directory any more makes no changes below it.
       const ordered = [...steps.filter((step) => step.do !== 'metadata'), ...steps.filter((step) => step.do === 'metadata')];
-      return { view, source, steps: ordered, staged, stage: await stageFor(root, id, source, i) };
+      return { view, source, steps: ordered, staged, stage: await stageFor(root, id, source, `${token}-${i}`) };
     }),
   );
   const parts = works.map(({ source, stage, steps }): Part => ({ source, stage, steps }));
-  const journal: Journal = { version: 1, id, created: new Date().toISOString(), parts };
+  const journal: Journal = { version: 1, token, id, created: new Date().toISOString(), parts };
   try {
-    await carryOut(root, journal, await applyProgram(root, journal, works));
+    await run(await applyProgram(root, journal, works));
   } catch (error) {
-    throw await failed(root, journal, error);
+    const told = await failed(root, journal, before, error);
+    if (told !== undefined) throw told;
   }
+  await noteTargets(root, journal);
+  await forgetOthers(root, journal, before);
   return { changes: done, conflicts };
 }
 
@@ -107,8 +126,8 @@ export async function undo(root: string, id: string, { force = false }: { readon
 export async function recover(root: string): Promise<void> {
   for (const id of underWay(root)) {
     const journal = await readJournal(root, id);
-    // Without a journal nothing of the host was touched.
-    if (!journal) {
+    // Without its own journal nothing of the host was touched.
+    if (!journal || journal.token !== (await readMark(root, id))) {
       await rm(applyingOf(root, id), { force: true });
       continue;
     }
@@ -121,26 +140,43 @@ export async function recover(root: string): Promise<void> {
   }
 }
 
-/** Run a program on a journal's targets, and write down what they are then. */
-async function carryOut(root: string, { id, parts }: Journal, { program, told }: ApplyProgram): Promise<void> {
+/**
+ * Remove what applies left that were stopped before they began. Those that are under way hold their lock.
+ */
+export async function forgetPlans(root: string): Promise<void> {
+  for (const id of applied(root)) {
+    const plan = await readPlan(root, id);
+    if (!plan) continue;
+    const began = (await readJournal(root, id))?.token === plan.token;
+    await runMapped(forgetProgram(root, id, began ? [] : plan.parts, { whole: false })).catch((error: unknown) => {
+      if (!busy(error)) throw error;
+    });
+  }
+}
+
+/** Write down what the targets are now. Where that fails, who takes them back is told that nobody knows. */
+async function noteTargets(root: string, journal: Journal): Promise<void> {
+  const { program, told } = tellingProgram(journal);
   // Any name may be a target's, __proto__ too.
-  const after = parts.map(() => Object.create(null) as Record<string, Seen | undefined>);
-  await run(program, {
-    onReply(reply) {
-      const where = reply.kind === 'data' ? told.get(reply.index) : undefined;
-      const part = where && after[where.part];
-      if (part && reply.kind === 'data') part[where.step.name] = seen(parseWalked(reply.data));
-    },
-  });
-  await writeFile(afterOf(root, id), JSON.stringify(after satisfies After), { mode: 0o600 });
+  const after = journal.parts.map(() => Object.create(null) as Record<string, Seen | undefined>);
+  await rm(afterOf(root, journal.id), { force: true });
+  try {
+    await run(program, {
+      onReply(reply) {
+        const where = reply.kind === 'data' ? told.get(reply.index) : undefined;
+        const part = where && after[where.part];
+        if (part && reply.kind === 'data') part[where.step.name] = seen(parseWalked(reply.data));
+      },
+    });
+    await writeFile(afterOf(root, journal.id), JSON.stringify(after satisfies After), { mode: 0o600 });
+  } catch (error) {
+    if (!(error instanceof LamellaError)) throw error;
+  }
 }
 
 async function takeBack(root: string, journal: Journal): Promise<void> {
-  const { program, told } = rollbackProgram(root, journal, begunSteps(journal));
-  if (idMapping().kind !== 'full') return carryOut(root, journal, { program, told });
-  // One op more comes first, and all others move.
-  const moved = new Map([...told].map(([index, where]) => [index + 1, where]));
-  return carryOut(root, journal, { program: [ownUserNamespace(), ...program], told: moved });
+  await runMapped(rollbackProgram(root, journal, begunSteps(journal)));
+  await noteTargets(root, journal);
 }
 
 /** Those that were chosen, and the new directories which they are in. */
@@ -184,9 +220,9 @@ function knownOf(journal: Journal, after: After | undefined): (view: View, name:
 }
 
 /** Beside the store's own files where they can be renamed to the target from; else in the target, hidden. */
-async function stageFor(root: string, id: string, source: string, i: number): Promise<string> {
+async function stageFor(root: string, id: string, source: string, name: string): Promise<string> {
   const [ours, theirs] = await Promise.all([mountOf(root), mountOf(source)]);
-  return ours === theirs ? path.join(appliedOf(root, id), `stage-${i}`) : path.join(source, `.lamella-${id}`);
+  return ours === theirs ? path.join(appliedOf(root, id), `stage-${name}`) : path.join(source, `.lamella-${name}`);
 }
 
 /** The mount point that a path is on. */
@@ -200,23 +236,37 @@ async function mountOf(pathname: string): Promise<string> {
 }
 
 /** One way back for each directory: that of the last apply. */
-async function forgetOthers(root: string, id: string, views: readonly View[]): Promise<void> {
+async function forgetOthers(root: string, { id, parts, token }: Journal, before: Journal | undefined): Promise<void> {
+  if (before && !before.undone) await runMapped(forgetProgram(root, id, before.parts, { whole: false }));
   for (const other of applied(root)) {
-    const journal = await readJournal(root, other);
-    const same = other === id || journal?.parts.some((part) => views.some((view) => view.source === part.source));
-    if (same) await runMapped(forgetProgram(root, journal?.parts ?? [], other));
+    const journal = other === id ? undefined : await readJournal(root, other);
+    if (journal && journal.token !== token && journal.parts.some((part) => parts.some((own) => own.source === part.source)))
+      await runMapped(forgetProgram(root, other, journal.parts, { whole: true }));
   }
-  mkdirSync(appliedOf(root, id), { recursive: true, mode: 0o700 });
 }
 
-/** Undo what was done of an apply that failed, and say why it did. */
-async function failed(root: string, journal: Journal, error: unknown): Promise<unknown> {
+/**
+ * Undo what was done of an apply that failed, and say why it did.
+ *
+ * @returns undefined for one that was done all the same: its last word was lost
+ */
+async function failed(root: string, journal: Journal, before: Journal | undefined, error: unknown): Promise<unknown> {
+  const { id, token } = journal;
   const held = busy(error);
   if (held) return held;
-  const began = await stat(applyingOf(root, journal.id)).catch(absent);
+  const mark = await readMark(root, id);
+  const began = (await readJournal(root, id))?.token === token;
+  if (began && mark === undefined) return undefined;
   try {
-    if (began) await takeBack(root, journal);
-    else await runMapped(forgetProgram(root, journal.parts, journal.id));
+    if (began) {
+      await takeBack(root, journal);
+      // The one before it can be taken back, as it could.
+      if (before) await writeFile(journalOf(root, id), JSON.stringify(before), { mode: 0o600 });
+      if (before) await noteTargets(root, before);
+    } else {
+      await rm(applyingOf(root, id), { force: true });
+      await runMapped(forgetProgram(root, id, journal.parts, { whole: !before }));
+    }
   } catch (second) {
     return incomplete(journal, second);
   }

@@ -15,6 +15,8 @@ export interface Part {
 /** An apply, as it is written down before anything of the host is touched. */
 export interface Journal {
   readonly version: 1;
+  /** Of this apply alone. */
+  readonly token: string;
   /** Of the container. */
   readonly id: string;
   /** ISO 8601. */
@@ -28,12 +30,14 @@ export interface Journal {
 export type After = readonly Readonly<Record<string, Seen | undefined>>[];
 
 /**
- * Where applies are in a store: `applied/ID/` has `lock`, `journal`, `after` and mostly the stage, until
- * the next apply; `applying/ID` is there while the host is being changed, and says after a crash
- * that it is to be taken back.
+ * Where applies are in a store. `applied/ID/` has, until the next apply to the same directory, `lock`, `journal`,
+ * `after` and mostly the stages; and while they are made `plan`, the journal of what has not begun.
+ * `applying/ID` holds the token of the apply that changes the host in this moment: with the journal of the same token it is to
+ * be taken back after a crash, with another nothing was touched, and that journal without it is done.
  */
 export const appliedOf = (root: string, id: string): string => path.join(root, 'applied', id);
 export const journalOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'journal');
+export const planOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'plan');
 export const afterOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'after');
 export const applyLockOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'lock');
 export const applyingOf = (root: string, id: string): string => path.join(root, 'applying', id);
@@ -77,6 +81,16 @@ function entries(directory: string): readonly string[] {
 
 export async function readJournal(root: string, id: string): Promise<Journal | undefined> {
   return parse<Journal>(await readFile(journalOf(root, id), 'utf8').catch(absent));
+}
+
+/** What was to be done when everything stopped. */
+export async function readPlan(root: string, id: string): Promise<Journal | undefined> {
+  return parse<Journal>(await readFile(planOf(root, id), 'utf8').catch(absent));
+}
+
+/** The token of the apply that is under way, or was. */
+export async function readMark(root: string, id: string): Promise<string | undefined> {
+  return readFile(applyingOf(root, id), 'utf8').catch(absent);
 }
 
 export async function readAfter(root: string, id: string): Promise<After | undefined> {

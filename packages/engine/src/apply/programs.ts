@@ -2,7 +2,7 @@ import path from 'node:path';
 import { openSides } from '@lamella/overlay';
 import { AT_FDCWD, LOCK, O, type Op, ownMountNamespace, type Program, RENAME, RESOLVE, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import type { View } from '../views.js';
-import { appliedOf, applyingOf, applyLockOf, type Journal, journalOf, type Part } from './journal.js';
+import { appliedOf, applyingOf, applyLockOf, type Journal, journalOf, type Part, planOf } from './journal.js';
 import type { Staged, Step } from './steps.js';
 
 /** What is done to one directory, and what of the view it needs for that. */
@@ -12,7 +12,7 @@ export interface PartWork extends Part {
 }
 
 /** A program, and the ops in it that tell what became of a target. */
-export interface ApplyProgram {
+export interface Telling {
   readonly program: Program;
   /** Part and step of each `statx`, by the index of the op. */
   readonly told: ReadonlyMap<number, { readonly part: number; readonly step: Step }>;
@@ -20,15 +20,15 @@ export interface ApplyProgram {
 
 /**
  * The program of an apply: everything is made beside the targets and on the disk before the first of them is
- * touched; the journal is, too. From `applying/ID` on each step can be taken back, and when that
- * file is gone all of it is done.
+ * touched; the journal is, too. From then on each step can be taken back, and when `applying/ID` is gone all of it is
+ * done.
  */
-export async function applyProgram(root: string, journal: Journal, works: readonly PartWork[]): Promise<ApplyProgram> {
+export async function applyProgram(root: string, journal: Journal, works: readonly PartWork[]): Promise<Program> {
   const slots = slotAllocator();
-  const { id } = journal;
+  const { id, token } = journal;
   const stages = works.map(() => ({ source: slots(), stage: slots(), upper: -1 }));
   const namespace = ownMountNamespace();
-  const program: Op[] = [...namespace, ...locked(root, id, slots)];
+  const program: Op[] = [...namespace, ...locked(root, id, slots), ...written(planOf(root, id), JSON.stringify(journal), slots)];
   for (const [i, { view, source, stage, staged, steps }] of works.entries()) {
     const at = stages[i];
     if (!at) continue;
@@ -48,19 +48,13 @@ export async function applyProgram(root: string, journal: Journal, works: readon
       ...synced(at.stage, slots),
     );
   }
-  program.push(...durably(journalOf(root, id), JSON.stringify(journal), slots), ...durably(applyingOf(root, id), id, slots));
+  program.push(...durably(applyingOf(root, id), token, slots), ...durably(journalOf(root, id), JSON.stringify(journal), slots));
   for (const [i, { steps }] of works.entries()) {
     const at = stages[i];
     if (at) for (const step of steps) program.push(...within(at.source, step.name, slots, (dirfd, base) => take(step, at.stage, dirfd, base)));
   }
   for (const at of stages) program.push(...synced(at.source, slots));
-  program.push(finished(root, id));
-  return telling(
-    program,
-    works,
-    stages.map((at) => at.source),
-    slots,
-  );
+  return [...program, finished(root, id), { op: 'unlinkat', dirfd: AT_FDCWD, pathname: planOf(root, id), flags: 0 }];
 }
 
 /** That nothing is under way any more. */
@@ -68,17 +62,21 @@ function finished(root: string, id: string): Op {
   return { op: 'unlinkat', dirfd: AT_FDCWD, pathname: applyingOf(root, id), flags: 0 };
 }
 
-/** A program, and after it ops that tell what its targets are. */
-function telling(before: Program, parts: readonly Part[], sources: readonly number[], slots: SlotAllocator): ApplyProgram {
-  const program = [...before];
+/** A program that tells what the targets of a journal are now. */
+export function tellingProgram({ parts }: Journal): Telling {
+  const slots = slotAllocator();
+  const program: Op[] = [];
   const told = new Map<number, { part: number; step: Step }>();
-  for (const [part, { steps }] of parts.entries())
+  for (const [part, { source, steps }] of parts.entries()) {
+    const top = slots();
+    program.push(openDirectory(AT_FDCWD, source, top));
     for (const step of steps) {
       const gone = { ignore: ['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV', 'EBADF'] };
-      const ops = within(sources[part] ?? -1, step.name, slots, (dirfd, pathname) => [{ op: 'statx', dirfd, pathname }]).map((op): Op => ({ ...op, ...gone }));
+      const ops = within(top, step.name, slots, (dirfd, pathname) => [{ op: 'statx', dirfd, pathname }]).map((op): Op => ({ ...op, ...gone }));
       told.set(program.length + ops.findIndex(({ op }) => op === 'statx'), { part, step });
       program.push(...ops);
     }
+  }
   return { program, told };
 }
 
@@ -86,31 +84,40 @@ function telling(before: Program, parts: readonly Part[], sources: readonly numb
  * The program that takes an apply back, however far it came: each step that was begun finds out for itself
  * whether it was done. It can be repeated. The stage is gone afterwards; the journal stays, for what is given back has another ctime.
  */
-export function rollbackProgram(root: string, journal: Journal, taken: (part: Part, step: Step) => boolean): ApplyProgram {
-  const { id, parts } = journal;
+export function rollbackProgram(root: string, journal: Journal, taken: (part: Part, step: Step) => boolean): Program {
+  const { id, parts, token } = journal;
   const slots = slotAllocator();
-  const program: Op[] = [...locked(root, id, slots), ...durably(applyingOf(root, id), id, slots)];
-  const sources = parts.map((part) => {
+  const program: Op[] = [...locked(root, id, slots), ...durably(applyingOf(root, id), token, slots)];
+  for (const part of parts) {
     const { source, stage, steps } = part;
     const [at, beside] = [slots(), slots()];
     program.push(openDirectory(AT_FDCWD, source, at), openDirectory(AT_FDCWD, stage, beside));
     for (const step of steps.toReversed())
       if (taken(part, step)) program.push(...within(at, step.name, slots, (dirfd, base) => giveBack(step, beside, dirfd, base)));
     program.push(...synced(at, slots));
-    return at;
-  });
-  program.push(
+  }
+  return [
+    ...program,
     ...durably(journalOf(root, id), JSON.stringify({ ...journal, undone: true } satisfies Journal), slots),
     finished(root, id),
-    ...parts.map((part): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname: part.stage })),
-  );
-  return telling(program, parts, sources, slots);
+    { op: 'unlinkat', dirfd: AT_FDCWD, pathname: planOf(root, id), flags: 0, ignore: ['ENOENT'] },
+    ...removeStages(parts),
+  ];
 }
 
-/** Ops that remove what is left of an apply. */
-export function forgetProgram(root: string, parts: readonly Part[], id: string): Program {
-  const places = [...parts.map((part) => part.stage), appliedOf(root, id)];
-  return places.map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname }));
+/** The program that forgets an apply which is another's way back now, or one that never began. */
+export function forgetProgram(root: string, id: string, parts: readonly Part[], { whole }: { readonly whole: boolean }): Program {
+  return [
+    ...locked(root, id, slotAllocator()),
+    ...removeStages(parts),
+    whole
+      ? { op: 'rmtree', dirfd: AT_FDCWD, pathname: appliedOf(root, id) }
+      : { op: 'unlinkat', dirfd: AT_FDCWD, pathname: planOf(root, id), flags: 0, ignore: ['ENOENT'] },
+  ];
+}
+
+function removeStages(parts: readonly Part[]): Program {
+  return parts.map((part): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname: part.stage }));
 }
 
 function locked(root: string, id: string, slots: SlotAllocator): Program {
@@ -188,18 +195,27 @@ function synced(directory: number, slots: SlotAllocator): Program {
   ];
 }
 
-/** A file that is whole or not there, on the disk with its name. */
-function durably(pathname: string, data: string, slots: SlotAllocator): Program {
-  const [file, directory] = [slots(), slots()];
-  const next = `${pathname}.next`;
+/** A file's content. */
+function written(pathname: string, data: string, slots: SlotAllocator, then: readonly ((file: number) => Op)[] = []): Program {
+  const file = slots();
+  const content = Buffer.from(data);
   const parts: Op[] = [];
   // A frame has its limit, a journal of a hundred thousand steps has not.
-  for (let at = 0; at < data.length; at += 65536) parts.push({ op: 'write', fd: file, buf: data.slice(at, at + 65536) });
+  for (let at = 0; at < content.length; at += 65536) parts.push({ op: 'write', fd: file, buf: content.subarray(at, at + 65536) });
   return [
-    { op: 'openat', dirfd: AT_FDCWD, pathname: next, flags: O.WRONLY | O.CREAT | O.TRUNC | O.CLOEXEC, mode: 0o600, out: file },
+    { op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.WRONLY | O.CREAT | O.TRUNC | O.CLOEXEC, mode: 0o600, out: file },
     ...parts,
-    { op: 'fsync', fd: file },
+    ...then.map((op) => op(file)),
     { op: 'close', fd: file },
+  ];
+}
+
+/** A file that is whole or not there, on the disk with its name. */
+function durably(pathname: string, data: string, slots: SlotAllocator): Program {
+  const directory = slots();
+  const next = `${pathname}.next`;
+  return [
+    ...written(next, data, slots, [(file) => ({ op: 'fsync', fd: file })]),
     { op: 'renameat2', olddirfd: AT_FDCWD, oldpath: next, newdirfd: AT_FDCWD, newpath: pathname, flags: 0 },
     { op: 'openat', dirfd: AT_FDCWD, pathname: path.dirname(pathname), flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC, mode: 0, out: directory },
     { op: 'fsync', fd: directory },

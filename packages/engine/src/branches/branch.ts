@@ -159,7 +159,7 @@ function newId(): string {
  *
  * @throws EngineError `CONTAINER_RUNNING`
  */
-async function hold(record: ContainerRecord): Promise<AsyncDisposable> {
+export async function hold(record: ContainerRecord): Promise<AsyncDisposable> {
   const stack = new AsyncDisposableStack();
   try {
     stack.use(await lockFile(gateOf(record.containers), { shared: true }));

@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, readdirSync } from 'node:fs';
 import { type Change, changesOf } from '@lamella/overlay';
 import type { View } from '../views.js';
 
@@ -18,6 +18,8 @@ export async function* changesIn(views: readonly View[], mountPoints: readonly s
   // What was made for a mount is not the command's doing.
   const ours = new Set(mountPoints.flatMap(withParents));
   for (const view of views) {
+    // A look costs microseconds, and a comparison a process.
+    if (!view.frozen.length && isEmpty(view.upperdir)) continue;
     // Where this user may not look, the container could not write.
     if (view.source !== undefined && !isReadable(view.source)) continue;
     const below = view.destination === '/' ? '' : view.destination;
@@ -25,6 +27,16 @@ export async function* changesIn(views: readonly View[], mountPoints: readonly s
       const path = `${below}${change.path}`;
       if (!(change.kind === 'added' && ours.has(path) && change.after?.size === 0)) yield { ...change, path, view };
     }
+  }
+}
+
+/** Whether there is nothing in it; who may not look does not know. */
+function isEmpty(upperdir: string): boolean {
+  try {
+    return readdirSync(upperdir).length === 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return false;
+    throw error;
   }
 }
 

@@ -10,7 +10,7 @@ import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
 import { connectMonitor, lockFile, type MonitorConnection } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
-import { type Branching, checkpoint, fork, isUntouched, rollback, settled } from '../branches/branch.js';
+import { type Branching, checkpoint, fork, hold, isUntouched, rollback, settled } from '../branches/branch.js';
 import { type Checkpoint, collectStates, readHistory } from '../branches/states.js';
 import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
 import type { ContainerConfig } from '../container-config.js';
@@ -478,6 +478,8 @@ export class StoredContainer {
    */
   async apply(options: ApplyOptions = {}): Promise<Applied> {
     await this.#mustRest('applied');
+    // Nobody starts it meanwhile.
+    await using _held = await hold(this.#record);
     const views = (await this.views()).filter((view) => view.source !== undefined);
     if (!views.length)
       throw new EngineError({
