@@ -62,6 +62,38 @@ const CHECKS: Record<string, () => Promise<void>> = {
     await store.load(`/run/layout-${who}`, { name: 'deep' });
     equal((await sh('ls -d /layer-* | wc -l; cat /layer-39', { image: 'deep' })).stdout, '40\n39');
   },
+  'what was changed is told, applied, frozen, forked, and tried on the machine itself': async () => {
+    const containers = new Containers(root);
+    const project = `/mnt/project-${who}`;
+    rmSync(project, { recursive: true, force: true });
+    mkdirSync(`${project}/old`, { recursive: true });
+    writeFileSync(`${project}/file`, 'first');
+    const container = await containers.create({ image: 'busybox', volumes: [{ source: project, destination: '/p', overlay: true }] });
+    const exec = async (script: string): Promise<unknown> => (await (await container.run({ args: ['sh', '-c', script] })).result).stdout;
+    await exec('echo second > /p/file; rmdir /p/old; rm -r /home');
+    await container.checkpoint();
+    await exec('mkdir /p/new');
+    const told = (await Array.fromAsync(container.changes())).map(({ kind, path }) => `${kind} ${path}`);
+    equal(told, ['deleted /home', 'modified /p/file', 'added /p/new', 'deleted /p/old']);
+    const [fork] = await container.fork();
+    await container.rollback(null);
+    await fork?.apply();
+    equal([readFileSync(`${project}/file`, 'utf8'), readdirSync(project)], ['second\n', ['file', 'new']]);
+    await containers.undoApply(fork?.id ?? '');
+    equal([readFileSync(`${project}/file`, 'utf8'), readdirSync(project)], ['first', ['file', 'old']]);
+    for (const each of [container, fork]) await each?.remove();
+    process.chdir(project);
+    const running = await containers.try({ args: ['/bin/sh', '-c', 'id -u; echo third > file; rmdir old'] });
+    process.chdir('/');
+    equal((await running.result).stdout, String(process.getuid?.()));
+    const tried = await containers.get(running.id);
+    equal(
+      (await Array.fromAsync(tried.changes())).map(({ kind, path }) => `${kind} ${path}`),
+      [`modified ${project}/file`, `deleted ${project}/old`],
+    );
+    equal(readFileSync(`${project}/file`, 'utf8'), 'first');
+    await tried.remove();
+  },
   'a container lives on: logs, exec, restarts, files, an end': async () => {
     const containers = new Containers(root);
     const { container } = await containers.run({
