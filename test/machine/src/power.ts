@@ -2,7 +2,7 @@
  * Runs on the second kernel, again and again: first it looks at what the last power cut left, then it works
  * on the store until the next. What it says goes to the console, which the host sees at once.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { Containers, ImageStore, run, sweep } from '@lamella/engine';
 import { busyboxArchive } from '@lamella-test/scratch';
@@ -11,6 +11,8 @@ import { tarArchive } from '@lamella-test/tree';
 const root = '/mnt/store-power';
 const store = new ImageStore(root);
 const containers = new Containers(root);
+/** A directory of the machine that changes are applied to. */
+const project = '/mnt/project-power';
 
 async function recover(): Promise<void> {
   const before = await containers.list();
@@ -41,7 +43,11 @@ async function recover(): Promise<void> {
     if (stdout !== 'COMMAND_NOT_EXECUTABLE') throw new Error(`${name}: ${stdout}`);
     await store.remove(name);
   }
-  const left = readdirSync(`${root}/containers`).filter((name) => !name.startsWith('.'));
+  // An apply is done to both files, or to none.
+  const [a, b] = ['a', 'b'].map((name) => (existsSync(`${project}/${name}`) ? readFileSync(`${project}/${name}`, 'utf8') : ''));
+  if (a !== b) throw new Error(`half an apply: '${a}' and '${b}'`);
+  // The power may have gone before the first container.
+  const left = existsSync(`${root}/containers`) ? readdirSync(`${root}/containers`).filter((name) => !name.startsWith('.')) : [];
   if (left.length) throw new Error(`containers are left: ${left.join()}`);
   if (!(await store.list()).some(({ reference }) => reference.path.endsWith('busybox'))) await store.import(busyboxArchive(), 'busybox');
   const { stdout } = await run({ root, image: 'busybox', args: ['echo', 'runs'] });
@@ -50,6 +56,7 @@ async function recover(): Promise<void> {
 }
 
 async function work(): Promise<never> {
+  mkdirSync(project, { recursive: true });
   for (let i = 0; ; i++) {
     const archive = tarArchive(Array.from({ length: 30 }, (_, n) => ({ name: n ? `file-${n}` : 'file', data: `${i} ${n} `.repeat(2000) })));
     await store.import(Readable.from([archive]), `made-${i % 3}`);
@@ -60,6 +67,13 @@ async function work(): Promise<never> {
       logs: { maxSize: 2000, maxFiles: 3 },
     });
     await container.wait();
+    const branch = await containers.create({ image: 'busybox', args: ['true'], volumes: [{ source: project, destination: '/p', overlay: true }] });
+    await (await branch.run({ args: ['sh', '-c', `echo ${i} > /p/a; echo ${i} > /p/b; echo x > /x`] })).result;
+    await branch.checkpoint();
+    const [fork] = await branch.fork();
+    await fork?.apply();
+    await branch.rollback(null);
+    for (const each of [branch, fork]) await each?.remove();
     if (i % 2) await container.remove();
     if (i % 3 === 2) await store.remove('made-1');
   }
