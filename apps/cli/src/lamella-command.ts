@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import path from 'node:path';
 import { defaultRoot } from '@lamella/engine';
 import { Command } from '@oclif/core/command';
@@ -26,6 +27,11 @@ export abstract class LamellaCommand extends Command {
   protected override async catch(error: Error & { parse?: unknown; code?: string }): Promise<void> {
     // Mistakes on the command line are told in one place, main.ts.
     if (error.parse !== undefined || error.code === 'EEXIT' || error.constructor.name === 'CLIError') throw error;
+    // Whoever reads has read enough, as head(1) does.
+    if (error.code === 'EPIPE' && (error as { syscall?: string }).syscall === 'write') {
+      process.exitCode = 128 + constants.signals.SIGPIPE;
+      return;
+    }
     if (this.argv.includes('--json')) process.stdout.write(`${JSON.stringify(errorToJSON(error))}\n`);
     else reportError(error, { debug: this.argv.includes('--debug') });
     process.exitCode = OUR_FAILURE;

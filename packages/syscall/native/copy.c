@@ -13,16 +13,17 @@ static int starts(const char *text, const char *prefix)
 	return 1;
 }
 
-static int is_mark(const char *name)
-{
-	return starts(name, "trusted.overlay.") || starts(name, "user.overlay.");
-}
-
 static int equal(const char *a, const char *b)
 {
 	while (*a && *a == *b)
 		a++, b++;
 	return *a == *b;
+}
+
+/* What says where an object was, not what it is: a label is given by the place. */
+static int is_mark(const char *name)
+{
+	return starts(name, "trusted.overlay.") || starts(name, "user.overlay.") || equal(name, "security.selinux");
 }
 
 static int listed(const char *list, long length, const char *name)
