@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { AT_FDCWD, LOCK, O, type Program, runMapped, SyscallError } from '@lamella/syscall';
+import { AT_FDCWD, LOCK, type MountPoint, O, type Program, readMounts, runMapped, SyscallError } from '@lamella/syscall';
 import { type Claim, parseJournal } from './claims.js';
 import { CleanupError } from './cleanup-error.js';
 import { type ContainerRecord, gateOf, journalOf, keptOf, lockOf } from './record.js';
@@ -51,7 +51,7 @@ export async function sweep(containers: string): Promise<SweepResult> {
  * monitor holds the lock.
  */
 export async function releaseDead(record: ContainerRecord, { keep = false }: { readonly keep?: boolean } = {}): Promise<'released' | 'alive' | CleanupError> {
-  const claims = await ours(await readClaims(record));
+  const claims = ours(await readClaims(record));
   const ops: Program = [
     // A creator between mkdir and flock holds the gate; then this one is somebody's, not dead.
     { op: 'openat', dirfd: AT_FDCWD, pathname: gateOf(record.containers), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: 5 },
@@ -102,34 +102,27 @@ async function readClaims(record: ContainerRecord): Promise<readonly Claim[]> {
 }
 
 /** After a reboot somebody else's mount may be where ours was: leave that one alone. */
-async function ours(claims: readonly Claim[]): Promise<readonly Claim[]> {
+function ours(claims: readonly Claim[]): readonly Claim[] {
   if (!claims.some((claim) => claim.kind === 'mount')) return claims;
-  const info = await readFile('/proc/self/mountinfo', 'utf8');
-  const lines = info.split('\n').map((line) => line.split(' '));
+  const mounts = readMounts();
   return claims.filter((claim) => {
     if (claim.kind !== 'mount') return true;
-    const point = escapeMountinfo(claim.path);
-    const line = lines.findLast((fields) => fields[4] === point);
-    if (!line) return false;
-    return claim.upperdir === undefined || isUpper(line, claim.upperdir);
+    const mount = mounts.findLast(({ point }) => point === claim.path);
+    if (!mount) return false;
+    return claim.upperdir === undefined || isUpper(mount, claim.upperdir);
   });
 }
 
 /**
- * Whether a line of mountinfo is of an overlay with this upper. Its options are escaped twice, by
- * overlayfs and by procfs; a stack of many layers names the upper by a descriptor's number.
+ * Whether a mount is an overlay with this upper. Overlayfs escapes its options, too; a stack of many layers
+ * names the upper by a descriptor's number.
  */
-function isUpper(line: readonly string[], upperdir: string): boolean {
-  if (!line.includes('overlay')) return false;
-  const shown = /(?:^|,)upperdir=([^,]*)/.exec(line.at(-1) ?? '')?.[1] ?? '';
-  const plain = shown.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+function isUpper({ type, superOptions }: MountPoint, upperdir: string): boolean {
+  if (type !== 'overlay') return false;
   const bare = (text: string): string => text.replaceAll('\\', '');
-  return /^(?:\/proc\/self\/fd\/)?\d+$/.test(plain) || bare(plain) === bare(upperdir);
-}
-
-/** mountinfo writes space, tab, newline and backslash in octal (proc(5)). */
-function escapeMountinfo(name: string): string {
-  return name.replace(/[ \t\n\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  // A comma of a path is escaped, and parts nothing.
+  const shown = /(?:^|,)upperdir=((?:\\.|[^,\\])*)/.exec(superOptions)?.[1] ?? '';
+  return /^(?:\/proc\/self\/fd\/)?\d+$/.test(shown) || bare(shown) === bare(upperdir);
 }
 
 /** Files that /proc/locks says are flocked, and by which process: a cheap yes, so that the living cost no process. */

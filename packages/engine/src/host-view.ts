@@ -1,5 +1,6 @@
-import { accessSync, constants, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
+import { type MountPoint, readMounts } from '@lamella/syscall';
 import { absent } from './absent.js';
 import { EngineError } from './engine-error.js';
 
@@ -51,12 +52,6 @@ const REAL: ReadonlySet<string> = new Set([
 /** A container gets its own of these. */
 const OWN = ['/proc', '/sys', '/dev'];
 
-interface HostMount {
-  readonly point: string;
-  readonly type: string;
-  readonly readonly: boolean;
-}
-
 /**
  * Look at what this process sees, and decide how a container is to see it.
  *
@@ -64,35 +59,38 @@ interface HostMount {
  * @throws EngineError `HIDE_INVALID`
  */
 export function surveyHost(hide: readonly string[]): HostView {
-  const mounts = visibleMounts(readFileSync('/proc/self/mountinfo', 'utf8')).filter(({ point }) => !OWN.some((own) => isWithin(point, own)));
+  const mounts = visibleMounts().filter(({ point }) => !OWN.some((own) => isWithin(point, own)));
   const hidden = hide.map(hiddenPath);
   return process.geteuid?.() === 0 ? { ...asRoot(mounts), hidden } : { ...asUser(mounts), hidden };
 }
 
 /** Mounts that nothing covers, parents first. */
-function visibleMounts(mountinfo: string): HostMount[] {
-  const found: HostMount[] = [];
-  for (const line of mountinfo.split('\n')) {
-    const fields = line.split(' ');
-    const point = fields[4]?.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
-    if (!point) continue;
-    const dash = fields.indexOf('-', 6);
-    const options = `${fields[5]},${fields[dash + 3] ?? ''}`.split(',');
-    // A later mount hides all that is at its place and below.
-    for (let i = found.length - 1; i >= 0; i--) if (isWithin((found[i] as HostMount).point, point)) found.splice(i, 1);
-    found.push({ point, type: fields[dash + 1] ?? '', readonly: options.includes('ro') });
-  }
-  return found.sort((a, b) => (a.point < b.point ? -1 : 1));
+function visibleMounts(): MountPoint[] {
+  // A later mount hides all that is at its place and below.
+  return readMounts()
+    .filter(({ point }, i, all) => !all.slice(i + 1).some((later) => isWithin(point, later.point)))
+    .sort((a, b) => (a.point < b.point ? -1 : 1));
 }
 
-function asRoot(mounts: readonly HostMount[]): Omit<HostView, 'hidden'> {
+/** Whether what is mounted can be written to. */
+function isWritableMount({ options, superOptions }: MountPoint): boolean {
+  return !options.includes('ro') && !superOptions.split(',').includes('ro');
+}
+
+/** Where the filesystem that a real path is on is mounted. */
+export function mountPointOf(real: string): string {
+  return visibleMounts().findLast(({ point }) => isWithin(real, point))?.point ?? '/';
+}
+
+function asRoot(mounts: readonly MountPoint[]): Omit<HostView, 'hidden'> {
   const overlays: string[] = [];
   const binds: { path: string; directory: boolean }[] = [];
-  for (const { point, type, readonly } of mounts) {
+  for (const mount of mounts) {
+    const { point, type } = mount;
     if (point === '/') continue;
     const found = look(point);
     if (!found) continue;
-    if (found.isDirectory() && REAL.has(type) && !readonly) overlays.push(point);
+    if (found.isDirectory() && REAL.has(type) && isWritableMount(mount)) overlays.push(point);
     else binds.push({ path: point, directory: found.isDirectory() });
   }
   return { overlays, binds };
@@ -102,13 +100,13 @@ function asRoot(mounts: readonly HostMount[]): Omit<HostView, 'hidden'> {
  * What has no other mount below it gets an overlay; a directory that has is put together from what is in it. In such
  * a directory itself nothing can be made, renamed or removed.
  */
-function asUser(mounts: readonly HostMount[]): Omit<HostView, 'hidden'> & { readonly scaffold: readonly ScaffoldEntry[] } {
+function asUser(mounts: readonly MountPoint[]): Omit<HostView, 'hidden'> & { readonly scaffold: readonly ScaffoldEntry[] } {
   const scaffold: ScaffoldEntry[] = [];
   const overlays: string[] = [];
   const binds: { path: string; directory: boolean }[] = [];
   const points = new Map(mounts.map((mount) => [mount.point, mount]));
   const below = new Set([...mounts.map(({ point }) => point), ...OWN].flatMap((point) => ancestors(point)));
-  const show = (at: string, mount: HostMount): void => {
+  const show = (at: string, mount: MountPoint): void => {
     const own = points.get(at) ?? mount;
     const found = look(at);
     if (!found || OWN.includes(at)) return;
@@ -120,12 +118,12 @@ function asUser(mounts: readonly HostMount[]): Omit<HostView, 'hidden'> & { read
       if (at !== '/') scaffold.push({ path: at, type: 'directory' });
       const names = below.has(at) ? list(at) : undefined;
       if (names) for (const name of names) show(path.join(at, name), own);
-      else if (!below.has(at) && REAL.has(own.type) && !own.readonly) overlays.push(at);
+      else if (!below.has(at) && REAL.has(own.type) && isWritableMount(own)) overlays.push(at);
       else binds.push({ path: at, directory: true });
     }
   };
-  const [root = { point: '/', type: '', readonly: true }] = mounts;
-  show('/', root);
+  const [root] = mounts;
+  if (root) show('/', root);
   for (const own of OWN) scaffold.push({ path: own, type: 'directory' });
   for (const foothold of footholds())
     if (overlays.some((each) => each !== foothold && isWithin(foothold, each)) && !overlays.includes(foothold) && !below.has(foothold)) overlays.push(foothold);

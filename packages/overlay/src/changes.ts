@@ -1,4 +1,4 @@
-import { type Compared, type Program, parseCompared, type Reply, type Running, start, type Walked } from '@lamella/syscall';
+import { type Compared, ownMountNamespace, type Program, parseCompared, type Reply, type Running, start, type Walked } from '@lamella/syscall';
 import { openSides, type Upper } from './sides.js';
 
 export type ObjectType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
@@ -71,7 +71,7 @@ export async function* changesOf(upper: Upper): AsyncGenerator<Change> {
     if (waiting.length === AHEAD) running.pause();
   };
   const sides = await openSides(upper);
-  const program: Program = [...sides.program, { op: 'compare', dirfd: sides.upper, rootfd: sides.lower, marks: sides.marks }];
+  const program: Program = [...ownMountNamespace(), ...sides.program, { op: 'compare', dirfd: sides.upper, rootfd: sides.lower, marks: sides.marks }];
   const running: Running = start(program, { onReply });
   running.result
     .catch((error: unknown) => {
@@ -99,6 +99,7 @@ export async function* changesOf(upper: Upper): AsyncGenerator<Change> {
       left = true;
       running.resume();
       running.abort();
+      // Nobody waits for what it had to say any more.
       await running.result.catch(() => undefined);
     }
   }

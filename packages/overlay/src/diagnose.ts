@@ -1,5 +1,5 @@
-import { readFile, realpath, stat, statfs } from 'node:fs/promises';
-import { SyscallError } from '@lamella/syscall';
+import { realpath, stat, statfs } from 'node:fs/promises';
+import { readMounts, SyscallError } from '@lamella/syscall';
 import { OverlayError } from './overlay-error.js';
 import type { OverlayStack } from './stack.js';
 
@@ -153,9 +153,5 @@ async function diagnoseUpper(
 
 async function mountsBelow(directory: string): Promise<string | undefined> {
   const prefix = `${await realpath(directory)}/`.replace('//', '/');
-  const info = await readFile('/proc/self/mountinfo', 'utf8');
-  return info
-    .split('\n')
-    .map((line) => line.split(' ')[4] ?? '')
-    .find((point) => point.startsWith(prefix) && point !== prefix);
+  return readMounts().find(({ point }) => point.startsWith(prefix) && point !== prefix)?.point;
 }

@@ -1,4 +1,4 @@
-import { AT_FDCWD, MARKS, O, ownMountNamespace, type Program, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, MARKS, O, type Program, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { hasLowerdirPlus } from './features.js';
 import { methodFor, overlayMount } from './overlay-mount.js';
 
@@ -13,7 +13,7 @@ export interface Upper {
   readonly userxattr?: boolean;
 }
 
-/** Ops that open both sides of a comparison, and what they come to. */
+/** Ops that open both sides of a comparison, in a mount namespace of whoever runs them, and what they come to. */
 export interface Sides {
   readonly program: Program;
   /** Slots of what is there now, and of what was. */
@@ -24,8 +24,8 @@ export interface Sides {
 }
 
 /**
- * The beginning of a program that looks at what an upper did: in a mount namespace of its own, as whoever
- * the container's files belong to. One upper is seen as the kernel keeps it, marks and all; with others below
+ * Ops that look at what an upper did. They come after those of {@link ownMountNamespace} in @lamella/syscall:
+ * they mount over directories that are parts of what they look at. One upper is seen as the kernel keeps it, marks and all; with others below
  * it, both sides are whole trees.
  */
 export async function openSides(
@@ -53,8 +53,8 @@ export async function openSides(
   return {
     program:
       last === undefined
-        ? [...ownMountNamespace(), open(upperdir, upper), ...(await mounted(lowerdirs, upperdir, lower))]
-        : [...ownMountNamespace(), ...(await mounted([upperdir, ...frozen, ...lowerdirs], upperdir, upper)), ...(await mounted(lowerdirs, last, lower))],
+        ? [open(upperdir, upper), ...(await mounted(lowerdirs, upperdir, lower))]
+        : [...(await mounted([upperdir, ...frozen, ...lowerdirs], upperdir, upper)), ...(await mounted(lowerdirs, last, lower))],
     upper,
     lower,
     marks: last === undefined ? (userxattr ? MARKS.user : MARKS.trusted) : MARKS.none,

@@ -17,6 +17,7 @@ import {
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mountOverlay } from '@lamella/overlay';
+import { lockFile } from '@lamella/syscall';
 import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
@@ -233,7 +234,7 @@ test('an apply that fails leaves the way back of the one before it', async () =>
   };
   await expect(apply({ root: one.root, id: 'c1', since: begun }, changes())).rejects.toMatchObject({ code: 'APPLY_CONFLICT' });
   expect(readFileSync(path.join(one.project, 'other'), 'utf8')).toBe('theirs');
-  expect(readdirSync(path.join(one.root, 'applied/c1')).toSorted()).toEqual(['after', 'journal', 'lock', expect.stringMatching(/^stage-/)]);
+  expect(readdirSync(path.join(one.root, 'applied/c1')).toSorted()).toEqual(['journal', 'known', 'lock', expect.stringMatching(/^stage-/)]);
   expect(await undo(one.root, 'c1')).toBe(1);
   expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('README\n');
 });
@@ -251,4 +252,55 @@ test('what an apply staged that was stopped before it began is removed', async (
   expect([existsSync(stage), existsSync(planOf(one.root, 'c1'))]).toEqual([false, false]);
   // The one that was done can be taken back as before.
   expect(await undo(one.root, 'c1')).toBeGreaterThan(5);
+});
+
+test('an apply that fails vouches for nothing that the host changed after the one before it', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => writeFileSync(path.join(merged, 'README'), 'ours'));
+  await one.apply();
+  writeFileSync(path.join(one.project, 'README'), 'later');
+  const changes = async function* (): AsyncGenerator<Awaited<ReturnType<typeof one.apply>>['changes'][number]> {
+    yield* changesIn([one.view], []);
+    // It is replaced first, and given back when the second target is another than was seen.
+    writeFileSync(path.join(one.project, 'src/a'), 'theirs');
+  };
+  await one.change((merged) => writeFileSync(path.join(merged, 'src/a'), 'ours'));
+  await expect(apply({ root: one.root, id: 'c1', since: begun }, changes(), { onConflict: 'ours' })).rejects.toMatchObject({ code: 'APPLY_CONFLICT' });
+  expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('later');
+  await expect(undo(one.root, 'c1')).rejects.toMatchObject({ code: 'UNDO_CONFLICT' });
+});
+
+test('what one of several applies left is no conflict of a later one', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  const since = new Date();
+  await one.change((merged) => {
+    writeFileSync(path.join(merged, 'README'), 'first');
+    writeFileSync(path.join(merged, 'src/a'), 'first');
+  });
+  const only = (name: string): Promise<Applied> =>
+    apply({ root: one.root, id: 'c1', since }, changesIn([one.view], []), { select: (change) => change.path === name });
+  await only('/p/README');
+  await only('/p/src/a');
+  await one.change((merged) => writeFileSync(path.join(merged, 'README'), 'second'));
+  expect((await only('/p/README')).conflicts).toEqual([]);
+  expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('second');
+});
+
+test('the mark of an apply that is under way stays, and that of one which died before it touched anything goes', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change(everything);
+  await one.apply();
+  const after = await one.now();
+  writeFileSync(applyingOf(one.root, 'c1'), 'another');
+  {
+    await using _apply = await lockFile(path.join(one.root, 'applied/c1/lock'));
+    await recover(one.root);
+    expect(existsSync(applyingOf(one.root, 'c1'))).toBe(true);
+  }
+  await recover(one.root);
+  expect(existsSync(applyingOf(one.root, 'c1'))).toBe(false);
+  expect(await one.now()).toEqual(after);
 });

@@ -1,30 +1,31 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { realpath, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, LamellaError, type Op, parseWalked, run, runMapped, SyscallError } from '@lamella/syscall';
+import { LamellaError, parseWalked, run, runMapped, SyscallError, tryLockFile } from '@lamella/syscall';
 import type { ContainerChange } from '../containers/changes.js';
 import { EngineError } from '../engine-error.js';
-import type { View } from '../views.js';
+import { mountPointOf } from '../host-view.js';
 import { conflictsIn } from './conflicts.js';
 import {
-  type After,
-  afterOf,
   applied,
   appliedOf,
   applyingOf,
+  applyLockOf,
   begunSteps,
   type Journal,
   journalOf,
+  type Known,
+  knownOf,
   type Part,
-  readAfter,
   readJournal,
+  readKnown,
   readMark,
   readPlan,
   underWay,
 } from './journal.js';
 import { applyProgram, forgetProgram, type PartWork, rollbackProgram, tellingProgram } from './programs.js';
-import { type Seen, seen, workFor } from './steps.js';
+import { isSame, type Seen, type Step, seen, workFor } from './steps.js';
 
 /** What to do about targets that the host changed since the container began. */
 export type OnConflict = 'fail' | 'ours' | 'theirs';
@@ -67,7 +68,7 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
   await forgetPlans(root);
   const wanted = await chosen(changes, options.select);
   const before = await readJournal(root, id);
-  const conflicts = conflictsIn(wanted, applier.since, before && knownOf(before, await readAfter(root, id)));
+  const conflicts = conflictsIn(wanted, applier.since, await readKnown(root, id));
   if (conflicts.length && onConflict === 'fail') throw conflicting(conflicts);
   const left = new Set(onConflict === 'theirs' ? withBelow(conflicts, wanted) : []);
   const done = wanted.filter((change) => !left.has(change));
@@ -93,7 +94,7 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
     const told = await failed(root, journal, before, error);
     if (told !== undefined) throw told;
   }
-  await noteTargets(root, journal);
+  await noteTargets(root, journal, () => true);
   await forgetOthers(root, journal, before);
   return { changes: done, conflicts };
 }
@@ -108,35 +109,56 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
 export async function undo(root: string, id: string, { force = false }: { readonly force?: boolean } = {}): Promise<number> {
   await recover(root);
   const journal = await readJournal(root, id);
-  const after = await readAfter(root, id);
-  if (!journal || journal.undone)
-    throw new EngineError({
-      code: 'UNDO_NOTHING',
-      message: `nothing of the container ${id} was applied`,
-      hint: 'An apply can be taken back until the next one to the same directory.',
-    });
-  if (!force) await refuseChanged(journal, after);
-  await takeBack(root, journal).catch((error: unknown) => {
-    throw busy(error) ?? error;
-  });
+  if (!journal || journal.undone) throw nothingToUndo(id);
+  if (!force) await refuseChanged(journal, await readKnown(root, id));
+  try {
+    await takeBack(root, journal, () => true);
+  } catch (error) {
+    if ((await readJournal(root, id))?.undone) throw nothingToUndo(id);
+    throw busy(error) ?? incomplete(journal, error);
+  }
   return journal.parts.reduce((sum, part) => sum + part.steps.length, 0);
+}
+
+function nothingToUndo(id: string): EngineError {
+  return new EngineError({
+    code: 'UNDO_NOTHING',
+    message: `nothing of the container ${id} was applied`,
+    hint: 'An apply can be taken back until the next one to the same directory.',
+  });
 }
 
 /** Take back what a crash left half done. Costs one readdir when there is nothing. */
 export async function recover(root: string): Promise<void> {
   for (const id of underWay(root)) {
-    const journal = await readJournal(root, id);
-    // Without its own journal nothing of the host was touched.
-    if (!journal || journal.token !== (await readMark(root, id))) {
-      await rm(applyingOf(root, id), { force: true });
-      continue;
-    }
+    const journal = await interrupted(root, id);
+    if (!journal) continue;
     try {
-      await takeBack(root, journal);
+      await takeBack(root, journal, await unchangedBefore(root, journal));
     } catch (error) {
-      // Somebody is at it.
-      if (!busy(error)) throw incomplete(journal, error);
+      // Somebody is at it, or was faster.
+      if (!busy(error) && (await readMark(root, id)) === journal.token) throw incomplete(journal, error);
     }
+  }
+}
+
+/**
+ * The apply that a mark was left by, if it is to be taken back. A mark without the journal of its token is of one that had not
+ * touched the host yet: it goes. That is decided with the lock held, for whoever is under way may be between the two.
+ */
+async function interrupted(root: string, id: string): Promise<Journal | undefined> {
+  const lock = await tryLockFile(applyLockOf(root, id)).catch((error: { code?: string }) => {
+    if (error.code !== 'ENOENT') throw error;
+    return 'gone' as const;
+  });
+  if (lock === undefined) return undefined;
+  try {
+    const journal = await readJournal(root, id);
+    if (journal && journal.token === (await readMark(root, id))) return journal;
+    await rm(applyingOf(root, id), { force: true });
+    return undefined;
+  } finally {
+    if (lock !== 'gone') await lock[Symbol.asyncDispose]();
   }
 }
 
@@ -154,29 +176,66 @@ export async function forgetPlans(root: string): Promise<void> {
   }
 }
 
-/** Write down what the targets are now. Where that fails, who takes them back is told that nobody knows. */
-async function noteTargets(root: string, journal: Journal): Promise<void> {
+/** What the targets of a journal are now. */
+async function targetsNow(journal: Journal): Promise<Known> {
   const { program, told } = tellingProgram(journal);
   // Any name may be a target's, __proto__ too.
-  const after = journal.parts.map(() => Object.create(null) as Record<string, Seen | undefined>);
-  await rm(afterOf(root, journal.id), { force: true });
-  try {
-    await run(program, {
-      onReply(reply) {
-        const where = reply.kind === 'data' ? told.get(reply.index) : undefined;
-        const part = where && after[where.part];
-        if (part && reply.kind === 'data') part[where.step.name] = seen(parseWalked(reply.data));
-      },
-    });
-    await writeFile(afterOf(root, journal.id), JSON.stringify(after satisfies After), { mode: 0o600 });
-  } catch (error) {
-    if (!(error instanceof LamellaError)) throw error;
-  }
+  const found = Object.create(null) as Record<string, Record<string, Seen>>;
+  await run(program, {
+    onReply(reply) {
+      if (reply.kind !== 'data') return;
+      const where = told.get(reply.index);
+      const source = where && journal.parts[where.part]?.source;
+      if (!where || source === undefined) return;
+      found[source] ??= Object.create(null) as Record<string, Seen>;
+      found[source][where.step.name] = seen(parseWalked(reply.data));
+    },
+  });
+  return found;
 }
 
-async function takeBack(root: string, journal: Journal): Promise<void> {
+/**
+ * Write down what the targets of a journal are now, beside what is known of others. Where that fails, who takes them
+ * back is told that nobody knows.
+ *
+ * @param ours whether what is there now is our work, and nobody's change in between
+ */
+async function noteTargets(root: string, journal: Journal, ours: (source: string, step: Step) => boolean): Promise<void> {
+  const before = await readKnown(root, journal.id);
+  await rm(knownOf(root, journal.id), { force: true });
+  let now: Known;
+  try {
+    now = await targetsNow(journal);
+  } catch (error) {
+    if (!(error instanceof LamellaError)) throw error;
+    return;
+  }
+  const known = Object.assign(Object.create(null), before) as Record<string, Record<string, Seen>>;
+  for (const { source, steps } of journal.parts) {
+    const names = Object.assign(Object.create(null), known[source]) as Record<string, Seen>;
+    for (const step of steps) {
+      const target = now[source]?.[step.name];
+      if (!ours(source, step)) continue;
+      if (target) names[step.name] = target;
+      else delete names[step.name];
+    }
+    known[source] = names;
+  }
+  await writeFile(knownOf(root, journal.id), JSON.stringify(known satisfies Known), { mode: 0o600 });
+}
+
+/** Of an apply that did not come to its end: which targets nobody had changed since the one before it. */
+async function unchangedBefore(root: string, { id }: Journal): Promise<(source: string, step: Step) => boolean> {
+  const known = await readKnown(root, id);
+  return (source, { name, was }) => {
+    const left = known?.[source]?.[name];
+    return left === undefined || isSame(left, was);
+  };
+}
+
+async function takeBack(root: string, journal: Journal, ours: (source: string, step: Step) => boolean): Promise<void> {
   await runMapped(rollbackProgram(root, journal, begunSteps(journal)));
-  await noteTargets(root, journal);
+  await noteTargets(root, journal, ours);
 }
 
 /** Those that were chosen, and the new directories which they are in. */
@@ -214,25 +273,10 @@ function conflicting(conflicts: readonly ContainerChange[]): EngineError {
   });
 }
 
-/** What the last apply left at its targets is no change of somebody else's. */
-function knownOf(journal: Journal, after: After | undefined): (view: View, name: string) => Seen | undefined {
-  return (view, name) => after?.[journal.parts.findIndex((part) => part.source === view.source)]?.[name];
-}
-
 /** Beside the store's own files where they can be renamed to the target from; else in the target, hidden. */
 async function stageFor(root: string, id: string, source: string, name: string): Promise<string> {
-  const [ours, theirs] = await Promise.all([mountOf(root), mountOf(source)]);
+  const [ours, theirs] = (await Promise.all([realpath(root), realpath(source)])).map(mountPointOf);
   return ours === theirs ? path.join(appliedOf(root, id), `stage-${name}`) : path.join(source, `.lamella-${name}`);
-}
-
-/** The mount point that a path is on. */
-async function mountOf(pathname: string): Promise<string> {
-  const real = await realpath(pathname);
-  const points = (await readFile('/proc/self/mountinfo', 'utf8'))
-    .split('\n')
-    .map((line) => (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))))
-    .filter((point) => point && (point === '/' || real === point || real.startsWith(`${point}/`)));
-  return points.reduce((longest, point) => (point.length >= longest.length ? point : longest), '/');
 }
 
 /** One way back for each directory: that of the last apply. */
@@ -254,18 +298,18 @@ async function failed(root: string, journal: Journal, before: Journal | undefine
   const { id, token } = journal;
   const held = busy(error);
   if (held) return held;
-  const mark = await readMark(root, id);
-  const began = (await readJournal(root, id))?.token === token;
-  if (began && mark === undefined) return undefined;
+  const there = await readJournal(root, id);
+  const began = there?.token === token;
+  if (began && !there.undone && (await readMark(root, id)) === undefined) return undefined;
   try {
-    if (began) {
-      await takeBack(root, journal);
-      // The one before it can be taken back, as it could.
-      if (before) await writeFile(journalOf(root, id), JSON.stringify(before), { mode: 0o600 });
-      if (before) await noteTargets(root, before);
-    } else {
+    if (!began) {
       await rm(applyingOf(root, id), { force: true });
       await runMapped(forgetProgram(root, id, journal.parts, { whole: !before }));
+    } else {
+      // Another command may have seen what was left, and taken it back already.
+      if (!there.undone) await takeBack(root, journal, await unchangedBefore(root, journal));
+      // The one before it can be taken back, as it could.
+      if (before) await writeFile(journalOf(root, id), JSON.stringify(before), { mode: 0o600 });
     }
   } catch (second) {
     return incomplete(journal, second);
@@ -303,35 +347,17 @@ function incomplete({ parts, id }: Journal, cause: unknown): EngineError {
 }
 
 /** @throws EngineError `UNDO_CONFLICT` when a target is not what the apply made of it */
-async function refuseChanged(journal: Journal, after: After | undefined): Promise<void> {
-  const program: Op[] = [];
-  const targets = new Map<number, string>();
-  const now = new Map<string, Seen>();
-  const left = new Map<string, Seen | undefined>();
-  for (const [i, { source, steps }] of journal.parts.entries())
-    for (const { do: what, name } of steps) {
-      const pathname = path.join(source, Buffer.from(name, 'latin1').toString());
-      targets.set(program.length, pathname);
-      left.set(pathname, what === 'remove' ? undefined : after?.[i]?.[name]);
-      program.push({
-        op: 'statx',
-        dirfd: AT_FDCWD,
-        pathname: Buffer.concat([Buffer.from(`${source}/`), Buffer.from(name, 'latin1')]),
-        ignore: ['ENOENT', 'ENOTDIR'],
-      });
-    }
-  await run(program, {
-    onReply(reply) {
-      const target = reply.kind === 'data' ? targets.get(reply.index) : undefined;
-      if (target !== undefined && reply.kind === 'data') now.set(target, seen(parseWalked(reply.data)));
-    },
+async function refuseChanged(journal: Journal, known: Known | undefined): Promise<void> {
+  const now = await targetsNow(journal);
+  const changed = journal.parts.flatMap(({ source, steps }) =>
+    steps
+      .filter(({ name }) => !isSame(known?.[source]?.[name], now[source]?.[name]))
+      .map(({ name }) => path.join(source, Buffer.from(name, 'latin1').toString())),
+  );
+  if (known && !changed.length) return;
+  throw new EngineError({
+    code: 'UNDO_CONFLICT',
+    message: known ? `what was applied has changed since: ${changed.slice(0, 10).join(', ')}` : 'it is not known whether what was applied has changed since',
+    hint: 'Nothing was taken back. --force takes it back all the same, and what was changed is lost.',
   });
-  const same = (a: Seen | undefined, b: Seen | undefined): boolean => a?.ctimeSeconds === b?.ctimeSeconds && a?.ctimeNanoseconds === b?.ctimeNanoseconds;
-  const changed = [...left].filter(([target, expected]) => !same(expected, now.get(target))).map(([target]) => target);
-  if (!after || changed.length)
-    throw new EngineError({
-      code: 'UNDO_CONFLICT',
-      message: after ? `what was applied has changed since: ${changed.slice(0, 10).join(', ')}` : 'it is not known whether what was applied has changed since',
-      hint: 'Nothing was taken back. --force takes it back all the same, and what was changed is lost.',
-    });
 }

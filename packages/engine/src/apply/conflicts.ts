@@ -1,6 +1,6 @@
 import type { ContainerChange } from '../containers/changes.js';
-import type { View } from '../views.js';
-import type { Seen } from './steps.js';
+import type { Known } from './journal.js';
+import { isSame } from './steps.js';
 
 /**
  * Changes whose target the host has changed since the container began. What the kernel says of that is the
@@ -9,7 +9,7 @@ import type { Seen } from './steps.js';
  *
  * @param known what an apply before this one left there, and is not somebody else's
  */
-export function conflictsIn(changes: readonly ContainerChange[], since: Date, known?: (view: View, name: string) => Seen | undefined): ContainerChange[] {
+export function conflictsIn(changes: readonly ContainerChange[], since: Date, known: Known = {}): ContainerChange[] {
   return changes.filter((change) => {
     const { kind, aspects, view, name, before, compared } = change;
     const { lower } = compared;
@@ -18,7 +18,7 @@ export function conflictsIn(changes: readonly ContainerChange[], since: Date, kn
     if (changed <= since.getTime()) return false;
     // Names that came into it are told of one by one.
     if (before?.type === 'directory' && (kind === 'deleted' || aspects.includes('type'))) return false;
-    const left = known?.(view, name);
-    return !(left && left.ctimeSeconds === lower.ctimeSeconds && left.ctimeNanoseconds === lower.ctimeNanoseconds);
+    const left = known[view.source ?? '']?.[name];
+    return !(left && isSame(left, lower));
   });
 }

@@ -26,19 +26,22 @@ export interface Journal {
   readonly undone?: boolean;
 }
 
-/** What the targets were right after the apply, or after it was taken back, part by part and by name; nothing for what is gone. */
-export type After = readonly Readonly<Record<string, Seen | undefined>>[];
+/**
+ * What targets were when applies of a container, or their taking back, had written them: by the directory of the host,
+ * and by name below it. There is nothing for what is gone.
+ */
+export type Known = Readonly<Record<string, Readonly<Record<string, Seen>>>>;
 
 /**
  * Where applies are in a store. `applied/ID/` has, until the next apply to the same directory, `lock`, `journal`,
- * `after` and mostly the stages; and while they are made `plan`, the journal of what has not begun.
+ * `known` and mostly the stages; and while they are made `plan`, the journal of what has not begun.
  * `applying/ID` holds the token of the apply that changes the host in this moment: with the journal of the same token it is to
  * be taken back after a crash, with another nothing was touched, and that journal without it is done.
  */
 export const appliedOf = (root: string, id: string): string => path.join(root, 'applied', id);
 export const journalOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'journal');
 export const planOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'plan');
-export const afterOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'after');
+export const knownOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'known');
 export const applyLockOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'lock');
 export const applyingOf = (root: string, id: string): string => path.join(root, 'applying', id);
 
@@ -93,8 +96,8 @@ export async function readMark(root: string, id: string): Promise<string | undef
   return readFile(applyingOf(root, id), 'utf8').catch(absent);
 }
 
-export async function readAfter(root: string, id: string): Promise<After | undefined> {
-  return parse<After>(await readFile(afterOf(root, id), 'utf8').catch(absent));
+export async function readKnown(root: string, id: string): Promise<Known | undefined> {
+  return parse<Known>(await readFile(knownOf(root, id), 'utf8').catch(absent));
 }
 
 /** A torn one is that of an apply which changed nothing yet. */

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { openSides } from '@lamella/overlay';
-import { AT_FDCWD, LOCK, O, type Op, ownMountNamespace, type Program, RENAME, RESOLVE, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, LOCK, O, type Op, ownMountNamespace, type Program, RENAME, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import { beneath, unlessGone } from '../beneath.js';
 import type { View } from '../views.js';
 import { appliedOf, applyingOf, applyLockOf, type Journal, journalOf, type Part, planOf } from './journal.js';
 import type { Staged, Step } from './steps.js';
@@ -27,31 +28,30 @@ export async function applyProgram(root: string, journal: Journal, works: readon
   const slots = slotAllocator();
   const { id, token } = journal;
   const stages = works.map(() => ({ source: slots(), stage: slots(), upper: -1 }));
-  const namespace = ownMountNamespace();
-  const program: Op[] = [...namespace, ...locked(root, id, slots), ...written(planOf(root, id), JSON.stringify(journal), slots)];
+  const parent = slots();
+  const program: Op[] = [...ownMountNamespace(), ...locked(root, id, slots), ...written(planOf(root, id), JSON.stringify(journal), slots)];
   for (const [i, { view, source, stage, staged, steps }] of works.entries()) {
     const at = stages[i];
     if (!at) continue;
     const sides = await openSides(view, slots);
     at.upper = sides.upper;
     program.push(
-      // One mount namespace is enough for all.
-      ...sides.program.slice(namespace.length),
+      ...sides.program,
       openDirectory(AT_FDCWD, source, at.source),
       { op: 'mkdirat', dirfd: AT_FDCWD, pathname: stage, mode: 0o700 },
       openDirectory(AT_FDCWD, stage, at.stage),
       ...['new', 'old'].map((pathname): Op => ({ op: 'mkdirat', dirfd: at.stage, pathname, mode: 0o700 })),
-      ...staging(at, staged, slots),
+      ...staging(at, staged, parent),
       ...steps
         .filter((step) => step.do === 'metadata')
-        .flatMap((step) => within(at.source, step.name, slots, (dirfd, base) => [copy(dirfd, base, at.stage, `old/${step.n}`)])),
+        .flatMap((step) => beneath(at.source, step.name, parent, (dirfd, base) => [copy(dirfd, base, at.stage, `old/${step.n}`)])),
       ...synced(at.stage, slots),
     );
   }
   program.push(...durably(applyingOf(root, id), token, slots), ...durably(journalOf(root, id), JSON.stringify(journal), slots));
   for (const [i, { steps }] of works.entries()) {
     const at = stages[i];
-    if (at) for (const step of steps) program.push(...within(at.source, step.name, slots, (dirfd, base) => take(step, at.stage, dirfd, base)));
+    if (at) for (const step of steps) program.push(...beneath(at.source, step.name, parent, (dirfd, base) => take(step, at.stage, dirfd, base)));
   }
   for (const at of stages) program.push(...synced(at.source, slots));
   return [...program, finished(root, id), { op: 'unlinkat', dirfd: AT_FDCWD, pathname: planOf(root, id), flags: 0 }];
@@ -65,14 +65,14 @@ function finished(root: string, id: string): Op {
 /** A program that tells what the targets of a journal are now. */
 export function tellingProgram({ parts }: Journal): Telling {
   const slots = slotAllocator();
+  const parent = slots();
   const program: Op[] = [];
   const told = new Map<number, { part: number; step: Step }>();
   for (const [part, { source, steps }] of parts.entries()) {
     const top = slots();
     program.push(openDirectory(AT_FDCWD, source, top));
     for (const step of steps) {
-      const gone = { ignore: ['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV', 'EBADF'] };
-      const ops = within(top, step.name, slots, (dirfd, pathname) => [{ op: 'statx', dirfd, pathname }]).map((op): Op => ({ ...op, ...gone }));
+      const ops = unlessGone(beneath(top, step.name, parent, (dirfd, pathname) => [{ op: 'statx', dirfd, pathname }]));
       told.set(program.length + ops.findIndex(({ op }) => op === 'statx'), { part, step });
       program.push(...ops);
     }
@@ -87,13 +87,14 @@ export function tellingProgram({ parts }: Journal): Telling {
 export function rollbackProgram(root: string, journal: Journal, taken: (part: Part, step: Step) => boolean): Program {
   const { id, parts, token } = journal;
   const slots = slotAllocator();
+  const parent = slots();
   const program: Op[] = [...locked(root, id, slots), ...durably(applyingOf(root, id), token, slots)];
   for (const part of parts) {
     const { source, stage, steps } = part;
     const [at, beside] = [slots(), slots()];
     program.push(openDirectory(AT_FDCWD, source, at), openDirectory(AT_FDCWD, stage, beside));
     for (const step of steps.toReversed())
-      if (taken(part, step)) program.push(...within(at, step.name, slots, (dirfd, base) => giveBack(step, beside, dirfd, base)));
+      if (taken(part, step)) program.push(...beneath(at, step.name, parent, (dirfd, base) => giveBack(step, beside, dirfd, base)));
     program.push(...synced(at, slots));
   }
   return [
@@ -138,50 +139,21 @@ function copy(olddirfd: number, oldpath: Uint8Array | string, newdirfd: number, 
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
-/** Ops on a name below a directory, whose parents are followed through no link and out of nowhere. */
-function within(top: number, name: string, slots: SlotAllocator, ops: (dirfd: number, base: Buffer) => Program): Program {
-  const slash = name.lastIndexOf('/');
-  if (slash < 0) return ops(top, bytes(name));
-  const parent = parentSlot(slots);
-  return [
-    {
-      op: 'openat2',
-      dirfd: top,
-      pathname: bytes(name.slice(0, slash)),
-      flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
-      mode: 0,
-      resolve: RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS,
-      out: parent,
-    },
-    ...ops(parent, bytes(name.slice(slash + 1))),
-    { op: 'close', fd: parent },
-  ];
-}
-
-const parents = new WeakMap<SlotAllocator, number>();
-
-/** One slot is enough for the parent that is looked at in this moment. */
-function parentSlot(slots: SlotAllocator): number {
-  const known = parents.get(slots) ?? slots();
-  parents.set(slots, known);
-  return known;
-}
-
 /** Make the new objects in the stage, in every way like those of the view. */
-function staging({ upper, stage }: { readonly upper: number; readonly stage: number }, staged: readonly Staged[], slots: SlotAllocator): Program {
+function staging({ upper, stage }: { readonly upper: number; readonly stage: number }, staged: readonly Staged[], parent: number): Program {
   const target = (to: string): Buffer => bytes(`new/${to}`);
   return [
     ...staged.flatMap(
       ({ name, to, linkTo }): Program =>
         linkTo === undefined
-          ? within(upper, name, slots, (dirfd, base) => [copy(dirfd, base, stage, target(to))])
+          ? beneath(upper, name, parent, (dirfd, base) => [copy(dirfd, base, stage, target(to))])
           : [{ op: 'linkat', olddirfd: stage, newdirfd: stage, flags: 0, oldpath: target(linkTo), newpath: target(to) }],
     ),
     // What was made in them changed their times.
     ...staged
       .filter(({ directory }) => directory)
       .toReversed()
-      .flatMap(({ name, to }) => within(upper, name, slots, (dirfd, base) => [copy(dirfd, base, stage, target(to), 1)])),
+      .flatMap(({ name, to }) => beneath(upper, name, parent, (dirfd, base) => [copy(dirfd, base, stage, target(to), 1)])),
   ];
 }
 

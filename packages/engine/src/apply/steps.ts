@@ -43,6 +43,9 @@ export interface Work {
   readonly staged: readonly Staged[];
 }
 
+/** Whether it is the one that was seen; or neither is there. */
+export const isSame = (a: Seen | undefined, b: Seen | undefined): boolean => a?.ctimeSeconds === b?.ctimeSeconds && a?.ctimeNanoseconds === b?.ctimeNanoseconds;
+
 export const seen = ({ ctimeSeconds, ctimeNanoseconds }: Walked): Seen => ({ ctimeSeconds, ctimeNanoseconds });
 
 /**

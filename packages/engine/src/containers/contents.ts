@@ -1,5 +1,6 @@
-import { openSides } from '@lamella/overlay';
-import { O, type Op, RESOLVE, run, slotAllocator } from '@lamella/syscall';
+import { type ObjectState, openSides } from '@lamella/overlay';
+import { type Op, ownMountNamespace, run, slotAllocator } from '@lamella/syscall';
+import { beneath, unlessGone } from '../beneath.js';
 import type { View } from '../views.js';
 import type { ContainerChange } from './changes.js';
 
@@ -16,57 +17,33 @@ export interface Contents {
  * @param limit bytes of a file at the most
  */
 export async function contentsOf(changes: readonly ContainerChange[], limit: number): Promise<readonly Contents[]> {
-  const found: Contents[] = [];
-  for (const view of new Set(changes.map((change) => change.view))) {
-    const own = changes.filter((change) => change.view === view);
-    const contents = await contentsIn(view, own, limit);
-    for (const [i, change] of own.entries()) found[changes.indexOf(change)] = contents[i] ?? { before: undefined, after: undefined };
-  }
-  return found;
+  const byView = Map.groupBy(changes, (change) => change.view);
+  const found = new Map<ContainerChange, Contents>();
+  for (const [view, own] of byView) for (const [change, contents] of await contentsIn(view, own, limit)) found.set(change, contents);
+  return changes.map((change) => found.get(change) ?? { before: undefined, after: undefined });
 }
 
-async function contentsIn(view: View, changes: readonly ContainerChange[], limit: number): Promise<readonly Contents[]> {
-  const found: { before?: Buffer[] | undefined; after?: Buffer[] | undefined }[] = changes.map(() => ({}));
+async function contentsIn(view: View, changes: readonly ContainerChange[], limit: number): Promise<ReadonlyMap<ContainerChange, Contents>> {
   const slots = slotAllocator();
   const sides = await openSides(view, slots);
   const parent = slots();
-  const program: Op[] = [...sides.program];
+  const program: Op[] = [...ownMountNamespace(), ...sides.program];
   /** By the index of its op: whose content comes. */
   const readers = new Map<number, Buffer[]>();
-  const read = (dirfd: number, name: string): Buffer[] => {
-    const slash = name.lastIndexOf('/');
-    const bytes = Buffer.from(name, 'latin1');
+  const read = (top: number, name: string, state: ObjectState | undefined): Buffer[] | undefined => {
+    if (state?.type !== 'file' || state.size > limit) return undefined;
     const parts: Buffer[] = [];
-    program.push(
-      {
-        op: 'openat2',
-        dirfd,
-        pathname: slash < 0 ? '.' : bytes.subarray(0, slash),
-        flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
-        mode: 0,
-        resolve: RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS,
-        out: parent,
-        ignore: GONE,
-      },
-      { op: 'walk', dirfd: parent, content: 1, pathname: bytes.subarray(slash + 1), ignore: [...GONE, 'EBADF'] },
-      { op: 'close', fd: parent, ignore: ['EBADF'] },
-    );
-    readers.set(program.length - 2, parts);
+    for (const op of unlessGone(beneath(top, name, parent, (dirfd, pathname) => [{ op: 'walk', dirfd, content: 1, pathname }]))) {
+      if (op.op === 'walk') readers.set(program.length, parts);
+      program.push(op);
+    }
     return parts;
   };
-  for (const [i, { name, before, after }] of changes.entries()) {
-    const is = found[i];
-    if (!is) continue;
-    if (after?.type === 'file' && after.size <= limit) is.after = read(sides.upper, name);
-    if (before?.type === 'file' && before.size <= limit) is.before = read(sides.lower, name);
-  }
+  const under = changes.map((change) => [change, read(sides.lower, change.name, change.before), read(sides.upper, change.name, change.after)] as const);
   await run(program, {
     onReply(reply) {
       if (reply.kind === 'content') readers.get(reply.index)?.push(reply.data);
     },
   });
-  return found.map(({ before, after }) => ({ before: before && Buffer.concat(before), after: after && Buffer.concat(after) }));
+  return new Map(under.map(([change, before, after]) => [change, { before: before && Buffer.concat(before), after: after && Buffer.concat(after) }]));
 }
-
-/** Taken away since. */
-const GONE = ['ENOENT', 'ENOTDIR', 'ELOOP'];

@@ -1,0 +1,34 @@
+import { O, type Program, RESOLVE } from '@lamella/syscall';
+
+/**
+ * Ops on a name below a directory, whose parents are followed through no link and out of nowhere: whoever else
+ * may write there cannot lead this anywhere.
+ *
+ * @param top slot of the directory
+ * @param name bytes of the name below it, as latin1
+ * @param parent a slot for the directory the name is in, free again afterwards
+ * @param ops what is done, given that directory's slot and the last part of the name
+ */
+export function beneath(top: number, name: string, parent: number, ops: (dirfd: number, base: Buffer) => Program): Program {
+  const bytes = Buffer.from(name, 'latin1');
+  const slash = name.lastIndexOf('/');
+  if (slash < 0) return ops(top, bytes);
+  return [
+    {
+      op: 'openat2',
+      dirfd: top,
+      pathname: bytes.subarray(0, slash),
+      flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
+      mode: 0,
+      resolve: RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS,
+      out: parent,
+    },
+    ...ops(parent, bytes.subarray(slash + 1)),
+    { op: 'close', fd: parent },
+  ];
+}
+
+/** The same ops, where it is no failure that somebody has taken the name, or a part of its path, away. */
+export function unlessGone(program: Program): Program {
+  return program.map((op) => ({ ...op, ignore: ['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV', 'EBADF'] }));
+}
