@@ -84,6 +84,20 @@ test('one that runs is refused', async () => {
   await expect((await container.run({ args: ['true'] })).result).rejects.toMatchObject({ code: 'CONTAINER_RUNNING' });
 });
 
+test('checkpoints at the same time are refused, or come one after the other', async () => {
+  const one = await containers.create({ image: 'busybox' });
+  await sh(one, 'echo 1 > /a');
+  const made = (await Promise.allSettled(Array.from({ length: 8 }, (_, i) => one.checkpoint(`${i}`)))).filter(({ status }) => status === 'fulfilled').length;
+  const { checkpoints, current } = await one.history();
+  expect(checkpoints.length).toBe(made);
+  // One line, from the last to the first.
+  const byId = new Map(checkpoints.map((each) => [each.id, each]));
+  let length = 0;
+  for (let at = current; at !== undefined; at = byId.get(at)?.parent) length++;
+  expect(length).toBe(made);
+  expect(await sh(one, 'cat /a')).toBe('1');
+});
+
 test('overlay volumes are frozen with it, and keep their owner and mode', async () => {
   const project = at.join('project');
   mkdirSync(project);
@@ -132,5 +146,7 @@ test('a commit of several checkpoints is an image with a layer for each', async 
   expect((await one.commit('made:2', { timestamp: 12345, changes: ['CMD ["cat", "/a", "/home/b"]'], message: 'both' })).digest).toBe(made.digest);
   const again = await containers.create({ image: 'made:1' });
   expect(await sh(again, 'cat /a /home/b; ls /x; ls /home')).toBe('1\n2\nbls: /x: No such file or directory');
-  for (const name of ['made:1', 'made:2']) await new ImageStore(root).remove(name).catch(() => undefined);
+  await again.remove();
+  await one.remove();
+  for (const name of ['made:1', 'made:2']) await new ImageStore(root).remove(name);
 });

@@ -8,9 +8,9 @@ import { type ContainerConfig, formatConfig, layersOf } from '../container-confi
 import { EngineError } from '../engine-error.js';
 import { nameLinkOf, nameTaken, targetOf } from '../names.js';
 import { stateDirectory, type View, viewsOf } from '../views.js';
-import { aboutOf, type Checkpoint, headOf, historyOf, isInterrupted, parentOf, readFrozen } from './states.js';
+import { aboutOf, type Checkpoint, headOf, historyOf, isInterrupted, parentOf, readFrozen, readHistory } from './states.js';
 
-/** A container at rest whose uppers are to be frozen, or exchanged. */
+/** A container that is held at rest, so that its uppers can be frozen, or exchanged. */
 export interface Branching {
   readonly root: string;
   readonly record: ContainerRecord;
@@ -38,7 +38,6 @@ export async function checkpoint({ root, record, views, frozen }: Branching, mes
     });
   const made: Checkpoint = { id: newId(), created: new Date(), message, parent: frozen[0] };
   const { id, created, parent } = made;
-  await using _held = await hold(record);
   mkdirSync(stateDirectory(root, id), { recursive: true, mode: 0o700 });
   writeFileSync(aboutOf(root, id), JSON.stringify({ created, message }), { mode: 0o600 });
   if (parent !== undefined) symlinkSync(parent, parentOf(root, id));
@@ -54,16 +53,36 @@ export async function checkpoint({ root, record, views, frozen }: Branching, mes
  */
 export async function settled(root: string, config: ContainerConfig): Promise<readonly string[]> {
   const record: ContainerRecord = { containers: path.join(root, 'containers'), id: config.id };
+  const { frozen, views } = standing(root, record, config);
+  if (!needsFreezing(root, frozen, views)) return frozen;
+  return branching(root, config, async (held) => held.frozen);
+}
+
+/**
+ * Hold a container, which does not run, and do something to its uppers. All that is known of it is read with the
+ * lock held.
+ *
+ * @throws EngineError `CONTAINER_RUNNING`
+ */
+export async function branching<Result>(root: string, config: ContainerConfig, work: (held: Branching) => Promise<Result>): Promise<Result> {
+  const record: ContainerRecord = { containers: path.join(root, 'containers'), id: config.id };
+  await using _held = await hold(record);
+  const { frozen, views } = standing(root, record, config);
+  const [last] = frozen;
+  if (last !== undefined && needsFreezing(root, frozen, views)) await freeze(root, views, last);
+  return await work({ root, record, config, frozen, views });
+}
+
+function standing(root: string, record: ContainerRecord, { spec, lowers }: ContainerConfig): Pick<Branching, 'frozen' | 'views'> {
   const directory = directoryOf(record);
   const frozen = readFrozen(root, directory);
-  const [last] = frozen;
-  if (last === undefined) return frozen;
-  const views = viewsOf({ root, directory, spec: config.spec, lowers: config.lowers, frozen });
+  return { frozen, views: viewsOf({ root, directory, spec, lowers, frozen }) };
+}
+
+/** Whether something came between a checkpoint and its end. */
+function needsFreezing(root: string, [last]: readonly string[], views: readonly View[]): boolean {
   const uppers = views.map((view) => view.upperdir);
-  if (!isInterrupted(root, last, uppers)) return frozen;
-  await using _held = await hold(record);
-  await freeze(root, views, last);
-  return frozen;
+  return last !== undefined && isInterrupted(root, last, uppers);
 }
 
 /**
@@ -75,42 +94,38 @@ export async function settled(root: string, config: ContainerConfig): Promise<re
 export async function rollback({ root, record, views }: Branching, to: string | undefined): Promise<void> {
   // A dead container: if nobody removes it now, a sweep does.
   const trash: ContainerRecord = { ...record, id: `${newId()}-discarded` };
-  {
-    await using _held = await hold(record);
-    mkdirSync(directoryOf(trash), { mode: 0o700 });
-    for (const { upperdir } of views) move(upperdir, path.join(directoryOf(trash), path.basename(upperdir)));
-    head(directoryOf(record), to);
-    for (const { upperdir, source } of views) {
-      const name = path.basename(upperdir);
-      await fresh(upperdir, [
-        path.join(directoryOf(trash), name),
-        ...(to === undefined ? [] : [path.join(stateDirectory(root, to), name)]),
-        ...(source === undefined ? [] : [source]),
-      ]);
-    }
+  mkdirSync(directoryOf(trash), { mode: 0o700 });
+  for (const { upperdir } of views) move(upperdir, path.join(directoryOf(trash), path.basename(upperdir)));
+  head(directoryOf(record), to);
+  for (const { upperdir, source } of views) {
+    const name = path.basename(upperdir);
+    await fresh(upperdir, [
+      path.join(directoryOf(trash), name),
+      ...(to === undefined ? [] : [path.join(stateDirectory(root, to), name)]),
+      ...(source === undefined ? [] : [source]),
+    ]);
   }
   // Whoever asked does not wait for it, and what fails here a sweep tries again, and tells.
   setImmediate(() => void releaseDead(trash).catch(() => undefined));
 }
 
 /**
- * Make containers that go on from where one is, each by itself: nothing is copied.
+ * Make containers that go on from where one is, each by itself. What it has written since its last checkpoint is
+ * frozen for that; nothing is copied.
  *
  * @param names of the new ones; undefined for one without
- * @throws EngineError `CONTAINER_EXISTS`, `CONTAINER_RUNNING`
+ * @throws EngineError `CONTAINER_EXISTS`
  */
-export async function fork(
-  { record, config, frozen, views }: Branching,
-  history: readonly Checkpoint[],
-  names: readonly (string | undefined)[],
-): Promise<readonly ContainerConfig[]> {
+export async function fork(held: Branching, names: readonly (string | undefined)[]): Promise<readonly ContainerConfig[]> {
+  const { root, record, config, views } = held;
+  const last = isUntouched(views) ? held.frozen[0] : (await checkpoint(held, 'fork')).id;
+  const history = await readHistory(root, directoryOf(record));
   const { containers } = record;
   const created = new Date().toISOString();
   const configs = names.map((name): ContainerConfig => {
     const { name: _, ...spec } = config.spec;
     return { ...config, id: newId(), created, since: config.since ?? config.created, spec: { ...spec, ...(name === undefined ? {} : { name }), keep: true } };
   });
-  await using _held = await hold(record);
   const made: string[] = [];
   try {
     for (const each of configs) {
@@ -124,7 +139,7 @@ export async function fork(
       write(path.join(directory, 'config.json'), formatConfig(each));
       write(path.join(directory, 'layers'), layersOf(each));
       for (const { id } of history) remember(directory, id);
-      if (frozen[0] !== undefined) head(directory, frozen[0]);
+      if (last !== undefined) head(directory, last);
       for (const { upperdir } of views) await fresh(path.join(directory, path.basename(upperdir)), [upperdir]);
       // With this file it stays: until then a sweep takes it away.
       write(keptOf(own), '');
@@ -138,7 +153,7 @@ export async function fork(
 }
 
 /** Whether it has written nothing since it was frozen last. */
-export function isUntouched(views: readonly View[]): boolean {
+function isUntouched(views: readonly View[]): boolean {
   return views.every(({ upperdir }) => {
     try {
       return readdirSync(upperdir).length === 0;
@@ -159,7 +174,7 @@ function newId(): string {
  *
  * @throws EngineError `CONTAINER_RUNNING`
  */
-export async function hold(record: ContainerRecord): Promise<AsyncDisposable> {
+async function hold(record: ContainerRecord): Promise<AsyncDisposable> {
   const stack = new AsyncDisposableStack();
   try {
     stack.use(await lockFile(gateOf(record.containers), { shared: true }));

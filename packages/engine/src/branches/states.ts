@@ -2,7 +2,7 @@ import { existsSync, readlinkSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { gateOf } from '@lamella/cleanup';
-import { AT_FDCWD, LOCK, O, type Op, runMapped, SyscallError } from '@lamella/syscall';
+import { AT_FDCWD, type Op, runMapped, tryLockFile } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { stateDirectory } from '../views.js';
 
@@ -80,6 +80,9 @@ export async function collectStates(root: string): Promise<void> {
   const all = (await readdir(path.join(root, 'frozen')).catch(absent)) ?? [];
   if (!all.length) return;
   const containers = path.join(root, 'containers');
+  // Nobody makes or freezes one while it is held: what is found to be used by none stays so.
+  await using gate = await tryLockFile(gateOf(containers));
+  if (!gate) return;
   const unused = async (): Promise<string[]> => {
     const ids = ((await readdir(containers).catch(absent)) ?? []).filter((name) => !name.startsWith('.'));
     const used = new Set(
@@ -94,17 +97,7 @@ export async function collectStates(root: string): Promise<void> {
     return all.filter((id) => !used.has(id));
   };
   const dead = await unused();
-  if (!dead.length) return;
-  try {
-    await runMapped([
-      { op: 'openat', dirfd: AT_FDCWD, pathname: gateOf(containers), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: 5 },
-      { op: 'flock', fd: 5, operation: LOCK.EX | LOCK.NB },
-      // What came to be used since its container was looked at was frozen under the gate, and has another id.
-      ...dead.map((id): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname: stateDirectory(root, id) })),
-    ]);
-  } catch (error) {
-    if (!(error instanceof SyscallError && error.op.op === 'flock')) throw error;
-  }
+  if (dead.length) await runMapped(dead.map((id): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname: stateDirectory(root, id) })));
 }
 
 /** Whether the making of a state was interrupted: not all that it froze is in its place yet, or nothing new is above. */

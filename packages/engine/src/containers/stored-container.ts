@@ -10,7 +10,7 @@ import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
 import { connectMonitor, lockFile, type MonitorConnection } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
-import { type Branching, checkpoint, fork, hold, isUntouched, rollback, settled } from '../branches/branch.js';
+import { type Branching, branching, checkpoint, fork, rollback, settled } from '../branches/branch.js';
 import { type Checkpoint, collectStates, readHistory } from '../branches/states.js';
 import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
 import type { ContainerConfig } from '../container-config.js';
@@ -338,7 +338,7 @@ export class StoredContainer {
    * @throws EngineError `CONTAINER_RUNNING`, `CHECKPOINT_TOO_DEEP`
    */
   async checkpoint(message?: string): Promise<Checkpoint> {
-    return checkpoint(await this.#branching('frozen'), message);
+    return this.#branching('frozen', (held) => checkpoint(held, message));
   }
 
   /** Its checkpoints, the oldest first, and which of them it stands on now. */
@@ -355,18 +355,24 @@ export class StoredContainer {
    * @throws EngineError `CONTAINER_RUNNING`, `CHECKPOINT_NOT_FOUND`
    */
   async rollback(to?: string | null): Promise<Checkpoint | undefined> {
-    const branching = await this.#branching('taken back');
-    const wanted = to === undefined ? branching.frozen[0] : to;
-    const found = typeof wanted === 'string' ? (await readHistory(this.#root, directoryOf(this.#record))).filter(({ id }) => id.startsWith(wanted)) : [];
-    const [target] = found;
-    if (typeof wanted === 'string' && (!wanted || found.length !== 1))
-      throw new EngineError({
-        code: 'CHECKPOINT_NOT_FOUND',
-        message: found.length > 1 ? `'${wanted}' is the beginning of ${found.length} checkpoints` : `the container ${this.id} has no checkpoint '${wanted}'`,
-        hint: `lamella history ${this.id} lists those it has.`,
-      });
-    await rollback(branching, target?.id);
-    return target;
+    return this.#branching('taken back', async (held) => {
+      const wanted = to === undefined ? held.frozen[0] : to;
+      const target = typeof wanted === 'string' ? await this.#checkpoint(wanted) : undefined;
+      await rollback(held, target?.id);
+      return target;
+    });
+  }
+
+  /** One of its checkpoints, by the beginning of its id. @throws EngineError `CHECKPOINT_NOT_FOUND` */
+  async #checkpoint(reference: string): Promise<Checkpoint> {
+    const found = (await readHistory(this.#root, directoryOf(this.#record))).filter(({ id }) => reference && id.startsWith(reference));
+    const [only] = found;
+    if (only && found.length === 1) return only;
+    throw new EngineError({
+      code: 'CHECKPOINT_NOT_FOUND',
+      message: only ? `'${reference}' is the beginning of ${found.length} checkpoints` : `the container ${this.id} has no checkpoint '${reference}'`,
+      hint: `lamella history ${this.id} lists those it has.`,
+    });
   }
 
   /**
@@ -380,22 +386,16 @@ export class StoredContainer {
     const wanted = typeof names === 'number' ? Array.from({ length: names }, () => undefined) : names;
     for (const name of wanted) if (name !== undefined) checkName(name);
     await forgetDeadNames(this.#record.containers);
-    let branching = await this.#branching('forked');
-    if (!isUntouched(branching.views)) {
-      await checkpoint(branching, 'fork');
-      branching = await this.#branching('forked');
-    }
-    const configs = await fork(branching, await readHistory(this.#root, directoryOf(this.#record)), wanted);
+    const configs = await this.#branching('forked', (held) => fork(held, wanted));
     for (const { id, image, spec } of configs) await tellEvent(this.#record.containers, 'create', { id, name: spec.name, image });
     return configs.map((config) => new StoredContainer(this.#root, config));
   }
 
-  async #branching(what: string): Promise<Branching> {
+  async #branching<Result>(what: string, work: (held: Branching) => Promise<Result>): Promise<Result> {
     const { workspace } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     await this.#mustRest(what);
-    const frozen = await settled(this.#root, this.config);
-    return { root: this.#root, record: this.#record, config: this.config, frozen, views: this.#viewsOn(frozen) };
+    return branching(this.#root, this.config, work);
   }
 
   #ofWorkspace(workspace: string): EngineError {
@@ -408,11 +408,8 @@ export class StoredContainer {
 
   /** The parts of what it sees that it can write to: its root, and the volumes that are overlays. */
   async views(): Promise<readonly [View, ...View[]]> {
-    return this.#viewsOn(await settled(this.#root, this.config));
-  }
-
-  #viewsOn(frozen: readonly string[]): readonly [View, ...View[]] {
     const { spec, lowers } = this.config;
+    const frozen = await settled(this.#root, this.config);
     return viewsOf({ root: this.#root, directory: directoryOf(this.#record), spec, lowers, frozen });
   }
 
@@ -479,16 +476,17 @@ export class StoredContainer {
   async apply(options: ApplyOptions = {}): Promise<Applied> {
     await this.#mustRest('applied');
     // Nobody starts it meanwhile.
-    await using _held = await hold(this.#record);
-    const views = (await this.views()).filter((view) => view.source !== undefined);
-    if (!views.length)
-      throw new EngineError({
-        code: 'APPLY_NO_TARGET',
-        message: `the container ${this.id} changed nothing but its image`,
-        hint: 'Give it directories of the host as -v DIR:/inside:overlay; lamella commit makes an image of what it changed.',
-      });
-    const applier = { root: this.#root, id: this.id, since: new Date(this.config.since ?? this.config.created) };
-    return apply(applier, changesIn(views, []), options);
+    return branching(this.#root, this.config, async ({ views: all }) => {
+      const views = all.filter((view) => view.source !== undefined);
+      if (!views.length)
+        throw new EngineError({
+          code: 'APPLY_NO_TARGET',
+          message: `the container ${this.id} changed nothing but its image`,
+          hint: 'Give it directories of the host as -v DIR:/inside:overlay; lamella commit makes an image of what it changed.',
+        });
+      const applier = { root: this.#root, id: this.id, since: new Date(this.config.since ?? this.config.created) };
+      return apply(applier, changesIn(views, []), options);
+    });
   }
 
   /** @throws EngineError `CONTAINER_RUNNING` */
