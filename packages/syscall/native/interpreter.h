@@ -92,7 +92,21 @@ void exit_program_run(void);
 /* Write `/proc/self/fd/N` and a NUL, 26 bytes at the most: where the NUL is. */
 char *descriptor_path(char *at, int fd);
 
+/* getdents64(2) */
+struct dirent64 {
+	u64 ino;
+	s64 off;
+	u16 reclen;
+	u8 type;
+	char name[];
+};
+
 /* tree.c */
+int is_dot(const char *name);
+/* Open a directory, never through a link and never into another mount, which is -EXDEV. */
+long directory_below(int dirfd, const char *name);
+/* The same for a top: its parents are the caller's, and it may be a mount point; only it must not be a link. */
+long directory_top(int dirfd, const char *path);
 long tree_remove(int dirfd, const char *path);
 long tree_make_path(int root, const char *path, int directory, u32 mode);
 

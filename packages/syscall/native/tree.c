@@ -7,14 +7,6 @@
 /* Levels that are held open at once. Deeper directories are first moved up to the top. */
 #define LEVELS 48
 
-struct dirent64 {
-	u64 ino;
-	s64 off;
-	u16 reclen;
-	u8 type;
-	char name[];
-};
-
 struct level {
 	int fd;
 	int at, end; /* the window of `entries` not yet looked at */
@@ -22,11 +14,6 @@ struct level {
 };
 
 static struct level levels[LEVELS];
-
-static int is_dot(const char *name)
-{
-	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
-}
 
 /* The next entry of a level; NULL at the end, `*err` set when reading failed. */
 static const struct dirent64 *next_entry(struct level *level, long *err)
@@ -51,14 +38,31 @@ static const struct dirent64 *next_entry(struct level *level, long *err)
 	}
 }
 
-/* Open a directory, never through a link and never into another mount. */
-static long open_level(int dirfd, const char *name, struct level *level)
+int is_dot(const char *name)
+{
+	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+}
+
+long directory_below(int dirfd, const char *name)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
 	};
-	long fd = SYS(openat2, dirfd, name, &how, sizeof(how));
+
+	return SYS(openat2, dirfd, name, &how, sizeof(how));
+}
+
+long directory_top(int dirfd, const char *path)
+{
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
+
+	return SYS(openat2, dirfd, path, &how, sizeof(how));
+}
+
+static long open_level(int dirfd, const char *name, struct level *level)
+{
+	long fd = directory_below(dirfd, name);
 
 	if (fd >= 0) {
 		level->fd = (int)fd;
@@ -177,11 +181,9 @@ fail:
 	}
 }
 
-/* A top's parents are the caller's, and it may be a mount point; only it must not be a link. */
 static long open_top(int dirfd, const char *path)
 {
-	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
-	long fd = SYS(openat2, dirfd, path, &how, sizeof(how));
+	long fd = directory_top(dirfd, path);
 
 	if (fd < 0)
 		return fd;

@@ -4,174 +4,26 @@
  * Names of a directory come sorted by their bytes, parents before children: the same tree is told the same way.
  */
 #include "interpreter.h"
+#include "names.h"
 #include <linux/fcntl.h>
 #include <linux/openat2.h>
 
 /* How deep a tree may be. Each level holds a descriptor or two, of the thousand that a process has. */
 #define LEVELS 400
 
-struct dirent64 {
-	u64 ino;
-	s64 off;
-	u16 reclen;
-	u8 type;
-	char name[];
-};
-
-/* The sides of a comparison on which a name was seen. */
-#define UPPER 1
-#define LOWER 2
+/* The sides of a comparison. */
+#define UPPER NAME_FIRST
+#define LOWER NAME_SECOND
 
 struct level {
 	int upper, lower;   /* -1 where there is none */
 	int both;           /* what only the lower has is gone, mark or not */
-	u32 mark;           /* where its names begin among those of all levels */
-	u32 at, count, next; /* its sorted list of them: where, how many, which is next */
+	struct name_list names;
+	u32 next;           /* which of them is */
 	u32 length;         /* of its path */
 };
 
 static struct level levels[LEVELS];
-
-/* The names of all open levels: a byte of sides and a string each, then their places, sorted. */
-static struct {
-	char *at;
-	size_t used, size;
-} names;
-
-static long names_room(size_t more)
-{
-	size_t size = names.size ? names.size : 1 << 20;
-	long at;
-
-	if (names.used + more <= names.size)
-		return 0;
-	while (size < names.used + more)
-		size *= 2;
-	if (size > 0x40000000)
-		return -EOVERFLOW;
-	at = names.size ? SYS(mremap, names.at, names.size, size, 1 /* MREMAP_MAYMOVE */)
-			: SYS(mmap, 0, size, 3 /* read, write */, 0x22 /* private, anonymous */, -1, 0);
-	if (at < 0)
-		return at;
-	names.at = (char *)at;
-	names.size = size;
-	return 0;
-}
-
-static u32 *places(const struct level *level)
-{
-	return (u32 *)(void *)(names.at + level->at);
-}
-
-static const char *name_at(u32 place)
-{
-	return names.at + place + 1;
-}
-
-static int compare_names(u32 a, u32 b)
-{
-	const u8 *x = (const u8 *)name_at(a), *y = (const u8 *)name_at(b);
-
-	while (*x && *x == *y)
-		x++, y++;
-	return *x - *y;
-}
-
-static void sift(u32 *heap, u32 from, u32 count)
-{
-	for (;;) {
-		u32 child = 2 * from + 1, kept = heap[from];
-
-		if (child >= count)
-			return;
-		if (child + 1 < count && compare_names(heap[child + 1], heap[child]) > 0)
-			child++;
-		if (compare_names(heap[child], kept) <= 0)
-			return;
-		heap[from] = heap[child];
-		heap[child] = kept;
-		from = child;
-	}
-}
-
-static void sort_names(u32 *list, u32 count)
-{
-	for (u32 i = count / 2; i-- > 0;)
-		sift(list, i, count);
-	for (u32 i = count; i-- > 1;) {
-		u32 last = list[i];
-
-		list[i] = list[0];
-		list[0] = last;
-		sift(list, 0, i);
-	}
-}
-
-static long read_names(int fd, char side, u32 *count)
-{
-	static char buffer[32768] __attribute__((aligned(8)));
-	long n;
-
-	while ((n = SYS(getdents64, fd, buffer, sizeof(buffer))) > 0)
-		for (long at = 0; at < n;) {
-			const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
-			size_t length = 0;
-			long err;
-
-			at += entry->reclen;
-			while (entry->name[length])
-				length++;
-			if (entry->name[0] == '.' && (length == 1 || (length == 2 && entry->name[1] == '.')))
-				continue;
-			err = names_room(length + 2);
-			if (err < 0)
-				return err;
-			names.at[names.used] = side;
-			__builtin_memcpy(names.at + names.used + 1, entry->name, length + 1);
-			names.used += length + 2;
-			(*count)++;
-		}
-	return n;
-}
-
-/* List what is to be looked at in a level whose descriptors are open. */
-static long list_level(struct level *level)
-{
-	long err = 0;
-	u32 *list, kept = 0;
-	size_t at;
-
-	level->mark = (u32)names.used;
-	level->count = level->next = 0;
-	if (level->upper >= 0)
-		err = read_names(level->upper, UPPER, &level->count);
-	if (!err && level->both && level->lower >= 0)
-		err = read_names(level->lower, LOWER, &level->count);
-	if (err < 0)
-		return err;
-	at = (names.used + 3) & ~(size_t)3;
-	err = names_room(at - names.used + 4 * (size_t)level->count);
-	if (err < 0)
-		return err;
-	level->at = (u32)at;
-	list = places(level);
-	for (size_t place = level->mark; kept < level->count;) {
-		list[kept++] = (u32)place;
-		for (place++; names.at[place];)
-			place++;
-		place++;
-	}
-	names.used = at + 4 * (size_t)level->count;
-	sort_names(list, level->count);
-	kept = 0;
-	for (u32 i = 0; i < level->count; i++)
-		if (kept && compare_names(list[kept - 1], list[i]) == 0)
-			names.at[list[kept - 1]] |= names.at[list[i]];
-		else
-			list[kept++] = list[i];
-	level->count = kept;
-	return 0;
-}
 
 /* Where attributes are asked for: a closed descriptor's number may be that of another directory soon. */
 static int here;
@@ -184,7 +36,7 @@ static void leave_level(struct level *level)
 		SYS(close, level->upper);
 	if (level->lower >= 0)
 		SYS(close, level->lower);
-	names.used = level->mark;
+	names_drop(&level->names);
 }
 
 /* One DATA reply: numbers, then path, link target and xattrs as counted strings; twice for a comparison. */
@@ -408,25 +260,6 @@ static long contents_differ(const struct level *level, const char *name)
 	return result;
 }
 
-/* Open a directory, never through a link and never into another mount; -EXDEV where one is mounted. */
-static long open_below(int dirfd, const char *name)
-{
-	struct open_how how = {
-		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
-	};
-
-	return SYS(openat2, dirfd, name, &how, sizeof(how));
-}
-
-/* A top's parents are the caller's, and it may be a mount point; only it must not be a link. */
-static long open_top(int dirfd, const char *path)
-{
-	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
-
-	return SYS(openat2, dirfd, path, &how, sizeof(how));
-}
-
 struct walk {
 	u32 index;
 	enum overlay overlay;
@@ -475,7 +308,7 @@ static long descend(const struct walk *walk, const struct level *level, const ch
 
 	*below = (struct level){ .upper = -1, .lower = -1, .both = level->both || !upper, .length = length };
 	if (upper) {
-		fd = open_below(level->upper, name);
+		fd = directory_below(level->upper, name);
 		/* A mount point is told of, what is mounted there is not. */
 		if (fd == -EXDEV)
 			return 1;
@@ -488,18 +321,15 @@ static long descend(const struct walk *walk, const struct level *level, const ch
 		below->both |= (int)fd;
 	}
 	if (lower) {
-		fd = open_below(level->lower, name);
+		fd = directory_below(level->lower, name);
 		if (fd < 0 && fd != -EXDEV)
 			goto fail;
 		if (fd >= 0)
 			below->lower = (int)fd;
 	}
-	names.used = (names.used + 3) & ~(size_t)3;
-	fd = list_level(below);
-	if (fd < 0) {
-		names.used = below->mark;
+	fd = names_list(below->upper, below->both ? below->lower : -1, &below->names);
+	if (fd < 0)
 		goto fail;
-	}
 	return 0;
 fail:
 	if (below->upper >= 0)
@@ -515,29 +345,27 @@ static long walk_levels(const struct walk *walk)
 	int depth = 0;
 	long err;
 
-	levels[0].length = 0;
-	names.used = 0;
-	err = list_level(&levels[0]);
+	err = names_list(levels[0].upper, levels[0].both ? levels[0].lower : -1, &levels[0].names);
 	while (err >= 0) {
 		struct level *level = &levels[depth];
 		struct statx upper, lower;
 		int has_upper, has_lower, sides;
-		u32 length = level->length, n = 0, place;
+		u32 length = level->length, n = 0;
+		const char *from;
 		/* Names move when their room grows. */
 		static char name[256];
 
-		if (level->next == level->count) {
+		if (level->next == level->names.count) {
 			if (depth == 0)
 				break;
 			leave_level(level);
 			depth--;
 			continue;
 		}
-		place = places(level)[level->next++];
-		sides = names.at[place];
+		from = names_get(&level->names, level->next++, &sides);
 		if (length)
 			walk_path[length++] = '/';
-		for (const char *from = name_at(place); from[n] && n < sizeof(name) - 1; n++)
+		for (; from[n] && n < sizeof(name) - 1; n++)
 			name[n] = from[n];
 		name[n] = 0;
 		if (length + n + 2 > sizeof(walk_path)) {
@@ -576,7 +404,7 @@ static long walk_one(int dirfd, const char *path, u32 index, int content)
 {
 	struct walk walk = { .index = index, .content = content };
 	struct statx st;
-	long fd = open_top(dirfd, path), err;
+	long fd = directory_top(dirfd, path), err;
 
 	if (fd == -ENOTDIR || fd == -ELOOP) {
 		/* From the working directory there is nowhere to go. */
@@ -611,14 +439,14 @@ static long walk_one(int dirfd, const char *path, u32 index, int content)
 static long compare_both(int upper, int lower, enum overlay overlay, u32 index)
 {
 	struct walk walk = { .index = index, .compare = 1, .overlay = overlay };
-	long fd = open_top(upper, "."), opaque;
+	long fd = directory_top(upper, "."), opaque;
 
 	if (fd < 0)
 		return fd;
 	levels[0] = (struct level){ .upper = (int)fd, .lower = -1 };
 	/* Of two whole trees, what only one has is gone, or new. */
 	opaque = overlay == PLAIN ? 1 : is_opaque((int)fd, overlay);
-	fd = opaque < 0 ? opaque : open_top(lower, ".");
+	fd = opaque < 0 ? opaque : directory_top(lower, ".");
 	if (fd < 0) {
 		SYS(close, levels[0].upper);
 		return fd;

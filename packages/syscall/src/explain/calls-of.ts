@@ -223,31 +223,9 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
     case 'rmtree':
       return one(`unlinkat(${fd(op.dirfd)}, ${quoted(op.pathname)}, 0)`, REMOVING);
     case 'walk':
-      return one(`openat2(${fd(op.dirfd)}, ${quoted(op.pathname)}, {flags=${openFlags(O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC)}, resolve=0}, 24)`, [
-        'statx',
-        'getdents64',
-        'openat',
-        'fchdir',
-        'openat2',
-        'readlinkat',
-        'read',
-        'llistxattr',
-        'lgetxattr',
-        'close',
-      ]);
+      return one(`openat2(${fd(op.dirfd)}, ${quoted(op.pathname)}, {flags=${openFlags(O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC)}, resolve=0}, 24)`, WALKING);
     case 'compare':
-      return one(`openat2(${fd(op.dirfd)}, ".", {flags=${openFlags(O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC)}, resolve=0}, 24)`, [
-        'statx',
-        'getdents64',
-        'openat',
-        'fchdir',
-        'openat2',
-        'readlinkat',
-        'read',
-        'llistxattr',
-        'lgetxattr',
-        'close',
-      ]);
+      return one(`openat2(${fd(op.dirfd)}, ".", {flags=${openFlags(O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC)}, resolve=0}, 24)`, WALKING);
     case 'copy_object':
       return one(openat(fd(op.olddirfd), op.oldpath, O.PATH | O.NOFOLLOW | O.CLOEXEC, 0), [
         'statx',
@@ -293,6 +271,7 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
   }
 }
 
+const WALKING = ['statx', 'getdents64', 'openat', 'openat2', 'fchdir', 'readlinkat', 'read', 'llistxattr', 'lgetxattr', 'close'];
 const REMOVING = ['unlinkat', 'openat2', 'getdents64', 'fchmod', 'fchmodat', 'renameat2', 'lseek', 'close'];
 const SOCKET_DOMAINS: Readonly<Record<number, string>> = { 1: 'AF_UNIX', 2: 'AF_INET', 16: 'AF_NETLINK' };
 
