@@ -1,34 +1,21 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
 import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
-import {
-  AT_FDCWD,
-  bootId,
-  idMapping,
-  insideId,
-  LOCK,
-  MS,
-  O,
-  type Op,
-  type Program,
-  RESTART,
-  type SlotAllocator,
-  SUPERVISE,
-  slotAllocator,
-} from '@lamella/syscall';
+import { AT_FDCWD, bootId, LOCK, MS, O, type Op, type Program, RESTART, type SlotAllocator, SUPERVISE, slotAllocator } from '@lamella/syscall';
 import { type Confinement, devicesOf } from './confinement.js';
 import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
 import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
-import { effectiveMode, type HostView, type ScaffoldEntry } from './host-view.js';
+import { hostMounts, ownUser, prepareHost } from './host-program.js';
 import { nameLinkOf, targetOf } from './names.js';
-import type { RunSpec, Volume } from './run-spec.js';
+import type { RunSpec } from './run-spec.js';
 import { overlayVolumes, scaffoldOf, type View, viewsOf } from './views.js';
+import { bind, isVolumeDirectory, likeSource } from './volumes.js';
 
 /** The layers a container stands on. */
 export interface Lowers {
@@ -163,10 +150,10 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const make = [...directories, ...beside].map(
     (pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(life.again ? { ignore: ['EEXIST'] } : {}) }),
   );
-  if (!life.again)
-    for (const view of [top, ...others]) if (view.source !== undefined) make.push(...likeSource(view.upperdir, view.source, spec.host !== undefined));
-  if (!life.again && spec.host?.scaffold)
-    make.push(...scaffolding(scaffoldOf(directory), spec.host.scaffold), { op: 'fchmodat', dirfd: AT_FDCWD, pathname: top.upperdir, mode: 0o555 });
+  if (!life.again) {
+    const volumes = others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source)));
+    make.push(...(spec.host ? prepareHost(spec.host, [top, ...others], scaffoldOf(directory)) : volumes));
+  }
   const held = lowers.locks.flatMap((lock): Op[] => {
     const slot = slots();
     return [
@@ -224,7 +211,7 @@ export function creation({ config, directory, stack, others }: Plan, spec: RunSp
     { op: 'on_exit', program: releaseContainer(record, []) },
     ...makeKnown(record, config, spec),
     ...[stack, ...others].map(({ upperdir = '' }): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: upperdir, mode: 0o755 })),
-    ...others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source, false))),
+    ...others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source))),
     { op: 'on_exit', program: [] },
   ]);
 }
@@ -297,7 +284,7 @@ export function cgroupName(id: string, root: string): string {
 }
 
 /** 48 random bits: what comes before the version in a UUID, which Node makes in advance. */
-function randomId(): string {
+export function randomId(): string {
   return randomUUID().replace('-', '').slice(0, 12);
 }
 
@@ -359,79 +346,6 @@ function imageVolumes({ volumes = [] }: ImageConfig): Mount[] {
   const paths = new Set(volumes.map((each) => path.posix.resolve('/', each)));
   paths.delete('/');
   return [...paths].map((destination) => ({ type: 'own', destination }));
-}
-
-/** Whether a volume is a directory of the host's. @throws EngineError `VOLUME_INVALID` */
-function isVolumeDirectory({ source, destination, overlay, readonly }: Volume): boolean {
-  const fail = (message: string, hint: string): never => {
-    throw new EngineError({ code: 'VOLUME_INVALID', message, hint });
-  };
-  for (const each of [source, destination])
-    if (!path.isAbsolute(each)) fail(`'${each}' in a volume is not an absolute path`, 'Write SRC:DST with absolute paths.');
-  if (path.normalize(destination) === '/') fail('a volume cannot be mounted on /', 'Use a directory below it.');
-  if (overlay && readonly) fail(`the volume ${source} is to be read-only and an overlay`, 'What cannot be written needs no overlay: choose one.');
-  let directory = false;
-  try {
-    directory = statSync(source).isDirectory();
-  } catch (error) {
-    fail(`the volume's source ${source} cannot be used: ${(error as NodeJS.ErrnoException).code}`, 'It must exist; Lamella does not make it.');
-  }
-  if (overlay && !directory) fail(`the volume's source ${source} is not a directory`, 'An overlay lies on a directory: give the one that the file is in.');
-  return directory;
-}
-
-/** The top of a view is the top of its upper: it has to look like the directory that it stands for. */
-function likeSource(upperdir: string, source: string, ofHost: boolean): Program {
-  const { mode, uid, gid } = statSync(source);
-  if (ofHost && process.geteuid?.() !== 0) return [{ op: 'fchmodat', dirfd: AT_FDCWD, pathname: upperdir, mode: effectiveMode(source, mode) & 0o7777 }];
-  const inside = (which: 'uids' | 'gids', id: number): number =>
-    id === (which === 'uids' ? process.geteuid?.() : process.getegid?.()) ? 0 : insideId(idMapping(), which, id);
-  const mapping = idMapping();
-  const [owner, group] = mapping.kind === 'full' ? [inside('uids', uid), inside('gids', gid)] : [uid, gid];
-  return [
-    // Ids that are not mapped are nobody's.
-    { op: 'fchownat', dirfd: AT_FDCWD, pathname: upperdir, owner, group, flags: 0, ignore: ['EPERM', 'EINVAL'] },
-    { op: 'fchmodat', dirfd: AT_FDCWD, pathname: upperdir, mode: mode & 0o7777 },
-  ];
-}
-
-/** Whoever this process is. */
-function ownUser(): User {
-  return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, groups: process.getgroups?.() ?? [], home: process.env.HOME ?? '/' };
-}
-
-/** What is mounted over a view of the host, parents first; the store's containers, this one's upper among them, are not to be seen. */
-function hostMounts({ binds, hidden }: HostView, others: readonly View[], made: (view: View) => Mount, root: string): Mount[] {
-  const shown = [
-    ...others.filter(({ destination, source }) => destination === source).map((view) => [view.destination, made(view)] as const),
-    ...binds.map(({ path: at, directory }) => [at, { type: 'bind', source: at, destination: at, directory, readonly: true }] as const),
-  ];
-  const covers = [{ path: path.join(root, 'containers'), directory: true }, ...hidden].map(
-    ({ path: destination, directory }): Mount =>
-      directory ? { type: 'tmpfs', destination, mode: '0555', readonly: true } : { type: 'file', destination, content: '' },
-  );
-  return [...shown.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, mount]) => mount), ...covers];
-}
-
-/** Ops that put the root of an ordinary user's view together: names, which the real things are mounted on. */
-function scaffolding(top: string, entries: readonly ScaffoldEntry[]): Program {
-  const at = (each: ScaffoldEntry): string => path.join(top, each.path);
-  const directory = (pathname: string): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755 });
-  const closed = (pathname: string): Op => ({ op: 'fchmodat', dirfd: AT_FDCWD, pathname, mode: 0o555 });
-  return [
-    directory(top),
-    ...entries.map((each): Op => {
-      if (each.type === 'directory') return directory(at(each));
-      if (each.type === 'symlink') return { op: 'symlinkat', target: each.target, newdirfd: AT_FDCWD, linkpath: at(each) };
-      return { op: 'write_file', dirfd: AT_FDCWD, pathname: at(each), flags: O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC, mode: 0o444, data: '' };
-    }),
-    ...entries.filter(({ type }) => type === 'directory').map((each) => closed(at(each))),
-    closed(top),
-  ];
-}
-
-function bind({ source, destination, readonly }: Volume, directory: boolean): Mount {
-  return { type: 'bind', source, destination, directory, ...(readonly ? { readonly: true } : {}) };
 }
 
 /** One run at a time in a workspace: a lock on the directory itself, held by the monitor. */

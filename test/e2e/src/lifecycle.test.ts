@@ -1,28 +1,17 @@
-import { chmodSync, copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
-import { asRoot, type Somebody, withoutSubIds, withSubIds } from './somebody.js';
-
-const WHO = { root: asRoot, 'an ordinary user': withoutSubIds, 'an ordinary user with ids in /etc/subuid': withSubIds } as const;
+import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
 
 describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kind) => {
   let at: ScratchDirectory;
   let who: Somebody;
   let store: string;
 
-  /** What a command printed, without its last newline; it has to succeed. */
-  const lamella = (...args: string[]): string => {
-    const { status, stdout, stderr } = who.lamella(args);
-    expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: '' });
-    return stdout.replace(/\n$/, '');
-  };
-  const fails = (...args: string[]): string => {
-    const { status, stderr } = who.lamella(args);
-    expect({ args, status }).toEqual({ args, status: 125 });
-    return stderr;
-  };
+  const lamella = (...args: string[]): string => succeeds(who, args);
+  const refused = (...args: string[]): string => fails(who, args);
   const state = (name: string): string => lamella('ps', '-a', '--filter', `name=${name}`, '--format', '{{.State}} {{.Status}}');
   const until = async (reached: () => boolean): Promise<void> => {
     for (let i = 0; i < 100; i++) {
@@ -35,21 +24,13 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
   beforeAll(() => {
     at = scratch();
     who = WHO[kind](at);
-    store = `${who.home}/.local/share/lamella`;
-    copyFileSync(busyboxArchive(), at.join('busybox.tar'));
-    chmodSync(at.join('busybox.tar'), 0o644);
   });
   beforeEach((context) => {
     requiresRoot(context);
     who.required(context);
-    if (!existsSync(store)) lamella('import', at.join('busybox.tar'), 'busybox');
+    store = storeOf(at, who);
   });
-  afterEach(() => {
-    const left = who.lamella(['ps', '-aq']).stdout.split('\n').filter(Boolean);
-    if (left.length) expect(who.lamella(['rm', '-f', ...left])).toMatchObject({ status: 0, stderr: '' });
-    expect(readdirSync(`${store}/containers`).filter((name) => !name.startsWith('.'))).toEqual([]);
-    expect(mountsBelow(at.path)).toEqual([]);
-  });
+  afterEach(() => nothingIsLeft(at, who, store));
   afterAll(() => at[Symbol.asyncDispose]());
 
   test('live on, are seen, written down, and remembered', async () => {
@@ -86,7 +67,7 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
     expect(who.lamella(['logs', 'web']).stdout).toBe('out\nout\n');
     expect(who.lamella(['logs', '--tail', '2', '-t', 'web']).stdout).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z out\n$/);
     expect(lamella('rm', 'web')).toBe('web');
-    expect(fails('logs', 'web')).toMatch(/there is no container 'web'\n {2}lamella ps -a/);
+    expect(refused('logs', 'web')).toMatch(/there is no container 'web'\n {2}lamella ps -a/);
   });
 
   test('are stopped, killed, and started again', async () => {
@@ -97,16 +78,16 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
     expect(lamella('stop', 'polite')).toBe('polite');
     expect(lamella('logs', 'polite')).toBe('ready\nbye');
     lamella('run', '-d', '--name', 'deaf', 'busybox', 'sleep', '1000');
-    expect(fails('rm', 'deaf')).toMatch(/the container deaf is running\n {2}Stop it first, or: lamella rm -f deaf/);
-    expect(fails('start', 'deaf')).toMatch(/is running/);
+    expect(refused('rm', 'deaf')).toMatch(/the container deaf is running\n {2}Stop it first, or: lamella rm -f deaf/);
+    expect(refused('start', 'deaf')).toMatch(/is running/);
     lamella('stop', '-t', '0', 'deaf');
     expect(state('deaf')).toMatch(/^exited Exited \(137\)/);
     lamella('restart', 'deaf');
     expect(state('deaf')).toMatch(/^running/);
     lamella('kill', '-s', 'KILL', 'deaf');
     await until(() => state('deaf').startsWith('exited'));
-    expect(fails('kill', 'deaf')).toMatch(/not running\n {2}lamella start/);
-    expect(fails('kill', '-s', 'NOSUCH', 'polite')).toMatch(/there is no signal 'NOSUCH'/);
+    expect(refused('kill', 'deaf')).toMatch(/not running\n {2}lamella start/);
+    expect(refused('kill', '-s', 'NOSUCH', 'polite')).toMatch(/there is no signal 'NOSUCH'/);
   });
 
   test('exec lands among its processes, with no more rights', () => {
@@ -121,10 +102,10 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
     expect(namespaces('self')).toBe(namespaces('1'));
     expect(who.lamella(['exec', 'host', 'sh', '-c', 'exit 5']).status).toBe(5);
     expect(who.lamella(['exec', 'host', 'nosuch']).status).toBe(127);
-    expect(fails('exec', '-w', '/no/such', 'host', 'true')).toMatch(/the directory \/no\/such cannot be entered in the container: ENOENT/);
+    expect(refused('exec', '-w', '/no/such', 'host', 'true')).toMatch(/the directory \/no\/such cannot be entered in the container: ENOENT/);
     // A directory of the host's that this process may have open is no way out (CVE-2024-21626).
-    for (let fd = 3; fd < 12; fd++) expect(fails('exec', '-w', `/proc/self/fd/${fd}`, 'host', 'true')).toMatch(/cannot be entered/);
-    expect(fails('exec', '-u', 'nosuch', 'host', 'true')).toMatch(/no user 'nosuch'/);
+    for (let fd = 3; fd < 12; fd++) expect(refused('exec', '-w', `/proc/self/fd/${fd}`, 'host', 'true')).toMatch(/cannot be entered/);
+    expect(refused('exec', '-u', 'nosuch', 'host', 'true')).toMatch(/no user 'nosuch'/);
     lamella('exec', '-d', 'host', 'sh', '-c', 'sleep 0.1; echo later > /tmp/later');
     expect(lamella('exec', 'host', 'sh', '-c', 'while [ ! -s /tmp/later ]; do sleep 0.02; done; cat /tmp/later')).toBe('later');
     expect(JSON.parse(lamella('exec', '--json', 'host', 'echo', 'x'))).toMatchObject({ exitCode: 0, stdout: 'x' });
@@ -133,7 +114,7 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
   test('are made first and started later, attached to and typed at', () => {
     const id = lamella('create', '--name', 'later', '-i', 'busybox', 'sh', '-c', 'cat; echo end >&2; exit 4');
     expect(state('later')).toBe('created Created');
-    expect(fails('exec', 'later', 'true')).toMatch(/is not running/);
+    expect(refused('exec', 'later', 'true')).toMatch(/is not running/);
     const attached = who.run('sh', ['-c', 'printf "one\\ntwo" | "$@"', 'sh', process.execPath, CLI, 'start', '-ai', 'later']);
     expect(attached).toEqual({ status: 4, stdout: 'one\ntwo', stderr: 'end\n' });
     expect(lamella('wait', id)).toBe('4');
@@ -141,14 +122,14 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
 
   test('have one name each, which may change', () => {
     lamella('create', '--name', 'first', 'busybox', 'true');
-    expect(fails('create', '--name', 'first', 'busybox', 'true')).toMatch(/there is a container 'first' already\n {2}.*lamella rm first/);
+    expect(refused('create', '--name', 'first', 'busybox', 'true')).toMatch(/there is a container 'first' already\n {2}.*lamella rm first/);
     lamella('rename', 'first', 'second');
     expect(lamella('ps', '-a', '--format', '{{.Names}}')).toBe('second');
     lamella('create', '--name', 'first', 'busybox', 'true');
-    expect(fails('rename', 'second', 'first')).toMatch(/there is a container 'first' already/);
-    expect(fails('rename', 'second', '../x')).toMatch(/cannot be the name/);
+    expect(refused('rename', 'second', 'first')).toMatch(/there is a container 'first' already/);
+    expect(refused('rename', 'second', '../x')).toMatch(/cannot be the name/);
     lamella('rm', 'second', 'first');
-    expect(fails('rm', 'second')).toMatch(/there is no container/);
+    expect(refused('rm', 'second')).toMatch(/there is no container/);
     lamella('rm', '-f', 'second');
   });
 
@@ -161,7 +142,7 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
     expect(state('once')).toBe('created Created');
     lamella('start', 'once');
     await until(() => lamella('ps', '-aq') === '');
-    expect(fails('run', '-d', '--rm', '--restart', 'always', 'busybox', 'true')).toMatch(/--rm or --restart, not both/);
+    expect(refused('run', '-d', '--rm', '--restart', 'always', 'busybox', 'true')).toMatch(/--rm or --restart, not both/);
   });
 
   test('whose output somebody has in front of them have no log, and cannot be attached to', () => {
@@ -171,7 +152,7 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
     lamella('start', 'front');
     lamella('wait', 'front');
     expect(lamella('logs', 'front')).toBe('seen');
-    expect(fails('attach', 'front')).toMatch(/is not running/);
+    expect(refused('attach', 'front')).toMatch(/is not running/);
   });
 
   test('whose monitor is killed are dead, and nothing of them runs', async () => {
@@ -232,11 +213,11 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
     expect(lamella('exec', 'copies', 'stat', '-c', '%u:%g %h', '/fresh/one')).toBe('0:0 2');
     lamella('cp', `${who.home}/tree/.`, 'copies:/tmp');
     expect(lamella('exec', 'copies', 'cat', '/tmp/sub/hard')).toBe('one');
-    expect(fails('cp', 'copies:/no/such', who.home)).toMatch(/\/no\/such in the container cannot be opened: ENOENT/);
-    expect(fails('cp', `${who.home}/tree`, 'copies:/etc/passwd')).toMatch(/is not a directory/);
-    expect(fails('cp', `${who.home}/tree/one`, 'copies:/etc/nosuch/')).toMatch(/is not a directory/);
+    expect(refused('cp', 'copies:/no/such', who.home)).toMatch(/\/no\/such in the container cannot be opened: ENOENT/);
+    expect(refused('cp', `${who.home}/tree`, 'copies:/etc/passwd')).toMatch(/is not a directory/);
+    expect(refused('cp', `${who.home}/tree/one`, 'copies:/etc/nosuch/')).toMatch(/is not a directory/);
     lamella('exec', 'copies', 'mkdir', '-p', '/precious/one/deep');
-    expect(fails('cp', `${who.home}/tree/one`, 'copies:/precious')).toMatch(/'one' cannot be copied: it is a directory/);
+    expect(refused('cp', `${who.home}/tree/one`, 'copies:/precious')).toMatch(/'one' cannot be copied: it is a directory/);
     expect(lamella('exec', 'copies', 'ls', '/precious/one')).toBe('deep');
     lamella('stop', '-t', '0', 'copies');
     roundTrip('/later');
@@ -267,7 +248,7 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
 
   test('an image is not removed while there is a container of it', () => {
     lamella('create', '--name', 'holder', 'busybox', 'true');
-    expect(fails('rmi', 'busybox')).toMatch(/the container [0-9a-f]{12} was made of 'busybox:latest'\n {2}Remove it first: lamella rm/);
+    expect(refused('rmi', 'busybox')).toMatch(/the container [0-9a-f]{12} was made of 'busybox:latest'\n {2}Remove it first: lamella rm/);
     lamella('image', 'prune');
     lamella('start', 'holder');
     expect(lamella('wait', 'holder')).toBe('0');

@@ -1,18 +1,21 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { ImageStore } from '@lamella/engine';
 import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /** Every package, alone: packed, installed into an empty project elsewhere, its README's example run. */
 const checkout = path.join(import.meta.dirname, '../../..');
 const PACKAGES = ['syscall', 'seccomp', 'cgroup', 'overlay', 'namespace', 'cleanup', 'image', 'engine'];
+/** The one that the tests themselves run with: it is at hand. */
+const VITEST = (JSON.parse(readFileSync(path.join(checkout, 'package.json'), 'utf8')) as { devDependencies: { vitest: string } }).devDependencies.vitest;
 let at: ScratchDirectory;
 const tarballs = new Map<string, string>();
 
 beforeAll(() => {
   at = scratch();
-  for (const directory of [...PACKAGES.map((name) => `packages/${name}`), `packages/init-linux-${process.arch}`, 'apps/cli']) {
+  for (const directory of [...[...PACKAGES, 'vitest'].map((name) => `packages/${name}`), `packages/init-linux-${process.arch}`, 'apps/cli']) {
     const packed = JSON.parse(
       execFileSync('pnpm', ['pack', '--json', '--pack-destination', at.path], { cwd: path.join(checkout, directory), encoding: 'utf8' }),
     ) as { name: string; filename: string };
@@ -26,10 +29,10 @@ function project(names: readonly string[]): string {
   const [name = ''] = names;
   const directory = at.join(`project-${name.replace('@lamella/', '')}`);
   mkdirSync(directory);
-  const of = ([key, file]: readonly [string, string]): readonly [string, string] => [key, `file:${file}`];
+  const of = ([key, file]: readonly [string, string]): readonly [string, string] => [key, file.startsWith('/') ? `file:${file}` : file];
   writeFileSync(
     path.join(directory, 'package.json'),
-    JSON.stringify({ private: true, type: 'module', dependencies: Object.fromEntries(names.map((each) => of([each, tarballs.get(each) ?? '']))) }),
+    JSON.stringify({ private: true, type: 'module', dependencies: Object.fromEntries(names.map((each) => of([each, tarballs.get(each) ?? VITEST]))) }),
   );
   // The other platform's binary is nowhere to be had before it is published.
   const others = Object.fromEntries([...tarballs].map(of));
@@ -84,6 +87,32 @@ test.for(PACKAGES)('@lamella/%s, installed alone, runs the example of its README
   }
   writeFileSync(path.join(directory, 'docs.mjs'), block(readFileSync(path.join(checkout, 'docs/containers.md'), 'utf8'), 'js'));
   expect(execFileSync(process.execPath, ['docs.mjs'], { cwd: directory, encoding: 'utf8', env })).toBe('up\nwarm 0\n');
+});
+
+test('@lamella/vitest, installed alone, gives each test of its example a container, and shows what one that failed had changed', {
+  timeout: 120_000,
+}, async (context) => {
+  requiresRoot(context);
+  const directory = project(['@lamella/vitest', 'vitest']);
+  const installed = path.join(directory, 'node_modules/@lamella/vitest');
+  const example = readFileSync(path.join(installed, 'example/migration.test.js'), 'utf8');
+  // What the README shows is the beginning of it.
+  const lines = (text: string): string[] => text.split('\n').filter((line) => line && !line.startsWith('//'));
+  const shown = lines(block(readFileSync(path.join(installed, 'README.md'), 'utf8'), 'ts'));
+  expect(lines(example).slice(0, shown.length)).toEqual(shown);
+  for (const file of readdirSync(path.join(installed, 'example'))) copyFileSync(path.join(installed, 'example', file), path.join(directory, file));
+  const root = path.join(directory, 'store');
+  await new ImageStore(root).import(path.join(directory, 'busybox.tar'), 'busybox');
+  const { status, stdout, stderr } = spawnSync('pnpm', ['exec', 'vitest', 'run', '--reporter=verbose', '--no-color'], {
+    cwd: directory,
+    encoding: 'utf8',
+    env: { ...process.env, LAMELLA_ROOT: root },
+  });
+  expect(stdout).toContain('✓ migration.test.js > a fresh database is migrated');
+  expect(stdout).toContain('× migration.test.js > a bad migration leaves nothing half done');
+  expect(`${stdout}${stderr}`).toMatch(/the container of this test had changed:\s+A \/db\s+A \/db\/rows/);
+  expect(status).toBe(1);
+  for (const place of ['containers', 'frozen']) expect(readdirSync(path.join(root, place)).filter((name) => !name.startsWith('.'))).toEqual([]);
 });
 
 test('lamella, installed alone, runs an image', { timeout: 120_000 }, (context) => {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { requiresProgram, type ScratchDirectory, skip } from '@lamella-test/scratch';
-import type { TestContext } from 'vitest';
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { busyboxArchive, mountsBelow, requiresProgram, type ScratchDirectory, skip } from '@lamella-test/scratch';
+import { expect, type TestContext } from 'vitest';
 import { CLI, type Outcome } from './cli.js';
 
 /** A user of the machine, for a test that runs as root. */
@@ -14,6 +14,45 @@ export interface Somebody {
   lamella(args: readonly string[], env?: NodeJS.ProcessEnv): Outcome;
   /** Skip a test where there can be no such user. */
   required(context: TestContext): void;
+}
+
+/** Who the tests that differ in nothing but rights run as. */
+export const WHO: Readonly<Record<'root' | 'an ordinary user' | 'an ordinary user with ids in /etc/subuid', (at: ScratchDirectory) => Somebody>> = {
+  root: asRoot,
+  'an ordinary user': withoutSubIds,
+  'an ordinary user with ids in /etc/subuid': withSubIds,
+};
+
+/** What a command printed, without its last newline; it has to succeed, and say nothing else. */
+export function succeeds(who: Somebody, args: readonly string[]): string {
+  const { status, stdout, stderr } = who.lamella(args);
+  expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: '' });
+  return stdout.replace(/\n$/, '');
+}
+
+/** What a command said that has to fail, of Lamella itself. */
+export function fails(who: Somebody, args: readonly string[]): string {
+  const { status, stderr } = who.lamella(args);
+  expect({ args, status }).toEqual({ args, status: 125 });
+  return stderr;
+}
+
+/** A store in somebody's home, with an image called busybox. */
+export function storeOf(at: ScratchDirectory, who: Somebody): string {
+  const store = `${who.home}/.local/share/lamella`;
+  if (existsSync(store)) return store;
+  copyFileSync(busyboxArchive(), at.join('busybox.tar'));
+  chmodSync(at.join('busybox.tar'), 0o644);
+  succeeds(who, ['import', at.join('busybox.tar'), 'busybox']);
+  return store;
+}
+
+/** Remove what containers a test left, and see that then there is nothing. */
+export function nothingIsLeft(at: ScratchDirectory, who: Somebody, store: string): void {
+  const left = who.lamella(['ps', '-aq']).stdout.split('\n').filter(Boolean);
+  if (left.length) expect(who.lamella(['rm', '-f', ...left])).toMatchObject({ status: 0, stderr: '' });
+  const entries = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory) : []).filter((name) => !name.startsWith('.'));
+  expect([entries(`${store}/containers`), entries(`${store}/frozen`), mountsBelow(at.path)]).toEqual([[], [], []]);
 }
 
 /** Root itself, with a home of its own. */

@@ -1,11 +1,9 @@
-import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
-import { asRoot, type Somebody, withoutSubIds, withSubIds } from './somebody.js';
-
-const WHO = { root: asRoot, 'an ordinary user': withoutSubIds, 'an ordinary user with ids in /etc/subuid': withSubIds } as const;
+import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
 
 describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s changed', (kind) => {
   let at: ScratchDirectory;
@@ -13,16 +11,8 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
   let store: string;
   let project: string;
 
-  const lamella = (...args: string[]): string => {
-    const { status, stdout, stderr } = who.lamella(args);
-    expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: '' });
-    return stdout.replace(/\n$/, '');
-  };
-  const fails = (...args: string[]): string => {
-    const { status, stderr } = who.lamella(args);
-    expect({ args, status }).toEqual({ args, status: 125 });
-    return stderr;
-  };
+  const lamella = (...args: string[]): string => succeeds(who, args);
+  const refused = (...args: string[]): string => fails(who, args);
   const own = (file: string): void => chownSync(file, who.uid, who.uid);
   const write = (name: string, content: string): void => {
     writeFileSync(path.join(project, name), content);
@@ -32,14 +22,11 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
   beforeAll(() => {
     at = scratch();
     who = WHO[kind](at);
-    store = `${who.home}/.local/share/lamella`;
-    copyFileSync(busyboxArchive(), at.join('busybox.tar'));
-    chmodSync(at.join('busybox.tar'), 0o644);
   });
   beforeEach((context) => {
     requiresRoot(context);
     who.required(context);
-    if (!existsSync(store)) lamella('import', at.join('busybox.tar'), 'busybox');
+    store = storeOf(at, who);
     project = `${who.home}/project`;
     rmSync(project, { recursive: true, force: true });
     mkdirSync(`${project}/src`, { recursive: true });
@@ -48,13 +35,7 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
     write('README', 'one\n');
     write('src/a', 'a\n');
   });
-  afterEach(() => {
-    const left = who.lamella(['ps', '-aq']).stdout.split('\n').filter(Boolean);
-    if (left.length) expect(who.lamella(['rm', '-f', ...left])).toMatchObject({ status: 0, stderr: '' });
-    expect(readdirSync(`${store}/containers`).filter((name) => !name.startsWith('.'))).toEqual([]);
-    expect(existsSync(`${store}/frozen`) ? readdirSync(`${store}/frozen`) : []).toEqual([]);
-    expect(mountsBelow(at.path)).toEqual([]);
-  });
+  afterEach(() => nothingIsLeft(at, who, store));
   afterAll(() => at[Symbol.asyncDispose]());
 
   test('is seen, as text, as JSON and as a patch', () => {
@@ -90,7 +71,7 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
     expect(readdirSync(project).toSorted()).toEqual(['README', 'src']);
     write('README', 'theirs\n');
-    expect(fails('apply', 'one')).toContain('/p/README');
+    expect(refused('apply', 'one')).toContain('/p/README');
     lamella('apply', '--theirs', 'one');
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('theirs\n');
     expect(readdirSync(project).toSorted()).toEqual(['README', 'new']);
@@ -107,8 +88,8 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
     lamella('run', '--on', 'left', 'rm', '/a');
     expect(lamella('run', '--on', 'right', 'cat', '/a')).toBe('1');
     expect(lamella('changes', 'left')).toContain('Nothing was changed.');
-    expect(fails('fork', 'one', 'left')).toContain("'left'");
-    expect(fails('rollback', 'one', 'ffff')).toContain('lamella history');
+    expect(refused('fork', 'one', 'left')).toContain("'left'");
+    expect(refused('rollback', 'one', 'ffff')).toContain('lamella history');
   });
 
   test('becomes an image, the same one each time, and a tar', () => {
@@ -118,7 +99,7 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
     expect(lamella('commit', '--timestamp', '1000', '-c', 'CMD ["cat", "/a"]', 'one', 'again')).toBe(digest);
     expect(lamella('run', 'made')).toBe('1');
     expect(lamella('run', 'made', 'sh', '-c', 'ls -d /home 2>&1; ls /x')).toContain('/home: No such file');
-    expect(fails('commit', '-c', 'NOTHING x', 'one', 'bad')).toContain('CMD, ENTRYPOINT');
+    expect(refused('commit', '-c', 'NOTHING x', 'one', 'bad')).toContain('CMD, ENTRYPOINT');
     lamella('export', 'one', '-o', `${who.home}/one.tar`);
     lamella('import', `${who.home}/one.tar`, 'exported');
     expect(lamella('run', 'exported', 'cat', '/a')).toBe('1');

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type Container, Containers, defaultRoot } from '@lamella/engine';
+import { type Container, Containers, defaultRoot, type StoredContainer } from '@lamella/engine';
 import { Command } from '@oclif/core/command';
 import { boolean, option, string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
@@ -86,22 +86,31 @@ async function tryMain(argv: readonly string[]): Promise<number> {
     { stdio: ['inherit', 'inherit', 'inherit'] },
   );
   const status = await end(running, size !== undefined);
-  const container = await containers.get(running.id);
-  const all = await Array.fromAsync(container.changes());
-  const changes = all.filter((change) => !ignored.some((pattern) => pattern.test(change.path)));
+  try {
+    await settle(await containers.get(running.id), flags, ignored, size !== undefined);
+  } catch (error) {
+    // Whatever it was, the changes are there.
+    process.stderr.write(`lamella: the changes are kept: lamella review ${running.id}, lamella discard ${running.id}\n`);
+    throw error;
+  }
+  return status;
+}
+
+/** Show what was changed, and do with it what was asked for, or is answered. */
+async function settle(container: StoredContainer, flags: TryFlags, ignored: readonly RegExp[], terminal: boolean): Promise<void> {
+  const changes = (await Array.fromAsync(container.changes())).filter((change) => !ignored.some((pattern) => pattern.test(change.path)));
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   if (!changes.length) {
     await container.remove();
-    if (size) say('Nothing was changed.');
-    return status;
+    if (terminal) say('Nothing was changed.');
+    return;
   }
   const keep = flags.no || flags.directory !== undefined;
   if (flags.yes && !keep) await applyThem(container, changes, new Set(changes), container.id, say);
-  else if (keep || !size) {
+  else if (keep || !terminal) {
     if (!flags.no) for (const line of listed(changes)) say(line);
     say(container.id);
   } else await decide(container, changes, container.id, { input: process.stdin, output: process.stderr });
-  return status;
 }
 
 async function end(running: Container, terminal: boolean): Promise<number> {

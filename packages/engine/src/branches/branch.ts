@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { chmodSync, chownSync, mkdirSync, readdirSync, renameSync, rmSync, type Stats, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ContainerRecord, directoryOf, gateOf, keptOf, lockOf, releaseDead } from '@lamella/cleanup';
@@ -7,6 +6,7 @@ import { absent } from '../absent.js';
 import { type ContainerConfig, formatConfig, layersOf } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
 import { nameLinkOf, nameTaken, targetOf } from '../names.js';
+import { randomId } from '../plan.js';
 import { stateDirectory, type View, viewsOf } from '../views.js';
 import { aboutOf, type Checkpoint, headOf, historyOf, isInterrupted, parentOf, readFrozen, readHistory } from './states.js';
 
@@ -36,7 +36,7 @@ export async function checkpoint({ root, record, views, frozen }: Branching, mes
       message: `the container ${record.id} stands on ${frozen.length} checkpoints`,
       hint: 'Make an image of it (lamella commit), and go on from there.',
     });
-  const made: Checkpoint = { id: newId(), created: new Date(), message, parent: frozen[0] };
+  const made: Checkpoint = { id: randomId(), created: new Date(), message, parent: frozen[0] };
   const { id, created, parent } = made;
   mkdirSync(stateDirectory(root, id), { recursive: true, mode: 0o700 });
   writeFileSync(aboutOf(root, id), JSON.stringify({ created, message }), { mode: 0o600 });
@@ -93,7 +93,7 @@ function needsFreezing(root: string, [last]: readonly string[], views: readonly 
  */
 export async function rollback({ root, record, views }: Branching, to: string | undefined): Promise<void> {
   // A dead container: if nobody removes it now, a sweep does.
-  const trash: ContainerRecord = { ...record, id: `${newId()}-discarded` };
+  const trash: ContainerRecord = { ...record, id: `${randomId()}-discarded` };
   mkdirSync(directoryOf(trash), { mode: 0o700 });
   for (const { upperdir } of views) move(upperdir, path.join(directoryOf(trash), path.basename(upperdir)));
   head(directoryOf(record), to);
@@ -124,7 +124,13 @@ export async function fork(held: Branching, names: readonly (string | undefined)
   const created = new Date().toISOString();
   const configs = names.map((name): ContainerConfig => {
     const { name: _, ...spec } = config.spec;
-    return { ...config, id: newId(), created, since: config.since ?? config.created, spec: { ...spec, ...(name === undefined ? {} : { name }), keep: true } };
+    return {
+      ...config,
+      id: randomId(),
+      created,
+      since: config.since ?? config.created,
+      spec: { ...spec, ...(name === undefined ? {} : { name }), keep: true },
+    };
   });
   const made: string[] = [];
   try {
@@ -163,10 +169,6 @@ function isUntouched(views: readonly View[]): boolean {
       return true;
     }
   });
-}
-
-function newId(): string {
-  return randomUUID().replace('-', '').slice(0, 12);
 }
 
 /**
