@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { sweep as release, type SweepResult } from '@lamella/cleanup';
-import { forgetPlans, recover } from './apply/apply.js';
+import { forgetPlans, forgetTakenBack, recover } from './apply/apply.js';
 import { collectStates } from './branches/states.js';
 import { forgetDeadNames } from './names.js';
 
@@ -15,6 +15,7 @@ export async function sweep(containers: string): Promise<SweepResult> {
   const root = path.dirname(containers);
   await recover(root);
   await forgetPlans(root);
+  await forgetTakenBack(root);
   await collectStates(root);
   return result;
 }

@@ -23,7 +23,7 @@ import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
 import type { View } from '../views.js';
-import { type Applied, type ApplyOptions, apply, forgetPlans, recover, undo } from './apply.js';
+import { type Applied, type ApplyOptions, apply, forgetPlans, forgetTakenBack, recover, undo } from './apply.js';
 import { applyingOf, journalOf, planOf } from './journal.js';
 
 /** A project of the host, a container's view of it, and a store. */
@@ -127,9 +127,18 @@ test('what a container did is done to the host, and taken back', async () => {
   await undo(one.root, 'c1');
   expect(await one.now()).toEqual(before);
   await expect(undo(one.root, 'c1')).rejects.toMatchObject({ code: 'UNDO_NOTHING' });
+  // While the container is there, what was given back is known; and no more when it is gone.
+  mkdirSync(path.join(one.root, 'containers/c1'), { recursive: true });
+  await forgetTakenBack(one.root);
   // And once more: what was given back is no change of the host's.
   await one.apply();
   expect(readFileSync(path.join(one.project, 'empty'), 'utf8')).toBe('a file now');
+  rmSync(path.join(one.root, 'containers/c1'), { recursive: true });
+  await forgetTakenBack(one.root);
+  // It can be taken back still.
+  await undo(one.root, 'c1');
+  await forgetTakenBack(one.root);
+  expect(readdirSync(path.join(one.root, 'applied'))).toEqual([]);
 });
 
 test('a target that the host has changed since is a conflict, and nothing is applied', async () => {

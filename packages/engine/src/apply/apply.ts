@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { realpath, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { LamellaError, parseWalked, run, runMapped, SyscallError, tryLockFile } from '@lamella/syscall';
@@ -171,6 +171,16 @@ export async function forgetPlans(root: string): Promise<void> {
     if (!plan) continue;
     const began = (await readJournal(root, id))?.token === plan.token;
     await runMapped(forgetProgram(root, id, began ? [] : plan.parts, { whole: false })).catch((error: unknown) => {
+      if (!busy(error)) throw error;
+    });
+  }
+}
+
+/** Remove what is known of applies that were taken back, of containers that are gone: nobody asks for it again. */
+export async function forgetTakenBack(root: string): Promise<void> {
+  for (const id of applied(root)) {
+    if (existsSync(path.join(root, 'containers', id)) || !(await readJournal(root, id))?.undone) continue;
+    await runMapped(forgetProgram(root, id, [], { whole: true })).catch((error: unknown) => {
       if (!busy(error)) throw error;
     });
   }
