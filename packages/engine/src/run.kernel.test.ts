@@ -6,7 +6,7 @@ import { run as runProgram } from '@lamella/syscall';
 import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { tarArchive } from '@lamella-test/tree';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { Containers, createContainer, ImageStore, type RunOptions, type RunResult, type RunSpec, run } from './index.js';
+import { Containers, createContainer, ImageStore, type RunOptions, type RunResult, type RunSpec, run, type StoredContainer } from './index.js';
 
 let at: ScratchDirectory;
 let root: string;
@@ -164,4 +164,24 @@ describe('a workspace', () => {
     await expect(sh('true', { workspace, image: 'other' })).rejects.toMatchObject({ code: 'WORKSPACE_NO_IMAGE' });
     await expect(sh('true', { workspace, image: '../store' })).rejects.toMatchObject({ code: 'WORKSPACE_INVALID' });
   });
+});
+
+const stopped = async (container: StoredContainer): Promise<void> => {
+  await container.stop({ timeout: 0 });
+  await container.remove();
+};
+
+test.each([
+  ['stopped, and removed', stopped],
+  ['removed by force', (container: StoredContainer) => container.remove({ force: true })],
+])('one whose end is not written down yet is %s', async (_, act) => {
+  const { container } = await new Containers(root).run({ image: 'busybox', args: ['sleep', '0.1'] });
+  const { monitor = 0 } = await container.state();
+  // It cannot say that its process ended.
+  process.kill(monitor, 'SIGSTOP');
+  while ((await container.state()).status === 'running') await new Promise((resolve) => setTimeout(resolve, 5));
+  const acted = act(container);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  process.kill(monitor, 'SIGCONT');
+  await acted;
 });

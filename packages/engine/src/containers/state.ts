@@ -85,8 +85,13 @@ export async function stateOf(record: ContainerRecord, name: string | undefined,
   const pid = await childOf(monitor);
   const process = pid === undefined ? undefined : await processOf(pid);
   if (!process || process.state === 'Z')
-    // Between two lives of it, before the first, or after the last.
-    return { ...base, status: exited && started ? 'restarting' : 'created', pid: undefined, startedAt: started && moment(started.started, started.startedNs) };
+    // Between two lives of it, before the first, or after the last, which its monitor is about to follow.
+    return {
+      ...base,
+      status: !exited || !started ? 'created' : (config.spec.restart?.policy ?? 'no') === 'no' ? 'exited' : 'restarting',
+      pid: undefined,
+      startedAt: started && moment(started.started, started.startedNs),
+    };
   const root = path.dirname(record.containers);
   const frozen = await isFrozen({ pid: process.pid, name: cgroupName(record.id, root) });
   return {

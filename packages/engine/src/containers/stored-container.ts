@@ -130,8 +130,9 @@ export class StoredContainer {
    * @returns how it ended; undefined when it did not run
    */
   async stop({ signal, timeout }: { readonly signal?: string; readonly timeout?: number } = {}): Promise<Ending | undefined> {
-    const { status } = await this.state();
-    if (!isAlive(status)) return undefined;
+    const { status, monitor } = await this.state();
+    // With a monitor it is about to begin, or to end.
+    if (!isAlive(status) && monitor === undefined) return undefined;
     const { spec, lowers } = this.config;
     const signo = signalNumber(signal ?? spec.stopSignal ?? lowers.config.stopSignal ?? 'SIGTERM');
     const seconds = timeout ?? spec.stopTimeout ?? 10;
@@ -256,8 +257,9 @@ export class StoredContainer {
    * @throws EngineError `CONTAINER_RUNNING`; CleanupError `CLEANUP_INCOMPLETE`
    */
   async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
-    const { status, name } = await this.state();
-    if (isAlive(status)) {
+    const { status, name, monitor } = await this.state();
+    // Made, and with a monitor: it is about to begin, or its end is not written down yet.
+    if (isAlive(status) || (status === 'created' && monitor !== undefined)) {
       if (!force)
         throw new EngineError({
           code: 'CONTAINER_RUNNING',
@@ -265,6 +267,9 @@ export class StoredContainer {
           hint: `Stop it first, or: lamella rm -f ${name ?? this.id}`,
         });
       await this.stop({ signal: 'SIGKILL', timeout: 2 });
+    } else {
+      // Of one that has ended the monitor may have a last word to write.
+      await this.#letGo(monitor);
     }
     const outcome = await releaseDead(this.#record);
     if (outcome === 'alive')
