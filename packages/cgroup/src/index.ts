@@ -1,5 +1,22 @@
 export { type CgroupOptions, type CgroupPlan, canLimitByDefault, cgroupVersion, planCgroup, wasOomKilled } from './cgroup.js';
 export { CgroupError } from './cgroup-error.js';
+export { type CgroupStats, cgroupStats, oomKills } from './cgroup-stats.js';
 export { cgroupsOf, type OwnCgroups } from './cgroups-of.js';
+export {
+  type CgroupPlace,
+  type ContainerCgroup,
+  freezeCgroup,
+  isCgroupFrozen,
+  joinCgroup,
+  limitCgroup,
+  limitDevicesV1,
+  makeCgroup,
+  placeCgroup,
+  processesOf,
+  removeCgroup,
+} from './container-cgroup.js';
+export { type DeviceRule, deviceProgram, deviceWrites, limitDevices } from './device-program.js';
 export { type Frozen, freeze, freezersOf, isFrozen } from './freeze.js';
+export { type Hierarchy, hierarchies } from './hierarchies.js';
+export { type CgroupWrite, type LinuxResources, weightOfShares, writesV1, writesV2 } from './linux-resources.js';
 export type { Controller, Resources } from './resources.js';

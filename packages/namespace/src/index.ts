@@ -1,7 +1,8 @@
-export { type CapabilityName, DEFAULT_CAPABILITIES } from './capabilities.js';
+export { type CapabilityName, DEFAULT_CAPABILITIES, dropBounding, prctl, raiseAmbient } from './capabilities.js';
 export { DEFAULT_PATH } from './command.js';
-export { enter } from './enter.js';
+export { enter, setrlimit } from './enter.js';
 export { type JoinSpec, join } from './join.js';
+export { loopbackUp } from './loopback.js';
 export { type BindMount, DEFAULT_MOUNTS, type DeviceNode, type FileMount, type Mount, type TmpfsMount } from './mount.js';
 export { NamespaceError } from './namespace-error.js';
 export { defaultNamespaces } from './namespace-flags.js';
@@ -12,4 +13,5 @@ export type { Identity, Namespaces, ProcessSpec, Rlimit } from './process-spec.j
 export { rest } from './rest.js';
 export { readRootfsFile } from './rootfs-file.js';
 export { spawn } from './spawn.js';
+export { takeTerminal } from './terminal.js';
 export { findUser, type User } from './user.js';

@@ -95,7 +95,7 @@ function inside(spec: JoinSpec, cgroups: readonly number[], slots: SlotAllocator
             resolve: RESOLVE.IN_ROOT | RESOLVE.NO_SYMLINKS,
             out: devpts,
           },
-          { op: 'pty', dirfd: devpts, ...spec.terminal, owner: user.uid, group: singleId ? user.gid : TTY_GROUP, out: slave },
+          { op: 'pty', dirfd: devpts, ...spec.terminal, owner: user.uid, group: singleId ? user.gid : TTY_GROUP, out: slave, master: -1 },
         ] as const)
       : []),
     { op: 'fchdir', fd: directory },

@@ -11,7 +11,7 @@ export function openTerminal(
   const console = slots();
   const file = slots();
   return [
-    { op: 'pty', dirfd: devpts, rows, columns, owner: owner.uid, group: owner.group, out: slave },
+    { op: 'pty', dirfd: devpts, rows, columns, owner: owner.uid, group: owner.group, out: slave, master: -1 },
     ...(dev === undefined
       ? []
       : ([

@@ -28,9 +28,9 @@ struct passed {
 	int fd, pad;
 };
 
-long send_to_monitor(char what, int fd)
+long send_descriptor(int socket, const void *data, size_t length, int fd)
 {
-	struct span span = { &what, 1 };
+	struct span span = { (void *)(uintptr_t)data, length };
 	struct passed passed = { 20, SOL_SOCKET_LEVEL, SCM_RIGHTS_TYPE, fd, 0 };
 	struct message message = { .spans = &span, .spans_length = 1 };
 
@@ -38,7 +38,12 @@ long send_to_monitor(char what, int fd)
 		message.control = &passed;
 		message.control_length = sizeof(passed);
 	}
-	return SYS(sendmsg, monitor_socket, &message, MSG_NOSIGNAL_FLAG);
+	return SYS(sendmsg, socket, &message, MSG_NOSIGNAL_FLAG);
+}
+
+long send_to_monitor(char what, int fd)
+{
+	return send_descriptor(monitor_socket, &what, 1, fd);
 }
 
 /* 0 at the end of the conversation; `*fd` is set when one came along. */

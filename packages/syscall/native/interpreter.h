@@ -69,6 +69,7 @@ void reply_data(u32 index, const void *data, u32 length);
 /* The same with a part of a file's content. */
 void reply_content(u32 index, const void *data, u32 length);
 void replies_flush(void);
+void replies_to(int fd);
 
 /* What was read of the stream beyond `end`, a place in it: it is for whoever reads on. */
 size_t input_beyond(const char *end, const u8 **rest);
@@ -126,6 +127,8 @@ long op_supervise(const struct frame *frame);
 /* child.c */
 long op_init(const struct frame *frame);
 long op_wait(const struct frame *frame);
+/* Send `length` bytes, and `fd` with them if it is not -1. */
+long send_descriptor(int socket, const void *data, size_t length, int fd);
 
 /* terminal.c */
 long op_pty(const struct frame *frame);

@@ -24,6 +24,7 @@ static size_t input_length;
 static u8 output[262144];
 static size_t output_length;
 int unheard;
+static int replies_fd = REPLIES_FD;
 
 static u8 exit_program[65536];
 static size_t exit_program_length;
@@ -75,7 +76,7 @@ void replies_flush(void)
 	size_t sent = 0;
 
 	while (sent < output_length) {
-		long n = SYS(write, REPLIES_FD, output + sent, output_length - sent);
+		long n = SYS(write, replies_fd, output + sent, output_length - sent);
 
 		if (n == -EINTR)
 			continue;
@@ -87,6 +88,12 @@ void replies_flush(void)
 		sent += (size_t)n;
 	}
 	output_length = 0;
+}
+
+void replies_to(int fd)
+{
+	replies_flush();
+	replies_fd = fd;
 }
 
 void reply_header(u8 *at, enum reply_kind kind, int err, u32 index, s64 value, u32 length)

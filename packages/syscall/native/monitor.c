@@ -78,6 +78,11 @@ void obey(const struct frame *frame)
 			m.input_end = (int)frame->string[0].length;
 		}
 		break;
+	case ORDER_LEAVE:
+		/* The process goes on as the child of whoever adopts it: an engine's own monitor. */
+		replies_flush();
+		exit_now(0);
+		break;
 	case ORDER_END_INPUT:
 		if (m.in >= 0 && m.input_at == m.input_end) {
 			SYS(close, m.in);
@@ -450,6 +455,8 @@ static long begin(const struct frame *frame)
 	m.master = -1;
 	m.started = now(0);
 	record_started();
+	if (frame->flags & OP_REPLY)
+		reply(REPLY_OK, 0, frame->index, pid, NULL, 0);
 	return 0;
 }
 

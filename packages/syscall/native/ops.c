@@ -590,6 +590,145 @@ OP(on_exit)
 	return exit_program_set(frame->string[0]);
 }
 
+/* Whether this process may do that with a file, by its real ids (faccessat2(2)). */
+OP(faccessat)
+{
+	FD(dirfd, 0);
+	return SYS(faccessat2, dirfd, S(0), N(1), N(2));
+}
+
+OP(personality)
+{
+	long old = SYS(personality, N(0));
+
+	return old < 0 ? old : 0;
+}
+
+OP(sched_setattr)
+{
+	struct {
+		u32 size, policy;
+		u64 flags;
+		int nice;
+		u32 priority;
+		u64 runtime, deadline, period;
+	} attr = {
+		.size = 48,
+		.policy = (u32)N(0),
+		.flags = (u64)N(1),
+		.nice = (int)N(2),
+		.priority = (u32)N(3),
+		.runtime = (u64)N(4),
+		.deadline = (u64)N(5),
+		.period = (u64)N(6),
+	};
+
+	return SYS(sched_setattr, 0, &attr, 0);
+}
+
+OP(ioprio_set)
+{
+	return SYS(ioprio_set, N(0), N(1), N(2));
+}
+
+OP(sched_setaffinity)
+{
+	long err = SYS(sched_setaffinity, 0, LEN(0), S(0));
+
+	return err < 0 ? err : 0;
+}
+
+OP(set_mempolicy)
+{
+	return SYS(set_mempolicy, N(0), LEN(0) ? S(0) : NULL, LEN(0) ? LEN(0) * 8 + 1 : 0);
+}
+
+/* A socket of unix(7), by its path. */
+OP(connect)
+{
+	FD(fd, 0);
+	struct {
+		u16 family;
+		char path[108];
+	} address = { .family = AF_UNIX };
+
+	if (LEN(0) >= sizeof(address.path))
+		return -ENAMETOOLONG;
+	__builtin_memcpy(address.path, S(0), LEN(0));
+	return SYS(connect, fd, &address, 2 + LEN(0) + 1);
+}
+
+/* Bytes, and a descriptor along with them (unix(7), SCM_RIGHTS). */
+OP(send_fd)
+{
+	FD(fd, 0);
+	FD(passed, 1);
+	long n = send_descriptor(fd, S(0), LEN(0), passed);
+
+	return n < 0 ? n : n == (long)LEN(0) ? 0 : -EMSGSIZE;
+}
+
+/* A descriptor that this process was started with, by its number: 4 is where replies go. */
+OP(inherited)
+{
+	if (N(0) < REPLIES_FD)
+		return -EINVAL;
+	return slot_put(N(1), SYS(fcntl, N(0), F_DUPFD_CLOEXEC, 5));
+}
+
+/* From here on replies go elsewhere: who started this process does not wait for them any more. */
+OP(reply_to)
+{
+	FD(fd, 0);
+	long own = SYS(fcntl, fd, F_DUPFD_CLOEXEC, N(1));
+
+	if (own < 0)
+		return own;
+	replies_to((int)own);
+	return 0;
+}
+
+OP(pidfd_getfd)
+{
+	FD(fd, 0);
+	return slot_put(N(3), SYS(pidfd_getfd, fd, N(1), N(2)));
+}
+
+OP(bpf_prog_load)
+{
+	static const char license[] = "Apache";
+	struct {
+		u32 type, count;
+		u64 instructions, license;
+		u32 log_level, log_size;
+		u64 log;
+		u32 kernel_version, flags;
+		char name[16];
+		u32 ifindex, attach_type;
+	} attr = {
+		.type = (u32)N(0),
+		.count = LEN(0) / 8,
+		.instructions = (u64)(uintptr_t)S(0),
+		.license = (u64)(uintptr_t)license,
+		.attach_type = (u32)N(1),
+	};
+
+	if (!LEN(0) || LEN(0) % 8)
+		return -EBADMSG;
+	return slot_put(N(2), SYS(bpf, 5 /* BPF_PROG_LOAD */, &attr, sizeof(attr)));
+}
+
+OP(bpf_prog_attach)
+{
+	FD(target, 0);
+	FD(program, 1);
+	struct {
+		u32 target_fd, attach_bpf_fd, attach_type, flags, replaced;
+	} attr = { (u32)target, (u32)program, (u32)N(2), (u32)N(3), 0 };
+
+	return SYS(bpf, 8 /* BPF_PROG_ATTACH */, &attr, sizeof(attr));
+}
+
 struct op {
 	struct shape shape;
 	long (*run)(const struct frame *frame);
@@ -654,7 +793,7 @@ static const struct op table[] = {
 	ENTRY(54, rmtree, 1, "z"),
 	ENTRY(55, walk, 2, "z"),
 	ENTRY(56, mkpath, 4, "z"),
-	ENTRY(57, pty, 6, ""),
+	ENTRY(57, pty, 7, ""),
 	ENTRY(58, wait, 0, ""),
 	ENTRY(59, init, 0, ""),
 	ENTRY(60, on_exit, 0, "p"),
@@ -667,6 +806,19 @@ static const struct op table[] = {
 	ENTRY(67, copy_object, 3, "zz"),
 	ENTRY(68, statx, 1, "z"),
 	ENTRY(69, expect, 3, "z"),
+	ENTRY(70, faccessat, 3, "z"),
+	ENTRY(71, personality, 1, ""),
+	ENTRY(72, sched_setattr, 7, ""),
+	ENTRY(73, ioprio_set, 3, ""),
+	ENTRY(74, sched_setaffinity, 0, "b"),
+	ENTRY(75, set_mempolicy, 1, "b"),
+	ENTRY(76, connect, 1, "z"),
+	ENTRY(77, send_fd, 2, "b"),
+	ENTRY(78, inherited, 2, ""),
+	ENTRY(79, reply_to, 2, ""),
+	ENTRY(80, pidfd_getfd, 4, ""),
+	ENTRY(81, bpf_prog_load, 3, "b"),
+	ENTRY(82, bpf_prog_attach, 4, ""),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },
@@ -675,6 +827,7 @@ static const struct op table[] = {
 	[204] = { { "stop", 1, "" }, NULL },
 	[205] = { { "end_input", 0, "" }, NULL },
 	[206] = { { "watch", 1, "" }, NULL },
+	[207] = { { "leave", 0, "" }, NULL },
 };
 
 const struct shape *shape_of(u16 opcode)

@@ -88,8 +88,9 @@ static int is_devpts(int fd)
 }
 
 /*
- * Open a new terminal in the devpts that slot number[0] holds; its master goes to the monitor,
- * its slave into slot number[5]. number[1..4]: rows, columns (0: the monitor knows), uid, gid.
+ * Open a new terminal in the devpts that slot number[0] holds; its slave goes into slot number[5], its
+ * master into slot number[6], or to the monitor when that is -1. number[1..4]: rows, columns (0: the
+ * monitor knows), uid, gid.
  */
 long op_pty(const struct frame *frame)
 {
@@ -110,9 +111,16 @@ long op_pty(const struct frame *frame)
 	slave = err < 0 ? err : SYS(ioctl, master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (slave >= 0)
 		err = SYS(fchown, slave, frame->number[3], frame->number[4]);
-	if (slave >= 0 && !err)
+	if (slave >= 0 && !err && frame->number[6] == -1)
 		err = send_to_monitor('T', (int)master);
-	SYS(close, master);
+	else if (slave >= 0 && !err) {
+		long kept = slot_put(frame->number[6], master);
+
+		err = kept < 0 ? kept : 0;
+		master = -1;
+	}
+	if (master >= 0)
+		SYS(close, master);
 	if (slave < 0)
 		return slave;
 	if (err < 0) {

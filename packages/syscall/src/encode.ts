@@ -8,6 +8,8 @@ export const FRAME_MAX = 0x100000;
 /** Flags of a frame's header, for users of {@link FrameWriter}. */
 export const FRAME_FLAGS = { OPTIONAL: 1, REPLY: 2, REPLACE: 4 } as const;
 
+/** Strings that may have a NUL inside. */
+const BINARY = new Set(['data', 'value', 'attributes']);
 const NULL_STRING = 0xffffffff;
 const SHAPES: Readonly<Record<string, OpShape>> = OPCODES;
 
@@ -157,7 +159,7 @@ export class FrameWriter {
         }
         for (const name of shape.strings) {
           const value = fields[name] as Bytes;
-          if (typeof value === 'string' && value.includes('\0') && !(op.op === 'write' || name === 'data' || name === 'value' || name === 'attributes'))
+          if (typeof value === 'string' && value.includes('\0') && !(op.op === 'write' || BINARY.has(name)))
             throw new TypeError(`${op.op}: '${name}' has a NUL inside: ${JSON.stringify(value)}`);
           this.string(value);
         }

@@ -228,7 +228,7 @@ test('when its keys are typed the user goes and the process stays', async (conte
       monitor: 4,
       cgroup: -1,
       program: [
-        { op: 'pty', dirfd: 6, rows: 24, columns: 80, owner: process.getuid?.() ?? 0, group: process.getgid?.() ?? 0, out: 7 },
+        { op: 'pty', dirfd: 6, rows: 24, columns: 80, owner: process.getuid?.() ?? 0, group: process.getgid?.() ?? 0, out: 7, master: -1 },
         { op: 'setsid' },
         { op: 'ioctl', fd: 7, request: 0x540e, argument: 0, argp: null },
         ...[0, 1, 2].map((newfd): Op => ({ op: 'dup3', fd: 7, newfd, flags: 0 })),

@@ -80,7 +80,7 @@ export const OPCODES = {
   rmtree: { code: 54, numbers: ['dirfd'], strings: ['pathname'] },
   walk: { code: 55, numbers: ['dirfd', 'content'], strings: ['pathname'] },
   mkpath: { code: 56, numbers: ['rootfd', 'directory', 'mode', 'out'], strings: ['pathname'] },
-  pty: { code: 57, numbers: ['dirfd', 'rows', 'columns', 'owner', 'group', 'out'], strings: [] },
+  pty: { code: 57, numbers: ['dirfd', 'rows', 'columns', 'owner', 'group', 'out', 'master'], strings: [] },
   wait: { code: 58, numbers: [], strings: [] },
   init: { code: 59, numbers: [], strings: [] },
   on_exit: { code: 60, numbers: [], strings: ['program'] },
@@ -97,6 +97,19 @@ export const OPCODES = {
   copy_object: { code: 67, numbers: ['olddirfd', 'newdirfd', 'metadata'], strings: ['oldpath', 'newpath'] },
   statx: { code: 68, numbers: ['dirfd'], strings: ['pathname'] },
   expect: { code: 69, numbers: ['dirfd', 'ctime_sec', 'ctime_nsec'], strings: ['pathname'] },
+  faccessat: { code: 70, numbers: ['dirfd', 'mode', 'flags'], strings: ['pathname'] },
+  personality: { code: 71, numbers: ['persona'], strings: [] },
+  sched_setattr: { code: 72, numbers: ['policy', 'flags', 'nice', 'priority', 'runtime', 'deadline', 'period'], strings: [] },
+  ioprio_set: { code: 73, numbers: ['which', 'who', 'ioprio'], strings: [] },
+  sched_setaffinity: { code: 74, numbers: [], strings: ['mask'] },
+  set_mempolicy: { code: 75, numbers: ['mode'], strings: ['mask'] },
+  connect: { code: 76, numbers: ['fd'], strings: ['pathname'] },
+  send_fd: { code: 77, numbers: ['fd', 'passed'], strings: ['data'] },
+  inherited: { code: 78, numbers: ['number', 'out'], strings: [] },
+  reply_to: { code: 79, numbers: ['fd', 'least'], strings: [] },
+  pidfd_getfd: { code: 80, numbers: ['fd', 'targetfd', 'flags', 'out'], strings: [] },
+  bpf_prog_load: { code: 81, numbers: ['type', 'attach_type', 'out'], strings: ['instructions'] },
+  bpf_prog_attach: { code: 82, numbers: ['target_fd', 'attach_bpf_fd', 'attach_type', 'flags'], strings: [] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },
   go: { code: 202, numbers: [], strings: ['program'] },
@@ -104,6 +117,7 @@ export const OPCODES = {
   stop: { code: 204, numbers: ['signo'], strings: [] },
   end_input: { code: 205, numbers: [], strings: [] },
   watch: { code: 206, numbers: ['output'], strings: [] },
+  leave: { code: 207, numbers: [], strings: [] },
 } as const;
 
 /** Number fields that name a slot to read a descriptor from. */
@@ -119,8 +133,11 @@ export const FD_FIELDS: ReadonlySet<string> = new Set([
   'aux',
   'cgroup',
   'events',
+  'passed',
+  'target_fd',
+  'attach_bpf_fd',
 ]);
 
 /** Orders which only a running monitor obeys; in a program they are refused. */
-export type ControlName = 'signal' | 'resize' | 'go' | 'input' | 'stop' | 'end_input' | 'watch';
+export type ControlName = 'signal' | 'resize' | 'go' | 'input' | 'stop' | 'end_input' | 'watch' | 'leave';
 export type OpName = Exclude<keyof typeof OPCODES, ControlName>;

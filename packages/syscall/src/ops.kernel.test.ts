@@ -551,7 +551,7 @@ test('a terminal is opened in a devpts, and its master goes to the monitor', asy
       { op: 'mount', source: 'devpts', target: at.join('pts'), filesystemtype: 'devpts', mountflags: 0, data: 'newinstance,ptmxmode=0666' },
       { op: 'openat', dirfd: AT_FDCWD, pathname: at.join('pts'), flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: 5 },
       inside([
-        { op: 'pty', dirfd: 5, rows: 33, columns: 101, owner: 0, group: 5, out: 6 },
+        { op: 'pty', dirfd: 5, rows: 33, columns: 101, owner: 0, group: 5, out: 6, master: -1 },
         { op: 'setsid' },
         { op: 'ioctl', fd: 6, request: IOCTL.TIOCSCTTY, argument: 0, argp: null },
         { op: 'dup3', fd: 6, newfd: 0, flags: 0 },

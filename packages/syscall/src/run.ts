@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly stdio?: readonly [StdioOption, StdioOption, StdioOption];
   /** Aborting kills what the program cloned (its exit program still runs) and rejects. */
   readonly signal?: AbortSignal;
+  /** More descriptors of this process, which the program has as `inherited` from number 5 on. */
+  readonly descriptors?: readonly number[];
   /** Called for every reply, in order. */
   readonly onReply?: (reply: Reply) => void;
 }
@@ -142,7 +144,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
   const { file, args } = interpreterCommand();
   const child: ChildProcess = spawn(file, args, {
     argv0: 'lamella-init',
-    stdio: [stdin, stdout, stderr, 'pipe', 'pipe'],
+    stdio: [stdin, stdout, stderr, 'pipe', 'pipe', ...(options.descriptors ?? [])],
     env: {},
     cwd: '/',
   });

@@ -264,6 +264,32 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
         { text: `fchown(…, ${op.owner}, ${op.group})` },
         { text: 'close(…)' },
       ];
+    case 'faccessat':
+      return one(`faccessat2(${fd(op.dirfd)}, ${quoted(op.pathname)}, ${op.mode === 1 ? 'X_OK' : op.mode}, ${flags(op.flags, AT_FLAGS)})`);
+    case 'personality':
+      return one(`personality(${hexadecimal(op.persona)})`);
+    case 'sched_setattr':
+      return one('sched_setattr(0, …, 0)');
+    case 'ioprio_set':
+      return one(`ioprio_set(${op.which}, ${op.who}, ${op.ioprio})`);
+    case 'sched_setaffinity':
+      return one('sched_setaffinity(0, …)');
+    case 'set_mempolicy':
+      return one(`set_mempolicy(${op.mode}, …)`);
+    case 'connect':
+      return one(`connect(${fd(op.fd)}, {sa_family=AF_UNIX, sun_path=${quoted(op.pathname)}}, ${Buffer.byteLength(op.pathname ?? '') + 3})`);
+    case 'send_fd':
+      return one(`sendmsg(${fd(op.fd)}, …, MSG_NOSIGNAL)`);
+    case 'inherited':
+      return one(`fcntl(${op.number}, F_DUPFD_CLOEXEC, 5)`);
+    case 'pidfd_getfd':
+      return one(`pidfd_getfd(${fd(op.fd)}, ${op.targetfd}, ${op.flags})`);
+    case 'bpf_prog_load':
+      return one('bpf(BPF_PROG_LOAD, …)');
+    case 'bpf_prog_attach':
+      return one('bpf(BPF_PROG_ATTACH, …)');
+    case 'reply_to':
+      return one(`fcntl(${fd(op.fd)}, F_DUPFD_CLOEXEC, ${op.least})`);
     // The first talks to the monitor only; the second tells it what to do later.
     case 'wait':
     case 'on_exit':

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { readMounts } from '@lamella/syscall';
+import { cgroupVersion } from './cgroup.js';
+
+/** One hierarchy of cgroups, as it is mounted here. */
+export interface Hierarchy {
+  readonly version: 1 | 2;
+  /** Absolute path of its mount. */
+  readonly mount: string;
+  /** Version 1: what mount(2) is given for it, such as `cpu` and `cpuacct`, or `name=systemd`. */
+  readonly controllers: readonly string[];
+  /** The cgroup of this process in it, such as `/user.slice`. */
+  readonly own: string;
+}
+
+/** Options of a version 1 mount that are no controllers. */
+const NO_CONTROLLER = /^(?:rw|ro|xattr|noprefix|clone_children|cpuset_v2_mode|favordynmods|seclabel|release_agent=.*)$/;
+
+/**
+ * The hierarchies below `mount`: one of version 2, or those of version 1 (cgroups(7)). None when nothing is mounted
+ * there. A second one of version 2 beside those of version 1 holds no controllers, and is left alone.
+ */
+export function hierarchies(mount: string = '/sys/fs/cgroup'): Hierarchy[] {
+  const version = cgroupVersion(mount);
+  if (version === undefined) return [];
+  const lines = readFileSync('/proc/self/cgroup', 'utf8')
+    .split('\n')
+    .map((line) => /^\d+:([^:]*):(.*)$/.exec(line))
+    .filter((match) => match !== null);
+  const ownOf = (controller: string): string => lines.find(([, names = '']) => names.split(',').includes(controller))?.[2] ?? '/';
+  if (version === 2) return [{ version: 2, mount, controllers: [], own: ownOf('') }];
+  const found = new Map<string, Hierarchy>();
+  for (const { point, type, superOptions } of readMounts()) {
+    if (type !== 'cgroup' || path.dirname(point) !== mount) continue;
+    const controllers = superOptions.split(',').filter((option) => !NO_CONTROLLER.test(option));
+    found.set(point, { version: 1, mount: point, controllers, own: ownOf(controllers[0] ?? '') });
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,206 @@
+import { CgroupError } from './cgroup-error.js';
+
+/** `linux.resources` of the OCI runtime-spec, but for devices: see {@link DeviceRule}. */
+export interface LinuxResources {
+  readonly memory?:
+    | {
+        readonly limit?: number | undefined;
+        readonly reservation?: number | undefined;
+        readonly swap?: number | undefined;
+        readonly kernel?: number | undefined;
+        readonly kernelTCP?: number | undefined;
+        readonly swappiness?: number | undefined;
+        readonly disableOOMKiller?: boolean | undefined;
+        readonly checkBeforeUpdate?: boolean | undefined;
+      }
+    | undefined;
+  readonly cpu?:
+    | {
+        readonly shares?: number | undefined;
+        readonly quota?: number | undefined;
+        readonly burst?: number | undefined;
+        readonly period?: number | undefined;
+        readonly realtimeRuntime?: number | undefined;
+        readonly realtimePeriod?: number | undefined;
+        readonly cpus?: string | undefined;
+        readonly mems?: string | undefined;
+        readonly idle?: number | undefined;
+      }
+    | undefined;
+  readonly pids?: { readonly limit?: number | undefined } | undefined;
+  readonly blockIO?:
+    | {
+        readonly weight?: number | undefined;
+        readonly leafWeight?: number | undefined;
+        readonly weightDevice?:
+          | readonly { readonly major: number; readonly minor: number; readonly weight?: number | undefined; readonly leafWeight?: number | undefined }[]
+          | undefined;
+        readonly throttleReadBpsDevice?: readonly Throttle[] | undefined;
+        readonly throttleWriteBpsDevice?: readonly Throttle[] | undefined;
+        readonly throttleReadIOPSDevice?: readonly Throttle[] | undefined;
+        readonly throttleWriteIOPSDevice?: readonly Throttle[] | undefined;
+      }
+    | undefined;
+  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[] | undefined;
+  readonly network?:
+    | { readonly classID?: number | undefined; readonly priorities?: readonly { readonly name: string; readonly priority: number }[] | undefined }
+    | undefined;
+  readonly rdma?: Readonly<Record<string, { readonly hcaHandles?: number | undefined; readonly hcaObjects?: number | undefined }>> | undefined;
+  readonly unified?: Readonly<Record<string, string>> | undefined;
+}
+
+interface Throttle {
+  readonly major: number;
+  readonly minor: number;
+  readonly rate: number;
+}
+
+/** One write into a file of a cgroup. */
+export interface CgroupWrite {
+  /** The controller whose directory has it: of version 1 as it is called there. */
+  readonly controller: string;
+  readonly file: string;
+  readonly value: string;
+  /** A kernel without it (swap accounting, an I/O scheduler's weights) goes without. */
+  readonly optional?: boolean;
+}
+
+const most = (value: number): string => (value < 0 ? 'max' : String(value));
+
+/** Writes of version 1 (kernel doc cgroup-v1/), in an order in which each is allowed. */
+export function writesV1(resources: LinuxResources): CgroupWrite[] {
+  const writes: CgroupWrite[] = [];
+  const put = (controller: string, file: string, value: number | string | undefined, optional = false): void => {
+    if (value !== undefined && value !== '')
+      writes.push({ controller, file: `${controller}.${file}`, value: String(value), ...(optional ? { optional } : {}) });
+  };
+  const { memory, cpu, pids, blockIO, network, rdma } = resources;
+  if (resources.unified && Object.keys(resources.unified).length)
+    throw new CgroupError({
+      code: 'LIMIT_INVALID',
+      message: 'unified: this machine has cgroups of version 1, which have no such files',
+      hint: 'Use memory, cpu, … instead.',
+    });
+  if (memory) {
+    // The sum with swap has to be the larger one at any time: a limit that grows is set after it.
+    put('memory', 'limit_in_bytes', memory.limit);
+    put('memory', 'memsw.limit_in_bytes', memory.swap === 0 ? undefined : memory.swap, memory.swap === -1);
+    put('memory', 'soft_limit_in_bytes', memory.reservation);
+    put('memory', 'kmem.tcp.limit_in_bytes', memory.kernelTCP, true);
+    put('memory', 'swappiness', memory.swappiness);
+    if (memory.disableOOMKiller) put('memory', 'oom_control', 1);
+  }
+  if (cpu) {
+    put('cpu', 'shares', cpu.shares || undefined);
+    put('cpu', 'cfs_period_us', cpu.period || undefined);
+    put('cpu', 'cfs_quota_us', cpu.quota || undefined);
+    put('cpu', 'cfs_burst_us', cpu.burst);
+    put('cpu', 'rt_period_us', cpu.realtimePeriod || undefined);
+    put('cpu', 'rt_runtime_us', cpu.realtimeRuntime || undefined);
+    put('cpu', 'idle', cpu.idle);
+    put('cpuset', 'cpus', cpu.cpus);
+    put('cpuset', 'mems', cpu.mems);
+  }
+  if (pids?.limit) put('pids', 'max', most(pids.limit));
+  if (blockIO) {
+    if (blockIO.weight) put('blkio', 'bfq.weight', blockIO.weight, true);
+    if (blockIO.leafWeight) put('blkio', 'leaf_weight', blockIO.leafWeight, true);
+    for (const { major, minor, weight, leafWeight } of blockIO.weightDevice ?? []) {
+      if (weight) put('blkio', 'bfq.weight_device', `${major}:${minor} ${weight}`, true);
+      if (leafWeight) put('blkio', 'leaf_weight_device', `${major}:${minor} ${leafWeight}`, true);
+    }
+    const throttles = {
+      read_bps: blockIO.throttleReadBpsDevice,
+      write_bps: blockIO.throttleWriteBpsDevice,
+      read_iops: blockIO.throttleReadIOPSDevice,
+      write_iops: blockIO.throttleWriteIOPSDevice,
+    };
+    for (const [what, list] of Object.entries(throttles))
+      for (const { major, minor, rate } of list ?? []) put('blkio', `throttle.${what}_device`, `${major}:${minor} ${rate}`);
+  }
+  for (const { pageSize, limit } of resources.hugepageLimits ?? []) put('hugetlb', `${pageSize}.limit_in_bytes`, limit);
+  if (network?.classID) put('net_cls', 'classid', network.classID);
+  for (const { name, priority } of network?.priorities ?? []) put('net_prio', 'ifpriomap', `${name} ${priority}`);
+  for (const [device, { hcaHandles, hcaObjects }] of Object.entries(rdma ?? {})) put('rdma', 'max', rdmaLine(device, hcaHandles, hcaObjects));
+  return writes;
+}
+
+function rdmaLine(device: string, handles: number | undefined, objects: number | undefined): string {
+  return [device, handles === undefined ? '' : `hca_handle=${handles}`, objects === undefined ? '' : `hca_object=${objects}`].filter(Boolean).join(' ');
+}
+
+/** Shares of version 1, 2 to 262144, as a weight of 1 to 10000: the default of one is that of the other (runc's and crun's curve). */
+export function weightOfShares(shares: number): number {
+  if (shares <= 2) return 1;
+  if (shares >= 262_144) return 10_000;
+  const log = Math.log2(shares);
+  return Math.ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34));
+}
+
+/** A weight of blkio, 10 to 1000, as one of io, 1 to 10000. */
+function weightOfBlkio(weight: number): number {
+  return 1 + Math.floor(((weight - 10) * 9999) / 990);
+}
+
+/** Writes of version 2 (kernel doc cgroup-v2.rst). @throws CgroupError `LIMIT_INVALID` */
+export function writesV2(resources: LinuxResources): CgroupWrite[] {
+  const writes: CgroupWrite[] = [];
+  const put = (controller: string, file: string, value: string | undefined, optional = false): void => {
+    if (value !== undefined && value !== '') writes.push({ controller, file: `${controller}.${file}`, value, ...(optional ? { optional } : {}) });
+  };
+  const { memory, cpu, pids, blockIO, rdma } = resources;
+  if (memory) {
+    const { limit, swap, reservation } = memory;
+    if (limit) put('memory', 'max', most(limit));
+    // Version 2 counts swap alone, where the specification means both together.
+    if (swap) {
+      if (swap > 0 && !limit)
+        throw new CgroupError({ code: 'LIMIT_INVALID', message: 'memory.swap: a limit on swap goes with one on memory', hint: 'Give memory.limit, too.' });
+      if (swap > 0 && swap < (limit ?? 0))
+        throw new CgroupError({
+          code: 'LIMIT_INVALID',
+          message: `memory.swap: ${swap} bytes of memory and swap together are less than the memory, ${limit}`,
+          hint: 'Give the sum of both.',
+        });
+      put('memory', 'swap.max', swap < 0 ? 'max' : limit && limit > 0 ? String(swap - limit) : 'max', swap < 0);
+    }
+    if (reservation) put('memory', 'low', most(reservation));
+  }
+  if (cpu) {
+    if (cpu.idle !== undefined) put('cpu', 'idle', String(cpu.idle));
+    if (cpu.shares && cpu.idle !== 1) put('cpu', 'weight', String(weightOfShares(cpu.shares)));
+    if (cpu.burst !== undefined && !cpu.quota) put('cpu', 'max.burst', String(cpu.burst));
+    if (cpu.quota || cpu.period) put('cpu', 'max', `${cpu.quota && cpu.quota > 0 ? cpu.quota : 'max'} ${cpu.period || 100_000}`);
+    if (cpu.burst !== undefined && cpu.quota) put('cpu', 'max.burst', String(cpu.burst));
+    put('cpuset', 'cpus', cpu.cpus);
+    put('cpuset', 'mems', cpu.mems);
+  }
+  if (pids?.limit) put('pids', 'max', most(pids.limit));
+  if (blockIO) {
+    if (blockIO.weight) {
+      put('io', 'bfq.weight', String(blockIO.weight), true);
+      put('io', 'weight', String(weightOfBlkio(blockIO.weight)), true);
+    }
+    for (const { major, minor, weight } of blockIO.weightDevice ?? []) if (weight) put('io', 'bfq.weight', `${major}:${minor} ${weight}`, true);
+    const throttles = {
+      rbps: blockIO.throttleReadBpsDevice,
+      wbps: blockIO.throttleWriteBpsDevice,
+      riops: blockIO.throttleReadIOPSDevice,
+      wiops: blockIO.throttleWriteIOPSDevice,
+    };
+    for (const [what, list] of Object.entries(throttles))
+      for (const { major, minor, rate } of list ?? []) put('io', 'max', `${major}:${minor} ${what}=${rate || 'max'}`);
+  }
+  for (const { pageSize, limit } of resources.hugepageLimits ?? []) put('hugetlb', `${pageSize}.max`, String(limit));
+  for (const [device, { hcaHandles, hcaObjects }] of Object.entries(rdma ?? {})) put('rdma', 'max', rdmaLine(device, hcaHandles, hcaObjects));
+  for (const [file, value] of Object.entries(resources.unified ?? {})) {
+    if (file.includes('/') || !file.includes('.'))
+      throw new CgroupError({
+        code: 'LIMIT_INVALID',
+        message: `unified: '${file}' is no file of a cgroup`,
+        hint: 'Write controller.file, such as memory.high.',
+      });
+    writes.push({ controller: file.split('.')[0] ?? '', file, value });
+  }
+  return writes;
+}

@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+// CommonJS, and as little of it as possible: engines start this three times for each container.
+const [major] = process.versions.node.split('.');
+if (Number(major) < 24) {
+  process.stderr.write(`lamella-oci: this is Node ${process.versions.node}; Node 24 or later is needed\n`);
+  process.exit(1);
+}
+const { enableCompileCache } = require('node:module');
+enableCompileCache();
+const { main } = require('../dist/command/lamella-oci.cjs');
+main(process.argv.slice(2)).then((status) => process.exit(status));

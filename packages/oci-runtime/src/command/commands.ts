@@ -1,0 +1,341 @@
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cgroupStats, oomKills, processesOf } from '@lamella/cgroup';
+import { MONITOR_INPUT, MONITOR_RAW } from '@lamella/syscall';
+import type { Console } from '../container-program.js';
+import { OciError } from '../oci-error.js';
+import { type CreateOptions, create } from '../operations/create.js';
+import { deleteContainer } from '../operations/delete.js';
+import { execInContainer } from '../operations/exec.js';
+import { features } from '../operations/features.js';
+import { killContainer, signalNumber } from '../operations/kill.js';
+import { listContainers } from '../operations/list.js';
+import { pauseContainer } from '../operations/pause.js';
+import { writeSpec } from '../operations/spec.js';
+import { startContainer, startLocked } from '../operations/start.js';
+import { updateContainer } from '../operations/update.js';
+import { readStored, stateOf, statusOf } from '../state/stored-container.js';
+import { type Flags, on, text, usage, type Values, whole } from './arguments.js';
+import { attended } from './attended.js';
+import { execProcess } from './exec-process.js';
+import { type Context, print } from './main.js';
+import { resourcesOf, UPDATE_FLAGS } from './update-flags.js';
+
+/** A command: what it takes, and what it does. */
+interface Command {
+  readonly about: string;
+  readonly usage: string;
+  readonly flags: Flags;
+  /** How many words there are beside the flags: at least, and at most. */
+  readonly arguments: readonly [least: number, most: number];
+  /** What follows the first word belongs to a command of the container's. */
+  readonly passesOn?: boolean;
+  /** The exit status when it fails, where that is not 1. */
+  readonly failure?: number;
+  readonly run: (context: Context, values: Values, args: readonly string[]) => Promise<number | undefined> | number | undefined;
+}
+
+const CREATE_FLAGS: Flags = {
+  bundle: { type: 'string', short: 'b', value: 'DIR', about: 'the directory with config.json (default: this one)' },
+  'console-socket': { type: 'string', value: 'FILE', about: "a unix socket that is handed the terminal's master" },
+  'pid-file': { type: 'string', value: 'FILE', about: "where the process's id is written" },
+  'preserve-fds': { type: 'string', value: 'N', about: 'pass N descriptors on, from 3 on' },
+  'no-pivot': { type: 'boolean', about: 'move the root instead of pivoting it: for a host whose root is in memory' },
+  'no-new-keyring': { type: 'boolean', about: "stay in the caller's session keyring" },
+};
+const ID = 'ID';
+
+function createOptions({ root, log, systemdCgroup }: Context, values: Values, [id = '']: readonly string[], stay: boolean): CreateOptions {
+  const socket = text(values, 'console-socket');
+  const preserveFds = preserved(values);
+  if (systemdCgroup)
+    throw new OciError({
+      code: 'SYSTEMD_CGROUP',
+      message: '--systemd-cgroup: cgroups made by systemd are not supported',
+      hint: "Let the engine use cgroupfs: podman's --cgroup-manager cgroupfs, SystemdCgroup = false of containerd, native.cgroupdriver=cgroupfs of Docker.",
+    });
+  return {
+    root,
+    id,
+    bundle: path.resolve(text(values, 'bundle') ?? '.'),
+    console: socket === undefined ? (stay ? ownTerminal() : undefined) : { socket: path.resolve(socket) },
+    pidFile: text(values, 'pid-file'),
+    preserveFds,
+    noPivot: on(values, 'no-pivot'),
+    noNewKeyring: on(values, 'no-new-keyring'),
+    stay,
+    log,
+  };
+}
+
+/** Descriptors of `--preserve-fds`, and those of socket activation (sd_listen_fds(3)). */
+function preserved(values: Values): number {
+  const given = whole(values, 'preserve-fds') ?? 0;
+  if (given < 0 || given > 512) throw usage(`--preserve-fds takes 0 to 512, not ${given}`);
+  return given + (process.env.LISTEN_FDS && process.env.LISTEN_PID === String(process.pid) ? Number(process.env.LISTEN_FDS) || 0 : 0);
+}
+
+/** This command's own terminal, typed into the container's. */
+function ownTerminal(): Console {
+  return { monitor: MONITOR_INPUT + (process.stdin.isTTY ? MONITOR_RAW : 0) };
+}
+
+function json(value: unknown): number {
+  return print(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  create: {
+    about: 'Create a container from a bundle; its process waits to be started.',
+    usage: ID,
+    flags: CREATE_FLAGS,
+    arguments: [1, 1],
+    async run(context, values, args) {
+      await create(createOptions(context, values, args, false));
+      return 0;
+    },
+  },
+  start: {
+    about: 'Start the process of a created container.',
+    usage: ID,
+    flags: {},
+    arguments: [1, 1],
+    async run({ root, log }, _values, [id = '']) {
+      await startContainer(root, id, log);
+      return 0;
+    },
+  },
+  state: {
+    about: 'Show the state of a container as JSON.',
+    usage: ID,
+    flags: {},
+    arguments: [1, 1],
+    run({ root }, _values, [id = '']) {
+      const found = readStored(root, id);
+      return json(stateOf(found.stored, statusOf(found)));
+    },
+  },
+  kill: {
+    about: "Send a signal to the container's process (default TERM).",
+    usage: 'ID [SIGNAL]',
+    flags: { all: { type: 'boolean', short: 'a', about: 'to every process in its cgroup' } },
+    arguments: [1, 2],
+    run({ root }, values, [id = '', signal = 'TERM']) {
+      killContainer(root, id, signalNumber(signal), on(values, 'all'));
+      return 0;
+    },
+  },
+  delete: {
+    about: 'Delete a stopped container, and all that was made for it.',
+    usage: ID,
+    flags: { force: { type: 'boolean', short: 'f', about: 'kill it first if it runs; no error if there is none' } },
+    arguments: [1, 1],
+    async run({ root, log }, values, [id = '']) {
+      await deleteContainer(root, id, on(values, 'force'), log);
+      return 0;
+    },
+  },
+  run: {
+    about: 'Create and start a container, wait for its end, and delete it.',
+    usage: ID,
+    flags: {
+      ...CREATE_FLAGS,
+      detach: { type: 'boolean', short: 'd', about: 'do not wait; it has to be deleted later' },
+      keep: { type: 'boolean', about: 'do not delete it at its end' },
+      'no-subreaper': { type: 'boolean', about: 'accepted; none is needed' },
+    },
+    arguments: [1, 1],
+    async run(context, values, args) {
+      const detach = on(values, 'detach');
+      const { root, log } = context;
+      const [id = ''] = args;
+      const created = await create(createOptions(context, values, args, !detach));
+      try {
+        await startLocked(root, id, log);
+      } catch (error) {
+        await deleteContainer(root, id, true, log);
+        throw error;
+      }
+      if (detach) return 0;
+      const status = await attended(created.running);
+      if (!on(values, 'keep')) await deleteContainer(root, id, true, log);
+      return status;
+    },
+  },
+  exec: {
+    about: 'Run another process in a container.',
+    usage: 'ID COMMAND [ARGUMENT…]',
+    flags: {
+      process: { type: 'string', short: 'p', value: 'FILE', about: 'the process as config.json has it' },
+      tty: { type: 'boolean', short: 't', about: 'with a terminal' },
+      user: { type: 'string', short: 'u', value: 'UID[:GID]', about: 'as whom' },
+      cwd: { type: 'string', value: 'DIR', about: 'where' },
+      env: { type: 'string', short: 'e', multiple: true, value: 'NAME=VALUE', about: 'more of the environment' },
+      cap: { type: 'string', short: 'c', multiple: true, value: 'CAP_NAME', about: 'more capabilities' },
+      'additional-gids': { type: 'string', short: 'g', multiple: true, value: 'GID', about: 'more groups' },
+      'no-new-privs': { type: 'boolean', about: 'nothing executed gains privileges' },
+      apparmor: { type: 'string', value: 'PROFILE', about: 'the AppArmor profile' },
+      'process-label': { type: 'string', value: 'LABEL', about: "SELinux's label" },
+      'console-socket': CREATE_FLAGS['console-socket'] as Flags[string],
+      'pid-file': CREATE_FLAGS['pid-file'] as Flags[string],
+      'preserve-fds': CREATE_FLAGS['preserve-fds'] as Flags[string],
+      detach: { type: 'boolean', short: 'd', about: 'do not wait for its end' },
+      cgroup: { type: 'string', value: 'PATH', about: "a cgroup below the container's" },
+      'ignore-paused': { type: 'boolean', about: 'also in a paused container' },
+    },
+    arguments: [1, Number.POSITIVE_INFINITY],
+    passesOn: true,
+    failure: 255,
+    async run({ root, log }, values, [id = '', ...command]) {
+      const socket = text(values, 'console-socket');
+      const detach = on(values, 'detach');
+      const processOf = execProcess(values, command);
+      const { running } = await execInContainer({
+        root,
+        id,
+        processOf,
+        console: socket === undefined ? (detach ? undefined : ownTerminal()) : { socket: path.resolve(socket) },
+        pidFile: text(values, 'pid-file'),
+        preserveFds: preserved(values),
+        ignorePaused: on(values, 'ignore-paused'),
+        cgroup: text(values, 'cgroup'),
+        detach,
+        log,
+      });
+      return detach ? 0 : attended(running);
+    },
+  },
+  list: {
+    about: 'List the containers below the root.',
+    usage: '',
+    flags: {
+      format: { type: 'string', short: 'f', value: 'table|json', about: 'how (default table)' },
+      quiet: { type: 'boolean', short: 'q', about: 'their ids only' },
+    },
+    arguments: [0, 0],
+    run({ root, log }, values) {
+      const all = listContainers(root, log.warn);
+      const format = text(values, 'format') ?? 'table';
+      if (on(values, 'quiet')) return print(all.map(({ id }) => `${id}\n`).join(''));
+      if (format === 'json') return print(`${JSON.stringify(all)}\n`);
+      if (format !== 'table') throw usage(`invalid format option '${format}': it is table or json`);
+      const rows = [
+        ['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'],
+        ...all.map(({ id, pid, status, bundle, created, owner }) => [id, pid, status, bundle, created, owner].map(String)),
+      ];
+      const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+      return print(
+        rows
+          .map(
+            (row) =>
+              `${row
+                .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+                .join('  ')
+                .trimEnd()}\n`,
+          )
+          .join(''),
+      );
+    },
+  },
+  ps: {
+    about: "Show a container's processes.",
+    usage: 'ID [ps options]',
+    flags: { format: { type: 'string', short: 'f', value: 'table|json', about: 'how (default table)' } },
+    arguments: [1, Number.POSITIVE_INFINITY],
+    passesOn: true,
+    run({ root }, values, [id = '', ...options]) {
+      const { stored } = readStored(root, id);
+      const pids = processesOf(stored.cgroup);
+      const [own, ...rest] = options;
+      const given = own === '--format' || own === '-f' ? rest : options;
+      const format = given === rest ? rest[0] : (text(values, 'format') ?? 'table');
+      if (format === 'json') return print(`${JSON.stringify(pids)}\n`);
+      const lines = execFileSync('ps', options.length && given !== rest ? options : ['-ef'], { encoding: 'utf8' }).split('\n');
+      const column = lines[0]?.trim().split(/\s+/).indexOf('PID') ?? -1;
+      if (column < 0) throw usage('ps options have to leave the column PID in');
+      return print([lines[0], ...lines.slice(1).filter((line) => pids.includes(Number(line.trim().split(/\s+/)[column])))].map((line) => `${line}\n`).join(''));
+    },
+  },
+  pause: {
+    about: 'Stop all processes of a container for a while.',
+    usage: ID,
+    flags: {},
+    arguments: [1, 1],
+    async run({ root }, _values, [id = '']) {
+      await pauseContainer(root, id, true);
+      return 0;
+    },
+  },
+  resume: {
+    about: 'Let the processes of a paused container go on.',
+    usage: ID,
+    flags: {},
+    arguments: [1, 1],
+    async run({ root }, _values, [id = '']) {
+      await pauseContainer(root, id, false);
+      return 0;
+    },
+  },
+  update: {
+    about: "Change a container's limits.",
+    usage: ID,
+    flags: UPDATE_FLAGS,
+    arguments: [1, 1],
+    async run({ root }, values, [id = '']) {
+      await updateContainer(root, id, resourcesOf(values));
+      return 0;
+    },
+  },
+  events: {
+    about: 'Show what a container uses, and when its memory ran out, as lines of JSON.',
+    usage: ID,
+    flags: {
+      stats: { type: 'boolean', about: 'what it uses now, once' },
+      interval: { type: 'string', value: 'SECONDS', about: 'between two lines (default 5)' },
+    },
+    arguments: [1, 1],
+    async run({ root }, values, [id = '']) {
+      const found = readStored(root, id);
+      if (statusOf(found) === 'stopped')
+        throw new OciError({ code: 'NOT_RUNNING', message: `container with id ${id} is not running`, hint: 'There is nothing to tell of it.' });
+      const tell = (type: string, data?: unknown): number => print(`${JSON.stringify({ type, id, ...(data === undefined ? {} : { data }) })}\n`);
+      if (on(values, 'stats')) return tell('stats', cgroupStats(found.stored.cgroup));
+      const seconds = Number((text(values, 'interval') ?? '5').replace(/s$/, ''));
+      if (!(seconds > 0)) throw usage('--interval takes seconds');
+      let kills = found.stored.cgroup.length ? oomKills(found.stored.cgroup) : 0;
+      while (statusOf(found) !== 'stopped') {
+        tell('stats', cgroupStats(found.stored.cgroup));
+        for (let waited = 0; waited < seconds && statusOf(found) !== 'stopped'; waited += 0.2) {
+          await sleep(200);
+          const now = oomKills(found.stored.cgroup);
+          if (now > kills) tell('oom');
+          kills = now;
+        }
+      }
+      return 0;
+    },
+  },
+  features: {
+    about: 'Show what this runtime can do, as JSON.',
+    usage: '',
+    flags: {},
+    arguments: [0, 0],
+    run({ version }) {
+      return json(features(version));
+    },
+  },
+  spec: {
+    about: 'Write a config.json to begin with.',
+    usage: '',
+    flags: {
+      bundle: { type: 'string', short: 'b', value: 'DIR', about: 'into which directory (default: this one)' },
+      rootless: { type: 'boolean', about: 'one that an ordinary user may run' },
+    },
+    arguments: [0, 0],
+    run(_context, values) {
+      writeSpec(path.resolve(text(values, 'bundle') ?? '.'), on(values, 'rootless'));
+      return 0;
+    },
+  },
+};

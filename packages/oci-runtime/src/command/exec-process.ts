@@ -1,0 +1,56 @@
+import { readProcess } from '../config/read-config.js';
+import type { OciConfig, OciProcess } from '../config/schema.js';
+import { on, text, texts, usage, type Values } from './arguments.js';
+
+/** The process of `exec`: from a file, or the container's own with what the flags say of it. */
+export function execProcess(values: Values, args: readonly string[]): (config: OciConfig) => OciProcess {
+  const file = text(values, 'process');
+  if (file !== undefined) {
+    const given = readProcess(file);
+    return () => (values.tty === undefined ? given : { ...given, terminal: on(values, 'tty') });
+  }
+  if (!args.length) throw usage('exec needs a command, or --process FILE');
+  const user = userOf(text(values, 'user'));
+  return ({ process: own }) => {
+    const caps = texts(values, 'cap');
+    const with_ = (set: readonly string[] | undefined): string[] => [...new Set([...(set ?? []), ...caps])];
+    return {
+      ...own,
+      args: [...args],
+      cwd: text(values, 'cwd') ?? own?.cwd ?? '/',
+      env: [...(own?.env ?? []), ...texts(values, 'env')],
+      terminal: on(values, 'tty'),
+      user: {
+        ...own?.user,
+        ...user,
+        ...(values['additional-gids'] === undefined ? {} : { additionalGids: texts(values, 'additional-gids').map((gid) => idOf(gid, '--additional-gids')) }),
+      },
+      ...(text(values, 'apparmor') === undefined ? {} : { apparmorProfile: text(values, 'apparmor') }),
+      ...(text(values, 'process-label') === undefined ? {} : { selinuxLabel: text(values, 'process-label') }),
+      ...(values['no-new-privs'] === undefined ? {} : { noNewPrivileges: on(values, 'no-new-privs') }),
+      ...(caps.length
+        ? {
+            capabilities: {
+              ...own?.capabilities,
+              bounding: with_(own?.capabilities?.bounding),
+              effective: with_(own?.capabilities?.effective),
+              permitted: with_(own?.capabilities?.permitted),
+              ambient: with_(own?.capabilities?.ambient),
+              inheritable: with_(own?.capabilities?.inheritable),
+            },
+          }
+        : {}),
+    } as OciProcess;
+  };
+}
+
+function userOf(given: string | undefined): { uid?: number; gid?: number } {
+  if (given === undefined) return {};
+  const [uid = '', gid] = given.split(':');
+  return { uid: idOf(uid, '--user'), ...(gid === undefined ? {} : { gid: idOf(gid, '--user') }) };
+}
+
+function idOf(given: string, flag: string): number {
+  if (!/^\d+$/.test(given) || Number(given) > 0xffffffff) throw usage(`${flag} takes numbers, as UID[:GID], not '${given}'`);
+  return Number(given);
+}

@@ -1,0 +1,84 @@
+import { readFileSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { LamellaError } from '@lamella/syscall';
+import { type Log, makeLog } from '../log.js';
+import { defaultRoot } from '../state/state-directory.js';
+import { type Flags, on, parseFlags, text, usage } from './arguments.js';
+import { COMMANDS } from './commands.js';
+import { help } from './help.js';
+
+/** Flags that come before the command. */
+export const GLOBAL_FLAGS: Flags = {
+  root: { type: 'string', value: 'DIR', about: `where the state of containers is (default ${defaultRoot()})` },
+  log: { type: 'string', value: 'FILE', about: 'append what is said to a file (default stderr)' },
+  'log-format': { type: 'string', value: 'text|json', about: 'how (default text)' },
+  debug: { type: 'boolean', about: 'say more' },
+  'systemd-cgroup': { type: 'boolean', about: 'cgroups are made by systemd (not supported: use cgroupfs)' },
+  rootless: { type: 'string', value: 'true|false|auto', about: 'accepted; found out by itself' },
+  criu: { type: 'string', value: 'FILE', about: 'accepted; checkpoints are not supported' },
+  help: { type: 'boolean', short: 'h', about: 'show this' },
+  version: { type: 'boolean', short: 'v', about: 'show the version' },
+};
+
+/** What the commands share. */
+export interface Context {
+  /** Absolute. */
+  readonly root: string;
+  readonly log: Log;
+  readonly systemdCgroup: boolean;
+  readonly version: string;
+}
+
+/** Run a command line, without the program's name. Resolves with the exit status. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let log = makeLog({ format: 'text', debug: false });
+  let failed = 1;
+  try {
+    const { values, rest } = parseFlags(argv, GLOBAL_FLAGS, true);
+    const format = text(values, 'log-format') ?? 'text';
+    if (format !== 'text' && format !== 'json') throw usage(`invalid log-format ${JSON.stringify(format)}: it is text or json`);
+    log = makeLog({ file: text(values, 'log'), format, debug: on(values, 'debug') });
+    const version = ownVersion();
+    const [name = '', ...args] = rest;
+    if (on(values, 'version')) return print(`lamella-oci version ${version}\nspec: ${COMMANDS.features?.about ? '1.3.0' : ''}\n`);
+    if (on(values, 'help') || name === 'help' || !name) return print(help(args[0] ?? (name === 'help' ? undefined : name), GLOBAL_FLAGS));
+    const command = COMMANDS[name];
+    if (!command) throw usage(`No such command '${name}'`);
+    failed = command.failure ?? 1;
+    const flags: Flags = { ...command.flags, help: { type: 'boolean', short: 'h', about: 'show this' } };
+    const parsed = parseFlags(args, flags, command.passesOn === true);
+    if (on(parsed.values, 'help')) return print(help(name, GLOBAL_FLAGS));
+    const [least, most] = command.arguments;
+    if (parsed.rest.length < least) throw usage(`"lamella-oci ${name}" needs ${command.usage || 'no arguments'}`);
+    if (parsed.rest.length > most)
+      throw usage(`"lamella-oci ${name}" takes ${command.usage || 'no arguments'}, and there is more: ${parsed.rest.slice(most).join(' ')}`);
+    const root = path.resolve(text(values, 'root') ?? defaultRoot());
+    const status = await command.run({ root, log, systemdCgroup: on(values, 'systemd-cgroup'), version }, parsed.values, parsed.rest);
+    return status ?? 0;
+  } catch (error) {
+    log.error(describe(error));
+    if (!(error instanceof LamellaError) && process.env.LAMELLA_DEBUG) writeSync(2, `${(error as Error).stack}\n`);
+    return failed;
+  }
+}
+
+/** One line, whatever it was. */
+function describe(error: unknown): string {
+  const { message, hint } = error as LamellaError;
+  return `${message}${hint ? ` (${hint})` : ''}`.replace(/\s*\n\s*/g, '; ');
+}
+
+export function print(output: string): number {
+  let bytes = Buffer.from(output);
+  while (bytes.length)
+    try {
+      bytes = bytes.subarray(writeSync(1, bytes));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+    }
+  return 0;
+}
+
+function ownVersion(): string {
+  return (JSON.parse(readFileSync(path.join(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { parseResources } from '../config/read-config.js';
+import type { OciResources } from '../config/schema.js';
+import { type Flags, text, usage, type Values, whole } from './arguments.js';
+
+export const UPDATE_FLAGS: Flags = {
+  resources: { type: 'string', short: 'r', value: 'FILE', about: 'a file with linux.resources as JSON; - is stdin. No other flag counts then' },
+  'blkio-weight': { type: 'string', value: 'N', about: '10 to 1000' },
+  'cpu-period': { type: 'string', value: 'MICROSECONDS', about: 'of the processor, in which the quota counts' },
+  'cpu-quota': { type: 'string', value: 'MICROSECONDS', about: 'of its time in each period' },
+  'cpu-burst': { type: 'string', value: 'MICROSECONDS', about: 'that may be saved up' },
+  'cpu-share': { type: 'string', value: 'N', about: 'its part when others want it, too' },
+  'cpu-rt-period': { type: 'string', value: 'MICROSECONDS', about: 'the same as --cpu-period, of real time' },
+  'cpu-rt-runtime': { type: 'string', value: 'MICROSECONDS', about: 'the same as --cpu-quota, of real time' },
+  'cpuset-cpus': { type: 'string', value: 'LIST', about: 'processors, as 0-2,4' },
+  'cpuset-mems': { type: 'string', value: 'LIST', about: 'memory nodes' },
+  'cpu-idle': { type: 'string', value: '0|1', about: 'only what nobody else wants' },
+  memory: { type: 'string', value: 'BYTES', about: 'limit; -1 for none' },
+  'memory-reservation': { type: 'string', value: 'BYTES', about: 'soft limit' },
+  'memory-swap': { type: 'string', value: 'BYTES', about: 'memory and swap together; -1 for none' },
+  'kernel-memory': { type: 'string', value: 'BYTES', about: 'obsolete' },
+  'kernel-memory-tcp': { type: 'string', value: 'BYTES', about: 'for TCP buffers' },
+  'pids-limit': { type: 'string', value: 'N', about: 'processes and threads; -1 for no limit' },
+};
+
+/** Limits from a file, or from flags. @throws OciError `USAGE`, `CONFIG_INVALID` */
+export function resourcesOf(values: Values): OciResources {
+  const file = text(values, 'resources');
+  if (file !== undefined) return parseResources(readFileSync(file === '-' ? 0 : file, 'utf8'), file === '-' ? 'stdin' : file);
+  const given = (name: string): boolean => values[name] !== undefined;
+  const some = (object: Record<string, unknown>): Record<string, unknown> | undefined => {
+    const set = Object.entries(object).filter(([, value]) => value !== undefined);
+    return set.length ? Object.fromEntries(set) : undefined;
+  };
+  if (!Object.keys(UPDATE_FLAGS).some(given)) throw usage('update needs --resources FILE, or limits');
+  return {
+    memory: some({
+      limit: bytes(values, 'memory'),
+      reservation: bytes(values, 'memory-reservation'),
+      swap: bytes(values, 'memory-swap'),
+      kernelTCP: bytes(values, 'kernel-memory-tcp'),
+    }),
+    cpu: some({
+      period: whole(values, 'cpu-period'),
+      quota: whole(values, 'cpu-quota'),
+      burst: whole(values, 'cpu-burst'),
+      shares: whole(values, 'cpu-share'),
+      realtimePeriod: whole(values, 'cpu-rt-period'),
+      realtimeRuntime: whole(values, 'cpu-rt-runtime'),
+      cpus: text(values, 'cpuset-cpus'),
+      mems: text(values, 'cpuset-mems'),
+      idle: whole(values, 'cpu-idle'),
+    }),
+    pids: some({ limit: whole(values, 'pids-limit') }),
+    blockIO: some({ weight: whole(values, 'blkio-weight') }),
+  } as OciResources;
+}
+
+/** `512m` as runc takes it. */
+function bytes(values: Values, name: string): number | undefined {
+  const given = text(values, name);
+  if (given === undefined) return undefined;
+  const [, number, unit = ''] = /^(-?\d+)([bkmgt]?)b?$/i.exec(given) ?? [];
+  if (number === undefined) throw usage(`--${name} takes bytes, such as 512m, not '${given}'`);
+  return Number(number) * 1024 ** Math.max(0, 'bkmgt'.indexOf(unit.toLowerCase() || 'b'));
+}

@@ -1,0 +1,120 @@
+import { readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { checkProfile } from '@lamella/seccomp';
+import { RLIMIT } from '@lamella/syscall';
+import { invalid } from './read-config.js';
+import type { NamespaceType, OciConfig, OciLinux, OciProcess } from './schema.js';
+
+/**
+ * What the shape cannot say: the parts of a configuration have to agree with each other and with this machine. Nothing
+ * has been made yet.
+ *
+ * @throws OciError `CONFIG_INVALID`
+ */
+export function checkConfig(config: OciConfig, where: string, bundle: string): void {
+  const fail = (why: string): never => {
+    throw invalid(where, why);
+  };
+  if (!/^1\./.test(config.ociVersion)) fail(`ociVersion: ${config.ociVersion} is of another specification than 1.x, which this runtime knows`);
+  const root = path.resolve(bundle, config.root.path);
+  if (!config.root.path) fail('root.path: is empty');
+  if (!statSync(root, { throwIfNoEntry: false })?.isDirectory()) fail(`root.path: there is no directory ${root}`);
+  const linux = config.linux ?? {};
+  const kinds = namespaces(linux, fail);
+  if (config.hostname && !kinds.has('uts')) fail('hostname: needs a uts namespace in linux.namespaces, or it would be that of the host');
+  if (config.domainname && !kinds.has('uts')) fail('domainname: needs a uts namespace in linux.namespaces');
+  if (Buffer.byteLength(config.hostname ?? '') > 64) fail('hostname: has more than 64 bytes (sethostname(2))');
+  userNamespace(linux, kinds, fail);
+  if (linux.timeOffsets && !kinds.has('time')) fail('linux.timeOffsets: needs a time namespace in linux.namespaces');
+  for (const key of Object.keys(linux.sysctl ?? {})) sysctl(key, linux, kinds, fail);
+  for (const [i, mount] of (config.mounts ?? []).entries()) {
+    if (!mount.destination) fail(`mounts[${i}].destination: is empty`);
+    if (Boolean(mount.uidMappings?.length) !== Boolean(mount.gidMappings?.length)) fail(`mounts[${i}]: uidMappings and gidMappings go together`);
+    const binds = mount.options?.some((option) => option === 'bind' || option === 'rbind') || mount.type === 'bind';
+    if (binds && !mount.source) fail(`mounts[${i}].source: is missing for a bind mount onto ${mount.destination}`);
+    if (!binds && mount.uidMappings?.length) fail(`mounts[${i}].uidMappings: only bind mounts can be idmapped`);
+    if (!binds && !mount.type) fail(`mounts[${i}].type: is missing, and no option says bind`);
+  }
+  for (const [i, device] of (linux.devices ?? []).entries())
+    if (device.type !== 'p' && (device.major === undefined || device.minor === undefined))
+      fail(`linux.devices[${i}]: major and minor are missing of ${device.path}`);
+  if (linux.seccomp) {
+    const profile = checkProfile(linux.seccomp, where);
+    const notifies = [profile.defaultAction, ...(profile.syscalls ?? []).map(({ action }) => action)].includes('SCMP_ACT_NOTIFY');
+    if (notifies && !linux.seccomp.listenerPath) fail('linux.seccomp.listenerPath: is missing, and SCMP_ACT_NOTIFY needs somebody who listens');
+    if (profile.defaultAction === 'SCMP_ACT_NOTIFY')
+      fail('linux.seccomp.defaultAction: cannot be SCMP_ACT_NOTIFY, for then nobody could hand the listener over');
+    if (profile.syscalls?.some(({ action, names }) => action === 'SCMP_ACT_NOTIFY' && names.includes('write')))
+      fail('linux.seccomp.syscalls: write cannot be SCMP_ACT_NOTIFY, for then nobody could hand the listener over');
+  }
+  if (Object.keys(linux.netDevices ?? {}).length)
+    fail('linux.netDevices: moving network devices is not supported by this runtime; let a createRuntime hook do it (ip link set … netns)');
+  if (linux.intelRdt) fail('linux.intelRdt: is not supported by this runtime');
+  if (config.process) checkProcess(config.process, where);
+}
+
+/** @throws OciError `CONFIG_INVALID` */
+export function checkProcess(process: OciProcess, where: string): void {
+  const fail = (why: string): never => {
+    throw invalid(where, why);
+  };
+  if (!process.args?.length || !process.args[0]) fail('process.args: names no command');
+  const seen = new Set<string>();
+  for (const [i, { type, soft, hard }] of (process.rlimits ?? []).entries()) {
+    const name = /^RLIMIT_([A-Z]+)$/.exec(type)?.[1]?.toLowerCase();
+    if (name === undefined || RLIMIT[name] === undefined) fail(`process.rlimits[${i}].type: '${type}' is no limit of getrlimit(2)`);
+    if (seen.has(type)) fail(`process.rlimits[${i}].type: ${type} is there twice`);
+    if (soft > hard) fail(`process.rlimits[${i}]: the soft limit of ${type} is more than the hard one`);
+    seen.add(type);
+  }
+  for (const [i, pair] of (process.env ?? []).entries())
+    if (pair.startsWith('=') || !pair.includes('=')) fail(`process.env[${i}]: '${pair}' is not of the form NAME=value`);
+  if (process.apparmorProfile && !enabled('/sys/module/apparmor/parameters/enabled', 'Y'))
+    fail('process.apparmorProfile: AppArmor is not enabled on this machine');
+  if (process.selinuxLabel && !statSync('/sys/fs/selinux/enforce', { throwIfNoEntry: false }))
+    fail('process.selinuxLabel: SELinux is not enabled on this machine');
+}
+
+function enabled(file: string, yes: string): boolean {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat !== undefined && readFileSync(file, 'utf8').trim() === yes;
+}
+
+function namespaces(linux: OciLinux, fail: (why: string) => never): Map<NamespaceType, string> {
+  const kinds = new Map<NamespaceType, string>();
+  for (const [i, { type, path: file }] of (linux.namespaces ?? []).entries()) {
+    if (kinds.has(type)) fail(`linux.namespaces[${i}].type: ${type} is there twice`);
+    if (file && !file.startsWith('/')) fail(`linux.namespaces[${i}].path: '${file}' is not an absolute path`);
+    if (file && !statSync(file, { throwIfNoEntry: false })) fail(`linux.namespaces[${i}].path: there is no ${file}`);
+    kinds.set(type, file ?? '');
+  }
+  return kinds;
+}
+
+function userNamespace(linux: OciLinux, kinds: ReadonlyMap<NamespaceType, string>, fail: (why: string) => never): void {
+  const mapped = Boolean(linux.uidMappings?.length || linux.gidMappings?.length);
+  const given = kinds.get('user');
+  if (given === undefined && mapped) fail('linux.uidMappings: needs a user namespace in linux.namespaces');
+  if (given && mapped) fail('linux.uidMappings: cannot be given for a user namespace that is joined by its path');
+  if (given === '' && !(linux.uidMappings?.length && linux.gidMappings?.length))
+    fail('linux.uidMappings: a new user namespace needs uidMappings and gidMappings');
+}
+
+/** A key belongs to a namespace of the container's own, or it would change the host (runc's rule, and crun's). */
+function sysctl(key: string, linux: OciLinux, kinds: ReadonlyMap<NamespaceType, string>, fail: (why: string) => never): void {
+  const name = key.replaceAll('/', '.');
+  const ipc = /^(?:kernel\.(?:msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)$|fs\.mqueue\.)/.test(name);
+  if (ipc && !kinds.has('ipc')) fail(`linux.sysctl: ${key} would be the host's, for there is no ipc namespace`);
+  if (ipc) return;
+  if (name.startsWith('net.')) {
+    if (!kinds.has('network')) fail(`linux.sysctl: ${key} would be the host's, for there is no network namespace`);
+    return;
+  }
+  if (name === 'kernel.domainname' || name === 'kernel.hostname') {
+    if (!kinds.has('uts')) fail(`linux.sysctl: ${key} would be the host's, for there is no uts namespace`);
+    if (name === 'kernel.hostname') fail(`linux.sysctl: ${key} is what hostname is for`);
+    return;
+  }
+  if (name.startsWith('user.') && kinds.get('user') === '' && linux.uidMappings?.length) return;
+  fail(`linux.sysctl: ${key} belongs to no namespace, and would change the host`);
+}

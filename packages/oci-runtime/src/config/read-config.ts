@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import * as v from 'valibot';
+import { OciError } from '../oci-error.js';
+import { checkConfig } from './check-config.js';
+import { Config, type OciConfig, type OciProcess, type OciResources, Process, Resources } from './schema.js';
+
+/** A bundle's configuration, and its text: what is kept of it, for the file may change afterwards. */
+export interface ReadConfig {
+  readonly config: OciConfig;
+  readonly text: string;
+}
+
+/**
+ * Read `config.json` of a bundle (bundle.md).
+ *
+ * @param bundle absolute path
+ * @throws OciError `BUNDLE_MISSING`, `CONFIG_INVALID`
+ */
+export function readConfig(bundle: string): ReadConfig {
+  const file = path.join(bundle, 'config.json');
+  const text = read(file, 'BUNDLE_MISSING', 'A bundle is a directory with a config.json; `lamella-oci spec` writes one.');
+  const config = parse(Config, text, file);
+  checkConfig(config, file, bundle);
+  return { config, text };
+}
+
+/** The same from the text that was kept, which was checked when the container was made. */
+export function keptConfig(text: string, where: string): OciConfig {
+  return parse(Config, text, where);
+}
+
+/** @throws OciError `PROCESS_INVALID`, `CONFIG_INVALID` */
+export function readProcess(file: string): OciProcess {
+  return parse(Process, read(file, 'PROCESS_INVALID', 'Name a file with a process object, as config.json has it.'), file);
+}
+
+/** @throws OciError `CONFIG_INVALID` */
+export function parseResources(text: string, where: string): OciResources {
+  return parse(Resources, text, where);
+}
+
+function read(file: string, code: string, hint: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const { code: errno } = cause as NodeJS.ErrnoException;
+    throw new OciError({ code, message: `cannot read ${file}: ${errno === 'ENOENT' ? 'no such file or directory' : (cause as Error).message}`, hint, cause });
+  }
+}
+
+function parse<Schema extends v.GenericSchema>(schema: Schema, text: string, where: string): v.InferOutput<Schema> {
+  let json: unknown;
+  try {
+    json = /\d{16}/.test(text) ? JSON.parse(text, exact as never) : JSON.parse(text);
+  } catch (cause) {
+    throw invalid(where, `it is not JSON: ${(cause as Error).message}`, cause);
+  }
+  const parsed = v.safeParse(schema, withoutNulls(json));
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  const place = v.getDotPath(issue);
+  const given = issue.received === 'undefined' ? 'is missing' : /^(?:is|has) /.test(issue.message) ? `${issue.received} ${issue.message}` : issue.message;
+  throw invalid(where, place ? `${place}: ${given}` : given, undefined);
+}
+
+/** Engines written in Go write null for what is not there. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).flatMap(([name, each]) => (each === null ? [] : [[name, withoutNulls(each)]])));
+}
+
+/** Whole numbers beyond 2^53 (limits, arguments of system calls) keep their value. */
+function exact(_key: string, value: unknown, { source }: { readonly source?: string } = {}): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value) || !source || !/^\d+$/.test(source)) return value;
+  return BigInt(source);
+}
+
+/** A configuration that cannot be used: where, and why. */
+export function invalid(where: string, why: string, cause?: unknown): OciError {
+  return new OciError({
+    code: 'CONFIG_INVALID',
+    message: `${where}: ${why}`,
+    hint: 'The form is that of the OCI runtime-spec, config.md and config-linux.md.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

@@ -1,0 +1,421 @@
+import { existsSync, fstatSync } from 'node:fs';
+import path from 'node:path';
+import { loopbackUp, prctl, takeTerminal } from '@lamella/namespace';
+import { checkProfile, compileProfile } from '@lamella/seccomp';
+import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MNT, MS, O, type Op, PR, type Program, readMounts, S_IF, type SlotAllocator } from '@lamella/syscall';
+import type { OciConfig, OciProcess } from './config/schema.js';
+import { hostId, isMapped } from './id-maps.js';
+import type { CgroupView } from './mounts/cgroup-mount.js';
+import { console as consoleOps, devices, openDevpts } from './mounts/devices.js';
+import { maskedPaths, readonlyPaths } from './mounts/hidden-paths.js';
+import { mountAll, setattr } from './mounts/mount-program.js';
+import { type NamespacePlan, planNamespaces } from './namespaces.js';
+import { rlimits, scheduling } from './process/attributes.js';
+import { execute, lookFor } from './process/execute.js';
+import { allCapabilities, become, grantable, prepareCapabilities, setCapabilities } from './process/identity.js';
+import { said } from './said.js';
+import type { StateDirectory } from './state/state-directory.js';
+
+const KEYCTL_JOIN_SESSION_KEYRING = 1;
+const SECCOMP_SET_MODE_FILTER = 1;
+const SECCOMP_FILTER_FLAG_TSYNC = 1;
+const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
+const SOCK_STREAM_CLOEXEC = 0o2000001;
+const AF_UNIX = 1;
+/** The group of terminals in every distribution. */
+const TTY_GROUP = 5;
+
+const PROPAGATION: Readonly<Record<string, number>> = {
+  shared: MS.SHARED,
+  slave: MS.SLAVE,
+  private: MS.PRIVATE,
+  unbindable: MS.UNBINDABLE,
+  rshared: MS.SHARED + MS.REC,
+  rslave: MS.SLAVE + MS.REC,
+  rprivate: MS.PRIVATE + MS.REC,
+  runbindable: MS.UNBINDABLE + MS.REC,
+};
+
+/** Where the terminal of a process goes: to who listens on a socket, or to the monitor, which is this command's own. */
+export type Console = { readonly socket: string } | { readonly monitor: number } | undefined;
+
+export interface ContainerInput {
+  readonly slots: SlotAllocator;
+  /** Ops of somebody else's that come first. */
+  readonly before: Program;
+  readonly config: OciConfig;
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly directory: StateDirectory;
+  readonly cgroups: CgroupView;
+  readonly console: Console;
+  /** How many descriptors of the caller's, from 3 on, the process gets. */
+  readonly preserveFds: number;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  /** Pids whose user namespaces idmapped mounts use, by the mount's place in the list. */
+  readonly idmapOwners: ReadonlyMap<number, number>;
+}
+
+/** A container as programs: what the command does with Node's help in between is its own affair. */
+export interface ContainerPrograms {
+  readonly namespaces: NamespacePlan;
+  /** Runs first; its last op is the clone, whose process waits at once. */
+  readonly first: Program;
+  readonly clone: Op;
+  /** In it: mounts and all else that is to be seen by hooks. Ends waiting. */
+  readonly setUp: Program;
+  /** The new root, the user, and a look for the command. */
+  readonly enter: Program;
+  /** Blocks until the container is started; then it becomes the user's. */
+  readonly last: Program;
+}
+
+export function containerPrograms(input: ContainerInput): ContainerPrograms {
+  const { config, directory, preserveFds, slots } = input;
+  const linux = config.linux ?? {};
+  const namespaces = planNamespaces(linux, slots);
+  const userNamespace = namespaces.all.has('user');
+  const [lock, state, root, cwd, slave, fifo] = [slots(), slots(), slots(), slots(), slots(), slots()];
+  const preserved = Array.from({ length: preserveFds }, slots);
+  const shared = linux.rootfsPropagation?.replace(/^r/, '') === 'shared';
+  const outer = PROPAGATION[linux.rootfsPropagation || 'rslave'] ?? 0;
+  const ownMounts = namespaces.made.has('mount');
+  const idmaps = new Map([...input.idmapOwners.keys()].map((mount) => [mount, slots()]));
+  const mounts = mountAll(config.mounts ?? [], {
+    slots,
+    root,
+    rootfs: input.rootfs,
+    bundle: input.bundle,
+    privileged: process.geteuid?.() === 0 && ownMounts,
+    propagation: shared ? 0 : outer,
+    idmaps,
+    cgroups: input.cgroups,
+    mountLabel: linux.mountLabel && existsSync('/sys/fs/selinux/enforce') ? linux.mountLabel : undefined,
+  });
+  const boundDev = (config.mounts ?? []).some(
+    ({ destination, type, options }) =>
+      path.posix.normalize(destination) === '/dev' && (type === 'bind' || options?.some((option) => option === 'bind' || option === 'rbind')),
+  );
+  const context = { slots, root, userNamespace };
+  const terminal = terminalOps(input, slave, root, slots);
+  const attributes = labels(config.process, slots);
+  const tail = processTail(input, { state, fifo, preserved, userNamespace, labels: attributes.late });
+  const clone: Op = {
+    op: 'clone',
+    flags: namespaces.cloneFlags,
+    monitor: input.console && 'monitor' in input.console ? input.console.monitor : 0,
+    reply: true,
+    program: [{ op: 'close', fd: lock }, { op: 'wait' }],
+  };
+  return {
+    namespaces,
+    first: [
+      ...input.before,
+      ...said('the state directory', [
+        { op: 'openat', dirfd: AT_FDCWD, pathname: directory.lock, flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: lock },
+        { op: 'flock', fd: lock, operation: 2 },
+        { op: 'openat', dirfd: AT_FDCWD, pathname: directory.path, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: state },
+        ...makeFifo(state, config),
+      ]),
+      ...preserved.map((out, i): Op => ({ op: 'inherited', number: 5 + i, out })),
+      ...terminal.outside,
+      ...[...idmaps].map(
+        ([mount, out]): Op => ({
+          op: 'openat',
+          dirfd: AT_FDCWD,
+          pathname: `/proc/${input.idmapOwners.get(mount)}/ns/user`,
+          flags: O.RDONLY | O.CLOEXEC,
+          mode: 0,
+          out,
+        }),
+      ),
+      ...mounts.outside,
+      // Nobody in a user namespace may raise a limit.
+      ...(userNamespace && config.process ? raised(config.process) : []),
+      ...namespaces.outside,
+      clone,
+    ],
+    clone,
+    setUp: [
+      ...(userNamespace ? becomeRoot(linux) : []),
+      ...(namespaces.made.has('cgroup') ? said('the cgroup namespace', [{ op: 'unshare', flags: 0x2000000 }]) : []),
+      ...attributes.early,
+      ...(input.noNewKeyring
+        ? []
+        : [
+            {
+              op: 'keyctl',
+              operation: KEYCTL_JOIN_SESSION_KEYRING,
+              name: `_ses.${directory.id}`,
+              ignore: ['ENOSYS', 'EPERM', 'EDQUOT', 'EACCES', 'ENOMEM'],
+            } as const,
+          ]),
+      { op: 'umask', mask: 0 },
+      ...(ownMounts ? separate(outer, shared, input.rootfs) : []),
+      ...said(`root.path ${input.rootfs}`, [
+        { op: 'mount', source: input.rootfs, target: input.rootfs, filesystemtype: null, mountflags: MS.BIND | MS.REC, data: null },
+        { op: 'openat', dirfd: AT_FDCWD, pathname: input.rootfs, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
+      ]),
+      ...mounts.inside,
+      ...(boundDev ? [] : devices(linux.devices ?? [], context)),
+      ...said('process.cwd', [{ op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: cwd, pathname: config.process?.cwd ?? '/' }]),
+      ...terminal.inside,
+      ...(config.hostname ? said('hostname', [{ op: 'sethostname', name: config.hostname }]) : []),
+      ...(config.domainname ? said('domainname', [{ op: 'setdomainname', name: config.domainname }]) : []),
+      ...(namespaces.made.has('network') ? said('the loopback device', loopbackUp(slots)) : []),
+      ...Object.entries(linux.sysctl ?? {}).flatMap(([key, value]) =>
+        said(`linux.sysctl ${key}`, [
+          {
+            op: 'write_file',
+            dirfd: AT_FDCWD,
+            pathname: `/proc/sys/${key.includes('/') ? key : key.replaceAll('.', '/')}`,
+            flags: O.WRONLY | O.CLOEXEC,
+            mode: 0,
+            data: value,
+          },
+        ]),
+      ),
+      { ...prctl(PR.SET_DUMPABLE, 0), reply: true },
+      { op: 'wait' },
+    ],
+    enter: [
+      ...mounts.later,
+      ...maskedPaths(linux.maskedPaths ?? [], root, slots),
+      ...readonlyPaths(linux.readonlyPaths ?? [], root, slots),
+      ...newRoot(root, ownMounts, input.noPivot),
+      ...(linux.rootfsPropagation && ownMounts
+        ? said('linux.rootfsPropagation', [{ op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: outer, data: null }])
+        : []),
+      ...(config.root.readonly
+        ? said('root.readonly', [
+            { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
+            setattr(root, { set: 1 }),
+            { op: 'close', fd: root },
+          ])
+        : []),
+      ...said('process.cwd', [
+        { op: 'fchdir', fd: cwd },
+        { op: 'close', fd: cwd },
+      ]),
+      ...tail.enter,
+      { op: 'setsid' },
+      ...(terminal.inside.length ? said('the terminal', takeTerminal(slave)) : []),
+      ...(config.process ? lookFor(config.process.args ?? [], config.process.env ?? []) : []),
+      { ...prctl(PR.SET_DUMPABLE, 0), reply: true },
+      { op: 'wait' },
+    ],
+    last: tail.last,
+  };
+}
+
+/** The ids of this user namespace's root are the process's own from here on. */
+function becomeRoot(linux: NonNullable<OciConfig['linux']>): Op[] {
+  const rooted = isMapped(linux.uidMappings, 0) && isMapped(linux.gidMappings, 0);
+  return rooted
+    ? said('linux.uidMappings', [
+        { op: 'setresgid', rgid: 0, egid: 0, sgid: 0 },
+        { op: 'setgroups', list: [], ignore: ['EPERM'] },
+        { op: 'setresuid', ruid: 0, euid: 0, suid: 0 },
+      ])
+    : [];
+}
+
+/** Limits that are more than this process's own. */
+function raised(process: OciProcess): Op[] {
+  return rlimits(process).map((op) => ({ ...op, ignore: ['EPERM'] }));
+}
+
+/**
+ * What is mounted for the container does not come to the host. A root that is shared on purpose is not to be moved by
+ * pivot_root(2) below a mount that is shared as well.
+ */
+function separate(propagation: number, shared: boolean, rootfs: string): Op[] {
+  const parent = readMounts()
+    .map(({ point }) => point)
+    .filter((point) => point === '/' || rootfs === point || rootfs.startsWith(`${point}/`))
+    .reduce((longest, point) => (point.length > longest.length ? point : longest), '/');
+  const mount = (target: string, mountflags: number): Op => ({ op: 'mount', source: null, target, filesystemtype: null, mountflags, data: null });
+  return said(
+    'linux.rootfsPropagation',
+    shared ? [mount(parent, MS.PRIVATE)] : [mount('/', MS.REC | ((propagation & ~MS.REC) === MS.UNBINDABLE ? MS.SLAVE : propagation))],
+  );
+}
+
+function newRoot(root: number, ownMounts: boolean, noPivot: boolean): Op[] {
+  const enter: Op[] = [{ op: 'fchdir', fd: root }];
+  const end: Op[] = [
+    { op: 'chdir', path: '/' },
+    { op: 'close', fd: root },
+  ];
+  if (!ownMounts) return said('the new root', [...enter, { op: 'chroot', path: '.' }, ...end]);
+  if (noPivot)
+    return said('the new root (--no-pivot)', [
+      ...enter,
+      { op: 'mount', source: '.', target: '/', filesystemtype: null, mountflags: MS.MOVE, data: null },
+      { op: 'chroot', path: '.' },
+      ...end,
+    ]);
+  return said('the new root', [
+    ...enter,
+    { op: 'pivot_root', new_root: '.', put_old: '.' },
+    // What is unmounted here is not unmounted on the host.
+    { op: 'mount', source: null, target: '.', filesystemtype: null, mountflags: MS.REC | MS.SLAVE, data: null },
+    { op: 'umount2', target: '.', flags: MNT.DETACH },
+    ...end,
+  ]);
+}
+
+function terminalOps(input: ContainerInput, slave: number, root: number, slots: SlotAllocator): { readonly outside: Op[]; readonly inside: Op[] } {
+  const { config, console: where } = input;
+  if (!config.process?.terminal || !where) return { outside: [], inside: [] };
+  const [socket, devpts, master] = [slots(), slots(), slots()];
+  const { height = 0, width = 0 } = config.process.consoleSize ?? {};
+  const { uid = 0, gid = 0 } = config.process.user ?? {};
+  const group = isMapped(config.linux?.gidMappings, TTY_GROUP) ? TTY_GROUP : gid;
+  const toSocket = 'socket' in where;
+  return {
+    outside: toSocket ? connectConsole(where.socket, socket) : [],
+    inside: [
+      ...openDevpts(root, devpts),
+      ...said('the terminal', [
+        { op: 'pty', dirfd: devpts, rows: height, columns: width, owner: uid, group, out: slave, master: toSocket ? master : -1 },
+        { op: 'close', fd: devpts },
+      ]),
+      ...(toSocket ? handOver(socket, master) : []),
+      ...consoleOps(slave, { slots, root, userNamespace: false }),
+    ],
+  };
+}
+
+/** A socket's path has at most 107 bytes: it is named from its directory. */
+export function connectConsole(file: string, socket: number): Op[] {
+  return said(`--console-socket ${file}`, [
+    { op: 'socket', domain: AF_UNIX, type: SOCK_STREAM_CLOEXEC, protocol: 0, out: socket },
+    { op: 'chdir', path: path.dirname(file) },
+    { op: 'connect', fd: socket, pathname: path.basename(file) },
+    { op: 'chdir', path: '/' },
+  ]);
+}
+
+/** The master of a terminal, to who listens there. */
+export function handOver(socket: number, master: number): Op[] {
+  return said('--console-socket', [
+    { op: 'send_fd', fd: socket, passed: master, data: '/dev/ptmx' },
+    { op: 'close', fd: master },
+    { op: 'close', fd: socket },
+  ]);
+}
+
+/**
+ * What security modules are told of what is executed: opened in the /proc of the host's, which is at `proc`, and
+ * written last.
+ */
+export function labels(process: OciProcess | undefined, slots: SlotAllocator, proc: number = AT_FDCWD): { readonly early: Op[]; readonly late: Op[] } {
+  const asked = [
+    ...(process?.apparmorProfile && process.apparmorProfile !== 'unconfined'
+      ? [{ module: 'apparmor', label: `exec ${process.apparmorProfile}`, what: 'process.apparmorProfile' }]
+      : []),
+    ...(process?.selinuxLabel ? [{ module: 'selinux', label: process.selinuxLabel, what: 'process.selinuxLabel' }] : []),
+  ].map((each) => ({ ...each, slot: slots() }));
+  return {
+    early: asked.flatMap(({ module, what, slot }) => {
+      const file = existsSync(`/proc/self/attr/${module}/exec`) ? `self/attr/${module}/exec` : 'self/attr/exec';
+      return said(what, [{ op: 'openat', dirfd: proc, pathname: proc === AT_FDCWD ? `/proc/${file}` : file, flags: O.WRONLY | O.CLOEXEC, mode: 0, out: slot }]);
+    }),
+    late: asked.flatMap(({ label, what, slot }) => said(what, [{ op: 'write', fd: slot, buf: label }])),
+  };
+}
+
+interface TailContext {
+  readonly state: number;
+  readonly fifo: number;
+  readonly preserved: readonly number[];
+  readonly userNamespace: boolean;
+  readonly labels: Op[];
+}
+
+/** From the host's root in a container to the user's process. */
+function processTail(
+  input: ContainerInput,
+  { state, fifo, preserved, userNamespace, labels: late }: TailContext,
+): { readonly enter: Op[]; readonly last: Op[] } {
+  const { config } = input;
+  const { process: spec } = config;
+  const granted = grantable(userNamespace);
+  const wait: Op[] = said('waiting to be started', [
+    // The user that it is now has no rights in the directory of the runtime's.
+    allCapabilities(granted),
+    // Nobody who made this process waits for its replies any more; the numbers stay taken.
+    { op: 'dup3', fd: state, newfd: 3, flags: O.CLOEXEC },
+    { op: 'dup3', fd: state, newfd: 4, flags: O.CLOEXEC },
+    { op: 'openat', dirfd: state, pathname: 'exec.fifo', flags: O.WRONLY | O.CLOEXEC, mode: 0, out: fifo },
+    { op: 'reply_to', fd: fifo, least: 5 + preserved.length },
+  ]);
+  if (!spec) return { enter: [], last: wait };
+  return {
+    enter: [...rlimits(spec), ...scheduling(spec, config.linux), ...ownStdio(spec), ...become(spec, { setgroups: !userNamespace || mayCallSetgroups(config) })],
+    last: [...wait, ...lastOps(spec, config.linux?.seccomp, { granted, preserved, labels: late })],
+  };
+}
+
+function mayCallSetgroups({ linux }: OciConfig): boolean {
+  return process.geteuid?.() === 0 || !(linux?.gidMappings?.length === 1 && linux.gidMappings[0]?.size === 1);
+}
+
+/** Pipes and terminals that it was given belong to who it is now, so that it can open /dev/stdout (runc does so, too). */
+export function ownStdio(spec: OciProcess): Op[] {
+  const { uid = 0, gid = 0 } = spec.user ?? {};
+  if (!uid) return [];
+  return [0, 1, 2].flatMap((fd): Op[] => {
+    try {
+      const stat = fstatSync(fd);
+      if (!stat.isFIFO() && !stat.isSocket()) return [];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EBADF') return [];
+      throw error;
+    }
+    return [{ op: 'fchownat', dirfd: fd, pathname: '', owner: uid, group: gid, flags: AT.EMPTY_PATH, ignore: ['EPERM', 'EINVAL', 'EROFS', 'ENOENT'] }];
+  });
+}
+
+/** The very last ops: descriptors, capabilities, the filter, the command. */
+export function lastOps(
+  spec: OciProcess,
+  seccomp: NonNullable<OciConfig['linux']>['seccomp'],
+  {
+    granted,
+    preserved,
+    labels: late,
+  }: { readonly granted: ReturnType<typeof grantable>; readonly preserved: readonly number[]; readonly labels: readonly Op[] },
+): Op[] {
+  const filter = seccompOps(seccomp, spec);
+  const noNewPrivileges = spec.noNewPrivileges === true;
+  return [
+    { op: 'close_range', first: 3, last: 0xffffffff, flags: CLOSE_RANGE_CLOEXEC },
+    ...preserved.map((fd, i): Op => ({ op: 'dup3', fd, newfd: 3 + i, flags: 0 })),
+    ...late,
+    ...prepareCapabilities(spec, granted, filter.length > 0 && !noNewPrivileges),
+    ...(noNewPrivileges ? said('process.noNewPrivileges', [prctl(PR.SET_NO_NEW_PRIVS, 1)]) : []),
+    ...filter,
+    ...(filter.length && !noNewPrivileges ? setCapabilities(spec, granted) : []),
+    ...execute(spec.args ?? [], spec.env ?? []),
+  ];
+}
+
+/** config-linux.md, "Seccomp". The number of the listener's descriptor is its reply. */
+function seccompOps(seccomp: NonNullable<OciConfig['linux']>['seccomp'], spec: OciProcess): Op[] {
+  if (!seccomp) return [];
+  const { filter, flags, notifies } = compileProfile(checkProfile(seccomp, 'linux.seccomp'), { capabilities: spec.capabilities?.bounding ?? [] });
+  const listening = notifies ? (flags & ~SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER : flags;
+  return said('linux.seccomp', [{ op: 'seccomp', operation: SECCOMP_SET_MODE_FILTER, filter, flags: listening, ...(notifies ? { reply: true } : {}) }]);
+}
+
+/** The process waits at it, until somebody opens it to read. Its own root owns it, or it could not open it. */
+function makeFifo(state: number, { linux }: OciConfig): Op[] {
+  const [owner, group] = [hostId(linux?.uidMappings, 0), hostId(linux?.gidMappings, 0)];
+  return [
+    { op: 'mknodat', dirfd: state, pathname: 'exec.fifo', mode: S_IF.IFIFO | 0o600, major: 0, minor: 0 },
+    ...(process.geteuid?.() === 0 && (owner || group) ? [{ op: 'fchownat', dirfd: state, pathname: 'exec.fifo', owner, group, flags: 0 } as const] : []),
+  ];
+}

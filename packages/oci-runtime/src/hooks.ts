@@ -1,0 +1,137 @@
+import { spawn } from 'node:child_process';
+import { type Op, start } from '@lamella/syscall';
+import type { NamespaceType, OciConfig, OciHook } from './config/schema.js';
+import { setnsFlags } from './namespaces.js';
+import { OciError } from './oci-error.js';
+
+export type HookKind = keyof NonNullable<OciConfig['hooks']> & ('prestart' | 'createRuntime' | 'createContainer' | 'startContainer' | 'poststart' | 'poststop');
+
+/** Where a hook runs: among the runtime's namespaces, or in those of the container whose process this is. */
+export type HookPlace = { readonly cwd: string } | { readonly pid: number; readonly namespaces: readonly NamespaceType[] };
+
+interface Ended {
+  readonly status: number | null;
+  readonly signal: string | null;
+  readonly stderr: string;
+  readonly timedOut: boolean;
+}
+
+/**
+ * Run the hooks of a kind in their order, each with the state on its stdin (config.md, "POSIX-platform Hooks"). The
+ * first that fails ends it.
+ *
+ * @throws OciError `HOOK_FAILED`
+ */
+export async function runHooks(kind: HookKind, config: OciConfig, state: Record<string, unknown>, place: HookPlace): Promise<void> {
+  for (const [i, hook] of (config.hooks?.[kind] ?? []).entries()) await runHook(`hooks.${kind}[${i}] ${hook.path}`, hook, state, place);
+}
+
+/** The same, going on after one that fails: what failed is told. */
+export async function tryHooks(
+  kind: HookKind,
+  config: OciConfig,
+  state: Record<string, unknown>,
+  place: HookPlace,
+  warn: (message: string) => void,
+): Promise<void> {
+  for (const [i, hook] of (config.hooks?.[kind] ?? []).entries())
+    try {
+      await runHook(`hooks.${kind}[${i}] ${hook.path}`, hook, state, place);
+    } catch (error) {
+      warn((error as Error).message);
+    }
+}
+
+async function runHook(name: string, hook: OciHook, state: Record<string, unknown>, place: HookPlace): Promise<void> {
+  const input = JSON.stringify(state);
+  const ended = await ('cwd' in place ? onHost(hook, input, place.cwd) : inContainer(hook, input, place)).catch((cause: Error) => {
+    throw new OciError({ code: 'HOOK_FAILED', message: `${name}: ${cause.message}`, hint: 'A hook is a program, by its absolute path.', cause });
+  });
+  if (ended.status === 0 && !ended.timedOut) return;
+  const how = ended.timedOut ? `took longer than ${hook.timeout} seconds` : ended.signal ? `was killed by ${ended.signal}` : `exit status ${ended.status}`;
+  const said = ended.stderr.trim();
+  throw new OciError({ code: 'HOOK_FAILED', message: `${name}: ${how}${said ? `, stderr: ${said}` : ''}`, hint: 'It has to end with 0.' });
+}
+
+function onHost(hook: OciHook, input: string, cwd: string): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const [argv0 = hook.path, ...args] = hook.args ?? [];
+    const child = spawn(hook.path, args, { argv0, cwd, env: environment(hook), stdio: ['pipe', 'ignore', 'pipe'] });
+    let timedOut = false;
+    const timer = hook.timeout
+      ? setTimeout(() => {
+          timedOut = true;
+          child.kill('SIGKILL');
+        }, hook.timeout * 1000)
+      : undefined;
+    const errors: Buffer[] = [];
+    child.stderr.on('data', (data: Buffer) => errors.push(data));
+    // It may end without having read its stdin.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+    child.once('error', reject);
+    // What it leaves running may hold its stderr: its own end is what counts.
+    child.once('exit', (status, signal) => {
+      clearTimeout(timer);
+      setImmediate(() => {
+        child.stderr.destroy();
+        resolve({ status, signal, stderr: Buffer.concat(errors).toString(), timedOut });
+      });
+    });
+  });
+}
+
+/** The program is looked up where the container's process is now: before the new root it is the host's. */
+async function inContainer(
+  hook: OciHook,
+  input: string,
+  { pid, namespaces }: { readonly pid: number; readonly namespaces: readonly NamespaceType[] },
+): Promise<Ended> {
+  const pidfd = 5;
+  const program: Op[] = [
+    { op: 'pidfd_open', pid, flags: 0, out: pidfd },
+    ...(namespaces.length ? [{ op: 'setns', fd: pidfd, nstype: setnsFlags(namespaces) } as const] : []),
+    { op: 'close', fd: pidfd },
+    ...(namespaces.includes('user')
+      ? ([
+          { op: 'setresgid', rgid: 0, egid: 0, sgid: 0, ignore: ['EINVAL'] },
+          { op: 'setresuid', ruid: 0, euid: 0, suid: 0, ignore: ['EINVAL'] },
+        ] as const)
+      : []),
+    {
+      op: 'clone',
+      flags: 0,
+      monitor: 0,
+      program: [
+        { op: 'prctl', option: 1, arg2: 9, arg3: 0, arg4: 0, arg5: 0 },
+        { op: 'execve', pathname: hook.path, argv: hook.args?.length ? [...hook.args] : [hook.path], envp: hook.env ?? [] },
+      ],
+    },
+  ];
+  const timeout = new AbortController();
+  const timer = hook.timeout ? setTimeout(() => timeout.abort(), hook.timeout * 1000) : undefined;
+  const running = start(program, { stdio: ['pipe', 'ignore', 'pipe'], signal: timeout.signal });
+  const errors: Buffer[] = [];
+  running.stderr?.on('data', (data: Buffer) => errors.push(data));
+  running.stdin?.on('error', () => undefined);
+  running.stdin?.end(input);
+  try {
+    const { exited } = await running.result;
+    return { status: exited?.status ?? null, signal: exited?.signal ? String(exited.signal) : null, stderr: Buffer.concat(errors).toString(), timedOut: false };
+  } catch (error) {
+    if (timeout.signal.aborted) return { status: null, signal: null, stderr: '', timedOut: true };
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    running.stderr?.destroy();
+  }
+}
+
+function environment(hook: OciHook): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    (hook.env ?? []).map((pair) => {
+      const at = pair.indexOf('=');
+      return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}

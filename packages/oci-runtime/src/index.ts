@@ -1,0 +1,17 @@
+export { main } from './command/main.js';
+export type { OciConfig, OciProcess, OciResources } from './config/schema.js';
+export type { Console } from './container-program.js';
+export { type Log, type LogOptions, makeLog } from './log.js';
+export { OciError } from './oci-error.js';
+export { type CreatedContainer, type CreateOptions, create } from './operations/create.js';
+export { deleteContainer } from './operations/delete.js';
+export { type ExecOptions, type ExecutedProcess, execInContainer } from './operations/exec.js';
+export { features } from './operations/features.js';
+export { killContainer, signalNumber } from './operations/kill.js';
+export { listContainers } from './operations/list.js';
+export { pauseContainer } from './operations/pause.js';
+export { defaultConfig, writeSpec } from './operations/spec.js';
+export { startContainer } from './operations/start.js';
+export { updateContainer } from './operations/update.js';
+export { defaultRoot } from './state/state-directory.js';
+export { readStored, type Status, type StoredContainer, stateOf, statusOf } from './state/stored-container.js';

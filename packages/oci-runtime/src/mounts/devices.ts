@@ -1,0 +1,106 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { AT, AT_FDCWD, MOVE_MOUNT, O, OPEN_TREE, type Op, S_IF, type SlotAllocator } from '@lamella/syscall';
+import type { OciDevice } from '../config/schema.js';
+import { said } from '../said.js';
+
+/** config-linux.md, "Default Devices". */
+export const DEFAULT_DEVICES: readonly OciDevice[] = (
+  [
+    ['null', 1, 3],
+    ['zero', 1, 5],
+    ['full', 1, 7],
+    ['random', 1, 8],
+    ['urandom', 1, 9],
+    ['tty', 5, 0],
+  ] as const
+).map(([name, major, minor]) => ({ path: `/dev/${name}`, type: 'c', major, minor, fileMode: 0o666, uid: 0, gid: 0 }));
+
+const LINKS = [
+  ['fd', '/proc/self/fd'],
+  ['stdin', '/proc/self/fd/0'],
+  ['stdout', '/proc/self/fd/1'],
+  ['stderr', '/proc/self/fd/2'],
+] as const;
+
+export interface DeviceContext {
+  readonly slots: SlotAllocator;
+  readonly root: number;
+  /** In a user namespace no node can be made: the host's is bound instead. */
+  readonly userNamespace: boolean;
+}
+
+/**
+ * The nodes and links of /dev, and devices wherever they are asked for. A node that is there already stays; whether it
+ * is the one that was asked for is checked by whoever runs this (see `devicesToCheck`).
+ */
+export function devices(asked: readonly OciDevice[], context: DeviceContext): Op[] {
+  const { slots, root } = context;
+  const defaults = DEFAULT_DEVICES.filter((each) => !asked.some(({ path: file }) => path.posix.normalize(file) === each.path));
+  const dev = slots();
+  const core = existsSync('/proc/kcore') ? [['core', '/proc/kcore'] as const] : [];
+  return [
+    ...defaults.flatMap((each) => said(`the device ${each.path}`, node(each, context))),
+    ...asked.flatMap((each, i) => said(`linux.devices[${i}] ${each.path}`, node(each, context))),
+    ...said('the links in /dev', [
+      { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: dev, pathname: '/dev' },
+      ...[...LINKS, ...core].map(([name, target]): Op => ({ op: 'symlinkat', newdirfd: dev, linkpath: name, target, ignore: ['EEXIST'] })),
+      { op: 'symlinkat', newdirfd: dev, linkpath: 'ptmx', target: 'pts/ptmx', replace: true },
+      { op: 'close', fd: dev },
+    ]),
+  ];
+}
+
+/** Ops that make one device, below directories which are made for it. */
+export function node(device: OciDevice, { slots, root, userNamespace }: DeviceContext): Op[] {
+  const file = path.posix.normalize(device.path);
+  const name = path.posix.basename(file);
+  const parent = slots();
+  const open: Op = { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: parent, pathname: path.posix.dirname(file) };
+  if (userNamespace && device.type !== 'p') {
+    const [source, target] = [slots(), slots()];
+    return [
+      open,
+      { op: 'open_tree', dirfd: AT_FDCWD, pathname: file, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: source },
+      { op: 'mkpath', rootfd: root, directory: 0, mode: 0o644, out: target, pathname: file },
+      { op: 'move_mount', from_dirfd: source, from_pathname: '', to_dirfd: target, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
+      { op: 'close', fd: target },
+      { op: 'close', fd: source },
+      { op: 'close', fd: parent },
+    ];
+  }
+  const kind = { c: S_IF.IFCHR, u: S_IF.IFCHR, b: S_IF.IFBLK, p: S_IF.IFIFO }[device.type];
+  return [
+    open,
+    {
+      op: 'mknodat',
+      dirfd: parent,
+      pathname: name,
+      mode: kind | ((device.fileMode ?? 0o666) & 0o7777),
+      major: device.major ?? 0,
+      minor: device.minor ?? 0,
+      ignore: ['EEXIST'],
+    },
+    { op: 'fchownat', dirfd: parent, pathname: name, owner: device.uid ?? 0, group: device.gid ?? 0, flags: AT.SYMLINK_NOFOLLOW },
+    { op: 'close', fd: parent },
+  ];
+}
+
+/** Ops that show a terminal's slave as /dev/console. */
+export function console(slave: number, { slots, root }: DeviceContext): Op[] {
+  const [file, tree] = [slots(), slots()];
+  return said('the terminal at /dev/console', [
+    { op: 'mkpath', rootfd: root, directory: 0, mode: 0o600, out: file, pathname: '/dev/console' },
+    { op: 'open_tree', dirfd: slave, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH, out: tree },
+    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: file, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
+    { op: 'close', fd: tree },
+    { op: 'close', fd: file },
+  ]);
+}
+
+/** The devpts that the container sees, for `pty`. */
+export function openDevpts(root: number, out: number): Op[] {
+  return said('the terminal (process.terminal needs a devpts among the mounts, at /dev/pts)', [
+    { op: 'openat', dirfd: root, pathname: 'dev/pts', flags: O.RDONLY | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC, mode: 0, out },
+  ]);
+}

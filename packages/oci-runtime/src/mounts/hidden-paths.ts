@@ -1,0 +1,97 @@
+import {
+  AT,
+  AT_FDCWD,
+  FSCONFIG,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MOUNT_ATTR,
+  MOVE_MOUNT,
+  O,
+  OPEN_TREE,
+  type Op,
+  RESOLVE,
+  type SlotAllocator,
+} from '@lamella/syscall';
+import { OciError } from '../oci-error.js';
+import { purposeOf, said } from '../said.js';
+import { setattr } from './mount-program.js';
+
+const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
+const ONTO = MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH;
+
+/** Open what is at a path of the container's, if there is something, and never through a magic link. */
+function look(pathname: string, root: number, out: number): Op {
+  return {
+    op: 'openat2',
+    dirfd: root,
+    pathname,
+    flags: O.PATH | O.CLOEXEC,
+    mode: 0,
+    resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS,
+    out,
+    ignore: ['ENOENT', 'ENOTDIR'],
+  };
+}
+
+/**
+ * Hide paths (config-linux.md, "Masked Paths"): a directory behind an empty one that nobody can write to, anything
+ * else behind /dev/null. Which it is the kernel knows: a mount of the other kind does not fit onto it.
+ */
+export function maskedPaths(paths: readonly string[], root: number, slots: SlotAllocator): Op[] {
+  if (!paths.length) return [];
+  const [context, empty, none, target, tree] = [slots(), slots(), slots(), slots(), slots()];
+  return said('linux.maskedPaths', [
+    { op: 'fsopen', fsname: 'tmpfs', flags: FSOPEN_CLOEXEC, out: context },
+    { op: 'fsconfig', fd: context, cmd: FSCONFIG.SET_STRING, key: 'nr_inodes', value: '1', aux: -1 },
+    { op: 'fsconfig', fd: context, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
+    { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: QUIET | MOUNT_ATTR.RDONLY, out: empty },
+    { op: 'close', fd: context },
+    { op: 'open_tree', dirfd: AT_FDCWD, pathname: '/dev/null', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: none },
+    ...paths.flatMap((pathname) =>
+      said(`linux.maskedPaths ${pathname}`, [
+        look(pathname, root, target),
+        ...cover(empty, tree, target, ['EINVAL', 'EBADF']),
+        ...cover(none, tree, target, ['EINVAL', 'EBADF']),
+        { op: 'close', fd: target, ignore: ['EBADF'] },
+      ]),
+    ),
+    { op: 'close', fd: none },
+    { op: 'close', fd: empty },
+  ]);
+}
+
+/** A path onto which neither fits would be there to see: nobody may go on then. @throws OciError `MASK_FAILED` */
+export function checkMasked(ignored: ReadonlyMap<Op, string>): void {
+  const refused = [...ignored].filter(([op, code]) => op.op === 'move_mount' && code === 'EINVAL').map(([op]) => purposeOf(op) ?? '');
+  for (const [i, purpose] of refused.entries())
+    if (purpose.startsWith('linux.maskedPaths') && refused[i + 1] === purpose)
+      throw new OciError({
+        code: 'MASK_FAILED',
+        message: `${purpose}: neither a file nor a directory can be put over it`,
+        hint: 'Take it out of linux.maskedPaths.',
+      });
+}
+
+function cover(source: number, tree: number, target: number, ignore: readonly string[]): Op[] {
+  return [
+    { op: 'open_tree', dirfd: source, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH, out: tree },
+    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore },
+    { op: 'close', fd: tree },
+  ];
+}
+
+/** Make paths, and what is mounted below them, read-only (config-linux.md, "Readonly Paths"). */
+export function readonlyPaths(paths: readonly string[], root: number, slots: SlotAllocator): Op[] {
+  const [target, tree] = [slots(), slots()];
+  const ignore = ['EBADF'];
+  return paths.flatMap((pathname) =>
+    said(`linux.readonlyPaths ${pathname}`, [
+      look(pathname, root, target),
+      { op: 'open_tree', dirfd: target, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH | AT.RECURSIVE, out: tree, ignore },
+      { ...setattr(tree, { set: MOUNT_ATTR.RDONLY, recursive: true }), ignore },
+      { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore },
+      { op: 'close', fd: tree, ignore },
+      { op: 'close', fd: target, ignore },
+    ]),
+  );
+}

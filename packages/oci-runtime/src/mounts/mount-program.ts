@@ -1,0 +1,252 @@
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
+import type { OciMount } from '../config/schema.js';
+import { OciError } from '../oci-error.js';
+import { said } from '../said.js';
+import { type CgroupView, cgroupMount } from './cgroup-mount.js';
+import { attributesOf, type MountPlan, planMount } from './mount-options.js';
+
+/** What the mounts of a container share while their program is written. */
+export interface MountContext {
+  readonly slots: SlotAllocator;
+  /** Slot of the container's root directory. */
+  readonly root: number;
+  /** Absolute path of it, and of the bundle. */
+  readonly rootfs: string;
+  readonly bundle: string;
+  /** Whether mounts may be taken from the host before the container's namespaces are entered: only root can. */
+  readonly privileged: boolean;
+  /** How a mount that is taken from the host hangs together with it, when no option says so: MS_*, 0 for as it is. */
+  readonly propagation: number;
+  /** Slots of user namespaces for idmapped mounts, by the mount's place in the list. */
+  readonly idmaps: ReadonlyMap<number, number>;
+  readonly cgroups: CgroupView;
+  /** SELinux's, where that is enabled. */
+  readonly mountLabel: string | undefined;
+}
+
+/** Ops in the order in which they have to run: in the host's namespaces, in the container's, and when everything is mounted. */
+export interface MountOps {
+  readonly outside: Op[];
+  readonly inside: Op[];
+  readonly later: Op[];
+}
+
+/** Slots that each mount opens and closes again. */
+interface EachMount extends MountContext {
+  readonly target: number;
+  readonly seen: number;
+}
+
+const ATIME = 0x70;
+const PROPAGATION = MS.SHARED | MS.SLAVE | MS.PRIVATE | MS.UNBINDABLE;
+
+/**
+ * The mounts of config.json, in their order (config.md, "Mounts"). Destinations are looked up inside the root only,
+ * and made when missing; sources of bind mounts are taken from the host before the container's namespaces are entered.
+ */
+export function mountAll(mounts: readonly OciMount[], context: MountContext): MountOps {
+  const ops: MountOps = { outside: [], inside: [], later: [] };
+  const seen = context.slots();
+  const target = context.slots();
+  for (const [i, mount] of mounts.entries()) {
+    const plan = planMount(mount);
+    const each = { ...context, target, seen };
+    const made = plan.bind && !plan.remount ? bind(mount, plan, i, each) : plan.remount ? remount(mount, plan, each) : fresh(mount, plan, each);
+    const purpose = `mounts[${i}] onto ${mount.destination}`;
+    ops.outside.push(...said(purpose, made.outside));
+    ops.inside.push(...said(purpose, made.inside));
+    ops.later.push(...said(purpose, made.later));
+  }
+  return ops;
+}
+
+function bind(mount: OciMount, plan: MountPlan, index: number, context: EachMount): MountOps {
+  const { target } = context;
+  const tree = context.slots();
+  const source = path.resolve(context.bundle, mount.source ?? '');
+  const found = statSync(source, { throwIfNoEntry: false });
+  if (!found)
+    throw new OciError({
+      code: 'MOUNT_SOURCE_MISSING',
+      message: `mounts[${index}] onto ${mount.destination}: cannot bind ${source}: no such file or directory`,
+      hint: 'Make it first; its kind decides whether the destination is a file or a directory.',
+    });
+  const whole = plan.bind === 'rbind' ? AT.RECURSIVE : 0;
+  const take: Op[] = [
+    { op: 'open_tree', dirfd: AT_FDCWD, pathname: source, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | whole, out: tree },
+    ...(context.privileged && context.propagation ? [setattr(tree, { propagation: context.propagation & PROPAGATION, recursive: true })] : []),
+  ];
+  const idmap = context.idmaps.get(index);
+  const set = attributesOf(plan.flags);
+  const clear = attributesOf(plan.cleared) | (set & ATIME || plan.flags & MS.RELATIME ? ATIME : 0);
+  const attributes: Op[] = [
+    ...(idmap === undefined ? [] : [setattr(tree, { set: MOUNT_ATTR.IDMAP, userns: idmap, recursive: plan.idmap === 'ridmap' })]),
+    ...(set || clear ? [setattr(tree, { set, clear: clear & ~(set & ~ATIME) })] : []),
+    ...recursive(tree, plan),
+  ];
+  return {
+    outside: context.privileged ? [...take, ...attributes] : [],
+    inside: [
+      ...(context.privileged ? [] : [...take, ...attributes]),
+      {
+        op: 'mkpath',
+        rootfd: context.root,
+        directory: found.isDirectory() ? 1 : 0,
+        mode: found.isDirectory() ? 0o755 : 0o644,
+        out: target,
+        pathname: mount.destination,
+      },
+      { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
+      ...propagate(tree, plan),
+      { op: 'close', fd: target },
+      { op: 'close', fd: tree },
+    ],
+    later: [],
+  };
+}
+
+/** A filesystem of the container's own, mounted onto the directory that the process stands in: no path is looked up twice. */
+function fresh(mount: OciMount, plan: MountPlan, context: EachMount): MountOps {
+  const { target } = context;
+  const type = mount.type ?? '';
+  if (type === 'cgroup' || type === 'cgroup2') return { outside: [], later: [], inside: cgroupMount(mount.destination, plan, context.cgroups, context) };
+  // Devices, and what is copied up, come into it later than the flag that forbids writing.
+  const readonlyLater = Boolean(plan.flags & MS.RDONLY) && type === 'tmpfs';
+  const label = context.mountLabel && !['proc', 'sysfs', 'mqueue'].includes(type) ? `context="${context.mountLabel}"` : '';
+  const data = [plan.data, label].filter(Boolean).join(',');
+  const copied = plan.tmpcopyup && type === 'tmpfs' ? copyUp(mount.destination, context) : { before: [], after: [] };
+  return {
+    outside: [],
+    inside: [
+      ...directoryAt(mount.destination, target, context, type === 'proc' || type === 'sysfs'),
+      ...copied.before,
+      { op: 'fchdir', fd: target },
+      {
+        op: 'mount',
+        source: mount.source || type,
+        target: '.',
+        filesystemtype: type,
+        mountflags: readonlyLater ? plan.flags & ~MS.RDONLY : plan.flags,
+        data: data || null,
+      },
+      { op: 'chdir', path: '/' },
+      { op: 'close', fd: target },
+      ...copied.after,
+      ...afterwards(mount.destination, plan, context),
+    ],
+    later: readonlyLater ? atDestination(mount.destination, context, (fd) => [setattr(fd, { set: MOUNT_ATTR.RDONLY })]) : [],
+  };
+}
+
+function remount(mount: OciMount, plan: MountPlan, context: EachMount): MountOps {
+  const inside = plan.bind
+    ? atDestination(mount.destination, context, (fd) => [setattr(fd, { set: attributesOf(plan.flags), clear: attributesOf(plan.cleared) })])
+    : atDestination(mount.destination, context, (fd) => [
+        { op: 'fchdir', fd },
+        { op: 'mount', source: null, target: '.', filesystemtype: null, mountflags: MS.REMOUNT | plan.flags, data: plan.data || null },
+        { op: 'chdir', path: '/' },
+      ]);
+  return { outside: [], inside: [...inside, ...afterwards(mount.destination, plan, context)], later: [] };
+}
+
+/** Open the directory of a destination. Those of the kernel's own must not be behind a link of the image's making (CVE-2023-27561). */
+function directoryAt(destination: string, out: number, { root, seen: made }: EachMount, withoutLinks: boolean): Op[] {
+  if (!withoutLinks) return [{ op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out, pathname: destination }];
+  return [
+    { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: made, pathname: destination },
+    { op: 'close', fd: made },
+    {
+      op: 'openat2',
+      dirfd: root,
+      pathname: destination,
+      flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
+      mode: 0,
+      resolve: RESOLVE.IN_ROOT | RESOLVE.NO_SYMLINKS,
+      out,
+    },
+  ];
+}
+
+/** Ops on the mount that is seen at a destination now. */
+function atDestination(destination: string, { root, seen: fd }: EachMount, make: (fd: number) => Op[]): Op[] {
+  return [
+    { op: 'openat2', dirfd: root, pathname: destination, flags: O.PATH | O.CLOEXEC, mode: 0, resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS, out: fd },
+    ...make(fd),
+    { op: 'close', fd },
+  ];
+}
+
+function afterwards(destination: string, plan: MountPlan, context: EachMount): Op[] {
+  if (!plan.propagation.length && !plan.recursive.set && !plan.recursive.clear) return [];
+  return atDestination(destination, context, (fd) => [...recursive(fd, plan), ...propagate(fd, plan)]);
+}
+
+function recursive(fd: number, { recursive: { set, clear } }: MountPlan): Op[] {
+  return set || clear ? [setattr(fd, { set, clear, recursive: true })] : [];
+}
+
+function propagate(fd: number, plan: MountPlan): Op[] {
+  return plan.propagation.map((flags) => setattr(fd, { propagation: flags & PROPAGATION, recursive: (flags & MS.REC) !== 0 }));
+}
+
+/** mount_setattr(2) of the mount behind a descriptor. */
+export function setattr(
+  dirfd: number,
+  {
+    set = 0,
+    clear = 0,
+    propagation = 0,
+    userns = -1,
+    recursive: whole = false,
+  }: { set?: number; clear?: number; propagation?: number; userns?: number; recursive?: boolean },
+): Op {
+  return {
+    op: 'mount_setattr',
+    dirfd,
+    pathname: '',
+    flags: AT.EMPTY_PATH | (whole ? AT.RECURSIVE : 0),
+    attr_set: set,
+    attr_clr: clear,
+    propagation,
+    userns_fd: userns,
+  };
+}
+
+/**
+ * What the image has at the destination, copied into the tmpfs that hides it (config.md, "tmpcopyup"). What is there
+ * is looked up on the host: a destination below another mount, or behind a link, starts empty.
+ */
+function copyUp(destination: string, context: MountContext): { readonly before: Op[]; readonly after: Op[] } {
+  const { slots, root } = context;
+  const from = path.join(context.rootfs, path.posix.resolve('/', destination));
+  const entries = entriesOf(from);
+  if (!entries.length) return { before: [], after: [] };
+  const [below, above] = [slots(), slots()];
+  const at = {
+    flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
+    mode: 0,
+    resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS,
+    pathname: destination,
+    dirfd: root,
+  } as const;
+  return {
+    before: [{ op: 'openat2', ...at, out: below }],
+    after: [
+      { op: 'openat2', ...at, out: above },
+      ...entries.map((entry): Op => ({ op: 'copy_object', olddirfd: below, newdirfd: above, metadata: 1, oldpath: entry, newpath: entry })),
+      { op: 'close', fd: above },
+      { op: 'close', fd: below },
+    ],
+  };
+}
+
+function entriesOf(directory: string): string[] {
+  try {
+    return readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    throw error;
+  }
+}

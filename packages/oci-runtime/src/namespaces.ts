@@ -1,0 +1,80 @@
+import { AT_FDCWD, CLONE, O, type Op, type SlotAllocator } from '@lamella/syscall';
+import type { NamespaceType, OciLinux } from './config/schema.js';
+import { said } from './said.js';
+
+const FLAGS: Readonly<Record<NamespaceType, number>> = {
+  pid: CLONE.NEWPID,
+  network: CLONE.NEWNET,
+  mount: CLONE.NEWNS,
+  ipc: CLONE.NEWIPC,
+  uts: CLONE.NEWUTS,
+  user: CLONE.NEWUSER,
+  cgroup: CLONE.NEWCGROUP,
+  time: CLONE.NEWTIME,
+};
+
+/** Names of files in /proc/PID/ns. */
+export const NAMESPACE_FILES: Readonly<Record<NamespaceType, string>> = {
+  pid: 'pid',
+  network: 'net',
+  mount: 'mnt',
+  ipc: 'ipc',
+  uts: 'uts',
+  user: 'user',
+  cgroup: 'cgroup',
+  time: 'time',
+};
+
+/** What a container's namespaces are (config-linux.md, "Namespaces"). */
+export interface NamespacePlan {
+  /** New ones, and those that are joined. */
+  readonly all: ReadonlySet<NamespaceType>;
+  readonly made: ReadonlySet<NamespaceType>;
+  /** CLONE_NEW* of what clone(2) makes. */
+  readonly cloneFlags: number;
+  /** Ops of the process that makes the container's, before it does: open and join what is there already. */
+  readonly outside: Op[];
+}
+
+export function planNamespaces(linux: OciLinux | undefined, slots: SlotAllocator): NamespacePlan {
+  const given = linux?.namespaces ?? [];
+  const made = new Set(given.filter(({ path }) => !path).map(({ type }) => type));
+  const joined = given.flatMap(({ type, path }, i) => (path ? [{ type, path, i, slot: slots() }] : []));
+  const purpose = (i: number, file: string): string => `linux.namespaces[${i}] ${file}`;
+  const enter = ({ type, path, slot, i }: (typeof joined)[number], ignore: readonly string[] = []): Op[] =>
+    said(purpose(i, path), [{ op: 'setns', fd: slot, nstype: FLAGS[type], ...(ignore.length ? { ignore } : {}) }]);
+  const [user] = joined.filter(({ type }) => type === 'user');
+  const [mount] = joined.filter(({ type }) => type === 'mount');
+  const others = joined.filter(({ type }) => type !== 'user' && type !== 'mount');
+  const offsets = linux?.timeOffsets;
+  return {
+    all: new Set(given.map(({ type }) => type)),
+    made,
+    // In a cgroup namespace the process has to be where it belongs when it is made; offsets of time are set before anybody is in.
+    cloneFlags: [...made].reduce((sum, type) => (type === 'cgroup' || (type === 'time' && offsets) ? sum : sum + FLAGS[type]), 0),
+    outside: [
+      ...joined.flatMap(({ type: _, path, slot, i }) =>
+        said(purpose(i, path), [{ op: 'openat', dirfd: AT_FDCWD, pathname: path, flags: O.RDONLY | O.CLOEXEC, mode: 0, out: slot }]),
+      ),
+      // Some belong to a user namespace that is joined, others to the one outside of it: both are tried.
+      ...(user ? [...others.flatMap((each) => enter(each, ['EPERM'])), ...enter(user)] : []),
+      ...others.flatMap((each) => enter(each)),
+      ...(mount ? enter(mount) : []),
+      ...(made.has('time') && offsets ? timeOffsets(offsets) : []),
+    ],
+  };
+}
+
+/** config-linux.md, "Offset for Time Namespace"; time_namespaces(7). */
+function timeOffsets(offsets: NonNullable<OciLinux['timeOffsets']>): Op[] {
+  const lines = Object.entries(offsets).map(([clock, { secs = 0, nanosecs = 0 }]) => `${clock} ${secs} ${nanosecs}\n`);
+  return said('linux.timeOffsets', [
+    { op: 'unshare', flags: CLONE.NEWTIME },
+    { op: 'write_file', dirfd: AT_FDCWD, pathname: '/proc/self/timens_offsets', flags: O.WRONLY | O.CLOEXEC, mode: 0, data: lines.join('') },
+  ]);
+}
+
+/** CLONE_NEW* of some kinds, for setns(2) with a pidfd. */
+export function setnsFlags(kinds: Iterable<NamespaceType>): number {
+  return [...kinds].reduce((sum, type) => sum + FLAGS[type], 0);
+}

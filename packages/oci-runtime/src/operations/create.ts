@@ -1,0 +1,298 @@
+import { lstatSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import {
+  type ContainerCgroup,
+  type DeviceRule,
+  joinCgroup,
+  limitCgroup,
+  limitDevices,
+  limitDevicesV1,
+  makeCgroup,
+  placeCgroup,
+  removeCgroup,
+} from '@lamella/cgroup';
+import { AT_FDCWD, bootId, flatten, O, type Op, type Program, type Running, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import { readConfig } from '../config/read-config.js';
+import type { OciConfig, OciDevice, OciLinux } from '../config/schema.js';
+import { type Console, containerPrograms } from '../container-program.js';
+import { runHooks, tryHooks } from '../hooks.js';
+import { writeIdMaps } from '../id-maps.js';
+import { idmapOwners } from '../idmap-owners.js';
+import type { Log } from '../log.js';
+import type { CgroupView } from '../mounts/cgroup-mount.js';
+import { DEFAULT_DEVICES } from '../mounts/devices.js';
+import { checkMasked } from '../mounts/hidden-paths.js';
+import { OciError } from '../oci-error.js';
+import { checkFound } from '../process/execute.js';
+import { unknownCapabilities } from '../process/identity.js';
+import { explained, purposeOf, said } from '../said.js';
+import { claimId, type StateDirectory, stateDirectory } from '../state/state-directory.js';
+import { markOf, removeDirectory, type StoredContainer, stateOf, writeStored } from '../state/stored-container.js';
+import { Steps } from '../steps.js';
+import { writePidFile } from './pid-file.js';
+
+export interface CreateOptions {
+  /** Where all state is, absolute. */
+  readonly root: string;
+  readonly id: string;
+  /** Absolute path of the bundle. */
+  readonly bundle: string;
+  readonly console: Console;
+  /** Its pid is written there, when it is known to work. */
+  readonly pidFile?: string | undefined;
+  readonly preserveFds?: number;
+  readonly noPivot?: boolean;
+  readonly noNewKeyring?: boolean;
+  readonly systemdCgroup?: boolean;
+  /** Whether the monitor stays with the process until its end. Else it belongs to whoever adopts it. */
+  readonly stay?: boolean;
+  readonly log: Log;
+}
+
+/** A container that waits to be started. */
+export interface CreatedContainer {
+  readonly config: OciConfig;
+  readonly directory: StateDirectory;
+  readonly stored: StoredContainer;
+  /** Its monitor, if that stays. */
+  readonly running: Running;
+}
+
+/** What every container may do with devices, whatever its rules say (as runc has it). */
+const ALWAYS_ALLOWED: readonly DeviceRule[] = [
+  { allow: true, type: 'c', access: 'm' },
+  { allow: true, type: 'b', access: 'm' },
+  ...DEFAULT_DEVICES.map(({ type, major, minor }) => ({ allow: true, type, major, minor, access: 'rwm' })),
+  { allow: true, type: 'c', major: 5, minor: 1, access: 'rwm' },
+  { allow: true, type: 'c', major: 5, minor: 2, access: 'rwm' },
+  { allow: true, type: 'c', major: 136, access: 'rwm' },
+];
+
+/**
+ * `create` (runtime.md, "Create"): everything that config.json asks for is there afterwards, and its process waits to be
+ * started. What fails leaves nothing behind.
+ *
+ * @throws OciError; SyscallError's codes with what they were for
+ */
+export async function create(options: CreateOptions): Promise<CreatedContainer> {
+  const { log } = options;
+  const { config, text } = readConfig(options.bundle);
+  checkConsole(config, options);
+  for (const name of unknownCapabilities(config.process?.capabilities))
+    log.warn(`process.capabilities: ${name} is no capability of this kernel, and is left out`);
+  const directory = stateDirectory(options.root, options.id);
+  const rootfs = path.resolve(options.bundle, config.root.path);
+  const cgroup = placeCgroup(config.linux?.cgroupsPath, options.id);
+  claimId(options.root, directory);
+  const creator = markOf(process.pid);
+  const stored: StoredContainer = {
+    ociVersion: config.ociVersion,
+    id: options.id,
+    bundle: options.bundle,
+    rootfs,
+    annotations: config.annotations ?? {},
+    created: new Date().toISOString(),
+    owner: process.geteuid?.() ?? 0,
+    boot: bootId(),
+    cgroup,
+    namespaces: (config.linux?.namespaces ?? []).map(({ type }) => type),
+    mountsOnHost: !config.linux?.namespaces?.some(({ type }) => type === 'mount'),
+    creator: creator ?? { pid: process.pid, startTime: '' },
+    creating: true,
+  };
+  const making = new Making(options, config, directory, stored);
+  try {
+    writeStored(directory, stored);
+    writeFileSync(directory.config, text, { mode: 0o600 });
+    return await making.make();
+  } catch (error) {
+    await making.undo();
+    throw explained(error);
+  }
+}
+
+function checkConsole({ process: spec }: OciConfig, { console, stay }: CreateOptions): void {
+  if (spec?.terminal && !console && !stay)
+    throw new OciError({
+      code: 'CONSOLE_MISSING',
+      message: 'process.terminal is true, and there is no --console-socket to hand the terminal to',
+      hint: 'Name a unix socket that listens, or set process.terminal to false.',
+    });
+  if (console && 'socket' in console && !spec?.terminal)
+    throw new OciError({
+      code: 'CONSOLE_UNUSED',
+      message: '--console-socket was given, and process.terminal is not true',
+      hint: 'Leave it out, or set process.terminal to true.',
+    });
+}
+
+/** One creation, which can be taken back at any point. */
+class Making {
+  readonly #options: CreateOptions;
+  readonly #config: OciConfig;
+  readonly #directory: StateDirectory;
+  #stored: StoredContainer;
+  #steps: Steps | undefined;
+  #hooked = false;
+
+  constructor(options: CreateOptions, config: OciConfig, directory: StateDirectory, stored: StoredContainer) {
+    this.#options = options;
+    this.#config = config;
+    this.#directory = directory;
+    this.#stored = stored;
+  }
+
+  async make(): Promise<CreatedContainer> {
+    const config = this.#config;
+    const options = this.#options;
+    const { cgroup } = this.#stored;
+    const linux = config.linux ?? {};
+    const hasCgroup = prepareCgroup(cgroup, linux);
+    const slots = slotAllocator();
+    const rules = [{ allow: false }, ...(linux.resources?.devices ?? []), ...ALWAYS_ALLOWED];
+    await using owners = await idmapOwners(config);
+    const programs = containerPrograms({
+      slots,
+      before: hasCgroup ? restrictDevices(cgroup, rules, slots) : [],
+      config,
+      bundle: options.bundle,
+      rootfs: this.#stored.rootfs,
+      directory: this.#directory,
+      cgroups: viewOf(cgroup, this.#stored.namespaces.includes('cgroup')),
+      console: options.console,
+      preserveFds: options.preserveFds ?? 0,
+      noPivot: options.noPivot ?? false,
+      noNewKeyring: options.noNewKeyring ?? false,
+      idmapOwners: owners.pids,
+    });
+    const descriptors = Array.from({ length: options.preserveFds ?? 0 }, (_, i) => 3 + i);
+    const steps = new Steps(programs.first, { stdio: ['inherit', 'inherit', 'inherit'], descriptors });
+    this.#steps = steps;
+    const pid = await steps.valueOf(programs.clone);
+    const init = markOf(pid);
+    this.#keep(init ? { init } : {});
+    if (hasCgroup) joinCgroup(cgroup, pid);
+    if (programs.namespaces.made.has('user')) writeIdMaps(pid, linux.uidMappings ?? [], linux.gidMappings ?? []);
+    if (config.process?.oomScoreAdj !== undefined) adjustOomScore(pid, config.process.oomScoreAdj);
+    const { ignored } = await steps.go(programs.setUp);
+    checkDevices(linux.devices ?? [], ignored, path.join(`/proc/${pid}/root`, this.#stored.rootfs));
+    await this.#hooks(pid);
+    const entered = await steps.go(programs.enter);
+    checkMasked(entered.ignored);
+    if (config.process?.args) checkFound(config.process.args, programs.enter, entered);
+    if (options.pidFile) writePidFile(options.pidFile, pid);
+    this.#keep({ creating: false, last: { index: steps.nextIndex, purposes: flatten(programs.last).map((op) => purposeOf(op) ?? op.op) } });
+    steps.begin(programs.last);
+    if (!options.stay) {
+      steps.running.control({ op: 'leave' });
+      await steps.running.result;
+    }
+    return { config, directory: this.#directory, stored: this.#stored, running: steps.running };
+  }
+
+  #keep(more: Partial<StoredContainer>): void {
+    this.#stored = { ...this.#stored, ...more };
+    writeStored(this.#directory, this.#stored);
+  }
+
+  /** In the order of the specification (runtime.md, "Lifecycle"). */
+  async #hooks(pid: number): Promise<void> {
+    if (!this.#config.hooks) return;
+    this.#hooked = true;
+    const state = stateOf(this.#stored, 'creating');
+    const onHost = { cwd: this.#options.bundle };
+    await runHooks('prestart', this.#config, state, onHost);
+    await runHooks('createRuntime', this.#config, state, onHost);
+    await runHooks('createContainer', this.#config, state, { pid, namespaces: this.#stored.namespaces });
+  }
+
+  /** What cannot be taken back is told; the failure that led here is what the caller hears of. */
+  async undo(): Promise<void> {
+    const { log, pidFile, bundle } = this.#options;
+    this.#steps?.running.abort();
+    await this.#steps?.running.result.catch(() => undefined);
+    await removeCgroup(this.#stored.cgroup).catch((error: Error) => log.warn(error.message));
+    if (pidFile && !this.#stored.creating) rmSync(pidFile, { force: true });
+    if (this.#hooked) await tryHooks('poststop', this.#config, stateOf(this.#stored, 'stopped'), { cwd: bundle }, log.warn);
+    removeDirectory(this.#directory);
+  }
+}
+
+/**
+ * Make the cgroup, and limit it before anybody is in. An ordinary user to whom none is delegated does without, if
+ * nothing was asked of it.
+ *
+ * @returns whether there is one
+ */
+function prepareCgroup(cgroup: ContainerCgroup, linux: OciLinux): boolean {
+  const { resources, cgroupsPath } = linux;
+  const { devices: _, ...limits } = resources ?? {};
+  try {
+    makeCgroup(cgroup);
+  } catch (error) {
+    const asked = cgroupsPath || Object.values(limits).some((each) => each !== undefined);
+    if (process.geteuid?.() === 0 || asked) throw error;
+    return false;
+  }
+  limitCgroup(cgroup, limits);
+  return cgroup.length > 0;
+}
+
+/** Rules on devices: files of version 1, written at once; a program of the kernel's for version 2, as ops. */
+function restrictDevices(cgroup: ContainerCgroup, rules: readonly DeviceRule[], slots: SlotAllocator): Program {
+  // Who is not root has no devices to keep away from, but those that the host lets it have.
+  if (process.geteuid?.() !== 0 || !cgroup[0]) return [];
+  if (cgroup[0].version === 1) {
+    limitDevicesV1(cgroup, rules);
+    return [];
+  }
+  const directory = slots();
+  const open: Op = { op: 'openat', dirfd: AT_FDCWD, pathname: cgroup[0].directory, flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC, mode: 0, out: directory };
+  return said('linux.resources.devices', [open, ...limitDevices(rules, directory, slots), { op: 'close', fd: directory } satisfies Op]);
+}
+
+function viewOf(cgroup: ContainerCgroup, namespace: boolean): CgroupView {
+  return {
+    namespace,
+    hierarchies: cgroup.map(({ version, mount, controllers, directory }) => ({
+      name: version === 2 ? '' : path.basename(mount),
+      controllers: version === 2 ? undefined : controllers.join(','),
+      directory,
+    })),
+  };
+}
+
+function adjustOomScore(pid: number, score: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, String(score));
+  } catch (cause) {
+    // An ordinary user cannot ask for less than it has itself; podman, for one, asks all the same.
+    if (process.geteuid?.() !== 0 && (cause as NodeJS.ErrnoException).code === 'EACCES') return;
+    throw new OciError({
+      code: 'OOM_SCORE_FAILED',
+      message: `process.oomScoreAdj: cannot set ${score}: ${(cause as Error).message}`,
+      hint: 'Less than that of the caller needs CAP_SYS_RESOURCE.',
+      cause,
+    });
+  }
+}
+
+/** A file that was there already has to be the device that was asked for (config-linux.md, "Devices"). */
+function checkDevices(devices: readonly OciDevice[], ignored: ReadonlyMap<Op, string>, root: string): void {
+  const there = [...ignored.keys()].filter((op) => op.op === 'mknodat').map((op) => purposeOf(op) ?? '');
+  for (const [i, device] of devices.entries()) {
+    if (!there.some((purpose) => purpose.startsWith(`linux.devices[${i}] `))) continue;
+    const stat = lstatSync(path.join(root, path.posix.resolve('/', device.path)), { throwIfNoEntry: false });
+    const kind = stat?.isBlockDevice() ? 'b' : stat?.isCharacterDevice() ? 'c' : stat?.isFIFO() ? 'p' : '';
+    const wanted = device.type === 'u' ? 'c' : device.type;
+    const { major = 0, minor = 0 } = device;
+    // makedev(3), as st_rdev has it
+    const number = (major & 0xfff) * 256 + (minor & 0xff) + Math.floor(minor / 256) * 2 ** 20 + Math.floor(major / 4096) * 2 ** 44;
+    if (kind === wanted && (wanted === 'p' || stat?.rdev === number)) continue;
+    throw new OciError({
+      code: 'DEVICE_CONFLICT',
+      message: `linux.devices[${i}]: another file is at ${device.path} already`,
+      hint: 'Take it out of the root filesystem, or out of linux.devices.',
+    });
+  }
+}

@@ -1,0 +1,101 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freezeCgroup, isCgroupFrozen, processesOf, removeCgroup } from '@lamella/cgroup';
+import { lockFile, MNT, run } from '@lamella/syscall';
+import { keptConfig } from '../config/read-config.js';
+import type { OciConfig } from '../config/schema.js';
+import { tryHooks } from '../hooks.js';
+import type { Log } from '../log.js';
+import { OciError } from '../oci-error.js';
+import { type StateDirectory, stateDirectory } from '../state/state-directory.js';
+import { lives, readStored, removeDirectory, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
+
+interface Found {
+  readonly directory: StateDirectory;
+  readonly stored: StoredContainer;
+}
+
+/**
+ * `delete` (runtime.md, "Delete"). With `force` a container that runs is killed first, one that is not there is no
+ * error, and one whose state is damaged goes as well.
+ *
+ * @throws OciError `CONTAINER_MISSING`, `NOT_STOPPED`, `STATE_DAMAGED`
+ */
+export async function deleteContainer(root: string, id: string, force: boolean, log: Log): Promise<void> {
+  const directory = stateDirectory(root, id);
+  if (!existsSync(directory.path) && force) return;
+  if (!existsSync(directory.path)) readStored(root, id);
+  await using _lock = await lockFile(directory.lock).catch((error: { code?: string }) => {
+    // Somebody else has deleted it meanwhile.
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  let found: Found;
+  try {
+    found = readStored(root, id);
+  } catch (error) {
+    if (!force) throw error;
+    removeDirectory(directory);
+    return;
+  }
+  const status = statusOf(found);
+  // A created container has run nothing of the user's yet: who deletes it gives it up (runc and crun have it so).
+  if (status !== 'stopped' && status !== 'created' && !force)
+    throw new OciError({
+      code: 'NOT_STOPPED',
+      message: `cannot delete container ${id} that is not stopped: ${status}`,
+      hint: 'Kill it first, or use --force.',
+    });
+  let config: OciConfig | undefined;
+  try {
+    config = keptConfig(readFileSync(directory.config, 'utf8'), directory.config);
+  } catch (error) {
+    if (!force) throw error;
+    log.warn(`the configuration of container ${id} cannot be read, so its poststop hooks are not run: ${(error as Error).message}`);
+  }
+  await destroy(found, config, log);
+}
+
+/** End whatever of it still lives, and undo what was made for it. */
+export async function destroy(found: Found, config: OciConfig | undefined, log: Log): Promise<void> {
+  const { directory, stored } = found;
+  await killAll(stored);
+  await removeCgroup(stored.cgroup);
+  if (stored.mountsOnHost) await unmountAll(stored.rootfs);
+  if (config) await tryHooks('poststop', config, stateOf(stored, 'stopped'), { cwd: stored.bundle }, log.warn);
+  removeDirectory(directory);
+}
+
+async function killAll(stored: StoredContainer): Promise<void> {
+  const signal = (pid: number): void => {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  };
+  const ownProcesses = stored.namespaces.includes('pid');
+  for (let tries = 0; tries < 2000; tries++) {
+    const init = lives(stored.init, stored.boot) ? [stored.init?.pid ?? 0] : [];
+    // What shares its pid namespace with others has to be found in its cgroup.
+    const others = ownProcesses && init.length ? [] : processesOf(stored.cgroup).filter((pid) => pid !== process.pid);
+    const all = [...init, ...others];
+    if (!all.length) return;
+    if (tries % 100 === 0) {
+      for (const pid of all) signal(pid);
+      // A stopped process of a version 1 freezer does not even die.
+      if (isCgroupFrozen(stored.cgroup)) await freezeCgroup(stored.cgroup, false);
+    }
+    await sleep(tries < 50 ? 1 : 5);
+  }
+  throw new OciError({
+    code: 'KILL_FAILED',
+    message: `the processes of container ${stored.id} do not end, though they were killed`,
+    hint: 'One is in a system call that cannot be interrupted; try again.',
+  });
+}
+
+/** A container without a mount namespace of its own left its mounts on the host. */
+async function unmountAll(rootfs: string): Promise<void> {
+  await run([{ op: 'umount2', target: rootfs, flags: MNT.DETACH | MNT.UMOUNT_NOFOLLOW, ignore: ['EINVAL', 'ENOENT'] }]);
+}

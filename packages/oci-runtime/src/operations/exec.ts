@@ -1,0 +1,266 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { isCgroupFrozen, joinCgroup } from '@lamella/cgroup';
+import { prctl, takeTerminal } from '@lamella/namespace';
+import { AT_FDCWD, O, type Op, PR, type Program, RESOLVE, type Running, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import { checkProcess } from '../config/check-config.js';
+import { keptConfig } from '../config/read-config.js';
+import type { OciConfig, OciProcess } from '../config/schema.js';
+import { type Console, connectConsole, handOver, labels, lastOps, ownStdio } from '../container-program.js';
+import { isMapped } from '../id-maps.js';
+import type { Log } from '../log.js';
+import { setnsFlags } from '../namespaces.js';
+import { OciError } from '../oci-error.js';
+import { affinity, rlimits, scheduling } from '../process/attributes.js';
+import { checkFound, lookFor } from '../process/execute.js';
+import { become, grantable } from '../process/identity.js';
+import { explained, said } from '../said.js';
+import { readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
+import { Steps } from '../steps.js';
+import { writePidFile } from './pid-file.js';
+import { sendListener } from './start.js';
+
+const TTY_GROUP = 5;
+
+export interface ExecOptions {
+  readonly root: string;
+  readonly id: string;
+  /** From the process that config.json has to the one that is to run. */
+  readonly processOf: (config: OciConfig) => OciProcess;
+  readonly console: Console;
+  readonly pidFile?: string | undefined;
+  readonly preserveFds: number;
+  readonly ignorePaused: boolean;
+  /** A cgroup below the container's. */
+  readonly cgroup?: string | undefined;
+  readonly detach: boolean;
+  readonly log: Log;
+}
+
+/** A process that runs in a container beside its first one. */
+export interface ExecutedProcess {
+  /** As the host calls it. */
+  readonly pid: number;
+  /** Its monitor, unless it was detached. */
+  readonly running: Running;
+}
+
+/**
+ * Run another process in a container, with no more rights than its specification says. When this returns it has been
+ * executed.
+ *
+ * @throws OciError `NOT_RUNNING`, `PAUSED`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`, `CONFIG_INVALID`
+ */
+export async function execInContainer(options: ExecOptions): Promise<ExecutedProcess> {
+  const found = readStored(options.root, options.id);
+  const { stored, directory } = found;
+  const status = statusOf(found);
+  if (status !== 'running' && status !== 'created' && status !== 'paused')
+    throw new OciError({
+      code: 'NOT_RUNNING',
+      message: `cannot exec in a ${status === 'stopped' ? 'stopped' : status} container`,
+      hint: `Container ${options.id} does not run.`,
+    });
+  if (!options.ignorePaused && isCgroupFrozen(stored.cgroup))
+    throw new OciError({
+      code: 'PAUSED',
+      message: 'cannot exec in a paused container (use --ignore-paused to override)',
+      hint: `lamella-oci resume ${options.id}`,
+    });
+  const config = keptConfig(readFileSync(directory.config, 'utf8'), directory.config);
+  const spec = options.processOf(config);
+  checkProcess(spec, 'exec');
+  if (spec.terminal && !options.console)
+    throw new OciError({
+      code: 'CONSOLE_MISSING',
+      message: 'a terminal was asked for, and there is no --console-socket to hand it to',
+      hint: 'Name a unix socket that listens.',
+    });
+  if (options.console && 'socket' in options.console && !spec.terminal)
+    throw new OciError({ code: 'CONSOLE_UNUSED', message: '--console-socket was given, and no terminal was asked for', hint: 'Leave it out, or give --tty.' });
+  const programs = execPrograms(spec, config, stored, options);
+  const descriptors = Array.from({ length: options.preserveFds }, (_, i) => 3 + i);
+  const steps = new Steps(programs.first, { stdio: ['inherit', 'inherit', 'inherit'], descriptors });
+  try {
+    const pid = await steps.valueOf(programs.clone);
+    join(stored, pid, options.cgroup);
+    if (spec.oomScoreAdj !== undefined) writeFileSync(`/proc/${pid}/oom_score_adj`, String(spec.oomScoreAdj));
+    checkFound(spec.args ?? [], programs.enter, await steps.go(programs.enter));
+    if (options.pidFile) writePidFile(options.pidFile, pid);
+    steps.begin(programs.last);
+    const filter = programs.last.find(({ op, reply }) => op === 'seccomp' && reply);
+    if (filter) {
+      const { listenerPath = '', listenerMetadata } = config.linux?.seccomp ?? {};
+      await sendListener({ pid, targetfd: await steps.valueOf(filter), path: listenerPath, metadata: listenerMetadata, state: stateOf(stored, status) });
+    }
+    // Undefined when it never was: then the result says why.
+    if ((await steps.running.started) === undefined) await steps.running.result;
+    if (options.detach) {
+      steps.running.control({ op: 'leave' });
+      await steps.running.result;
+    }
+    return { pid, running: steps.running };
+  } catch (error) {
+    steps.running.abort();
+    await steps.running.result.catch(() => undefined);
+    throw explained(error);
+  }
+}
+
+function execPrograms(
+  spec: OciProcess,
+  config: OciConfig,
+  stored: StoredContainer,
+  options: ExecOptions,
+): { first: Program; clone: Op; enter: Program; last: Program } {
+  const slots = slotAllocator();
+  const userNamespace = stored.namespaces.includes('user');
+  const [pidfd, proc, hostRoot, root, cwd, slave, replies] = [slots(), slots(), slots(), slots(), slots(), slots(), slots()];
+  const preserved = Array.from({ length: options.preserveFds }, slots);
+  const terminal = terminalOps(spec, config, options.console, { slots, root, slave });
+  const label = labels(spec, slots, proc);
+  const init = stored.init?.pid ?? 0;
+  const joined = stored.namespaces.length ? said('the namespaces of the container', [{ op: 'setns', fd: pidfd, nstype: setnsFlags(stored.namespaces) }]) : [];
+  const clone: Op = {
+    op: 'clone',
+    flags: 0,
+    monitor: options.console && 'monitor' in options.console ? options.console.monitor : 0,
+    reply: true,
+    program: [{ op: 'wait' }],
+  };
+  return {
+    clone,
+    first: [
+      { op: 'pidfd_open', pid: init, flags: 0, out: pidfd },
+      { op: 'openat', dirfd: AT_FDCWD, pathname: '/proc', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: proc },
+      { op: 'openat', dirfd: AT_FDCWD, pathname: `/proc/${init}/root`, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: hostRoot },
+      ...preserved.map((out, i): Op => ({ op: 'inherited', number: 5 + i, out })),
+      ...terminal.outside,
+      ...affinity(spec.execCPUAffinity?.initial, 'process.execCPUAffinity.initial'),
+      ...joined,
+      { op: 'close', fd: pidfd },
+      clone,
+    ],
+    enter: [
+      // Those that are there already may not look into this one.
+      prctl(PR.SET_DUMPABLE, 0),
+      ...(userNamespace
+        ? ([
+            { op: 'setresgid', rgid: 0, egid: 0, sgid: 0, ignore: ['EINVAL'] },
+            { op: 'setgroups', list: [], ignore: ['EPERM'] },
+            { op: 'setresuid', ruid: 0, euid: 0, suid: 0, ignore: ['EINVAL'] },
+          ] as const)
+        : []),
+      ...label.early,
+      // A container without a mount namespace has a root of its own all the same.
+      ...(stored.mountsOnHost
+        ? ([
+            { op: 'fchdir', fd: hostRoot },
+            { op: 'chroot', path: '.' },
+          ] as const)
+        : []),
+      { op: 'close', fd: hostRoot },
+      { op: 'close', fd: proc },
+      { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
+      // No magic link: what this process has open of the host's is nobody's way out (CVE-2024-21626).
+      ...said('process.cwd', [
+        {
+          op: 'openat2',
+          dirfd: root,
+          pathname: spec.cwd,
+          flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
+          mode: 0,
+          resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS,
+          out: cwd,
+        },
+      ]),
+      ...terminal.inside,
+      ...said('process.cwd', [
+        { op: 'fchdir', fd: cwd },
+        { op: 'close', fd: cwd },
+        { op: 'close', fd: root },
+      ]),
+      ...rlimits(spec),
+      ...scheduling(spec, config.linux),
+      ...affinity(spec.execCPUAffinity?.final, 'process.execCPUAffinity.final'),
+      ...ownStdio(spec),
+      ...become(spec, { setgroups: !userNamespace || process.geteuid?.() === 0 }),
+      { op: 'setsid' },
+      ...(terminal.inside.length ? said('the terminal', takeTerminal(slave)) : []),
+      ...lookFor(spec.args ?? [], spec.env ?? []),
+      { ...prctl(PR.SET_DUMPABLE, 0), reply: true },
+      { op: 'wait' },
+    ],
+    last: [
+      { op: 'inherited', number: 4, out: replies },
+      { op: 'reply_to', fd: replies, least: 5 + preserved.length },
+      ...lastOps(spec, config.linux?.seccomp, { granted: grantable(userNamespace), preserved, labels: label.late }),
+    ],
+  };
+}
+
+function terminalOps(
+  spec: OciProcess,
+  config: OciConfig,
+  where: Console,
+  { slots, root, slave }: { slots: SlotAllocator; root: number; slave: number },
+): { outside: Op[]; inside: Op[] } {
+  if (!spec.terminal || !where) return { outside: [], inside: [] };
+  const [socket, devpts, master] = [slots(), slots(), slots()];
+  const { height = 0, width = 0 } = spec.consoleSize ?? {};
+  const { uid = 0, gid = 0 } = spec.user ?? {};
+  const toSocket = 'socket' in where;
+  return {
+    outside: toSocket ? connectConsole(where.socket, socket) : [],
+    inside: [
+      ...said('the terminal (process.terminal needs a devpts at /dev/pts)', [
+        {
+          op: 'openat2',
+          dirfd: root,
+          pathname: '/dev/pts',
+          flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC,
+          mode: 0,
+          resolve: RESOLVE.IN_ROOT | RESOLVE.NO_SYMLINKS,
+          out: devpts,
+        },
+        {
+          op: 'pty',
+          dirfd: devpts,
+          rows: height,
+          columns: width,
+          owner: uid,
+          group: isMapped(config.linux?.gidMappings, TTY_GROUP) ? TTY_GROUP : gid,
+          out: slave,
+          master: toSocket ? master : -1,
+        },
+        { op: 'close', fd: devpts },
+      ]),
+      ...(toSocket ? handOver(socket, master) : []),
+    ],
+  };
+}
+
+/** Into the container's cgroup, or one below it. Where that gives its controllers away, its first process has gone somewhere below. */
+function join(stored: StoredContainer, pid: number, below: string | undefined): void {
+  const places = below ? stored.cgroup.map((place) => ({ ...place, directory: path.join(place.directory, path.posix.join('/', below)) })) : stored.cgroup;
+  if (process.geteuid?.() !== 0 && !existing(places)) return;
+  try {
+    joinCgroup(places, pid);
+  } catch (error) {
+    const own = /^0::(.*)$/m.exec(readFileSync(`/proc/${stored.init?.pid}/cgroup`, 'utf8'))?.[1];
+    const [first] = places;
+    if (below || first?.version !== 2 || own === undefined) throw error;
+    joinCgroup([{ ...first, directory: path.join(first.mount, own) }], pid);
+  }
+}
+
+function existing(places: StoredContainer['cgroup']): boolean {
+  return places.some(({ directory }) => {
+    try {
+      readFileSync(path.join(directory, 'cgroup.procs'));
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,155 @@
+import { closeSync, constants, openSync, readFileSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoName, lockFile, type Op, type Reply, replyParser, run } from '@lamella/syscall';
+import { keptConfig } from '../config/read-config.js';
+import type { OciConfig } from '../config/schema.js';
+import { connectConsole } from '../container-program.js';
+import { runHooks, tryHooks } from '../hooks.js';
+import type { Log } from '../log.js';
+import { OciError } from '../oci-error.js';
+import { errnoText, said } from '../said.js';
+import type { StateDirectory } from '../state/state-directory.js';
+import { lives, readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
+import { destroy } from './delete.js';
+
+/**
+ * `start` (runtime.md, "Start"): the process that waits becomes the user's. When this returns it has been executed.
+ *
+ * @throws OciError `NOT_CREATED`, `PROCESS_MISSING`, `HOOK_FAILED`, `EXEC_FAILED`
+ */
+export async function startContainer(root: string, id: string, log: Log): Promise<void> {
+  const { directory } = readStored(root, id);
+  await using _lock = await lockFile(directory.lock, { create: false });
+  await startLocked(root, id, log);
+}
+
+/** The same for whoever has the lock, or made the container itself. */
+export async function startLocked(root: string, id: string, log: Log): Promise<void> {
+  const found = readStored(root, id);
+  const { directory, stored } = found;
+  const status = statusOf(found);
+  if (status !== 'created')
+    throw new OciError({
+      code: 'NOT_CREATED',
+      message: status === 'stopped' ? `cannot start a container that has stopped: ${id}` : `cannot start an already running container: ${id} is ${status}`,
+      hint: 'Only a created container can be started, once.',
+    });
+  const config = keptConfig(readFileSync(directory.config, 'utf8'), directory.config);
+  if (!config.process)
+    throw new OciError({
+      code: 'PROCESS_MISSING',
+      message: `container ${id} has no process to start: config.json had none`,
+      hint: 'Create it with a process.',
+    });
+  const pid = stored.init?.pid ?? 0;
+  try {
+    await runHooks('startContainer', config, stateOf(stored, 'created'), { pid, namespaces: stored.namespaces });
+  } catch (error) {
+    // What was made for it is undone (runtime.md, "Lifecycle", step 12).
+    await destroy(found, config, log);
+    throw error;
+  }
+  await release(directory, stored, config);
+  try {
+    if (failsWithPoststart(stored.ociVersion)) await runHooks('poststart', config, stateOf(stored, 'running'), { cwd: stored.bundle });
+    else await tryHooks('poststart', config, stateOf(stored, 'running'), { cwd: stored.bundle }, log.warn);
+  } catch (error) {
+    // What was made for it is undone (runtime.md, "Lifecycle", step 12).
+    await destroy(found, config, log);
+    throw error;
+  }
+}
+
+/** Before 1.2.1 a poststart hook that fails was to be warned of only (runtime.md, "Lifecycle", step 9). */
+function failsWithPoststart(version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = version.split(/[.+-]/).map(Number);
+  return major > 1 || minor > 2 || (minor === 2 && patch >= 1);
+}
+
+/** Open the fifo, and read what the process says until it is somebody else's, which closes it. */
+async function release(directory: StateDirectory, stored: StoredContainer, config: OciConfig): Promise<void> {
+  const failures: Extract<Reply, { kind: 'failed' }>[] = [];
+  let listener: number | undefined;
+  const parse = replyParser((reply) => {
+    if (reply.kind === 'failed') failures.push(reply);
+    if (reply.kind === 'ok') listener = reply.value;
+  });
+  const handing: Promise<void>[] = [];
+  for await (const chunk of fromFifo(directory, stored)) {
+    parse(chunk);
+    if (listener === undefined || handing.length) continue;
+    handing.push(handListener(stored, config, listener));
+  }
+  rmSync(directory.fifo, { force: true });
+  await Promise.all(handing);
+  const [failure] = failures;
+  if (!failure) return;
+  const purpose = stored.last?.purposes[failure.index - stored.last.index];
+  throw new OciError({
+    code: 'EXEC_FAILED',
+    message: `${purpose ?? 'the process'}: ${errnoText(failure.errno)}`,
+    hint: `${errnoName(failure.errno)}; the container has stopped.`,
+  });
+}
+
+function gone(id: string): OciError {
+  return new OciError({
+    code: 'CONTAINER_ENDED',
+    message: `the process of container ${id} was killed while it waited to be started`,
+    hint: 'Delete it, and create it again.',
+  });
+}
+
+/** What comes out of the fifo. Opening it waits for the process, unless that is gone. */
+async function* fromFifo(directory: StateDirectory, stored: StoredContainer): AsyncGenerator<Buffer> {
+  let opened = false;
+  const opening = open(directory.fifo, 'r').finally(() => {
+    opened = true;
+  });
+  while (!opened) {
+    await Promise.race([opening, sleep(20)]);
+    if (opened || lives(stored.init, stored.boot)) continue;
+    // Nobody will open the other end any more: the one that waits for it is let go.
+    try {
+      closeSync(openSync(directory.fifo, constants.O_WRONLY | constants.O_NONBLOCK));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+    }
+    await opening.then((handle) => handle.close());
+    throw gone(stored.id);
+  }
+  const handle = await opening;
+  try {
+    for await (const chunk of handle.createReadStream({ autoClose: false })) yield chunk as Buffer;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Give the descriptor of the filter's listener to who listens for it, with the state of the process (config-linux.md, "The Container Process State"). */
+async function handListener(stored: StoredContainer, config: OciConfig, targetfd: number): Promise<void> {
+  const seccomp = config.linux?.seccomp;
+  const pid = stored.init?.pid ?? 0;
+  await sendListener({ pid, targetfd, path: seccomp?.listenerPath ?? '', metadata: seccomp?.listenerMetadata, state: stateOf(stored, 'running') });
+}
+
+export interface ListenerToSend {
+  readonly pid: number;
+  readonly targetfd: number;
+  readonly path: string;
+  readonly metadata: string | undefined;
+  readonly state: Record<string, unknown>;
+}
+
+export async function sendListener({ pid, targetfd, path, metadata, state }: ListenerToSend): Promise<void> {
+  const [pidfd, listener, socket] = [5, 6, 7];
+  const data = JSON.stringify({ ociVersion: state.ociVersion, fds: ['seccompFd'], pid, ...(metadata === undefined ? {} : { metadata }), state });
+  const program: Op[] = said('linux.seccomp.listenerPath', [
+    { op: 'pidfd_open', pid, flags: 0, out: pidfd },
+    { op: 'pidfd_getfd', fd: pidfd, targetfd, flags: 0, out: listener },
+    ...connectConsole(path, socket),
+    { op: 'send_fd', fd: socket, passed: listener, data },
+  ]);
+  await run(program);
+}

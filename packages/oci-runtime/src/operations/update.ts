@@ -1,0 +1,30 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { limitCgroup } from '@lamella/cgroup';
+import { lockFile } from '@lamella/syscall';
+import type { OciResources } from '../config/schema.js';
+import { OciError } from '../oci-error.js';
+import { readStored, statusOf } from '../state/stored-container.js';
+
+/** Change the limits of a container. What is not named stays. @throws OciError `NOT_RUNNING`; CgroupError */
+export async function updateContainer(root: string, id: string, { devices: _, ...resources }: OciResources): Promise<void> {
+  const found = readStored(root, id);
+  await using _lock = await lockFile(found.directory.lock, { create: false });
+  if (statusOf(found) === 'stopped')
+    throw new OciError({ code: 'NOT_RUNNING', message: `cannot update container ${id}: it has stopped`, hint: 'Limits are those of its processes.' });
+  limitCgroup(found.stored.cgroup, resources);
+  keep(found.directory.config, resources);
+}
+
+/** The configuration that was kept tells of them, too. */
+function keep(file: string, resources: Omit<OciResources, 'devices'>): void {
+  const config = JSON.parse(readFileSync(file, 'utf8')) as { linux?: { resources?: Record<string, unknown> } };
+  const before = config.linux?.resources ?? {};
+  const after: Record<string, unknown> = { ...before };
+  for (const [name, value] of Object.entries(resources)) {
+    if (value === undefined) continue;
+    const old = before[name];
+    after[name] = typeof value === 'object' && !Array.isArray(value) ? { ...(old as object | undefined), ...value } : value;
+  }
+  config.linux = { ...config.linux, resources: after };
+  writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+}

@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { dropBounding, prctl, raiseAmbient } from '@lamella/namespace';
+import { CAPABILITIES, type Op, PR } from '@lamella/syscall';
+import type { OciProcess } from '../config/schema.js';
+import { said } from '../said.js';
+
+type CapabilityName = (typeof CAPABILITIES)[number];
+type Sets = NonNullable<OciProcess['capabilities']>;
+
+/** Names of a set that this runtime knows; the others cannot be granted, and are warned of (config.md, "capabilities"). */
+export function knownCapabilities(names: readonly string[] | undefined): CapabilityName[] {
+  return (names ?? []).flatMap((name) => {
+    const found = CAPABILITIES.find((each) => `CAP_${each}` === name);
+    return found ? [found] : [];
+  });
+}
+
+/** Names that no capability has. */
+export function unknownCapabilities(sets: Sets | undefined): string[] {
+  const all = [sets?.bounding, sets?.effective, sets?.inheritable, sets?.permitted, sets?.ambient].flatMap((names) => names ?? []);
+  return [...new Set(all.filter((name) => !CAPABILITIES.some((each) => `CAP_${each}` === name)))];
+}
+
+/** Above 31 a shift would overflow: the sum of powers is exact up to 2^53. */
+function bits(names: readonly CapabilityName[]): number {
+  return [...new Set(names)].reduce((sum, name) => sum + 2 ** CAPABILITIES.indexOf(name), 0);
+}
+
+/**
+ * The capabilities that can be given: what this process has itself, or all, in a user namespace of the container's.
+ * The rest cannot be granted, which is warned of and no error (config.md, "capabilities").
+ */
+export function grantable(userNamespace: boolean): ReadonlySet<CapabilityName> {
+  if (userNamespace) return new Set(CAPABILITIES);
+  const own = BigInt(`0x${/^CapPrm:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`);
+  return new Set(CAPABILITIES.filter((_, bit) => (own >> BigInt(bit)) & 1n));
+}
+
+/** What a process is to have of each kind. */
+function setsOf(
+  process: OciProcess,
+  granted: ReadonlySet<CapabilityName>,
+): { readonly permitted: CapabilityName[]; readonly effective: CapabilityName[]; readonly inheritable: CapabilityName[] } {
+  const { permitted, effective, inheritable } = process.capabilities ?? {};
+  const of = (names: readonly string[] | undefined): CapabilityName[] => knownCapabilities(names).filter((name) => granted.has(name));
+  return { permitted: of(permitted), effective: of(effective).filter((name) => of(permitted).includes(name)), inheritable: of(inheritable) };
+}
+
+/**
+ * Ops that make the process somebody else. It keeps the capabilities that it has until it is given its own.
+ *
+ * @param setgroups whether it may: where one id is mapped nobody may
+ */
+export function become(process: OciProcess, { setgroups }: { readonly setgroups: boolean }): Op[] {
+  const { uid = 0, gid = 0, additionalGids, umask = 0o022 } = process.user ?? {};
+  return said('process.user', [
+    ...dropBounding(knownCapabilities(process.capabilities?.bounding)),
+    ...(setgroups ? [{ op: 'setgroups', list: additionalGids ?? [] } as const] : []),
+    { op: 'setresgid', rgid: gid, egid: gid, sgid: gid },
+    prctl(PR.SET_KEEPCAPS, 1),
+    { op: 'setresuid', ruid: uid, euid: uid, suid: uid },
+    prctl(PR.SET_KEEPCAPS, 0),
+    { op: 'umask', mask: umask },
+  ]);
+}
+
+/**
+ * Ops that leave it with the capabilities it is to have. With `filtering` it keeps CAP_SYS_ADMIN beside them, which a
+ * filter on system calls needs (seccomp(2)), until {@link setCapabilities}.
+ */
+export function prepareCapabilities(process: OciProcess, granted: ReadonlySet<CapabilityName>, filtering: boolean): Op[] {
+  const { permitted, effective, inheritable } = setsOf(process, granted);
+  const more: CapabilityName[] = filtering ? ['SYS_ADMIN'] : [];
+  // What is not permitted and inheritable, too, cannot be ambient (capabilities(7)).
+  const ambient = knownCapabilities(process.capabilities?.ambient).filter((name) => permitted.includes(name) && inheritable.includes(name));
+  return said('process.capabilities', [
+    { op: 'capset', effective: bits([...effective, ...more]), permitted: bits([...permitted, ...more]), inheritable: bits(inheritable) },
+    ...ambient.map(raiseAmbient),
+  ]);
+}
+
+/** The op that leaves exactly those. */
+export function setCapabilities(process: OciProcess, granted: ReadonlySet<CapabilityName>): Op[] {
+  const { permitted, effective, inheritable } = setsOf(process, granted);
+  return said('process.capabilities', [{ op: 'capset', effective: bits(effective), permitted: bits(permitted), inheritable: bits(inheritable) }]);
+}
+
+/** The op that makes what the process may have effective, which it was not since it became a user. */
+export function allCapabilities(granted: ReadonlySet<CapabilityName>): Op {
+  const all = bits([...granted]);
+  return { op: 'capset', effective: all, permitted: all, inheritable: 0 };
+}

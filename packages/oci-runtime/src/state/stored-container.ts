@@ -1,0 +1,121 @@
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { type ContainerCgroup, isCgroupFrozen } from '@lamella/cgroup';
+import { bootId } from '@lamella/syscall';
+import type { NamespaceType } from '../config/schema.js';
+import { OciError } from '../oci-error.js';
+import { type StateDirectory, stateDirectory } from './state-directory.js';
+
+export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
+
+/** A process that can be told from a later one with the same number. */
+export interface ProcessMark {
+  readonly pid: number;
+  /** In clock ticks after the boot (proc_pid_stat(5)). */
+  readonly startTime: string;
+}
+
+/** What is kept of a container: `state.json`. */
+export interface StoredContainer {
+  readonly ociVersion: string;
+  readonly id: string;
+  /** Absolute. */
+  readonly bundle: string;
+  readonly rootfs: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** RFC 3339. */
+  readonly created: string;
+  /** Who created it, on the host. */
+  readonly owner: number;
+  /** In which life of this machine. */
+  readonly boot: string;
+  readonly cgroup: ContainerCgroup;
+  readonly namespaces: readonly NamespaceType[];
+  /** It has no mount namespace of its own: what was mounted for it is the host's to unmount. */
+  readonly mountsOnHost: boolean;
+  /** Which command makes it; and its init, once there is one. */
+  readonly creator: ProcessMark;
+  readonly init?: ProcessMark;
+  /** It is being made still. */
+  readonly creating?: boolean;
+  /** What its last ops are, for an error of theirs: the first one's index, and what to say. */
+  readonly last?: { readonly index: number; readonly purposes: readonly string[] };
+}
+
+/** When a process began, undefined when there is none (any more) of that number. */
+export function markOf(pid: number): ProcessMark | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name in parentheses may have anything in it.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+    return { pid, startTime: fields[19] ?? '' };
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** Whether that very process lives. */
+export function lives(mark: ProcessMark | undefined, boot: string): boolean {
+  return mark !== undefined && boot === bootId() && markOf(mark.pid)?.startTime === mark.startTime;
+}
+
+/** Written whole, and renamed into its place. */
+export function writeStored(directory: StateDirectory, stored: StoredContainer): void {
+  writeFileSync(`${directory.state}.new`, JSON.stringify(stored), { mode: 0o600 });
+  renameSync(`${directory.state}.new`, directory.state);
+}
+
+/** @throws OciError `CONTAINER_MISSING`, `STATE_DAMAGED` */
+export function readStored(root: string, id: string): { readonly directory: StateDirectory; readonly stored: StoredContainer } {
+  const directory = stateDirectory(root, id);
+  let text: string;
+  try {
+    text = readFileSync(directory.state, 'utf8');
+  } catch (cause) {
+    if (!['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) throw cause;
+    if (existsSync(directory.path)) throw damaged(directory, 'the command that made it was interrupted at its very beginning', cause);
+    throw new OciError({ code: 'CONTAINER_MISSING', message: `container ${id} does not exist`, hint: `lamella-oci list shows those in ${root}.`, cause });
+  }
+  try {
+    return { directory, stored: JSON.parse(text) as StoredContainer };
+  } catch (cause) {
+    throw damaged(directory, (cause as Error).message, cause);
+  }
+}
+
+function damaged(directory: StateDirectory, why: string, cause: unknown): OciError {
+  return new OciError({
+    code: 'STATE_DAMAGED',
+    message: `the state of container ${directory.id} cannot be read: ${why}`,
+    hint: `lamella-oci delete --force ${directory.id} removes it.`,
+    cause,
+  });
+}
+
+/** What it is doing now (runtime.md, "State"); asked of the kernel, not of what was written down. */
+export function statusOf({ directory, stored }: { readonly directory: StateDirectory; readonly stored: StoredContainer }): Status {
+  if (stored.creating || !stored.init) return lives(stored.creator, stored.boot) ? 'creating' : 'stopped';
+  if (!lives(stored.init, stored.boot)) return 'stopped';
+  if (existsSync(directory.fifo)) return 'created';
+  return isCgroupFrozen(stored.cgroup) ? 'paused' : 'running';
+}
+
+/** The state as `state` prints it, and hooks read it. */
+export function stateOf(stored: StoredContainer, status: Status): Record<string, unknown> {
+  return {
+    ociVersion: stored.ociVersion,
+    id: stored.id,
+    status,
+    pid: status === 'stopped' ? 0 : (stored.init?.pid ?? 0),
+    bundle: stored.bundle,
+    rootfs: stored.rootfs,
+    created: stored.created,
+    owner: String(stored.owner),
+    annotations: stored.annotations,
+  };
+}
+
+export function removeDirectory(directory: StateDirectory): void {
+  rmSync(directory.path, { recursive: true, force: true });
+}
