@@ -81,11 +81,17 @@ export function start(program: Program, options: RunOptions = {}): Running {
   // What fails then is what the result rejects with.
   void running.mapped.then(rest, () => undefined);
   if (!clones) return running;
+  // A monitor that was told to leave does not know how its process ends.
+  let left = false;
   const result = running.result.then((found) => {
-    if (found.exited) return found;
+    if (found.exited || left) return found;
     throw silent();
   });
-  return { ...running, result };
+  const control: Running['control'] = (op) => {
+    left ||= op.op === 'leave';
+    running.control(op);
+  };
+  return { ...running, result, control };
 }
 
 /** Run a program to its end. */
