@@ -183,7 +183,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
       ...mounts.later,
       ...maskedPaths(linux.maskedPaths ?? [], root, slots),
       ...readonlyPaths(linux.readonlyPaths ?? [], root, slots),
-      ...newRoot(root, ownMounts, input.noPivot),
+      ...newRoot(root, slots(), ownMounts, input.noPivot),
       ...(linux.rootfsPropagation && ownMounts
         ? said('linux.rootfsPropagation', [{ op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: outer, data: null }])
         : []),
@@ -242,7 +242,7 @@ function separate(propagation: number, shared: boolean, rootfs: string): Op[] {
   );
 }
 
-function newRoot(root: number, ownMounts: boolean, noPivot: boolean): Op[] {
+function newRoot(root: number, old: number, ownMounts: boolean, noPivot: boolean): Op[] {
   const enter: Op[] = [{ op: 'fchdir', fd: root }];
   const end: Op[] = [
     { op: 'chdir', path: '/' },
@@ -257,9 +257,12 @@ function newRoot(root: number, ownMounts: boolean, noPivot: boolean): Op[] {
       ...end,
     ]);
   return said('the new root', [
+    { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: old },
     ...enter,
     { op: 'pivot_root', new_root: '.', put_old: '.' },
-    // What is unmounted here is not unmounted on the host.
+    // What is unmounted here is not unmounted on the host, whatever the two share.
+    { op: 'fchdir', fd: old },
+    { op: 'close', fd: old },
     { op: 'mount', source: null, target: '.', filesystemtype: null, mountflags: MS.REC | MS.SLAVE, data: null },
     { op: 'umount2', target: '.', flags: MNT.DETACH },
     ...end,

@@ -235,7 +235,7 @@ function copyUp(destination: string, context: MountContext): { readonly before: 
     before: [{ op: 'openat2', ...at, out: below }],
     after: [
       { op: 'openat2', ...at, out: above },
-      ...entries.map((entry): Op => ({ op: 'copy_object', olddirfd: below, newdirfd: above, metadata: 1, oldpath: entry, newpath: entry })),
+      ...entries.map((entry): Op => ({ op: 'copy_object', olddirfd: below, newdirfd: above, metadata: 0, oldpath: entry, newpath: entry })),
       { op: 'close', fd: above },
       { op: 'close', fd: below },
     ],
