@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { getSystemErrorMessage } from 'node:util';
 import { CgroupError } from './cgroup-error.js';
 import { type DeviceRule, deviceWrites } from './device-program.js';
 import { type Hierarchy, hierarchies } from './hierarchies.js';
@@ -88,17 +89,35 @@ export function limitCgroup(cgroup: ContainerCgroup, resources: LinuxResources):
     return;
   }
   const writes = first.version === 2 ? writesV2(resources) : growFirst(cgroup, writesV1(resources));
-  for (const write of writes) put(cgroup, write);
+  // A period that does not go with the quota of before may go with the one that comes after it.
+  const again: CgroupWrite[] = [];
+  for (const write of writes)
+    try {
+      put(cgroup, write);
+    } catch (error) {
+      const periodFirst =
+        write.file === 'cpu.cfs_period_us' && errno((error as Error).cause) === 'EINVAL' && writes.some(({ file }) => file === 'cpu.cfs_quota_us');
+      if (!periodFirst) throw error;
+      again.push(write);
+    }
+  for (const write of again) put(cgroup, write);
 }
 
-/** The sum of memory and swap is never less than the memory alone, also while both change (cgroup-v1/memory.rst). */
+/**
+ * The sum of memory and swap is never less than the memory alone, also while both change (cgroup-v1/memory.rst): what
+ * grows is set in the other order. Without a limit on memory there is none on both.
+ */
 function growFirst(cgroup: ContainerCgroup, writes: CgroupWrite[]): CgroupWrite[] {
-  const [memory, both] = [writes.find(({ file }) => file === 'memory.limit_in_bytes'), writes.find(({ file }) => file === 'memory.memsw.limit_in_bytes')];
   const place = cgroup.find(({ controllers }) => controllers.includes('memory'));
+  const memory = writes.find(({ file }) => file === 'memory.limit_in_bytes');
   if (!memory || !place) return writes;
-  const now = Number(read(path.join(place.directory, 'memory.memsw.limit_in_bytes')) || Number.POSITIVE_INFINITY);
-  const grows = both !== undefined && (Number(both.value) < 0 || Number(both.value) > now);
-  return grows ? [both, ...writes.filter((write) => write !== both)] : writes;
+  const file = path.join(place.directory, 'memory.memsw.limit_in_bytes');
+  const unlimited: CgroupWrite = { controller: 'memory', file: 'memory.memsw.limit_in_bytes', value: '-1', optional: true };
+  const both = writes.find((write) => write.file === unlimited.file) ?? (Number(memory.value) < 0 ? unlimited : undefined);
+  if (!both) return writes;
+  const now = Number(read(file) || Number.POSITIVE_INFINITY);
+  const others = writes.filter((write) => write !== both && write !== memory);
+  return Number(both.value) < 0 || Number(both.value) > now ? [both, memory, ...others] : [memory, both, ...others];
 }
 
 function put(cgroup: ContainerCgroup, { controller, file, value, optional }: CgroupWrite): void {
@@ -230,7 +249,12 @@ function attempt(what: string, act: () => void): void {
   try {
     act();
   } catch (cause) {
-    throw new CgroupError({ code: 'CGROUP_FAILED', message: `${what}: ${(cause as Error).message}`, hint: hintOf(errno(cause)), cause });
+    throw new CgroupError({
+      code: 'CGROUP_FAILED',
+      message: `${what}: ${getSystemErrorMessage((cause as NodeJS.ErrnoException).errno ?? 0)}`,
+      hint: hintOf(errno(cause)),
+      cause,
+    });
   }
 }
 

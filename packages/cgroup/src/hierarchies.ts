@@ -18,8 +18,8 @@ export interface Hierarchy {
 const NO_CONTROLLER = /^(?:rw|ro|xattr|noprefix|clone_children|cpuset_v2_mode|favordynmods|seclabel|release_agent=.*)$/;
 
 /**
- * The hierarchies below `mount`: one of version 2, or those of version 1 (cgroups(7)). None when nothing is mounted
- * there. A second one of version 2 beside those of version 1 holds no controllers, and is left alone.
+ * The hierarchies below `mount`: one of version 2, or those of version 1 (cgroups(7)), with one without controllers
+ * where version 2 is mounted beside them. None when nothing is mounted there.
  */
 export function hierarchies(mount: string = '/sys/fs/cgroup'): Hierarchy[] {
   const version = cgroupVersion(mount);
@@ -32,8 +32,8 @@ export function hierarchies(mount: string = '/sys/fs/cgroup'): Hierarchy[] {
   if (version === 2) return [{ version: 2, mount, controllers: [], own: ownOf('') }];
   const found = new Map<string, Hierarchy>();
   for (const { point, type, superOptions } of readMounts()) {
-    if (type !== 'cgroup' || path.dirname(point) !== mount) continue;
-    const controllers = superOptions.split(',').filter((option) => !NO_CONTROLLER.test(option));
+    if ((type !== 'cgroup' && type !== 'cgroup2') || path.dirname(point) !== mount) continue;
+    const controllers = type === 'cgroup2' ? [] : superOptions.split(',').filter((option) => !NO_CONTROLLER.test(option));
     found.set(point, { version: 1, mount: point, controllers, own: ownOf(controllers[0] ?? '') });
   }
   return [...found.values()];

@@ -78,7 +78,7 @@ export function writesV1(resources: LinuxResources): CgroupWrite[] {
   if (resources.unified && Object.keys(resources.unified).length)
     throw new CgroupError({
       code: 'LIMIT_INVALID',
-      message: 'unified: this machine has cgroups of version 1, which have no such files',
+      message: 'invalid configuration: linux.resources.unified needs cgroups of version 2, and this machine has version 1',
       hint: 'Use memory, cpu, … instead.',
     });
   if (memory) {

@@ -183,7 +183,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
       ...mounts.later,
       ...maskedPaths(linux.maskedPaths ?? [], root, slots),
       ...readonlyPaths(linux.readonlyPaths ?? [], root, slots),
-      ...newRoot(root, slots(), ownMounts, input.noPivot),
+      ...newRoot(root, slots(), { ownMounts, noPivot: input.noPivot, rootfs: input.rootfs }),
       ...(linux.rootfsPropagation && ownMounts
         ? said('linux.rootfsPropagation', [{ op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: outer, data: null }])
         : []),
@@ -242,7 +242,11 @@ function separate(propagation: number, shared: boolean, rootfs: string): Op[] {
   );
 }
 
-function newRoot(root: number, old: number, ownMounts: boolean, noPivot: boolean): Op[] {
+function newRoot(
+  root: number,
+  old: number,
+  { ownMounts, noPivot, rootfs }: { readonly ownMounts: boolean; readonly noPivot: boolean; readonly rootfs: string },
+): Op[] {
   const enter: Op[] = [{ op: 'fchdir', fd: root }];
   const end: Op[] = [
     { op: 'chdir', path: '/' },
@@ -251,6 +255,14 @@ function newRoot(root: number, old: number, ownMounts: boolean, noPivot: boolean
   if (!ownMounts) return said('the new root', [...enter, { op: 'chroot', path: '.' }, ...end]);
   if (noPivot)
     return said('the new root (--no-pivot)', [
+      // Whole ones that stay behind would let the container mount more of them, without anything masked.
+      ...readMounts()
+        .filter(({ point, type }) => (type === 'proc' || type === 'sysfs') && !point.startsWith(`${rootfs}/`))
+        .reverse()
+        .flatMap(({ point }): Op[] => [
+          { op: 'mount', source: null, target: point, filesystemtype: null, mountflags: MS.REC | MS.SLAVE, data: null, ignore: ['EINVAL', 'ENOENT'] },
+          { op: 'umount2', target: point, flags: MNT.DETACH, ignore: ['EINVAL', 'ENOENT'] },
+        ]),
       ...enter,
       { op: 'mount', source: '.', target: '/', filesystemtype: null, mountflags: MS.MOVE, data: null },
       { op: 'chroot', path: '.' },
@@ -406,10 +418,18 @@ export function lastOps(
   ];
 }
 
+/** The filter alone, for a hook that runs in the container. */
+export function filterOf({ process: spec, linux }: OciConfig): Op[] {
+  return spec ? seccompOps(linux?.seccomp, spec).filter(({ reply }) => !reply) : [];
+}
+
 /** config-linux.md, "Seccomp". The number of the listener's descriptor is its reply. */
 function seccompOps(seccomp: NonNullable<OciConfig['linux']>['seccomp'], spec: OciProcess): Op[] {
   if (!seccomp) return [];
-  const { filter, flags, notifies } = compileProfile(checkProfile(seccomp, 'linux.seccomp'), { capabilities: spec.capabilities?.bounding ?? [] });
+  const { filter, flags, notifies } = compileProfile(checkProfile(seccomp, 'linux.seccomp'), {
+    capabilities: spec.capabilities?.bounding ?? [],
+    newerAreAbsent: true,
+  });
   const listening = notifies ? (flags & ~SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER : flags;
   return said('linux.seccomp', [{ op: 'seccomp', operation: SECCOMP_SET_MODE_FILTER, filter, flags: listening, ...(notifies ? { reply: true } : {}) }]);
 }

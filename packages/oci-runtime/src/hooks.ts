@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { type Op, start } from '@lamella/syscall';
 import type { NamespaceType, OciConfig, OciHook } from './config/schema.js';
 import { setnsFlags } from './namespaces.js';
@@ -7,7 +8,23 @@ import { OciError } from './oci-error.js';
 export type HookKind = keyof NonNullable<OciConfig['hooks']> & ('prestart' | 'createRuntime' | 'createContainer' | 'startContainer' | 'poststart' | 'poststop');
 
 /** Where a hook runs: among the runtime's namespaces, or in those of the container whose process this is. */
-export type HookPlace = { readonly cwd: string } | { readonly pid: number; readonly namespaces: readonly NamespaceType[] };
+export type HookPlace = { readonly cwd: string } | ContainerPlace;
+
+interface ContainerPlace {
+  readonly pid: number;
+  readonly namespaces: readonly NamespaceType[];
+  /** Ops that come before the hook is executed. */
+  readonly filter?: readonly Op[];
+}
+
+/** What people call the signals by which programs die. */
+const SIGNALS: Readonly<Record<string, string>> = {
+  SIGABRT: 'aborted',
+  SIGKILL: 'killed',
+  SIGSEGV: 'segmentation fault',
+  SIGSYS: 'bad system call',
+  SIGTERM: 'terminated',
+};
 
 interface Ended {
   readonly status: number | null;
@@ -45,12 +62,21 @@ export async function tryHooks(
 async function runHook(name: string, hook: OciHook, state: Record<string, unknown>, place: HookPlace): Promise<void> {
   const input = JSON.stringify(state);
   const ended = await ('cwd' in place ? onHost(hook, input, place.cwd) : inContainer(hook, input, place)).catch((cause: Error) => {
-    throw new OciError({ code: 'HOOK_FAILED', message: `${name}: ${cause.message}`, hint: 'A hook is a program, by its absolute path.', cause });
+    throw new OciError({
+      code: 'HOOK_FAILED',
+      message: `error running hook ${name}: ${cause.message}`,
+      hint: 'A hook is a program, by its absolute path.',
+      cause,
+    });
   });
   if (ended.status === 0 && !ended.timedOut) return;
-  const how = ended.timedOut ? `took longer than ${hook.timeout} seconds` : ended.signal ? `was killed by ${ended.signal}` : `exit status ${ended.status}`;
+  const how = ended.timedOut
+    ? `took longer than ${hook.timeout} seconds`
+    : ended.signal
+      ? `signal: ${SIGNALS[ended.signal] ?? ended.signal}`
+      : `exit status ${ended.status}`;
   const said = ended.stderr.trim();
-  throw new OciError({ code: 'HOOK_FAILED', message: `${name}: ${how}${said ? `, stderr: ${said}` : ''}`, hint: 'It has to end with 0.' });
+  throw new OciError({ code: 'HOOK_FAILED', message: `error running hook ${name}: ${how}${said ? `, stderr: ${said}` : ''}`, hint: 'It has to end with 0.' });
 }
 
 function onHost(hook: OciHook, input: string, cwd: string): Promise<Ended> {
@@ -82,11 +108,7 @@ function onHost(hook: OciHook, input: string, cwd: string): Promise<Ended> {
 }
 
 /** The program is looked up where the container's process is now: before the new root it is the host's. */
-async function inContainer(
-  hook: OciHook,
-  input: string,
-  { pid, namespaces }: { readonly pid: number; readonly namespaces: readonly NamespaceType[] },
-): Promise<Ended> {
+async function inContainer(hook: OciHook, input: string, { pid, namespaces, filter = [] }: ContainerPlace): Promise<Ended> {
   const pidfd = 5;
   const program: Op[] = [
     { op: 'pidfd_open', pid, flags: 0, out: pidfd },
@@ -104,6 +126,7 @@ async function inContainer(
       monitor: 0,
       program: [
         { op: 'prctl', option: 1, arg2: 9, arg3: 0, arg4: 0, arg5: 0 },
+        ...filter,
         { op: 'execve', pathname: hook.path, argv: hook.args?.length ? [...hook.args] : [hook.path], envp: hook.env ?? [] },
       ],
     },
@@ -117,7 +140,12 @@ async function inContainer(
   running.stdin?.end(input);
   try {
     const { exited } = await running.result;
-    return { status: exited?.status ?? null, signal: exited?.signal ? String(exited.signal) : null, stderr: Buffer.concat(errors).toString(), timedOut: false };
+    return {
+      status: exited?.status ?? null,
+      signal: exited?.signal ? signalName(exited.signal) : null,
+      stderr: Buffer.concat(errors).toString(),
+      timedOut: false,
+    };
   } catch (error) {
     if (timeout.signal.aborted) return { status: null, signal: null, stderr: '', timedOut: true };
     throw error;
@@ -125,6 +153,10 @@ async function inContainer(
     clearTimeout(timer);
     running.stderr?.destroy();
   }
+}
+
+function signalName(signo: number): string {
+  return Object.entries(constants.signals).find(([, number]) => number === signo)?.[0] ?? `signal ${signo}`;
 }
 
 function environment(hook: OciHook): NodeJS.ProcessEnv {

@@ -25,7 +25,7 @@ export function makeLog({ file, format, debug }: LogOptions): Log {
     if (file) appendFileSync(file, `${line}\n`, { mode: 0o644 });
     else if (format === 'json') writeSync(2, `${line}\n`);
     if (level === 'error' && (file || format === 'text')) writeSync(2, `lamella-oci: ${msg}\n`);
-    else if (!file && format === 'text') writeSync(2, `lamella-oci: ${level}: ${msg}\n`);
+    else if (!file && format === 'text') writeSync(2, level === 'debug' ? `${line}\n` : `lamella-oci: ${level}: ${msg}\n`);
   };
   return {
     error: (message) => write('error', message),

@@ -11,6 +11,11 @@ export interface CompileOptions {
   readonly kernel?: string;
   /** Default: this machine's. */
   readonly architecture?: ArchitectureName;
+  /**
+   * Whether calls that are younger than all that the profile names do not exist (ENOSYS), instead of being denied: then
+   * programs do without them, where a denial would end them.
+   */
+  readonly newerAreAbsent?: boolean;
 }
 
 /** A filter, ready for seccomp(2). */
@@ -42,6 +47,8 @@ const FLAGS: Readonly<Record<string, number>> = {
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 32,
 };
+/** Defaults that let a call happen, or ask somebody, are none of them. */
+const DENYING: ReadonlySet<Action> = new Set(['SCMP_ACT_ERRNO', 'SCMP_ACT_KILL', 'SCMP_ACT_KILL_PROCESS', 'SCMP_ACT_KILL_THREAD', 'SCMP_ACT_TRAP']);
 const EPERM = 1;
 const ENOSYS = 38;
 /** BPF_MAXINSNS */
@@ -75,7 +82,13 @@ interface Range {
 export function compileProfile(profile: SeccompProfile, options: CompileOptions = {}): SeccompFilter {
   const architecture = architectureOf(options);
   const fallback = verdictOf(profile.defaultAction, profile.defaultErrnoRet);
-  const ranges = rangesOf(casesByNumber(profile, options, fallback), fallback);
+  const cases = casesByNumber(profile, options, fallback);
+  const ranges = rangesOf(cases, fallback);
+  if (options.newerAreAbsent && cases.size && DENYING.has(profile.defaultAction)) {
+    const newest = Math.max(...cases.keys());
+    if (ranges.at(-1)?.first === newest + 1) ranges.pop();
+    ranges.push({ first: newest + 1, cases: [{ verdict: VERDICTS.SCMP_ACT_ERRNO | ENOSYS, conditions: [] }] });
+  }
   const assembler = new Assembler();
   const returns = new Map<number, Label>();
   const leave = (verdict: number): Label => {

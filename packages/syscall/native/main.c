@@ -256,12 +256,13 @@ static int read_and_run(int check_only)
  * Run from a sealed copy in memory, so that no container can reach the file on the host's disk
  * through /proc/PID/exe (CVE-2019-5736). Returns only when that is impossible.
  */
-static long reexec_sealed(char **envp)
+static long reexec_sealed(char *descriptors, char **envp)
 {
-	static char *argv[] = { "lamella-init", "sealed", NULL };
+	static char *argv[] = { "lamella-init", "sealed", NULL, NULL };
 	static char copy[65536];
 	long exe, memfd, n;
 
+	argv[2] = descriptors;
 	memfd = SYS(memfd_create, "lamella-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 	if (memfd == -EINVAL) /* before 6.3 there is no MFD_EXEC, and no need of it */
 		memfd = SYS(memfd_create, "lamella-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -295,9 +296,10 @@ static int same(const char *a, const char *b)
 int lamella_main(int argc, char **argv, char **envp);
 int lamella_main(int argc, char **argv, char **envp)
 {
+	unsigned descriptors = 0;
 	int status;
 
-	if (argc != 2 || (!same(argv[1], "sealed") && !same(argv[1], "seal") && !same(argv[1], "check"))) {
+	if (argc < 2 || argc > 3 || (!same(argv[1], "sealed") && !same(argv[1], "seal") && !same(argv[1], "check"))) {
 		static const char usage[] =
 			"lamella-init runs programs of system calls for @lamella/syscall; "
 			"it is not meant to be started by hand.\n";
@@ -306,10 +308,13 @@ int lamella_main(int argc, char **argv, char **envp)
 		return STATUS_FAILED;
 	}
 	if (same(argv[1], "seal"))
-		return refuse(reexec_sealed(envp));
+		return refuse(reexec_sealed(argv[2], envp));
+	/* How many descriptors from 5 on are for the program, see `inherited`. */
+	for (const char *digit = argc == 3 ? argv[2] : ""; *digit >= '0' && *digit <= '9' && descriptors < 1000; digit++)
+		descriptors = descriptors * 10 + (unsigned)(*digit - '0');
 	SYS(prctl, 15 /* PR_SET_NAME */, "lamella-init", 0, 0, 0); /* else the memfd's name */
 	set_signal_mask(ALL_SIGNALS);
-	SYS(close_range, 5, ~0U, 0);
+	SYS(close_range, 5 + descriptors, ~0U, 0);
 	SYS(close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC_FLAG);
 	for (int i = 0; i < SLOTS; i++)
 		slots[i] = i < 3 ? i : -1;

@@ -148,9 +148,10 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
   options.signal?.throwIfAborted();
   const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'ignore', 'inherit'];
   const { file, args } = interpreterCommand();
-  const child: ChildProcess = spawn(file, args, {
+  const { descriptors = [] } = options;
+  const child: ChildProcess = spawn(file, descriptors.length ? [...args, String(descriptors.length)] : args, {
     argv0: 'lamella-init',
-    stdio: [stdin, stdout, stderr, 'pipe', 'pipe', ...(options.descriptors ?? [])],
+    stdio: [stdin, stdout, stderr, 'pipe', 'pipe', ...descriptors],
     env: {},
     cwd: '/',
   });

@@ -81,8 +81,22 @@ function ownTerminal(): Console {
   return { monitor: MONITOR_INPUT + (process.stdin.isTTY ? MONITOR_RAW : 0) };
 }
 
+/** `100ms`, `5s`, `1m30s`, or a bare number of seconds. @throws OciError `USAGE` */
+function duration(given: string): number {
+  const units: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600 };
+  const seconds = /^\d+(?:\.\d+)?$/.test(given)
+    ? Number(given)
+    : [...given.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce((sum, [, number, unit = 's']) => sum + Number(number) * (units[unit] ?? 1), 0);
+  if (!(seconds > 0)) throw usage(`--interval takes a time such as 5s or 100ms, not '${given}'`);
+  return seconds;
+}
+
 function json(value: unknown): number {
   return print(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+function noCheckpoints(): never {
+  throw new OciError({ code: 'CHECKPOINT_UNSUPPORTED', message: 'checkpoint and restore are not supported', hint: 'This runtime does not drive CRIU.' });
 }
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
@@ -292,7 +306,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     usage: ID,
     flags: {
       stats: { type: 'boolean', about: 'what it uses now, once' },
-      interval: { type: 'string', value: 'SECONDS', about: 'between two lines (default 5)' },
+      interval: { type: 'string', value: 'TIME', about: 'between two lines, such as 100ms (default 5s)' },
     },
     arguments: [1, 1],
     async run({ root }, values, [id = '']) {
@@ -301,13 +315,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
         throw new OciError({ code: 'NOT_RUNNING', message: `container with id ${id} is not running`, hint: 'There is nothing to tell of it.' });
       const tell = (type: string, data?: unknown): number => print(`${JSON.stringify({ type, id, ...(data === undefined ? {} : { data }) })}\n`);
       if (on(values, 'stats')) return tell('stats', cgroupStats(found.stored.cgroup));
-      const seconds = Number((text(values, 'interval') ?? '5').replace(/s$/, ''));
-      if (!(seconds > 0)) throw usage('--interval takes seconds');
+      const seconds = duration(text(values, 'interval') ?? '5s');
       let kills = found.stored.cgroup.length ? oomKills(found.stored.cgroup) : 0;
       while (statusOf(found) !== 'stopped') {
         tell('stats', cgroupStats(found.stored.cgroup));
-        for (let waited = 0; waited < seconds && statusOf(found) !== 'stopped'; waited += 0.2) {
-          await sleep(200);
+        for (const until = Date.now() + seconds * 1000; Date.now() < until && statusOf(found) !== 'stopped'; ) {
+          await sleep(Math.min(200, seconds * 1000));
           const now = oomKills(found.stored.cgroup);
           if (now > kills) tell('oom');
           kills = now;
@@ -315,6 +328,22 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       }
       return 0;
     },
+  },
+  checkpoint: {
+    about: 'Not supported: needs CRIU.',
+    usage: ID,
+    flags: {},
+    arguments: [0, Number.POSITIVE_INFINITY],
+    passesOn: true,
+    run: noCheckpoints,
+  },
+  restore: {
+    about: 'Not supported: needs CRIU.',
+    usage: ID,
+    flags: {},
+    arguments: [0, Number.POSITIVE_INFINITY],
+    passesOn: true,
+    run: noCheckpoints,
   },
   features: {
     about: 'Show what this runtime can do, as JSON.',

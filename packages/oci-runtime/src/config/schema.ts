@@ -101,7 +101,7 @@ const DeviceRule = v.looseObject({
   type: optional(v.picklist(['', 'a', 'b', 'c', 'u', 'p'], 'is no type of device: a, b or c')),
   major: optional(Whole),
   minor: optional(Whole),
-  access: optional(v.pipe(v.string(), v.regex(/^[rwm]*$/, 'is not made of r, w and m'))),
+  access: optional(v.pipe(v.string(), v.regex(/^[rwma]*$/, 'is not made of r, w and m'))),
 });
 const WeightDevice = v.looseObject({ major: Whole, minor: Whole, weight: optional(Unsigned), leafWeight: optional(Unsigned) });
 const ThrottleDevice = v.looseObject({ major: Whole, minor: Whole, rate: Unsigned });

@@ -54,7 +54,8 @@ export function mountAll(mounts: readonly OciMount[], context: MountContext): Mo
     const plan = planMount(mount);
     const each = { ...context, target, seen };
     const made = plan.bind && !plan.remount ? bind(mount, plan, i, each) : plan.remount ? remount(mount, plan, each) : fresh(mount, plan, each);
-    const purpose = `mounts[${i}] onto ${mount.destination}`;
+    const kernels = mount.type === 'proc' || mount.type === 'sysfs';
+    const purpose = `mounts[${i}] onto ${mount.destination}${kernels ? ` (${mount.type} must be mounted on ordinary directory)` : ''}`;
     ops.outside.push(...said(purpose, made.outside));
     ops.inside.push(...said(purpose, made.inside));
     ops.later.push(...said(purpose, made.later));

@@ -3,12 +3,14 @@ import path from 'node:path';
 import {
   type ContainerCgroup,
   type DeviceRule,
+  isCgroupFrozen,
   joinCgroup,
   limitCgroup,
   limitDevices,
   limitDevicesV1,
   makeCgroup,
   placeCgroup,
+  processesOf,
   removeCgroup,
 } from '@lamella/cgroup';
 import { AT_FDCWD, bootId, flatten, O, type Op, type Program, type Running, type SlotAllocator, slotAllocator } from '@lamella/syscall';
@@ -147,7 +149,7 @@ class Making {
     const options = this.#options;
     const { cgroup } = this.#stored;
     const linux = config.linux ?? {};
-    const hasCgroup = prepareCgroup(cgroup, linux);
+    const hasCgroup = prepareCgroup(cgroup, linux, options.log);
     const slots = slotAllocator();
     const rules = [{ allow: false }, ...(linux.resources?.devices ?? []), ...ALWAYS_ALLOWED];
     await using owners = await idmapOwners(config);
@@ -169,6 +171,7 @@ class Making {
     const steps = new Steps(programs.first, { stdio: ['inherit', 'inherit', 'inherit'], descriptors });
     this.#steps = steps;
     const pid = await steps.valueOf(programs.clone);
+    options.log.debug(`create ${options.id}: process ${pid} is in its namespaces`);
     const init = markOf(pid);
     this.#keep(init ? { init } : {});
     if (hasCgroup) joinCgroup(cgroup, pid);
@@ -176,8 +179,10 @@ class Making {
     if (config.process?.oomScoreAdj !== undefined) adjustOomScore(pid, config.process.oomScoreAdj);
     const { ignored } = await steps.go(programs.setUp);
     checkDevices(linux.devices ?? [], ignored, path.join(`/proc/${pid}/root`, this.#stored.rootfs));
+    options.log.debug(`create ${options.id}: ${config.mounts?.length ?? 0} mounts and the devices are made`);
     await this.#hooks(pid);
     const entered = await steps.go(programs.enter);
+    options.log.debug(`create ${options.id}: it has its root, and waits to be started`);
     checkMasked(entered.ignored);
     if (config.process?.args) checkFound(config.process.args, programs.enter, entered);
     if (options.pidFile) writePidFile(options.pidFile, pid);
@@ -224,9 +229,17 @@ class Making {
  *
  * @returns whether there is one
  */
-function prepareCgroup(cgroup: ContainerCgroup, linux: OciLinux): boolean {
+function prepareCgroup(cgroup: ContainerCgroup, linux: OciLinux, log: Log): boolean {
   const { resources, cgroupsPath } = linux;
   const { devices: _, ...limits } = resources ?? {};
+  const others = processesOf(cgroup).length;
+  if (others) log.warn(`container's cgroup is not empty: ${others} process(es) found`);
+  if (others && isCgroupFrozen(cgroup))
+    throw new OciError({
+      code: 'CGROUP_FROZEN',
+      message: "container's cgroup unexpectedly frozen",
+      hint: 'Its process could not even be made there; thaw it, or choose another linux.cgroupsPath.',
+    });
   try {
     makeCgroup(cgroup);
   } catch (error) {
@@ -256,7 +269,7 @@ function viewOf(cgroup: ContainerCgroup, namespace: boolean): CgroupView {
     namespace,
     hierarchies: cgroup.map(({ version, mount, controllers, directory }) => ({
       name: version === 2 ? '' : path.basename(mount),
-      controllers: version === 2 ? undefined : controllers.join(','),
+      controllers: controllers.length ? controllers.join(',') : undefined,
       directory,
     })),
   };

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { isCgroupFrozen, joinCgroup } from '@lamella/cgroup';
+import { type ContainerCgroup, isCgroupFrozen, joinCgroup } from '@lamella/cgroup';
 import { prctl, takeTerminal } from '@lamella/namespace';
 import { AT_FDCWD, O, type Op, PR, type Program, RESOLVE, type Running, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { checkProcess } from '../config/check-config.js';
@@ -83,6 +83,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecutedPro
   const steps = new Steps(programs.first, { stdio: ['inherit', 'inherit', 'inherit'], descriptors });
   try {
     const pid = await steps.valueOf(programs.clone);
+    options.log.debug(`exec in ${options.id}: process ${pid} is in the container's namespaces`);
     join(stored, pid, options.cgroup);
     if (spec.oomScoreAdj !== undefined) writeFileSync(`/proc/${pid}/oom_score_adj`, String(spec.oomScoreAdj));
     checkFound(spec.args ?? [], programs.enter, await steps.go(programs.enter));
@@ -242,16 +243,36 @@ function terminalOps(
 
 /** Into the container's cgroup, or one below it. Where that gives its controllers away, its first process has gone somewhere below. */
 function join(stored: StoredContainer, pid: number, below: string | undefined): void {
-  const places = below ? stored.cgroup.map((place) => ({ ...place, directory: path.join(place.directory, path.posix.join('/', below)) })) : stored.cgroup;
+  const places = below === undefined ? stored.cgroup : subCgroup(stored.cgroup, below);
   if (process.geteuid?.() !== 0 && !existing(places)) return;
   try {
     joinCgroup(places, pid);
   } catch (error) {
     const own = /^0::(.*)$/m.exec(readFileSync(`/proc/${stored.init?.pid}/cgroup`, 'utf8'))?.[1];
     const [first] = places;
-    if (below || first?.version !== 2 || own === undefined) throw error;
+    if (below !== undefined || first?.version !== 2 || own === undefined) throw error;
     joinCgroup([{ ...first, directory: path.join(first.mount, own) }], pid);
   }
+}
+
+/** `--cgroup`: a path below the container's own, or, with version 1, `controllers:path` for some. @throws OciError `CGROUP_INVALID` */
+function subCgroup(cgroup: ContainerCgroup, given: string): ContainerCgroup {
+  const [, names, inside = ''] = /^(?:([^:/]*):)?(.*)$/s.exec(given) ?? [];
+  const wanted = names?.split(',') ?? [];
+  const unknown = wanted.find((name) => !cgroup.some(({ controllers }) => controllers.includes(name)));
+  if (unknown !== undefined)
+    throw new OciError({
+      code: 'CGROUP_INVALID',
+      message: `unknown controller ${unknown} in --cgroup ${given}`,
+      hint: 'Name one that is mounted, or none for all.',
+    });
+  return cgroup.map((place) => {
+    if (wanted.length && !place.controllers.some((name) => wanted.includes(name))) return place;
+    const directory = path.join(place.directory, inside);
+    if (directory !== place.directory && !directory.startsWith(`${place.directory}/`))
+      throw new OciError({ code: 'CGROUP_INVALID', message: `${inside} is not a sub cgroup path`, hint: "It lies below the container's own." });
+    return { ...place, directory: directory.replace(/(?<=.)\/$/, '') };
+  });
 }
 
 function existing(places: StoredContainer['cgroup']): boolean {

@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { cgroupVersion } from '@lamella/cgroup';
 import { OciError } from '../oci-error.js';
 import { NEWEST } from './features.js';
 
@@ -38,7 +39,9 @@ export function defaultConfig(rootless: boolean): Record<string, unknown> {
     linux: {
       ...(rootless ? { uidMappings: [{ containerID: 0, hostID: uid, size: 1 }], gidMappings: [{ containerID: 0, hostID: gid, size: 1 }] } : {}),
       ...(rootless ? {} : { resources: { devices: [{ allow: false, access: 'rwm' }] } }),
-      namespaces: ['pid', ...(rootless ? ['user'] : ['network']), 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+      namespaces: ['pid', ...(rootless ? ['user'] : ['network']), 'ipc', 'uts', 'mount', ...(cgroupVersion() === 2 ? ['cgroup'] : [])].map((type) => ({
+        type,
+      })),
       maskedPaths: [
         '/proc/acpi',
         '/proc/asound',

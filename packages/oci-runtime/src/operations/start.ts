@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoName, lockFile, type Op, type Reply, replyParser, run } from '@lamella/syscall';
 import { keptConfig } from '../config/read-config.js';
 import type { OciConfig } from '../config/schema.js';
-import { connectConsole } from '../container-program.js';
+import { connectConsole, filterOf } from '../container-program.js';
 import { runHooks, tryHooks } from '../hooks.js';
 import type { Log } from '../log.js';
 import { OciError } from '../oci-error.js';
@@ -44,12 +44,13 @@ export async function startLocked(root: string, id: string, log: Log): Promise<v
     });
   const pid = stored.init?.pid ?? 0;
   try {
-    await runHooks('startContainer', config, stateOf(stored, 'created'), { pid, namespaces: stored.namespaces });
+    await runHooks('startContainer', config, stateOf(stored, 'created'), { pid, namespaces: stored.namespaces, filter: filterOf(config) });
   } catch (error) {
     // What was made for it is undone (runtime.md, "Lifecycle", step 12).
     await destroy(found, config, log);
     throw error;
   }
+  log.debug(`start ${id}: letting process ${pid} go on`);
   await release(directory, stored, config);
   try {
     if (failsWithPoststart(stored.ociVersion)) await runHooks('poststart', config, stateOf(stored, 'running'), { cwd: stored.bundle });

@@ -106,13 +106,13 @@ export function stateOf(stored: StoredContainer, status: Status): Record<string,
   return {
     ociVersion: stored.ociVersion,
     id: stored.id,
-    status,
     pid: status === 'stopped' ? 0 : (stored.init?.pid ?? 0),
+    status,
     bundle: stored.bundle,
     rootfs: stored.rootfs,
     created: stored.created,
-    owner: String(stored.owner),
     annotations: stored.annotations,
+    owner: String(stored.owner),
   };
 }
 
