@@ -72,7 +72,7 @@ function inheritCpuset(directory: string): void {
 /** Put a process in. @throws CgroupError `CGROUP_FAILED` */
 export function joinCgroup(cgroup: ContainerCgroup, pid: number): void {
   for (const { directory } of cgroup)
-    attempt(`cannot put process ${pid} into the cgroup ${directory}`, () => writeFileSync(path.join(directory, 'cgroup.procs'), String(pid)));
+    attempt(`adding pid ${pid} to ${path.join(directory, 'cgroup.procs')}`, () => writeFileSync(path.join(directory, 'cgroup.procs'), String(pid)));
 }
 
 /** Set limits. @throws CgroupError `LIMIT_INVALID`, `LIMIT_FAILED`, `CONTROLLER_MISSING` */

@@ -88,7 +88,7 @@ export function deviceWrites(rules: readonly DeviceRule[]): { readonly file: 'de
   return rules.map(({ allow, type, major, minor, access }) => {
     const all = !type || type === 'a';
     const number = (value: number | undefined): string => (value === undefined || value < 0 ? '*' : String(value));
-    const line = `${all ? 'a' : type === 'u' ? 'c' : type} ${number(major)}:${number(minor)} ${access || 'rwm'}`;
+    const line = `${all ? 'a' : type === 'u' ? 'c' : type} ${number(major)}:${number(minor)} ${access?.replace(/[^rwm]/g, '') || 'rwm'}`;
     return { file: allow ? 'devices.allow' : 'devices.deny', value: line };
   });
 }

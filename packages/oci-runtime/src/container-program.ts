@@ -6,7 +6,7 @@ import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MNT, MS, O, type Op, PR, type Progra
 import type { OciConfig, OciProcess } from './config/schema.js';
 import { hostId, isMapped } from './id-maps.js';
 import type { CgroupView } from './mounts/cgroup-mount.js';
-import { console as consoleOps, devices, openDevpts } from './mounts/devices.js';
+import { allDevices, console as consoleOps, devices, nodesOutside, openDevpts } from './mounts/devices.js';
 import { maskedPaths, readonlyPaths } from './mounts/hidden-paths.js';
 import { mountAll, setattr } from './mounts/mount-program.js';
 import { type NamespacePlan, planNamespaces } from './namespaces.js';
@@ -51,6 +51,8 @@ export interface ContainerInput {
   readonly console: Console;
   /** How many descriptors of the caller's, from 3 on, the process gets. */
   readonly preserveFds: number;
+  /** The environment of its process, see `environmentOf`. */
+  readonly env: readonly string[];
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
   /** Pids whose user namespaces idmapped mounts use, by the mount's place in the list. */
@@ -97,7 +99,12 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
     ({ destination, type, options }) =>
       path.posix.normalize(destination) === '/dev' && (type === 'bind' || options?.some((option) => option === 'bind' || option === 'rbind')),
   );
-  const context = { slots, root, userNamespace };
+  const fromOutside = userNamespace && ownMounts && !boundDev && process.geteuid?.() === 0;
+  const nodes = nodesOutside(fromOutside ? allDevices(linux.devices ?? []) : [], state, slots, ({ uid = 0, gid = 0 }) => ({
+    uid: hostId(linux.uidMappings, uid),
+    gid: hostId(linux.gidMappings, gid),
+  }));
+  const context = { slots, root, userNamespace, outside: nodes.slots };
   const terminal = terminalOps(input, slave, root, slots);
   const attributes = labels(config.process, slots);
   const tail = processTail(input, { state, fifo, preserved, userNamespace, labels: attributes.late });
@@ -131,6 +138,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
         }),
       ),
       ...mounts.outside,
+      ...nodes.ops,
       // Nobody in a user namespace may raise a limit.
       ...(userNamespace && config.process ? raised(config.process) : []),
       ...namespaces.outside,
@@ -201,7 +209,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
       ...tail.enter,
       { op: 'setsid' },
       ...(terminal.inside.length ? said('the terminal', takeTerminal(slave)) : []),
-      ...(config.process ? lookFor(config.process.args ?? [], config.process.env ?? []) : []),
+      ...(config.process ? lookFor(config.process.args ?? [], input.env) : []),
       { ...prctl(PR.SET_DUMPABLE, 0), reply: true },
       { op: 'wait' },
     ],
@@ -298,7 +306,7 @@ function terminalOps(input: ContainerInput, slave: number, root: number, slots: 
         { op: 'close', fd: devpts },
       ]),
       ...(toSocket ? handOver(socket, master) : []),
-      ...consoleOps(slave, { slots, root, userNamespace: false }),
+      ...consoleOps(slave, { slots, root }),
     ],
   };
 }
@@ -370,7 +378,7 @@ function processTail(
   if (!spec) return { enter: [], last: wait };
   return {
     enter: [...rlimits(spec), ...scheduling(spec, config.linux), ...ownStdio(spec), ...become(spec, { setgroups: !userNamespace || mayCallSetgroups(config) })],
-    last: [...wait, ...lastOps(spec, config.linux?.seccomp, { granted, preserved, labels: late })],
+    last: [...wait, ...lastOps({ ...spec, env: [...input.env] }, config.linux?.seccomp, { granted, preserved, labels: late })],
   };
 }
 

@@ -159,9 +159,11 @@ function signalName(signo: number): string {
   return Object.entries(constants.signals).find(([, number]) => number === signo)?.[0] ?? `signal ${signo}`;
 }
 
-function environment(hook: OciHook): NodeJS.ProcessEnv {
+/** Without an environment of its own it has this command's (runc and crun have it so). */
+function environment({ env }: OciHook): NodeJS.ProcessEnv {
+  if (!env) return process.env;
   return Object.fromEntries(
-    (hook.env ?? []).map((pair) => {
+    env.map((pair) => {
       const at = pair.indexOf('=');
       return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)];
     }),

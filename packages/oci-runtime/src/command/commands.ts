@@ -16,10 +16,11 @@ import { writeSpec } from '../operations/spec.js';
 import { startContainer, startLocked } from '../operations/start.js';
 import { updateContainer } from '../operations/update.js';
 import { readStored, stateOf, statusOf } from '../state/stored-container.js';
-import { type Flags, on, text, usage, type Values, whole } from './arguments.js';
+import { type Flags, on, text, usage, type Values } from './arguments.js';
 import { attended } from './attended.js';
 import { execProcess } from './exec-process.js';
 import { type Context, print } from './main.js';
+import { preserved } from './preserved.js';
 import { resourcesOf, UPDATE_FLAGS } from './update-flags.js';
 
 /** A command: what it takes, and what it does. */
@@ -48,7 +49,6 @@ const ID = 'ID';
 
 function createOptions({ root, log, systemdCgroup }: Context, values: Values, [id = '']: readonly string[], stay: boolean): CreateOptions {
   const socket = text(values, 'console-socket');
-  const preserveFds = preserved(values);
   if (systemdCgroup)
     throw new OciError({
       code: 'SYSTEMD_CGROUP',
@@ -61,19 +61,12 @@ function createOptions({ root, log, systemdCgroup }: Context, values: Values, [i
     bundle: path.resolve(text(values, 'bundle') ?? '.'),
     console: socket === undefined ? (stay ? ownTerminal() : undefined) : { socket: path.resolve(socket) },
     pidFile: text(values, 'pid-file'),
-    preserveFds,
+    preserved: preserved(values),
     noPivot: on(values, 'no-pivot'),
     noNewKeyring: on(values, 'no-new-keyring'),
     stay,
     log,
   };
-}
-
-/** Descriptors of `--preserve-fds`, and those of socket activation (sd_listen_fds(3)). */
-function preserved(values: Values): number {
-  const given = whole(values, 'preserve-fds') ?? 0;
-  if (given < 0 || given > 512) throw usage(`--preserve-fds takes 0 to 512, not ${given}`);
-  return given + (process.env.LISTEN_FDS && process.env.LISTEN_PID === String(process.pid) ? Number(process.env.LISTEN_FDS) || 0 : 0);
 }
 
 /** This command's own terminal, typed into the container's. */
@@ -211,7 +204,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
         processOf,
         console: socket === undefined ? (detach ? undefined : ownTerminal()) : { socket: path.resolve(socket) },
         pidFile: text(values, 'pid-file'),
-        preserveFds: preserved(values),
+        preserved: preserved(values),
         ignorePaused: on(values, 'ignore-paused'),
         cgroup: text(values, 'cgroup'),
         detach,

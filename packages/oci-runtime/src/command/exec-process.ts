@@ -35,8 +35,6 @@ export function execProcess(values: Values, args: readonly string[]): (config: O
               bounding: with_(own?.capabilities?.bounding),
               effective: with_(own?.capabilities?.effective),
               permitted: with_(own?.capabilities?.permitted),
-              ambient: with_(own?.capabilities?.ambient),
-              inheritable: with_(own?.capabilities?.inheritable),
             },
           }
         : {}),

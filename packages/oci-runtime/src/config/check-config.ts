@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { lstatSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { checkProfile } from '@lamella/seccomp';
 import { RLIMIT } from '@lamella/syscall';
@@ -85,7 +85,7 @@ function namespaces(linux: OciLinux, fail: (why: string) => never): Map<Namespac
   for (const [i, { type, path: file }] of (linux.namespaces ?? []).entries()) {
     if (kinds.has(type)) fail(`linux.namespaces[${i}].type: ${type} is there twice`);
     if (file && !file.startsWith('/')) fail(`linux.namespaces[${i}].path: '${file}' is not an absolute path`);
-    if (file && !statSync(file, { throwIfNoEntry: false })) fail(`linux.namespaces[${i}].path: there is no ${file}`);
+    if (file && !lstatSync(file, { throwIfNoEntry: false })) fail(`linux.namespaces[${i}].path: there is no ${file}`);
     kinds.set(type, file ?? '');
   }
   return kinds;

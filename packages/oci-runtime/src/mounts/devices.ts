@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { AT, AT_FDCWD, MOVE_MOUNT, O, OPEN_TREE, type Op, S_IF, type SlotAllocator } from '@lamella/syscall';
+import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciDevice } from '../config/schema.js';
 import { said } from '../said.js';
+import { setattr } from './mount-program.js';
 
 /** config-linux.md, "Default Devices". */
 export const DEFAULT_DEVICES: readonly OciDevice[] = (
@@ -26,8 +27,50 @@ const LINKS = [
 export interface DeviceContext {
   readonly slots: SlotAllocator;
   readonly root: number;
-  /** In a user namespace no node can be made: the host's is bound instead. */
+  /** In a user namespace no node can be made: one from outside is bound instead. */
   readonly userNamespace: boolean;
+  /** Slots of nodes that were made outside, see {@link nodesOutside}; the host's own are bound where there are none. */
+  readonly outside: ReadonlyMap<OciDevice, number>;
+}
+
+/** The devices of a container: the default ones, unless they are asked for otherwise. */
+export function allDevices(asked: readonly OciDevice[]): OciDevice[] {
+  return [...DEFAULT_DEVICES.filter((each) => !asked.some(({ path: file }) => path.posix.normalize(file) === each.path)), ...asked];
+}
+
+/**
+ * Nodes for a user namespace, made by root outside of it, in a directory of the runtime's, where they have no name any
+ * more once they are mounts.
+ *
+ * @param directory slot of it
+ * @param owner what ids of the container are on the host
+ */
+export function nodesOutside(
+  all: readonly OciDevice[],
+  directory: number,
+  slots: SlotAllocator,
+  owner: (device: OciDevice) => { readonly uid: number; readonly gid: number },
+): { readonly ops: Op[]; readonly slots: ReadonlyMap<OciDevice, number> } {
+  const made = new Map(all.filter(({ type }) => type !== 'p').map((device) => [device, slots()]));
+  const ops = [...made].flatMap(([device, out]) => {
+    const { uid, gid } = owner(device);
+    const name = `device-${out}`;
+    return said(`the device ${device.path}`, [
+      { op: 'mknodat', dirfd: directory, pathname: name, mode: modeOf(device), major: device.major ?? 0, minor: device.minor ?? 0 },
+      // The mask of this process is not the container's.
+      { op: 'fchmodat', dirfd: directory, pathname: name, mode: (device.fileMode ?? 0o666) & 0o7777 },
+      { op: 'fchownat', dirfd: directory, pathname: name, owner: uid, group: gid, flags: AT.SYMLINK_NOFOLLOW },
+      { op: 'open_tree', dirfd: directory, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out },
+      // The state directory may be where no devices work.
+      setattr(out, { set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, clear: MOUNT_ATTR.NODEV, propagation: MS.PRIVATE }),
+      { op: 'unlinkat', dirfd: directory, pathname: name, flags: 0 },
+    ]);
+  });
+  return { ops, slots: made };
+}
+
+function modeOf({ type, fileMode }: OciDevice): number {
+  return { c: S_IF.IFCHR, u: S_IF.IFCHR, b: S_IF.IFBLK, p: S_IF.IFIFO }[type] | ((fileMode ?? 0o666) & 0o7777);
 }
 
 /**
@@ -36,7 +79,7 @@ export interface DeviceContext {
  */
 export function devices(asked: readonly OciDevice[], context: DeviceContext): Op[] {
   const { slots, root } = context;
-  const defaults = DEFAULT_DEVICES.filter((each) => !asked.some(({ path: file }) => path.posix.normalize(file) === each.path));
+  const defaults = allDevices(asked).filter((each) => !asked.includes(each));
   const dev = slots();
   const core = existsSync('/proc/kcore') ? [['core', '/proc/kcore'] as const] : [];
   return [
@@ -52,16 +95,17 @@ export function devices(asked: readonly OciDevice[], context: DeviceContext): Op
 }
 
 /** Ops that make one device, below directories which are made for it. */
-export function node(device: OciDevice, { slots, root, userNamespace }: DeviceContext): Op[] {
+function node(device: OciDevice, { slots, root, userNamespace, outside }: DeviceContext): Op[] {
   const file = path.posix.normalize(device.path);
   const name = path.posix.basename(file);
   const parent = slots();
   const open: Op = { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: parent, pathname: path.posix.dirname(file) };
   if (userNamespace && device.type !== 'p') {
-    const [source, target] = [slots(), slots()];
+    const made = outside.get(device);
+    const [source, target] = [made ?? slots(), slots()];
     return [
       open,
-      { op: 'open_tree', dirfd: AT_FDCWD, pathname: file, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: source },
+      ...(made === undefined ? [{ op: 'open_tree', dirfd: AT_FDCWD, pathname: file, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: source } as const] : []),
       { op: 'mkpath', rootfd: root, directory: 0, mode: 0o644, out: target, pathname: file },
       { op: 'move_mount', from_dirfd: source, from_pathname: '', to_dirfd: target, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
       { op: 'close', fd: target },
@@ -69,14 +113,13 @@ export function node(device: OciDevice, { slots, root, userNamespace }: DeviceCo
       { op: 'close', fd: parent },
     ];
   }
-  const kind = { c: S_IF.IFCHR, u: S_IF.IFCHR, b: S_IF.IFBLK, p: S_IF.IFIFO }[device.type];
   return [
     open,
     {
       op: 'mknodat',
       dirfd: parent,
       pathname: name,
-      mode: kind | ((device.fileMode ?? 0o666) & 0o7777),
+      mode: modeOf(device),
       major: device.major ?? 0,
       minor: device.minor ?? 0,
       ignore: ['EEXIST'],
@@ -87,7 +130,7 @@ export function node(device: OciDevice, { slots, root, userNamespace }: DeviceCo
 }
 
 /** Ops that show a terminal's slave as /dev/console. */
-export function console(slave: number, { slots, root }: DeviceContext): Op[] {
+export function console(slave: number, { slots, root }: Pick<DeviceContext, 'slots' | 'root'>): Op[] {
   const [file, tree] = [slots(), slots()];
   return said('the terminal at /dev/console', [
     { op: 'mkpath', rootfd: root, directory: 0, mode: 0o600, out: file, pathname: '/dev/console' },

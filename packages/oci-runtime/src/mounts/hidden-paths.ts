@@ -38,26 +38,22 @@ function look(pathname: string, root: number, out: number): Op {
  * else behind /dev/null. Which it is the kernel knows: a mount of the other kind does not fit onto it.
  */
 export function maskedPaths(paths: readonly string[], root: number, slots: SlotAllocator): Op[] {
-  if (!paths.length) return [];
-  const [context, empty, none, target, tree] = [slots(), slots(), slots(), slots(), slots()];
-  return said('linux.maskedPaths', [
-    { op: 'fsopen', fsname: 'tmpfs', flags: FSOPEN_CLOEXEC, out: context },
-    { op: 'fsconfig', fd: context, cmd: FSCONFIG.SET_STRING, key: 'nr_inodes', value: '1', aux: -1 },
-    { op: 'fsconfig', fd: context, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
-    { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: QUIET | MOUNT_ATTR.RDONLY, out: empty },
-    { op: 'close', fd: context },
-    { op: 'open_tree', dirfd: AT_FDCWD, pathname: '/dev/null', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: none },
-    ...paths.flatMap((pathname) =>
-      said(`linux.maskedPaths ${pathname}`, [
-        look(pathname, root, target),
-        ...cover(empty, tree, target, ['EINVAL', 'EBADF']),
-        ...cover(none, tree, target, ['EINVAL', 'EBADF']),
-        { op: 'close', fd: target, ignore: ['EBADF'] },
-      ]),
-    ),
-    { op: 'close', fd: none },
-    { op: 'close', fd: empty },
-  ]);
+  const [context, target, tree] = [slots(), slots(), slots()];
+  return paths.flatMap((pathname) =>
+    said(`linux.maskedPaths ${pathname}`, [
+      look(pathname, root, target),
+      { op: 'fsopen', fsname: 'tmpfs', flags: FSOPEN_CLOEXEC, out: context },
+      { op: 'fsconfig', fd: context, cmd: FSCONFIG.SET_STRING, key: 'nr_inodes', value: '1', aux: -1 },
+      { op: 'fsconfig', fd: context, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
+      { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: QUIET | MOUNT_ATTR.RDONLY, out: tree },
+      { op: 'close', fd: context },
+      ...cover(tree, target),
+      // Of a mount that is in no namespace older kernels make no other one, so it is taken from the host's anew.
+      { op: 'open_tree', dirfd: AT_FDCWD, pathname: '/dev/null', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
+      ...cover(tree, target),
+      { op: 'close', fd: target, ignore: ['EBADF'] },
+    ]),
+  );
 }
 
 /** A path onto which neither fits would be there to see: nobody may go on then. @throws OciError `MASK_FAILED` */
@@ -72,10 +68,9 @@ export function checkMasked(ignored: ReadonlyMap<Op, string>): void {
       });
 }
 
-function cover(source: number, tree: number, target: number, ignore: readonly string[]): Op[] {
+function cover(tree: number, target: number): Op[] {
   return [
-    { op: 'open_tree', dirfd: source, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH, out: tree },
-    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore },
+    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore: ['EINVAL', 'EBADF'] },
     { op: 'close', fd: tree },
   ];
 }

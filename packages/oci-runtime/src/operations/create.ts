@@ -14,6 +14,7 @@ import {
   removeCgroup,
 } from '@lamella/cgroup';
 import { AT_FDCWD, bootId, flatten, O, type Op, type Program, type Running, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import type { Preserved } from '../command/preserved.js';
 import { readConfig } from '../config/read-config.js';
 import type { OciConfig, OciDevice, OciLinux } from '../config/schema.js';
 import { type Console, containerPrograms } from '../container-program.js';
@@ -25,6 +26,7 @@ import type { CgroupView } from '../mounts/cgroup-mount.js';
 import { DEFAULT_DEVICES } from '../mounts/devices.js';
 import { checkMasked } from '../mounts/hidden-paths.js';
 import { OciError } from '../oci-error.js';
+import { environmentOf } from '../process/environment.js';
 import { checkFound } from '../process/execute.js';
 import { unknownCapabilities } from '../process/identity.js';
 import { explained, purposeOf, said } from '../said.js';
@@ -42,7 +44,7 @@ export interface CreateOptions {
   readonly console: Console;
   /** Its pid is written there, when it is known to work. */
   readonly pidFile?: string | undefined;
-  readonly preserveFds?: number;
+  readonly preserved?: Preserved;
   readonly noPivot?: boolean;
   readonly noNewKeyring?: boolean;
   readonly systemdCgroup?: boolean;
@@ -162,12 +164,13 @@ class Making {
       directory: this.#directory,
       cgroups: viewOf(cgroup, this.#stored.namespaces.includes('cgroup')),
       console: options.console,
-      preserveFds: options.preserveFds ?? 0,
+      preserveFds: options.preserved?.count ?? 0,
+      env: config.process ? environmentOf(config.process, this.#stored.rootfs, options.preserved?.listening ?? 0) : [],
       noPivot: options.noPivot ?? false,
       noNewKeyring: options.noNewKeyring ?? false,
       idmapOwners: owners.pids,
     });
-    const descriptors = Array.from({ length: options.preserveFds ?? 0 }, (_, i) => 3 + i);
+    const descriptors = Array.from({ length: options.preserved?.count ?? 0 }, (_, i) => 3 + i);
     const steps = new Steps(programs.first, { stdio: ['inherit', 'inherit', 'inherit'], descriptors });
     this.#steps = steps;
     const pid = await steps.valueOf(programs.clone);

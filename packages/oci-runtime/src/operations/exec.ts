@@ -3,6 +3,7 @@ import path from 'node:path';
 import { type ContainerCgroup, isCgroupFrozen, joinCgroup } from '@lamella/cgroup';
 import { prctl, takeTerminal } from '@lamella/namespace';
 import { AT_FDCWD, O, type Op, PR, type Program, RESOLVE, type Running, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import type { Preserved } from '../command/preserved.js';
 import { checkProcess } from '../config/check-config.js';
 import { keptConfig } from '../config/read-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
@@ -12,6 +13,7 @@ import type { Log } from '../log.js';
 import { setnsFlags } from '../namespaces.js';
 import { OciError } from '../oci-error.js';
 import { affinity, rlimits, scheduling } from '../process/attributes.js';
+import { environmentOf } from '../process/environment.js';
 import { checkFound, lookFor } from '../process/execute.js';
 import { become, grantable } from '../process/identity.js';
 import { explained, said } from '../said.js';
@@ -29,7 +31,7 @@ export interface ExecOptions {
   readonly processOf: (config: OciConfig) => OciProcess;
   readonly console: Console;
   readonly pidFile?: string | undefined;
-  readonly preserveFds: number;
+  readonly preserved: Preserved;
   readonly ignorePaused: boolean;
   /** A cgroup below the container's. */
   readonly cgroup?: string | undefined;
@@ -68,8 +70,9 @@ export async function execInContainer(options: ExecOptions): Promise<ExecutedPro
       hint: `lamella-oci resume ${options.id}`,
     });
   const config = keptConfig(readFileSync(directory.config, 'utf8'), directory.config);
-  const spec = options.processOf(config);
-  checkProcess(spec, 'exec');
+  const given = options.processOf(config);
+  checkProcess(given, 'exec');
+  const spec = { ...given, env: environmentOf(given, `/proc/${stored.init?.pid}/root`, options.preserved.listening) };
   if (spec.terminal && !options.console)
     throw new OciError({
       code: 'CONSOLE_MISSING',
@@ -79,7 +82,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecutedPro
   if (options.console && 'socket' in options.console && !spec.terminal)
     throw new OciError({ code: 'CONSOLE_UNUSED', message: '--console-socket was given, and no terminal was asked for', hint: 'Leave it out, or give --tty.' });
   const programs = execPrograms(spec, config, stored, options);
-  const descriptors = Array.from({ length: options.preserveFds }, (_, i) => 3 + i);
+  const descriptors = Array.from({ length: options.preserved.count }, (_, i) => 3 + i);
   const steps = new Steps(programs.first, { stdio: ['inherit', 'inherit', 'inherit'], descriptors });
   try {
     const pid = await steps.valueOf(programs.clone);
@@ -117,7 +120,7 @@ function execPrograms(
   const slots = slotAllocator();
   const userNamespace = stored.namespaces.includes('user');
   const [pidfd, proc, hostRoot, root, cwd, slave, replies] = [slots(), slots(), slots(), slots(), slots(), slots(), slots()];
-  const preserved = Array.from({ length: options.preserveFds }, slots);
+  const preserved = Array.from({ length: options.preserved.count }, slots);
   const terminal = terminalOps(spec, config, options.console, { slots, root, slave });
   const label = labels(spec, slots, proc);
   const init = stored.init?.pid ?? 0;

@@ -1,0 +1,31 @@
+import { readRootfsFile } from '@lamella/namespace';
+import type { OciProcess } from '../config/schema.js';
+
+/**
+ * The environment of a process: what its specification says; HOME from the container's passwd(5), or `/`, when that
+ * says nothing of it (runc and crun have it so); and what socket activation tells (sd_listen_fds(3)).
+ *
+ * @param root absolute path, on the host, of the container's root
+ * @param listening how many descriptors were passed by it
+ */
+export function environmentOf({ env = [], user }: OciProcess, root: string, listening: number): string[] {
+  const home = env.some((pair) => /^HOME=./.test(pair)) ? [] : [`HOME=${homeOf(root, user?.uid ?? 0)}`];
+  return [...(home.length ? env.filter((pair) => pair !== 'HOME=') : env), ...home, ...(listening ? [`LISTEN_FDS=${listening}`, 'LISTEN_PID=1'] : [])];
+}
+
+function homeOf(root: string, uid: number): string {
+  const line = passwdOf(root)
+    .split('\n')
+    .find((each) => each.split(':')[2] === String(uid));
+  return line?.split(':')[5] || '/';
+}
+
+/** One that cannot be read, or is none, says nothing. */
+function passwdOf(root: string): string {
+  try {
+    return readRootfsFile([root], '/etc/passwd') ?? '';
+  } catch (error) {
+    if (['EACCES', 'EPERM', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
+    throw error;
+  }
+}
