@@ -39,8 +39,8 @@ export function allDevices(asked: readonly OciDevice[]): OciDevice[] {
 }
 
 /**
- * Nodes for a user namespace, made by root outside of it, in a directory of the runtime's, where they have no name any
- * more once they are mounts.
+ * Nodes for a user namespace, made by root outside of it, in a directory of the runtime's. Their names there,
+ * `device-N`, are to be removed when the container has its mounts: before that the kernel would not move them.
  *
  * @param directory slot of it
  * @param owner what ids of the container are on the host
@@ -63,7 +63,6 @@ export function nodesOutside(
       { op: 'open_tree', dirfd: directory, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out },
       // The state directory may be where no devices work.
       setattr(out, { set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, clear: MOUNT_ATTR.NODEV, propagation: MS.PRIVATE }),
-      { op: 'unlinkat', dirfd: directory, pathname: name, flags: 0 },
     ]);
   });
   return { ops, slots: made };

@@ -1,4 +1,4 @@
-import { lstatSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   type ContainerCgroup,
@@ -181,6 +181,7 @@ class Making {
     if (programs.namespaces.made.has('user')) writeIdMaps(pid, linux.uidMappings ?? [], linux.gidMappings ?? []);
     if (config.process?.oomScoreAdj !== undefined) adjustOomScore(pid, config.process.oomScoreAdj);
     const { ignored } = await steps.go(programs.setUp);
+    forgetNodes(this.#directory.path);
     checkDevices(linux.devices ?? [], ignored, path.join(`/proc/${pid}/root`, this.#stored.rootfs));
     options.log.debug(`create ${options.id}: ${config.mounts?.length ?? 0} mounts and the devices are made`);
     await this.#hooks(pid);
@@ -265,6 +266,11 @@ function restrictDevices(cgroup: ContainerCgroup, rules: readonly DeviceRule[], 
   const directory = slots();
   const open: Op = { op: 'openat', dirfd: AT_FDCWD, pathname: cgroup[0].directory, flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC, mode: 0, out: directory };
   return said('linux.resources.devices', [open, ...limitDevices(rules, directory, slots), { op: 'close', fd: directory } satisfies Op]);
+}
+
+/** The names of devices that are mounts of the container's now. */
+function forgetNodes(directory: string): void {
+  for (const name of readdirSync(directory)) if (name.startsWith('device-')) rmSync(path.join(directory, name));
 }
 
 function viewOf(cgroup: ContainerCgroup, namespace: boolean): CgroupView {

@@ -9,8 +9,10 @@ import type { OciProcess } from '../config/schema.js';
  * @param listening how many descriptors were passed by it
  */
 export function environmentOf({ env = [], user }: OciProcess, root: string, listening: number): string[] {
+  // Of a name that is there twice the last counts, for a program finds the first.
+  const said = [...new Map(env.map((pair) => [pair.slice(0, pair.indexOf('=')), pair])).values()];
   const home = env.some((pair) => /^HOME=./.test(pair)) ? [] : [`HOME=${homeOf(root, user?.uid ?? 0)}`];
-  return [...(home.length ? env.filter((pair) => pair !== 'HOME=') : env), ...home, ...(listening ? [`LISTEN_FDS=${listening}`, 'LISTEN_PID=1'] : [])];
+  return [...(home.length ? said.filter((pair) => pair !== 'HOME=') : said), ...home, ...(listening ? [`LISTEN_FDS=${listening}`, 'LISTEN_PID=1'] : [])];
 }
 
 function homeOf(root: string, uid: number): string {
