@@ -107,7 +107,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
   const context = { slots, root, userNamespace, outside: nodes.slots };
   const terminal = terminalOps(input, slave, root, slots);
   const attributes = labels(config.process, slots);
-  const tail = processTail(input, { state, fifo, preserved, userNamespace, labels: attributes.late });
+  const tail = processTail(input, { state, fifo, taken: slots(), preserved, userNamespace, labels: attributes.late });
   const clone: Op = {
     op: 'clone',
     flags: namespaces.cloneFlags,
@@ -353,6 +353,7 @@ export function labels(process: OciProcess | undefined, slots: SlotAllocator, pr
 interface TailContext {
   readonly state: number;
   readonly fifo: number;
+  readonly taken: number;
   readonly preserved: readonly number[];
   readonly userNamespace: boolean;
   readonly labels: Op[];
@@ -361,7 +362,7 @@ interface TailContext {
 /** From the host's root in a container to the user's process. */
 function processTail(
   input: ContainerInput,
-  { state, fifo, preserved, userNamespace, labels: late }: TailContext,
+  { state, fifo, taken, preserved, userNamespace, labels: late }: TailContext,
 ): { readonly enter: Op[]; readonly last: Op[] } {
   const { config } = input;
   const { process: spec } = config;
@@ -378,7 +379,15 @@ function processTail(
   if (!spec) return { enter: [], last: wait };
   return {
     enter: [...rlimits(spec), ...scheduling(spec, config.linux), ...ownStdio(spec), ...become(spec, { setgroups: !userNamespace || mayCallSetgroups(config) })],
-    last: [...wait, ...lastOps({ ...spec, env: [...input.env] }, config.linux?.seccomp, { granted, preserved, labels: late })],
+    last: [
+      ...wait,
+      ...lastOps({ ...spec, env: [...input.env] }, config.linux?.seccomp, {
+        granted,
+        preserved,
+        labels: late,
+        untilTaken: [{ op: 'openat', dirfd: state, pathname: 'taken.fifo', flags: O.RDONLY | O.CLOEXEC, mode: 0, out: taken }],
+      }),
+    ],
   };
 }
 
@@ -410,7 +419,14 @@ export function lastOps(
     granted,
     preserved,
     labels: late,
-  }: { readonly granted: ReturnType<typeof grantable>; readonly preserved: readonly number[]; readonly labels: readonly Op[] },
+    untilTaken,
+  }: {
+    readonly granted: ReturnType<typeof grantable>;
+    readonly preserved: readonly number[];
+    readonly labels: readonly Op[];
+    /** Waits until somebody has the listener of the filter, which is closed with this program. */
+    readonly untilTaken: readonly Op[];
+  },
 ): Op[] {
   const filter = seccompOps(seccomp, spec);
   const noNewPrivileges = spec.noNewPrivileges === true;
@@ -421,6 +437,7 @@ export function lastOps(
     ...prepareCapabilities(spec, granted, filter.length > 0 && !noNewPrivileges),
     ...(noNewPrivileges ? said('process.noNewPrivileges', [prctl(PR.SET_NO_NEW_PRIVS, 1)]) : []),
     ...filter,
+    ...(filter.some(({ reply }) => reply) ? said('linux.seccomp.listenerPath', untilTaken) : []),
     ...(filter.length && !noNewPrivileges ? setCapabilities(spec, granted) : []),
     ...execute(spec.args ?? [], spec.env ?? []),
   ];
@@ -444,9 +461,17 @@ function seccompOps(seccomp: NonNullable<OciConfig['linux']>['seccomp'], spec: O
 
 /** The process waits at it, until somebody opens it to read. Its own root owns it, or it could not open it. */
 function makeFifo(state: number, { linux }: OciConfig): Op[] {
+  const notifies = linux?.seccomp?.listenerPath !== undefined;
   const [owner, group] = [hostId(linux?.uidMappings, 0), hostId(linux?.gidMappings, 0)];
   return [
     { op: 'mknodat', dirfd: state, pathname: 'exec.fifo', mode: S_IF.IFIFO | 0o600, major: 0, minor: 0 },
+    // The user's process may be anybody, and waits at it for less than a command takes.
+    ...(notifies
+      ? ([
+          { op: 'mknodat', dirfd: state, pathname: 'taken.fifo', mode: S_IF.IFIFO | 0o644, major: 0, minor: 0 },
+          { op: 'fchmodat', dirfd: state, pathname: 'taken.fifo', mode: 0o644 },
+        ] as const)
+      : []),
     ...(process.geteuid?.() === 0 && (owner || group) ? [{ op: 'fchownat', dirfd: state, pathname: 'exec.fifo', owner, group, flags: 0 } as const] : []),
   ];
 }

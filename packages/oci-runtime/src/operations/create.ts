@@ -238,7 +238,7 @@ function prepareCgroup(cgroup: ContainerCgroup, linux: OciLinux, log: Log): bool
   const { devices: _, ...limits } = resources ?? {};
   const others = processesOf(cgroup).length;
   if (others) log.warn(`container's cgroup is not empty: ${others} process(es) found`);
-  if (others && isCgroupFrozen(cgroup))
+  if (isCgroupFrozen(cgroup))
     throw new OciError({
       code: 'CGROUP_FROZEN',
       message: "container's cgroup unexpectedly frozen",

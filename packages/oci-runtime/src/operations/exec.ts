@@ -96,6 +96,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecutedPro
     if (filter) {
       const { listenerPath = '', listenerMetadata } = config.linux?.seccomp ?? {};
       await sendListener({ pid, targetfd: await steps.valueOf(filter), path: listenerPath, metadata: listenerMetadata, state: stateOf(stored, status) });
+      steps.begin([]);
     }
     // Undefined when it never was: then the result says why.
     if ((await steps.running.started) === undefined) await steps.running.result;
@@ -198,7 +199,7 @@ function execPrograms(
     last: [
       { op: 'inherited', number: 4, out: replies },
       { op: 'reply_to', fd: replies, least: 5 + preserved.length },
-      ...lastOps(spec, config.linux?.seccomp, { granted: grantable(userNamespace), preserved, labels: label.late }),
+      ...lastOps(spec, config.linux?.seccomp, { granted: grantable(userNamespace), preserved, labels: label.late, untilTaken: [{ op: 'wait' }] }),
     ],
   };
 }

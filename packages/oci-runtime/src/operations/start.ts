@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync, readFileSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoName, lockFile, type Op, type Reply, replyParser, run } from '@lamella/syscall';
 import { keptConfig } from '../config/read-config.js';
@@ -81,6 +82,9 @@ async function release(directory: StateDirectory, stored: StoredContainer, confi
     parse(chunk);
     if (listener === undefined || handing.length) continue;
     handing.push(handListener(stored, config, listener));
+    await handing[0];
+    // It waits for that.
+    await open(path.join(directory.path, 'taken.fifo'), 'w').then((taken) => taken.close());
   }
   rmSync(directory.fifo, { force: true });
   await Promise.all(handing);
@@ -143,13 +147,13 @@ export interface ListenerToSend {
   readonly state: Record<string, unknown>;
 }
 
-export async function sendListener({ pid, targetfd, path, metadata, state }: ListenerToSend): Promise<void> {
+export async function sendListener({ pid, targetfd, path: socketPath, metadata, state }: ListenerToSend): Promise<void> {
   const [pidfd, listener, socket] = [5, 6, 7];
   const data = JSON.stringify({ ociVersion: state.ociVersion, fds: ['seccompFd'], pid, ...(metadata === undefined ? {} : { metadata }), state });
   const program: Op[] = said('linux.seccomp.listenerPath', [
     { op: 'pidfd_open', pid, flags: 0, out: pidfd },
     { op: 'pidfd_getfd', fd: pidfd, targetfd, flags: 0, out: listener },
-    ...connectConsole(path, socket),
+    ...connectConsole(socketPath, socket),
     { op: 'send_fd', fd: socket, passed: listener, data },
   ]);
   await run(program);

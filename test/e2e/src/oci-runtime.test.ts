@@ -1,0 +1,479 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { OCI_RUNTIME, type OciBundle, ociBundle, requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+let at: ScratchDirectory;
+let bundle: OciBundle;
+const isRoot = process.geteuid?.() === 0;
+
+beforeEach((context) => {
+  requiresRoot(context as never);
+  at = scratch('tmpfs');
+  bundle = ociBundle(at);
+});
+
+afterEach(async () => {
+  if (!isRoot) return;
+  for (const id of bundle.oci('list', '-q').stdout.split('\n').filter(Boolean)) bundle.oci('delete', '--force', id);
+  expect(existsSync(bundle.root) ? readdirSync(bundle.root) : []).toEqual([]);
+  await at[Symbol.asyncDispose]();
+});
+
+const sh = (script: string) => (config: { process: { args: string[] } }) => {
+  config.process.args = ['sh', '-c', script];
+};
+const statusOf = (id: string): string => JSON.parse(bundle.oci('state', id).stdout).status;
+const cgroups = (name: string): string[] =>
+  execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', name], { encoding: 'utf8' }).split('\n').filter(Boolean);
+
+test('a container is created, started, looked at, killed and deleted, and nothing of it is left', () => {
+  bundle.configure(sh('echo up >/mark; exec sleep 1000'));
+  const pidFile = at.join('pid');
+  expect(bundle.oci('create', '--pid-file', pidFile, 'one')).toEqual({ status: 0, stdout: '', stderr: '' });
+  const created = JSON.parse(bundle.oci('state', 'one').stdout);
+  expect(created).toMatchObject({ ociVersion: '1.3.0', id: 'one', status: 'created', bundle: bundle.bundle });
+  expect(readFileSync(pidFile, 'utf8')).toBe(String(created.pid));
+  expect(existsSync(path.join(bundle.bundle, 'rootfs/mark'))).toBe(false);
+  expect(bundle.oci('start', 'one').status).toBe(0);
+  expect(statusOf('one')).toBe('running');
+  // Nobody stays behind but the container's own process, which belongs to whoever adopts it.
+  expect(readFileSync(`/proc/${created.pid}/comm`, 'utf8').trim()).toMatch(/^(?:sh|sleep)$/);
+  const again = bundle.oci('start', 'one');
+  expect(again.status).toBe(1);
+  expect(again.stderr).toContain('cannot start an already running container');
+  expect(bundle.oci('delete', 'one').stderr).toContain('not stopped');
+  expect(bundle.oci('kill', 'one', 'KILL').status).toBe(0);
+  for (let i = 0; i < 100 && statusOf('one') !== 'stopped'; i++) spawnSync('sleep', ['0.02']);
+  expect(statusOf('one')).toBe('stopped');
+  expect(bundle.oci('kill', 'one').stderr).toContain('container not running');
+  expect(bundle.oci('delete', 'one').status).toBe(0);
+  expect(bundle.oci('state', 'one').stderr).toContain('does not exist');
+  expect(bundle.oci('delete', 'one').status).toBe(1);
+  expect(bundle.oci('delete', '--force', 'one').status).toBe(0);
+  expect(cgroups('one')).toEqual([]);
+});
+
+test('run gives the exit status, and exec another process', () => {
+  bundle.configure(sh('exit 7'));
+  expect(bundle.oci('run', 'two').status).toBe(7);
+  bundle.configure(sh('exec sleep 1000'));
+  expect(bundle.oci('run', '--detach', 'two').status).toBe(0);
+  const { stdout, status } = bundle.oci('exec', '--user', '5:6', '--cwd', '/tmp', '--env', 'A=b', 'two', 'sh', '-c', 'echo $(id -u) $(id -g) $PWD $A; exit 9');
+  expect([stdout.trim(), status]).toEqual(['5 6 /tmp b', 9]);
+  const missing = bundle.oci('exec', 'two', 'no-such-command');
+  expect([missing.status, missing.stderr]).toEqual([255, expect.stringContaining('executable file not found in $PATH')]);
+  writeFileSync(at.join('process.json'), JSON.stringify({ args: ['sh', '-c', 'grep NoNewPrivs /proc/self/status'], cwd: '/', noNewPrivileges: true }));
+  expect(bundle.oci('exec', '--process', at.join('process.json'), 'two').stdout).toContain('1');
+  expect(JSON.parse(bundle.oci('ps', '--format', 'json', 'two').stdout)).toHaveLength(1);
+});
+
+test('pause stops it, resume lets it go on, update changes its limits, events tells what it uses', (context) => {
+  if (!existsSync('/sys/fs/cgroup/freezer') && !existsSync('/sys/fs/cgroup/cgroup.controllers')) skip(context, 'no cgroup here can be frozen');
+  bundle.configure(sh('exec sleep 1000'));
+  bundle.oci('run', '--detach', 'three');
+  expect(bundle.oci('resume', 'three').stderr).toContain('not paused');
+  expect(bundle.oci('pause', 'three').status).toBe(0);
+  expect(statusOf('three')).toBe('paused');
+  expect(bundle.oci('exec', 'three', 'true').stderr).toContain('paused');
+  expect(bundle.oci('resume', 'three').status).toBe(0);
+  expect(bundle.oci('update', '--pids-limit', '33', 'three').status).toBe(0);
+  const stats = JSON.parse(bundle.oci('events', '--stats', 'three').stdout);
+  expect(stats).toMatchObject({ type: 'stats', id: 'three', data: { pids: { limit: 33, current: 1 } } });
+});
+
+/** What is wrong, and what the one line says of it. */
+// biome-ignore lint/suspicious/noExplicitAny: each makes of a configuration what is none any more
+const BAD: readonly (readonly [string, (config: any) => void, RegExp])[] = [
+  ['no version', (c) => Reflect.deleteProperty(c, 'ociVersion'), /ociVersion/],
+  ['a version to come', (c) => Object.assign(c, { ociVersion: '2.0.0' }), /ociVersion: 2\.0\.0/],
+  ['no root', (c) => Reflect.deleteProperty(c, 'root'), /root/],
+  ['a root that is not there', (c) => Object.assign(c, { root: { path: 'nowhere' } }), /root\.path: there is no directory/],
+  ['no command', (c) => Object.assign(c.process, { args: [] }), /process\.args/],
+  ['a command that is not there', (c) => Object.assign(c.process, { args: ['nowhere'] }), /executable file not found/],
+  ['a command that cannot be executed', (c) => Object.assign(c.process, { args: ['/etc/passwd'] }), /permission denied/],
+  ['a relative working directory', (c) => Object.assign(c.process, { cwd: 'tmp' }), /process\.cwd/],
+  ['text for a number', (c) => Object.assign(c.process, { user: { uid: 'root', gid: 0 } }), /process\.user\.uid/],
+  ['a limit twice', (c) => Object.assign(c.process, { rlimits: [1, 2].map(() => ({ type: 'RLIMIT_CORE', soft: 0, hard: 0 })) }), /RLIMIT_CORE is there twice/],
+  ['a limit that is none', (c) => Object.assign(c.process, { rlimits: [{ type: 'RLIMIT_LUCK', soft: 0, hard: 0 }] }), /RLIMIT_LUCK/],
+  ['a namespace twice', (c) => Object.assign(c.linux, { namespaces: [{ type: 'mount' }, { type: 'mount' }] }), /mount is there twice/],
+  ['a namespace that is none', (c) => Object.assign(c.linux, { namespaces: [{ type: 'luck' }] }), /no kind of namespace/],
+  [
+    'a namespace of another kind',
+    (c) => Object.assign(c.linux, { namespaces: [{ type: 'mount' }, { type: 'ipc', path: '/proc/self/ns/uts' }] }),
+    /namespaces\[2\].*invalid argument/,
+  ],
+  ['a host name without its namespace', (c) => Object.assign(c.linux, { namespaces: [{ type: 'mount' }] }), /uts namespace/],
+  ['a user namespace without ids', (c) => Object.assign(c.linux, { namespaces: [{ type: 'mount' }, { type: 'uts' }, { type: 'user' }] }), /uidMappings/],
+  ['a sysctl of the host', (c) => Object.assign(c.linux, { sysctl: { 'vm.swappiness': '1' } }), /vm\.swappiness/],
+  [
+    'a source that is not there',
+    (c) => Object.assign(c, { mounts: [{ destination: '/x', source: '/nowhere', options: ['bind'] }] }),
+    /mounts\[0\].*no such file/,
+  ],
+  [
+    'a filesystem that is none',
+    (c) => Object.assign(c, { mounts: [{ destination: '/x', type: 'luck', source: 'x' }] }),
+    /mounts\[0\] onto \/x.*no such device/,
+  ],
+  [
+    'an option that the filesystem refuses',
+    (c) => Object.assign(c, { mounts: [{ destination: '/x', type: 'tmpfs', source: 'x', options: ['luck=1'] }] }),
+    /mounts\[0\]/,
+  ],
+  ['a filter that is none', (c) => Object.assign(c.linux, { seccomp: { defaultAction: 'SCMP_ACT_LUCK' } }), /seccomp/],
+  ['a propagation that is none', (c) => Object.assign(c.linux, { rootfsPropagation: 'luck' }), /rootfsPropagation/],
+  ['a hook by a relative path', (c) => Object.assign(c, { hooks: { prestart: [{ path: 'sh' }] } }), /hooks\.prestart\.0\.path/],
+  [
+    'a hook that fails',
+    (c) => Object.assign(c, { hooks: { createRuntime: [{ path: '/bin/sh', args: ['sh', '-c', 'echo why >&2; exit 3'] }] } }),
+    /hooks\.createRuntime\[0\] \/bin\/sh: exit status 3, stderr: why/,
+  ],
+  ['a terminal for nobody', (c) => Object.assign(c.process, { terminal: true }), /--console-socket/],
+];
+
+test.each(BAD)('bad input, %s: one line, and nothing is made', (_, change, said) => {
+  bundle.configure(change as never);
+  const { status, stdout, stderr } = bundle.oci('create', 'bad');
+  expect([status, stdout]).toEqual([1, '']);
+  expect(stderr).toMatch(said);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(existsSync(bundle.root) ? readdirSync(bundle.root) : []).toEqual([]);
+  expect(cgroups('bad')).toEqual([]);
+});
+
+test('what is wrong is also told as JSON in a log', () => {
+  const log = at.join('log');
+  expect(bundle.oci('--log', log, '--log-format', 'json', 'create', '--bundle', at.join('nowhere'), 'x').status).toBe(1);
+  const line = JSON.parse(readFileSync(log, 'utf8').trim());
+  expect(line).toMatchObject({ level: 'error', msg: expect.stringContaining('config.json') });
+  expect(Number.isNaN(Date.parse(line.time))).toBe(false);
+  for (const args of [['create'], ['create', '../x'], ['state', 'nobody'], ['luck'], ['kill', 'x', 'LUCK'], ['start', '--luck', 'x']]) {
+    const { status, stderr } = bundle.oci(...args);
+    expect([args, status]).toEqual([args, 1]);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+  }
+});
+
+test('hooks run in their order, in their places, with the state on stdin; those after the end only warn', () => {
+  const log = at.join('hooks');
+  const note = (name: string): { path: string; args: string[] } => ({
+    path: '/bin/sh',
+    args: ['sh', '-c', `read -r state; echo "${name} $(readlink /proc/self/ns/mnt) $state" >>${log}`],
+  });
+  bundle.configure((config) => {
+    config.process.args = ['sh', '-c', 'exec sleep 1000'];
+    config.mounts.push({ destination: at.path, source: at.path, options: ['rbind'] });
+    config.hooks = {
+      prestart: [note('prestart')],
+      createRuntime: [note('createRuntime')],
+      createContainer: [note('createContainer')],
+      startContainer: [note('startContainer')],
+      poststart: [note('poststart')],
+      poststop: [{ path: '/bin/false' }, note('poststop')],
+    };
+  });
+  const lines = (): string[][] =>
+    existsSync(log)
+      ? readFileSync(log, 'utf8')
+          .trim()
+          .split('\n')
+          .map((line) => line.split(' '))
+      : [];
+  expect(bundle.oci('create', 'hooked').stderr).toBe('');
+  expect(lines().map(([name]) => name)).toEqual(['prestart', 'createRuntime', 'createContainer']);
+  expect(bundle.oci('start', 'hooked').stderr).toBe('');
+  bundle.oci('kill', 'hooked', 'KILL');
+  const { stderr, status } = bundle.oci('delete', '--force', 'hooked');
+  expect([status, stderr]).toEqual([0, expect.stringContaining('hooks.poststop[0] /bin/false: exit status 1')]);
+  expect(lines().map(([name]) => name)).toEqual(['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop']);
+  const [host, , inside, started] = lines().map(([, namespace]) => namespace);
+  expect(inside).not.toBe(host);
+  expect(started).toBe(inside);
+  const states = lines().map(([, , ...json]) => JSON.parse(json.join(' ')).status);
+  expect(states).toEqual(['creating', 'creating', 'creating', 'created', 'running', 'stopped']);
+});
+
+test('a poststart hook that fails ends the container, but only warns for a bundle of before 1.2.1', () => {
+  const failing = (version: string) => (config: { ociVersion: string; hooks: unknown; process: { args: string[] } }) => {
+    config.ociVersion = version;
+    config.process.args = ['sleep', '1000'];
+    config.hooks = { poststart: [{ path: '/bin/false' }] };
+  };
+  bundle.configure(failing('1.2.1'));
+  bundle.oci('create', 'p');
+  expect(bundle.oci('start', 'p').status).toBe(1);
+  expect(bundle.oci('state', 'p').status).toBe(1);
+  bundle.configure(failing('1.1.0'));
+  bundle.oci('create', 'p');
+  const { status, stderr } = bundle.oci('start', 'p');
+  expect([status, stderr]).toEqual([0, expect.stringContaining('hooks.poststart[0]')]);
+  expect(statusOf('p')).toBe('running');
+});
+
+test('the process is what its configuration says', () => {
+  bundle.configure((config) => {
+    Object.assign(config.process, {
+      args: [
+        'sh',
+        '-c',
+        'id -u; id -g; id -G; umask; pwd; echo $HOME; ulimit -n; cat /proc/self/oom_score_adj; grep -E "^(Cap|NoNewPrivs)" /proc/self/status | tr "\\n\\t" "  "; echo; hostname; cat /proc/sys/kernel/domainname; uname -m; cat /proc/sys/net/ipv4/ip_forward; cut -d" " -f41 /proc/self/stat; ionice 2>/dev/null',
+      ],
+      user: { uid: 12, gid: 34, additionalGids: [56], umask: 0o027 },
+      cwd: '/made/for/it',
+      oomScoreAdj: 321,
+      rlimits: [{ type: 'RLIMIT_NOFILE', soft: 64, hard: 128 }],
+      noNewPrivileges: true,
+      capabilities: Object.fromEntries(
+        ['bounding', 'permitted', 'inheritable', 'effective', 'ambient'].map((set) => [set, ['CAP_NET_BIND_SERVICE', 'CAP_LUCK']]),
+      ),
+      scheduler: { policy: 'SCHED_BATCH', nice: 5 },
+    });
+    Object.assign(config, { hostname: 'host', domainname: 'domain' });
+    Object.assign(config.linux, { personality: { domain: 'LINUX32' }, sysctl: { 'net.ipv4.ip_forward': '1' } });
+  });
+  const { stdout, stderr } = bundle.oci('run', 'p');
+  expect(stderr).toContain('CAP_LUCK');
+  const [uid, gid, groups, umask, cwd, home, files, score, status, host, domain, machine, forward, policy] = stdout.trim().split('\n');
+  expect([uid, gid, groups, umask, cwd, home, files, score]).toEqual(['12', '34', '34 56', '0027', '/made/for/it', '/', '64', '321']);
+  expect(status).toMatch(/CapInh: 0+400 CapPrm: 0+400 CapEff: 0+400 CapBnd: 0+400 CapAmb: 0+400 NoNewPrivs: 1/);
+  expect([host, domain, forward, policy]).toEqual(['host', 'domain', '1', '3']);
+  expect(machine).toMatch(/^(?:i686|armv8l)$/);
+});
+
+test('mounts are made in their order, inside the root only, with their options', () => {
+  mkdirSync(at.join('data/sub'), { recursive: true });
+  writeFileSync(at.join('data/file'), 'text');
+  symlinkSync('/../../../../etc', path.join(bundle.bundle, 'rootfs/escape'));
+  bundle.configure((config) => {
+    config.process.args = ['sh', '-c', 'grep -E " /(a|b|c|etc/d|up) " /proc/self/mountinfo; cat /b; touch /a/x 2>&1; ls /up; touch /up/y'];
+    mkdirSync(path.join(bundle.bundle, 'rootfs/up'));
+    writeFileSync(path.join(bundle.bundle, 'rootfs/up/below'), '');
+    config.mounts.push(
+      { destination: '/a', source: at.join('data'), options: ['rbind', 'ro', 'nosuid', 'rnoexec'] },
+      { destination: '/b', source: at.join('data/file'), type: 'none', options: ['bind'] },
+      { destination: '/c', type: 'tmpfs', source: 'tmpfs', options: ['size=64k', 'noexec', 'mode=700', 'rshared'] },
+      { destination: '/escape/d', type: 'tmpfs', source: 'tmpfs' },
+      { destination: '/up', type: 'tmpfs', source: 'tmpfs', options: ['tmpcopyup', 'size=1m'] },
+    );
+  });
+  const { stdout } = bundle.oci('run', 'm');
+  expect(stdout).toMatch(/ \/a ro,nosuid,noexec[, ]/);
+  expect(stdout).toMatch(/ \/c rw,noexec\S* shared:\d+ - tmpfs tmpfs \S*size=64k,mode=700/);
+  expect(stdout).toMatch(/ \/etc\/d /);
+  expect(stdout).toMatch(/text.*Read-only file system\nbelow/s);
+});
+
+test('a user namespace maps its ids, has its devices, and can be entered', () => {
+  bundle.configure((config) => {
+    config.process.args = ['sleep', '1000'];
+    config.linux.namespaces.push({ type: 'user' });
+    config.linux.uidMappings = [{ containerID: 0, hostID: 200000, size: 65536 }];
+    config.linux.gidMappings = [{ containerID: 0, hostID: 200000, size: 65536 }];
+    config.linux.devices = [{ path: '/dev/mine', type: 'c', major: 1, minor: 5, uid: 3, gid: 4, fileMode: 0o644 }];
+  });
+  execFileSync('chown', ['-R', '200000:200000', path.join(bundle.bundle, 'rootfs')]);
+  // Its root has to get there.
+  execFileSync('chmod', ['755', at.path]);
+  expect(bundle.oci('run', '-d', 'u')).toMatchObject({ status: 0, stderr: '' });
+  const { stdout } = bundle.oci(
+    'exec',
+    'u',
+    'sh',
+    '-c',
+    'cat /proc/self/uid_map; stat -c "%u %g %a %t %T" /dev/mine; head -c 2 /dev/mine 2>&1 | wc -c; touch /new; id -u',
+  );
+  expect(stdout.trim().replace(/ +/g, ' ')).toBe('0 200000 65536\n3 4 644 1 5\n2\n0');
+  expect(execFileSync('stat', ['-c', '%u', path.join(bundle.bundle, 'rootfs/new')], { encoding: 'utf8' }).trim()).toBe('200000');
+});
+
+test('a bind mount shows its files with other ids', (context) => {
+  mkdirSync(at.join('data'));
+  writeFileSync(at.join('data/file'), '');
+  const mapping = [{ containerID: 0, hostID: 1000, size: 1000 }];
+  bundle.configure((config) => {
+    config.process.args = ['stat', '-c', '%u', '/data/file'];
+    config.mounts.push({ destination: '/data', source: at.join('data'), options: ['bind'], uidMappings: mapping, gidMappings: mapping });
+  });
+  const { stdout, stderr } = bundle.oci('run', 'i');
+  if (/invalid argument/.test(stderr)) skip(context, 'the filesystem of the scratch directory cannot be idmapped');
+  expect(stdout.trim()).toBe('1000');
+});
+
+test('namespaces are joined by their paths', () => {
+  bundle.configure((config) => {
+    config.process.args = ['sleep', '1000'];
+    config.hostname = 'first';
+  });
+  bundle.oci('run', '-d', 'first');
+  const { pid } = JSON.parse(bundle.oci('state', 'first').stdout);
+  bundle.configure((config) => {
+    config.process.args = ['sh', '-c', 'hostname; readlink /proc/self/ns/net; ps | grep -c "sleep 1000"'];
+    Reflect.deleteProperty(config, 'hostname');
+    config.linux.namespaces = [
+      { type: 'mount' },
+      ...['pid', 'ipc', 'uts', 'network'].map((type) => ({ type, path: `/proc/${pid}/ns/${type === 'network' ? 'net' : type}` })),
+    ];
+  });
+  const { stdout } = bundle.oci('run', 'second');
+  const net = execFileSync('readlink', [`/proc/${pid}/ns/net`], { encoding: 'utf8' }).trim();
+  expect(stdout.trim().split('\n').slice(0, 2)).toEqual(['first', net]);
+  expect(Number(stdout.trim().split('\n')[2])).toBeGreaterThan(0);
+});
+
+test('a namespace of time has its offsets', () => {
+  bundle.configure((config) => {
+    config.process.args = ['cat', '/proc/uptime'];
+    config.linux.namespaces.push({ type: 'time' });
+    config.linux.timeOffsets = { boottime: { secs: 1_000_000, nanosecs: 0 } };
+  });
+  const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
+  expect(Number(bundle.oci('run', 't').stdout.split(' ')[0])).toBeGreaterThan(uptime + 999_000);
+});
+
+test("the filter's listener is handed over with the state of the process", async (context) => {
+  const python = requiresProgram(context, 'python3');
+  const socket = at.join('listener');
+  // It takes the descriptor, and lets the first call that it hears of go on (seccomp_unotify(2)).
+  const agent = at.join('agent.py');
+  writeFileSync(
+    agent,
+    `import socket, array, json, fcntl, struct, sys
+s = socket.socket(socket.AF_UNIX); s.bind(${JSON.stringify(socket)}); s.listen(1); print('ready', flush=True)
+c, _ = s.accept(); data, anc, _, _ = c.recvmsg(65536, socket.CMSG_SPACE(4)); print(data.decode(), flush=True)
+fd = array.array('i'); fd.frombytes(anc[0][2][:4])
+req = bytearray(80); fcntl.ioctl(fd[0], 0xc0502100, req); nr = struct.unpack_from('<Q I I i', req)
+fcntl.ioctl(fd[0], 0xc0182101, struct.pack('<Q q i I', nr[0], 0, -95, 0)); print('answered', nr[3], flush=True)
+`,
+  );
+  const child = spawn(python, [agent], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let said = '';
+  child.stdout.on('data', (data) => {
+    said += data;
+  });
+  while (!said.includes('ready')) await sleep(10);
+  bundle.configure((config) => {
+    config.process.args = ['sh', '-c', 'mkdir /dev/shm/made'];
+    config.linux.seccomp = {
+      defaultAction: 'SCMP_ACT_ALLOW',
+      listenerPath: socket,
+      listenerMetadata: 'for you',
+      syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_NOTIFY' }],
+    };
+  });
+  const { stderr } = bundle.oci('run', 's');
+  expect(stderr).toMatch(/mkdir:.*(?:not supported|Not supported)/i);
+  if (child.exitCode === null) await once(child, 'exit');
+  const [, json = '', answered] = said.trim().split('\n');
+  expect(JSON.parse(json)).toMatchObject({ fds: ['seccompFd'], metadata: 'for you', state: { id: 's' } });
+  expect(answered).toMatch(/^answered/);
+});
+
+test('the terminal goes to who listens on the console socket', async () => {
+  bundle.configure((config) => {
+    config.process.terminal = true;
+    config.process.consoleSize = { height: 33, width: 101 };
+    config.process.args = ['sh', '-c', 'tty >/out; stty size >>/out; ls -l /dev/console >>/out; sleep 1000'];
+  });
+  const socket = at.join('a'.repeat(70));
+  const server = createServer();
+  server.listen(socket);
+  await once(server, 'listening');
+  expect(bundle.oci('create', '--console-socket', socket, 'tty').stderr).toBe('');
+  expect(bundle.oci('start', 'tty').stderr).toBe('');
+  server.close();
+  const out = path.join(bundle.bundle, 'rootfs/out');
+  for (let i = 0; i < 200 && !(existsSync(out) && readFileSync(out, 'utf8').split('\n').length > 3); i++) await sleep(10);
+  expect(readFileSync(out, 'utf8')).toMatch(/^\/dev\/pts\/0\n33 101\ncrw.*136/);
+});
+
+test('descriptors are passed on, and those that are not open are refused', () => {
+  bundle.configure((config) => {
+    config.process.args = ['sh', '-c', 'cat <&4; ls /proc/self/fd | wc -l'];
+  });
+  writeFileSync(at.join('text'), 'passed\n');
+  const command = `exec 3</dev/null 4<${at.join('text')}; exec ${process.execPath} ${OCI_RUNTIME} --root ${bundle.root} run --bundle ${bundle.bundle} --preserve-fds 2 fds`;
+  const { stdout } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
+  // 0 to 4, and the directory that is listed.
+  expect(stdout).toBe('passed\n6\n');
+  expect(bundle.oci('run', '--preserve-fds', '40', 'fds').stderr).toContain('is not open');
+});
+
+test('of many commands at once on one container exactly one wins', async () => {
+  bundle.configure(sh('exec sleep 1000'));
+  const together = async (...args: string[]): Promise<(number | null)[]> =>
+    Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const child = spawn(process.execPath, [OCI_RUNTIME, '--root', bundle.root, ...args], { cwd: bundle.bundle, stdio: 'ignore' });
+        return (await once(child, 'exit'))[0] as number | null;
+      }),
+    );
+  expect((await together('create', 'many')).filter((status) => status === 0)).toHaveLength(1);
+  expect((await together('start', 'many')).filter((status) => status === 0)).toHaveLength(1);
+  expect(statusOf('many')).toBe('running');
+  expect((await together('delete', '--force', 'many')).filter((status) => status === 0)).toHaveLength(6);
+  expect(readdirSync(bundle.root)).toEqual([]);
+  expect(cgroups('many')).toEqual([]);
+});
+
+test('a command that is killed anywhere leaves a state that can be read, and forced away', async () => {
+  bundle.configure(sh('exec sleep 1000'));
+  for (const milliseconds of [20, 35, 50, 60, 70, 80, 100]) {
+    const child = spawn(process.execPath, [OCI_RUNTIME, '--root', bundle.root, 'create', 'killed'], { cwd: bundle.bundle, stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    await sleep(milliseconds);
+    child.kill('SIGKILL');
+    await ended;
+    await sleep(50);
+    const { status, stdout } = bundle.oci('state', 'killed');
+    if (status === 0) expect(['created', 'stopped']).toContain(JSON.parse(stdout).status);
+    expect(bundle.oci('delete', '--force', 'killed')).toMatchObject({ status: 0 });
+    expect(existsSync(path.join(bundle.root, 'killed'))).toBe(false);
+    expect(cgroups('killed')).toEqual([]);
+  }
+});
+
+test('a state that was damaged, or is of before a reboot, does not stand in the way', () => {
+  bundle.configure(sh('exec sleep 1000'));
+  bundle.oci('run', '-d', 'old');
+  const file = path.join(bundle.root, 'old/state.json');
+  const stored = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify({ ...stored, boot: 'another' }));
+  expect(statusOf('old')).toBe('stopped');
+  expect(bundle.oci('list').stdout).toMatch(/old +0 +stopped/);
+  writeFileSync(file, JSON.stringify(stored));
+  bundle.oci('delete', '--force', 'old');
+  mkdirSync(path.join(bundle.root, 'broken'), { recursive: true });
+  writeFileSync(path.join(bundle.root, 'broken/state.json'), '{');
+  expect(bundle.oci('state', 'broken').stderr).toContain('delete --force broken');
+  expect(bundle.oci('delete', '--force', 'broken').status).toBe(0);
+});
+
+test('an ordinary user runs a container with its own id', () => {
+  bundle.configure();
+  const directory = at.join('theirs');
+  execFileSync('cp', ['-a', bundle.bundle, directory]);
+  rmSync(path.join(directory, 'config.json'));
+  execFileSync('chown', ['-R', '12345:12345', directory]);
+  execFileSync('chmod', ['755', at.path]);
+  const as = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync(process.execPath, [OCI_RUNTIME, '--root', path.join(directory, 'state'), ...args], { cwd: directory, uid: 12345, gid: 12345, encoding: 'utf8' });
+  expect(as('spec', '--rootless').stderr).toBe('');
+  const config = JSON.parse(readFileSync(path.join(directory, 'config.json'), 'utf8'));
+  config.process.terminal = false;
+  config.process.args = ['sh', '-c', 'id -u; cat /proc/self/uid_map; exit 5'];
+  writeFileSync(path.join(directory, 'config.json'), JSON.stringify(config));
+  const { status, stdout, stderr } = as('run', 'mine');
+  expect([stderr, status, stdout.replace(/ +/g, ' ').trim()]).toEqual(['', 5, '0\n 0 12345 1']);
+});
+
+test('the features document tells what it knows', () => {
+  const features = JSON.parse(bundle.oci('features').stdout);
+  expect(features).toMatchObject({ ociVersionMin: '1.0.0', ociVersionMax: '1.3.0', hooks: expect.arrayContaining(['createContainer']) });
+  expect(features.mountOptions).toContain('rro');
+  expect(bundle.oci('--version').stdout).toMatch(/^lamella-oci version \d/);
+});
