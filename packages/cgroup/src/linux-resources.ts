@@ -82,11 +82,11 @@ export function writesV1(resources: LinuxResources): CgroupWrite[] {
       hint: 'Use memory, cpu, … instead.',
     });
   if (memory) {
-    // The sum with swap has to be the larger one at any time: a limit that grows is set after it.
-    put('memory', 'limit_in_bytes', memory.limit);
+    // 0 is what engines written in Go say when they mean nothing.
+    put('memory', 'limit_in_bytes', memory.limit || undefined);
     put('memory', 'memsw.limit_in_bytes', memory.swap === 0 ? undefined : memory.swap, memory.swap === -1);
-    put('memory', 'soft_limit_in_bytes', memory.reservation);
-    put('memory', 'kmem.tcp.limit_in_bytes', memory.kernelTCP, true);
+    put('memory', 'soft_limit_in_bytes', memory.reservation || undefined);
+    put('memory', 'kmem.tcp.limit_in_bytes', memory.kernelTCP || undefined, true);
     put('memory', 'swappiness', memory.swappiness);
     if (memory.disableOOMKiller) put('memory', 'oom_control', 1);
   }

@@ -306,3 +306,36 @@ test('what a dead process leaves of a detached monitor is nothing', async (conte
   await until(gone(pid));
   expect(existsSync(path.join(at.path, 'exit'))).toBe(false);
 });
+
+test('a monitor that leaves says which its process was, and leaves it alone', async (context) => {
+  requiresProgram(context, 'sh');
+  await using at = scratch();
+  let pid = 0;
+  const program: Program = [
+    {
+      op: 'clone',
+      flags: 0,
+      monitor: 0,
+      reply: true,
+      program: [
+        { op: 'close_range', first: 3, last: 0xffffffff, flags: 4 },
+        {
+          op: 'execve',
+          pathname: '/bin/sh',
+          argv: ['sh', '-c', `sleep 0.3; echo $$ > ${at.join('after')}`],
+          envp: ['PATH=/bin:/usr/bin'],
+        },
+      ],
+    },
+  ];
+  const running = start(program, {
+    onReply: (reply) => {
+      if (reply.kind === 'ok') pid = reply.value;
+    },
+  });
+  expect(await running.started).toBe(pid);
+  running.control({ op: 'leave' });
+  expect(await running.result).not.toHaveProperty('exited');
+  for (let i = 0; i < 200 && !existsSync(at.join('after')); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(Number(readFileSync(at.join('after'), 'utf8'))).toBe(pid);
+});

@@ -1,6 +1,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
 import { expect, type TestContext, test } from 'vitest';
@@ -619,8 +632,90 @@ test('copy_file keeps what the kernel tells', async () => {
   expect(existsSync(at.join('other'))).toBe(false);
 });
 
+test('how a process is run: personality, scheduler, processors, memory, and what it may execute', async (context) => {
+  requiresRoot(context);
+  requiresProgram(context, 'sh');
+  await using at = scratch();
+  await execute([
+    {
+      op: 'clone',
+      flags: 0,
+      monitor: 0,
+      program: [
+        { op: 'personality', persona: 8 },
+        { op: 'sched_setattr', policy: 3, flags: 0, nice: 7, priority: 0, runtime: 0, deadline: 0, period: 0 },
+        { op: 'ioprio_set', which: 1, who: 0, ioprio: (2 << 13) | 6 },
+        { op: 'sched_setaffinity', mask: Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]) },
+        { op: 'set_mempolicy', mode: 0, mask: '' },
+        { op: 'faccessat', dirfd: AT_FDCWD, pathname: '/proc/version', mode: 1, flags: 0, ignore: ['EACCES'] },
+        { op: 'faccessat', dirfd: AT_FDCWD, pathname: '/bin/sh', mode: 1, flags: 0 },
+        sh(`(uname -m; cut -d' ' -f19,41 /proc/self/stat; grep Cpus_allowed_list /proc/self/status) > ${at.join('is')}`),
+      ],
+    },
+  ]);
+  const [machine, nicePolicy, processors] = readFileSync(at.join('is'), 'utf8').trim().split('\n');
+  expect(machine).toMatch(/^(?:i686|armv8l)$/);
+  expect(nicePolicy).toBe('7 3');
+  expect(processors?.split(/\s+/)).toEqual(['Cpus_allowed_list:', '0']);
+});
+
+test('a descriptor that this process has is inherited, sent through a socket, and taken from a process', async (context) => {
+  requiresRoot(context);
+  const python = requiresProgram(context, 'python3');
+  await using at = scratch();
+  const socket = at.join('socket');
+  const receiver = spawn(
+    python,
+    [
+      '-c',
+      `import socket,array,os\ns=socket.socket(socket.AF_UNIX); s.bind(${JSON.stringify(socket)}); s.listen(1); print('ready', flush=True)\nc,_=s.accept(); d,a,_,_=c.recvmsg(99, socket.CMSG_SPACE(4)); f=array.array('i'); f.frombytes(a[0][2][:4]); print(d.decode(), os.read(f[0], 99).decode(), flush=True)`,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  let said = '';
+  receiver.stdout.on('data', (data) => {
+    said += data;
+  });
+  const ended = once(receiver, 'exit');
+  while (!said.includes('ready')) await new Promise((resolve) => setTimeout(resolve, 10));
+  writeFileSync(at.join('file'), 'content');
+  const descriptor = openSync(at.join('file'), 'r');
+  const pid = process.pid;
+  await execute(
+    [
+      { op: 'inherited', number: 5, out: 10 },
+      { op: 'inherited', number: 4, out: 11 },
+      { op: 'reply_to', fd: 11, least: 40 },
+      { op: 'pidfd_open', pid, flags: 0, out: 12 },
+      { op: 'pidfd_getfd', fd: 12, targetfd: descriptor, flags: 0, out: 13 },
+      { op: 'socket', domain: 1, type: 0o2000001, protocol: 0, out: 14 },
+      { op: 'connect', fd: 14, pathname: socket },
+      { op: 'send_fd', fd: 14, passed: 10, data: 'here it is:' },
+    ],
+    { descriptors: [descriptor] },
+  );
+  await ended;
+  closeSync(descriptor);
+  expect(said.trim().split('\n')[1]).toBe('here it is: content');
+});
+
+test("a program of the kernel's decides about devices, where cgroups are of version 2", async (context) => {
+  requiresRoot(context);
+  // r0 = 1; exit: everything is allowed.
+  const instructions = Buffer.from('b700000001000000' + '9500000000000000', 'hex');
+  await execute([{ op: 'bpf_prog_load', type: 15, attach_type: 6, instructions, out: 5 }]);
+  // A directory that is no cgroup's is refused; one that is takes it on the second kernel (test/machine).
+  await expect(
+    execute([
+      { op: 'bpf_prog_load', type: 15, attach_type: 6, instructions, out: 5 },
+      { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC, mode: 0, out: 6 },
+      { op: 'bpf_prog_attach', target_fd: 6, attach_bpf_fd: 5, attach_type: 6, flags: 2 },
+    ]),
+  ).rejects.toMatchObject({ code: 'EBADF', syscall: 'bpf_prog_attach' });
+});
+
 /** Those that monitors obey; monitor.kernel.test.ts gives them, and tries `supervise`. */
-const ORDERS = ['signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'supervise'];
+const ORDERS = ['signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'leave', 'supervise'];
 
 test('every op there is was run against the kernel', (context) => {
   requiresRoot(context);

@@ -104,7 +104,7 @@ const BAD: readonly (readonly [string, (config: any) => void, RegExp])[] = [
   ['a namespace that is none', (c) => Object.assign(c.linux, { namespaces: [{ type: 'luck' }] }), /no kind of namespace/],
   [
     'a namespace of another kind',
-    (c) => Object.assign(c.linux, { namespaces: [{ type: 'mount' }, { type: 'ipc', path: '/proc/self/ns/uts' }] }),
+    (c) => Object.assign(c.linux, { namespaces: [{ type: 'mount' }, { type: 'uts' }, { type: 'ipc', path: '/proc/self/ns/uts' }] }),
     /namespaces\[2\].*invalid argument/,
   ],
   ['a host name without its namespace', (c) => Object.assign(c.linux, { namespaces: [{ type: 'mount' }] }), /uts namespace/],
