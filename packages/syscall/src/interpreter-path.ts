@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
@@ -41,7 +40,8 @@ function fromSource(): string {
   const build = path.join(native, 'build.mjs');
   const hint = `Install the platform package (npm install @lamella/init-linux-${process.arch}), or a C compiler (apt-get install gcc libc6-dev) and try again, or name a binary in LAMELLA_INIT.`;
   if (!existsSync(build)) throw new LamellaError({ code: 'INIT_MISSING', message: `there is no lamella-init for linux-${process.arch}`, hint });
-  const hash = createHash('sha256');
+  // Rarely needed, and slow to load.
+  const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
   for (const file of readdirSync(native)
     .filter((name) => /\.[ch]$|\.mjs$/.test(name))
     .sort())

@@ -1,7 +1,7 @@
 /**
  * Run the benchmarks and print them as a table.
  *
- *   pnpm bench [--smoke] [start|many|branches|unpack|load]
+ *   pnpm bench [--smoke] [start|many|branches|oci|unpack|load]
  *
  * `--smoke` takes small inputs and few rounds: it shows that they run, not how fast.
  */
@@ -10,6 +10,7 @@ import { scratch } from '@lamella-test/scratch';
 import { branches } from './branches.js';
 import { loadAnImage } from './load-an-image.js';
 import { manyContainers } from './many-containers.js';
+import { ociRuntime } from './oci-runtime.js';
 import { format, type Row, type Skipped } from './row.js';
 import { startAContainer } from './start-a-container.js';
 import { unpackALayer } from './unpack-a-layer.js';
@@ -33,6 +34,10 @@ if (process.geteuid?.() !== 0) {
   if (!only || only === 'branches') {
     await using memory = scratch('tmpfs');
     rows.push(...(await branches(memory, { smoke, rounds: smoke ? 1 : 5 })));
+  }
+  if (!only || only === 'oci') {
+    await using memory = scratch('tmpfs');
+    rows.push(...(await ociRuntime(memory, smoke ? 1 : 15)));
   }
   if (!only || only === 'unpack') {
     await using memory = scratch('tmpfs');

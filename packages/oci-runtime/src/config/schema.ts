@@ -4,70 +4,69 @@ import * as v from 'valibot';
  * The shape of `config.json` (OCI runtime-spec 1.3, config.md and config-linux.md), as far as Linux goes. Unknown
  * properties are passed over (config.md, "Extensibility"). There is no null in it: see `readConfig`.
  */
-const { optional } = v;
 const Text = v.pipe(
   v.string(),
   v.check((text) => !text.includes('\0'), 'has a NUL byte inside'),
 );
-const Texts = optional(v.array(Text));
+const Texts = v.optional(v.array(Text));
 /** Beyond 2^53, where only "more than anybody has" is meant, a number near it does. */
 const Whole = v.union([v.pipe(v.number(), v.integer('is not a whole number')), v.pipe(v.bigint(), v.transform(Number))], 'is not a whole number');
 const Unsigned = v.pipe(Whole, v.minValue(0, 'is less than 0'));
 const Id = v.pipe(Unsigned, v.maxValue(0xffffffff, 'is more than 4294967295'));
-const Bool = optional(v.boolean());
+const Bool = v.optional(v.boolean());
 const Absolute = v.pipe(
   Text,
   v.check((path) => path.startsWith('/'), 'is not an absolute path'),
 );
-const StringMap = optional(v.record(v.string(), v.string()));
+const StringMap = v.optional(v.record(v.string(), v.string()));
 
 const IdMap = v.looseObject({ containerID: Id, hostID: Id, size: Id });
-const IdMaps = optional(v.array(IdMap));
+const IdMaps = v.optional(v.array(IdMap));
 
 const User = v.looseObject({
-  uid: optional(Id),
-  gid: optional(Id),
-  umask: optional(v.pipe(Unsigned, v.maxValue(0o7777))),
-  additionalGids: optional(v.array(Id)),
+  uid: v.optional(Id),
+  gid: v.optional(Id),
+  umask: v.optional(v.pipe(Unsigned, v.maxValue(0o7777))),
+  additionalGids: v.optional(v.array(Id)),
 });
 const Capabilities = v.looseObject({ bounding: Texts, effective: Texts, inheritable: Texts, permitted: Texts, ambient: Texts });
 const Limit = v.union([v.bigint(), v.pipe(v.number(), v.integer(), v.minValue(0))], 'is not a whole number from 0 on');
 const Rlimit = v.looseObject({ type: Text, soft: Limit, hard: Limit });
 const Scheduler = v.looseObject({
   policy: Text,
-  nice: optional(Whole),
-  priority: optional(Whole),
+  nice: v.optional(Whole),
+  priority: v.optional(Whole),
   flags: Texts,
-  runtime: optional(Unsigned),
-  deadline: optional(Unsigned),
-  period: optional(Unsigned),
+  runtime: v.optional(Unsigned),
+  deadline: v.optional(Unsigned),
+  period: v.optional(Unsigned),
 });
-const IoPriority = v.looseObject({ class: Text, priority: optional(Whole) });
-const Affinity = v.looseObject({ initial: optional(Text), final: optional(Text) });
+const IoPriority = v.looseObject({ class: Text, priority: v.optional(Whole) });
+const Affinity = v.looseObject({ initial: v.optional(Text), final: v.optional(Text) });
 
 /** What `process` is, and what `exec --process` reads. */
 export const Process = v.looseObject({
   terminal: Bool,
-  consoleSize: optional(v.looseObject({ height: Unsigned, width: Unsigned })),
-  user: optional(User),
+  consoleSize: v.optional(v.looseObject({ height: Unsigned, width: Unsigned })),
+  user: v.optional(User),
   args: Texts,
   env: Texts,
   cwd: Absolute,
-  capabilities: optional(Capabilities),
-  rlimits: optional(v.array(Rlimit)),
+  capabilities: v.optional(Capabilities),
+  rlimits: v.optional(v.array(Rlimit)),
   noNewPrivileges: Bool,
-  apparmorProfile: optional(Text),
-  oomScoreAdj: optional(v.pipe(Whole, v.minValue(-1000), v.maxValue(1000))),
-  selinuxLabel: optional(Text),
-  scheduler: optional(Scheduler),
-  ioPriority: optional(IoPriority),
-  execCPUAffinity: optional(Affinity),
+  apparmorProfile: v.optional(Text),
+  oomScoreAdj: v.optional(v.pipe(Whole, v.minValue(-1000), v.maxValue(1000))),
+  selinuxLabel: v.optional(Text),
+  scheduler: v.optional(Scheduler),
+  ioPriority: v.optional(IoPriority),
+  execCPUAffinity: v.optional(Affinity),
 });
 
 const Mount = v.looseObject({
   destination: Text,
-  type: optional(Text),
-  source: optional(Text),
+  type: v.optional(Text),
+  source: v.optional(Text),
   options: Texts,
   uidMappings: IdMaps,
   gidMappings: IdMaps,
@@ -77,116 +76,116 @@ const Hook = v.looseObject({
   path: Absolute,
   args: Texts,
   env: Texts,
-  timeout: optional(v.pipe(Whole, v.minValue(1, 'is not greater than 0'))),
+  timeout: v.optional(v.pipe(Whole, v.minValue(1, 'is not greater than 0'))),
 });
-const Hooks = optional(v.array(Hook));
+const Hooks = v.optional(v.array(Hook));
 
 const Namespace = v.looseObject({
   type: v.picklist(['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time'], 'is no kind of namespace'),
-  path: optional(Text),
+  path: v.optional(Text),
 });
 
 const Device = v.looseObject({
   path: Absolute,
   type: v.picklist(['c', 'b', 'u', 'p'], 'is no type of device: c, b, u or p'),
-  major: optional(Unsigned),
-  minor: optional(Unsigned),
-  fileMode: optional(Id),
-  uid: optional(Id),
-  gid: optional(Id),
+  major: v.optional(Unsigned),
+  minor: v.optional(Unsigned),
+  fileMode: v.optional(Id),
+  uid: v.optional(Id),
+  gid: v.optional(Id),
 });
 
 const DeviceRule = v.looseObject({
   allow: Bool,
-  type: optional(v.picklist(['', 'a', 'b', 'c', 'u', 'p'], 'is no type of device: a, b or c')),
-  major: optional(Whole),
-  minor: optional(Whole),
-  access: optional(v.pipe(v.string(), v.regex(/^[rwma]*$/, 'is not made of r, w and m'))),
+  type: v.optional(v.picklist(['', 'a', 'b', 'c', 'u', 'p'], 'is no type of device: a, b or c')),
+  major: v.optional(Whole),
+  minor: v.optional(Whole),
+  access: v.optional(v.pipe(v.string(), v.regex(/^[rwma]*$/, 'is not made of r, w and m'))),
 });
-const WeightDevice = v.looseObject({ major: Whole, minor: Whole, weight: optional(Unsigned), leafWeight: optional(Unsigned) });
+const WeightDevice = v.looseObject({ major: Whole, minor: Whole, weight: v.optional(Unsigned), leafWeight: v.optional(Unsigned) });
 const ThrottleDevice = v.looseObject({ major: Whole, minor: Whole, rate: Unsigned });
-const Throttles = optional(v.array(ThrottleDevice));
+const Throttles = v.optional(v.array(ThrottleDevice));
 
 /** `linux.resources`, and what `update --resources` reads. */
 export const Resources = v.looseObject({
-  devices: optional(v.array(DeviceRule)),
-  memory: optional(
+  devices: v.optional(v.array(DeviceRule)),
+  memory: v.optional(
     v.looseObject({
-      limit: optional(Whole),
-      reservation: optional(Whole),
-      swap: optional(Whole),
-      kernel: optional(Whole),
-      kernelTCP: optional(Whole),
-      swappiness: optional(Unsigned),
+      limit: v.optional(Whole),
+      reservation: v.optional(Whole),
+      swap: v.optional(Whole),
+      kernel: v.optional(Whole),
+      kernelTCP: v.optional(Whole),
+      swappiness: v.optional(Unsigned),
       disableOOMKiller: Bool,
       useHierarchy: Bool,
       checkBeforeUpdate: Bool,
     }),
   ),
-  cpu: optional(
+  cpu: v.optional(
     v.looseObject({
-      shares: optional(Unsigned),
-      quota: optional(Whole),
-      burst: optional(Unsigned),
-      period: optional(Unsigned),
-      realtimeRuntime: optional(Whole),
-      realtimePeriod: optional(Unsigned),
-      cpus: optional(Text),
-      mems: optional(Text),
-      idle: optional(Whole),
+      shares: v.optional(Unsigned),
+      quota: v.optional(Whole),
+      burst: v.optional(Unsigned),
+      period: v.optional(Unsigned),
+      realtimeRuntime: v.optional(Whole),
+      realtimePeriod: v.optional(Unsigned),
+      cpus: v.optional(Text),
+      mems: v.optional(Text),
+      idle: v.optional(Whole),
     }),
   ),
-  pids: optional(v.looseObject({ limit: optional(Whole) })),
-  blockIO: optional(
+  pids: v.optional(v.looseObject({ limit: v.optional(Whole) })),
+  blockIO: v.optional(
     v.looseObject({
-      weight: optional(Unsigned),
-      leafWeight: optional(Unsigned),
-      weightDevice: optional(v.array(WeightDevice)),
+      weight: v.optional(Unsigned),
+      leafWeight: v.optional(Unsigned),
+      weightDevice: v.optional(v.array(WeightDevice)),
       throttleReadBpsDevice: Throttles,
       throttleWriteBpsDevice: Throttles,
       throttleReadIOPSDevice: Throttles,
       throttleWriteIOPSDevice: Throttles,
     }),
   ),
-  hugepageLimits: optional(v.array(v.looseObject({ pageSize: Text, limit: Unsigned }))),
-  network: optional(v.looseObject({ classID: optional(Id), priorities: optional(v.array(v.looseObject({ name: Text, priority: Id }))) })),
-  rdma: optional(v.record(v.string(), v.looseObject({ hcaHandles: optional(Id), hcaObjects: optional(Id) }))),
+  hugepageLimits: v.optional(v.array(v.looseObject({ pageSize: Text, limit: Unsigned }))),
+  network: v.optional(v.looseObject({ classID: v.optional(Id), priorities: v.optional(v.array(v.looseObject({ name: Text, priority: Id }))) })),
+  rdma: v.optional(v.record(v.string(), v.looseObject({ hcaHandles: v.optional(Id), hcaObjects: v.optional(Id) }))),
   unified: StringMap,
 });
 
 const Linux = v.looseObject({
   uidMappings: IdMaps,
   gidMappings: IdMaps,
-  timeOffsets: optional(v.record(v.picklist(['monotonic', 'boottime']), v.looseObject({ secs: optional(Whole), nanosecs: optional(Unsigned) }))),
+  timeOffsets: v.optional(v.record(v.picklist(['monotonic', 'boottime']), v.looseObject({ secs: v.optional(Whole), nanosecs: v.optional(Unsigned) }))),
   sysctl: StringMap,
-  resources: optional(Resources),
-  cgroupsPath: optional(Text),
-  namespaces: optional(v.array(Namespace)),
-  devices: optional(v.array(Device)),
-  netDevices: optional(v.record(v.string(), v.looseObject({ name: optional(Text) }))),
+  resources: v.optional(Resources),
+  cgroupsPath: v.optional(Text),
+  namespaces: v.optional(v.array(Namespace)),
+  devices: v.optional(v.array(Device)),
+  netDevices: v.optional(v.record(v.string(), v.looseObject({ name: v.optional(Text) }))),
   // Its own package reads it, with the precision that its arguments need.
-  seccomp: optional(v.looseObject({ listenerPath: optional(Text), listenerMetadata: optional(v.string()) })),
-  rootfsPropagation: optional(
+  seccomp: v.optional(v.looseObject({ listenerPath: v.optional(Text), listenerMetadata: v.optional(v.string()) })),
+  rootfsPropagation: v.optional(
     v.picklist(['', 'shared', 'slave', 'private', 'unbindable', 'rshared', 'rslave', 'rprivate', 'runbindable'], 'is no kind of propagation'),
   ),
   maskedPaths: Texts,
   readonlyPaths: Texts,
-  mountLabel: optional(Text),
-  intelRdt: optional(v.looseObject({ closID: optional(Text), l3CacheSchema: optional(Text), memBwSchema: optional(Text) })),
-  personality: optional(v.looseObject({ domain: v.picklist(['LINUX', 'LINUX32'], 'is no execution domain: LINUX or LINUX32'), flags: Texts })),
-  memoryPolicy: optional(v.looseObject({ mode: Text, nodes: optional(Text), flags: Texts })),
+  mountLabel: v.optional(Text),
+  intelRdt: v.optional(v.looseObject({ closID: v.optional(Text), l3CacheSchema: v.optional(Text), memBwSchema: v.optional(Text) })),
+  personality: v.optional(v.looseObject({ domain: v.picklist(['LINUX', 'LINUX32'], 'is no execution domain: LINUX or LINUX32'), flags: Texts })),
+  memoryPolicy: v.optional(v.looseObject({ mode: Text, nodes: v.optional(Text), flags: Texts })),
 });
 
 export const Config = v.looseObject({
   ociVersion: v.pipe(v.string(), v.regex(/^\d+\.\d+\.\d+(?:-[\w.-]+)?(?:\+[\w.-]+)?$/, 'is not a version of the form 1.2.0')),
-  process: optional(Process),
+  process: v.optional(Process),
   root: v.looseObject({ path: Text, readonly: Bool }),
-  hostname: optional(Text),
-  domainname: optional(Text),
-  mounts: optional(v.array(Mount)),
-  hooks: optional(v.looseObject({ prestart: Hooks, createRuntime: Hooks, createContainer: Hooks, startContainer: Hooks, poststart: Hooks, poststop: Hooks })),
+  hostname: v.optional(Text),
+  domainname: v.optional(Text),
+  mounts: v.optional(v.array(Mount)),
+  hooks: v.optional(v.looseObject({ prestart: Hooks, createRuntime: Hooks, createContainer: Hooks, startContainer: Hooks, poststart: Hooks, poststop: Hooks })),
   annotations: StringMap,
-  linux: optional(Linux),
+  linux: v.optional(Linux),
 });
 
 export type OciConfig = v.InferOutput<typeof Config>;

@@ -1,5 +1,4 @@
-import { closeSync, constants, openSync, readFileSync, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, constants, openSync, promises, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoName, lockFile, type Op, type Reply, replyParser, run } from '@lamella/syscall';
@@ -84,7 +83,7 @@ async function release(directory: StateDirectory, stored: StoredContainer, confi
     handing.push(handListener(stored, config, listener));
     await handing[0];
     // It waits for that.
-    await open(path.join(directory.path, 'taken.fifo'), 'w').then((taken) => taken.close());
+    await promises.open(path.join(directory.path, 'taken.fifo'), 'w').then((taken) => taken.close());
   }
   rmSync(directory.fifo, { force: true });
   await Promise.all(handing);
@@ -109,7 +108,7 @@ function gone(id: string): OciError {
 /** What comes out of the fifo. Opening it waits for the process, unless that is gone. */
 async function* fromFifo(directory: StateDirectory, stored: StoredContainer): AsyncGenerator<Buffer> {
   let opened = false;
-  const opening = open(directory.fifo, 'r').finally(() => {
+  const opening = promises.open(directory.fifo, 'r').finally(() => {
     opened = true;
   });
   while (!opened) {

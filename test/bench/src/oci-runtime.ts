@@ -1,0 +1,80 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { findProgram, OCI_RUNTIME, type OciBundle, ociBundle, type ScratchDirectory } from '@lamella-test/scratch';
+import { medians, settle } from './measure.js';
+import type { Row, Skipped } from './row.js';
+
+/** What an engine does with every container, by processes of their own: create, start, delete. */
+export async function ociRuntime(at: ScratchDirectory, rounds: number): Promise<(Row | Skipped)[]> {
+  const rows: (Row | Skipped)[] = [];
+  const node = process.execPath;
+  const alone = await medians(
+    { ours: () => void spawnSync(node, [OCI_RUNTIME, 'features']), node: () => void spawnSync(node, ['-e', '0']) },
+    { rounds: rounds * 2, warmup: 2 },
+  );
+  rows.push({
+    what: '`lamella-oci features`, the start of the command',
+    ours: alone.ours,
+    against: '`node -e 0`',
+    theirs: alone.node,
+    target: { atMost: 1.6 },
+    unit: 'ms',
+  });
+  const ours = ociBundle({ ...at, join: (...parts) => at.join('ours', ...parts) });
+  for (const name of ['crun', 'runc']) {
+    const program = findProgram(name);
+    const what = `create + start + delete, \`lamella-oci\` against \`${name}\``;
+    if (!program) {
+      rows.push({ what, reason: `${name} is not installed` });
+      continue;
+    }
+    const theirs = ociBundle({ ...at, join: (...parts) => at.join(name, ...parts) }, [program]);
+    const why = configure(theirs) ?? configure(ours);
+    if (why !== undefined) {
+      rows.push({ what, reason: `${name} does not run here: ${why}` });
+      continue;
+    }
+    const times = await medians({ ours: () => life(ours), theirs: () => life(theirs) }, { rounds, warmup: 1, before: settle });
+    rows.push({ what, ours: times.ours, against: `\`${name}\``, theirs: times.theirs, unit: 'ms' });
+    rows.push({ what: 'Memory of a created container (PSS)', ours: waiting(ours), against: `\`${name}\``, theirs: waiting(theirs), unit: 'MB' });
+  }
+  return rows;
+}
+
+/** @returns why a container does not run */
+function configure(bundle: OciBundle): string | undefined {
+  bundle.configure((config) => {
+    config.process.args = ['/bin/true'];
+    config.process.rlimits = [];
+    // A device filter is a BPF program, for which crun raises a limit that not every machine lets it raise.
+    config.linux.resources = {};
+  });
+  const { status, stderr } = bundle.oci('run', 'first');
+  return status === 0 ? undefined : stderr.trim().split('\n')[0];
+}
+
+let count = 0;
+
+function life(bundle: OciBundle): void {
+  const id = `bench-${count++}`;
+  for (const args of [
+    ['create', id],
+    ['start', id],
+    ['delete', '--force', id],
+  ]) {
+    const { status, stderr } = bundle.oci(...args);
+    if (status !== 0) throw new Error(`${args.join(' ')}: ${stderr}`);
+  }
+}
+
+/** Megabytes that the process takes which waits to be started. */
+function waiting(bundle: OciBundle): number {
+  const id = `bench-${count++}`;
+  bundle.oci('create', id);
+  try {
+    const { pid } = JSON.parse(bundle.oci('state', id).stdout);
+    return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) / 1024;
+  } finally {
+    bundle.oci('delete', '--force', id);
+  }
+}
