@@ -13,18 +13,6 @@ const FLAGS: Readonly<Record<NamespaceType, number>> = {
   time: CLONE.NEWTIME,
 };
 
-/** Names of files in /proc/PID/ns. */
-export const NAMESPACE_FILES: Readonly<Record<NamespaceType, string>> = {
-  pid: 'pid',
-  network: 'net',
-  mount: 'mnt',
-  ipc: 'ipc',
-  uts: 'uts',
-  user: 'user',
-  cgroup: 'cgroup',
-  time: 'time',
-};
-
 /** What a container's namespaces are (config-linux.md, "Namespaces"). */
 export interface NamespacePlan {
   /** New ones, and those that are joined. */

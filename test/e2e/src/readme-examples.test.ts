@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /** Every package, alone: packed, installed into an empty project elsewhere, its README's example run. */
 const checkout = path.join(import.meta.dirname, '../../..');
-const PACKAGES = ['syscall', 'seccomp', 'cgroup', 'overlay', 'namespace', 'cleanup', 'image', 'engine'];
+const PACKAGES = ['syscall', 'seccomp', 'cgroup', 'overlay', 'namespace', 'cleanup', 'image', 'oci-runtime', 'engine'];
 /** The one that the tests themselves run with: it is at hand. */
 const VITEST = (JSON.parse(readFileSync(path.join(checkout, 'package.json'), 'utf8')) as { devDependencies: { vitest: string } }).devDependencies.vitest;
 let at: ScratchDirectory;

@@ -1,7 +1,7 @@
 import { OciError } from '../oci-error.js';
 
 /** One flag: whether it takes a value, and its short form. */
-export interface Flag {
+interface Flag {
   readonly type: 'boolean' | 'string';
   readonly short?: string;
   readonly multiple?: boolean;

@@ -8,7 +8,7 @@ import { COMMANDS } from './commands.js';
 import { help } from './help.js';
 
 /** Flags that come before the command. */
-export const GLOBAL_FLAGS: Flags = {
+const GLOBAL_FLAGS: Flags = {
   root: { type: 'string', value: 'DIR', about: `where the state of containers is (default ${defaultRoot()})` },
   log: { type: 'string', value: 'FILE', about: 'append what is said to a file (default stderr)' },
   'log-format': { type: 'string', value: 'text|json', about: 'how (default text)' },

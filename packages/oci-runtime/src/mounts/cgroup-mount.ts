@@ -3,7 +3,7 @@ import type { MountPlan } from './mount-options.js';
 import { setattr } from './mount-program.js';
 
 /** One hierarchy of cgroups on the host. */
-export interface CgroupHierarchy {
+interface CgroupHierarchy {
   /** The name of its directory below /sys/fs/cgroup; empty for the only one. */
   readonly name: string;
   /** Controllers as mount(2)'s data, `cpu,cpuacct` or `name=systemd`; undefined for version 2. */

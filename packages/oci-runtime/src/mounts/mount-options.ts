@@ -2,7 +2,7 @@ import { MOUNT_ATTR, MS } from '@lamella/syscall';
 import type { OciMount } from '../config/schema.js';
 
 /** Flags of mount(2) that @lamella/syscall has no other use for. */
-export const MORE_MS = { DIRSYNC: 128, MANDLOCK: 64, NOSYMFOLLOW: 256, POSIXACL: 1 << 16, I_VERSION: 1 << 23, LAZYTIME: 1 << 25 } as const;
+const MORE_MS = { DIRSYNC: 128, MANDLOCK: 64, NOSYMFOLLOW: 256, POSIXACL: 1 << 16, I_VERSION: 1 << 23, LAZYTIME: 1 << 25 } as const;
 
 /** What an option of a mount does (runtime-spec, config.md "Linux mount options"). */
 export interface MountPlan {

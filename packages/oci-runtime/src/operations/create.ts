@@ -41,7 +41,8 @@ export interface CreateOptions {
   readonly id: string;
   /** Absolute path of the bundle. */
   readonly bundle: string;
-  readonly console: Console;
+  /** Where the terminal goes, if the process has one. */
+  readonly console?: Console;
   /** Its pid is written there, when it is known to work. */
   readonly pidFile?: string | undefined;
   readonly preserved?: Preserved;

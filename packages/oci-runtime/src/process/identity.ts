@@ -8,7 +8,7 @@ type CapabilityName = (typeof CAPABILITIES)[number];
 type Sets = NonNullable<OciProcess['capabilities']>;
 
 /** Names of a set that this runtime knows; the others cannot be granted, and are warned of (config.md, "capabilities"). */
-export function knownCapabilities(names: readonly string[] | undefined): CapabilityName[] {
+function knownCapabilities(names: readonly string[] | undefined): CapabilityName[] {
   return (names ?? []).flatMap((name) => {
     const found = CAPABILITIES.find((each) => `CAP_${each}` === name);
     return found ? [found] : [];
