@@ -7,7 +7,7 @@ import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 const root = path.join(import.meta.dirname, '..');
-const LEVEL = { syscall: 0, image: 1, overlay: 1, namespace: 1, cleanup: 1, seccomp: 1, cgroup: 1, engine: 2, 'oci-runtime': 2, vitest: 3 };
+const LEVEL = { syscall: 0, image: 1, overlay: 1, namespace: 1, cleanup: 1, seccomp: 1, cgroup: 1, engine: 2, 'oci-runtime': 2, vitest: 3, 'plugin-oci': 3 };
 const CLI_LEVEL = 3;
 /** Named entries beside a package's index. */
 const ENTRIES = new Set(['@lamella/overlay/contract', '@lamella/seccomp/default-filter']);

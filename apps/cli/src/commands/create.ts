@@ -1,5 +1,6 @@
 import { Command } from '@oclif/core/command';
 import { argument, optionalArgument } from '../argument.js';
+import { tellPlugins } from '../hooks/plugin-hooks.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
 import { parseRun } from '../run/parse-run.js';
@@ -23,6 +24,7 @@ export class Create extends Command {
       const { containers, spec } = await detachedSpec(line);
       const bars = unpackingBars(line);
       try {
+        await tellPlugins('before_create', { spec });
         const { id } = await containers.create(spec, { onPull: bars.show });
         if (line.flags.cidfile !== undefined) writeId(line.flags.cidfile, id);
         process.stdout.write(line.flags.json ? `${JSON.stringify({ id })}\n` : `${id}\n`);

@@ -1,6 +1,7 @@
 import { boolean, string } from '@oclif/core/flags';
 import { session } from '../container/attached-session.js';
 import { ContainerCommand } from '../container/container-command.js';
+import { tellPlugins } from '../hooks/plugin-hooks.js';
 import { statusOf } from '../output/exit-status.js';
 import { DEFAULT_DETACH_KEYS, detachKeys, sayLeft } from '../run/detach-keys.js';
 import { UsageError } from '../usage-error.js';
@@ -25,6 +26,7 @@ export class Start extends ContainerCommand {
     if (!flags.attach && !flags.interactive) {
       await this.forEach(flags, references, async (container, reference) => {
         await container.start();
+        await tellPlugins('after_start', { id: container.id });
         return reference;
       });
       return;
@@ -36,6 +38,7 @@ export class Start extends ContainerCommand {
     const container = await this.containersOf(flags).get(reference);
     try {
       const attached = await container.start({ attach: true });
+      await tellPlugins('after_start', { id: container.id });
       const ending = await session(attached, { terminal: container.config.spec.terminal !== undefined, input: flags.interactive, signals: true, keys });
       if (ending === 'left') sayLeft(reference);
       process.exitCode = ending === 'left' ? 0 : (ending?.status ?? 125);

@@ -1,4 +1,5 @@
 import { Containers, type DetachedSpec } from '@lamella/engine';
+import { tellPlugins } from '../hooks/plugin-hooks.js';
 import { UsageError } from '../usage-error.js';
 import type { RunCommandLine } from './parse-run.js';
 import { runSpec } from './run-spec.js';
@@ -12,7 +13,9 @@ export async function runDetached(line: RunCommandLine): Promise<number> {
   const { containers, spec } = await detachedSpec(line);
   const bars = unpackingBars(line);
   try {
+    await tellPlugins('before_create', { spec });
     const { container } = await containers.run(spec, { onPull: bars.show });
+    await tellPlugins('after_start', { id: container.id });
     bars.stop();
     if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
     process.stdout.write(flags.json ? `${JSON.stringify({ id: container.id })}\n` : `${container.id}\n`);

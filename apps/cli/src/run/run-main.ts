@@ -1,4 +1,5 @@
 import { type Container, Containers, createContainer, explainRun, type RunOptions, type RunSpec } from '@lamella/engine';
+import { tellPlugins } from '../hooks/plugin-hooks.js';
 import { statusOf, statusOfResult } from '../output/exit-status.js';
 import { errorToJSON, reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
@@ -78,11 +79,13 @@ async function execute(line: RunCommandLine): Promise<number> {
       onProgress: ({ bytes, total }) => bars.show({ diffID: line.image, state: 'unpacking', bytes, total }),
       onPull: bars.show,
     };
+    await tellPlugins('before_create', { spec });
     const container = flags.on === undefined ? await createContainer(spec, options) : await runOn(flags.on, spec, options);
     bars.stop();
     process.off('SIGINT', interrupt);
     if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
     using _signals = forwardSignals(container, terminal !== undefined);
+    await tellPlugins('after_start', { id: container.id });
     const result = await Promise.race([container.result, container.detached]);
     if (!result) {
       sayLeft(flags.name ?? container.id);
@@ -90,6 +93,7 @@ async function execute(line: RunCommandLine): Promise<number> {
     }
     if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     else if (result.kept && flags.on === undefined) process.stderr.write(`kept ${result.kept}\n`);
+    await tellPlugins('after_exit', { id: container.id, exitCode: result.exitCode, signal: result.signal });
     for (const failure of result.releaseFailures) reportError(failure, { debug: flags.debug });
     return statusOfResult(result);
   } finally {

@@ -1,0 +1,6 @@
+import type { Command } from '@oclif/core/command';
+import { Oci } from './commands/oci.js';
+import { Spec } from './commands/spec.js';
+
+/** What `lamella plugins install @lamella/plugin-oci` adds. */
+export const COMMANDS: Readonly<Record<string, typeof Command>> = { oci: Oci, spec: Spec };

@@ -1,0 +1,65 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { busyboxArchive, requiresProgram, requiresRoot, scratch } from '@lamella-test/scratch';
+import { expect, test } from 'vitest';
+
+const checkout = path.join(import.meta.dirname, '../../..');
+const NEEDED = ['syscall', 'seccomp', 'cgroup', 'namespace', 'oci-runtime', `init-linux-${process.arch}`];
+
+test('plugins are installed from their tarballs: one adds commands, the other is told what happens', { timeout: 180_000 }, async (context) => {
+  requiresRoot(context);
+  requiresProgram(context, 'pnpm');
+  await using at = scratch();
+  const pack = (directory: string): string =>
+    (
+      JSON.parse(execFileSync('pnpm', ['pack', '--json', '--pack-destination', at.path], { cwd: path.join(checkout, directory), encoding: 'utf8' })) as {
+        filename: string;
+      }
+    ).filename;
+  // What they need is not to be had from npm before it is published.
+  const overrides = Object.fromEntries(NEEDED.map((name) => [`@lamella/${name}`, `file:${pack(`packages/${name}`)}`]));
+  for (const arch of ['x64', 'arm64']) overrides[`@lamella/init-linux-${arch}`] ??= overrides[`@lamella/init-linux-${process.arch}`] ?? '';
+  const data = at.join('data/lamella-cli');
+  mkdirSync(data, { recursive: true });
+  writeFileSync(path.join(data, 'package.json'), JSON.stringify({ private: true, overrides, dependencies: {}, oclif: { schema: 1, plugins: [] } }));
+  const log = at.join('log');
+  const env = {
+    ...process.env,
+    XDG_DATA_HOME: at.join('data'),
+    XDG_CACHE_HOME: at.join('cache'),
+    XDG_CONFIG_HOME: at.join('config'),
+    LAMELLA_ROOT: at.join('store'),
+    EXAMPLE_LOG: log,
+  };
+  const lamella = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync(process.execPath, [path.join(checkout, 'apps/cli/bin/lamella.cjs'), ...args], { env, encoding: 'utf8' });
+  expect(lamella('oci').stderr).toContain("there is no command 'oci'");
+
+  expect(lamella('plugins', 'install', `file:${pack('packages/plugin-oci')}`)).toMatchObject({ status: 0 });
+  expect(lamella('plugins').stdout).toContain('@lamella/plugin-oci');
+  expect(JSON.parse(lamella('oci', 'features').stdout)).toHaveProperty('ociVersionMax');
+  const bundle = at.join('bundle');
+  mkdirSync(path.join(bundle, 'rootfs'), { recursive: true });
+  execFileSync('tar', ['-xf', busyboxArchive(), '-C', path.join(bundle, 'rootfs')]);
+  expect(lamella('spec', '--bundle', bundle).status).toBe(0);
+  const file = path.join(bundle, 'config.json');
+  const config = JSON.parse(readFileSync(file, 'utf8'));
+  Object.assign(config.process, { terminal: false, args: ['sh', '-c', 'echo from a plugin; exit 4'] });
+  writeFileSync(file, JSON.stringify(config));
+  expect(lamella('oci', '--root', at.join('state'), 'run', '--bundle', bundle, 'one')).toMatchObject({ status: 4, stdout: 'from a plugin\n' });
+
+  expect(lamella('plugins', 'install', `file:${pack('test/plugin')}`)).toMatchObject({ status: 0 });
+  lamella('import', busyboxArchive(), 'busybox');
+  expect(lamella('run', 'busybox', 'sh', '-c', 'exit 3').status).toBe(3);
+  expect(readFileSync(log, 'utf8')).toBe('before_create busybox ["sh","-c","exit 3"]\nafter_start true\nafter_exit 3\n');
+  const refused = lamella('run', 'busybox', 'forbidden');
+  expect([refused.status, refused.stderr]).toEqual([
+    125,
+    expect.stringContaining('the plugin lamella-example-plugin stopped this (before_create): the example plugin lets nobody run that'),
+  ]);
+  expect(existsSync(at.join('store/containers')) && lamella('ps', '-a', '-q').stdout).toBe('');
+  expect(lamella('create', 'busybox', 'true').status).toBe(0);
+  expect(lamella('start', lamella('ps', '-a', '-q').stdout.trim()).status).toBe(0);
+  expect(readFileSync(log, 'utf8').trim().split('\n').slice(-2)).toEqual(['before_create busybox ["true"]', 'after_start true']);
+});
