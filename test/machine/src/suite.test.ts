@@ -14,8 +14,8 @@ beforeAll(async () => {
   at = scratch();
   if (reason) return;
   const suites = [`${SUITE} root`, `${SUITE} user`, `${DELEGATED} scope`, `${DELEGATED} slice/service`];
-  machine = await onMachine(at, suites.map((each) => `node ${each}`).join(' && '), { timeout: 280_000 });
-}, 300_000);
+  machine = await onMachine(at, suites.map((each) => `node ${each}`).join(' && '), { timeout: 380_000 });
+}, 400_000);
 afterAll(() => at[Symbol.asyncDispose]());
 
 interface Check {

@@ -6,8 +6,10 @@
  */
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Containers, ImageStore, pool, type RunSpec, run } from '@lamella/engine';
-import { busyboxArchive } from '@lamella-test/scratch';
+import { busyboxArchive, ociBundle } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
 
 const [who = 'root'] = process.argv.slice(2);
@@ -182,6 +184,47 @@ const CHECKS: Record<string, () => Promise<void>> = {
           equal([oomKilled, signal, failed], [true, 'SIGKILL', true]);
           equal((await sh('kill -9 $$', { resources: { memory: 16 << 20 } })).oomKilled, false);
           equal(groups(), []);
+        },
+        'a bundle of the OCI runtime has its limits, devices and namespaces': async () => {
+          const at = '/run/oci';
+          mkdirSync(at);
+          const bundle = ociBundle({ path: at, join: (...parts) => path.join(at, ...parts), [Symbol.asyncDispose]: async () => undefined });
+          bundle.configure((config) => {
+            const script =
+              'cat /proc/self/cgroup; mknod /m c 1 11; head -c 1 /m 2>&1; head -c 1 /dev/zero | wc -c; stat -c "%u %t %T" /dev/mine; cat /proc/self/uid_map; exec sleep 1000';
+            config.process.args = ['sh', '-c', `(${script}) >/out 2>&1`];
+            for (const set of ['bounding', 'permitted', 'effective']) config.process.capabilities[set].push('CAP_MKNOD');
+            Object.assign(config.linux, {
+              cgroupsPath: '/one/two',
+              resources: {
+                memory: { limit: 60_002_304, swap: 80_003_072 },
+                cpu: { shares: 1024, quota: 50_000, period: 100_000 },
+                unified: { 'pids.max': '33' },
+              },
+            });
+          });
+          equal(bundle.oci('run', '--detach', 'root'), { status: 0, stdout: '', stderr: '' });
+          const files = ['memory.max', 'memory.swap.max', 'cpu.weight', 'cpu.max', 'pids.max'].map((name) =>
+            readFileSync(`/sys/fs/cgroup/one/two/${name}`, 'utf8').trim(),
+          );
+          equal(files, ['60002304', '20000768', '100', '50000 100000', '33']);
+          const out = (): string => readFileSync(`${at}/bundle/rootfs/out`, 'utf8');
+          while (!existsSync(`${at}/bundle/rootfs/out`) || !/uid_map|4294967295/.test(out())) await sleep(20);
+          const [group, denied, zero] = out().split('\n');
+          equal([group, /not permitted/.test(denied ?? ''), zero], ['0::/', true, '1']);
+          equal(bundle.oci('pause', 'root').status, 0);
+          equal(JSON.parse(bundle.oci('state', 'root').stdout).status, 'paused');
+          equal(bundle.oci('delete', '--force', 'root').status, 0);
+          equal(existsSync('/sys/fs/cgroup/one/two'), false);
+          bundle.configure((config) => {
+            config.process.args = ['sh', '-c', 'stat -c "%u %t %T" /dev/mine; cat /proc/self/uid_map'];
+            config.linux.namespaces.push({ type: 'user' });
+            config.linux.uidMappings = config.linux.gidMappings = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+            config.linux.devices = [{ path: '/dev/mine', type: 'c', major: 1, minor: 5, uid: 3 }];
+          });
+          const { stdout, stderr } = bundle.oci('run', 'user');
+          equal([stdout.trim().replace(/ +/g, ' '), stderr], ['3 1 5\n 0 100000 65536', '']);
+          rmSync(at, { recursive: true });
         },
         'a fork bomb ends at its limit': async () => {
           const { stderr } = await sh('for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; wait', { resources: { pidsLimit: 4 } });
