@@ -1,43 +1,26 @@
-import { existsSync, fstatSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { loopbackUp, prctl, takeTerminal } from '@lamella/namespace';
-import { checkProfile, compileProfile } from '@lamella/seccomp';
-import { AT, AT_FDCWD, CLOSE_RANGE_CLOEXEC, MNT, MS, O, type Op, PR, type Program, readMounts, S_IF, type SlotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, MS, O, type Op, PR, type Program, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciConfig, OciProcess } from './config/schema.js';
 import { hostId, isMapped } from './id-maps.js';
 import type { CgroupView } from './mounts/cgroup-mount.js';
-import { allDevices, console as consoleOps, devices, nodesOutside, openDevpts } from './mounts/devices.js';
+import { allDevices, devices, nodesOutside } from './mounts/devices.js';
 import { maskedPaths, readonlyPaths } from './mounts/hidden-paths.js';
+import { PROPAGATION } from './mounts/mount-options.js';
 import { mountAll, setattr } from './mounts/mount-program.js';
+import { newRoot, separate } from './mounts/new-root.js';
 import { type NamespacePlan, planNamespaces } from './namespaces.js';
 import { rlimits, scheduling } from './process/attributes.js';
-import { execute, lookFor } from './process/execute.js';
-import { allCapabilities, become, grantable, prepareCapabilities, setCapabilities } from './process/identity.js';
+import { lookFor } from './process/execute.js';
+import { allCapabilities, become, grantable } from './process/identity.js';
+import { lastOps, ownStdio } from './process/last-ops.js';
+import { labels } from './process/security-labels.js';
+import { type Console, terminalOps } from './process/terminal.js';
 import { said } from './said.js';
 import type { StateDirectory } from './state/state-directory.js';
 
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
-const SECCOMP_SET_MODE_FILTER = 1;
-const SECCOMP_FILTER_FLAG_TSYNC = 1;
-const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
-const SOCK_STREAM_CLOEXEC = 0o2000001;
-const AF_UNIX = 1;
-/** The group of terminals in every distribution. */
-const TTY_GROUP = 5;
-
-const PROPAGATION: Readonly<Record<string, number>> = {
-  shared: MS.SHARED,
-  slave: MS.SLAVE,
-  private: MS.PRIVATE,
-  unbindable: MS.UNBINDABLE,
-  rshared: MS.SHARED + MS.REC,
-  rslave: MS.SLAVE + MS.REC,
-  rprivate: MS.PRIVATE + MS.REC,
-  runbindable: MS.UNBINDABLE + MS.REC,
-};
-
-/** Where the terminal of a process goes: to who listens on a socket, or to the monitor, which is this command's own. */
-export type Console = { readonly socket: string } | { readonly monitor: number } | undefined;
 
 export interface ContainerInput {
   readonly slots: SlotAllocator;
@@ -105,7 +88,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
     gid: hostId(linux.gidMappings, gid),
   }));
   const context = { slots, root, userNamespace, outside: nodes.slots };
-  const terminal = terminalOps(input, slave, root, slots);
+  const terminal = terminalOps(config.process, linux, input.console, { slots, root, slave, console: true });
   const attributes = labels(config.process, slots);
   const tail = processTail(input, { state, fifo, taken: slots(), preserved, userNamespace, labels: attributes.late });
   const clone: Op = {
@@ -234,122 +217,6 @@ function raised(process: OciProcess): Op[] {
   return rlimits(process).map((op) => ({ ...op, ignore: ['EPERM'] }));
 }
 
-/**
- * What is mounted for the container does not come to the host. A root that is shared on purpose is not to be moved by
- * pivot_root(2) below a mount that is shared as well.
- */
-function separate(propagation: number, shared: boolean, rootfs: string): Op[] {
-  const parent = readMounts()
-    .map(({ point }) => point)
-    .filter((point) => point === '/' || rootfs === point || rootfs.startsWith(`${point}/`))
-    .reduce((longest, point) => (point.length > longest.length ? point : longest), '/');
-  const mount = (target: string, mountflags: number): Op => ({ op: 'mount', source: null, target, filesystemtype: null, mountflags, data: null });
-  return said(
-    'linux.rootfsPropagation',
-    shared ? [mount(parent, MS.PRIVATE)] : [mount('/', MS.REC | ((propagation & ~MS.REC) === MS.UNBINDABLE ? MS.SLAVE : propagation))],
-  );
-}
-
-function newRoot(
-  root: number,
-  old: number,
-  { ownMounts, noPivot, rootfs }: { readonly ownMounts: boolean; readonly noPivot: boolean; readonly rootfs: string },
-): Op[] {
-  const enter: Op[] = [{ op: 'fchdir', fd: root }];
-  const end: Op[] = [
-    { op: 'chdir', path: '/' },
-    { op: 'close', fd: root },
-  ];
-  if (!ownMounts) return said('the new root', [...enter, { op: 'chroot', path: '.' }, ...end]);
-  if (noPivot)
-    return said('the new root (--no-pivot)', [
-      // Whole ones that stay behind would let the container mount more of them, without anything masked.
-      ...readMounts()
-        .filter(({ point, type }) => (type === 'proc' || type === 'sysfs') && !point.startsWith(`${rootfs}/`))
-        .reverse()
-        .flatMap(({ point }): Op[] => [
-          { op: 'mount', source: null, target: point, filesystemtype: null, mountflags: MS.REC | MS.SLAVE, data: null, ignore: ['EINVAL', 'ENOENT'] },
-          { op: 'umount2', target: point, flags: MNT.DETACH, ignore: ['EINVAL', 'ENOENT'] },
-        ]),
-      ...enter,
-      { op: 'mount', source: '.', target: '/', filesystemtype: null, mountflags: MS.MOVE, data: null },
-      { op: 'chroot', path: '.' },
-      ...end,
-    ]);
-  return said('the new root', [
-    { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: old },
-    ...enter,
-    { op: 'pivot_root', new_root: '.', put_old: '.' },
-    // What is unmounted here is not unmounted on the host, whatever the two share.
-    { op: 'fchdir', fd: old },
-    { op: 'close', fd: old },
-    { op: 'mount', source: null, target: '.', filesystemtype: null, mountflags: MS.REC | MS.SLAVE, data: null },
-    { op: 'umount2', target: '.', flags: MNT.DETACH },
-    ...end,
-  ]);
-}
-
-function terminalOps(input: ContainerInput, slave: number, root: number, slots: SlotAllocator): { readonly outside: Op[]; readonly inside: Op[] } {
-  const { config, console: where } = input;
-  if (!config.process?.terminal || !where) return { outside: [], inside: [] };
-  const [socket, devpts, master] = [slots(), slots(), slots()];
-  const { height = 0, width = 0 } = config.process.consoleSize ?? {};
-  const { uid = 0, gid = 0 } = config.process.user ?? {};
-  const group = isMapped(config.linux?.gidMappings, TTY_GROUP) ? TTY_GROUP : gid;
-  const toSocket = 'socket' in where;
-  return {
-    outside: toSocket ? connectConsole(where.socket, socket) : [],
-    inside: [
-      ...openDevpts(root, devpts),
-      ...said('the terminal', [
-        { op: 'pty', dirfd: devpts, rows: height, columns: width, owner: uid, group, out: slave, master: toSocket ? master : -1 },
-        { op: 'close', fd: devpts },
-      ]),
-      ...(toSocket ? handOver(socket, master) : []),
-      ...consoleOps(slave, { slots, root }),
-    ],
-  };
-}
-
-/** A socket's path has at most 107 bytes: it is named from its directory. */
-export function connectConsole(file: string, socket: number): Op[] {
-  return said(`--console-socket ${file}`, [
-    { op: 'socket', domain: AF_UNIX, type: SOCK_STREAM_CLOEXEC, protocol: 0, out: socket },
-    { op: 'chdir', path: path.dirname(file) },
-    { op: 'connect', fd: socket, pathname: path.basename(file) },
-    { op: 'chdir', path: '/' },
-  ]);
-}
-
-/** The master of a terminal, to who listens there. */
-export function handOver(socket: number, master: number): Op[] {
-  return said('--console-socket', [
-    { op: 'send_fd', fd: socket, passed: master, data: '/dev/ptmx' },
-    { op: 'close', fd: master },
-    { op: 'close', fd: socket },
-  ]);
-}
-
-/**
- * What security modules are told of what is executed: opened in the /proc of the host's, which is at `proc`, and
- * written last.
- */
-export function labels(process: OciProcess | undefined, slots: SlotAllocator, proc: number = AT_FDCWD): { readonly early: Op[]; readonly late: Op[] } {
-  const asked = [
-    ...(process?.apparmorProfile && process.apparmorProfile !== 'unconfined'
-      ? [{ module: 'apparmor', label: `exec ${process.apparmorProfile}`, what: 'process.apparmorProfile' }]
-      : []),
-    ...(process?.selinuxLabel ? [{ module: 'selinux', label: process.selinuxLabel, what: 'process.selinuxLabel' }] : []),
-  ].map((each) => ({ ...each, slot: slots() }));
-  return {
-    early: asked.flatMap(({ module, what, slot }) => {
-      const file = existsSync(`/proc/self/attr/${module}/exec`) ? `self/attr/${module}/exec` : 'self/attr/exec';
-      return said(what, [{ op: 'openat', dirfd: proc, pathname: proc === AT_FDCWD ? `/proc/${file}` : file, flags: O.WRONLY | O.CLOEXEC, mode: 0, out: slot }]);
-    }),
-    late: asked.flatMap(({ label, what, slot }) => said(what, [{ op: 'write', fd: slot, buf: label }])),
-  };
-}
-
 interface TailContext {
   readonly state: number;
   readonly fifo: number;
@@ -393,70 +260,6 @@ function processTail(
 
 function mayCallSetgroups({ linux }: OciConfig): boolean {
   return process.geteuid?.() === 0 || !(linux?.gidMappings?.length === 1 && linux.gidMappings[0]?.size === 1);
-}
-
-/** Pipes and terminals that it was given belong to who it is now, so that it can open /dev/stdout (runc does so, too). */
-export function ownStdio(spec: OciProcess): Op[] {
-  const { uid = 0, gid = 0 } = spec.user ?? {};
-  if (!uid) return [];
-  return [0, 1, 2].flatMap((fd): Op[] => {
-    try {
-      const stat = fstatSync(fd);
-      if (!stat.isFIFO() && !stat.isSocket()) return [];
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EBADF') return [];
-      throw error;
-    }
-    return [{ op: 'fchownat', dirfd: fd, pathname: '', owner: uid, group: gid, flags: AT.EMPTY_PATH, ignore: ['EPERM', 'EINVAL', 'EROFS', 'ENOENT'] }];
-  });
-}
-
-/** The very last ops: descriptors, capabilities, the filter, the command. */
-export function lastOps(
-  spec: OciProcess,
-  seccomp: NonNullable<OciConfig['linux']>['seccomp'],
-  {
-    granted,
-    preserved,
-    labels: late,
-    untilTaken,
-  }: {
-    readonly granted: ReturnType<typeof grantable>;
-    readonly preserved: readonly number[];
-    readonly labels: readonly Op[];
-    /** Waits until somebody has the listener of the filter, which is closed with this program. */
-    readonly untilTaken: readonly Op[];
-  },
-): Op[] {
-  const filter = seccompOps(seccomp, spec);
-  const noNewPrivileges = spec.noNewPrivileges === true;
-  return [
-    { op: 'close_range', first: 3, last: 0xffffffff, flags: CLOSE_RANGE_CLOEXEC },
-    ...preserved.map((fd, i): Op => ({ op: 'dup3', fd, newfd: 3 + i, flags: 0 })),
-    ...late,
-    ...prepareCapabilities(spec, granted, filter.length > 0 && !noNewPrivileges),
-    ...(noNewPrivileges ? said('process.noNewPrivileges', [prctl(PR.SET_NO_NEW_PRIVS, 1)]) : []),
-    ...filter,
-    ...(filter.some(({ reply }) => reply) ? said('linux.seccomp.listenerPath', untilTaken) : []),
-    ...(filter.length && !noNewPrivileges ? setCapabilities(spec, granted) : []),
-    ...execute(spec.args ?? [], spec.env ?? []),
-  ];
-}
-
-/** The filter alone, for a hook that runs in the container. */
-export function filterOf({ process: spec, linux }: OciConfig): Op[] {
-  return spec ? seccompOps(linux?.seccomp, spec).filter(({ reply }) => !reply) : [];
-}
-
-/** config-linux.md, "Seccomp". The number of the listener's descriptor is its reply. */
-function seccompOps(seccomp: NonNullable<OciConfig['linux']>['seccomp'], spec: OciProcess): Op[] {
-  if (!seccomp) return [];
-  const { filter, flags, notifies } = compileProfile(checkProfile(seccomp, 'linux.seccomp'), {
-    capabilities: spec.capabilities?.bounding ?? [],
-    newerAreAbsent: true,
-  });
-  const listening = notifies ? (flags & ~SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER : flags;
-  return said('linux.seccomp', [{ op: 'seccomp', operation: SECCOMP_SET_MODE_FILTER, filter, flags: listening, ...(notifies ? { reply: true } : {}) }]);
 }
 
 /** The process waits at it, until somebody opens it to read. Its own root owns it, or it could not open it. */

@@ -1,6 +1,5 @@
 export { main } from './command/main.js';
 export type { OciConfig, OciProcess, OciResources } from './config/schema.js';
-export type { Console } from './container-program.js';
 export { type Log, type LogOptions, makeLog } from './log.js';
 export { OciError } from './oci-error.js';
 export { type CreatedContainer, type CreateOptions, create } from './operations/create.js';
@@ -13,5 +12,6 @@ export { pauseContainer } from './operations/pause.js';
 export { defaultConfig, writeSpec } from './operations/spec.js';
 export { startContainer } from './operations/start.js';
 export { updateContainer } from './operations/update.js';
+export type { Console } from './process/terminal.js';
 export { defaultRoot } from './state/state-directory.js';
 export { readStored, type Status, type StoredContainer, stateOf, statusOf } from './state/stored-container.js';

@@ -41,7 +41,9 @@ export class Steps {
   async valueOf(op: Op): Promise<number> {
     if (!this.#values.has(op)) {
       const come = new Promise<void>((resolve) => this.#waiting.set(op, resolve));
-      await Promise.race([come, this.running.result.then(ended)]);
+      // Its end before it was executed looks like a start to the monitor, for the conversation is over.
+      const over = this.running.started.then((pid) => (pid === undefined ? new Promise<never>(() => undefined) : ended()));
+      await Promise.race([come, this.running.result.then(ended), over]);
     }
     return this.#values.get(op) ?? 0;
   }

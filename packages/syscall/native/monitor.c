@@ -475,6 +475,9 @@ static void finish_life(void)
 {
 	while (m.pidfd >= 0)
 		monitor_step(0);
+	/* It stays a zombie for whoever adopts it, as long as that can still happen. */
+	while (m.leaves && m.announced && m.control_open)
+		monitor_step(0);
 	reap();
 	while (m.socket >= 0) /* what it said last */
 		read_child();
@@ -582,6 +585,7 @@ long op_clone(const struct frame *frame)
 	m.control_open = 1;
 	m.in = m.out[0] = m.out[1] = -1;
 	m.input_open = (frame->number[1] & CLONE_INPUT) != 0;
+	m.leaves = (frame->number[1] & CLONE_LEAVES) != 0;
 	/* Who looks after a detached process is nobody's terminal. */
 	m.foreground = !(supervision.flags & SUPERVISE_DETACHED);
 	err = begin(frame);

@@ -11,6 +11,7 @@
 enum {
 	CLONE_RAW = 2,   /* stdin is a terminal of the user's: raw while this runs */
 	CLONE_INPUT = 4, /* stdin is read for the pty; else nobody types */
+	CLONE_LEAVES = 8, /* this will be told to leave: the end of the process is somebody else's to see */
 };
 
 /* Flags of the supervise op. */
@@ -41,7 +42,7 @@ enum {
 struct monitor {
 	int pid, pidfd, socket, signals, master;
 	u32 index;
-	int control_open, input_open, foreground, raw, failed, announced, detached, stopping;
+	int control_open, input_open, foreground, raw, failed, announced, detached, stopping, leaves;
 	/* The status and signal of the process's end. */
 	int status, signal;
 	u64 started, finished; /* CLOCK_REALTIME, nanoseconds */

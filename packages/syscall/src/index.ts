@@ -21,6 +21,7 @@ export {
   type GoOrder,
   MARKS,
   MONITOR_INPUT,
+  MONITOR_LEAVES,
   MONITOR_RAW,
   type OnExitOp,
   type Op,

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requiresProgram, type ScratchDirectory, scratch } from '@lamella-test/scratch';
@@ -338,4 +339,32 @@ test('a monitor that leaves says which its process was, and leaves it alone', as
   expect(await running.result).not.toHaveProperty('exited');
   for (let i = 0; i < 200 && !existsSync(at.join('after')); i++) await new Promise((resolve) => setTimeout(resolve, 10));
   expect(Number(readFileSync(at.join('after'), 'utf8'))).toBe(pid);
+});
+
+test('a monitor that is to leave does not reap: the status of a process that has ended is for whoever adopts it', async (context) => {
+  requiresProgram(context, 'sh');
+  const python = requiresProgram(context, 'python3');
+  await using at = scratch();
+  // A subreaper, as engines have one, starts Node, which starts the monitor.
+  const script = at.join('leave.mjs');
+  writeFileSync(
+    script,
+    `import { MONITOR_LEAVES, start } from ${JSON.stringify(path.join(import.meta.dirname, '../dist/index.js'))};
+const running = start([{ op: 'clone', flags: 0, monitor: MONITOR_LEAVES, program: [{ op: 'close_range', first: 3, last: 0xffffffff, flags: 4 }, { op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', 'exit 42'], envp: [] }] }]);
+await running.started;
+await new Promise((resolve) => setTimeout(resolve, 200));
+running.control({ op: 'leave' });
+await running.result;
+`,
+  );
+  const reaper = `import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+child = subprocess.Popen(sys.argv[1:])
+seen = []
+while True:
+    try: pid, status = os.wait()
+    except ChildProcessError: break
+    if pid != child.pid: seen.append(os.waitstatus_to_exitcode(status))
+print(seen)`;
+  expect(spawnSync(python, ['-c', reaper, process.execPath, script], { encoding: 'utf8' }).stdout.trim()).toBe('[42]');
 });

@@ -43,7 +43,7 @@ export interface ExecveOp extends OpOptions {
 export interface CloneOp extends OpOptions {
   readonly op: 'clone';
   readonly flags: number;
-  /** What the monitor does with its stdin: see {@link MONITOR_RAW} and {@link MONITOR_INPUT}. */
+  /** What the monitor does with its stdin: see {@link MONITOR_RAW}, {@link MONITOR_INPUT} and {@link MONITOR_LEAVES}. */
   readonly monitor: number;
   /** Slot of the directory of a cgroup (version 2) to be born in; -1, the default, for this process's own. */
   readonly cgroup?: number;
@@ -100,6 +100,12 @@ export const MARKS = { none: 0, trusted: 1, user: 2 } as const;
 export const MONITOR_RAW = 2;
 /** `clone.monitor`: stdin is read and typed into the container's terminal. */
 export const MONITOR_INPUT = 4;
+
+/**
+ * `clone.monitor`: it will be told to `leave`. Until then it does not reap the process: its status is for whoever
+ * adopts it.
+ */
+export const MONITOR_LEAVES = 8;
 
 /** Hands out slots, so that lists made by different packages do not use the same one. */
 export type SlotAllocator = () => number;

@@ -21,7 +21,7 @@ function runtime(at: ScratchDirectory): string {
 }
 
 function engine(command: string, before: readonly string[]): (...args: string[]) => Said {
-  return (...args) => spawnSync(command, [...before, ...args], { encoding: 'utf8', timeout: 90_000, stdio: ['ignore', 'pipe', 'pipe'] });
+  return (...args) => spawnSync(command, [...before, ...args], { encoding: 'utf8', timeout: 60_000, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 test('podman runs, enters, pauses, stops and builds with it', async (context: TestContext) => {
@@ -84,6 +84,8 @@ test('containerd runs, enters, pauses and kills with it', async (context: TestCo
   );
   const daemon = spawn('containerd', ['--config', at.join('config.toml')], { stdio: 'ignore' });
   const ended = once(daemon, 'exit');
+  // Its shims keep what they know of containers beside every containerd's.
+  const three = `three-${process.pid}`;
   const ctr = engine('ctr', ['--address', socket, '--namespace', 'lamella-test']);
   try {
     for (let i = 0; i < 100 && ctr('version').status !== 0; i++) await sleep(100);
@@ -93,21 +95,21 @@ test('containerd runs, enters, pauses and kills with it', async (context: TestCo
     mkdirSync(rootfs);
     spawnSync('tar', ['-xf', busyboxArchive(), '-C', rootfs]);
     const how = ['--runc-binary', runtime(at), '--rootfs', rootfs];
-    expect(ctr('run', '--rm', ...how, 'one', 'sh', '-c', 'echo in; exit 3')).toMatchObject({ status: 3, stdout: 'in\n' });
-    expect(ctr('run', '--rm', ...how, 'two', 'no-such-command').stderr).toContain('executable file not found in $PATH');
-    expect(ctr('run', '--detach', ...how, 'three', 'sleep', '1000').status).toBe(0);
-    expect(ctr('task', 'exec', '--exec-id', 'e', 'three', 'sh', '-c', 'exit 5').status).toBe(5);
-    expect(ctr('task', 'pause', 'three').status).toBe(0);
-    expect(ctr('task', 'ls').stdout).toMatch(/three.*PAUSED/);
-    expect(ctr('task', 'resume', 'three').status).toBe(0);
-    expect(ctr('task', 'kill', '--signal', 'KILL', 'three').status).toBe(0);
+    expect(ctr('run', '--rm', ...how, `one-${process.pid}`, 'sh', '-c', 'echo in; exit 3')).toMatchObject({ status: 3, stdout: 'in\n' });
+    expect(ctr('run', '--rm', ...how, `two-${process.pid}`, 'no-such-command').stderr).toContain('executable file not found in $PATH');
+    expect(ctr('run', '--detach', ...how, three, 'sleep', '1000').status).toBe(0);
+    expect(ctr('task', 'exec', '--exec-id', 'e', three, 'sh', '-c', 'exit 5').status).toBe(5);
+    expect(ctr('task', 'pause', three).status).toBe(0);
+    expect(ctr('task', 'ls').stdout).toMatch(/PAUSED/);
+    expect(ctr('task', 'resume', three).status).toBe(0);
+    expect(ctr('task', 'kill', '--signal', 'KILL', three).status).toBe(0);
     for (let i = 0; i < 100 && !/STOPPED/.test(ctr('task', 'ls').stdout); i++) await sleep(50);
-    ctr('task', 'rm', 'three');
-    expect(ctr('task', 'ls').stdout).not.toContain('three');
-    ctr('container', 'rm', 'three');
+    ctr('task', 'rm', three);
+    expect(ctr('task', 'ls').stdout).not.toContain(three);
+    ctr('container', 'rm', three);
   } finally {
-    ctr('task', 'kill', '--signal', 'KILL', 'three');
-    ctr('task', 'rm', '--force', 'three');
+    ctr('task', 'kill', '--signal', 'KILL', three);
+    ctr('task', 'rm', '--force', three);
     daemon.kill('SIGTERM');
     await ended;
   }

@@ -1,11 +1,6 @@
 import { fstatSync, readlinkSync } from 'node:fs';
+import type { Preserved } from '../process/environment.js';
 import { usage, type Values, whole } from './arguments.js';
-
-/** Descriptors that the process gets: how many, from 3 on; and how many of them socket activation passed. */
-export interface Preserved {
-  readonly count: number;
-  readonly listening: number;
-}
 
 /**
  * Descriptors of `--preserve-fds`, and those of socket activation (sd_listen_fds(3)). Each has to be open.

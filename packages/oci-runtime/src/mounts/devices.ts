@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, S_IF, type SlotAllocator } from '@lamella/syscall';
+import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, RESOLVE, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciDevice } from '../config/schema.js';
 import { said } from '../said.js';
 import { setattr } from './mount-program.js';
@@ -143,6 +143,14 @@ export function console(slave: number, { slots, root }: Pick<DeviceContext, 'slo
 /** The devpts that the container sees, for `pty`. */
 export function openDevpts(root: number, out: number): Op[] {
   return said('the terminal (process.terminal needs a devpts among the mounts, at /dev/pts)', [
-    { op: 'openat', dirfd: root, pathname: 'dev/pts', flags: O.RDONLY | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC, mode: 0, out },
+    {
+      op: 'openat2',
+      dirfd: root,
+      pathname: '/dev/pts',
+      flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC,
+      mode: 0,
+      resolve: RESOLVE.IN_ROOT | RESOLVE.NO_SYMLINKS,
+      out,
+    },
   ]);
 }

@@ -55,7 +55,8 @@ const OFF: Readonly<Record<string, number>> = {
   noiversion: MORE_MS.I_VERSION,
   symfollow: MORE_MS.NOSYMFOLLOW,
 };
-const PROPAGATION: Readonly<Record<string, number>> = {
+/** How mounts hang together with others: an option, and `linux.rootfsPropagation`. */
+export const PROPAGATION: Readonly<Record<string, number>> = {
   shared: MS.SHARED,
   slave: MS.SLAVE,
   private: MS.PRIVATE,

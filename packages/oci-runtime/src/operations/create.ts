@@ -14,10 +14,9 @@ import {
   removeCgroup,
 } from '@lamella/cgroup';
 import { AT_FDCWD, bootId, flatten, O, type Op, type Program, type Running, type SlotAllocator, slotAllocator } from '@lamella/syscall';
-import type { Preserved } from '../command/preserved.js';
 import { readConfig } from '../config/read-config.js';
 import type { OciConfig, OciDevice, OciLinux } from '../config/schema.js';
-import { type Console, containerPrograms } from '../container-program.js';
+import { containerPrograms } from '../container-program.js';
 import { runHooks, tryHooks } from '../hooks.js';
 import { writeIdMaps } from '../id-maps.js';
 import { idmapOwners } from '../idmap-owners.js';
@@ -26,9 +25,10 @@ import type { CgroupView } from '../mounts/cgroup-mount.js';
 import { DEFAULT_DEVICES } from '../mounts/devices.js';
 import { checkMasked } from '../mounts/hidden-paths.js';
 import { OciError } from '../oci-error.js';
-import { environmentOf } from '../process/environment.js';
+import { environmentOf, type Preserved } from '../process/environment.js';
 import { checkFound } from '../process/execute.js';
 import { unknownCapabilities } from '../process/identity.js';
+import type { Console } from '../process/terminal.js';
 import { explained, purposeOf, said } from '../said.js';
 import { claimId, type StateDirectory, stateDirectory } from '../state/state-directory.js';
 import { markOf, removeDirectory, type StoredContainer, stateOf, writeStored } from '../state/stored-container.js';

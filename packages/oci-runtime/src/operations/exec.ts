@@ -2,27 +2,25 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ContainerCgroup, isCgroupFrozen, joinCgroup } from '@lamella/cgroup';
 import { prctl, takeTerminal } from '@lamella/namespace';
-import { AT_FDCWD, O, type Op, PR, type Program, RESOLVE, type Running, type SlotAllocator, slotAllocator } from '@lamella/syscall';
-import type { Preserved } from '../command/preserved.js';
+import { AT_FDCWD, MONITOR_LEAVES, O, type Op, PR, type Program, RESOLVE, type Running, slotAllocator } from '@lamella/syscall';
 import { checkProcess } from '../config/check-config.js';
 import { keptConfig } from '../config/read-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
-import { type Console, connectConsole, handOver, labels, lastOps, ownStdio } from '../container-program.js';
-import { isMapped } from '../id-maps.js';
 import type { Log } from '../log.js';
 import { setnsFlags } from '../namespaces.js';
 import { OciError } from '../oci-error.js';
 import { affinity, rlimits, scheduling } from '../process/attributes.js';
-import { environmentOf } from '../process/environment.js';
+import { environmentOf, type Preserved } from '../process/environment.js';
 import { checkFound, lookFor } from '../process/execute.js';
 import { become, grantable } from '../process/identity.js';
+import { lastOps, ownStdio } from '../process/last-ops.js';
+import { labels } from '../process/security-labels.js';
+import { type Console, terminalOps } from '../process/terminal.js';
 import { explained, said } from '../said.js';
 import { readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
 import { Steps } from '../steps.js';
 import { writePidFile } from './pid-file.js';
 import { sendListener } from './start.js';
-
-const TTY_GROUP = 5;
 
 export interface ExecOptions {
   readonly root: string;
@@ -122,14 +120,14 @@ function execPrograms(
   const userNamespace = stored.namespaces.includes('user');
   const [pidfd, proc, hostRoot, root, cwd, slave, replies] = [slots(), slots(), slots(), slots(), slots(), slots(), slots()];
   const preserved = Array.from({ length: options.preserved.count }, slots);
-  const terminal = terminalOps(spec, config, options.console, { slots, root, slave });
+  const terminal = terminalOps(spec, config.linux, options.console, { slots, root, slave, console: false });
   const label = labels(spec, slots, proc);
   const init = stored.init?.pid ?? 0;
   const joined = stored.namespaces.length ? said('the namespaces of the container', [{ op: 'setns', fd: pidfd, nstype: setnsFlags(stored.namespaces) }]) : [];
   const clone: Op = {
     op: 'clone',
     flags: 0,
-    monitor: options.console && 'monitor' in options.console ? options.console.monitor : 0,
+    monitor: options.detach ? MONITOR_LEAVES : options.console && 'monitor' in options.console ? options.console.monitor : 0,
     reply: true,
     program: [{ op: 'wait' }],
   };
@@ -200,47 +198,6 @@ function execPrograms(
       { op: 'inherited', number: 4, out: replies },
       { op: 'reply_to', fd: replies, least: 5 + preserved.length },
       ...lastOps(spec, config.linux?.seccomp, { granted: grantable(userNamespace), preserved, labels: label.late, untilTaken: [{ op: 'wait' }] }),
-    ],
-  };
-}
-
-function terminalOps(
-  spec: OciProcess,
-  config: OciConfig,
-  where: Console,
-  { slots, root, slave }: { slots: SlotAllocator; root: number; slave: number },
-): { outside: Op[]; inside: Op[] } {
-  if (!spec.terminal || !where) return { outside: [], inside: [] };
-  const [socket, devpts, master] = [slots(), slots(), slots()];
-  const { height = 0, width = 0 } = spec.consoleSize ?? {};
-  const { uid = 0, gid = 0 } = spec.user ?? {};
-  const toSocket = 'socket' in where;
-  return {
-    outside: toSocket ? connectConsole(where.socket, socket) : [],
-    inside: [
-      ...said('the terminal (process.terminal needs a devpts at /dev/pts)', [
-        {
-          op: 'openat2',
-          dirfd: root,
-          pathname: '/dev/pts',
-          flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC,
-          mode: 0,
-          resolve: RESOLVE.IN_ROOT | RESOLVE.NO_SYMLINKS,
-          out: devpts,
-        },
-        {
-          op: 'pty',
-          dirfd: devpts,
-          rows: height,
-          columns: width,
-          owner: uid,
-          group: isMapped(config.linux?.gidMappings, TTY_GROUP) ? TTY_GROUP : gid,
-          out: slave,
-          master: toSocket ? master : -1,
-        },
-        { op: 'close', fd: devpts },
-      ]),
-      ...(toSocket ? handOver(socket, master) : []),
     ],
   };
 }

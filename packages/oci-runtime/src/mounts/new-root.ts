@@ -1,0 +1,58 @@
+import { AT_FDCWD, MNT, MS, O, type Op, readMounts } from '@lamella/syscall';
+import { said } from '../said.js';
+
+/**
+ * What is mounted for the container does not come to the host. A root that is shared on purpose is not to be moved by
+ * pivot_root(2) below a mount that is shared as well.
+ */
+export function separate(propagation: number, shared: boolean, rootfs: string): Op[] {
+  const parent = readMounts()
+    .map(({ point }) => point)
+    .filter((point) => point === '/' || rootfs === point || rootfs.startsWith(`${point}/`))
+    .reduce((longest, point) => (point.length > longest.length ? point : longest), '/');
+  const mount = (target: string, mountflags: number): Op => ({ op: 'mount', source: null, target, filesystemtype: null, mountflags, data: null });
+  return said(
+    'linux.rootfsPropagation',
+    shared ? [mount(parent, MS.PRIVATE)] : [mount('/', MS.REC | ((propagation & ~MS.REC) === MS.UNBINDABLE ? MS.SLAVE : propagation))],
+  );
+}
+
+/** Ops that make the directory in slot `root` the root, and leave the old one behind. */
+export function newRoot(
+  root: number,
+  old: number,
+  { ownMounts, noPivot, rootfs }: { readonly ownMounts: boolean; readonly noPivot: boolean; readonly rootfs: string },
+): Op[] {
+  const enter: Op[] = [{ op: 'fchdir', fd: root }];
+  const end: Op[] = [
+    { op: 'chdir', path: '/' },
+    { op: 'close', fd: root },
+  ];
+  if (!ownMounts) return said('the new root', [...enter, { op: 'chroot', path: '.' }, ...end]);
+  if (noPivot)
+    return said('the new root (--no-pivot)', [
+      // Whole ones that stay behind would let the container mount more of them, without anything masked.
+      ...readMounts()
+        .filter(({ point, type }) => (type === 'proc' || type === 'sysfs') && !point.startsWith(`${rootfs}/`))
+        .reverse()
+        .flatMap(({ point }): Op[] => [
+          { op: 'mount', source: null, target: point, filesystemtype: null, mountflags: MS.REC | MS.SLAVE, data: null, ignore: ['EINVAL', 'ENOENT'] },
+          { op: 'umount2', target: point, flags: MNT.DETACH, ignore: ['EINVAL', 'ENOENT'] },
+        ]),
+      ...enter,
+      { op: 'mount', source: '.', target: '/', filesystemtype: null, mountflags: MS.MOVE, data: null },
+      { op: 'chroot', path: '.' },
+      ...end,
+    ]);
+  return said('the new root', [
+    { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: old },
+    ...enter,
+    { op: 'pivot_root', new_root: '.', put_old: '.' },
+    // What is unmounted here is not unmounted on the host, whatever the two share.
+    { op: 'fchdir', fd: old },
+    { op: 'close', fd: old },
+    { op: 'mount', source: null, target: '.', filesystemtype: null, mountflags: MS.REC | MS.SLAVE, data: null },
+    { op: 'umount2', target: '.', flags: MNT.DETACH },
+    ...end,
+  ]);
+}

@@ -1,0 +1,56 @@
+import { fstatSync } from 'node:fs';
+import { prctl } from '@lamella/namespace';
+import { AT, CLOSE_RANGE_CLOEXEC, type Op, PR } from '@lamella/syscall';
+import type { OciLinux, OciProcess } from '../config/schema.js';
+import { said } from '../said.js';
+import { execute } from './execute.js';
+import { type grantable, prepareCapabilities, setCapabilities } from './identity.js';
+import { seccompOps } from './seccomp.js';
+
+/** Pipes and terminals that it was given belong to who it is now, so that it can open /dev/stdout (runc does so, too). */
+export function ownStdio(spec: OciProcess): Op[] {
+  const { uid = 0, gid = 0 } = spec.user ?? {};
+  if (!uid) return [];
+  return [0, 1, 2].flatMap((fd): Op[] => {
+    try {
+      const stat = fstatSync(fd);
+      if (!stat.isFIFO() && !stat.isSocket()) return [];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EBADF') return [];
+      throw error;
+    }
+    return [{ op: 'fchownat', dirfd: fd, pathname: '', owner: uid, group: gid, flags: AT.EMPTY_PATH, ignore: ['EPERM', 'EINVAL', 'EROFS', 'ENOENT'] }];
+  });
+}
+
+/** The very last ops: descriptors, capabilities, the filter, the command. */
+export function lastOps(
+  spec: OciProcess,
+  seccomp: OciLinux['seccomp'],
+  {
+    granted,
+    preserved,
+    labels: late,
+    untilTaken,
+  }: {
+    readonly granted: ReturnType<typeof grantable>;
+    readonly preserved: readonly number[];
+    readonly labels: readonly Op[];
+    /** Waits until somebody has the listener of the filter, which is closed with this program. */
+    readonly untilTaken: readonly Op[];
+  },
+): Op[] {
+  const filter = seccompOps(seccomp, spec);
+  const noNewPrivileges = spec.noNewPrivileges === true;
+  return [
+    { op: 'close_range', first: 3, last: 0xffffffff, flags: CLOSE_RANGE_CLOEXEC },
+    ...preserved.map((fd, i): Op => ({ op: 'dup3', fd, newfd: 3 + i, flags: 0 })),
+    ...late,
+    ...prepareCapabilities(spec, granted, filter.length > 0 && !noNewPrivileges),
+    ...(noNewPrivileges ? said('process.noNewPrivileges', [prctl(PR.SET_NO_NEW_PRIVS, 1)]) : []),
+    ...filter,
+    ...(filter.some(({ reply }) => reply) ? said('linux.seccomp.listenerPath', untilTaken) : []),
+    ...(filter.length && !noNewPrivileges ? setCapabilities(spec, granted) : []),
+    ...execute(spec.args ?? [], spec.env ?? []),
+  ];
+}

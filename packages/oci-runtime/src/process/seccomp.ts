@@ -1,0 +1,24 @@
+import { checkProfile, compileProfile } from '@lamella/seccomp';
+import type { Op } from '@lamella/syscall';
+import type { OciConfig, OciLinux, OciProcess } from '../config/schema.js';
+import { said } from '../said.js';
+
+const SECCOMP_SET_MODE_FILTER = 1;
+const SECCOMP_FILTER_FLAG_TSYNC = 1;
+const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
+
+/** config-linux.md, "Seccomp". The number of the listener's descriptor is its reply. */
+export function seccompOps(seccomp: OciLinux['seccomp'], spec: OciProcess): Op[] {
+  if (!seccomp) return [];
+  const { filter, flags, notifies } = compileProfile(checkProfile(seccomp, 'linux.seccomp'), {
+    capabilities: spec.capabilities?.bounding ?? [],
+    newerAreAbsent: true,
+  });
+  const listening = notifies ? (flags & ~SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER : flags;
+  return said('linux.seccomp', [{ op: 'seccomp', operation: SECCOMP_SET_MODE_FILTER, filter, flags: listening, ...(notifies ? { reply: true } : {}) }]);
+}
+
+/** The filter alone, for a hook that runs in the container. */
+export function filterOf({ process: spec, linux }: OciConfig): Op[] {
+  return spec ? seccompOps(linux?.seccomp, spec).filter(({ reply }) => !reply) : [];
+}
