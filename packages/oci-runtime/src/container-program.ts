@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { loopbackUp, prctl, takeTerminal } from '@lamella/namespace';
-import { AT_FDCWD, MS, O, type Op, PR, type Program, S_IF, type SlotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, LOCK, MS, O, type Op, PR, type Program, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciConfig, OciProcess } from './config/schema.js';
 import { hostId, isMapped } from './id-maps.js';
 import type { CgroupView } from './mounts/cgroup-mount.js';
@@ -24,6 +24,8 @@ const KEYCTL_JOIN_SESSION_KEYRING = 1;
 
 export interface ContainerInput {
   readonly slots: SlotAllocator;
+  /** Whether the program locks the container's state, until it is told to leave. */
+  readonly locks: boolean;
   /** Ops of somebody else's that come first. */
   readonly before: Program;
   readonly config: OciConfig;
@@ -103,8 +105,9 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
     first: [
       ...input.before,
       ...said('the state directory', [
+        // Held by this program, which is no longer there when the container is: or by Node, when its monitor stays.
         { op: 'openat', dirfd: AT_FDCWD, pathname: directory.lock, flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: lock },
-        { op: 'flock', fd: lock, operation: 2 },
+        ...(input.locks ? [{ op: 'flock', fd: lock, operation: LOCK.EX } as const] : []),
         { op: 'openat', dirfd: AT_FDCWD, pathname: directory.path, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: state },
         ...makeFifo(state, config),
       ]),
@@ -132,6 +135,8 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
       ...(userNamespace ? becomeRoot(linux) : []),
       ...(namespaces.made.has('cgroup') ? said('the cgroup namespace', [{ op: 'unshare', flags: 0x2000000 }]) : []),
       ...attributes.early,
+      // From here to the command nobody may look into this process, or trace it, who could not before.
+      prctl(PR.SET_DUMPABLE, 0),
       ...(input.noNewKeyring
         ? []
         : [

@@ -86,6 +86,17 @@ test('pause stops it, resume lets it go on, update changes its limits, events te
   expect(stats).toMatchObject({ type: 'stats', id: 'three', data: { pids: { limit: 33, current: 1 } } });
 });
 
+test('a container that somebody waits for can be paused, and deleted, by others', async () => {
+  bundle.configure(sh('exec sleep 1000'));
+  const child = spawn(process.execPath, [OCI_RUNTIME, '--root', bundle.root, 'run', 'waited'], { cwd: bundle.bundle, stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  for (let i = 0; i < 200 && bundle.oci('state', 'waited').stdout.indexOf('running') < 0; i++) await sleep(20);
+  expect(bundle.oci('pause', 'waited').status).toBe(0);
+  expect(bundle.oci('resume', 'waited').status).toBe(0);
+  expect(bundle.oci('delete', '--force', 'waited').status).toBe(0);
+  expect(await ended).toEqual([137, null]);
+});
+
 /** What is wrong, and what the one line says of it. */
 // biome-ignore lint/suspicious/noExplicitAny: each makes of a configuration what is none any more
 const BAD: readonly (readonly [string, (config: any) => void, RegExp])[] = [

@@ -159,11 +159,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const [id = ''] = args;
       const created = await create(createOptions(context, values, args, !detach));
       try {
-        await startLocked(root, id, log);
+        await (detach ? startContainer(root, id, log) : startLocked(root, id, log));
       } catch (error) {
+        await created.lock?.[Symbol.asyncDispose]();
         await deleteContainer(root, id, true, log);
         throw error;
       }
+      await created.lock?.[Symbol.asyncDispose]();
       if (detach) return 0;
       const status = await attended(created.running);
       if (!on(values, 'keep')) await deleteContainer(root, id, true, log);

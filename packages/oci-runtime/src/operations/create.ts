@@ -13,7 +13,19 @@ import {
   processesOf,
   removeCgroup,
 } from '@lamella/cgroup';
-import { AT_FDCWD, bootId, flatten, O, type Op, type Program, type Running, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import {
+  AT_FDCWD,
+  bootId,
+  flatten,
+  type HeldLock,
+  lockFile,
+  O,
+  type Op,
+  type Program,
+  type Running,
+  type SlotAllocator,
+  slotAllocator,
+} from '@lamella/syscall';
 import { readConfig } from '../config/read-config.js';
 import type { OciConfig, OciDevice, OciLinux } from '../config/schema.js';
 import { containerPrograms } from '../container-program.js';
@@ -61,6 +73,8 @@ export interface CreatedContainer {
   readonly stored: StoredContainer;
   /** Its monitor, if that stays. */
   readonly running: Running;
+  /** Keeps other commands away, while the monitor stays: for whoever starts it then. */
+  readonly lock?: HeldLock;
 }
 
 /** What every container may do with devices, whatever its rules say (as runc has it). */
@@ -106,12 +120,16 @@ export async function create(options: CreateOptions): Promise<CreatedContainer> 
     creating: true,
   };
   const making = new Making(options, config, directory, stored);
+  let lock: HeldLock | undefined;
   try {
+    // A monitor that stays would keep it for as long as the container runs.
+    if (options.stay) lock = await lockFile(directory.lock);
     writeStored(directory, stored);
     writeFileSync(directory.config, text, { mode: 0o600 });
-    return await making.make();
+    return { ...(await making.make()), ...(lock ? { lock } : {}) };
   } catch (error) {
     await making.undo();
+    await lock?.[Symbol.asyncDispose]();
     throw explained(error);
   }
 }
@@ -139,6 +157,7 @@ class Making {
   #stored: StoredContainer;
   #steps: Steps | undefined;
   #hooked = false;
+  #pidWritten = false;
 
   constructor(options: CreateOptions, config: OciConfig, directory: StateDirectory, stored: StoredContainer) {
     this.#options = options;
@@ -158,6 +177,7 @@ class Making {
     await using owners = await idmapOwners(config);
     const programs = containerPrograms({
       slots,
+      locks: !options.stay,
       before: hasCgroup ? restrictDevices(cgroup, rules, slots) : [],
       config,
       bundle: options.bundle,
@@ -190,7 +210,10 @@ class Making {
     options.log.debug(`create ${options.id}: it has its root, and waits to be started`);
     checkMasked(entered.ignored);
     if (config.process?.args) checkFound(config.process.args, programs.enter, entered);
-    if (options.pidFile) writePidFile(options.pidFile, pid);
+    if (options.pidFile) {
+      writePidFile(options.pidFile, pid);
+      this.#pidWritten = true;
+    }
     this.#keep({ creating: false, last: { index: steps.nextIndex, purposes: flatten(programs.last).map((op) => purposeOf(op) ?? op.op) } });
     steps.begin(programs.last);
     if (!options.stay) {
@@ -222,7 +245,7 @@ class Making {
     this.#steps?.running.abort();
     await this.#steps?.running.result.catch(() => undefined);
     await removeCgroup(this.#stored.cgroup).catch((error: Error) => log.warn(error.message));
-    if (pidFile && !this.#stored.creating) rmSync(pidFile, { force: true });
+    if (pidFile && this.#pidWritten) rmSync(pidFile, { force: true });
     if (this.#hooked) await tryHooks('poststop', this.#config, stateOf(this.#stored, 'stopped'), { cwd: bundle }, log.warn);
     removeDirectory(this.#directory);
   }
