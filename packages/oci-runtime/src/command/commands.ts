@@ -16,7 +16,7 @@ import { startContainer, startLocked } from '../operations/start.js';
 import { updateContainer } from '../operations/update.js';
 import type { Console } from '../process/terminal.js';
 import { readStored, stateOf, statusOf } from '../state/stored-container.js';
-import { type Flags, on, text, usage, type Values } from './arguments.js';
+import { type Flags, on, text, texts, usage, type Values } from './arguments.js';
 import { attended } from './attended.js';
 import { execProcess } from './exec-process.js';
 import { type Context, print } from './main.js';
@@ -190,7 +190,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       'pid-file': CREATE_FLAGS['pid-file'] as Flags[string],
       'preserve-fds': CREATE_FLAGS['preserve-fds'] as Flags[string],
       detach: { type: 'boolean', short: 'd', about: 'do not wait for its end' },
-      cgroup: { type: 'string', value: 'PATH', about: "a cgroup below the container's" },
+      cgroup: { type: 'string', multiple: true, value: '[CONTROLLERS:]PATH', about: "a cgroup below the container's" },
       'ignore-paused': { type: 'boolean', about: 'also in a paused container' },
     },
     arguments: [1, Number.POSITIVE_INFINITY],
@@ -208,7 +208,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
         pidFile: text(values, 'pid-file'),
         preserved: preserved(values),
         ignorePaused: on(values, 'ignore-paused'),
-        cgroup: text(values, 'cgroup'),
+        cgroups: texts(values, 'cgroup'),
         detach,
         log,
       });

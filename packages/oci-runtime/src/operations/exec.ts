@@ -31,8 +31,8 @@ export interface ExecOptions {
   readonly pidFile?: string | undefined;
   readonly preserved: Preserved;
   readonly ignorePaused: boolean;
-  /** A cgroup below the container's. */
-  readonly cgroup?: string | undefined;
+  /** Cgroups below the container's: a path, or with version 1 `controllers:path`. */
+  readonly cgroups: readonly string[];
   readonly detach: boolean;
   readonly log: Log;
 }
@@ -85,7 +85,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecutedPro
   try {
     const pid = await steps.valueOf(programs.clone);
     options.log.debug(`exec in ${options.id}: process ${pid} is in the container's namespaces`);
-    join(stored, pid, options.cgroup);
+    join(stored, pid, options.cgroups);
     if (spec.oomScoreAdj !== undefined) writeFileSync(`/proc/${pid}/oom_score_adj`, String(spec.oomScoreAdj));
     checkFound(spec.args ?? [], programs.enter, await steps.go(programs.enter));
     if (options.pidFile) writePidFile(options.pidFile, pid);
@@ -203,15 +203,15 @@ function execPrograms(
 }
 
 /** Into the container's cgroup, or one below it. Where that gives its controllers away, its first process has gone somewhere below. */
-function join(stored: StoredContainer, pid: number, below: string | undefined): void {
-  const places = below === undefined ? stored.cgroup : subCgroup(stored.cgroup, below);
+function join(stored: StoredContainer, pid: number, below: readonly string[]): void {
+  const places = below.reduce(subCgroup, stored.cgroup);
   if (process.geteuid?.() !== 0 && !existing(places)) return;
   try {
     joinCgroup(places, pid);
   } catch (error) {
     const own = /^0::(.*)$/m.exec(readFileSync(`/proc/${stored.init?.pid}/cgroup`, 'utf8'))?.[1];
     const [first] = places;
-    if (below !== undefined || first?.version !== 2 || own === undefined) throw error;
+    if (below.length || first?.version !== 2 || own === undefined) throw error;
     joinCgroup([{ ...first, directory: path.join(first.mount, own) }], pid);
   }
 }
