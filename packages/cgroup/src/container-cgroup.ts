@@ -11,6 +11,8 @@ import { type CgroupWrite, type LinuxResources, writesV1, writesV2 } from './lin
 export interface CgroupPlace extends Hierarchy {
   /** Absolute path. */
   readonly directory: string;
+  /** Whether it was there before: then it is not ours to remove. */
+  readonly found?: boolean;
 }
 
 /** Where the cgroups of a container are, or will be: one place with version 2, one for each hierarchy with version 1. */
@@ -27,10 +29,11 @@ const errno = (error: unknown): string => (error as NodeJS.ErrnoException).code 
  * @param name what it is called when there is no path
  */
 export function placeCgroup(cgroupsPath: string | undefined, name: string, mount?: string): ContainerCgroup {
-  return hierarchies(mount).map((each) => {
+  return hierarchies(mount).map((each): CgroupPlace => {
     const base = each.version === 2 ? path.posix.dirname(each.own) : each.own;
     const inside = cgroupsPath?.startsWith('/') ? path.posix.join('/', cgroupsPath) : path.posix.join('/', base, path.posix.join('/', cgroupsPath || name));
-    return { ...each, directory: path.join(each.mount, inside) };
+    const directory = path.join(each.mount, inside);
+    return { ...each, directory, ...(existsSync(directory) ? { found: true } : {}) };
   });
 }
 
@@ -177,14 +180,14 @@ function below(directory: string): string[] {
 }
 
 /**
- * Remove it, with those that were made below it. Its processes have ended; the kernel may take a moment to notice.
+ * Remove what was made of it, with those that were made below. Its processes have ended; the kernel may take a moment to notice.
  *
  * @throws CgroupError `CGROUP_BUSY` when there are still some after two seconds
  */
 export async function removeCgroup(cgroup: ContainerCgroup): Promise<void> {
-  for (const { mount, directory } of cgroup) {
+  for (const { mount, directory, found } of cgroup) {
     // The top of a hierarchy is nobody's.
-    if (directory === mount) continue;
+    if (directory === mount || found) continue;
     for (let tries = 0; ; tries++) {
       try {
         for (const each of below(directory)) rmdirSync(each);

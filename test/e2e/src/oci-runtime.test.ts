@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,6 +39,7 @@ test('a container is created, started, looked at, killed and deleted, and nothin
   expect(created).toMatchObject({ ociVersion: '1.3.0', id: 'one', status: 'created', bundle: bundle.bundle });
   expect(readFileSync(pidFile, 'utf8')).toBe(String(created.pid));
   expect(existsSync(path.join(bundle.bundle, 'rootfs/mark'))).toBe(false);
+  expect(bundle.oci('delete', 'one').stderr).toContain('not stopped: created');
   expect(bundle.oci('start', 'one').status).toBe(0);
   expect(statusOf('one')).toBe('running');
   // Nobody stays behind but the container's own process, which belongs to whoever adopts it.
@@ -95,6 +96,22 @@ test('a container that somebody waits for can be paused, and deleted, by others'
   expect(bundle.oci('resume', 'waited').status).toBe(0);
   expect(bundle.oci('delete', '--force', 'waited').status).toBe(0);
   expect(await ended).toEqual([137, null]);
+});
+
+test('a cgroup that was there before is there afterwards', (context) => {
+  const top = existsSync('/sys/fs/cgroup/cgroup.controllers') ? '/sys/fs/cgroup' : '/sys/fs/cgroup/pids';
+  if (!existsSync(top)) skip(context, 'there is no cgroup for processes here');
+  mkdirSync(`${top}/lamella-test-before`);
+  try {
+    bundle.configure((config) => {
+      config.process.args = ['true'];
+      config.linux.cgroupsPath = '/lamella-test-before';
+    });
+    expect(bundle.oci('run', 'one').status).toBe(0);
+    expect(cgroups('lamella-test-before')).toEqual([`${top}/lamella-test-before`]);
+  } finally {
+    rmdirSync(`${top}/lamella-test-before`);
+  }
 });
 
 /** What is wrong, and what the one line says of it. */

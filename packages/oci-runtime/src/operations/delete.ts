@@ -39,8 +39,7 @@ export async function deleteContainer(root: string, id: string, force: boolean, 
     return;
   }
   const status = statusOf(found);
-  // A created container has run nothing of the user's yet: who deletes it gives it up (runc and crun have it so).
-  if (status !== 'stopped' && status !== 'created' && !force)
+  if (status !== 'stopped' && !force)
     throw new OciError({
       code: 'NOT_STOPPED',
       message: `cannot delete container ${id} that is not stopped: ${status}`,
