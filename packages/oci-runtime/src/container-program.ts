@@ -4,6 +4,7 @@ import { loopbackUp, prctl, takeTerminal } from '@lamella/namespace';
 import { AT_FDCWD, LOCK, MS, O, type Op, PR, type Program, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciConfig, OciProcess } from './config/schema.js';
 import { hostId, isMapped } from './id-maps.js';
+import { isInitialRoot, maySetGroups } from './initial-root.js';
 import type { CgroupView } from './mounts/cgroup-mount.js';
 import { allDevices, devices, nodesOutside } from './mounts/devices.js';
 import { maskedPaths, readonlyPaths } from './mounts/hidden-paths.js';
@@ -84,12 +85,12 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
     ({ destination, type, options }) =>
       path.posix.normalize(destination) === '/dev' && (type === 'bind' || options?.some((option) => option === 'bind' || option === 'rbind')),
   );
-  const fromOutside = userNamespace && ownMounts && !boundDev && process.geteuid?.() === 0;
+  const fromOutside = userNamespace && ownMounts && !boundDev && isInitialRoot();
   const nodes = nodesOutside(fromOutside ? allDevices(linux.devices ?? []) : [], state, slots, ({ uid = 0, gid = 0 }) => ({
     uid: hostId(linux.uidMappings, uid),
     gid: hostId(linux.gidMappings, gid),
   }));
-  const context = { slots, root, userNamespace, outside: nodes.slots };
+  const context = { slots, root, userNamespace: userNamespace || !isInitialRoot(), outside: nodes.slots };
   const terminal = terminalOps(config.process, linux, input.console, { slots, root, slave, console: true });
   const attributes = labels(config.process, slots);
   const tail = processTail(input, { state, fifo, taken: slots(), preserved, userNamespace, labels: attributes.late });
@@ -250,7 +251,12 @@ function processTail(
   ]);
   if (!spec) return { enter: [], last: wait };
   return {
-    enter: [...rlimits(spec), ...scheduling(spec, config.linux), ...ownStdio(spec), ...become(spec, { setgroups: !userNamespace || mayCallSetgroups(config) })],
+    enter: [
+      ...rlimits(spec),
+      ...scheduling(spec, config.linux),
+      ...ownStdio(spec),
+      ...become(spec, { setgroups: userNamespace ? mayCallSetgroups(config) : maySetGroups() }),
+    ],
     last: [
       ...wait,
       ...lastOps({ ...spec, env: [...input.env] }, config.linux?.seccomp, {

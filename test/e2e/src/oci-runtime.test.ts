@@ -499,6 +499,35 @@ test('an ordinary user runs a container with its own id', () => {
   expect([stderr, status, stdout.replace(/ +/g, ' ').trim()]).toEqual(['', 5, '0\n 0 12345 1']);
 });
 
+test('root of a user namespace, as engines of ordinary users have it, is no root of the machine', (context) => {
+  requiresProgram(context, 'unshare');
+  bundle.configure((config) => {
+    config.process.args = ['sh', '-c', 'id -u; head -c 1 /dev/zero | wc -c; ls /sys/fs/cgroup >/dev/null && exit 6'];
+    // One id is mapped, and the group of terminals is not.
+    for (const mount of config.mounts) mount.options = mount.options?.filter((option: string) => option !== 'gid=5');
+    config.linux.resources = {};
+  });
+  execFileSync('chown', ['-R', '12345:12345', bundle.bundle]);
+  execFileSync('chmod', ['755', at.path]);
+  const runtime = at.join('runtime');
+  mkdirSync(runtime);
+  execFileSync('chown', ['12345:12345', runtime]);
+  const env = { ...process.env, XDG_RUNTIME_DIR: runtime };
+  const { status, stdout, stderr } = spawnSync(
+    'unshare',
+    ['--user', '--map-root-user', '--mount', process.execPath, OCI_RUNTIME, 'run', '--bundle', bundle.bundle, 'nested'],
+    {
+      cwd: bundle.bundle,
+      uid: 12345,
+      gid: 12345,
+      env,
+      encoding: 'utf8',
+    },
+  );
+  expect([stderr, status, stdout]).toEqual(['', 6, '0\n1\n']);
+  expect(readdirSync(path.join(runtime, 'lamella-oci'))).toEqual([]);
+});
+
 test('the features document tells what it knows', () => {
   const features = JSON.parse(bundle.oci('features').stdout);
   expect(features).toMatchObject({ ociVersionMin: '1.0.0', ociVersionMax: '1.3.0', hooks: expect.arrayContaining(['createContainer']) });

@@ -32,6 +32,7 @@ import { containerPrograms } from '../container-program.js';
 import { runHooks, tryHooks } from '../hooks.js';
 import { writeIdMaps } from '../id-maps.js';
 import { idmapOwners } from '../idmap-owners.js';
+import { isInitialRoot } from '../initial-root.js';
 import type { Log } from '../log.js';
 import type { CgroupView } from '../mounts/cgroup-mount.js';
 import { DEFAULT_DEVICES } from '../mounts/devices.js';
@@ -183,7 +184,7 @@ class Making {
       bundle: options.bundle,
       rootfs: this.#stored.rootfs,
       directory: this.#directory,
-      cgroups: viewOf(cgroup, this.#stored.namespaces.includes('cgroup')),
+      cgroups: viewOf(cgroup, hasCgroup, this.#stored.namespaces.includes('cgroup')),
       console: options.console,
       preserveFds: options.preserved?.count ?? 0,
       env: config.process ? environmentOf(config.process, this.#stored.rootfs, options.preserved?.listening ?? 0) : [],
@@ -258,7 +259,7 @@ class Making {
  * @returns whether there is one
  */
 function prepareCgroup(cgroup: ContainerCgroup, linux: OciLinux, log: Log): boolean {
-  const { resources, cgroupsPath } = linux;
+  const { resources } = linux;
   const { devices: _, ...limits } = resources ?? {};
   const others = processesOf(cgroup).length;
   if (others) log.warn(`container's cgroup is not empty: ${others} process(es) found`);
@@ -271,8 +272,8 @@ function prepareCgroup(cgroup: ContainerCgroup, linux: OciLinux, log: Log): bool
   try {
     makeCgroup(cgroup);
   } catch (error) {
-    const asked = cgroupsPath || Object.values(limits).some((each) => each !== undefined);
-    if (process.geteuid?.() === 0 || asked) throw error;
+    const asked = Object.values(limits).some((each) => each !== undefined && Object.keys(each as object).length > 0);
+    if (isInitialRoot() || asked) throw error;
     return false;
   }
   limitCgroup(cgroup, limits);
@@ -282,7 +283,7 @@ function prepareCgroup(cgroup: ContainerCgroup, linux: OciLinux, log: Log): bool
 /** Rules on devices: files of version 1, written at once; a program of the kernel's for version 2, as ops. */
 function restrictDevices(cgroup: ContainerCgroup, rules: readonly DeviceRule[], slots: SlotAllocator): Program {
   // Who is not root has no devices to keep away from, but those that the host lets it have.
-  if (process.geteuid?.() !== 0 || !cgroup[0]) return [];
+  if (!isInitialRoot() || !cgroup[0]) return [];
   if (cgroup[0].version === 1) {
     limitDevicesV1(cgroup, rules);
     return [];
@@ -297,13 +298,14 @@ function forgetNodes(directory: string): void {
   for (const name of readdirSync(directory)) if (name.startsWith('device-')) rmSync(path.join(directory, name));
 }
 
-function viewOf(cgroup: ContainerCgroup, namespace: boolean): CgroupView {
+/** Who has no cgroup of its own sees the one that this command is in. */
+function viewOf(cgroup: ContainerCgroup, made: boolean, namespace: boolean): CgroupView {
   return {
     namespace,
-    hierarchies: cgroup.map(({ version, mount, controllers, directory }) => ({
+    hierarchies: cgroup.map(({ version, mount, controllers, own, directory }) => ({
       name: version === 2 ? '' : path.basename(mount),
       controllers: controllers.length ? controllers.join(',') : undefined,
-      directory,
+      directory: made ? directory : path.join(mount, own),
     })),
   };
 }
@@ -313,7 +315,7 @@ function adjustOomScore(pid: number, score: number): void {
     writeFileSync(`/proc/${pid}/oom_score_adj`, String(score));
   } catch (cause) {
     // An ordinary user cannot ask for less than it has itself; podman, for one, asks all the same.
-    if (process.geteuid?.() !== 0 && (cause as NodeJS.ErrnoException).code === 'EACCES') return;
+    if (!isInitialRoot() && (cause as NodeJS.ErrnoException).code === 'EACCES') return;
     throw new OciError({
       code: 'OOM_SCORE_FAILED',
       message: `process.oomScoreAdj: cannot set ${score}: ${(cause as Error).message}`,

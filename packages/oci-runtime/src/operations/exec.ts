@@ -6,6 +6,7 @@ import { AT_FDCWD, MONITOR_LEAVES, O, type Op, PR, type Program, RESOLVE, type R
 import { checkProcess } from '../config/check-config.js';
 import { keptConfig } from '../config/read-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
+import { isInitialRoot, maySetGroups } from '../initial-root.js';
 import type { Log } from '../log.js';
 import { setnsFlags } from '../namespaces.js';
 import { OciError } from '../oci-error.js';
@@ -187,7 +188,7 @@ function execPrograms(
       ...scheduling(spec, config.linux),
       ...affinity(spec.execCPUAffinity?.final, 'process.execCPUAffinity.final'),
       ...ownStdio(spec),
-      ...become(spec, { setgroups: !userNamespace || process.geteuid?.() === 0 }),
+      ...become(spec, { setgroups: userNamespace ? process.geteuid?.() === 0 : maySetGroups() }),
       { op: 'setsid' },
       ...(terminal.inside.length ? said('the terminal', takeTerminal(slave)) : []),
       ...lookFor(spec.args ?? [], spec.env ?? []),
@@ -205,7 +206,7 @@ function execPrograms(
 /** Into the container's cgroup, or one below it. Where that gives its controllers away, its first process has gone somewhere below. */
 function join(stored: StoredContainer, pid: number, below: readonly string[]): void {
   const places = below.reduce(subCgroup, stored.cgroup);
-  if (process.geteuid?.() !== 0 && !existing(places)) return;
+  if (!isInitialRoot() && !existing(places)) return;
   try {
     joinCgroup(places, pid);
   } catch (error) {

@@ -1,10 +1,11 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { isInitialRoot } from '../initial-root.js';
 import { OciError } from '../oci-error.js';
 
 /** Where the state of all containers is, when nobody says otherwise: gone with a reboot, as they are. */
 export function defaultRoot(): string {
-  if (process.geteuid?.() === 0) return '/run/lamella-oci';
+  if (isInitialRoot()) return '/run/lamella-oci';
   const runtime = process.env.XDG_RUNTIME_DIR;
   return path.join(runtime || `/tmp/lamella-oci-${process.geteuid?.()}`, runtime ? 'lamella-oci' : '');
 }
