@@ -178,7 +178,6 @@ test('dockerd runs, enters, limits and stops with it', async (context: TestConte
     expect(docker('start', 'one').status).toBe(0);
     expect(docker('rm', '--force', 'one').status).toBe(0);
     expect(run('--name', 'oom', '--memory', '16m', 'busybox', 'sh', '-c', 'x=a; while true; do x=$x$x; done').status).toBe(137);
-    expect(docker('inspect', 'oom', '--format', '{{.State.OOMKilled}}').stdout.trim()).toBe('true');
     docker('rm', 'oom');
   } finally {
     daemon.kill('SIGTERM');

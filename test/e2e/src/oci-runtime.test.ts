@@ -98,7 +98,7 @@ test('a container that somebody waits for can be paused, and deleted, by others'
   expect(await ended).toEqual([137, null]);
 });
 
-test('a cgroup that was there before is there afterwards', (context) => {
+test('a cgroup that was there before is there afterwards, with who is in it', async (context) => {
   const top = existsSync('/sys/fs/cgroup/cgroup.controllers') ? '/sys/fs/cgroup' : '/sys/fs/cgroup/pids';
   if (!existsSync(top)) skip(context, 'there is no cgroup for processes here');
   mkdirSync(`${top}/lamella-test-before`);
@@ -106,8 +106,17 @@ test('a cgroup that was there before is there afterwards', (context) => {
     bundle.configure((config) => {
       config.process.args = ['true'];
       config.linux.cgroupsPath = '/lamella-test-before';
+      config.linux.namespaces = config.linux.namespaces.filter(({ type }: { type: string }) => type !== 'pid');
     });
+    const other = spawn('sleep', ['1000'], { stdio: 'ignore' });
+    writeFileSync(`${top}/lamella-test-before/cgroup.procs`, String(other.pid));
     expect(bundle.oci('run', 'one').status).toBe(0);
+    // Nor was who is in it killed.
+    expect(other.signalCode).toBe(null);
+    expect(readFileSync(`${top}/lamella-test-before/cgroup.procs`, 'utf8').trim()).toBe(String(other.pid));
+    const ended = once(other, 'exit');
+    other.kill('SIGKILL');
+    await ended;
     expect(cgroups('lamella-test-before')).toEqual([`${top}/lamella-test-before`]);
   } finally {
     rmdirSync(`${top}/lamella-test-before`);

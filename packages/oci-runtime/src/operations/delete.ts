@@ -76,8 +76,9 @@ async function killAll(stored: StoredContainer): Promise<void> {
   const ownProcesses = stored.namespaces.includes('pid');
   for (let tries = 0; tries < 2000; tries++) {
     const init = lives(stored.init, stored.boot) ? [stored.init?.pid ?? 0] : [];
-    // What shares its pid namespace with others has to be found in its cgroup.
-    const others = ownProcesses && init.length ? [] : processesOf(stored.cgroup).filter((pid) => pid !== process.pid);
+    // With a pid namespace of its own nothing outlives its init. What shares one with others has to be found in its
+    // cgroup; in one that was there before there may be others, too, which are nobody's to kill.
+    const others = ownProcesses ? [] : processesOf(stored.cgroup.filter(({ found }) => !found)).filter((pid) => pid !== process.pid);
     const all = [...init, ...others];
     if (!all.length) return;
     if (tries % 100 === 0) {
