@@ -51,6 +51,8 @@ export async function commitImage(
     const gzip = createGzip({ chunkSize: 65536 });
     const tar = open();
     tar.once('error', (error) => gzip.destroy(error));
+    // It may fail before anybody reads it, who will find that then.
+    gzip.on('error', () => undefined);
     gzip.once('close', () => tar.destroy());
     const { hold, ...layer } = await stageNewLayer(paths, tar.pipe(gzip), signal ? { signal } : {});
     holds.use(hold);

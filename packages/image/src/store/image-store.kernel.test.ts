@@ -214,3 +214,17 @@ describe('after a power cut', () => {
 test('a relative root is refused', () => {
   expect(() => new ImageStore('relative')).toThrow(expect.objectContaining({ code: 'STORE_PATH' }));
 });
+
+test('a layer that fails before anybody reads it is the error of the commit, and leaves nothing', async () => {
+  await using at = scratch();
+  const store = new ImageStore(at.join('store'));
+  const { digest } = await store.import(archiveIn(at), 'base');
+  const before = contents(at);
+  const failing = (): Readable => {
+    const source = new Readable({ read: () => undefined });
+    setImmediate(() => source.destroy(new Error('its maker was killed')));
+    return source;
+  };
+  await expect(store.commit(digest, [failing], 'made')).rejects.toThrow('its maker was killed');
+  expect(contents(at)).toEqual(before);
+});
