@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Containers, ImageStore, type StoredContainer } from '@lamella/engine';
+import { Containers, ImageStore, type StoredContainer, sweep } from '@lamella/engine';
 import { mountOverlay } from '@lamella/overlay';
 import { busyboxArchive, type ScratchDirectory } from '@lamella-test/scratch';
 import type { Row } from './row.js';
@@ -23,7 +23,10 @@ export async function branches(at: ScratchDirectory, { smoke, rounds }: { readon
   };
   const gone = async (): Promise<void> => {
     // What a rollback discards is removed by and by.
-    while (readdirSync(path.join(root, 'containers')).some((name) => name.endsWith('-discarded'))) await sleep(20);
+    const left = (): boolean => readdirSync(path.join(root, 'containers')).some((name) => name.endsWith('-discarded'));
+    for (let tries = 0; left() && tries < 500; tries++) await sleep(20);
+    // Else by whoever comes next.
+    if (left()) await sweep(path.join(root, 'containers'));
     await sleep(50);
   };
   const one = async (fill: boolean): Promise<StoredContainer> => {

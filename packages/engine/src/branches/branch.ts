@@ -1,5 +1,6 @@
 import { chmodSync, chownSync, mkdirSync, readdirSync, renameSync, rmSync, type Stats, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ContainerRecord, directoryOf, gateOf, keptOf, lockOf, releaseDead } from '@lamella/cleanup';
 import { AT_FDCWD, lockFile, runMapped, tryLockFile } from '@lamella/syscall';
 import { absent } from '../absent.js';
@@ -106,7 +107,12 @@ export async function rollback({ root, record, views }: Branching, to: string | 
     ]);
   }
   // Whoever asked does not wait for it, and what fails here a sweep tries again, and tells.
-  setImmediate(() => void releaseDead(trash).catch(() => undefined));
+  setImmediate(() => void removeLater(trash).catch(() => undefined));
+}
+
+/** Somebody may be at the gate just then, who makes a container: a few more times, for as long as this process has something else to do. */
+async function removeLater(trash: ContainerRecord): Promise<void> {
+  for (let tries = 0; tries < 20 && (await releaseDead(trash)) === 'alive'; tries++) await sleep(50, undefined, { ref: false });
 }
 
 /**
