@@ -256,11 +256,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run({ root }, values, [id = '', ...options]) {
       const { stored } = readStored(root, id);
       const pids = processesOf(stored.cgroup);
-      const [own, ...rest] = options;
-      const given = own === '--format' || own === '-f' ? rest : options;
-      const format = given === rest ? rest[0] : (text(values, 'format') ?? 'table');
+      const format = text(values, 'format') ?? 'table';
       if (format === 'json') return print(`${JSON.stringify(pids)}\n`);
-      const lines = execFileSync('ps', options.length && given !== rest ? options : ['-ef'], { encoding: 'utf8' }).split('\n');
+      const lines = execFileSync('ps', options.length ? options : ['-ef'], { encoding: 'utf8' }).split('\n');
       const column = lines[0]?.trim().split(/\s+/).indexOf('PID') ?? -1;
       if (column < 0) throw usage('ps options have to leave the column PID in');
       return print([lines[0], ...lines.slice(1).filter((line) => pids.includes(Number(line.trim().split(/\s+/)[column])))].map((line) => `${line}\n`).join(''));

@@ -2,6 +2,7 @@ import { readFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { LamellaError } from '@lamella/syscall';
 import { type Log, makeLog } from '../log.js';
+import { NEWEST } from '../operations/features.js';
 import { defaultRoot } from '../state/state-directory.js';
 import { type Flags, on, parseFlags, text, usage } from './arguments.js';
 import { COMMANDS } from './commands.js';
@@ -40,7 +41,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     log = makeLog({ file: text(values, 'log'), format, debug: on(values, 'debug') });
     const version = ownVersion();
     const [name = '', ...args] = rest;
-    if (on(values, 'version')) return print(`lamella-oci version ${version}\nspec: ${COMMANDS.features?.about ? '1.3.0' : ''}\n`);
+    if (on(values, 'version')) return print(`lamella-oci version ${version}\nspec: ${NEWEST}\n`);
     if (on(values, 'help') || name === 'help' || !name) return print(help(args[0] ?? (name === 'help' ? undefined : name), GLOBAL_FLAGS));
     const command = COMMANDS[name];
     if (!command) throw usage(`No such command '${name}'`);
