@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, globSync, mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { busyboxArchive, OCI_RUNTIME, requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
 import { expect, type TestContext, test } from 'vitest';
@@ -18,6 +18,15 @@ function runtime(at: ScratchDirectory): string {
   writeFileSync(file, `#!/bin/sh\nexec ${process.execPath} ${OCI_RUNTIME} "$@"\n`);
   chmodSync(file, 0o755);
   return file;
+}
+
+/** Engines leave the cgroups above those of their containers: whatever is empty of a name goes. */
+function removeCgroups(name: string): void {
+  for (const top of globSync([`/sys/fs/cgroup/${name}`, `/sys/fs/cgroup/*/${name}`])) {
+    // podman writes files, too, where a controller it expects is not mounted; those of a cgroup cannot be removed.
+    spawnSync('find', [top, '-type', 'f', '-delete'], { stdio: 'ignore' });
+    spawnSync('find', [top, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'], { stdio: 'ignore' });
+  }
 }
 
 function engine(command: string, before: readonly string[]): (...args: string[]) => Said {
@@ -71,6 +80,7 @@ test('podman runs, enters, pauses, stops and builds with it', async (context: Te
   const built = podman('build', ...limits, '--tag', 'built', at.join('context'));
   expect([built.status, built.stderr.includes('rror')]).toEqual([0, false]);
   expect(run('--rm', 'built').stdout).toBe('built\n');
+  removeCgroups('libpod_parent');
 }, 180_000);
 
 test('containerd runs, enters, pauses and kills with it', async (context: TestContext) => {
@@ -112,6 +122,7 @@ test('containerd runs, enters, pauses and kills with it', async (context: TestCo
     ctr('task', 'rm', '--force', three);
     daemon.kill('SIGTERM');
     await ended;
+    removeCgroups('lamella-test');
   }
 }, 120_000);
 
@@ -182,6 +193,7 @@ test('dockerd runs, enters, limits and stops with it', async (context: TestConte
   } finally {
     daemon.kill('SIGTERM');
     await ended;
+    removeCgroups('docker');
   }
   expect(existsSync(at.join('exec/runtime-runc/moby/one'))).toBe(false);
 }, 180_000);
