@@ -283,6 +283,8 @@ test('an apply that fails vouches for nothing that the host changed after the on
 test('what one of several applies left is no conflict of a later one', async () => {
   await using at = scratch();
   const one = setup(at, filled);
+  // A ctime is finer than this: what was made in the same millisecond would be later.
+  await sleep(20);
   const since = new Date();
   await one.change((merged) => {
     writeFileSync(path.join(merged, 'README'), 'first');
