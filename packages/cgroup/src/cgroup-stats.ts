@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { CgroupPlace, ContainerCgroup } from './container-cgroup.js';
+import { readKernelFile } from './read-kernel-file.js';
 
 /** What a container uses, in the form of `runc events --stats`, which engines read. Bytes, nanoseconds. */
 export interface CgroupStats {
@@ -35,8 +36,15 @@ export function cgroupStats(cgroup: ContainerCgroup): CgroupStats {
   return cgroup[0]?.version === 2 ? statsV2(cgroup[0]) : statsV1(cgroup);
 }
 
+/** How often a process of it was killed because memory had run out. */
+export function oomKills(cgroup: ContainerCgroup): number {
+  const place = cgroup.find(({ version, controllers }) => version === 2 || controllers.includes('memory'));
+  if (!place) return 0;
+  return table(readKernelFile(path.join(place.directory, place.version === 2 ? 'memory.events' : 'memory.oom_control'))).oom_kill ?? 0;
+}
+
 function statsV2(place: CgroupPlace): CgroupStats {
-  const file = (name: string): string => read(path.join(place.directory, name));
+  const file = (name: string): string => readKernelFile(path.join(place.directory, name));
   const cpu = table(file('cpu.stat'));
   const memory = table(file('memory.stat'));
   const events = table(file('memory.events'));
@@ -52,7 +60,7 @@ function statsV2(place: CgroupPlace): CgroupStats {
       swap: { limit: limit(file('memory.swap.max')), usage: number(file('memory.swap.current')), failcnt: 0 },
       raw: memory,
     },
-    pids: { current: number(file('pids.current')), limit: limit(file('pids.max')) === NO_LIMIT ? 0 : limit(file('pids.max')) },
+    pids: { current: number(file('pids.current')), limit: pidsLimit(file('pids.max')) },
     blkio: ioV2(file('io.stat')),
     hugetlb: Object.fromEntries(
       names(place.directory, /^hugetlb\.([^.]+)\.current$/).map((size) => [
@@ -66,7 +74,7 @@ function statsV2(place: CgroupPlace): CgroupStats {
 function statsV1(cgroup: ContainerCgroup): CgroupStats {
   const file = (controller: string, name: string): string => {
     const place = cgroup.find(({ controllers }) => controllers.includes(controller));
-    return place ? read(path.join(place.directory, `${controller}.${name}`)) : '';
+    return place ? readKernelFile(path.join(place.directory, `${controller}.${name}`)) : '';
   };
   const stat = table(file('cpuacct', 'stat'));
   const throttling = table(file('cpu', 'stat'));
@@ -96,7 +104,7 @@ function statsV1(cgroup: ContainerCgroup): CgroupStats {
       },
       raw: memory,
     },
-    pids: { current: number(file('pids', 'current')), limit: limit(file('pids', 'max')) === NO_LIMIT ? 0 : limit(file('pids', 'max')) },
+    pids: { current: number(file('pids', 'current')), limit: pidsLimit(file('pids', 'max')) },
     blkio: {
       ioServiceBytesRecursive: blkioV1(file('blkio', 'throttle.io_service_bytes_recursive')),
       ioServicedRecursive: blkioV1(file('blkio', 'throttle.io_serviced_recursive')),
@@ -155,6 +163,12 @@ function limit(text: string): number {
   return trimmed === '' ? 0 : trimmed === 'max' ? NO_LIMIT : Number(trimmed);
 }
 
+/** Of processes 0 is "no limit". */
+function pidsLimit(text: string): number {
+  const most = limit(text);
+  return most === NO_LIMIT ? 0 : most;
+}
+
 function names(directory: string, pattern: RegExp): string[] {
   try {
     return readdirSync(directory).flatMap((name) => pattern.exec(name)?.[1] ?? []);
@@ -162,20 +176,4 @@ function names(directory: string, pattern: RegExp): string[] {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (['ENOENT', 'ENODEV', 'EOPNOTSUPP', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
-    throw error;
-  }
-}
-
-/** How often a process of it was killed because memory had run out. */
-export function oomKills(cgroup: ContainerCgroup): number {
-  const place = cgroup.find(({ version, controllers }) => version === 2 || controllers.includes('memory'));
-  if (!place) return 0;
-  return table(read(path.join(place.directory, place.version === 2 ? 'memory.events' : 'memory.oom_control'))).oom_kill ?? 0;
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { cgroupVersion, PREFIX } from './cgroup.js';
+import { readKernelFile } from './read-kernel-file.js';
 
 /** The cgroups that were made for a container, as absolute directories. */
 export interface OwnCgroups {
@@ -16,7 +16,7 @@ export interface OwnCgroups {
  */
 export function cgroupsOf(pid: number, mount: string = '/sys/fs/cgroup'): OwnCgroups {
   const version = cgroupVersion(mount) ?? 2;
-  const directories = read(`/proc/${pid}/cgroup`)
+  const directories = readKernelFile(`/proc/${pid}/cgroup`)
     .split('\n')
     .flatMap((line) => {
       const [hierarchy, controllers = '', ...rest] = line.split(':');
@@ -26,14 +26,4 @@ export function cgroupsOf(pid: number, mount: string = '/sys/fs/cgroup'): OwnCgr
       return controllers ? [path.join(mount, controllers.replace(/^name=/, ''), group)] : [];
     });
   return { version, directories };
-}
-
-/** Nothing of a process that is gone. */
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
-    throw error;
-  }
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorMessage } from 'node:util';
@@ -6,6 +6,7 @@ import { CgroupError } from './cgroup-error.js';
 import { type DeviceRule, deviceWrites } from './device-program.js';
 import { type Hierarchy, hierarchies } from './hierarchies.js';
 import { type CgroupWrite, type LinuxResources, writesV1, writesV2 } from './linux-resources.js';
+import { readKernelFile } from './read-kernel-file.js';
 
 /** A container's directory in one hierarchy. */
 export interface CgroupPlace extends Hierarchy {
@@ -53,8 +54,8 @@ export function makeCgroup(cgroup: ContainerCgroup): void {
 
 /** Whoever is not allowed to, or has processes of its own there, leaves the children with what they have. */
 function giveControllers(directory: string): void {
-  const wanted = read(path.join(directory, 'cgroup.controllers')).split(/\s+/).filter(Boolean);
-  const given = read(path.join(directory, 'cgroup.subtree_control')).split(/\s+/);
+  const wanted = readKernelFile(path.join(directory, 'cgroup.controllers')).split(/\s+/).filter(Boolean);
+  const given = readKernelFile(path.join(directory, 'cgroup.subtree_control')).split(/\s+/);
   for (const controller of wanted.filter((each) => !given.includes(each)))
     try {
       writeFileSync(path.join(directory, 'cgroup.subtree_control'), `+${controller}`);
@@ -66,8 +67,8 @@ function giveControllers(directory: string): void {
 /** A cpuset of version 1 begins empty, and holds no process then. */
 function inheritCpuset(directory: string): void {
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-    if (read(path.join(directory, file)).trim()) continue;
-    const above = read(path.join(path.dirname(directory), file)).trim();
+    if (readKernelFile(path.join(directory, file)).trim()) continue;
+    const above = readKernelFile(path.join(path.dirname(directory), file)).trim();
     if (above) attempt(`cannot set ${file} of ${directory}`, () => writeFileSync(path.join(directory, file), above));
   }
 }
@@ -118,7 +119,7 @@ function growFirst(cgroup: ContainerCgroup, writes: CgroupWrite[]): CgroupWrite[
   const unlimited: CgroupWrite = { controller: 'memory', file: 'memory.memsw.limit_in_bytes', value: '-1', optional: true };
   const both = writes.find((write) => write.file === unlimited.file) ?? (Number(memory.value) < 0 ? unlimited : undefined);
   if (!both) return writes;
-  const now = Number(read(file) || Number.POSITIVE_INFINITY);
+  const now = Number(readKernelFile(file) || Number.POSITIVE_INFINITY);
   const others = writes.filter((write) => write !== both && write !== memory);
   return Number(both.value) < 0 || Number(both.value) > now ? [both, memory, ...others] : [memory, both, ...others];
 }
@@ -162,7 +163,7 @@ export function limitDevicesV1(cgroup: ContainerCgroup, rules: readonly DeviceRu
 export function processesOf(cgroup: ContainerCgroup): number[] {
   const place = cgroup.find(({ version, controllers }) => version === 2 || controllers.includes('devices')) ?? cgroup[0];
   if (!place) return [];
-  return below(place.directory).flatMap((directory) => read(path.join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number));
+  return below(place.directory).flatMap((directory) => readKernelFile(path.join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number));
 }
 
 /** A cgroup and those below it, the deepest first. */
@@ -194,8 +195,7 @@ export async function removeCgroup(cgroup: ContainerCgroup): Promise<void> {
         break;
       } catch (error) {
         if (errno(error) === 'ENOENT') break;
-        if (errno(error) !== 'EBUSY' && errno(error) !== 'EACCES') throw error;
-        if (errno(error) === 'EACCES') break;
+        if (errno(error) !== 'EBUSY') throw error;
         if (tries >= 200)
           throw new CgroupError({
             code: 'CGROUP_BUSY',
@@ -213,12 +213,12 @@ function freezer(cgroup: ContainerCgroup): { readonly file: string; readonly on:
   const two = cgroup.find(({ version }) => version === 2);
   if (two) {
     const events = path.join(two.directory, 'cgroup.events');
-    return { file: path.join(two.directory, 'cgroup.freeze'), on: '1', off: '0', state: () => /^frozen 1$/m.test(read(events)) };
+    return { file: path.join(two.directory, 'cgroup.freeze'), on: '1', off: '0', state: () => /^frozen 1$/m.test(readKernelFile(events)) };
   }
   const one = cgroup.find(({ controllers }) => controllers.includes('freezer'));
   if (!one) return undefined;
   const file = path.join(one.directory, 'freezer.state');
-  return { file, on: 'FROZEN', off: 'THAWED', state: () => read(file).trim() === 'FROZEN' };
+  return { file, on: 'FROZEN', off: 'THAWED', state: () => readKernelFile(file).trim() === 'FROZEN' };
 }
 
 /** Whether all of its processes are stopped. */
@@ -267,13 +267,4 @@ function hintOf(code: string): string {
   if (code === 'EBUSY')
     return 'A cgroup with processes of its own cannot give controllers to others (cgroup-v2.rst, "No Internal Process Constraint"); choose another linux.cgroupsPath.';
   return 'See cgroups(7).';
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (['ENOENT', 'ENODEV', 'EACCES', 'EOPNOTSUPP', 'ESRCH'].includes(errno(error))) return '';
-    throw error;
-  }
 }

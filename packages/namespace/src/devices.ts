@@ -2,8 +2,8 @@ import { AT, AT_FDCWD, MOVE_MOUNT, O, OPEN_TREE, type Op, type Program, S_IF } f
 import type { DeviceNode } from './mount.js';
 import type { MountContext } from './mount-program.js';
 
-/** OCI runtime-spec, "Default Devices": name, major, minor. */
-const NODES = [
+/** The character devices of every container (OCI runtime-spec, config-linux.md, "Default Devices"): name, major, minor. */
+export const DEFAULT_NODES = [
   ['null', 1, 3],
   ['zero', 1, 5],
   ['full', 1, 7],
@@ -12,18 +12,19 @@ const NODES = [
   ['tty', 5, 0],
 ] as const;
 
-const LINKS = [
+/** The links in its /dev ("Default Filesystems"): name, target. */
+export const STDIO_LINKS = [
   ['fd', '/proc/self/fd'],
   ['stdin', '/proc/self/fd/0'],
   ['stdout', '/proc/self/fd/1'],
   ['stderr', '/proc/self/fd/2'],
-  ['core', '/proc/kcore'],
-  ['ptmx', 'pts/ptmx'],
 ] as const;
+
+const LINKS = [...STDIO_LINKS, ['core', '/proc/kcore'], ['ptmx', 'pts/ptmx']] as const;
 
 /** Fill a fresh `/dev`, whose root is slot `dev`. */
 export function deviceNodes(dev: number, devices: readonly DeviceNode[], context: Pick<MountContext, 'slots' | 'userNamespace'>): Program {
-  const nodes = NODES.flatMap(([name, major, minor]): Op[] =>
+  const nodes = DEFAULT_NODES.flatMap(([name, major, minor]): Op[] =>
     context.userNamespace
       ? bindNode(dev, `/dev/${name}`, name, context.slots)
       : [{ op: 'mknodat', dirfd: dev, pathname: name, mode: S_IF.IFCHR | 0o666, major, minor }],

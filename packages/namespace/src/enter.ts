@@ -25,12 +25,10 @@ import { NamespaceError } from './namespace-error.js';
 import { cloneFlags, defaultNamespaces } from './namespace-flags.js';
 import type { ProcessSpec, Rlimit } from './process-spec.js';
 import { rest, seccompFilter } from './rest.js';
-import { openTerminal, takeTerminal } from './terminal.js';
+import { openTerminal, TTY_GROUP, takeTerminal } from './terminal.js';
 
 const SIGKILL = 9;
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
-/** The group of terminals (devpts `gid=5`) in every distribution. */
-const TTY_GROUP = 5;
 
 /**
  * The ops that put a process into a container: one `setsid`, so that the user's terminal signals

@@ -1,5 +1,6 @@
 export { type CapabilityName, DEFAULT_CAPABILITIES, dropBounding, prctl, raiseAmbient } from './capabilities.js';
 export { DEFAULT_PATH } from './command.js';
+export { DEFAULT_NODES, STDIO_LINKS } from './devices.js';
 export { enter, setrlimit } from './enter.js';
 export { type JoinSpec, join } from './join.js';
 export { loopbackUp } from './loopback.js';
@@ -13,5 +14,5 @@ export type { Identity, Namespaces, ProcessSpec, Rlimit } from './process-spec.j
 export { rest } from './rest.js';
 export { readRootfsFile } from './rootfs-file.js';
 export { spawn } from './spawn.js';
-export { takeTerminal } from './terminal.js';
+export { openDevpts, TTY_GROUP, takeTerminal } from './terminal.js';
 export { findUser, type User } from './user.js';

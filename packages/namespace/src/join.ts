@@ -5,10 +5,9 @@ import { become } from './identity.js';
 import { NamespaceError } from './namespace-error.js';
 import type { ProcessSpec } from './process-spec.js';
 import { rest, seccompFilter } from './rest.js';
-import { takeTerminal } from './terminal.js';
+import { openDevpts, TTY_GROUP, takeTerminal } from './terminal.js';
 
 const SIGKILL = 9;
-const TTY_GROUP = 5;
 
 /** Another process for a container that runs. */
 export interface JoinSpec
@@ -86,15 +85,7 @@ function inside(spec: JoinSpec, cgroups: readonly number[], slots: SlotAllocator
     },
     ...(spec.terminal
       ? ([
-          {
-            op: 'openat2',
-            dirfd: root,
-            pathname: '/dev/pts',
-            flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC,
-            mode: 0,
-            resolve: RESOLVE.IN_ROOT | RESOLVE.NO_SYMLINKS,
-            out: devpts,
-          },
+          openDevpts(root, devpts),
           { op: 'pty', dirfd: devpts, ...spec.terminal, owner: user.uid, group: singleId ? user.gid : TTY_GROUP, out: slave, master: -1 },
         ] as const)
       : []),

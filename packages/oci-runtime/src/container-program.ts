@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { loopbackUp, prctl, takeTerminal } from '@lamella/namespace';
-import { AT_FDCWD, LOCK, MS, O, type Op, PR, type Program, S_IF, type SlotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, CLONE, LOCK, MOUNT_ATTR, MS, O, type Op, PR, type Program, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciConfig, OciProcess } from './config/schema.js';
 import { hostId, isMapped } from './id-maps.js';
 import { isInitialRoot, maySetGroups } from './initial-root.js';
@@ -134,7 +134,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
     clone,
     setUp: [
       ...(userNamespace ? becomeRoot(linux) : []),
-      ...(namespaces.made.has('cgroup') ? said('the cgroup namespace', [{ op: 'unshare', flags: 0x2000000 }]) : []),
+      ...(namespaces.made.has('cgroup') ? said('the cgroup namespace', [{ op: 'unshare', flags: CLONE.NEWCGROUP }]) : []),
       ...attributes.early,
       // From here to the command nobody may look into this process, or trace it, who could not before.
       prctl(PR.SET_DUMPABLE, 0),
@@ -187,7 +187,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
       ...(config.root.readonly
         ? said('root.readonly', [
             { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
-            setattr(root, { set: 1 }),
+            setattr(root, { set: MOUNT_ATTR.RDONLY }),
             { op: 'close', fd: root },
           ])
         : []),

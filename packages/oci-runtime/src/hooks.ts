@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { type Op, start } from '@lamella/syscall';
+import { prctl } from '@lamella/namespace';
+import { type Op, PR, start } from '@lamella/syscall';
 import type { NamespaceType, OciConfig, OciHook } from './config/schema.js';
 import { setnsFlags } from './namespaces.js';
 import { OciError } from './oci-error.js';
@@ -125,7 +126,7 @@ async function inContainer(hook: OciHook, input: string, { pid, namespaces, filt
       flags: 0,
       monitor: 0,
       program: [
-        { op: 'prctl', option: 1, arg2: 9, arg3: 0, arg4: 0, arg5: 0 },
+        prctl(PR.SET_PDEATHSIG, constants.signals.SIGKILL),
         ...filter,
         { op: 'execve', pathname: hook.path, argv: hook.args?.length ? [...hook.args] : [hook.path], envp: hook.env ?? [] },
       ],

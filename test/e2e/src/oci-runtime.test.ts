@@ -73,6 +73,17 @@ test('run gives the exit status, and exec another process', () => {
   expect(JSON.parse(bundle.oci('ps', '--format', 'json', 'two').stdout)).toHaveLength(1);
 });
 
+test('a path that is to be masked twice is masked', () => {
+  bundle.configure((config) => {
+    config.process.args = ['sh', '-c', 'cat /etc/passwd | wc -c; ls /usr | wc -l'];
+    config.linux.maskedPaths = ['/etc/passwd', '/bin/../etc/passwd', '/etc/passwd', '/none', '/none', '/usr', '/usr'];
+  });
+  mkdirSync(path.join(bundle.bundle, 'rootfs/etc'), { recursive: true });
+  mkdirSync(path.join(bundle.bundle, 'rootfs/usr/hidden'), { recursive: true });
+  writeFileSync(path.join(bundle.bundle, 'rootfs/etc/passwd'), 'root:x:0:0::/:/bin/sh\n');
+  expect(bundle.oci('run', 'masked')).toMatchObject({ status: 0, stderr: '', stdout: '0\n0\n' });
+});
+
 test('pause stops it, resume lets it go on, update changes its limits, events tells what it uses', (context) => {
   if (!existsSync('/sys/fs/cgroup/freezer') && !existsSync('/sys/fs/cgroup/cgroup.controllers')) skip(context, 'no cgroup here can be frozen');
   bundle.configure(sh('exec sleep 1000'));

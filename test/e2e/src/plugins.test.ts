@@ -59,6 +59,15 @@ test('plugins are installed from their tarballs: one adds commands, the other is
     expect.stringContaining('the plugin lamella-example-plugin stopped this (before_create): the example plugin lets nobody run that'),
   ]);
   expect(existsSync(at.join('store/containers')) && lamella('ps', '-a', '-q').stdout).toBe('');
+  // Who would wait for it is told at once, and it ends; what has a life of its own goes on.
+  Object.assign(env, { EXAMPLE_REFUSES: 'after_start' });
+  const late = lamella('run', 'busybox', 'sleep', '1000');
+  expect([late.status, late.stderr]).toEqual([125, expect.stringContaining('stopped this (after_start)')]);
+  expect(lamella('ps', '-a', '-q').stdout).toBe('');
+  const detached = lamella('run', '-d', 'busybox', 'sleep', '1000');
+  expect([detached.status, detached.stdout]).toEqual([125, expect.stringMatching(/^[\da-f]{12}\n$/)]);
+  expect(lamella('rm', '-f', detached.stdout.trim()).status).toBe(0);
+  Object.assign(env, { EXAMPLE_REFUSES: '' });
   expect(lamella('create', 'busybox', 'true').status).toBe(0);
   expect(lamella('start', lamella('ps', '-a', '-q').stdout.trim()).status).toBe(0);
   expect(readFileSync(log, 'utf8').trim().split('\n').slice(-2)).toEqual(['before_create busybox ["true"]', 'after_start true']);

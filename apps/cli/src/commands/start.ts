@@ -38,7 +38,11 @@ export class Start extends ContainerCommand {
     const container = await this.containersOf(flags).get(reference);
     try {
       const attached = await container.start({ attach: true });
-      await tellPlugins('after_start', { id: container.id });
+      await tellPlugins('after_start', { id: container.id }).catch((error: unknown) => {
+        // It runs on by itself; this command does not wait for that.
+        attached.detach();
+        throw error;
+      });
       const ending = await session(attached, { terminal: container.config.spec.terminal !== undefined, input: flags.interactive, signals: true, keys });
       if (ending === 'left') sayLeft(reference);
       process.exitCode = ending === 'left' ? 0 : (ending?.status ?? 125);

@@ -15,10 +15,11 @@ export async function runDetached(line: RunCommandLine): Promise<number> {
   try {
     await tellPlugins('before_create', { spec });
     const { container } = await containers.run(spec, { onPull: bars.show });
-    await tellPlugins('after_start', { id: container.id });
     bars.stop();
     if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
     process.stdout.write(flags.json ? `${JSON.stringify({ id: container.id })}\n` : `${container.id}\n`);
+    // It runs on whatever they say: its id is known by now.
+    await tellPlugins('after_start', { id: container.id });
     return 0;
   } finally {
     bars.stop();

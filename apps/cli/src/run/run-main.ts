@@ -85,7 +85,13 @@ async function execute(line: RunCommandLine): Promise<number> {
     process.off('SIGINT', interrupt);
     if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
     using _signals = forwardSignals(container, terminal !== undefined);
-    await tellPlugins('after_start', { id: container.id });
+    try {
+      await tellPlugins('after_start', { id: container.id });
+    } catch (error) {
+      // Nobody would wait for it any more.
+      await container[Symbol.asyncDispose]();
+      throw error;
+    }
     const result = await Promise.race([container.result, container.detached]);
     if (!result) {
       sayLeft(flags.name ?? container.id);

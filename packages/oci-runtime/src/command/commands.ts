@@ -18,9 +18,10 @@ import type { Console } from '../process/terminal.js';
 import { readStored, stateOf, statusOf } from '../state/stored-container.js';
 import { type Flags, on, text, texts, usage, type Values } from './arguments.js';
 import { attended } from './attended.js';
+import type { Context } from './context.js';
 import { execProcess } from './exec-process.js';
-import { type Context, print } from './main.js';
 import { preserved } from './preserved.js';
+import { print } from './print.js';
 import { resourcesOf, UPDATE_FLAGS } from './update-flags.js';
 
 /** A command: what it takes, and what it does. */
@@ -88,9 +89,30 @@ function json(value: unknown): number {
   return print(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-function noCheckpoints(): never {
-  throw new OciError({ code: 'CHECKPOINT_UNSUPPORTED', message: 'checkpoint and restore are not supported', hint: 'This runtime does not drive CRIU.' });
+/** What only takes a container's id. */
+function ofOne(about: string, act: (context: Context, id: string) => Promise<void>): Command {
+  return {
+    about,
+    usage: ID,
+    flags: {},
+    arguments: [1, 1],
+    async run(context, _values, [id = '']) {
+      await act(context, id);
+      return 0;
+    },
+  };
 }
+
+const NO_CHECKPOINTS: Command = {
+  about: 'Not supported: needs CRIU.',
+  usage: ID,
+  flags: {},
+  arguments: [0, Number.POSITIVE_INFINITY],
+  passesOn: true,
+  run() {
+    throw new OciError({ code: 'CHECKPOINT_UNSUPPORTED', message: 'checkpoint and restore are not supported', hint: 'This runtime does not drive CRIU.' });
+  },
+};
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   create: {
@@ -103,16 +125,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       return 0;
     },
   },
-  start: {
-    about: 'Start the process of a created container.',
-    usage: ID,
-    flags: {},
-    arguments: [1, 1],
-    async run({ root, log }, _values, [id = '']) {
-      await startContainer(root, id, log);
-      return 0;
-    },
-  },
+  start: ofOne('Start the process of a created container.', ({ root, log }, id) => startContainer(root, id, log)),
   state: {
     about: 'Show the state of a container as JSON.',
     usage: ID,
@@ -226,9 +239,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run({ root, log }, values) {
       const all = listContainers(root, log.warn);
       const format = text(values, 'format') ?? 'table';
+      if (format !== 'table' && format !== 'json') throw usage(`invalid format option '${format}': it is table or json`);
       if (on(values, 'quiet')) return print(all.map(({ id }) => `${id}\n`).join(''));
       if (format === 'json') return print(`${JSON.stringify(all)}\n`);
-      if (format !== 'table') throw usage(`invalid format option '${format}': it is table or json`);
       const rows = [
         ['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'],
         ...all.map(({ id, pid, status, bundle, created, owner }) => [id, pid, status, bundle, created, owner].map(String)),
@@ -264,26 +277,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       return print([lines[0], ...lines.slice(1).filter((line) => pids.includes(Number(line.trim().split(/\s+/)[column])))].map((line) => `${line}\n`).join(''));
     },
   },
-  pause: {
-    about: 'Stop all processes of a container for a while.',
-    usage: ID,
-    flags: {},
-    arguments: [1, 1],
-    async run({ root }, _values, [id = '']) {
-      await pauseContainer(root, id, true);
-      return 0;
-    },
-  },
-  resume: {
-    about: 'Let the processes of a paused container go on.',
-    usage: ID,
-    flags: {},
-    arguments: [1, 1],
-    async run({ root }, _values, [id = '']) {
-      await pauseContainer(root, id, false);
-      return 0;
-    },
-  },
+  pause: ofOne('Stop all processes of a container for a while.', ({ root }, id) => pauseContainer(root, id, true)),
+  resume: ofOne('Let the processes of a paused container go on.', ({ root }, id) => pauseContainer(root, id, false)),
   update: {
     about: "Change a container's limits.",
     usage: ID,
@@ -309,7 +304,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const tell = (type: string, data?: unknown): number => print(`${JSON.stringify({ type, id, ...(data === undefined ? {} : { data }) })}\n`);
       if (on(values, 'stats')) return tell('stats', cgroupStats(found.stored.cgroup));
       const seconds = duration(text(values, 'interval') ?? '5s');
-      let kills = found.stored.cgroup.length ? oomKills(found.stored.cgroup) : 0;
+      let kills = oomKills(found.stored.cgroup);
       while (statusOf(found) !== 'stopped') {
         tell('stats', cgroupStats(found.stored.cgroup));
         for (const until = Date.now() + seconds * 1000; Date.now() < until && statusOf(found) !== 'stopped'; ) {
@@ -322,22 +317,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       return 0;
     },
   },
-  checkpoint: {
-    about: 'Not supported: needs CRIU.',
-    usage: ID,
-    flags: {},
-    arguments: [0, Number.POSITIVE_INFINITY],
-    passesOn: true,
-    run: noCheckpoints,
-  },
-  restore: {
-    about: 'Not supported: needs CRIU.',
-    usage: ID,
-    flags: {},
-    arguments: [0, Number.POSITIVE_INFINITY],
-    passesOn: true,
-    run: noCheckpoints,
-  },
+  checkpoint: NO_CHECKPOINTS,
+  restore: NO_CHECKPOINTS,
   features: {
     about: 'Show what this runtime can do, as JSON.',
     usage: '',

@@ -1,12 +1,13 @@
-import { readFileSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { LamellaError } from '@lamella/syscall';
-import { type Log, makeLog } from '../log.js';
+import { makeLog } from '../log.js';
 import { NEWEST } from '../operations/features.js';
 import { defaultRoot } from '../state/state-directory.js';
 import { type Flags, on, parseFlags, text, usage } from './arguments.js';
 import { COMMANDS } from './commands.js';
 import { help } from './help.js';
+import { print } from './print.js';
 
 /** Flags that come before the command. */
 const GLOBAL_FLAGS: Flags = {
@@ -20,15 +21,6 @@ const GLOBAL_FLAGS: Flags = {
   help: { type: 'boolean', short: 'h', about: 'show this' },
   version: { type: 'boolean', short: 'v', about: 'show the version' },
 };
-
-/** What the commands share. */
-export interface Context {
-  /** Absolute. */
-  readonly root: string;
-  readonly log: Log;
-  readonly systemdCgroup: boolean;
-  readonly version: string;
-}
 
 /** Run a command line, without the program's name. Resolves with the exit status. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -58,7 +50,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return status ?? 0;
   } catch (error) {
     log.error(describe(error));
-    if (!(error instanceof LamellaError) && process.env.LAMELLA_DEBUG) writeSync(2, `${(error as Error).stack}\n`);
+    if (!(error instanceof LamellaError)) log.debug(String((error as Error).stack));
     return failed;
   }
 }
@@ -67,17 +59,6 @@ export async function main(argv: readonly string[]): Promise<number> {
 function describe(error: unknown): string {
   const { message, hint } = error as LamellaError;
   return `${message}${hint ? ` (${hint})` : ''}`.replace(/\s*\n\s*/g, '; ');
-}
-
-export function print(output: string): number {
-  let bytes = Buffer.from(output);
-  while (bytes.length)
-    try {
-      bytes = bytes.subarray(writeSync(1, bytes));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-    }
-  return 0;
 }
 
 function ownVersion(): string {

@@ -1,28 +1,21 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, RESOLVE, S_IF, type SlotAllocator } from '@lamella/syscall';
+import { DEFAULT_NODES, STDIO_LINKS } from '@lamella/namespace';
+import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, OPEN_TREE, type Op, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciDevice } from '../config/schema.js';
 import { said } from '../said.js';
 import { setattr } from './mount-program.js';
 
 /** config-linux.md, "Default Devices". */
-export const DEFAULT_DEVICES: readonly OciDevice[] = (
-  [
-    ['null', 1, 3],
-    ['zero', 1, 5],
-    ['full', 1, 7],
-    ['random', 1, 8],
-    ['urandom', 1, 9],
-    ['tty', 5, 0],
-  ] as const
-).map(([name, major, minor]) => ({ path: `/dev/${name}`, type: 'c', major, minor, fileMode: 0o666, uid: 0, gid: 0 }));
-
-const LINKS = [
-  ['fd', '/proc/self/fd'],
-  ['stdin', '/proc/self/fd/0'],
-  ['stdout', '/proc/self/fd/1'],
-  ['stderr', '/proc/self/fd/2'],
-] as const;
+export const DEFAULT_DEVICES: readonly OciDevice[] = DEFAULT_NODES.map(([name, major, minor]) => ({
+  path: `/dev/${name}`,
+  type: 'c',
+  major,
+  minor,
+  fileMode: 0o666,
+  uid: 0,
+  gid: 0,
+}));
 
 export interface DeviceContext {
   readonly slots: SlotAllocator;
@@ -74,7 +67,7 @@ function modeOf({ type, fileMode }: OciDevice): number {
 
 /**
  * The nodes and links of /dev, and devices wherever they are asked for. A node that is there already stays; whether it
- * is the one that was asked for is checked by whoever runs this (see `devicesToCheck`).
+ * is the one that was asked for is to be checked by whoever runs this.
  */
 export function devices(asked: readonly OciDevice[], context: DeviceContext): Op[] {
   const { slots, root } = context;
@@ -86,7 +79,7 @@ export function devices(asked: readonly OciDevice[], context: DeviceContext): Op
     ...asked.flatMap((each, i) => said(`linux.devices[${i}] ${each.path}`, node(each, context))),
     ...said('the links in /dev', [
       { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: dev, pathname: '/dev' },
-      ...[...LINKS, ...core].map(([name, target]): Op => ({ op: 'symlinkat', newdirfd: dev, linkpath: name, target, ignore: ['EEXIST'] })),
+      ...[...STDIO_LINKS, ...core].map(([name, target]): Op => ({ op: 'symlinkat', newdirfd: dev, linkpath: name, target, ignore: ['EEXIST'] })),
       { op: 'symlinkat', newdirfd: dev, linkpath: 'ptmx', target: 'pts/ptmx', replace: true },
       { op: 'close', fd: dev },
     ]),
@@ -137,20 +130,5 @@ export function console(slave: number, { slots, root }: Pick<DeviceContext, 'slo
     { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: file, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
     { op: 'close', fd: tree },
     { op: 'close', fd: file },
-  ]);
-}
-
-/** The devpts that the container sees, for `pty`. */
-export function openDevpts(root: number, out: number): Op[] {
-  return said('the terminal (process.terminal needs a devpts among the mounts, at /dev/pts)', [
-    {
-      op: 'openat2',
-      dirfd: root,
-      pathname: '/dev/pts',
-      flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC,
-      mode: 0,
-      resolve: RESOLVE.IN_ROOT | RESOLVE.NO_SYMLINKS,
-      out,
-    },
   ]);
 }

@@ -39,7 +39,8 @@ function look(pathname: string, root: number, out: number): Op {
  */
 export function maskedPaths(paths: readonly string[], root: number, slots: SlotAllocator): Op[] {
   const [context, target, tree] = [slots(), slots(), slots()];
-  return paths.flatMap((pathname) =>
+  // Each once: two refusals in a row for one path are what checkMasked looks for.
+  return [...new Set(paths)].flatMap((pathname) =>
     said(`linux.maskedPaths ${pathname}`, [
       look(pathname, root, target),
       { op: 'fsopen', fsname: 'tmpfs', flags: FSOPEN_CLOEXEC, out: context },

@@ -41,7 +41,7 @@ import { OciError } from '../oci-error.js';
 import { environmentOf, type Preserved } from '../process/environment.js';
 import { checkFound } from '../process/execute.js';
 import { unknownCapabilities } from '../process/identity.js';
-import type { Console } from '../process/terminal.js';
+import { type Console, checkConsole } from '../process/terminal.js';
 import { explained, purposeOf, said } from '../said.js';
 import { claimId, type StateDirectory, stateDirectory } from '../state/state-directory.js';
 import { markOf, removeDirectory, type StoredContainer, stateOf, writeStored } from '../state/stored-container.js';
@@ -61,7 +61,6 @@ export interface CreateOptions {
   readonly preserved?: Preserved;
   readonly noPivot?: boolean;
   readonly noNewKeyring?: boolean;
-  readonly systemdCgroup?: boolean;
   /** Whether the monitor stays with the process until its end. Else it belongs to whoever adopts it. */
   readonly stay?: boolean;
   readonly log: Log;
@@ -97,7 +96,7 @@ const ALWAYS_ALLOWED: readonly DeviceRule[] = [
 export async function create(options: CreateOptions): Promise<CreatedContainer> {
   const { log } = options;
   const { config, text } = readConfig(options.bundle);
-  checkConsole(config, options);
+  checkConsole(config.process, options.console);
   for (const name of unknownCapabilities(config.process?.capabilities))
     log.warn(`process.capabilities: ${name} is no capability of this kernel, and is left out`);
   const directory = stateDirectory(options.root, options.id);
@@ -133,21 +132,6 @@ export async function create(options: CreateOptions): Promise<CreatedContainer> 
     await lock?.[Symbol.asyncDispose]();
     throw explained(error);
   }
-}
-
-function checkConsole({ process: spec }: OciConfig, { console, stay }: CreateOptions): void {
-  if (spec?.terminal && !console && !stay)
-    throw new OciError({
-      code: 'CONSOLE_MISSING',
-      message: 'process.terminal is true, and there is no --console-socket to hand the terminal to',
-      hint: 'Name a unix socket that listens, or set process.terminal to false.',
-    });
-  if (console && 'socket' in console && !spec?.terminal)
-    throw new OciError({
-      code: 'CONSOLE_UNUSED',
-      message: '--console-socket was given, and process.terminal is not true',
-      hint: 'Leave it out, or set process.terminal to true.',
-    });
 }
 
 /** One creation, which can be taken back at any point. */
@@ -244,6 +228,7 @@ class Making {
   async undo(): Promise<void> {
     const { log, pidFile, bundle } = this.#options;
     this.#steps?.running.abort();
+    // Why it ended is the error that led here.
     await this.#steps?.running.result.catch(() => undefined);
     await removeCgroup(this.#stored.cgroup).catch((error: Error) => log.warn(error.message));
     if (pidFile && this.#pidWritten) rmSync(pidFile, { force: true });

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ContainerCgroup, isCgroupFrozen, joinCgroup } from '@lamella/cgroup';
 import { prctl, takeTerminal } from '@lamella/namespace';
@@ -16,7 +16,7 @@ import { checkFound, lookFor } from '../process/execute.js';
 import { become, grantable } from '../process/identity.js';
 import { lastOps, ownStdio } from '../process/last-ops.js';
 import { labels } from '../process/security-labels.js';
-import { type Console, terminalOps } from '../process/terminal.js';
+import { type Console, checkConsole, terminalOps } from '../process/terminal.js';
 import { explained, said } from '../said.js';
 import { readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
 import { Steps } from '../steps.js';
@@ -72,14 +72,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecutedPro
   const given = options.processOf(config);
   checkProcess(given, 'exec');
   const spec = { ...given, env: environmentOf(given, `/proc/${stored.init?.pid}/root`, options.preserved.listening) };
-  if (spec.terminal && !options.console)
-    throw new OciError({
-      code: 'CONSOLE_MISSING',
-      message: 'a terminal was asked for, and there is no --console-socket to hand it to',
-      hint: 'Name a unix socket that listens.',
-    });
-  if (options.console && 'socket' in options.console && !spec.terminal)
-    throw new OciError({ code: 'CONSOLE_UNUSED', message: '--console-socket was given, and no terminal was asked for', hint: 'Leave it out, or give --tty.' });
+  checkConsole(spec, options.console);
   const programs = execPrograms(spec, config, stored, options);
   const descriptors = Array.from({ length: options.preserved.count }, (_, i) => 3 + i);
   const steps = new Steps(programs.first, { stdio: ['inherit', 'inherit', 'inherit'], descriptors });
@@ -106,6 +99,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecutedPro
     return { pid, running: steps.running };
   } catch (error) {
     steps.running.abort();
+    // Why it ended is the error at hand.
     await steps.running.result.catch(() => undefined);
     throw explained(error);
   }
@@ -206,7 +200,8 @@ function execPrograms(
 /** Into the container's cgroup, or one below it. Where that gives its controllers away, its first process has gone somewhere below. */
 function join(stored: StoredContainer, pid: number, below: readonly string[]): void {
   const places = below.reduce(subCgroup, stored.cgroup);
-  if (!isInitialRoot() && !existing(places)) return;
+  // Who got no cgroup when the container was created gets none now.
+  if (!isInitialRoot() && !places.some(({ directory }) => existsSync(directory))) return;
   try {
     joinCgroup(places, pid);
   } catch (error) {
@@ -234,16 +229,5 @@ function subCgroup(cgroup: ContainerCgroup, given: string): ContainerCgroup {
     if (directory !== place.directory && !directory.startsWith(`${place.directory}/`))
       throw new OciError({ code: 'CGROUP_INVALID', message: `${inside} is not a sub cgroup path`, hint: "It lies below the container's own." });
     return { ...place, directory: directory.replace(/(?<=.)\/$/, '') };
-  });
-}
-
-function existing(places: StoredContainer['cgroup']): boolean {
-  return places.some(({ directory }) => {
-    try {
-      readFileSync(path.join(directory, 'cgroup.procs'));
-      return true;
-    } catch {
-      return false;
-    }
   });
 }

@@ -8,7 +8,7 @@ import { runHooks, tryHooks } from '../hooks.js';
 import type { Log } from '../log.js';
 import { OciError } from '../oci-error.js';
 import { filterOf } from '../process/seccomp.js';
-import { connectConsole } from '../process/terminal.js';
+import { connectSocket } from '../process/unix-socket.js';
 import { errnoText, said } from '../said.js';
 import type { StateDirectory } from '../state/state-directory.js';
 import { lives, readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
@@ -77,17 +77,16 @@ async function release(directory: StateDirectory, stored: StoredContainer, confi
     if (reply.kind === 'failed') failures.push(reply);
     if (reply.kind === 'ok') listener = reply.value;
   });
-  const handing: Promise<void>[] = [];
+  let handed = false;
   for await (const chunk of fromFifo(directory, stored)) {
     parse(chunk);
-    if (listener === undefined || handing.length) continue;
-    handing.push(handListener(stored, config, listener));
-    await handing[0];
+    if (listener === undefined || handed) continue;
+    handed = true;
+    await handListener(stored, config, listener);
     // It waits for that.
     await promises.open(path.join(directory.path, 'taken.fifo'), 'w').then((taken) => taken.close());
   }
   rmSync(directory.fifo, { force: true });
-  await Promise.all(handing);
   const [failure] = failures;
   if (!failure) return;
   const purpose = stored.last?.purposes[failure.index - stored.last.index];
@@ -150,10 +149,10 @@ export interface ListenerToSend {
 export async function sendListener({ pid, targetfd, path: socketPath, metadata, state }: ListenerToSend): Promise<void> {
   const [pidfd, listener, socket] = [5, 6, 7];
   const data = JSON.stringify({ ociVersion: state.ociVersion, fds: ['seccompFd'], pid, ...(metadata === undefined ? {} : { metadata }), state });
-  const program: Op[] = said('linux.seccomp.listenerPath', [
+  const program: Op[] = said(`linux.seccomp.listenerPath ${socketPath}`, [
     { op: 'pidfd_open', pid, flags: 0, out: pidfd },
     { op: 'pidfd_getfd', fd: pidfd, targetfd, flags: 0, out: listener },
-    ...connectConsole(socketPath, socket),
+    ...connectSocket(socketPath, socket),
     { op: 'send_fd', fd: socket, passed: listener, data },
   ]);
   await run(program);

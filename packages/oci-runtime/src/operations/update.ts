@@ -1,8 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { limitCgroup } from '@lamella/cgroup';
 import { lockFile } from '@lamella/syscall';
 import type { OciResources } from '../config/schema.js';
 import { OciError } from '../oci-error.js';
+import { replaceFile } from '../state/replace-file.js';
 import { readStored, statusOf } from '../state/stored-container.js';
 
 /** Change the limits of a container. What is not named stays. @throws OciError `NOT_RUNNING`; CgroupError */
@@ -26,5 +27,5 @@ function keep(file: string, resources: Omit<OciResources, 'devices'>): void {
     after[name] = typeof value === 'object' && !Array.isArray(value) ? { ...(old as object | undefined), ...value } : value;
   }
   config.linux = { ...config.linux, resources: after };
-  writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+  replaceFile(file, JSON.stringify(config));
 }

@@ -1,17 +1,30 @@
-import path from 'node:path';
+import { openDevpts, TTY_GROUP } from '@lamella/namespace';
 import type { Op, SlotAllocator } from '@lamella/syscall';
 import type { OciLinux, OciProcess } from '../config/schema.js';
 import { isMapped } from '../id-maps.js';
-import { console as consoleOps, openDevpts } from '../mounts/devices.js';
+import { console as consoleOps } from '../mounts/devices.js';
+import { OciError } from '../oci-error.js';
 import { said } from '../said.js';
-
-const SOCK_STREAM_CLOEXEC = 0o2000001;
-const AF_UNIX = 1;
-/** The group of terminals in every distribution. */
-const TTY_GROUP = 5;
+import { connectSocket } from './unix-socket.js';
 
 /** Where the terminal of a process goes: to who listens on a socket, or to the monitor, which is this command's own. */
 export type Console = { readonly socket: string } | { readonly monitor: number } | undefined;
+
+/** A terminal has to go somewhere, and where it is to go there has to be one. @throws OciError `CONSOLE_MISSING`, `CONSOLE_UNUSED` */
+export function checkConsole(spec: OciProcess | undefined, where: Console): void {
+  if (spec?.terminal && !where)
+    throw new OciError({
+      code: 'CONSOLE_MISSING',
+      message: 'the process is to have a terminal, and there is no --console-socket to hand it to',
+      hint: 'Name a unix socket that listens, or ask for no terminal (process.terminal, --tty).',
+    });
+  if (where && 'socket' in where && !spec?.terminal)
+    throw new OciError({
+      code: 'CONSOLE_UNUSED',
+      message: '--console-socket was given, and the process is to have no terminal',
+      hint: 'Leave it out, or ask for a terminal (process.terminal, --tty).',
+    });
+}
 
 /**
  * Ops that open a terminal in the container's devpts, and hand its master over: those before the container's namespaces
@@ -32,9 +45,9 @@ export function terminalOps(
   const group = isMapped(linux?.gidMappings, TTY_GROUP) ? TTY_GROUP : gid;
   const toSocket = 'socket' in where;
   return {
-    outside: toSocket ? connectConsole(where.socket, socket) : [],
+    outside: toSocket ? said(`--console-socket ${where.socket}`, connectSocket(where.socket, socket)) : [],
     inside: [
-      ...openDevpts(root, devpts),
+      ...said('the terminal (process.terminal needs a devpts among the mounts, at /dev/pts)', [openDevpts(root, devpts)]),
       ...said('the terminal', [
         { op: 'pty', dirfd: devpts, rows: height, columns: width, owner: uid, group, out: slave, master: toSocket ? master : -1 },
         { op: 'close', fd: devpts },
@@ -43,16 +56,6 @@ export function terminalOps(
       ...(console ? consoleOps(slave, { slots, root }) : []),
     ],
   };
-}
-
-/** A socket's path has at most 107 bytes: it is named from its directory. */
-export function connectConsole(file: string, socket: number): Op[] {
-  return said(`--console-socket ${file}`, [
-    { op: 'socket', domain: AF_UNIX, type: SOCK_STREAM_CLOEXEC, protocol: 0, out: socket },
-    { op: 'chdir', path: path.dirname(file) },
-    { op: 'connect', fd: socket, pathname: path.basename(file) },
-    { op: 'chdir', path: '/' },
-  ]);
 }
 
 /** The master of a terminal, to who listens there. */

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { type ContainerCgroup, isCgroupFrozen } from '@lamella/cgroup';
 import { bootId } from '@lamella/syscall';
 import type { NamespaceType } from '../config/schema.js';
 import { OciError } from '../oci-error.js';
+import { replaceFile } from './replace-file.js';
 import { type StateDirectory, stateDirectory } from './state-directory.js';
 
 export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
@@ -60,10 +61,8 @@ export function lives(mark: ProcessMark | undefined, boot: string): boolean {
   return mark !== undefined && boot === bootId() && markOf(mark.pid)?.startTime === mark.startTime;
 }
 
-/** Written whole, and renamed into its place. */
 export function writeStored(directory: StateDirectory, stored: StoredContainer): void {
-  writeFileSync(`${directory.state}.new`, JSON.stringify(stored), { mode: 0o600 });
-  renameSync(`${directory.state}.new`, directory.state);
+  replaceFile(directory.state, JSON.stringify(stored));
 }
 
 /** @throws OciError `CONTAINER_MISSING`, `STATE_DAMAGED` */

@@ -1,0 +1,10 @@
+import type { Log } from '../log.js';
+
+/** What the commands share. */
+export interface Context {
+  /** Absolute. */
+  readonly root: string;
+  readonly log: Log;
+  readonly systemdCgroup: boolean;
+  readonly version: string;
+}
