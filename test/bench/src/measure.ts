@@ -3,17 +3,17 @@ export type Action = () => Promise<unknown> | unknown;
 
 /**
  * Medians, in milliseconds, of several actions taken in turns, so that whatever else the machine
- * does meets all of them alike. `before` runs untimed ahead of each.
+ * does meets all of them alike. `before` runs untimed ahead of each, and is told which.
  */
 export async function medians<Name extends string>(
   actions: Readonly<Record<Name, Action>>,
-  { rounds, warmup = 1, before }: { readonly rounds: number; readonly warmup?: number; readonly before?: Action },
+  { rounds, warmup = 1, before }: { readonly rounds: number; readonly warmup?: number; readonly before?: (name: Name) => Promise<unknown> | unknown },
 ): Promise<Record<Name, number>> {
   const names = Object.keys(actions) as Name[];
   const times = new Map<Name, number[]>(names.map((name) => [name, []]));
   for (let round = -warmup; round < rounds; round++) {
     for (const name of names) {
-      await before?.();
+      await before?.(name);
       const began = performance.now();
       await actions[name]();
       const took = performance.now() - began;

@@ -7,6 +7,8 @@ import { findProgram } from './requires.js';
 /** How `docker` reaches a daemon. */
 export interface DockerDaemon {
   readonly env: NodeJS.ProcessEnv;
+  /** Started by us, with its data in `docker-data`. */
+  readonly own: boolean;
   /** Ends it, if it is ours. */
   close(): Promise<void>;
 }
@@ -30,7 +32,7 @@ export async function dockerDaemon(at: ScratchDirectory): Promise<DockerDaemon |
     daemon.kill('SIGTERM');
     await once(daemon, 'exit');
   };
-  if (answers()) return { env, close };
+  if (answers()) return { env, own: daemon !== undefined, close };
   await close();
   return 'dockerd does not come up here';
 }
