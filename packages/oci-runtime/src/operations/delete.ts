@@ -23,10 +23,12 @@ interface Found {
  */
 export async function deleteContainer(root: string, id: string, force: boolean, log: Log): Promise<void> {
   const directory = stateDirectory(root, id);
-  if (!existsSync(directory.path) && force) return;
-  if (!existsSync(directory.path)) readStored(root, id);
+  if (force && !existsSync(directory.path)) {
+    if (existsSync(root)) removeDirectory(directory);
+    return;
+  }
   await using _lock = await lockFile(directory.lock).catch((error: { code?: string }) => {
-    // Somebody else has deleted it meanwhile.
+    // It is not there, or not any more: what is read next says so.
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });

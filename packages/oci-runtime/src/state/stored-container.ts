@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import path from 'node:path';
 import { type ContainerCgroup, isCgroupFrozen } from '@lamella/cgroup';
 import { bootId } from '@lamella/syscall';
 import type { NamespaceType } from '../config/schema.js';
@@ -115,6 +116,17 @@ export function stateOf(stored: StoredContainer, status: Status): Record<string,
   };
 }
 
-export function removeDirectory(directory: StateDirectory): void {
-  rmSync(directory.path, { recursive: true, force: true });
+/**
+ * Take a container's state away, all at once: whoever comes meanwhile finds all of it, or none. What somebody who was
+ * killed left of that goes as well.
+ */
+export function removeDirectory({ path: directory }: StateDirectory): void {
+  // No id has that character.
+  const [root, prefix] = [path.dirname(directory), `${path.basename(directory)}~`];
+  try {
+    renameSync(directory, path.join(root, `${prefix}${process.pid}`));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  for (const name of readdirSync(root)) if (name.startsWith(prefix)) rmSync(path.join(root, name), { recursive: true, force: true });
 }
