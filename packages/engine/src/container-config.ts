@@ -4,6 +4,7 @@ import type { User } from '@lamella/namespace';
 import { absent } from './absent.js';
 import type { Lowers } from './plan.js';
 import type { RunSpec } from './run-spec.js';
+import type { OwnIds } from './userns.js';
 
 /** All that a container is, as `config.json` in its directory has it; it does not change. */
 export interface ContainerConfig {
@@ -21,10 +22,12 @@ export interface ContainerConfig {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly user: User;
+  /** Of the host, in a user namespace of its own. */
+  readonly ids?: OwnIds;
 }
 
 /** The config of a new container. */
-export function configOf(parts: Pick<ContainerConfig, 'id' | 'spec' | 'lowers' | 'args' | 'env' | 'user'>): ContainerConfig {
+export function configOf(parts: Pick<ContainerConfig, 'id' | 'spec' | 'lowers' | 'args' | 'env' | 'user' | 'ids'>): ContainerConfig {
   return { version: 1, created: new Date().toISOString(), image: parts.spec.image, ...parts };
 }
 

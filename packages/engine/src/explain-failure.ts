@@ -1,9 +1,10 @@
 import path from 'node:path';
 import { diagnose, OverlayError } from '@lamella/overlay';
-import { LOCK, SyscallError } from '@lamella/syscall';
+import { LOCK, MOUNT_ATTR, SyscallError } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import { nameTaken } from './names.js';
 import type { Plan } from './plan.js';
+import { rangeTaken } from './userns.js';
 import { occupied } from './workspace-occupied.js';
 
 /** Say what a failed call of a run means. */
@@ -15,6 +16,19 @@ export async function explainFailure(
   if (!(error instanceof SyscallError)) return error;
   const { op, code } = error;
   const make = (name: string, message: string, hint: string): EngineError => new EngineError({ code: name, message, hint, cause: error });
+  if (op.op === 'symlinkat' && code === 'EEXIST' && path.basename(String(op.linkpath)).startsWith('@')) return rangeTaken(error);
+  if (op.op === 'mount_setattr' && op.attr_set & MOUNT_ATTR.IDMAP && (code === 'EINVAL' || code === 'EPERM'))
+    return make(
+      'USERNS_UNSUPPORTED',
+      `a filesystem of the container cannot be seen with other ids: ${code}`,
+      'Mapping ids takes Linux 5.19, and ext4, xfs or btrfs (tmpfs since 6.3) below the store and the volumes with `idmap` or `overlay`: choose another --root, or --userns host.',
+    );
+  if (op.op === 'userns')
+    return make(
+      'USERNS_BLOCKED',
+      `a user namespace cannot be made: ${code}`,
+      'sysctl user.max_user_namespaces must be above 0, and the ids those of the host.',
+    );
   if (op.op === 'symlinkat' && code === 'EEXIST') return nameTaken(path.basename(String(op.linkpath)), error);
   if (op.op === 'mkdirat' && op.pathname === directory) {
     return make('ROOT_UNUSABLE', `${directory} cannot be made: ${code}`, 'Choose another store with --root or LAMELLA_ROOT.');

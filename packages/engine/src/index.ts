@@ -22,4 +22,5 @@ export { examine, type Finding } from './examine.js';
 export { type Pool, type PoolRunOptions, type PoolSpec, pool } from './pool.js';
 export type { Device, RestartPolicy, RunSpec, Volume } from './run-spec.js';
 export { sweep } from './sweep.js';
+export type { IdMap, OwnIds, UserNamespace } from './userns.js';
 export type { View } from './views.js';

@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { readdir, readlink, symlink, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { lockFile } from '@lamella/syscall';
@@ -6,7 +7,8 @@ import { EngineError } from './engine-error.js';
 
 /**
  * Names of containers are symbolic links in `containers/.names`, for the kernel gives each to one
- * only. A link to a container that is gone is nobody's.
+ * only. A link to a container that is gone is nobody's. Those that begin with @ are no names but ranges of ids, for
+ * which the same holds.
  */
 export function nameLinkOf(containers: string, name: string): string {
   return path.join(containers, '.names', name);
@@ -17,11 +19,16 @@ export async function namesById(containers: string): Promise<Map<string, string>
   const ids = new Set(await entries(containers));
   const names = new Map<string, string>();
   for (const name of await entries(path.join(containers, '.names'))) {
-    if (name.startsWith('.')) continue;
+    if (/^[.@]/.test(name)) continue;
     const id = await idOf(containers, name);
     if (id !== undefined && ids.has(id)) names.set(id, name);
   }
   return names;
+}
+
+/** Whether nobody has a name, also none that is gone. */
+export function isFreeName(containers: string, name: string): boolean {
+  return lstatSync(nameLinkOf(containers, name), { throwIfNoEntry: false }) === undefined;
 }
 
 /** The id a name stands for. */

@@ -14,6 +14,7 @@ import { EngineError } from './engine-error.js';
 import { hostMounts, ownUser, prepareHost } from './host-program.js';
 import { nameLinkOf, targetOf } from './names.js';
 import type { RunSpec } from './run-spec.js';
+import { asRootOf, makeUserNamespace, mapOntoItself, ownIds, rangeLinkOf } from './userns.js';
 import { overlayVolumes, scaffoldOf, type View, viewsOf } from './views.js';
 import { bind, isVolumeDirectory, likeSource } from './volumes.js';
 
@@ -74,10 +75,15 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const args = command(spec, lowers.config, life.idle);
   const network = spec.network ?? 'none';
   const hostname = spec.hostname ?? id;
-  const user = spec.host ? ownUser() : findUser(spec.user ?? lowers.config.user ?? '', lowers.trees);
+  const keepsId = spec.userns === 'keep-id';
+  const own = `${process.geteuid?.()}:${process.getegid?.()}`;
+  const user = spec.host ? ownUser() : findUser(spec.user ?? (keepsId ? own : lowers.config.user) ?? '', lowers.trees);
   const record: ContainerRecord = { containers: path.join(root, 'containers'), id };
   const directory = directoryOf(record);
   const slots = slotAllocator();
+  const ids = life.again ? life.again.ids : ownIds(spec.userns, id, root);
+  const userns = ids && slots();
+  if (ids) checkUserNamespace(spec);
 
   const isRoot = process.geteuid?.() === 0;
   const [top, ...others] = viewsOf({ root, directory, spec, lowers, frozen: life.frozen ?? [] });
@@ -99,13 +105,15 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const group = resources && planCgroup(resources, { name: cgroupName(id, root), observe: life.detached === true && canLimitByDefault() }, slots);
   const namespaces = spec.host
     ? { user: !isRoot, sameId: !isRoot, pid: true, ipc: true, cgroup: true, net: network === 'none' }
-    : { ...defaultNamespaces(), net: network === 'none' };
+    : { ...defaultNamespaces(), net: network === 'none', ...(keepsId && !ids ? { sameId: true } : {}) };
+  const mapped = (directory: string | undefined, mounts: Program): Program =>
+    userns === undefined || !ids?.idmapped || directory === undefined ? mounts : [...mapOntoItself(directory, userns, slots), ...asRootOf(ids, mounts)];
   const made = (view: View): Mount => {
     const mounted = slots();
     return {
       type: 'made',
       destination: view.destination,
-      program: overlayDetached({ ...overlay(view), flags: MS.NODEV | MS.NOSUID }, mounted, slots),
+      program: mapped(view.source, overlayDetached({ ...overlay(view), flags: MS.NODEV | MS.NOSUID }, mounted, slots)),
       mount: mounted,
     };
   };
@@ -114,7 +122,8 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       args: args.length ? args : ['-'],
       rootfs: stack.merged,
       mounted: true,
-      ...(onHost ? {} : { prepare: mount }),
+      ...(onHost ? {} : { prepare: mapped(root, mount) }),
+      ...(userns === undefined ? {} : { userns }),
       env,
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',
       namespaces,
@@ -126,7 +135,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
         ...(spec.volumes ?? []).map((volume) => {
           const directory = isVolumeDirectory(volume);
-          if (!volume.overlay) return bind(volume, directory);
+          if (!volume.overlay) return bind(volume, directory, userns);
           const view = others[(spec.host?.overlays.length ?? 0) + overlayVolumes(spec).indexOf(volume)];
           if (!view) throw new TypeError('a volume without its view');
           return made(view);
@@ -144,7 +153,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     slots,
   );
 
-  const config = life.again ?? configOf({ id, spec, lowers, args, env, user });
+  const config = life.again ?? configOf({ id, spec, lowers, args, env, user, ...(ids ? { ids } : {}) });
   const beside = others.flatMap((view) => [view.upperdir, view.workdir]);
   const directories = [top.upperdir, top.workdir, stack.merged];
   const make = [...directories, ...beside].map(
@@ -165,11 +174,13 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     (each): Claim => ({ kind: 'empty', path: each }),
   );
   const claims = [...claimsOf(spec, stack, others, onHost), ...groups];
+  const range = rangeLinkOf(record.containers, spec.userns, ids);
   const empties = directories.map((each): Claim => ({ kind: 'empty', path: each }));
   const onExit: Op = {
     op: 'on_exit',
     program: [
       ...(group?.events(spec.keep ? path.join(directory, 'oom') : undefined) ?? []),
+      ...(range === undefined || spec.keep ? [] : [{ op: 'unlinkat', dirfd: AT_FDCWD, pathname: range, flags: 0 } as const]),
       ...(spec.keep && !spec.removeAtEnd ? releaseKept(record, claims) : releaseContainer(record, claims)),
     ],
   };
@@ -194,7 +205,18 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         ...(onHost ? mount : []),
         ...container,
       ]
-    : [umask, ...(life.again ? claimAgain : claim)(record, claims, slots), onExit, ...held, ...known, ...limit, ...make, ...watched, ...container];
+    : [
+        umask,
+        ...(life.again ? claimAgain : claim)(record, claims, slots),
+        onExit,
+        ...held,
+        ...known,
+        ...limit,
+        ...make,
+        ...watched,
+        ...(ids && userns !== undefined ? [makeUserNamespace(ids, userns)] : []),
+        ...container,
+      ];
   return { id, args, program: spec.host ? program : inOwnIds(program), stack, others, directory, config, filter: confined };
 }
 
@@ -221,10 +243,12 @@ function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSp
   const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
   const write = (pathname: string, data: string): Op => ({ op: 'write_file', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, data });
   const directory = directoryOf(record);
+  const range = rangeLinkOf(record.containers, spec.userns, config.ids);
   return [
     ...(spec.name === undefined
       ? []
       : [{ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath: nameLinkOf(record.containers, spec.name) } as const]),
+    ...(range === undefined ? [] : [{ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath: range } as const]),
     write(path.join(directory, 'config.json'), formatConfig(config)),
     ...(spec.keep ? [write(path.join(directory, 'layers'), layersOf(config)), write(keptOf(record), '')] : []),
   ];
@@ -346,6 +370,17 @@ function imageVolumes({ volumes = [] }: ImageConfig): Mount[] {
   const paths = new Set(volumes.map((each) => path.posix.resolve('/', each)));
   paths.delete('/');
   return [...paths].map((destination) => ({ type: 'own', destination }));
+}
+
+/** @throws EngineError `USERNS_INVALID` */
+function checkUserNamespace({ workspace, volumes = [] }: RunSpec): void {
+  const fail = (message: string, hint: string): never => {
+    throw new EngineError({ code: 'USERNS_INVALID', message, hint });
+  };
+  if (workspace !== undefined)
+    fail('a workspace shows the host the ids of the container, and has none of its own', 'Import the image, and run it without --workspace.');
+  if (volumes.some(({ source, overlay }) => overlay && path.normalize(source) === '/'))
+    fail('the root of the host cannot be mapped to other ids', 'Show a directory below it.');
 }
 
 /** One run at a time in a workspace: a lock on the directory itself, held by the monitor. */

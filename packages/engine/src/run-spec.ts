@@ -2,6 +2,7 @@ import type { Resources } from '@lamella/cgroup';
 import type { CapabilityName, Rlimit, TmpfsMount } from '@lamella/namespace';
 import type { SeccompProfile } from '@lamella/seccomp';
 import type { HostView } from './host-view.js';
+import type { UserNamespace } from './userns.js';
 
 /** A directory or file of the host inside the container. */
 export interface Volume {
@@ -12,6 +13,8 @@ export interface Volume {
   readonly readonly?: boolean;
   /** What is written there stays in the container, for review: the source, a directory, does not change. */
   readonly overlay?: boolean;
+  /** In a user namespace of its own: what belongs to the host's root there belongs to the container's, and the other way round. */
+  readonly idmap?: boolean;
 }
 
 /** A device of the host inside the container. */
@@ -61,6 +64,8 @@ export interface RunSpec {
   readonly name?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly init?: boolean;
+  /** Default `host`. */
+  readonly userns?: UserNamespace;
   /** Default `none`: a network of its own with nothing but loopback. */
   readonly network?: 'none' | 'host';
   /** Keep the container after its end: what it changed, its logs and how it ended, to be started again or removed. */

@@ -24,9 +24,16 @@ export function isVolumeDirectory({ source, destination, overlay, readonly }: Vo
   return directory;
 }
 
-/** A volume that reaches the host. @param directory whether it is one, see {@link isVolumeDirectory} */
-export function bind({ source, destination, readonly }: Volume, directory: boolean): Mount {
-  return { type: 'bind', source, destination, directory, ...(readonly ? { readonly: true } : {}) };
+/** A volume that reaches the host. @param directory whether it is one, see {@link isVolumeDirectory} @param userns slot of the container's own */
+export function bind({ source, destination, readonly, idmap }: Volume, directory: boolean, userns: number | undefined): Mount {
+  return {
+    type: 'bind',
+    source,
+    destination,
+    directory,
+    ...(readonly ? { readonly: true } : {}),
+    ...(idmap && userns !== undefined ? { idmap: userns } : {}),
+  };
 }
 
 /** The top of a view is the top of its upper: it has to look like the directory that it stands for. */

@@ -6,9 +6,11 @@ import {
   MONITOR_INPUT,
   MONITOR_RAW,
   MOUNT_ATTR,
+  MOVE_MOUNT,
   MS,
   mapSingleId,
   O,
+  OPEN_TREE,
   type Op,
   PR,
   type Program,
@@ -17,13 +19,13 @@ import {
   slotAllocator,
 } from '@lamella/syscall';
 import { DEFAULT_CAPABILITIES, prctl } from './capabilities.js';
-import { become } from './identity.js';
+import { become, becomeRoot } from './identity.js';
 import { loopbackUp } from './loopback.js';
 import { DEFAULT_MOUNTS } from './mount.js';
 import { mountAll } from './mount-program.js';
 import { NamespaceError } from './namespace-error.js';
 import { cloneFlags, defaultNamespaces } from './namespace-flags.js';
-import type { ProcessSpec, Rlimit } from './process-spec.js';
+import type { Namespaces, ProcessSpec, Rlimit } from './process-spec.js';
 import { rest, seccompFilter } from './rest.js';
 import { openTerminal, TTY_GROUP, takeTerminal } from './terminal.js';
 
@@ -51,7 +53,7 @@ export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator())
     { op: 'setsid', ignore: ['EPERM'] },
     {
       op: 'clone',
-      flags: cloneFlags(spec.cgroup ? { ...namespaces, cgroup: false } : namespaces),
+      flags: cloneFlags(spec.userns === undefined ? { ...namespaces, ...(spec.cgroup ? { cgroup: false } : {}) } : { pid: namespaces.pid === true }),
       monitor,
       cgroup: spec.cgroup?.slot ?? -1,
       program: inside(spec, slots),
@@ -63,11 +65,12 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
   const namespaces = spec.namespaces ?? defaultNamespaces();
   const user = spec.user ?? { uid: 0, gid: 0 };
   const singleId = namespaces.user === true;
-  const userNamespace = singleId || namespaces.within === true;
+  const userNamespace = singleId || namespaces.within === true || spec.userns !== undefined;
   const ownId = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const root = slots();
   const directory = slots();
   const {
+    outside,
     ops: mounts,
     dev,
     devpts,
@@ -78,10 +81,12 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     singleId,
     hostNetwork: !namespaces.net,
     masks: spec.masks ?? true,
+    laterUserNamespace: spec.userns !== undefined,
   });
   const noNewPrivileges = spec.noNewPrivileges ?? true;
   const filter = seccompFilter(spec);
   const slave = slots();
+  const limits = (spec.rlimits ?? []).map(setrlimit);
   if (spec.terminal && devpts === undefined)
     throw new NamespaceError({
       code: 'TERMINAL_WITHOUT_DEVPTS',
@@ -92,7 +97,8 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     prctl(PR.SET_PDEATHSIG, SIGKILL),
     ...(singleId ? mapSingleId(ownId, namespaces.sameId ? ownId : undefined) : []),
     // The namespace shows as its root where the process is when it is made.
-    ...(spec.cgroup ? [...spec.cgroup.join, ...(namespaces.cgroup ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : [])] : []),
+    ...(spec.cgroup ? spec.cgroup.join : []),
+    ...(spec.cgroup && namespaces.cgroup && spec.userns === undefined ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),
     ...(spec.oomScoreAdj === undefined ? [] : [oomScoreAdj(spec.oomScoreAdj)]),
     // From here to the command nobody may look into this process, or trace it, who could not before.
     prctl(PR.SET_DUMPABLE, 0),
@@ -103,6 +109,9 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     ...(spec.prepare ?? []),
     ...(spec.mounted ? [] : bindOntoItself(spec.rootfs)),
     { op: 'openat', dirfd: AT_FDCWD, pathname: spec.rootfs, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
+    ...outside,
+    // Who is in a user namespace may raise no limit.
+    ...(spec.userns === undefined ? [] : [...limits, ...enterUserNamespace(spec.userns, root, namespaces)]),
     ...mounts,
     { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: directory, pathname: spec.cwd ?? '/' },
     ...(spec.terminal && devpts !== undefined
@@ -113,7 +122,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     ...(spec.readonlyRoot ? [readonlyRoot] : []),
     ...(namespaces.uts && spec.hostname !== undefined ? [hostname(spec.hostname)] : []),
     ...(namespaces.net ? loopbackUp(slots) : []),
-    ...(spec.rlimits ?? []).map(setrlimit),
+    ...(spec.userns === undefined ? limits : []),
     // Without no_new_privs a filter takes CAP_SYS_ADMIN, and so comes before it is given up.
     ...(noNewPrivileges ? [] : filter),
     ...become(user, spec.capabilities ?? DEFAULT_CAPABILITIES, { ambient: spec.ambient ?? [], noNewPrivileges, singleId }),
@@ -127,6 +136,26 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     ...(spec.terminal ? takeTerminal(slave) : []),
     ...(spec.hold ? [{ op: 'wait' } as const] : []),
     ...(spec.hold === 'rest' ? [] : rest(spec)),
+  ];
+}
+
+/**
+ * From the rights of who starts a container to those that it has. All namespaces but that of the pids belong to it
+ * from here on; the mounts so far are locked in its own (mount_namespaces(7)), where the root is found again as the
+ * current directory.
+ */
+function enterUserNamespace(userns: number, root: number, { uts, ipc, net, cgroup }: Namespaces): Program {
+  const flags = cloneFlags({ uts: uts === true, ipc: ipc === true, net: net === true, cgroup: cgroup === true });
+  return [
+    { op: 'fchdir', fd: root },
+    { op: 'close', fd: root },
+    { op: 'setns', fd: userns, nstype: CLONE.NEWUSER },
+    { op: 'close', fd: userns },
+    ...becomeRoot,
+    { op: 'unshare', flags },
+    // Once more over itself: a mount that is locked cannot become the root (pivot_root(2)).
+    { op: 'open_tree', dirfd: AT_FDCWD, pathname: '.', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: root },
+    { op: 'move_mount', from_dirfd: root, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: '.', flags: MOVE_MOUNT.F_EMPTY_PATH },
   ];
 }
 

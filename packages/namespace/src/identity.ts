@@ -2,6 +2,15 @@ import { PR, type Program } from '@lamella/syscall';
 import { type CapabilityName, dropBounding, prctl, raiseAmbient, setCapabilities } from './capabilities.js';
 import type { Identity } from './process-spec.js';
 
+/** Ops after which the root of the user namespace that was entered is who this process is, with all rights there. */
+export const becomeRoot: Program = [
+  { op: 'setresgid', rgid: 0, egid: 0, sgid: 0 },
+  { op: 'setgroups', list: [] },
+  { op: 'setresuid', ruid: 0, euid: 0, suid: 0 },
+  // Changing ids cleared it, or set it.
+  prctl(PR.SET_DUMPABLE, 0),
+];
+
 /**
  * Ops that give up what the process is not to have, in the one order that works: the bounding set
  * while SETPCAP is still there, groups before the user, capabilities last.

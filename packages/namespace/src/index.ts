@@ -2,6 +2,7 @@ export { type CapabilityName, DEFAULT_CAPABILITIES, dropBounding, prctl, raiseAm
 export { DEFAULT_PATH } from './command.js';
 export { DEFAULT_NODES, STDIO_LINKS } from './devices.js';
 export { enter, setrlimit } from './enter.js';
+export { becomeRoot } from './identity.js';
 export { type JoinSpec, join } from './join.js';
 export { loopbackUp } from './loopback.js';
 export { type BindMount, DEFAULT_MOUNTS, type DeviceNode, type FileMount, type Mount, type TmpfsMount } from './mount.js';

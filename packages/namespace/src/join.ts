@@ -1,7 +1,7 @@
 import { AT_FDCWD, CLONE, MONITOR_INPUT, MONITOR_RAW, O, type Op, PR, type Program, RESOLVE, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { DEFAULT_CAPABILITIES, prctl } from './capabilities.js';
 import { setrlimit } from './enter.js';
-import { become } from './identity.js';
+import { become, becomeRoot } from './identity.js';
 import { NamespaceError } from './namespace-error.js';
 import type { ProcessSpec } from './process-spec.js';
 import { rest, seccompFilter } from './rest.js';
@@ -50,7 +50,7 @@ export function join(spec: JoinSpec, slots: SlotAllocator = slotAllocator()): Pr
 function namespaceFlags(namespaces: JoinSpec['namespaces']): number {
   return (
     CLONE.NEWNS +
-    (namespaces.user || namespaces.within ? CLONE.NEWUSER : 0) +
+    (namespaces.user || namespaces.within || namespaces.shifted ? CLONE.NEWUSER : 0) +
     (namespaces.pid ? CLONE.NEWPID : 0) +
     (namespaces.uts ? CLONE.NEWUTS : 0) +
     (namespaces.ipc ? CLONE.NEWIPC : 0) +
@@ -72,6 +72,7 @@ function inside(spec: JoinSpec, cgroups: readonly number[], slots: SlotAllocator
     prctl(PR.SET_DUMPABLE, 0),
     prctl(PR.SET_PDEATHSIG, SIGKILL),
     ...cgroups.map((dirfd): Op => ({ op: 'write_file', dirfd, pathname: 'cgroup.procs', flags: O.WRONLY | O.CLOEXEC, mode: 0, data: '0' })),
+    ...(spec.namespaces.shifted ? becomeRoot : []),
     { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
     // No magic link: what this process has open of the host's is nobody's way out (CVE-2024-21626).
     {

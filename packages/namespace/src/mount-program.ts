@@ -29,10 +29,14 @@ export interface MountContext {
   readonly hostNetwork: boolean;
   /** Hide what tells of the host. */
   readonly masks: boolean;
+  /** The user namespace is entered only now: what needs more than its ids reach is opened before, and made. */
+  readonly laterUserNamespace: boolean;
 }
 
 /** The ops of a list of mounts, and the slots of those that others refer to. */
 export interface Mounted {
+  /** Before the user namespace is entered; nothing where there is none to enter. */
+  readonly outside: Program;
   readonly ops: Program;
   readonly dev?: number;
   readonly devpts?: number;
@@ -80,25 +84,32 @@ function attach(
 /** Mount all, in order; every mount is made detached, then attached to a descriptor. */
 export function mountAll(mounts: readonly Mount[], context: MountContext): Mounted {
   const ops: Op[] = [];
+  const outside: Op[] = context.laterUserNamespace ? [] : ops;
   const later: Op[] = [];
   let dev: number | undefined;
   let devpts: number | undefined;
   let proc: number | undefined;
   let sys: number | undefined;
   const { slots } = context;
-  const fresh = (fsname: string, options: readonly (readonly [string, string])[], attributes: number, destination: string): number => {
+  const fresh = (fsname: string, options: readonly (readonly [string, string])[], attributes: number, destination: string, made = ops): number => {
     const slot = slots();
-    ops.push(...detached(fsname, options, attributes, slot, slots), ...attach(slot, destination, true, context));
+    made.push(...detached(fsname, options, attributes, slot, slots));
+    ops.push(...attach(slot, destination, true, context));
     return slot;
+  };
+  const bind = (mount: BindMount): void => {
+    const tree = slots();
+    outside.push(...openBind(mount, tree));
+    ops.push(...attachBind(mount, tree, context));
   };
   for (const mount of mounts) {
     switch (mount.type) {
       case 'proc':
-        proc = fresh('proc', mount.hidepid === undefined ? [] : [['hidepid', String(mount.hidepid)]], QUIET, mount.destination);
+        proc = fresh('proc', mount.hidepid === undefined ? [] : [['hidepid', String(mount.hidepid)]], QUIET, mount.destination, outside);
         break;
       case 'sysfs':
         if (context.userNamespace && context.hostNetwork) {
-          ops.push(...bind({ type: 'bind', source: '/sys', destination: mount.destination, directory: true, readonly: true }, context));
+          bind({ type: 'bind', source: '/sys', destination: mount.destination, directory: true, readonly: true });
         } else sys = fresh('sysfs', [], QUIET | (mount.writable ? 0 : MOUNT_ATTR.RDONLY), mount.destination);
         break;
       case 'mqueue':
@@ -125,13 +136,14 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
         ops.push({ op: 'close', fd: fresh('tmpfs', tmpfsOptions(mount), tmpfsAttributes(mount), mount.destination) });
         break;
       case 'bind':
-        ops.push(...bind(mount, context));
+        bind(mount);
         break;
       case 'cgroup2':
         ops.push({ op: 'close', fd: fresh('cgroup2', [], QUIET | MOUNT_ATTR.RDONLY, mount.destination) });
         break;
       case 'made':
-        ops.push(...mount.program, ...attach(mount.mount, mount.destination, true, context), { op: 'close', fd: mount.mount });
+        outside.push(...mount.program);
+        ops.push(...attach(mount.mount, mount.destination, true, context), { op: 'close', fd: mount.mount });
         break;
       case 'own':
         ops.push(...ontoItself(mount.destination, context));
@@ -149,6 +161,7 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
   }
   if (dev !== undefined && context.masks) later.push(...masked({ proc, sys, dev }, slots));
   return {
+    outside: outside === ops ? [] : outside,
     ops: [...ops, ...later],
     ...(dev === undefined ? {} : { dev }),
     ...(devpts === undefined ? {} : { devpts }),
@@ -202,25 +215,36 @@ function ontoItself(destination: string, { root, slots }: MountContext): Program
   ];
 }
 
-/** A piece of the host inside: without devices and set-user-id, read-only all the way down if asked. */
-function bind(mount: BindMount, context: MountContext): Program {
-  const tree = context.slots();
-  const missing = mount.optional ? { ignore: ['ENOENT'] } : {};
-  const empty = mount.optional ? { ignore: ['EBADF'] } : {};
+/** A piece of the host for the inside: without devices and set-user-id, read-only all the way down if asked. */
+function openBind(mount: BindMount, tree: number): Program {
   return [
-    { op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE, out: tree, ...missing },
+    {
+      op: 'open_tree',
+      dirfd: AT_FDCWD,
+      pathname: mount.source,
+      flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE,
+      out: tree,
+      ...(mount.optional ? { ignore: ['ENOENT'] } : {}),
+    },
     {
       op: 'mount_setattr',
       dirfd: tree,
       pathname: '',
       flags: AT.EMPTY_PATH | AT.RECURSIVE,
-      attr_set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | (mount.readonly ? MOUNT_ATTR.RDONLY : 0),
+      attr_set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | (mount.readonly ? MOUNT_ATTR.RDONLY : 0) | (mount.idmap === undefined ? 0 : MOUNT_ATTR.IDMAP),
       attr_clr: 0,
       propagation: 0,
-      userns_fd: -1,
-      ...empty,
+      userns_fd: mount.idmap ?? -1,
+      ...absentToo(mount),
     },
-    ...attach(tree, mount.destination, mount.directory, context, empty),
-    { op: 'close', fd: tree, ...empty },
   ];
+}
+
+function attachBind(mount: BindMount, tree: number, context: MountContext): Program {
+  return [...attach(tree, mount.destination, mount.directory, context, absentToo(mount)), { op: 'close', fd: tree, ...absentToo(mount) }];
+}
+
+/** What was not there to be opened is not attached, either. */
+function absentToo({ optional }: BindMount): { readonly ignore?: readonly string[] } {
+  return optional ? { ignore: ['EBADF'] } : {};
 }

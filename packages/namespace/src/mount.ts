@@ -63,6 +63,8 @@ export interface BindMount {
   /** Whether the source is a directory: what is created at the destination when nothing is there. */
   readonly directory: boolean;
   readonly readonly?: boolean;
+  /** Slot of a user namespace whose ids it is seen with (mount_setattr(2), MOUNT_ATTR_IDMAP). */
+  readonly idmap?: number;
   /** Nothing happens when the source does not exist. */
   readonly optional?: boolean;
 }

@@ -14,6 +14,8 @@ export interface Namespaces {
    * nobody may do there is not tried.
    */
   readonly within?: boolean;
+  /** Of one that runs: it has a user namespace with ids that are not the caller's own, see {@link ProcessSpec.userns}. */
+  readonly shifted?: boolean;
   /** The one id is called inside what it is outside. It has all capabilities there until it executes something. */
   readonly sameId?: boolean;
   readonly pid?: boolean;
@@ -52,6 +54,11 @@ export interface ProcessSpec {
   readonly mounted?: boolean;
   /** Ops that run in the new mount namespace before anything else: they mount the rootfs. */
   readonly prepare?: Program;
+  /**
+   * Slot of a user namespace (op `userns`) that the process enters when its root is mounted, and before the
+   * rest is: who starts it, and needs its rights for that, has more ids than it is to have.
+   */
+  readonly userns?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** Absolute, inside; made when missing. Default `/`. */
   readonly cwd?: string;

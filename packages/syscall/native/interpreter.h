@@ -93,6 +93,9 @@ void exit_program_run(void);
 /* Write `/proc/self/fd/N` and a NUL, 26 bytes at the most: where the NUL is. */
 char *descriptor_path(char *at, int fd);
 
+/* Write `/proc/PID` and what follows, which has room for less than 48 bytes. */
+void process_path(char *at, int pid, const char *file);
+
 /* getdents64(2) */
 struct dirent64 {
 	u64 ino;

@@ -35,19 +35,36 @@ size_t input_beyond(const char *end, const u8 **rest)
 	return (size_t)(input + input_length - *rest);
 }
 
-char *descriptor_path(char *at, int fd)
+/* @return where the text ends */
+static char *append(char *at, const char *text)
+{
+	while (*text)
+		*at++ = *text++;
+	*at = 0;
+	return at;
+}
+
+static char *append_number(char *at, int number)
 {
 	int digits = 1;
 
-	for (const char *s = "/proc/self/fd/"; *s; s++)
-		*at++ = *s;
-	for (int v = fd; v >= 10; v /= 10)
+	for (int v = number; v >= 10; v /= 10)
 		digits++;
 	at += digits;
 	*at = 0;
-	for (char *digit = at; digits; digits--, fd /= 10)
-		*--digit = (char)('0' + fd % 10);
+	for (char *digit = at; digits; digits--, number /= 10)
+		*--digit = (char)('0' + number % 10);
 	return at;
+}
+
+char *descriptor_path(char *at, int fd)
+{
+	return append_number(append(at, "/proc/self/fd/"), fd);
+}
+
+void process_path(char *at, int pid, const char *file)
+{
+	append(append_number(append(at, "/proc/"), pid), file);
 }
 
 int slot_get(s64 slot)

@@ -714,6 +714,35 @@ test("a program of the kernel's decides about devices, where cgroups are of vers
   ).rejects.toMatchObject({ code: 'EBADF', syscall: 'bpf_prog_attach' });
 });
 
+test('a user namespace is made from outside, seen by mounts, and entered', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  writeFileSync(at.join('file'), '');
+  mkdirSync(at.join('seen'));
+  const chunks: string[] = [];
+  await execute(
+    [
+      { op: 'userns', uid_map: '0 500000 10\n', gid_map: '0 600000 10\n', out: 5 },
+      { op: 'unshare', flags: CLONE.NEWNS },
+      { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
+      { op: 'open_tree', dirfd: AT_FDCWD, pathname: at.path, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: 6 },
+      { op: 'mount_setattr', dirfd: 6, pathname: '', flags: AT.EMPTY_PATH, attr_set: MOUNT_ATTR.IDMAP, attr_clr: 0, propagation: 0, userns_fd: 5 },
+      { op: 'move_mount', from_dirfd: 6, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: at.path, flags: MOVE_MOUNT.F_EMPTY_PATH },
+      { op: 'setns', fd: 5, nstype: CLONE.NEWUSER },
+      { op: 'setresgid', rgid: 0, egid: 0, sgid: 0 },
+      { op: 'setresuid', ruid: 0, euid: 0, suid: 0 },
+      { op: 'read_file', dirfd: AT_FDCWD, pathname: '/proc/self/gid_map' },
+      // Only who is the root of these ids may write there, and on the disk it is root's.
+      { op: 'write_file', dirfd: AT_FDCWD, pathname: at.join('made'), flags: O.WRONLY | O.CREAT | O.CLOEXEC, mode: 0o600, data: 'x' },
+    ],
+    { onReply: (reply) => (reply.kind === 'data' ? chunks.push(reply.data.toString()) : undefined) },
+  );
+  expect(chunks.join('').trim().split(/\s+/)).toEqual(['0', '600000', '10']);
+  const { uid, gid } = statSync(at.join('made'));
+  expect([uid, gid]).toEqual([0, 0]);
+  await expect(execute([{ op: 'userns', uid_map: '0 1 nothing\n', gid_map: '0 1 1\n', out: 5 }])).rejects.toMatchObject({ code: 'EINVAL', syscall: 'userns' });
+});
+
 /** Those that monitors obey; monitor.kernel.test.ts gives them, and tries `supervise`. */
 const ORDERS = ['signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'leave', 'supervise'];
 

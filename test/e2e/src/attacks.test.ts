@@ -15,7 +15,12 @@ import { asRoot, type Somebody, withoutSubIds, withSubIds } from './somebody.js'
  */
 const IMAGES = ['layout', 'links', 'nowhere'] as const;
 const SECRET = 'lamella-secret-of-the-host';
-const USERS = { root: asRoot, 'an ordinary user': withoutSubIds, 'an ordinary user with sub-ids': withSubIds } as const;
+const USERS = {
+  root: { make: asRoot, flags: [] },
+  'root, in a user namespace of its own': { make: asRoot, flags: ['--userns', 'auto'] },
+  'an ordinary user': { make: withoutSubIds, flags: [] },
+  'an ordinary user with sub-ids': { make: withSubIds, flags: [] },
+} as const;
 const perl = findProgram('perl');
 let at: ScratchDirectory;
 /** What of the host's kernel an attack could have set. */
@@ -191,13 +196,17 @@ const ATTACKS: readonly Attack[] = [
   { name: 'set-user-id programs', script: 'cp /bin/busybox /tmp/su; chmod 4755 /tmp/su; grep NoNewPrivs /proc/self/status', seen: [/NoNewPrivs:\t1/] },
 ];
 
-describe.each(Object.entries(USERS))('by %s', (_, make) => {
+describe.each(Object.entries(USERS))('by %s', (_, { make, flags: own }) => {
+  let place: ScratchDirectory;
   let who: Somebody;
   const lamella = (args: readonly string[]): Outcome => who.lamella(args, { SECRET });
   beforeAll(() => {
-    who = make(at);
+    // A home of its own, also for root, who comes twice.
+    place = scratch();
+    who = make(place);
     for (const image of IMAGES) lamella(['load', at.join(image), image]);
   }, 60_000);
+  afterAll(() => place[Symbol.asyncDispose]());
   beforeEach((context) => {
     requiresRoot(context);
     who.required(context);
@@ -208,6 +217,7 @@ describe.each(Object.entries(USERS))('by %s', (_, make) => {
     if (flags === PERL || flags.includes(PERL[1] as string)) if (!perl || process.arch !== 'x64') skip(context, "it needs the host's perl on x86_64");
     const outcome = lamella([
       'run',
+      ...own,
       '-e',
       `HOSTDIR=${at.join('host')}`,
       ...flags.map((flag) => flag.replace('HOSTDIR', at.join('host'))),
@@ -232,6 +242,7 @@ describe.each(Object.entries(USERS))('by %s', (_, make) => {
     const untouched = treeLines(await describeTree(layers));
     lamella([
       'run',
+      ...own,
       'layout',
       'sh',
       '-c',
@@ -244,14 +255,14 @@ describe.each(Object.entries(USERS))('by %s', (_, make) => {
     const script = findProgram('script') ?? skip(context, 'script is not installed');
     if (!perl || process.arch !== 'x64') skip(context, "it needs the host's perl on x86_64");
     const inside = `/usr/bin/perl -e 'for (split //, "echo typed\\n") { $ok = ioctl(STDIN, 0x5412, $_); } print $ok ? "typed it" : "refused: $!", "\\n"'`;
-    const command = `${process.execPath} ${CLI} run -i ${PERL.join(' ')} layout sh -c ${JSON.stringify(inside).replaceAll('$', '\\$')}`;
+    const command = `${process.execPath} ${CLI} run ${own.join(' ')} -i ${PERL.join(' ')} layout sh -c ${JSON.stringify(inside).replaceAll('$', '\\$')}`;
     const { stdout } = who.run(script, ['-qec', command, '/dev/null']);
     expect(stdout).toMatch(/refused: /);
     expect(stdout).not.toMatch(/typed it/);
   });
 
   test('a fork bomb under a limit', () => {
-    const outcome = lamella(['run', '--pids-limit', '16', 'layout', 'sh', '-c', 'b() { b | b & }; b; sleep 0.5; echo ended']);
+    const outcome = lamella(['run', ...own, '--pids-limit', '16', 'layout', 'sh', '-c', 'b() { b | b & }; b; sleep 0.5; echo ended']);
     // An ordinary user may have no limit without delegation: then it does not start at all.
     if (outcome.status === 125) expect(outcome.stderr).toMatch(/systemd|cgroup/);
     else expect(outcome.stderr).toMatch(/can't fork/);

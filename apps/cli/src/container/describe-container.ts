@@ -1,4 +1,4 @@
-import type { ContainerState } from '@lamella/engine';
+import type { ContainerState, IdMap, RunSpec } from '@lamella/engine';
 
 /** All that is known of a container, by Docker's names. */
 export function describeContainer(state: ContainerState, upper: string): Record<string, unknown> {
@@ -33,6 +33,8 @@ export function describeContainer(state: ContainerState, upper: string): Record<
     HostConfig: {
       NetworkMode: spec.network ?? 'none',
       AutoRemove: !spec.keep,
+      UsernsMode: userNamespaceWords(spec.userns),
+      ...(config.ids ? { IDMappings: { UidMap: config.ids.uids.map(idMapWords), GidMap: config.ids.gids.map(idMapWords) } } : {}),
       RestartPolicy: { Name: spec.restart?.policy ?? 'no', MaximumRetryCount: spec.restart?.limit ?? 0 },
       LogConfig: { Type: 'cri', Config: spec.logs ?? {} },
       Privileged: spec.privileged ?? false,
@@ -71,4 +73,15 @@ export function describeContainer(state: ContainerState, upper: string): Record<
       ExposedPorts: lowers.config.exposedPorts ?? [],
     },
   };
+}
+
+/** As it is written after --userns. */
+function userNamespaceWords(userns: RunSpec['userns'] = 'host'): string {
+  if (typeof userns === 'string') return userns;
+  if (userns.mode === 'auto') return userns.size === undefined ? 'auto' : `auto:size=${userns.size}`;
+  return `${userns.uid}:${userns.gid}:${userns.size}`;
+}
+
+function idMapWords({ inside, outside, count }: IdMap): string {
+  return `${inside}:${outside}:${count}`;
 }

@@ -12,7 +12,12 @@ export const CONTAINER_FLAGS = {
   'env-file': list('FILE', 'set variables from the NAME=VALUE lines of a file'),
   workdir: string({ char: 'w', helpValue: 'DIR', description: 'directory inside to start in; made when missing' }),
   user: string({ char: 'u', helpValue: 'NAME|UID[:GROUP|GID]', description: 'who the command runs as' }),
-  volume: list('SRC:DST[:ro|overlay]', 'show a file or directory of the host inside; with overlay what is written stays in the container', { char: 'v' }),
+  userns: string({ helpValue: 'MODE', description: 'ids of its own: auto[:size=N], UID:GID:SIZE (as root); keep-id; host (default)' }),
+  volume: list(
+    'SRC:DST[:ro|overlay|idmap]',
+    'show a file or directory of the host inside; with overlay what is written stays in the container; idmap: with its ids',
+    { char: 'v' },
+  ),
   tmpfs: list('DST[:OPTIONS]', 'an empty directory in memory (size=, mode=, uid=, gid=, exec, ro)'),
   memory: string({ char: 'm', helpValue: 'SIZE', description: 'how much memory it may use, such as 512m' }),
   'memory-swap': string({ helpValue: 'SIZE', description: 'memory and swap together; -1 is no limit (default: twice the memory)' }),
@@ -72,6 +77,7 @@ export interface RunFlags {
   readonly detach: boolean;
   readonly interactive: boolean;
   readonly tty: boolean;
+  readonly userns: string | undefined;
   readonly env: readonly string[] | undefined;
   readonly 'env-file': readonly string[] | undefined;
   readonly workdir: string | undefined;

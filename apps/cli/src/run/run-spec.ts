@@ -7,6 +7,7 @@ import { confinement } from './confinement-flags.js';
 import { detachKeys } from './detach-keys.js';
 import { life } from './life-flags.js';
 import type { RunCommandLine } from './parse-run.js';
+import { userNamespace } from './user-namespace.js';
 
 /**
  * What a command line asks for.
@@ -31,6 +32,7 @@ export async function runSpec({ flags, image, args }: RunCommandLine): Promise<R
     ...(flags.root === undefined ? {} : { root: path.resolve(flags.root) }),
     ...(flags.workspace === undefined ? {} : { workspace: path.resolve(flags.workspace) }),
     ...(flags.workdir === undefined ? {} : { cwd: workdir(flags.workdir) }),
+    ...(flags.userns === undefined ? {} : { userns: userNamespace(flags.userns) }),
     ...(flags.user === undefined ? {} : { user: flags.user }),
     ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
@@ -80,18 +82,24 @@ function assign(env: Record<string, string>, entry: string, where: string): void
 
 function volume(text: string): Volume {
   const [source = '', destination = '', mode = '', ...more] = text.split(':');
-  const hint = 'Write -v /host/path:/path/inside, or with :ro or :overlay at its end.';
+  const hint = 'Write -v /host/path:/path/inside, or with :ro, :overlay or :idmap at its end.';
   if (more.length || !source || !destination.startsWith('/')) throw new UsageError(`'${text}' is not a volume`, hint);
   const options = mode.split(',').filter(Boolean);
-  const unknown = options.find((each) => !['ro', 'rw', 'overlay', 'O'].includes(each));
-  if (unknown !== undefined) throw new UsageError(`'${unknown}' is not an option of a volume`, 'Known are ro, rw, and overlay (O).');
+  const unknown = options.find((each) => !['ro', 'rw', 'overlay', 'O', 'idmap'].includes(each));
+  if (unknown !== undefined) throw new UsageError(`'${unknown}' is not an option of a volume`, 'Known are ro, rw, overlay (O), and idmap.');
   if (!source.includes('/') && source !== '.' && source !== '..')
     throw new UsageError(
       `'${source}' would be a named volume, which Lamella does not have`,
       `For the directory of that name write -v ./${source}:${destination}.`,
     );
   const overlay = options.includes('overlay') || options.includes('O');
-  return { source: path.resolve(source), destination, readonly: options.includes('ro'), ...(overlay ? { overlay } : {}) };
+  return {
+    source: path.resolve(source),
+    destination,
+    readonly: options.includes('ro'),
+    ...(overlay ? { overlay } : {}),
+    ...(options.includes('idmap') ? { idmap: true } : {}),
+  };
 }
 
 const SIZE = /^\d+[kKmMgG%]?$/;

@@ -8,6 +8,7 @@ import { type ContainerConfig, formatConfig, layersOf } from '../container-confi
 import { EngineError } from '../engine-error.js';
 import { nameLinkOf, nameTaken, targetOf } from '../names.js';
 import { randomId } from '../plan.js';
+import { ownIds, rangeLinkOf, rangeTaken } from '../userns.js';
 import { stateDirectory, type View, viewsOf } from '../views.js';
 import { aboutOf, type Checkpoint, headOf, historyOf, isInterrupted, parentOf, readFrozen, readHistory } from './states.js';
 
@@ -130,9 +131,13 @@ export async function fork(held: Branching, names: readonly (string | undefined)
   const created = new Date().toISOString();
   const configs = names.map((name): ContainerConfig => {
     const { name: _, ...spec } = config.spec;
+    const { ids: __, ...same } = config;
+    const id = randomId();
+    const ids = ownIds(spec.userns, id, root);
     return {
-      ...config,
-      id: randomId(),
+      ...same,
+      id,
+      ...(ids ? { ids } : {}),
       created,
       since: config.since ?? config.created,
       spec: { ...spec, ...(name === undefined ? {} : { name }), keep: true },
@@ -147,6 +152,8 @@ export async function fork(held: Branching, names: readonly (string | undefined)
       mkdirSync(directory, { mode: 0o700 });
       made.push(directory);
       if (each.spec.name !== undefined) take(containers, each.spec.name, each.id);
+      const range = rangeLinkOf(containers, each.spec.userns, each.ids);
+      if (range !== undefined) link(targetOf(each.id), range, rangeTaken);
       write(lockOf(own), '');
       write(path.join(directory, 'config.json'), formatConfig(each));
       write(path.join(directory, 'layers'), layersOf(each));
@@ -197,10 +204,14 @@ async function hold(record: ContainerRecord): Promise<AsyncDisposable> {
 }
 
 function take(containers: string, name: string, id: string): void {
+  link(targetOf(id), nameLinkOf(containers, name), (error) => nameTaken(name, error));
+}
+
+function link(target: string, at: string, taken: (cause: unknown) => EngineError): void {
   try {
-    symlinkSync(targetOf(id), nameLinkOf(containers, name));
+    symlinkSync(target, at);
   } catch (error) {
-    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? nameTaken(name, error) : error;
+    throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? taken(error) : error;
   }
 }
 

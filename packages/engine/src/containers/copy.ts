@@ -2,6 +2,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { type ContainerRecord, lockOf } from '@lamella/cleanup';
 import { applyLayer, ImageError, treeArchive } from '@lamella/image';
+import { becomeRoot } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor, type OverlayStack, overlayMount } from '@lamella/overlay';
 import {
   AT_FDCWD,
@@ -22,7 +23,7 @@ import { EngineError } from '../engine-error.js';
 
 /** The files of a container, for those who copy: those of its processes, or its stack when it has none. */
 export type ContainerFiles =
-  | { readonly kind: 'running'; readonly pid: number }
+  | { readonly kind: 'running'; readonly pid: number /** In a user namespace that is not this user's own. */; readonly shifted: boolean }
   | { readonly kind: 'stopped'; readonly record: ContainerRecord; readonly stack: OverlayStack };
 
 /** Slots that whoever writes files does not use. */
@@ -99,7 +100,7 @@ export async function copyIn(files: ContainerFiles, archive: Readable, directory
       throw explain(error, directory);
     });
     await applyLayer(archive, '/', {
-      plain: { enter: jail, ids: idMapping().kind, ...(keepOwners ? {} : { owner: { uid: 0, gid: 0 } }) },
+      plain: { enter: jail, ids: files.kind === 'running' && files.shifted ? 'full' : idMapping().kind, ...(keepOwners ? {} : { owner: { uid: 0, gid: 0 } }) },
     }).catch((error: unknown) => {
       if (!(error instanceof ImageError && error.code.startsWith('LAYER_'))) throw error;
       throw new EngineError({
@@ -131,8 +132,9 @@ async function enter(files: ContainerFiles): Promise<Place> {
     return {
       program: [
         { op: 'pidfd_open', pid: files.pid, flags: 0, out: HELD },
-        { op: 'setns', fd: HELD, nstype: CLONE.NEWNS | (idMapping().kind === 'host' ? 0 : CLONE.NEWUSER) },
+        { op: 'setns', fd: HELD, nstype: CLONE.NEWNS | (idMapping().kind === 'host' && !files.shifted ? 0 : CLONE.NEWUSER) },
         { op: 'close', fd: HELD },
+        ...(files.shifted ? becomeRoot : []),
         root('/'),
       ],
       leave: async () => undefined,

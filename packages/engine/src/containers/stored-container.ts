@@ -507,7 +507,7 @@ export class StoredContainer {
 
   async #files(): Promise<ContainerFiles> {
     const { pid } = await this.state();
-    if (pid !== undefined) return { kind: 'running', pid };
+    if (pid !== undefined) return { kind: 'running', pid, shifted: this.config.ids !== undefined };
     const { stack } = await decide(this.config.spec, {}, this.#root, { again: this.config, idle: true });
     return { kind: 'stopped', record: this.#record, stack };
   }

@@ -288,6 +288,16 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
       return one('bpf(BPF_PROG_LOAD, …)');
     case 'bpf_prog_attach':
       return one('bpf(BPF_PROG_ATTACH, …)');
+    case 'userns':
+      return [
+        { text: 'pipe2(…, O_CLOEXEC)' },
+        { text: 'clone(child_stack=NULL, flags=CLONE_NEWUSER|SIGCHLD)' },
+        ...(['uid_map', 'gid_map'] as const).map((file) => ({
+          text: `write(…, ${quoted(op[file])}, ${Buffer.byteLength(op[file] ?? '')})`,
+          repeats: ['openat', 'write', 'close'],
+        })),
+        { text: 'openat(AT_FDCWD, "/proc/…/ns/user", O_RDONLY|O_CLOEXEC)', repeats: ['openat', 'close', 'wait4'] },
+      ];
     case 'reply_to':
       return one(`fcntl(${fd(op.fd)}, F_DUPFD_CLOEXEC, ${op.least})`);
     // The first talks to the monitor only; the second tells it what to do later.

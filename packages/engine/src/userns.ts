@@ -1,0 +1,196 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { prctl } from '@lamella/namespace';
+import { AT, AT_FDCWD, type IdRange, idMapping, MOUNT_ATTR, MOVE_MOUNT, OPEN_TREE, type Op, PR, type Program, type SlotAllocator } from '@lamella/syscall';
+import { absent } from './absent.js';
+import { EngineError } from './engine-error.js';
+import { isFreeName, nameLinkOf } from './names.js';
+
+/**
+ * The user namespace of a container:
+ * - `host`: the one that this user has anyway; the default;
+ * - `auto`: one with ids that no other container has. As root;
+ * - a range: the ids from `uid` and `gid` of the host on. As root;
+ * - `keep-id`: this user is called inside what it is outside, and is who runs there. Of an ordinary user.
+ */
+export type UserNamespace =
+  | 'host'
+  | 'keep-id'
+  | { readonly mode: 'auto'; readonly size?: number }
+  | { readonly mode: 'range'; readonly uid: number; readonly gid: number; readonly size: number };
+
+/** The ids of a container's own user namespace. */
+export interface OwnIds {
+  readonly uids: readonly IdMap[];
+  readonly gids: readonly IdMap[];
+  /** Whether its files are seen with them by mounts that map ids; else they have them on the disk. */
+  readonly idmapped: boolean;
+}
+
+/** Ids from `inside` on stand for those from `outside` on, in the user namespace of its monitor. */
+export interface IdMap {
+  readonly inside: number;
+  readonly outside: number;
+  readonly count: number;
+}
+
+/** As many ids does a distribution's image have. */
+const DEFAULT_SIZE = 65_536;
+/** Ids of containers are given in steps of this many, from where nobody else has any (systemd's UIDS-GIDS.md). */
+const STEP = 65_536;
+const [FIRST, LAST] = [524_288, 1_879_048_191] as const;
+const MAX_ID = 2 ** 32 - 2;
+
+/**
+ * The ids of a new container; undefined for those that this user has anyway.
+ *
+ * @param root absolute path of the store: among its containers a range of `auto` is nobody else's
+ * @throws EngineError `USERNS_INVALID`, `USERNS_FULL`
+ */
+export function ownIds(asked: UserNamespace | undefined, id: string, root: string): OwnIds | undefined {
+  if (asked === undefined || asked === 'host') return undefined;
+  const invalid = (message: string, hint: string): EngineError => new EngineError({ code: 'USERNS_INVALID', message, hint });
+  const mapping = idMapping();
+  const isRoot = mapping.kind === 'host';
+  if (asked === 'keep-id') {
+    if (mapping.kind === 'full')
+      return {
+        uids: exchanged(process.geteuid?.() ?? 0, 1 + sum(mapping.uids)),
+        gids: exchanged(process.getegid?.() ?? 0, 1 + sum(mapping.gids)),
+        idmapped: false,
+      };
+    if (!isRoot) return undefined;
+    throw invalid('root has no id of its own to keep in a container', 'Give it ids that nobody else has: --userns auto.');
+  }
+  if (!isRoot)
+    throw invalid(
+      'only root can give a container ids of its own: it takes mounts that map ids, which the kernel allows nobody else',
+      'Without it the container has your own ids, which is less than those of any other user; --userns keep-id keeps your name inside.',
+    );
+  const { size = DEFAULT_SIZE } = asked;
+  if (!Number.isSafeInteger(size) || size < 1) throw invalid(`${size} is not a number of ids`, 'An image of a distribution needs 65536.');
+  if (asked.mode === 'auto') {
+    const start = freeRange(size, id, path.join(root, 'containers'));
+    return range(start, start, size);
+  }
+  for (const first of [asked.uid, asked.gid])
+    if (!Number.isSafeInteger(first) || first < 1 || first + size - 1 > MAX_ID)
+      throw invalid(`there are no ${size} ids from ${first} on`, 'Ids go from 1 to 4294967294; 0 is the host’s own root.');
+  return range(asked.uid, asked.gid, size);
+}
+
+function range(uid: number, gid: number, count: number): OwnIds {
+  return { uids: [{ inside: 0, outside: uid, count }], gids: [{ inside: 0, outside: gid, count }], idmapped: true };
+}
+
+/**
+ * A user with sub-ids is root (0) in the user namespace of the monitor, and is to be called inside what it is called
+ * outside: the two names are exchanged, and all others stay what they are. What belongs to root in an image is this
+ * user's then.
+ */
+function exchanged(own: number, count: number): IdMap[] {
+  const same = (from: number, to: number): IdMap[] => (to > from ? [{ inside: from, outside: from, count: to - from }] : []);
+  if (own >= count) return [...same(1, count), { inside: own, outside: 0, count: 1 }];
+  return [{ inside: 0, outside: own, count: 1 }, ...same(1, own), { inside: own, outside: 0, count: 1 }, ...same(own + 1, count)];
+}
+
+function sum(ranges: readonly IdRange[]): number {
+  return ranges.reduce((total, { count }) => total + count, 0);
+}
+
+/** Where a container's own range is noted, so that no other gets it. Only those of `auto` are. */
+export function rangeLinkOf(containers: string, asked: UserNamespace | undefined, ids: OwnIds | undefined): string | undefined {
+  return typeof asked === 'object' && asked.mode === 'auto' && ids?.uids[0] ? nameLinkOf(containers, `@${ids.uids[0].outside}`) : undefined;
+}
+
+export function rangeTaken(cause: unknown): EngineError {
+  return new EngineError({ code: 'USERNS_TAKEN', message: 'another container has just taken the same range of ids', hint: 'Try again.', cause });
+}
+
+/** The first range, from a place that the id says, that neither a container nor a user of this machine has. */
+function freeRange(size: number, id: string, containers: string): number {
+  const steps = Math.ceil(size / STEP);
+  const count = Math.floor((LAST + 1 - FIRST) / STEP / steps);
+  const taken = [...subordinate('/etc/subuid'), ...subordinate('/etc/subgid')];
+  const first = Number.parseInt(id.slice(0, 8), 16);
+  for (let i = 0; i < count; i++) {
+    const start = FIRST + ((first + i) % count) * steps * STEP;
+    if (taken.some((range) => start < range.start + range.count && range.start < start + size)) continue;
+    if (stepsOf(start, steps).every((each) => isFreeName(containers, `@${each}`))) return start;
+  }
+  throw new EngineError({
+    code: 'USERNS_FULL',
+    message: `no ${size} ids are left for another container`,
+    hint: 'Remove some: lamella ps -a; or ask for fewer.',
+  });
+}
+
+/** Ranges of other sizes begin in between. */
+function stepsOf(start: number, steps: number): number[] {
+  return Array.from({ length: steps }, (_, i) => start + i * STEP);
+}
+
+/** What users of this machine may use by themselves (subuid(5)). */
+function subordinate(file: string): { start: number; count: number }[] {
+  let text: string | undefined;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    text = absent(error as NodeJS.ErrnoException);
+  }
+  return (text ?? '').split('\n').flatMap((line) => {
+    const [, start, count] = line.split(':').map(Number);
+    return start !== undefined && count !== undefined && count > 0 ? [{ start, count }] : [];
+  });
+}
+
+/** The op that makes the user namespace of these ids; its slot is `out`. */
+export function makeUserNamespace({ uids, gids }: OwnIds, out: number): Op {
+  const text = (maps: readonly IdMap[]): string => maps.map(({ inside, outside, count }) => `${inside} ${outside} ${count}\n`).join('');
+  return { op: 'userns', uid_map: text(uids), gid_map: text(gids), out };
+}
+
+/** SECBIT_NO_SETUID_FIXUP (capabilities(7)): who changes its ids keeps its capabilities. */
+const KEEPS_CAPABILITIES = 4;
+
+/**
+ * Ops that mount overlays, for a user namespace with ids that are mapped: overlayfs makes its own files as who
+ * mounted it, who has to be somebody there, and yet needs the rights of the host's root for `trusted.*`.
+ */
+export function asRootOf({ uids, gids }: OwnIds, program: Program): Program {
+  const become = (uid: number, gid: number): Op[] => [
+    { op: 'setresgid', rgid: -1, egid: gid, sgid: -1 },
+    { op: 'setresuid', ruid: -1, euid: uid, suid: -1 },
+  ];
+  return [
+    prctl(PR.SET_SECUREBITS, KEEPS_CAPABILITIES),
+    ...become(uids[0]?.outside ?? 0, gids[0]?.outside ?? 0),
+    ...program,
+    ...become(0, 0),
+    prctl(PR.SET_SECUREBITS, 0),
+  ];
+}
+
+/**
+ * Ops after which a directory, and all mounts below it, are seen with the ids of a user namespace, in the mount
+ * namespace of who runs them (mount_setattr(2), MOUNT_ATTR_IDMAP): what belongs to root there belongs to root on the
+ * disk, so that layers are shared by containers with different ids, and what one writes is as any other's.
+ */
+export function mapOntoItself(directory: string, userns: number, slots: SlotAllocator): Program {
+  const tree = slots();
+  return [
+    { op: 'open_tree', dirfd: AT_FDCWD, pathname: directory, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE, out: tree },
+    {
+      op: 'mount_setattr',
+      dirfd: tree,
+      pathname: '',
+      flags: AT.EMPTY_PATH | AT.RECURSIVE,
+      attr_set: MOUNT_ATTR.IDMAP,
+      attr_clr: 0,
+      propagation: 0,
+      userns_fd: userns,
+    },
+    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: directory, flags: MOVE_MOUNT.F_EMPTY_PATH },
+    { op: 'close', fd: tree },
+  ];
+}

@@ -1,0 +1,163 @@
+import { chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { asRoot, fails, nothingIsLeft, type Somebody, storeOf, succeeds, withoutSubIds, withSubIds } from './somebody.js';
+
+const MAP = "awk '{ print $1, $2, $3 }' /proc/self/uid_map";
+
+describe('root gives a container ids of its own', () => {
+  let at: ScratchDirectory;
+  let who: Somebody;
+  let store: string;
+  const lamella = (...args: string[]): string => succeeds(who, args);
+  const upper = (name: string): string => JSON.parse(lamella('inspect', name))[0].Upper;
+
+  beforeAll(() => {
+    at = scratch();
+    who = asRoot(at);
+  });
+  afterAll(() => at[Symbol.asyncDispose]());
+  beforeEach((context) => {
+    requiresRoot(context);
+    store = storeOf(at, who);
+  });
+  afterEach(() => nothingIsLeft(at, who, store));
+
+  test('each others, and its files look the same', () => {
+    const first = lamella('run', '--userns', 'auto', 'busybox', 'sh', '-c', `${MAP}; id -u; stat -c %u:%g / /etc /bin/busybox /dev /tmp`);
+    const [map, ...rest] = first.split('\n');
+    expect(map).toMatch(/^0 \d{6,} 65536$/);
+    expect(rest).toEqual(['0', '0:0', '0:0', '0:0', '0:0', '0:0']);
+    expect(lamella('run', '--userns', 'auto', 'busybox', 'sh', '-c', MAP)).not.toBe(map);
+    expect(lamella('run', '--userns', 'auto:size=70000', 'busybox', 'sh', '-c', MAP)).toMatch(/ 70000$/);
+    expect(lamella('run', '--userns', 'host', 'busybox', 'sh', '-c', MAP)).toBe('0 0 4294967295');
+    expect(lamella('run', '--userns', '700000:800000:1000', 'busybox', 'sh', '-c', `${MAP}; cat /proc/self/gid_map | tr -s ' '`)).toBe(
+      '0 700000 1000\n 0 800000 1000',
+    );
+    // Their ranges are free again.
+    expect(readdirSync(`${store}/containers/.names`).filter((name) => name.startsWith('@'))).toEqual([]);
+  });
+
+  test('what it writes is kept as any other writes it', () => {
+    lamella('run', '-d', '--name', 'own', '--userns', 'auto', 'busybox', 'sh', '-c', 'touch /a; chown 7:8 /a; rm -r /home; exec sleep 1000');
+    const [{ IDMappings: maps, UsernsMode: mode }] = [JSON.parse(lamella('inspect', 'own'))[0].HostConfig];
+    expect(mode).toBe('auto');
+    expect(maps.UidMap).toEqual([expect.stringMatching(/^0:\d+:65536$/)]);
+    expect(lamella('exec', 'own', 'sh', '-c', `${MAP}; touch /b; stat -c %u:%g /a /b`)).toBe(`${maps.UidMap[0].replaceAll(':', ' ')}\n7:8\n0:0`);
+    expect(lamella('exec', '-u', '1000:1000', 'own', 'id', '-u')).toBe('1000');
+    writeFileSync(at.join('text'), 'text\n');
+    chownSync(at.join('text'), 5, 6);
+    lamella('cp', at.join('text'), 'own:/copied');
+    lamella('cp', '-a', at.join('text'), 'own:/kept');
+    expect(lamella('exec', 'own', 'stat', '-c', '%u:%g', '/copied', '/kept')).toBe('0:0\n5:6');
+    lamella('stop', '-t', '0', 'own');
+    const { uid, gid } = statSync(`${upper('own')}/a`);
+    expect([uid, gid]).toEqual([7, 8]);
+    expect(lamella('changes', 'own').split('\n').slice(0, 5)).toEqual(['A /a  0 B', 'A /b  0 B', 'A /copied  5 B', 'D /home/', 'A /kept  5 B']);
+    // The same ids in its next life, others for who goes on from there.
+    lamella('start', 'own');
+    expect(lamella('exec', 'own', 'sh', '-c', MAP)).toBe(maps.UidMap[0].replaceAll(':', ' '));
+    lamella('stop', '-t', '0', 'own');
+    lamella('fork', 'own', 'other');
+    lamella('start', 'other');
+    expect(lamella('exec', 'other', 'sh', '-c', MAP)).not.toBe(maps.UidMap[0].replaceAll(':', ' '));
+    expect(lamella('exec', 'other', 'stat', '-c', '%u', '/kept')).toBe('5');
+  });
+
+  test('is started again by its monitor with them', () => {
+    lamella('run', '-d', '--name', 'again', '--userns', 'auto', '--restart', 'on-failure:2', 'busybox', 'sh', '-c', `${MAP}; exit 1`);
+    lamella('wait', 'again');
+    const lines = lamella('logs', 'again').split('\n');
+    expect(lines).toHaveLength(3);
+    expect(new Set(lines).size).toBe(1);
+  });
+
+  test('directories of the host are nobody’s, unless they are mapped, too', () => {
+    const directory = at.join('volume');
+    mkdirSync(`${directory}/sub`, { recursive: true });
+    writeFileSync(`${directory}/file`, '');
+    const run = (option: string, script: string): string => lamella('run', '--userns', 'auto', '-v', `${directory}:/v${option}`, 'busybox', 'sh', '-c', script);
+    expect(run('', 'stat -c %u /v/file; touch /v/x 2>/dev/null || echo refused')).toBe('65534\nrefused');
+    expect(run(':idmap', 'stat -c %u /v/file; touch /v/x; chown 33 /v/x')).toBe('0');
+    expect(statSync(`${directory}/x`).uid).toBe(33);
+    lamella('create', '--name', 'view', '--userns', 'auto', '-v', `${directory}:/v:overlay`, 'busybox', 'sh', '-c', 'rm /v/file; touch /v/y');
+    lamella('start', '-a', 'view');
+    expect(readdirSync(directory).sort()).toEqual(['file', 'sub', 'x']);
+    lamella('apply', 'view');
+    expect(readdirSync(directory).sort()).toEqual(['sub', 'x', 'y']);
+    expect(statSync(`${directory}/y`).uid).toBe(0);
+  });
+
+  test('has a network, a terminal and limits in it', () => {
+    expect(lamella('run', '--userns', 'auto', 'busybox', 'ping', '-c', '1', '127.0.0.1')).toContain('1 packets received');
+    expect(lamella('run', '--userns', 'auto', '-t', 'busybox', 'sh', '-c', 'tty; stat -c %u:%g /dev/pts/0').trim()).toBe('/dev/pts/0\r\n0:5');
+    expect(lamella('run', '--userns', 'auto', '--ulimit', 'nofile=100:200', 'busybox', 'sh', '-c', 'ulimit -n')).toBe('100');
+    expect(lamella('run', '--userns', 'auto', '--network', 'host', '--privileged', 'busybox', 'sh', '-c', 'id -u; mount -t tmpfs x /tmp')).toBe('0');
+    expect(lamella('run', '--userns', 'auto', '--read-only', '--tmpfs', '/run', 'busybox', 'sh', '-c', 'touch /run/x; touch /y 2>&1; true')).toContain(
+      'Read-only',
+    );
+  });
+
+  test('what cannot be is told', () => {
+    expect(fails(who, ['run', '--userns', 'keep-id', 'busybox', 'true'])).toContain('root has no id of its own to keep');
+    expect(fails(who, ['run', '--userns', '0:0:10', 'busybox', 'true'])).toContain('there are no 10 ids from 0 on');
+    expect(fails(who, ['run', '--userns', 'auto:size=0', 'busybox', 'true'])).toContain('0 is not a number of ids');
+    expect(fails(who, ['run', '--userns', '1:2', 'busybox', 'true'])).toContain("'1:2' is not a user namespace");
+    expect(fails(who, ['run', '--userns', 'auto', '-v', '/:/host:overlay', 'busybox', 'true'])).toContain('the root of the host cannot be mapped');
+    expect(fails(who, ['run', '--userns', 'auto', '-v', '/proc:/host:idmap', 'busybox', 'true'])).toContain('cannot be seen with other ids: EINVAL');
+  });
+});
+
+describe.each([
+  ['an ordinary user', withoutSubIds],
+  ['an ordinary user with ids in /etc/subuid', withSubIds],
+] as const)('%s keeps its id', (_, make) => {
+  let at: ScratchDirectory;
+  let who: Somebody;
+  let store: string;
+  const lamella = (...args: string[]): string => succeeds(who, args);
+
+  beforeAll(() => {
+    at = scratch();
+    who = make(at);
+  });
+  afterAll(() => at[Symbol.asyncDispose]());
+  beforeEach((context) => {
+    requiresRoot(context);
+    who.required(context);
+    store = storeOf(at, who);
+  });
+  afterEach(() => nothingIsLeft(at, who, store));
+
+  test('inside, and runs as itself', () => {
+    mkdirSync(`${who.home}/project`);
+    chownSync(`${who.home}/project`, who.uid, who.uid);
+    const { uid } = who;
+    expect(
+      lamella(
+        'run',
+        '--userns',
+        'keep-id',
+        '-v',
+        `${who.home}/project:/work`,
+        'busybox',
+        'sh',
+        '-c',
+        'id -u; stat -c %u /work; touch /work/made; stat -c %u /work/made; grep CapEff /proc/self/status',
+      ),
+    ).toBe(`${uid}\n${uid}\n${uid}\nCapEff:\t0000000000000000`);
+    expect(statSync(`${who.home}/project/made`).uid).toBe(uid);
+    expect(lamella('run', 'busybox', 'id', '-u')).toBe('0');
+    lamella('run', '-d', '--name', 'mine', '--userns', 'keep-id', 'busybox', 'sh', '-c', 'touch /tmp/mine; exec sleep 1000');
+    expect(lamella('exec', 'mine', 'sh', '-c', 'id -u; touch /tmp/more; stat -c %u /tmp/mine /tmp/more')).toBe(`${uid}\n${uid}\n${uid}`);
+    expect(lamella('cp', 'mine:/tmp/mine', `${who.home}/copied`)).toBe('');
+    expect(statSync(`${who.home}/copied`).uid).toBe(uid);
+    lamella('stop', '-t', '0', 'mine');
+    expect(lamella('changes', 'mine')).toContain('A /tmp/mine');
+  });
+
+  test('and cannot have others', () => {
+    expect(fails(who, ['run', '--userns', 'auto', 'busybox', 'true'])).toContain('only root can give a container ids of its own');
+    expect(fails(who, ['run', '--userns', '1000:1000:10', 'busybox', 'true'])).toContain('--userns keep-id keeps your name');
+  });
+});
