@@ -19,6 +19,7 @@ import {
   lockFile,
   mapSingleId,
   type Op,
+  ownMountNamespace,
   PR,
   type Program,
   removeScratch,
@@ -26,6 +27,7 @@ import {
   runMapped,
   slotAllocator,
 } from '@lamella/syscall';
+import { makeUserNamespace, mapOntoItself } from './userns.js';
 
 /** One thing a machine has, or has not. */
 export interface Finding {
@@ -51,6 +53,7 @@ export async function examine(root: string): Promise<readonly Finding[]> {
     await subordinateIds(),
     place,
     await overlay(root, place),
+    ...(await mappedIds(root, place)),
     await seccomp(),
     await cgroup(),
     await xz(),
@@ -218,6 +221,29 @@ async function overlay(root: string, store: Finding): Promise<Finding> {
     return { subject: 'overlay', state: 'broken', consequence, ...told(error) };
   } finally {
     await removeScratch(scratch);
+  }
+}
+
+/** Ids of their own for containers, which only root can give. */
+async function mappedIds(root: string, store: Finding): Promise<Finding[]> {
+  if (idMapping().kind !== 'host' || store.state !== 'ok') return [];
+  const subject = 'mapped ids';
+  const ids = { uids: [{ inside: 0, outside: 524_288, count: 65_536 }], gids: [{ inside: 0, outside: 524_288, count: 65_536 }], idmapped: true };
+  const slots = slotAllocator();
+  const userns = slots();
+  try {
+    await run([makeUserNamespace(ids, userns), ...ownMountNamespace(), ...mapOntoItself(root, userns, slots)]);
+    return [{ subject, state: 'ok', detail: 'run --userns auto' }];
+  } catch (error) {
+    return [
+      {
+        subject,
+        state: 'missing',
+        ...told(error),
+        consequence: "run --userns auto fails: root's containers share the ids of the host.",
+        remedy: `Linux 5.19 or later, and a store on ext4, xfs or btrfs (tmpfs since 6.3), where ${root} is not.`,
+      },
+    ];
   }
 }
 

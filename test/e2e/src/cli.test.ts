@@ -347,7 +347,18 @@ test('doctor tries what a run needs and tells of it', () => {
   expect(stdout).toMatch(/^WHAT +STATE +FOUND\nkernel +ok +Linux/);
   expect(status).toBe(0);
   const findings = JSON.parse(lamella(['doctor', '--json']).stdout) as { subject: string; state: string }[];
-  expect(findings.map(({ subject }) => subject)).toEqual(['kernel', 'interpreter', 'namespaces', 'sub-ids', 'store', 'overlay', 'seccomp', 'cgroup', 'xz']);
+  expect(findings.map(({ subject }) => subject)).toEqual([
+    'kernel',
+    'interpreter',
+    'namespaces',
+    'sub-ids',
+    'store',
+    'overlay',
+    'mapped ids',
+    'seccomp',
+    'cgroup',
+    'xz',
+  ]);
   const broken = lamella(['doctor'], { env: { LAMELLA_INIT: '/bin/false' } });
   expect(broken.status).toBe(125);
   expect(broken.stdout).toMatch(/interpreter +BROKEN/);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -96,6 +97,19 @@ describe('root gives a container ids of its own', () => {
     expect(lamella('run', '--userns', 'auto', '--read-only', '--tmpfs', '/run', 'busybox', 'sh', '-c', 'touch /run/x; touch /y 2>&1; true')).toContain(
       'Read-only',
     );
+  });
+
+  test('not on a filesystem that maps none', () => {
+    const place = at.join('ramfs');
+    mkdirSync(place);
+    execFileSync('mount', ['-t', 'ramfs', 'ramfs', place]);
+    using _unmounted = { [Symbol.dispose]: () => execFileSync('umount', [place]) };
+    lamella('import', '--root', place, at.join('busybox.tar'), 'busybox');
+    expect(fails(who, ['run', '--root', place, '--userns', 'auto', 'busybox', 'true'])).toMatch(/other ids: EINVAL[^]*ext4, xfs or btrfs/);
+    expect(lamella('run', '--root', place, 'busybox', 'echo', 'works')).toBe('works');
+    const found = JSON.parse(lamella('doctor', '--json', '--root', place)).find(({ subject }: { subject: string }) => subject === 'mapped ids');
+    expect(found).toMatchObject({ state: 'missing', remedy: expect.stringContaining('ext4, xfs or btrfs') });
+    expect(JSON.parse(lamella('doctor', '--json'))).toContainEqual({ subject: 'mapped ids', state: 'ok', detail: 'run --userns auto' });
   });
 
   test('what cannot be is told', () => {
