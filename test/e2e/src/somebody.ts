@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { busyboxArchive, mountsBelow, requiresProgram, type ScratchDirectory, skip } from '@lamella-test/scratch';
 import { expect, type TestContext } from 'vitest';
@@ -11,6 +11,8 @@ export interface Somebody {
   readonly home: string;
   /** Run a program as this user, in `/`. */
   run(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Outcome;
+  /** The same without waiting; stdout is a pipe, and so is stdin. */
+  spawn(command: string, args: readonly string[]): ChildProcess;
   lamella(args: readonly string[], env?: NodeJS.ProcessEnv): Outcome;
   /** Skip a test where there can be no such user. */
   required(context: TestContext): void;
@@ -58,24 +60,14 @@ export function nothingIsLeft(at: ScratchDirectory, who: Somebody, store: string
 /** Root itself, with a home of its own. */
 export function asRoot(at: ScratchDirectory): Somebody {
   const home = homeOf(at, 0);
-  const run: Somebody['run'] = (command, args, env) =>
-    outcome(
-      spawnSync(command, args, {
-        cwd: '/',
-        encoding: 'utf8',
-        env: { PATH: process.env.PATH, HOME: home, LAMELLA_ROOT: `${home}/.local/share/lamella`, ...env },
-      }),
-    );
-  return somebody(0, home, run, () => undefined);
+  return somebody(0, home, { env: { LAMELLA_ROOT: `${home}/.local/share/lamella` } }, () => undefined);
 }
 
 /** Somebody with no rights, no entry in /etc/subuid, and no home but the one made here. */
 export function withoutSubIds(at: ScratchDirectory): Somebody {
   const ids = { uid: 65534, gid: 65534 };
   const home = homeOf(at, ids.uid);
-  const run: Somebody['run'] = (command, args, env) =>
-    outcome(spawnSync(command, args, { ...ids, cwd: '/', encoding: 'utf8', env: { PATH: process.env.PATH, HOME: home, ...env } }));
-  return somebody(ids.uid, home, run, () => undefined);
+  return somebody(ids.uid, home, { ids }, () => undefined);
 }
 
 /**
@@ -90,15 +82,8 @@ export function withSubIds(at: ScratchDirectory): Somebody {
   const script = `
     for name in passwd subuid subgid; do mount --bind "$0/$name" /etc/$name || exit 99; done
     exec setpriv --reuid ${uid} --regid ${uid} --clear-groups "$@"`;
-  const run: Somebody['run'] = (command, args, env) =>
-    outcome(
-      spawnSync('unshare', ['-m', 'sh', '-c', script, at.path, command, ...args], {
-        cwd: '/',
-        encoding: 'utf8',
-        env: { PATH: process.env.PATH, HOME: home, ...env },
-      }),
-    );
-  return somebody(uid, home, run, (context) => {
+  const before = ['unshare', '-m', 'sh', '-c', script, at.path];
+  return somebody(uid, home, { before }, (context) => {
     for (const program of ['newuidmap', 'newgidmap', 'unshare', 'setpriv']) requiresProgram(context, program);
   });
 }
@@ -115,11 +100,26 @@ function outcome({ status, stdout, stderr }: { status: number | null; stdout: st
   return { status, stdout, stderr };
 }
 
-function somebody(uid: number, home: string, run: Somebody['run'], programs: (context: TestContext) => void): Somebody {
+/** How a command is run as somebody. */
+interface Way {
+  readonly ids?: { readonly uid: number; readonly gid: number };
+  /** What runs it. */
+  readonly before?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+function somebody(uid: number, home: string, { ids, before = [], env: own }: Way, programs: (context: TestContext) => void): Somebody {
+  const commandOf = (command: string, args: readonly string[]): [string, string[]] => {
+    const [first = '', ...rest] = [...before, command, ...args];
+    return [first, rest];
+  };
+  const optionsOf = (env?: NodeJS.ProcessEnv) => ({ ...ids, cwd: '/', env: { PATH: process.env.PATH, HOME: home, ...own, ...env } });
+  const run: Somebody['run'] = (command, args, env) => outcome(spawnSync(...commandOf(command, args), { ...optionsOf(env), encoding: 'utf8' }));
   return {
     uid,
     home,
     run,
+    spawn: (command, args) => spawn(...commandOf(command, args), { ...optionsOf(), stdio: ['pipe', 'pipe', 'inherit'] }),
     lamella: (args, env) => run(process.execPath, [CLI, ...args], env),
     required(context) {
       programs(context);

@@ -1,4 +1,4 @@
-import type { ContainerChange, StoredContainer } from '@lamella/engine';
+import type { ContainerChange, OnConflict, StoredContainer } from '@lamella/engine';
 import { ChangeTally } from './change-tally.js';
 import { describeTally } from './describe-change.js';
 import { review, type Terminal } from './review.js';
@@ -23,13 +23,14 @@ export async function applyThem(
   wanted: ReadonlySet<ContainerChange>,
   name: string,
   say: (text: string) => void,
+  onConflict: OnConflict = 'fail',
 ): Promise<void> {
   const key = ({ kind, path }: ContainerChange): string => `${kind} ${path}`;
   const keys = new Set([...wanted].map(key));
-  const { changes } = await container.apply({ select: (change) => keys.has(key(change)) });
+  const { changes, conflicts } = await container.apply({ select: (change) => keys.has(key(change)), onConflict });
   const tally = new ChangeTally();
   for (const change of changes) tally.add(change);
   say(`Applied: ${describeTally(tally)}. To take it back: lamella apply --undo ${container.id}`);
-  if (wanted.size === all.length) await container.remove();
+  if (wanted.size === all.length && (onConflict === 'ours' || !conflicts.length)) await container.remove();
   else say(`The others are kept: lamella review ${name}`);
 }

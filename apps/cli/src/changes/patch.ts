@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import type { ContainerChange, Contents } from '@lamella/engine';
 import { printable } from './describe-change.js';
+import { textOf } from './text-of.js';
 
 /**
  * A change as git(1) writes it: the difference of text files, and one line about what is not text. Nothing for
@@ -16,12 +17,7 @@ export async function patchOf({ kind, path, before, after }: ContainerChange, co
     ...(kind === 'deleted' ? [`deleted file mode ${mode(before)}`] : []),
     ...(kind === 'modified' && before?.mode !== after?.mode ? [`old mode ${mode(before)}`, `new mode ${mode(after)}`] : []),
   ].map((each) => styleText('bold', each));
-  const text = (object: typeof after, content: Buffer | undefined): string | undefined => {
-    if (!object) return '';
-    if (object.type === 'symlink') return object.target ?? '';
-    return object.type === 'file' && content && !content.includes(0) ? content.toString('utf8') : undefined;
-  };
-  const [old, now] = [text(before, contents?.before), text(after, contents?.after)];
+  const [old, now] = [textOf(before, contents?.before), textOf(after, contents?.after)];
   if (old === undefined || now === undefined)
     return [...header, `Binary files ${before ? `a${name}` : '/dev/null'} and ${after ? `b${name}` : '/dev/null'} differ`].join('\n');
   if (old === now) return header.length > 1 ? header.join('\n') : undefined;

@@ -1,5 +1,5 @@
 import type { ContainerChange, StoredContainer } from '@lamella/engine';
-import { boolean } from '@oclif/core/flags';
+import { boolean, integer } from '@oclif/core/flags';
 import { ChangeTally } from '../changes/change-tally.js';
 import { changeToJSON } from '../changes/change-to-json.js';
 import { describeChange, describeTally, Grouping } from '../changes/describe-change.js';
@@ -22,6 +22,7 @@ line: {"kind":"added"|"modified"|"deleted","path":…,"type":…,"aspects":[…]
   static override examples = [
     '<%= config.bin %> changes web',
     "<%= config.bin %> changes web '/etc/**' --patch",
+    '<%= config.bin %> changes web --web',
     { description: 'Paths of what is gone:', command: `<%= config.bin %> changes web --json | jq -r 'select(.kind == "deleted").path'` },
   ];
   static override strict = false;
@@ -29,6 +30,8 @@ line: {"kind":"added"|"modified"|"deleted","path":…,"type":…,"aspects":[…]
     all: boolean({ char: 'a', description: 'each object of a new directory, too' }),
     patch: boolean({ char: 'p', description: 'as a patch: differences of text files', exclusive: ['stat', 'json'] }),
     stat: boolean({ description: 'counts and sizes alone', exclusive: ['patch'] }),
+    web: boolean({ description: 'a page on this machine alone: look at each, apply them or throw them away', exclusive: ['all', 'patch', 'stat', 'json'] }),
+    port: integer({ helpValue: 'PORT', min: 0, max: 65_535, default: 0, description: 'of 127.0.0.1, for --web (default: any that is free)' }),
   };
 
   async run(): Promise<void> {
@@ -36,12 +39,26 @@ line: {"kind":"added"|"modified"|"deleted","path":…,"type":…,"aspects":[…]
     const [reference, ...patterns] = argv as string[];
     if (reference === undefined) throw new UsageError('no container was named', 'lamella ps -a lists those that are.');
     const container = await this.containersOf(flags).get(reference);
+    if (flags.web) {
+      if (patterns.length) throw new UsageError('--web shows all changes', 'Go without patterns: the page has a filter.');
+      return this.#serve(container, reference, flags.port);
+    }
     const changes = matching(container.changes(), patterns);
     await using out = new LinesOut(process.stdout);
     if (flags.stat) await stat(changes, out, flags.json);
     else if (flags.json) for await (const change of changes) await out.line(JSON.stringify(changeToJSON(change)));
     else if (flags.patch) await patch(container, changes, out);
     else await list(changes, out, flags.all);
+  }
+
+  async #serve(container: StoredContainer, name: string, port: number): Promise<void> {
+    const changes = (): Promise<ContainerChange[]> => Array.fromAsync(container.changes());
+    if (!(await changes()).length) return this.print(false, { changes: 0 }, ['Nothing was changed.']);
+    const { serveReview } = await import('../web/review-server.js');
+    const say = (text: string): void => void process.stdout.write(`${text}\n`);
+    await using server = await serveReview({ container, name, changes }, port, say);
+    say(`Open ${server.url} (it works once). Ctrl-C keeps everything as it is.`);
+    await server.decided;
   }
 }
 

@@ -1,0 +1,62 @@
+import type { ContainerChange, Contents } from '@lamella/engine';
+import { structuredPatch } from 'diff';
+import { textOf } from '../changes/text-of.js';
+
+/** A line of a file, by its number. */
+interface Line {
+  readonly number: number;
+  readonly text: string;
+}
+
+/** A line as it was, and as it is, beside each other; `null` where there is none. */
+interface Row {
+  readonly before: Line | null;
+  readonly after: Line | null;
+}
+
+/** A change, to be looked at. */
+export type Difference =
+  | { readonly kind: 'text'; readonly hunks: readonly (readonly Row[])[] }
+  /** Nothing that could be shown as text: what it is instead. */
+  | { readonly kind: 'other'; readonly reason: 'binary' | 'same' | 'no-content' | 'too-different' };
+
+/** Longer than anybody waits, and far shorter than two files with nothing in common would take. */
+const MILLISECONDS = 2000;
+
+/** Put what a file was beside what it is, with three lines around each difference. */
+export function sideBySide({ before, after }: ContainerChange, contents: Contents | undefined): Difference {
+  const hasContent = [before, after].some((object) => object?.type === 'file' || object?.type === 'symlink');
+  if (!hasContent) return { kind: 'other', reason: 'no-content' };
+  const plain = (object: typeof after): typeof after => (object?.type === 'file' || object?.type === 'symlink' ? object : undefined);
+  const [old, now] = [textOf(plain(before), contents?.before), textOf(plain(after), contents?.after)];
+  if (old === undefined || now === undefined) return { kind: 'other', reason: 'binary' };
+  if (old === now) return { kind: 'other', reason: old ? 'same' : 'no-content' };
+  const patch = structuredPatch('', '', old, now, undefined, undefined, { context: 3, timeout: MILLISECONDS });
+  if (!patch) return { kind: 'other', reason: 'too-different' };
+  return { kind: 'text', hunks: patch.hunks.map(({ oldStart, newStart, lines }) => rowsOf(lines, oldStart, newStart)) };
+}
+
+/** Lines that went, and those that came in their place, meet in one row. */
+function rowsOf(lines: readonly string[], oldStart: number, newStart: number): Row[] {
+  const rows: Row[] = [];
+  let [old, now] = [oldStart, newStart];
+  let gone: Line[] = [];
+  let come: Line[] = [];
+  const flush = (): void => {
+    for (let i = 0; i < Math.max(gone.length, come.length); i++) rows.push({ before: gone[i] ?? null, after: come[i] ?? null });
+    gone = [];
+    come = [];
+  };
+  for (const line of lines) {
+    const text = line.slice(1);
+    if (line.startsWith('-')) gone.push({ number: old++, text });
+    else if (line.startsWith('+')) come.push({ number: now++, text });
+    else if (line.startsWith(' ')) {
+      flush();
+      rows.push({ before: { number: old++, text }, after: { number: now++, text } });
+    }
+    // What is left says that there is no newline at the end.
+  }
+  flush();
+  return rows;
+}
