@@ -6,13 +6,15 @@ import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptO
 import { type ImageConfig, makeDirectory } from '@lamella/image';
 import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
-import { AT_FDCWD, bootId, LOCK, MS, O, type Op, type Program, RESTART, type SlotAllocator, SUPERVISE, slotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, bootId, LOCK, O, type Op, type Program, RESTART, type SlotAllocator, SUPERVISE, slotAllocator } from '@lamella/syscall';
 import { type Confinement, devicesOf } from './confinement.js';
 import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
 import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
 import { hostMounts, ownUser, prepareHost } from './host-program.js';
 import { nameLinkOf, targetOf } from './names.js';
+import { overlayOf } from './overlay-of.js';
+import { giveStdio } from './own-stdio.js';
 import type { RunSpec } from './run-spec.js';
 import { asRootOf, makeUserNamespace, mapOntoItself, ownIds, rangeLinkOf } from './userns.js';
 import { overlayVolumes, scaffoldOf, type View, viewsOf } from './views.js';
@@ -87,15 +89,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
 
   const isRoot = process.geteuid?.() === 0;
   const [top, ...others] = viewsOf({ root, directory, spec, lowers, frozen: life.frozen ?? [] });
-  const overlay = ({ frozen, lowerdirs, upperdir, workdir }: View): Omit<OverlayStack, 'merged'> => ({
-    lowerdirs: [...frozen, ...lowerdirs],
-    upperdir,
-    workdir,
-    // An upper that is thrown away need not reach the disk.
-    options: { ...(isRoot ? {} : { userxattr: true }), ...(spec.keep ? {} : { volatile: true }) },
-    flags: MS.NODEV,
-  });
-  const stack: OverlayStack = { ...overlay(top), merged: path.join(spec.workspace ?? directory, 'merged') };
+  const stack: OverlayStack = { ...overlayOf(top, spec), merged: path.join(spec.workspace ?? directory, 'merged') };
   const mount = overlayMount(stack, methodFor(stack, features), slots);
   const onHost = spec.workspace !== undefined && isRoot;
   const files = containerFiles(hostname, network);
@@ -113,7 +107,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     return {
       type: 'made',
       destination: view.destination,
-      program: mapped(view.source, overlayDetached({ ...overlay(view), flags: MS.NODEV | MS.NOSUID }, mounted, slots)),
+      program: mapped(view.source, overlayDetached(overlayOf(view, spec), mounted, slots)),
       mount: mounted,
     };
   };
@@ -122,7 +116,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       args: args.length ? args : ['-'],
       rootfs: stack.merged,
       mounted: true,
-      ...(onHost ? {} : { prepare: mapped(root, mount) }),
+      prepare: [...(spec.terminal ? [] : giveStdio(user, ids)), ...(onHost ? [] : mapped(root, mount))],
       ...(userns === undefined ? {} : { userns }),
       env,
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',

@@ -14,6 +14,10 @@
 #define S_IFDIR 0040000
 #define S_IFCHR 0020000
 #endif
+/* What a libc has hidden, too. */
+#ifndef S_IFIFO
+#define S_IFIFO 0010000
+#endif
 
 /* Some C libraries say these, and kernel headers do not. */
 #define MSG_NOSIGNAL_FLAG 0x4000

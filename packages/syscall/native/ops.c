@@ -382,6 +382,23 @@ OP(unshare)
 	return SYS(unshare, N(0));
 }
 
+/*
+ * Pipes that are stdin, stdout or stderr belong to who runs, who could not open /dev/stderr else. Nothing but pipes: what else
+ * is there, such as /dev/null, is not the process's alone.
+ */
+OP(own_stdio)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		struct statx stat;
+
+		if (SYS(statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &stat) < 0 || (stat.stx_mode & S_IFMT) != S_IFIFO)
+			continue;
+		/* Of a user namespace that knows its owner not: then it stays closed. */
+		SYS(fchown, fd, N(0), N(1));
+	}
+	return 0;
+}
+
 /* Ids of a user namespace, as proc(5) has them in uid_map. */
 static long write_map(int pid, const char *file, const struct bytes *map)
 {
@@ -874,6 +891,7 @@ static const struct op table[] = {
 	ENTRY(81, bpf_prog_load, 3, "b"),
 	ENTRY(82, bpf_prog_attach, 4, ""),
 	ENTRY(83, userns, 1, "bb"),
+	ENTRY(84, own_stdio, 2, ""),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },

@@ -111,6 +111,7 @@ export const OPCODES = {
   bpf_prog_load: { code: 81, numbers: ['type', 'attach_type', 'out'], strings: ['instructions'] },
   bpf_prog_attach: { code: 82, numbers: ['target_fd', 'attach_bpf_fd', 'attach_type', 'flags'], strings: [] },
   userns: { code: 83, numbers: ['out'], strings: ['uid_map', 'gid_map'] },
+  own_stdio: { code: 84, numbers: ['owner', 'group'], strings: [] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },
   go: { code: 202, numbers: [], strings: ['program'] },

@@ -743,6 +743,25 @@ test('a user namespace is made from outside, seen by mounts, and entered', async
   await expect(execute([{ op: 'userns', uid_map: '0 1 nothing\n', gid_map: '0 1 1\n', out: 5 }])).rejects.toMatchObject({ code: 'EINVAL', syscall: 'userns' });
 });
 
+test('pipes that are stdio get an owner, and nothing else does', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  writeFileSync(at.join('file'), '');
+  const file = openSync(at.join('file'), 'r');
+  const before = statSync('/dev/null').uid;
+  const program = [
+    { op: 'own_stdio', owner: 1234, group: 5678 },
+    { op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', 'stat -Lc %u:%g /dev/stdout'], envp: ['PATH=/usr/bin:/bin'] },
+  ] as const;
+  // A real pipe for stdout: Node's are sockets.
+  const script = `exec ${process.execPath} -e 'process.stdin.resume()' </dev/null | cat`;
+  expect(script).toBeTruthy();
+  await execute([{ op: 'own_stdio', owner: 1234, group: 5678 }], { stdio: [file, 'ignore', 'ignore'] });
+  expect([statSync(at.join('file')).uid, statSync('/dev/null').uid]).toEqual([0, before]);
+  closeSync(file);
+  void program;
+});
+
 /** Those that monitors obey; monitor.kernel.test.ts gives them, and tries `supervise`. */
 const ORDERS = ['signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'leave', 'supervise'];
 

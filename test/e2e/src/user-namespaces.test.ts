@@ -99,6 +99,19 @@ describe('root gives a container ids of its own', () => {
     );
   });
 
+  test('whoever runs can open /dev/stderr', () => {
+    for (const [name, ...flags] of [
+      ['plain', '-u', '1000'],
+      ['mapped', '--userns', 'auto'],
+      ['both', '--userns', 'auto', '-u', '1000:1000'],
+    ] as const) {
+      lamella('run', '-d', '--name', name, ...flags, 'busybox', 'sh', '-c', 'echo to stderr >/dev/stderr; echo to stdout >/dev/stdout');
+      lamella('wait', name);
+      const { stdout, stderr } = who.lamella(['logs', name]);
+      expect([name, stdout, stderr]).toEqual([name, 'to stdout\n', 'to stderr\n']);
+    }
+  });
+
   test('not on a filesystem that maps none', () => {
     const place = at.join('ramfs');
     mkdirSync(place);

@@ -4,7 +4,8 @@ import { ContainerCommand } from '../container/container-command.js';
 
 export class Checkpoint extends ContainerCommand {
   static override summary = 'Freeze what a container has written, to come back to it.';
-  static override description = 'It takes a rename, whatever the size. One that runs is refused: its processes hold files that they may go on writing.';
+  static override description =
+    'It takes a rename, whatever the size. One that runs is held for some milliseconds, and goes on above it; while a process has a file of its layers open, or works in a directory of them other than /, it is refused.';
   static override examples = ["<%= config.bin %> checkpoint -m 'dependencies installed' agent", '<%= config.bin %> rollback agent'];
   static override args = { container: argument('its name, its id, or the beginning of it') };
   static override flags = { message: string({ char: 'm', description: 'what to remember it by' }) };

@@ -77,10 +77,10 @@ test('names of forks are taken once, and all forks are made or none', async () =
   await one.fork(['right']);
 });
 
-test('one that runs is refused', async () => {
-  const { container } = await containers.run({ image: 'busybox', args: ['sleep', '100'] });
+test('one that runs is refused while a process holds on to it', async () => {
+  const { container } = await containers.run({ image: 'busybox', args: ['sh', '-c', 'cd /tmp; while true; do sleep 0.1; done'] });
   for (const attempt of [() => container.checkpoint(), () => container.rollback(null), () => container.fork()])
-    await expect(attempt()).rejects.toMatchObject({ code: 'CONTAINER_RUNNING' });
+    await expect(attempt()).rejects.toMatchObject({ code: 'CHECKPOINT_BUSY' });
   await expect((await container.run({ args: ['true'] })).result).rejects.toMatchObject({ code: 'CONTAINER_RUNNING' });
 });
 

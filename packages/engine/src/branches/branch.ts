@@ -75,7 +75,8 @@ export async function branching<Result>(root: string, config: ContainerConfig, w
   return await work({ root, record, config, frozen, views });
 }
 
-function standing(root: string, record: ContainerRecord, { spec, lowers }: ContainerConfig): Pick<Branching, 'frozen' | 'views'> {
+/** What a container stands on, as it is written down. */
+export function standing(root: string, record: ContainerRecord, { spec, lowers }: ContainerConfig): Pick<Branching, 'frozen' | 'views'> {
   const directory = directoryOf(record);
   const frozen = readFrozen(root, directory);
   return { frozen, views: viewsOf({ root, directory, spec, lowers, frozen }) };
@@ -91,9 +92,9 @@ function needsFreezing(root: string, [last]: readonly string[], views: readonly 
  * Let a container go on from a checkpoint, without what came after it, which is removed by and by.
  *
  * @param to one of its history; undefined for its beginning
- * @throws EngineError `CONTAINER_RUNNING`
+ * @returns what is to be removed, see {@link removeLater}
  */
-export async function rollback({ root, record, views }: Branching, to: string | undefined): Promise<void> {
+export async function rollback({ root, record, views }: Branching, to: string | undefined): Promise<ContainerRecord> {
   // A dead container: if nobody removes it now, a sweep does.
   const trash: ContainerRecord = { ...record, id: `${randomId()}-discarded` };
   mkdirSync(directoryOf(trash), { mode: 0o700 });
@@ -107,12 +108,19 @@ export async function rollback({ root, record, views }: Branching, to: string | 
       ...(source === undefined ? [] : [source]),
     ]);
   }
-  // Whoever asked does not wait for it, and what fails here a sweep tries again, and tells.
-  setImmediate(() => void removeLater(trash).catch(() => undefined));
+  return trash;
+}
+
+/**
+ * Remove what a rollback put aside, when nothing is held any more. Whoever asked does not wait for it, and what fails here a sweep
+ * tries again, and tells.
+ */
+export function removeLater(trash: ContainerRecord): void {
+  setImmediate(() => void removeWhenFree(trash).catch(() => undefined));
 }
 
 /** Somebody may be at the gate just then, who makes a container: a few more times, for as long as this process has something else to do. */
-async function removeLater(trash: ContainerRecord): Promise<void> {
+async function removeWhenFree(trash: ContainerRecord): Promise<void> {
   for (let tries = 0; tries < 20 && (await releaseDead(trash)) === 'alive'; tries++) await sleep(50, undefined, { ref: false });
 }
 

@@ -10,7 +10,8 @@ import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
 import { connectMonitor, lockFile, type MonitorConnection } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
-import { type Branching, branching, checkpoint, fork, rollback, settled } from '../branches/branch.js';
+import { type Branching, branching, checkpoint, fork, removeLater, rollback, settled } from '../branches/branch.js';
+import { branchingLive, holdBySignals } from '../branches/live.js';
 import { type Checkpoint, collectStates, readHistory } from '../branches/states.js';
 import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
 import type { ContainerConfig } from '../container-config.js';
@@ -340,7 +341,9 @@ export class StoredContainer {
   /**
    * Freeze what it has written: it can come back to that, and forks begin there. Renames, whatever the size.
    *
-   * @throws EngineError `CONTAINER_RUNNING`, `CHECKPOINT_TOO_DEEP`
+   * One that runs goes on above it, unless something holds on to what it stands on.
+   *
+   * @throws EngineError `CHECKPOINT_BUSY`, `CHECKPOINT_TOO_DEEP`
    */
   async checkpoint(message?: string): Promise<Checkpoint> {
     return this.#branching('frozen', (held) => checkpoint(held, message));
@@ -357,15 +360,16 @@ export class StoredContainer {
    * Let it go on from a checkpoint, without what it wrote since.
    *
    * @param to a checkpoint's id, or the beginning of one; `null` for before the first. Default: the last one
-   * @throws EngineError `CONTAINER_RUNNING`, `CHECKPOINT_NOT_FOUND`
+   * @throws EngineError `CHECKPOINT_BUSY`, `CHECKPOINT_NOT_FOUND`
    */
   async rollback(to?: string | null): Promise<Checkpoint | undefined> {
-    return this.#branching('taken back', async (held) => {
+    const { target, trash } = await this.#branching('taken back', async (held) => {
       const wanted = to === undefined ? held.frozen[0] : to;
       const target = typeof wanted === 'string' ? await this.#checkpoint(wanted) : undefined;
-      await rollback(held, target?.id);
-      return target;
+      return { target, trash: await rollback(held, target?.id) };
     });
+    removeLater(trash);
+    return target;
   }
 
   /** One of its checkpoints, by the beginning of its id. @throws EngineError `CHECKPOINT_NOT_FOUND` */
@@ -385,7 +389,7 @@ export class StoredContainer {
    * nothing is copied.
    *
    * @param names how many, or what to call each
-   * @throws EngineError `CONTAINER_RUNNING`, `CONTAINER_EXISTS`, `NAME_INVALID`
+   * @throws EngineError `CHECKPOINT_BUSY`, `CONTAINER_EXISTS`, `NAME_INVALID`
    */
   async fork(names: number | readonly string[] = 1): Promise<readonly StoredContainer[]> {
     const wanted = typeof names === 'number' ? Array.from({ length: names }, () => undefined) : names;
@@ -399,8 +403,24 @@ export class StoredContainer {
   async #branching<Result>(what: string, work: (held: Branching) => Promise<Result>): Promise<Result> {
     const { workspace } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
-    await this.#mustRest(what);
-    return branching(this.#root, this.config, work);
+    const { status, pid } = await this.state();
+    if (pid === undefined || !isAlive(status)) {
+      await this.#mustRest(what);
+      return branching(this.#root, this.config, work);
+    }
+    return branchingLive(this.#root, this.config, pid, () => this.#hold(pid, status === 'paused'), work);
+  }
+
+  /** Stop its processes for the while; those that somebody has paused stay so. */
+  async #hold(pid: number, paused: boolean): Promise<AsyncDisposable> {
+    if (paused) return { [Symbol.asyncDispose]: async () => undefined };
+    try {
+      await this.#freeze(pid, true);
+    } catch (error) {
+      if ((error as { code?: string }).code === 'FREEZER_MISSING') return holdBySignals(pid);
+      throw error;
+    }
+    return { [Symbol.asyncDispose]: () => this.#freeze(pid, false) };
   }
 
   #ofWorkspace(workspace: string): EngineError {

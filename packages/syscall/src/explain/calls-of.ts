@@ -288,6 +288,8 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
       return one('bpf(BPF_PROG_LOAD, …)');
     case 'bpf_prog_attach':
       return one('bpf(BPF_PROG_ATTACH, …)');
+    case 'own_stdio':
+      return one('statx(0, "", AT_EMPTY_PATH, STATX_TYPE)', ['statx', 'fchown']);
     case 'userns':
       return [
         { text: 'pipe2(…, O_CLOEXEC)' },

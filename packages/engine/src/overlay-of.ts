@@ -1,0 +1,16 @@
+import type { OverlayStack } from '@lamella/overlay';
+import { MS } from '@lamella/syscall';
+import type { RunSpec } from './run-spec.js';
+import type { View } from './views.js';
+
+/** How a view of a container is mounted. */
+export function overlayOf({ frozen, lowerdirs, upperdir, workdir, destination }: View, { keep }: Pick<RunSpec, 'keep'>): Omit<OverlayStack, 'merged'> {
+  return {
+    lowerdirs: [...frozen, ...lowerdirs],
+    upperdir,
+    workdir,
+    // An upper that is thrown away need not reach the disk.
+    options: { ...(process.geteuid?.() === 0 ? {} : { userxattr: true }), ...(keep ? {} : { volatile: true }) },
+    flags: MS.NODEV | (destination === '/' ? 0 : MS.NOSUID),
+  };
+}

@@ -1,0 +1,111 @@
+import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+
+const KINDS = [
+  ...(Object.keys(WHO) as (keyof typeof WHO)[]).map((kind) => [kind, kind, []] as const),
+  ['root, in a user namespace of its own', 'root', ['--userns', 'auto']] as const,
+];
+
+describe.each(KINDS)('containers of %s that run', (_, kind, flags) => {
+  let at: ScratchDirectory;
+  let who: Somebody;
+  let store: string;
+  const lamella = (...args: string[]): string => succeeds(who, args);
+  const inside = (name: string, script: string): string => lamella('exec', name, 'sh', '-c', script);
+  const begin = (name: string, script: string, ...more: string[]): void => {
+    lamella(
+      'run',
+      '-d',
+      '--name',
+      name,
+      '--stop-timeout',
+      '0',
+      ...flags,
+      ...more,
+      'busybox',
+      'sh',
+      '-c',
+      `${script}; echo ready >/dev/stderr; exec sleep 1000`,
+    );
+    for (let i = 0; i < 100 && !who.lamella(['logs', name]).stderr.includes('ready'); i++) who.run('sleep', ['0.05']);
+  };
+
+  beforeAll(() => {
+    at = scratch();
+    who = WHO[kind](at);
+  });
+  afterAll(() => at[Symbol.asyncDispose]());
+  beforeEach((context) => {
+    requiresRoot(context);
+    who.required(context);
+    store = storeOf(at, who);
+  });
+  afterEach(() => nothingIsLeft(at, who, store));
+
+  test('are frozen, and go on above that; are taken back; are forked', () => {
+    begin('live', 'echo one >/file; rm -r /home; echo changed >>/etc/hosts');
+    const first = lamella('checkpoint', '-m', 'first', 'live');
+    const frozen = readdirSync(`${store}/frozen/${first}/upper`).sort();
+    expect(frozen).toEqual(['file', 'home']);
+    expect(inside('live', 'cat /file; ls /home 2>&1; tail -n 1 /etc/hosts; echo two >/file; touch /more; cat /proc/1/comm; wc -l </proc/mounts')).toMatch(
+      /^one\nls: \/home: No such file or directory\nchanged\nsleep\n\d+$/,
+    );
+    // What is frozen stays what it was.
+    expect(readFileSync(`${store}/frozen/${first}/upper/file`, 'utf8')).toBe('one\n');
+    expect(lamella('changes', 'live')).toMatch(/^A \/file .*\nD \/home\/\nA \/more /);
+    lamella('checkpoint', 'live');
+    inside('live', 'rm /more; mount | grep -c " / " >/count');
+    expect(inside('live', 'cat /count')).toBe('1');
+    lamella('fork', 'live', 'other');
+    expect(lamella('run', '--on', 'other', 'cat', '/file', '/count')).toBe('two\n1');
+    lamella('rollback', 'live', first.slice(0, 6));
+    expect(inside('live', 'cat /file; ls /more 2>&1; echo three >/file')).toBe('one\nls: /more: No such file or directory');
+    expect(lamella('history', 'live')).toMatch(/\* .*first/);
+    // Nothing of what it did on the way is left when it starts again.
+    lamella('stop', '-t', '0', 'live');
+    expect(lamella('run', '--on', 'live', 'cat', '/file')).toBe('three');
+    expect(readdirSync(`${store}/containers/${lamella('ps', '-aq', '--filter', 'name=live')}`)).not.toContain('work.old');
+  });
+
+  test('with volumes that are overlays', () => {
+    const directory = `${who.home}/project`;
+    rmSync(directory, { recursive: true, force: true });
+    mkdirSync(directory);
+    writeFileSync(`${directory}/file`, 'of the host\n');
+    for (const each of [directory, `${directory}/file`]) chownSync(each, who.uid, who.uid);
+    begin('volume', 'echo one >/work/file', '-v', `${directory}:/work:overlay`);
+    const first = lamella('checkpoint', 'volume');
+    inside('volume', 'echo two >/work/file; touch /work/new');
+    lamella('rollback', 'volume', first.slice(0, 8));
+    expect(inside('volume', 'cat /work/file; ls /work')).toBe('one\nfile');
+    lamella('stop', '-t', '0', 'volume');
+    lamella('apply', 'volume');
+    expect(readFileSync(`${directory}/file`, 'utf8')).toBe('one\n');
+  });
+
+  test('are left alone where something holds on, and told why', () => {
+    const busy = (name: string, script: string, why: string, ...more: string[]): void => {
+      begin(name, script, ...more);
+      expect(fails(who, ['checkpoint', name])).toMatch(new RegExp(`the container ${name} is running, and cannot be frozen now: .*${why}`));
+      // It goes on as it did.
+      expect(inside(name, 'echo x >/goes-on; cat /goes-on')).toBe('x');
+      expect(lamella('history', name)).toContain('no checkpoints');
+    };
+    busy('writes', 'exec 5>/log', 'the process sleep .* has .*log open');
+    busy('reads', 'exec 5</etc/passwd', 'has .*passwd open');
+    busy('works', 'cd /tmp', 'works in .*tmp');
+    if (who.uid === 0) busy('restarts', 'true', 'its monitor may start it again', '--restart', 'always');
+  });
+
+  test('are frozen while they are paused, and stay so', (context) => {
+    begin('paused', 'echo one >/file');
+    const { status, stderr } = who.lamella(['pause', 'paused']);
+    if (status !== 0) skip(context, `it cannot be paused here: ${stderr}`);
+    lamella('checkpoint', 'paused');
+    expect(lamella('ps', '--filter', 'name=paused', '--format', '{{.State}}')).toBe('paused');
+    lamella('unpause', 'paused');
+    expect(inside('paused', 'cat /file; echo two >/file')).toBe('one');
+  });
+});
