@@ -9,8 +9,9 @@ export function overlayOf({ frozen, lowerdirs, upperdir, workdir, destination }:
     lowerdirs: [...frozen, ...lowerdirs],
     upperdir,
     workdir,
+    // Without it a directory that is renamed would leave a name of its old place in the upper, and not what is in it, where that is the kernel's default.
     // An upper that is thrown away need not reach the disk.
-    options: { ...(process.geteuid?.() === 0 ? {} : { userxattr: true }), ...(keep ? {} : { volatile: true }) },
+    options: { ...(process.geteuid?.() === 0 ? { redirect_dir: 'nofollow' } : { userxattr: true }), ...(keep ? {} : { volatile: true }) },
     flags: MS.NODEV | (destination === '/' ? 0 : MS.NOSUID),
   };
 }

@@ -134,6 +134,43 @@ test('who stops reading ends the comparison', async () => {
   expect(count).toBe(20000);
 });
 
+test.each(['disk', 'tmpfs'] as const)('files that were renamed say so, where the kernel notes it (%s)', async (on) => {
+  await using at = scratch(on);
+  const { lower, upper, work, merged } = stack(at, (directory) => {
+    mkdirSync(path.join(directory, 'dir'));
+    for (const name of ['a', 'z', 'dir/old', 'replaced', 'kept', 'twice']) writeFileSync(path.join(directory, name), name);
+    linkSync(path.join(directory, 'twice'), path.join(directory, 'thrice'));
+  });
+  {
+    await using mount = await mountOverlay({ lowerdirs: [lower], upperdir: upper, workdir: work, merged });
+    const inside = (name: string): string => path.join(mount.path, name);
+    renameSync(inside('a'), inside('b'));
+    renameSync(inside('z'), inside('dir/y'));
+    writeFileSync(inside('dir/y'), 'changed, too');
+    renameSync(inside('dir/old'), inside('replaced'));
+    writeFileSync(inside('kept'), 'changed');
+    renameSync(inside('twice'), inside('once'));
+    writeFileSync(inside('new'), '');
+  }
+  const changes = await Array.fromAsync(changesOf({ upperdir: upper, lowerdirs: [lower] }));
+  const told = changes.map(({ kind, path: where, renamed }) => [kind, where, ...(renamed === undefined ? [] : [renamed])].join(' '));
+  const noted = process.geteuid?.() === 0;
+  expect(told).toEqual(
+    [
+      ['deleted /a'],
+      ['added /b', '/a'],
+      ['deleted /dir/old'],
+      ['added /dir/y'],
+      ['modified /kept'],
+      ['added /new'],
+      ['added /once'],
+      ['modified /replaced', '/dir/old'],
+      ['deleted /twice'],
+      ['deleted /z', '/dir/y'],
+    ].map(([what, other]) => (noted && other ? `${what} ${other}` : what)),
+  );
+});
+
 test('a missing directory is an error', async () => {
   await expect(Array.fromAsync(changesOf({ upperdir: '/nowhere', lowerdirs: ['/'] }))).rejects.toMatchObject({ code: 'ENOENT' });
 });

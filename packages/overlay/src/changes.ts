@@ -1,4 +1,5 @@
 import { type Compared, ownMountNamespace, type Program, parseCompared, type Reply, type Running, start, type Walked } from '@lamella/syscall';
+import { inodeOf, originOf } from './origin.js';
 import { openSides, type Upper } from './sides.js';
 
 export type ObjectType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
@@ -30,6 +31,11 @@ export interface Change {
   readonly aspects: readonly Aspect[];
   readonly before: ObjectState | undefined;
   readonly after: ObjectState | undefined;
+  /**
+   * Of a file that was renamed, where overlayfs records that: where it was, of the one that is there now, or where it is, of the one that
+   * was deleted. Whichever of the two comes second says so.
+   */
+  readonly renamed?: string;
   /** All that the kernel says of both. */
   readonly compared: Compared;
 }
@@ -61,12 +67,14 @@ export async function* changesOf(upper: Upper): AsyncGenerator<Change> {
   let failure: unknown;
   let over = false;
   let left = false;
+  const renames = new Renames();
   let wake = Promise.withResolvers<void>();
   const onReply = (reply: Reply): void => {
     if (left || reply.kind !== 'data') return;
     const change = changeOf(parseCompared(reply.data));
     if (!change) return;
-    waiting.push(change);
+    const renamed = renames.add(change);
+    waiting.push(renamed === undefined ? change : { ...change, renamed });
     wake.resolve();
     if (waiting.length === AHEAD) running.pause();
   };
@@ -102,6 +110,30 @@ export async function* changesOf(upper: Upper): AsyncGenerator<Change> {
       // Nobody waits for what it had to say any more.
       await running.result.catch(() => undefined);
     }
+  }
+}
+
+/** What came with a history, and what went, until the other half of it is seen. */
+class Renames {
+  readonly #come = new Map<bigint, string>();
+  readonly #gone = new Map<bigint, string>();
+
+  /** @returns the other name of a file that was renamed */
+  add({ kind, path, compared: { upper, lower } }: Change): string | undefined {
+    if (upper) {
+      const origin = originOf(upper);
+      // What is still where it was has only been changed.
+      if (origin === undefined || (lower && inodeOf(lower) === origin)) return undefined;
+      const from = this.#gone.get(origin);
+      if (from === undefined) this.#come.set(origin, path);
+      return from;
+    }
+    // Of a file with several names the others keep it.
+    if (kind !== 'deleted' || !lower || TYPES[lower.mode >> 12] !== 'file' || lower.links > 1) return undefined;
+    const inode = inodeOf(lower);
+    const to = this.#come.get(inode);
+    if (to === undefined) this.#gone.set(inode, path);
+    return to;
   }
 }
 

@@ -20,7 +20,8 @@ export function describeChange(change: ContainerChange): string {
   const object = after ?? before;
   const name = `${printable(change.path)}${object?.type === 'directory' ? '/' : ''}`;
   const target = object?.target === undefined ? '' : ` -> ${printable(object.target)}`;
-  const details = [...detailsOf(change), sizeOf(change)].filter(Boolean);
+  const renamed = change.renamed === undefined ? '' : `${kind === 'deleted' ? 'is now' : 'was'} ${printable(change.renamed)}`;
+  const details = [...detailsOf(change), sizeOf(change), renamed].filter(Boolean);
   return line(kind, `${name}${target}`, details.join(', '));
 }
 

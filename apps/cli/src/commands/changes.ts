@@ -16,7 +16,7 @@ export class Changes extends ContainerCommand {
   static override summary = 'Show what a container changed: added, modified and deleted, one by one.';
   static override description = `PATTERNs are globs of paths as seen inside: '/etc/**', '**/*.log'. A directory that is new is one line with
 its count and size, unless --all is given; what was deleted is never summed up. With --json each change is a
-line: {"kind":"added"|"modified"|"deleted","path":…,"type":…,"aspects":[…],"before":{…},"after":{…}}.`;
+line: {"kind":"added"|"modified"|"deleted","path":…,"type":…,"aspects":[…],"before":{…},"after":{…}}; one that was renamed has "renamedFrom" or "renamedTo", too.`;
   static override usage = 'changes [FLAGS] CONTAINER [PATTERN…]';
   static override aliases = ['diff'];
   static override examples = [

@@ -25,7 +25,8 @@ export async function* changesIn(views: readonly View[], mountPoints: readonly s
     const below = view.destination === '/' ? '' : view.destination;
     for await (const change of changesOf(view)) {
       const path = `${below}${change.path}`;
-      if (!(change.kind === 'added' && ours.has(path) && change.after?.size === 0)) yield { ...change, path, view };
+      if (!(change.kind === 'added' && ours.has(path) && change.after?.size === 0))
+        yield { ...change, path, view, ...(change.renamed === undefined ? {} : { renamed: `${below}${change.renamed}` }) };
     }
   }
 }
