@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers';
-import { RegistryClient, storeCredentials } from '@lamella/image';
+import { storeCredentials } from '@lamella/image';
+import { RegistryClient } from '@lamella/image/registry-client';
 import { boolean, string as stringFlag } from '@oclif/core/flags';
 import { optionalArgument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
