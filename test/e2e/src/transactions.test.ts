@@ -77,6 +77,26 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
     expect(readdirSync(project).toSorted()).toEqual(['README', 'new']);
   });
 
+  test('stands on few states, however often it is frozen', () => {
+    // By the SDK, for a command line takes longer than what it does.
+    const script = `
+      const { Containers } = await import(process.argv[1]);
+      const one = await new Containers(process.argv[2]).create({ image: 'busybox', name: 'often' });
+      const sh = async (line) => String((await (await one.run({ args: ['sh', '-c', line] })).result).stdout);
+      for (let i = 0; i < 34; i++) {
+        await sh('echo ' + i + ' >/file-' + i + '; rm -f /file-' + (i - 3) + '; rm -rf /home; mkdir -p /home/' + i + '; chown 5:6 /home/' + i + ' 2>/dev/null');
+        await one.checkpoint();
+      }
+      for (let i = 0; (await one.views())[0].frozen.length > 32 && i < 200; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+      console.log((await one.views())[0].frozen.length, await sh('ls / /home; stat -c %u:%g /home/33'));`;
+    const { stdout, stderr } = who.run(process.execPath, ['--input-type=module', '-e', script, import.meta.resolve('@lamella/engine'), store]);
+    expect(stderr).toBe('');
+    const [depth, ...rest] = stdout.split(/\s+/).filter(Boolean);
+    expect(Number(depth)).toBeLessThanOrEqual(10);
+    const owner = kind === 'an ordinary user' ? '0:0' : '5:6';
+    expect(rest.join(' ')).toBe(`/: bin dev etc file-31 file-32 file-33 home proc root sys tmp usr var /home: 33 ${owner}`);
+  });
+
   test('is frozen, gone back to, and forked', () => {
     lamella('create', '--name', 'one', 'busybox');
     lamella('run', '--on', 'one', 'sh', '-c', 'echo 1 > /a');

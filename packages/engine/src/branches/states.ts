@@ -20,12 +20,15 @@ export interface Checkpoint {
  * order: a checkpoint has to wait for no disk, and a power cut finds it whole or not made.
  *
  * - `frozen/ID/upper`, `upper.1`, …: the uppers; `parent`: a link that says the id of the one before; `about`: the rest;
+ *   of one that took the place of several (squash.ts): `squashed`, a link that says the newest of them;
  * - `containers/ID/frozen`: a link that says the last one the container stands on;
  * - `containers/ID/history/ID`: those that it can go back to.
  */
 export const headOf = (directory: string): string => path.join(directory, 'frozen');
 export const historyOf = (directory: string): string => path.join(directory, 'history');
 export const parentOf = (root: string, id: string): string => path.join(stateDirectory(root, id), 'parent');
+/** What the directory of a state that is being squashed begins with. */
+export const SQUASHING = '.squash-';
 export const aboutOf = (root: string, id: string): string => path.join(stateDirectory(root, id), 'about');
 
 /** Every checkpoint that a container can go back to, the oldest first; those before a fork, too. */
@@ -37,7 +40,7 @@ export async function readHistory(root: string, directory: string): Promise<read
       // Its making was interrupted before it counted.
       if (!made) return undefined;
       const { created, message } = parse(about);
-      return { id, created: created === undefined ? made.birthtime : new Date(created), message, parent: target(parentOf(root, id)) };
+      return { id, created: created === undefined ? made.birthtime : new Date(created), message, parent: wasOf(root, readParent(root, id)) };
     }),
   );
   return found
@@ -61,6 +64,16 @@ export function readFrozen(root: string, directory: string): readonly string[] {
   // At once: each takes a microsecond, and a trip to the thread pool twenty times that.
   for (let id = target(headOf(directory)); id !== undefined; id = target(parentOf(root, id))) chain.push(id);
   return chain;
+}
+
+/** The state that one stands on. */
+export function readParent(root: string, id: string): string | undefined {
+  return target(parentOf(root, id));
+}
+
+/** What a squashed state stands for; any other for itself. */
+function wasOf(root: string, id: string | undefined): string | undefined {
+  return id === undefined ? undefined : (target(path.join(stateDirectory(root, id), 'squashed')) ?? id);
 }
 
 /** What a link says; undefined when there is none. */
@@ -94,10 +107,17 @@ export async function collectStates(root: string): Promise<void> {
       ).then((lists) => lists.flat()),
     );
     for (const id of [...used]) for (let each = target(parentOf(root, id)); each !== undefined; each = target(parentOf(root, each))) used.add(each);
-    return all.filter((id) => !used.has(id));
+    return all.filter((id) => !used.has(id) && !id.startsWith(SQUASHING));
   };
   const dead = await unused();
+  for (const name of all) if (name.startsWith(SQUASHING) && (await isAbandoned(stateDirectory(root, name)))) dead.push(name);
   if (dead.length) await runMapped(dead.map((id): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname: stateDirectory(root, id) })));
+}
+
+/** Whether who squashed was killed on the way. */
+async function isAbandoned(staged: string): Promise<boolean> {
+  await using lock = await tryLockFile(path.join(staged, 'lock'), { create: false }).catch(absent);
+  return lock !== undefined || !existsSync(path.join(staged, 'lock'));
 }
 
 /** Whether the making of a state was interrupted: not all that it froze is in its place yet, or nothing new is above. */

@@ -12,7 +12,8 @@ import { absent } from '../absent.js';
 import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
 import { type Branching, branching, checkpoint, fork, removeLater, rollback, settled } from '../branches/branch.js';
 import { branchingLive, holdBySignals } from '../branches/live.js';
-import { type Checkpoint, collectStates, readHistory } from '../branches/states.js';
+import { LONG, squash } from '../branches/squash.js';
+import { type Checkpoint, collectStates, readFrozen, readHistory } from '../branches/states.js';
 import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
 import type { ContainerConfig } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
@@ -38,6 +39,9 @@ import { type ContainerUsage, usageOf } from './usage.js';
 export interface AgainSpec extends Partial<Pick<RunSpec, 'env' | 'cwd' | 'user' | 'network' | 'terminal' | 'input' | 'detachKeys' | 'resources' | 'init'>> {
   readonly args: readonly string[];
 }
+
+/** Whose states this process is squashing. */
+const squashing = new Set<string>();
 
 /** A container of the store, living or not. Every question is asked of the kernel anew. */
 export class StoredContainer {
@@ -404,11 +408,35 @@ export class StoredContainer {
     const { workspace } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     const { status, pid } = await this.state();
+    let result: Result;
     if (pid === undefined || !isAlive(status)) {
       await this.#mustRest(what);
-      return branching(this.#root, this.config, work);
-    }
-    return branchingLive(this.#root, this.config, pid, () => this.#hold(pid, status === 'paused'), work);
+      result = await branching(this.#root, this.config, work);
+    } else result = await branchingLive(this.#root, this.config, pid, () => this.#hold(pid, status === 'paused'), work);
+    this.#squashLater();
+    return result;
+  }
+
+  /**
+   * Put one state in the place of all but the latest of what it stands on, so that fewer layers are looked through; nobody can tell. The
+   * checkpoints stay. It is done by itself, in the background, when they have become many.
+   *
+   * @throws EngineError `SQUASH_IMPOSSIBLE`; SyscallError, when the disk is full
+   */
+  async squash(): Promise<void> {
+    await squash(this.#root, readFrozen(this.#root, directoryOf(this.#record)));
+  }
+
+  /** Nobody waits for it, and what fails is tried again with the next checkpoint, until one is refused for their number. */
+  #squashLater(): void {
+    const { id } = this;
+    if (squashing.has(id) || readFrozen(this.#root, directoryOf(this.#record)).length <= LONG) return;
+    squashing.add(id);
+    setImmediate(() => {
+      void this.squash()
+        .catch(() => undefined)
+        .finally(() => squashing.delete(id));
+    });
   }
 
   /** Stop its processes for the while; those that somebody has paused stay so. */
