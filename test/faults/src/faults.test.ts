@@ -56,6 +56,14 @@ interface Scenario {
 
 const sh = (script: string) => ({ image: 'busybox', args: ['sh', '-c', script] });
 
+/** What a command has to print, if it was not the one that was killed. */
+function says(
+  { signal, exitCode, stdout }: { readonly signal?: string | undefined; readonly exitCode?: number | undefined; readonly stdout?: unknown },
+  wanted: string,
+): void {
+  if (signal === undefined && exitCode === 0) expect(stdout).toBe(wanted);
+}
+
 const SCENARIOS: readonly Scenario[] = [
   { what: 'a run', run: () => engine.run({ ...sh('echo x > /tmp/new; rm /etc/group'), root }, { timeout: 10_000 }) },
   {
@@ -170,6 +178,38 @@ const SCENARIOS: readonly Scenario[] = [
       expect((await Array.fromAsync(container.changes())).map((change) => change.path)).toEqual(['/a', '/b']);
     },
     after: () => expect(existsSync(path.join(root, 'frozen')) ? readdirSync(path.join(root, 'frozen')) : []).toEqual([]),
+  },
+  {
+    what: 'a checkpoint of one that runs, and the way back',
+    before: async () => void (await new engine.Containers(root).run({ ...sh('echo 1 > /a; exec sleep 1000'), name: 'runs' })),
+    run: async () => {
+      const container = await new engine.Containers(root).get('runs');
+      await container.checkpoint('one');
+      await (await container.exec({ args: ['sh', '-c', 'rm /a'] }, { timeout: 10_000 })).result;
+      await container.rollback();
+      says(await (await container.exec({ args: ['cat', '/a'] }, { timeout: 10_000 })).result, '1');
+    },
+    after: () => expect(existsSync(path.join(root, 'frozen')) ? readdirSync(path.join(root, 'frozen')) : []).toEqual([]),
+  },
+  {
+    what: 'squashing what a container stands on',
+    before: async () => {
+      const container = await new engine.Containers(root).create({ image: 'busybox', name: 'squashed' });
+      for (let i = 0; i < 11; i++) {
+        await (await container.run({ args: ['sh', '-c', `echo ${i} > /a; rm -rf /home /b; mkdir -p /home/${i} /b; echo ${i} > /c-${i}`] })).result;
+        await container.checkpoint();
+      }
+    },
+    run: async () => {
+      const container = await new engine.Containers(root).get('squashed');
+      await container.squash();
+      says(await (await container.run({ args: ['sh', '-c', 'cat /a; ls /home; ls / | grep -c c-'] })).result, '10\n10\n11');
+    },
+    after: () => expect(existsSync(path.join(root, 'frozen')) ? readdirSync(path.join(root, 'frozen')) : []).toEqual([]),
+  },
+  {
+    what: 'a run with ids of its own',
+    run: () => engine.run({ ...sh('echo x > /tmp/new; chown 5:6 /tmp/new'), root, userns: { mode: 'auto' } }, { timeout: 10_000 }),
   },
   {
     what: 'a commit',
