@@ -167,6 +167,32 @@ test('a target that the host has changed since is a conflict, and nothing is app
   expect(existsSync(path.join(one.project, 'src'))).toBe(false);
 });
 
+test('what the host has removed since is a conflict, too', async () => {
+  await using at = scratch();
+  const one = setup(at, (project) => {
+    filled(project);
+    for (const name of ['both', 'moves', 'moves-too', 'linked']) writeFileSync(path.join(project, name), name);
+  });
+  await one.change((merged) => {
+    writeFileSync(path.join(merged, 'both'), 'ours');
+    writeFileSync(path.join(merged, 'src/deep/c'), 'ours');
+    // What it did by itself is none: a name that is new, because it was given one.
+    renameSync(path.join(merged, 'moves'), path.join(merged, 'moved'));
+    renameSync(path.join(merged, 'moves-too'), path.join(merged, 'a-moved'));
+    linkSync(path.join(merged, 'linked'), path.join(merged, 'another'));
+    writeFileSync(path.join(merged, 'new'), 'ours');
+  });
+  rmSync(path.join(one.project, 'both'));
+  rmSync(path.join(one.project, 'src'), { recursive: true });
+  await expect(one.apply()).rejects.toMatchObject({ code: 'APPLY_CONFLICT', message: expect.stringContaining('/p/both') });
+  const { conflicts, changes } = await one.apply({ onConflict: 'theirs' });
+  expect(conflicts.map(({ path: name }) => name)).toEqual(['/p/both', '/p/src', '/p/src/deep', '/p/src/deep/c']);
+  expect(changes.map(({ kind, path: name }) => `${kind} ${name}`)).toEqual(
+    expect.arrayContaining(['added /p/a-moved', 'added /p/moved', 'added /p/new', 'deleted /p/moves', 'deleted /p/moves-too']),
+  );
+  expect([existsSync(path.join(one.project, 'both')), existsSync(path.join(one.project, 'src'))]).toEqual([false, false]);
+});
+
 test('only what is chosen is applied, with the new directories it is in', async () => {
   await using at = scratch();
   const one = setup(at, filled);
