@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { Header } from 'tar';
+import { Header } from 'tar/header';
 
 /** Writes plain files into a tar, one after the other; headers are node-tar's. */
 export class TarOutput {

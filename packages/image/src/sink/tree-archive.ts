@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { type Program, parseWalked, type Reply, type Running, start, type Walked } from '@lamella/syscall';
-import { Header } from 'tar';
+import { Header } from 'tar/header';
 
 const BLOCK = 512;
 const TYPES: Readonly<Record<number, 'FIFO' | 'CharacterDevice' | 'Directory' | 'BlockDevice' | 'File' | 'SymbolicLink'>> = {
