@@ -20,3 +20,13 @@ export { type Frozen, freeze, freezersOf, isFrozen } from './freeze.js';
 export { type Hierarchy, hierarchies } from './hierarchies.js';
 export { type CgroupWrite, type LinuxResources, weightOfShares, writesV1, writesV2 } from './linux-resources.js';
 export type { Controller, Resources } from './resources.js';
+export {
+  cgroupOfScope,
+  type SystemdScope,
+  scopeOf,
+  startScope,
+  stopScope,
+  type UnitProperty,
+  unitProperties,
+  updateScope,
+} from './systemd-scope.js';

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, globSync, mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { busyboxArchive, OCI_RUNTIME, requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { busyboxArchive, OCI_RUNTIME, requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip, startSystemd } from '@lamella-test/scratch';
 import { expect, type TestContext, test } from 'vitest';
 
 /** Engines that others wrote drive lamella-oci. What they say is for people, so only what it must hold is asked for. */
@@ -82,6 +82,30 @@ test('podman runs, enters, pauses, stops and builds with it', async (context: Te
   expect(run('--rm', 'built').stdout).toBe('built\n');
   removeCgroups('libpod_parent');
 }, 180_000);
+
+test('podman lets systemd make the cgroups', async (context: TestContext) => {
+  requiresRoot(context);
+  requiresProgram(context, 'podman');
+  requiresProgram(context, 'conmon');
+  await using at = scratch();
+  const systemd = await startSystemd(at);
+  if (typeof systemd === 'string') return skip(context, systemd);
+  await using _ended = systemd;
+  const options = ['--root', at.join('root'), '--runroot', '/run/podman', '--cgroup-manager', 'systemd', '--storage-driver', 'vfs', '--runtime', runtime(at)];
+  const podman = (...args: string[]): Said => systemd.run('podman', ...options, ...args);
+  // This machine's version 2 may give no controllers: what podman limits by itself it is told not to.
+  const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000', '--pids-limit', '0', '--network', 'none'];
+  const imported = podman('import', busyboxArchive(), 'busybox');
+  if (imported.status !== 0) skip(context, `podman cannot work here: ${imported.stderr.trim().split('\n').at(-1)}`);
+  expect(podman('run', ...limits, '--rm', 'busybox', 'sh', '-c', 'id -u; exit 4')).toMatchObject({ status: 4, stdout: '0\n' });
+  const one = podman('run', ...limits, '-d', '--name', 'one', 'busybox', 'sleep', '1000');
+  expect(one.stderr).toBe('');
+  const units = (): string => systemd.run('systemctl', 'list-units', '--type=scope', '--no-pager', '--no-legend', '--plain').stdout;
+  expect(units()).toMatch(new RegExp(`^libpod-${one.stdout.trim()}\\.scope .*lamella-oci container ${one.stdout.trim()}$`, 'm'));
+  expect(podman('exec', 'one', 'echo', 'in').stdout).toBe('in\n');
+  expect(podman('rm', '-f', '-t', '0', 'one').status).toBe(0);
+  expect(units()).not.toContain('libpod-');
+});
 
 test('containerd runs, enters, pauses and kills with it', async (context: TestContext) => {
   requiresRoot(context);

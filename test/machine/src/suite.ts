@@ -9,7 +9,7 @@ import { release } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Containers, ImageStore, pool, type RunSpec, run } from '@lamella/engine';
-import { busyboxArchive, ociBundle } from '@lamella-test/scratch';
+import { busyboxArchive, OCI_RUNTIME, ociBundle, startSystemd } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
 
 const [who = 'root'] = process.argv.slice(2);
@@ -49,6 +49,20 @@ const CHECKS: Record<string, () => Promise<void>> = {
       readdirSync(`${root}/containers`).filter((name) => !name.startsWith('.')),
       [],
     );
+  },
+  'one that runs is frozen, forked and taken back': async () => {
+    const containers = new Containers(root);
+    const { container } = await containers.run({ image: 'busybox', args: ['sh', '-c', 'echo one >/file; exec sleep 1000'] });
+    const inside = async (script: string): Promise<string> => String((await (await container.exec({ args: ['sh', '-c', script] })).result).stdout);
+    while ((await inside('cat /file')) !== 'one') await sleep(50);
+    await container.checkpoint();
+    equal(await inside('cat /file; echo two >/file; cat /file; grep -c localhost /etc/hosts'), 'one\ntwo\n2');
+    const [fork] = await container.fork();
+    equal(String((await (await fork?.run({ args: ['cat', '/file'] }))?.result)?.stdout), 'two');
+    await container.rollback((await container.history()).checkpoints[0]?.id);
+    equal(await inside('cat /file'), 'one');
+    await fork?.remove();
+    await container.remove({ force: true });
   },
   'it is confined: a filter, no new privileges, masked files': async () => {
     const { stdout } = await sh(
@@ -225,6 +239,44 @@ const CHECKS: Record<string, () => Promise<void>> = {
           const { stdout, stderr } = bundle.oci('run', 'user');
           equal([stdout.trim().replace(/ +/g, ' '), stderr], ['3 1 5\n 0 100000 65536', '']);
           rmSync(at, { recursive: true });
+        },
+        'systemd makes a bundle its cgroup, and knows of its limits': async () => {
+          // Its /run is another.
+          const at = '/mnt/oci';
+          mkdirSync(at);
+          const place = { path: at, join: (...parts: string[]) => path.join(at, ...parts), [Symbol.asyncDispose]: async () => undefined };
+          const systemd = await startSystemd(place);
+          if (typeof systemd === 'string') throw new Error(systemd);
+          await using _ended = systemd;
+          const bundle = ociBundle(place, [...systemd.beside(`${at}/bundle`), process.execPath, OCI_RUNTIME, '--systemd-cgroup']);
+          bundle.configure((config) => {
+            config.process.args = ['sleep', '1000'];
+            config.linux.cgroupsPath = 'machine.slice:pre:limits';
+            config.linux.resources.memory = { limit: 60_002_304 };
+            config.linux.resources.pids = { limit: 33 };
+            config.linux.resources.cpu = { shares: 1024, quota: 50_000, period: 100_000 };
+          });
+          equal(bundle.oci('run', '--detach', 'limits'), { status: 0, stdout: '', stderr: '' });
+          const cgroup = '/sys/fs/cgroup/oci/machine.slice/pre-limits.scope';
+          const limits = (): string[] => ['memory.max', 'pids.max', 'cpu.max'].map((name) => readFileSync(`${cgroup}/${name}`, 'utf8').trim());
+          equal(limits(), ['60002304', '33', '50000 100000']);
+          // What systemd sets again are these.
+          equal(systemd.run('systemctl', 'daemon-reload').status, 0);
+          equal(limits(), ['60002304', '33', '50000 100000']);
+          equal(bundle.oci('update', '--memory', '70000640', '--pids-limit', '44', 'limits').stderr, '');
+          equal(systemd.run('systemctl', 'daemon-reload').status, 0);
+          equal(limits(), ['70000640', '44', '50000 100000']);
+          equal(systemd.run('systemctl', 'show', '-p', 'MemoryMax,TasksMax', 'pre-limits.scope').stdout, 'MemoryMax=70000640\nTasksMax=44\n');
+          equal(bundle.oci('delete', '--force', 'limits').status, 0);
+          equal(existsSync(cgroup), false);
+          rmSync(at, { recursive: true });
+        },
+        'containers have ids of their own, on layers that they share': async () => {
+          const { stdout } = await sh('id -u; stat -c %u / /etc /bin/busybox; touch /x; stat -c %u /x; cut -c1-30 /proc/self/uid_map', {
+            userns: { mode: 'auto' },
+          });
+          const [lines, map] = [String(stdout).split('\n').slice(0, 5), String(stdout).split('\n')[5]];
+          equal([lines, /^ +0 +\d{6}/.test(map ?? '')], [['0', '0', '0', '0', '0'], true]);
         },
         'a fork bomb ends at its limit': async () => {
           const { stderr } = await sh('for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; wait', { resources: { pidsLimit: 4 } });

@@ -6,3 +6,4 @@ export { type Registry, startRegistry } from './docker-registry.js';
 export { OCI_RUNTIME, type OciBundle, type OciResult, ociBundle } from './oci-bundle.js';
 export { findProgram, requiresProgram, requiresRoot, skip } from './requires.js';
 export { storeScript } from './store-script.js';
+export { type Systemd, startSystemd } from './systemd.js';

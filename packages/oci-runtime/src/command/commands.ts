@@ -50,12 +50,6 @@ const ID = 'ID';
 
 function createOptions({ root, log, systemdCgroup }: Context, values: Values, [id = '']: readonly string[], stay: boolean): CreateOptions {
   const socket = text(values, 'console-socket');
-  if (systemdCgroup)
-    throw new OciError({
-      code: 'SYSTEMD_CGROUP',
-      message: '--systemd-cgroup: cgroups made by systemd are not supported',
-      hint: "Let the engine use cgroupfs: podman's --cgroup-manager cgroupfs, SystemdCgroup = false of containerd, native.cgroupdriver=cgroupfs of Docker.",
-    });
   return {
     root,
     id,
@@ -66,6 +60,7 @@ function createOptions({ root, log, systemdCgroup }: Context, values: Values, [i
     noPivot: on(values, 'no-pivot'),
     noNewKeyring: on(values, 'no-new-keyring'),
     stay,
+    systemdCgroup,
     log,
   };
 }

@@ -15,7 +15,7 @@ const GLOBAL_FLAGS: Flags = {
   log: { type: 'string', value: 'FILE', about: 'append what is said to a file (default stderr)' },
   'log-format': { type: 'string', value: 'text|json', about: 'how (default text)' },
   debug: { type: 'boolean', about: 'say more' },
-  'systemd-cgroup': { type: 'boolean', about: 'cgroups are made by systemd (not supported: use cgroupfs)' },
+  'systemd-cgroup': { type: 'boolean', about: 'systemd makes the cgroup: linux.cgroupsPath is SLICE:PREFIX:NAME' },
   rootless: { type: 'string', value: 'true|false|auto', about: 'accepted; found out by itself' },
   criu: { type: 'string', value: 'FILE', about: 'accepted; checkpoints are not supported' },
   help: { type: 'boolean', short: 'h', about: 'show this' },

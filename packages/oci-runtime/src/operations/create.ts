@@ -2,6 +2,7 @@ import { lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   type ContainerCgroup,
+  cgroupOfScope,
   type DeviceRule,
   isCgroupFrozen,
   joinCgroup,
@@ -11,7 +12,11 @@ import {
   makeCgroup,
   placeCgroup,
   processesOf,
-  removeCgroup,
+  type SystemdScope,
+  scopeOf,
+  startScope,
+  type UnitProperty,
+  unitProperties,
 } from '@lamella/cgroup';
 import {
   AT_FDCWD,
@@ -23,9 +28,11 @@ import {
   type Op,
   type Program,
   type Running,
+  run,
   type SlotAllocator,
   slotAllocator,
 } from '@lamella/syscall';
+import { propertiesOf } from '../cgroup-properties.js';
 import { readConfig } from '../config/read-config.js';
 import type { OciConfig, OciDevice, OciLinux } from '../config/schema.js';
 import { containerPrograms } from '../container-program.js';
@@ -46,6 +53,7 @@ import { explained, purposeOf, said } from '../said.js';
 import { claimId, type StateDirectory, stateDirectory } from '../state/state-directory.js';
 import { markOf, removeDirectory, type StoredContainer, stateOf, writeStored } from '../state/stored-container.js';
 import { Steps } from '../steps.js';
+import { releaseCgroup } from './delete.js';
 import { writePidFile } from './pid-file.js';
 
 export interface CreateOptions {
@@ -63,6 +71,8 @@ export interface CreateOptions {
   readonly noNewKeyring?: boolean;
   /** Whether the monitor stays with the process until its end. Else it belongs to whoever adopts it. */
   readonly stay?: boolean;
+  /** Let systemd make its cgroup. */
+  readonly systemdCgroup?: boolean;
   readonly log: Log;
 }
 
@@ -101,7 +111,9 @@ export async function create(options: CreateOptions): Promise<CreatedContainer> 
     log.warn(`process.capabilities: ${name} is no capability of this kernel, and is left out`);
   const directory = stateDirectory(options.root, options.id);
   const rootfs = path.resolve(options.bundle, config.root.path);
-  const cgroup = placeCgroup(config.linux?.cgroupsPath, options.id);
+  const scope = options.systemdCgroup ? scopeOf(config.linux?.cgroupsPath, options.id, !isInitialRoot()) : undefined;
+  const cgroup = placeCgroup(scope ? cgroupOfScope(scope) : config.linux?.cgroupsPath, options.id);
+  const properties = scope ? propertiesOf(config.annotations ?? {}) : [];
   claimId(options.root, directory);
   const creator = markOf(process.pid);
   const stored: StoredContainer = {
@@ -114,12 +126,13 @@ export async function create(options: CreateOptions): Promise<CreatedContainer> 
     owner: process.geteuid?.() ?? 0,
     boot: bootId(),
     cgroup,
+    ...(scope ? { scope } : {}),
     namespaces: (config.linux?.namespaces ?? []).map(({ type }) => type),
     mountsOnHost: !config.linux?.namespaces?.some(({ type }) => type === 'mount'),
     creator: creator ?? { pid: process.pid, startTime: '' },
     creating: true,
   };
-  const making = new Making(options, config, directory, stored);
+  const making = new Making(options, config, directory, stored, properties);
   let lock: HeldLock | undefined;
   try {
     // A monitor that stays would keep it for as long as the container runs.
@@ -140,30 +153,32 @@ class Making {
   readonly #config: OciConfig;
   readonly #directory: StateDirectory;
   #stored: StoredContainer;
+  readonly #properties: readonly UnitProperty[];
   #steps: Steps | undefined;
   #hooked = false;
   #pidWritten = false;
 
-  constructor(options: CreateOptions, config: OciConfig, directory: StateDirectory, stored: StoredContainer) {
+  constructor(options: CreateOptions, config: OciConfig, directory: StateDirectory, stored: StoredContainer, properties: readonly UnitProperty[]) {
     this.#options = options;
     this.#config = config;
     this.#directory = directory;
     this.#stored = stored;
+    this.#properties = properties;
   }
 
   async make(): Promise<CreatedContainer> {
     const config = this.#config;
     const options = this.#options;
-    const { cgroup } = this.#stored;
+    const { cgroup, scope } = this.#stored;
     const linux = config.linux ?? {};
-    const hasCgroup = prepareCgroup(cgroup, linux, options.log);
+    const hasCgroup = scope !== undefined || prepareCgroup(cgroup, linux, options.log);
     const slots = slotAllocator();
     const rules = [{ allow: false }, ...(linux.resources?.devices ?? []), ...ALWAYS_ALLOWED];
     await using owners = await idmapOwners(config);
     const programs = containerPrograms({
       slots,
       locks: !options.stay,
-      before: hasCgroup ? restrictDevices(cgroup, rules, slots) : [],
+      before: hasCgroup && !scope ? restrictDevices(cgroup, rules, slots) : [],
       config,
       bundle: options.bundle,
       rootfs: this.#stored.rootfs,
@@ -183,7 +198,8 @@ class Making {
     options.log.debug(`create ${options.id}: process ${pid} is in its namespaces`);
     const init = markOf(pid);
     this.#keep(init ? { init } : {});
-    if (hasCgroup) joinCgroup(cgroup, pid);
+    if (scope) await this.#joinScope(scope, pid, rules);
+    else if (hasCgroup) joinCgroup(cgroup, pid);
     if (programs.namespaces.made.has('user')) writeIdMaps(pid, linux.uidMappings ?? [], linux.gidMappings ?? []);
     if (config.process?.oomScoreAdj !== undefined) adjustOomScore(pid, config.process.oomScoreAdj);
     const { ignored } = await steps.go(programs.setUp);
@@ -208,6 +224,20 @@ class Making {
     return { config, directory: this.#directory, stored: this.#stored, running: steps.running };
   }
 
+  /** Systemd makes a cgroup around a process that is there; it waits while the limits are set. */
+  async #joinScope(scope: SystemdScope, pid: number, rules: readonly DeviceRule[]): Promise<void> {
+    const { cgroup } = this.#stored;
+    const { devices: _, ...limits } = this.#config.linux?.resources ?? {};
+    await startScope(scope, pid, `lamella-oci container ${this.#options.id}`, [...unitProperties(limits), ...this.#properties]);
+    // Of version 1 it has but one hierarchy.
+    if (cgroup[0]?.version === 1) {
+      makeCgroup(cgroup);
+      joinCgroup(cgroup, pid);
+    }
+    limitCgroup(cgroup, limits);
+    await run(restrictDevices(cgroup, rules, slotAllocator()));
+  }
+
   #keep(more: Partial<StoredContainer>): void {
     this.#stored = { ...this.#stored, ...more };
     writeStored(this.#directory, this.#stored);
@@ -230,7 +260,7 @@ class Making {
     this.#steps?.running.abort();
     // Why it ended is the error that led here.
     await this.#steps?.running.result.catch(() => undefined);
-    await removeCgroup(this.#stored.cgroup).catch((error: Error) => log.warn(error.message));
+    await releaseCgroup(this.#stored).catch((error: Error) => log.warn(error.message));
     if (pidFile && this.#pidWritten) rmSync(pidFile, { force: true });
     if (this.#hooked) await tryHooks('poststop', this.#config, stateOf(this.#stored, 'stopped'), { cwd: bundle }, log.warn);
     removeDirectory(this.#directory);

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freezeCgroup, isCgroupFrozen, processesOf, removeCgroup } from '@lamella/cgroup';
+import { freezeCgroup, isCgroupFrozen, processesOf, removeCgroup, stopScope } from '@lamella/cgroup';
 import { lockFile, MNT, run } from '@lamella/syscall';
 import { keptConfig } from '../config/read-config.js';
 import type { OciConfig } from '../config/schema.js';
@@ -61,10 +61,16 @@ export async function deleteContainer(root: string, id: string, force: boolean, 
 export async function destroy(found: Found, config: OciConfig | undefined, log: Log): Promise<void> {
   const { directory, stored } = found;
   await killAll(stored);
-  await removeCgroup(stored.cgroup);
+  await releaseCgroup(stored);
   if (stored.mountsOnHost) await unmountAll(stored.rootfs);
   if (config) await tryHooks('poststop', config, stateOf(stored, 'stopped'), { cwd: stored.bundle }, log.warn);
   removeDirectory(directory);
+}
+
+/** Take away what was made of its cgroups; systemd's is systemd's to remove. */
+export async function releaseCgroup({ cgroup, scope }: StoredContainer): Promise<void> {
+  if (scope) stopScope(scope);
+  await removeCgroup(cgroup);
 }
 
 async function killAll(stored: StoredContainer): Promise<void> {

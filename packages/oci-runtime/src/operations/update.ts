@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { limitCgroup } from '@lamella/cgroup';
+import { limitCgroup, unitProperties, updateScope } from '@lamella/cgroup';
 import { lockFile } from '@lamella/syscall';
 import type { OciResources } from '../config/schema.js';
 import { OciError } from '../oci-error.js';
@@ -12,7 +12,9 @@ export async function updateContainer(root: string, id: string, { devices: _, ..
   await using _lock = await lockFile(found.directory.lock, { create: false });
   if (statusOf(found) === 'stopped')
     throw new OciError({ code: 'NOT_RUNNING', message: `cannot update container ${id}: it has stopped`, hint: 'Limits are those of its processes.' });
-  limitCgroup(found.stored.cgroup, resources);
+  const { cgroup, scope } = found.stored;
+  if (scope) updateScope(scope, unitProperties(resources));
+  limitCgroup(cgroup, resources);
   keep(found.directory.config, resources);
 }
 

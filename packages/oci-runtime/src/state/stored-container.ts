@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { type ContainerCgroup, isCgroupFrozen } from '@lamella/cgroup';
+import { type ContainerCgroup, isCgroupFrozen, type SystemdScope } from '@lamella/cgroup';
 import { bootId } from '@lamella/syscall';
 import type { NamespaceType } from '../config/schema.js';
 import { OciError } from '../oci-error.js';
@@ -31,6 +31,8 @@ export interface StoredContainer {
   /** In which life of this machine. */
   readonly boot: string;
   readonly cgroup: ContainerCgroup;
+  /** The unit of systemd's that it is the cgroup of. */
+  readonly scope?: SystemdScope;
   readonly namespaces: readonly NamespaceType[];
   /** It has no mount namespace of its own: what was mounted for it is the host's to unmount. */
   readonly mountsOnHost: boolean;
