@@ -16,6 +16,8 @@ export interface CompileOptions {
    * programs do without them, where a denial would end them.
    */
   readonly newerAreAbsent?: boolean;
+  /** Whether 32-bit programs live by the rules, too, where the profile names their architecture. Else they are killed. */
+  readonly compat?: boolean;
 }
 
 /** A filter, ready for seccomp(2). */
@@ -72,7 +74,7 @@ interface Range {
 /**
  * Compile a profile for one machine. The filter is a balanced search over ranges of numbers, so that
  * no call waits for the whole list. Entries other than the machine's own are closed: 32-bit calls
- * kill the process, those of x32 do not exist (ENOSYS).
+ * kill the process (but see `compat`), those of x32 do not exist (ENOSYS).
  *
  * For a call with several rules the first whose conditions hold counts, those with conditions before
  * those without; several conditions on one argument in a rule are alternatives, as runc has it.
@@ -82,13 +84,10 @@ interface Range {
 export function compileProfile(profile: SeccompProfile, options: CompileOptions = {}): SeccompFilter {
   const architecture = architectureOf(options);
   const fallback = verdictOf(profile.defaultAction, profile.defaultErrnoRet);
-  const cases = casesByNumber(profile, options, fallback);
-  const ranges = rangesOf(cases, fallback);
-  if (options.newerAreAbsent && cases.size && DENYING.has(profile.defaultAction)) {
-    const newest = Math.max(...cases.keys());
-    if (ranges.at(-1)?.first === newest + 1) ranges.pop();
-    ranges.push({ first: newest + 1, cases: [{ verdict: VERDICTS.SCMP_ACT_ERRNO | ENOSYS, conditions: [] }] });
-  }
+  const { compat } = architecture;
+  const both = options.compat && compat && profile.architectures?.includes(compat.name);
+  const ranges = rangesFor(profile, options, architecture.numbers, fallback);
+  const compatRanges = both ? rangesFor(profile, options, compat.numbers, fallback, narrowed) : [];
   const assembler = new Assembler();
   const returns = new Map<number, Label>();
   const leave = (verdict: number): Label => {
@@ -98,20 +97,29 @@ export function compileProfile(profile: SeccompProfile, options: CompileOptions 
     returns.set(verdict, label);
     return label;
   };
-  const verdicts = new Set([fallback, ...ranges.flatMap(({ cases }) => cases.map(({ verdict }) => verdict))]);
+  const verdicts = new Set([fallback, ...[...ranges, ...compatRanges].flatMap(({ cases }) => cases.map(({ verdict }) => verdict))]);
   for (const verdict of verdicts) leave(verdict);
   const killed = leave(VERDICTS.SCMP_ACT_KILL_PROCESS);
   const absent = leave(VERDICTS.SCMP_ACT_ERRNO | ENOSYS);
-  const handlers = new Map<readonly Case[], Label>();
-  for (const { cases } of ranges) handlers.set(cases, handler(assembler, cases, leave, fallback));
-  const top = search(assembler, ranges, (range) => handlers.get(range.cases) ?? leave(fallback));
+  const tree = (found: readonly Range[]): Label => {
+    const handlers = new Map<readonly Case[], Label>();
+    for (const { cases } of found) handlers.set(cases, handler(assembler, cases, leave, fallback));
+    return search(assembler, found, (range) => handlers.get(range.cases) ?? leave(fallback));
+  };
+  let others = killed;
+  if (both) {
+    assembler.goto(tree(compatRanges));
+    others = assembler.load(NUMBER_AT);
+  }
+  const top = tree(ranges);
   // The beginning, from its end: what comes first is put last.
   if (architecture.closedBit !== undefined) {
     // -1 is what a tracer makes of a call that it cancels: it gets what the kernel gives.
     assembler.branch('ge', architecture.closedBit, absent, top);
   } else assembler.goto(top);
   const number = assembler.load(NUMBER_AT);
-  assembler.branch('eq', architecture.audit, number, killed);
+  const other = both ? assembler.branch('eq', compat.audit, others, killed) : killed;
+  assembler.branch('eq', architecture.audit, number, other);
   assembler.load(ARCHITECTURE_AT);
   if (assembler.length > MOST)
     throw new SeccompError({
@@ -164,14 +172,42 @@ export function applicableRules(profile: SeccompProfile, options: CompileOptions
   });
 }
 
-function casesByNumber(profile: SeccompProfile, options: CompileOptions, fallback: number): Map<number, Case[]> {
-  const { numbers } = architectureOf(options);
+/** The treatment of the calls of one entry. @param change of the conditions of a rule */
+function rangesFor(
+  profile: SeccompProfile,
+  options: CompileOptions,
+  numbers: ReadonlyMap<string, number>,
+  fallback: number,
+  change: (condition: ArgumentCondition) => ArgumentCondition = (condition) => condition,
+): Range[] {
+  const cases = casesByNumber(profile, options, numbers, fallback, change);
+  const ranges = rangesOf(cases, fallback);
+  if (!options.newerAreAbsent || !cases.size || !DENYING.has(profile.defaultAction)) return ranges;
+  const newest = Math.max(...cases.keys());
+  if (ranges.at(-1)?.first === newest + 1) ranges.pop();
+  ranges.push({ first: newest + 1, cases: [{ verdict: VERDICTS.SCMP_ACT_ERRNO | ENOSYS, conditions: [] }] });
+  return ranges;
+}
+
+/** The arguments of 32-bit calls have no upper half, and what is compared with them must have none. */
+function narrowed(condition: ArgumentCondition): ArgumentCondition {
+  const { value, valueTwo } = condition;
+  return { ...condition, value: value & 0xffffffffn, ...(valueTwo === undefined ? {} : { valueTwo: valueTwo & 0xffffffffn }) };
+}
+
+function casesByNumber(
+  profile: SeccompProfile,
+  options: CompileOptions,
+  numbers: ReadonlyMap<string, number>,
+  fallback: number,
+  change: (condition: ArgumentCondition) => ArgumentCondition,
+): Map<number, Case[]> {
   const found = new Map<number, Case[]>();
   for (const rule of applicableRules(profile, options)) {
     const verdict = verdictOf(rule.action, rule.errnoRet);
     // A rule that says what is the case anyway would only hide others.
     if (verdict === fallback) continue;
-    const alternatives = alternativesOf(rule.args ?? []);
+    const alternatives = alternativesOf((rule.args ?? []).map(change));
     for (const name of rule.names) {
       const number = numbers.get(name);
       // Every kernel and machine has others; a profile names those of all.

@@ -50,6 +50,8 @@ export interface SyscallRule {
 export interface SeccompProfile {
   readonly defaultAction: Action;
   readonly defaultErrnoRet?: number | undefined;
+  /** Those whose calls it speaks of, as `SCMP_ARCH_X86`; see {@link CompileOptions.compat}. */
+  readonly architectures?: readonly string[] | undefined;
   /** `SECCOMP_FILTER_FLAG_*` */
   readonly flags?: readonly string[] | undefined;
   readonly syscalls?: readonly SyscallRule[] | null | undefined;
@@ -96,6 +98,8 @@ const Profile = v.looseObject({
   defaultAction: v.picklist(ACTIONS),
   defaultErrnoRet: Errno,
   flags: Names,
+  architectures: Names,
+  archMap: v.optional(v.nullable(v.array(v.looseObject({ architecture: v.string(), subArchitectures: Names })))),
   syscalls: v.optional(v.nullable(v.array(Rule))),
 });
 
@@ -123,13 +127,15 @@ export function checkProfile(document: unknown, where: string): SeccompProfile {
     const [issue] = parsed.issues;
     throw invalid(where, `${v.getDotPath(issue) ?? 'the document'}: ${issue.message}`, undefined);
   }
-  const { defaultAction, defaultErrnoRet, flags, syscalls } = parsed.output;
+  const { defaultAction, defaultErrnoRet, flags, syscalls, architectures, archMap } = parsed.output;
   const condition = (given: v.InferOutput<typeof Condition>): RuleCondition | undefined =>
     given ? { caps: given.caps ?? undefined, arches: given.arches ?? undefined, minKernel: given.minKernel } : undefined;
   return {
     defaultAction,
     defaultErrnoRet: defaultErrnoRet ?? undefined,
     flags: flags ?? undefined,
+    // Docker's own form says it for each machine.
+    architectures: architectures ?? archMap?.flatMap(({ architecture, subArchitectures }) => [architecture, ...(subArchitectures ?? [])]) ?? undefined,
     syscalls: (syscalls ?? []).map(({ name, names, action, errnoRet, args, includes, excludes }) => ({
       names: names?.length ? names : [name as string],
       action,

@@ -9,24 +9,27 @@ import { expect, type TestContext, test } from 'vitest';
 const X64 = ARCHITECTURES.x64;
 const options = { architecture: 'x64', capabilities: DEFAULT_CAPABILITIES, kernel: '6.1' } as const;
 
+/** An entry to the kernel: whose calls they are. */
+type Entry = Pick<(typeof ARCHITECTURES)['x64'], 'audit' | 'numbers'>;
+
 /** The filter that libseccomp makes of the same rules, by a program that is written, compiled and run for it. */
-function libseccomp(at: ScratchDirectory, profile: SeccompProfile): Uint8Array {
+function libseccomp(at: ScratchDirectory, profile: SeccompProfile, { audit, numbers }: Entry = X64): Uint8Array {
   const action = (name: Action, errno = 1): string =>
     name === 'SCMP_ACT_ERRNO' ? `SCMP_ACT_ERRNO(${errno})` : name === 'SCMP_ACT_TRACE' ? `SCMP_ACT_TRACE(${errno})` : name;
   const fallback = action(profile.defaultAction, profile.defaultErrnoRet);
   const lines = applicableRules(profile, options).flatMap((rule) =>
     rule.names.flatMap((name) => {
-      const number = X64.numbers.get(name);
+      const number = numbers.get(name);
       const verdict = action(rule.action, rule.errnoRet);
       if (number === undefined || verdict === fallback) return [];
       const args = (rule.args ?? []).map(({ index, value, valueTwo = 0n, op }) => `SCMP_CMP64(${index}, ${op}, ${value}ULL, ${valueTwo}ULL)`);
       const list = args.length ? `(struct scmp_arg_cmp[]){${args.join(', ')}}` : 'NULL';
-      return `  if (seccomp_rule_add_array(ctx, ${verdict}, ${number}, ${args.length}, ${list})) return ${number + 2};`;
+      return `  if (seccomp_rule_add_array(ctx, ${verdict}, ${audit === X64.audit ? number : `seccomp_syscall_resolve_name("${name}")`}, ${args.length}, ${list})) return ${number + 2};`;
     }),
   );
   writeFileSync(
     at.join('witness.c'),
-    `#include <stddef.h>\n#include <seccomp.h>\nint main(void) {\n  scmp_filter_ctx ctx = seccomp_init(${fallback});\n${lines.join('\n')}\n  return seccomp_export_bpf(ctx, 1) ? 1 : 0;\n}\n`,
+    `#include <stddef.h>\n#include <seccomp.h>\nint main(void) {\n  scmp_filter_ctx ctx = seccomp_init(${fallback});\n${audit === X64.audit ? '' : '  seccomp_arch_remove(ctx, SCMP_ARCH_X86_64), seccomp_arch_add(ctx, SCMP_ARCH_X86);\n'}${lines.join('\n')}\n  return seccomp_export_bpf(ctx, 1) ? 1 : 0;\n}\n`,
   );
   execFileSync('gcc', ['-w', '-o', at.join('witness'), at.join('witness.c'), '-lseccomp'], { stdio: 'pipe' });
   return execFileSync(at.join('witness'), { maxBuffer: 1 << 24 });
@@ -39,11 +42,11 @@ function needsLibseccomp(context: TestContext): void {
 }
 
 /** Every call with every edge of every condition on it, and a few values beside. */
-function disagreements(profile: SeccompProfile, a: Uint8Array, b: Uint8Array): string[] {
+function disagreements(profile: SeccompProfile, a: Uint8Array, b: Uint8Array, { audit, numbers }: Entry = X64): string[] {
   const rules = applicableRules(profile, options);
   const found: string[] = [];
   for (let number = 0; number < 520; number++) {
-    const name = [...X64.numbers].find(([, each]) => each === number)?.[0] ?? '';
+    const name = [...numbers].find(([, each]) => each === number)?.[0] ?? '';
     const conditions = rules.filter(({ names }) => names.includes(name)).flatMap(({ args }) => args ?? []);
     const edges = new Set([0n, 1n, 1n << 32n, (1n << 64n) - 1n]);
     for (const { value, valueTwo = 0n } of conditions)
@@ -54,7 +57,7 @@ function disagreements(profile: SeccompProfile, a: Uint8Array, b: Uint8Array): s
       ...(conditions.length > 1 ? [...Array(6).keys()].map((i) => Array(6).fill(0n).with(i, edge) as bigint[]) : []),
     ]);
     for (const args of tries) {
-      const data = { number, architecture: X64.audit, args };
+      const data = { number, architecture: audit, args: audit === X64.audit ? args : args.map((each) => each & 0xffffffffn) };
       const [ours, theirs] = [evaluate(a, data), evaluate(b, data)];
       if (ours !== theirs) found.push(`${name || number}(${args.join(', ')}): ${ours.toString(16)}, libseccomp ${theirs.toString(16)}`);
     }
@@ -92,6 +95,29 @@ test("podman's profile does what libseccomp makes of it, and allows what ours do
     return known.has(name) && evaluate(ours.filter, data) === allow && evaluate(theirs.filter, data) !== allow;
   });
   expect(looser.map(([name]) => name)).toEqual([]);
+});
+
+test('32-bit calls are treated as libseccomp has it', async (context) => {
+  needsLibseccomp(context);
+  const compat = X64.compat ?? skip(context, 'there is no table of them');
+  await using at = scratch();
+  const rules = {
+    defaultAction: 'SCMP_ACT_ERRNO' as const,
+    architectures: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86'],
+    syscalls: [
+      // What one call of 32-bit programs multiplexes libseccomp takes apart in its own way.
+      { names: ['read', 'write', 'mmap2', 'fcntl64', 'set_thread_area', 'exit_group'], action: 'SCMP_ACT_ALLOW' as const },
+      { names: ['personality'], action: 'SCMP_ACT_ALLOW' as const, args: [{ index: 0, value: 0xffffffffn, op: 'SCMP_CMP_EQ' as const }] },
+      { names: ['clone'], action: 'SCMP_ACT_ALLOW' as const, args: [{ index: 0, value: 0x7e020000n, valueTwo: 0n, op: 'SCMP_CMP_MASKED_EQ' as const }] },
+      { names: ['kill'], action: 'SCMP_ACT_LOG' as const, args: [{ index: 1, value: 9n, op: 'SCMP_CMP_GT' as const }] },
+    ],
+  };
+  const { filter } = compileProfile(rules, { ...options, compat: true });
+  expect(disagreements(rules, filter, libseccomp(at, rules, compat), compat)).toEqual([]);
+  expect(disagreements(rules, filter, libseccomp(at, rules))).toEqual([]);
+  // Who is not asked about them kills them.
+  const closed = compileProfile(rules, options).filter;
+  expect(evaluate(closed, { number: 4, architecture: compat.audit })).toBe(0x80000000);
 });
 
 test('random profiles do what libseccomp makes of them', async (context) => {

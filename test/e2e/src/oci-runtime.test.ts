@@ -4,7 +4,17 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, sy
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OCI_RUNTIME, type OciBundle, ociBundle, requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import {
+  OCI_RUNTIME,
+  type OciBundle,
+  type OciResult,
+  ociBundle,
+  requiresProgram,
+  requiresRoot,
+  type ScratchDirectory,
+  scratch,
+  skip,
+} from '@lamella-test/scratch';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let at: ScratchDirectory;
@@ -449,6 +459,63 @@ test('descriptors are passed on, and those that are not open are refused', () =>
   // 0 to 4, and the directory that is listed.
   expect(stdout).toBe('passed\n6\n');
   expect(bundle.oci('run', '--preserve-fds', '40', 'fds').stderr).toContain('is not open');
+});
+
+/** A program of 32 bits, without a compiler for one: it writes a word, asks for its id, and ends with 7 if that was refused. */
+function program32(): Buffer {
+  const base = 0x08048000;
+  const code = Buffer.from(
+    [
+      'b804000000bb01000000b9', // mov eax, 4 (write); mov ebx, 1; mov ecx, …
+      '00000000ba03000000cd80', // … the word; mov edx, 3; int 0x80
+      'b818000000cd80', // mov eax, 24 (getuid); int 0x80
+      '85c0b8010000007807', // test eax, eax; mov eax, 1 (exit); js refused
+      'bb00000000cd80', // mov ebx, 0; int 0x80
+      'bb07000000cd80', // refused: mov ebx, 7; int 0x80
+      '336862', // 3hb
+    ].join(''),
+    'hex',
+  );
+  code.writeUInt32LE(base + 84 + code.length - 3, 11);
+  const header = Buffer.alloc(84);
+  header.write('7f454c460101010000', 0, 'hex');
+  header.writeUInt16LE(2, 16);
+  header.writeUInt16LE(3, 18);
+  for (const [at32, value] of [
+    [20, 1],
+    [24, base + 84],
+    [28, 52],
+    [40, 0x0020_0034],
+    [44, 1],
+    [52, 1],
+    [60, base],
+    [64, base],
+    [68, 84 + code.length],
+    [72, 84 + code.length],
+    [76, 5],
+    [80, 4096],
+  ] as const)
+    header.writeUInt32LE(value, at32);
+  return Buffer.concat([header, code]);
+}
+
+test('32-bit programs live by the filter where it names their architecture, and are killed where not', (context) => {
+  if (process.arch !== 'x64') skip(context, 'its table of calls is that of x86_64');
+  const file = path.join(bundle.bundle, 'rootfs/bin/program32');
+  writeFileSync(file, program32(), { mode: 0o755 });
+  const run = (architectures: string[], refused: string[]): OciResult => {
+    bundle.configure((config) => {
+      config.process.args = ['/bin/program32'];
+      config.linux.seccomp = { defaultAction: 'SCMP_ACT_ALLOW', architectures, syscalls: refused.length ? [{ names: refused, action: 'SCMP_ACT_ERRNO' }] : [] };
+    });
+    return bundle.oci('run', 'bits');
+  };
+  const both = ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86'];
+  const plain = run(both, []);
+  if (plain.status === 126 || /exec format/i.test(plain.stderr)) skip(context, 'this kernel runs no 32-bit programs');
+  expect(plain).toMatchObject({ status: 0, stdout: '3hb' });
+  expect(run(both, ['getuid'])).toMatchObject({ status: 7, stdout: '3hb' });
+  expect(run(['SCMP_ARCH_X86_64'], [])).toMatchObject({ status: 159, stdout: '' });
 });
 
 test('of many commands at once on one container exactly one wins', async () => {

@@ -13,6 +13,7 @@ export function seccompOps(seccomp: OciLinux['seccomp'], spec: OciProcess): Op[]
   const { filter, flags, notifies } = compileProfile(checkProfile(seccomp, 'linux.seccomp'), {
     capabilities: spec.capabilities?.bounding ?? [],
     newerAreAbsent: true,
+    compat: true,
   });
   const listening = notifies ? (flags & ~SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER : flags;
   return said('linux.seccomp', [{ op: 'seccomp', operation: SECCOMP_SET_MODE_FILTER, filter, flags: listening, ...(notifies ? { reply: true } : {}) }]);
