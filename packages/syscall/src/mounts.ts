@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs';
 
-/** A mount that this process sees. */
+/** A mount that a process sees. */
 export interface MountPoint {
+  readonly id: number;
+  /** The one that it is mounted in. */
+  readonly parent: number;
+  /** Of its filesystem, `MAJOR:MINOR`. */
+  readonly device: string;
+  /** What of its filesystem it shows; `//deleted` stands at the end of what has no name any more. */
+  readonly root: string;
   /** Absolute path. */
   readonly point: string;
   /** The filesystem's, such as `ext4`. */
@@ -12,16 +19,28 @@ export interface MountPoint {
 }
 
 /**
- * The mounts of this process's namespace, in the order in which they were made: of several at one place the
+ * The mounts of a process's namespace, as it sees them, in the order in which they were made: of several at one place the
  * last is seen. Source: proc_pid_mountinfo(5), whose octal escapes are undone.
+ *
+ * @param pid of another process than this one
  */
-export function readMounts(): MountPoint[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8')
+export function readMounts(pid: number | 'self' = 'self'): MountPoint[] {
+  return readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
     .split('\n')
     .filter(Boolean)
     .map((line) => {
       const fields = line.split(' ').map((field) => field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))));
       const dash = fields.indexOf('-', 6);
-      return { point: fields[4] ?? '', type: fields[dash + 1] ?? '', options: fields[5]?.split(',') ?? [], superOptions: fields[dash + 3] ?? '' };
+      const [id, parent, device = '', root = ''] = fields;
+      return {
+        id: Number(id),
+        parent: Number(parent),
+        device,
+        root,
+        point: fields[4] ?? '',
+        type: fields[dash + 1] ?? '',
+        options: fields[5]?.split(',') ?? [],
+        superOptions: fields[dash + 3] ?? '',
+      };
     });
 }

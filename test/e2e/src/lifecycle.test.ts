@@ -33,6 +33,16 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
   afterEach(() => nothingIsLeft(at, who, store));
   afterAll(() => at[Symbol.asyncDispose]());
 
+  test('many are removed at once', () => {
+    const names = Array.from({ length: 12 }, (_, i) => `many-${i}`);
+    for (const name of names) lamella('create', '--name', name, 'busybox', 'true');
+    expect(
+      lamella('rm', ...names)
+        .split('\n')
+        .toSorted(),
+    ).toEqual(names.toSorted());
+  });
+
   test('live on, are seen, written down, and remembered', async () => {
     const id = lamella(
       'run',

@@ -96,6 +96,13 @@ describe.each(KINDS)('containers of %s that run', (_, kind, flags) => {
     busy('writes', 'exec 5>/log', 'the process sleep .* has .*log open');
     busy('reads', 'exec 5</etc/passwd', 'has .*passwd open');
     busy('works', 'cd /tmp', 'works in .*tmp');
+    // What could not be written before cannot be afterwards, either.
+    begin('closed', 'true', '--read-only', '--tmpfs', '/run');
+    lamella('checkpoint', 'closed');
+    expect(inside('closed', 'touch /x 2>&1; touch /run/x && echo written')).toMatch(/Read-only file system\nwritten/);
+    begin('closed-busy', 'exec 5</etc/passwd', '--read-only');
+    fails(who, ['checkpoint', 'closed-busy']);
+    expect(inside('closed-busy', 'touch /x 2>&1; true')).toContain('Read-only file system');
     if (who.uid === 0) busy('restarts', 'true', 'its monitor may start it again', '--restart', 'always');
   });
 

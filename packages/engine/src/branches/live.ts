@@ -14,11 +14,13 @@ import {
   MNT,
   MOUNT_ATTR,
   MOVE_MOUNT,
+  type MountPoint,
   MS,
   O,
   OPEN_TREE,
   type Op,
   type Program,
+  readMounts,
   run,
   runMapped,
   type SlotAllocator,
@@ -46,18 +48,7 @@ interface Running {
   readonly views: readonly View[];
 }
 
-/** A mount in a container's mount namespace, by proc_pid_mountinfo(5). */
-interface Mounted {
-  readonly id: number;
-  readonly parent: number;
-  readonly device: string;
-  /** As seen inside. */
-  readonly point: string;
-  /** What it shows has no name any more: a file in memory, such as /etc/hosts. */
-  readonly nameless: boolean;
-  readonly superOptions: string;
-}
-
+/** What is in a file of which there is but a mount, such as /etc/hosts. */
 interface File {
   readonly content: Buffer;
   readonly mode: number;
@@ -66,7 +57,7 @@ interface File {
 /** A view, and the overlay that it is seen through now. */
 interface Place {
   readonly view: View;
-  readonly mount: Mounted;
+  readonly mount: MountPoint;
   /** MS_* flags of the mount. */
   readonly flags: number;
 }
@@ -99,10 +90,15 @@ export async function branchingLive<Result>(
   await using _stopped = await stop();
   const { frozen, views } = standing(root, record, config);
   const running: Running = { root, config, pid, views };
-  const places = placesOf(running, await mountsOf(pid));
+  const places = placesOf(running, readMounts(pid));
   await refuseHolders(config, pid, places);
   const readonly = (on: boolean): Promise<unknown> =>
-    run([...enter(pid), ...places.map(({ mount, flags }) => remount(mount.point, flags | (on ? MS.RDONLY : 0)))]);
+    run([
+      ...enter(pid),
+      ...places.map(({ mount, flags }) => remount(mount.point, flags | (on ? MS.RDONLY : 0))),
+      // The filesystem may be written to again, and its mount at / may not, as before.
+      ...(!on && config.spec.readonlyRoot ? [remount('/', MS.BIND | MS.NODEV | MS.RDONLY)] : []),
+    ]);
   try {
     await readonly(true);
   } catch (error) {
@@ -141,7 +137,7 @@ async function switchTo(running: Running, places: readonly Place[], views: reado
     renameSync(workdir, old[i] ?? '');
     mkdirSync(workdir, { mode: 0o755 });
   }
-  const mounts = await mountsOf(running.pid);
+  const mounts = readMounts(running.pid);
   const nameless = await namelessIn(running.pid, places[0]?.mount, mounts);
   await run(switchOver(running, places, views, mounts, nameless));
   await removeAll(old);
@@ -170,7 +166,7 @@ function switchOver(
   { root, config, pid }: Running,
   places: readonly Place[],
   views: readonly View[],
-  mounts: readonly Mounted[],
+  mounts: readonly MountPoint[],
   nameless: ReadonlyMap<string, File>,
 ): Program {
   const slots = slotAllocator();
@@ -221,9 +217,9 @@ function inPlaceOf(slot: number, point: string): Program {
 /** The new root goes over the old one, which is still where every path begins; then all is moved across, and the old one let go. */
 function newRoot(
   slot: number,
-  { id }: Mounted,
+  { id }: MountPoint,
   { spec }: ContainerConfig,
-  { mounts, nameless }: { readonly mounts: readonly Mounted[]; readonly nameless: ReadonlyMap<string, File> },
+  { mounts, nameless }: { readonly mounts: readonly MountPoint[]; readonly nameless: ReadonlyMap<string, File> },
   slots: SlotAllocator,
 ): Program {
   const child = slots();
@@ -271,23 +267,9 @@ function newRoot(
   ];
 }
 
-/** The mounts of a process's namespace, in the order in which they were made. */
-async function mountsOf(pid: number): Promise<readonly Mounted[]> {
-  const text = await readFile(`/proc/${pid}/mountinfo`, 'utf8');
-  return text
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => {
-      const fields = line.split(' ').map((field) => field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))));
-      const dash = fields.indexOf('-', 6);
-      const [id, parent, device = '', top = '', point = ''] = fields;
-      return { id: Number(id), parent: Number(parent), device, point, nameless: top.endsWith('//deleted'), superOptions: fields[dash + 3] ?? '' };
-    });
-}
-
 /** What is in the files without a name that are mounted in the root, by where. */
-async function namelessIn(pid: number, root: Mounted | undefined, mounts: readonly Mounted[]): Promise<ReadonlyMap<string, File>> {
-  const files = mounts.filter(({ parent, nameless }) => nameless && parent === root?.id);
+async function namelessIn(pid: number, root: MountPoint | undefined, mounts: readonly MountPoint[]): Promise<ReadonlyMap<string, File>> {
+  const files = mounts.filter((each) => each.root.endsWith('//deleted') && each.parent === root?.id);
   return new Map(
     await Promise.all(
       files.map(async ({ point }) => {
@@ -299,7 +281,7 @@ async function namelessIn(pid: number, root: Mounted | undefined, mounts: readon
 }
 
 /** Where each view is seen. @throws EngineError `CHECKPOINT_BUSY` when it is not as it was made */
-function placesOf({ config, views }: Running, mounts: readonly Mounted[]): readonly Place[] {
+function placesOf({ config, views }: Running, mounts: readonly MountPoint[]): readonly Place[] {
   const places = views.map((view): Place => {
     const own = mounts.filter(({ superOptions }) => superOptions.split(',').includes(`upperdir=${view.upperdir}`));
     const mount = view.destination === '/' ? mounts.findLast(({ point }) => point === '/') : own.at(-1);
@@ -317,6 +299,11 @@ function placesOf({ config, views }: Running, mounts: readonly Mounted[]): reado
 async function refuseHolders(config: ContainerConfig, init: number, places: readonly Place[]): Promise<void> {
   const ids = new Map(places.map(({ mount }) => [mount.id, mount.point]));
   const [root, ...others] = await Promise.all(places.map(({ mount }) => stat(`/proc/${init}/root${mount.point}`)));
+  // As fdinfo writes a device (proc_pid_fdinfo(5)).
+  const watched = places.map(({ mount }) => {
+    const [major = 0, minor = 0] = mount.device.split(':').map(Number);
+    return (major * 0x100000 + minor).toString(16);
+  });
   const devices = new Set([root, ...others].map((each) => each?.dev));
   for (const { pid, name } of await processesOf(init)) {
     const who = `the process ${name} (${pid} of the host)`;
@@ -330,6 +317,8 @@ async function refuseHolders(config: ContainerConfig, init: number, places: read
       }
       for (const fd of await readdir(`/proc/${pid}/fd`)) {
         const info = await readFile(`/proc/${pid}/fdinfo/${fd}`, 'utf8').catch(absent);
+        if (info !== undefined && watched.some((device) => info.includes(` sdev:${device} `)))
+          throw busy(config, `${who} watches files (inotify(7)), and would not hear of others`);
         if (info !== undefined && ids.has(Number(/^mnt_id:\s+(\d+)$/m.exec(info)?.[1])))
           throw busy(config, `${who} has ${await readlink(`/proc/${pid}/fd/${fd}`)} open`);
       }

@@ -3,6 +3,7 @@ import { unlink } from 'node:fs/promises';
 import { constants } from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { freeze } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, heldLocks, lockOf, monitorOf, releaseDead } from '@lamella/cleanup';
 import { type CommitOptions, type CommittedImage, ImageStore, sourceDateEpoch } from '@lamella/image';
@@ -276,7 +277,12 @@ export class StoredContainer {
       // Of one that has ended the monitor may have a last word to write.
       await this.#letGo(monitor);
     }
-    const outcome = await releaseDead(this.#record);
+    let outcome = await releaseDead(this.#record);
+    // Somebody else is at the gate, who makes or removes another: a moment later nobody is.
+    for (let tries = 0; outcome === 'alive' && tries < 100 && !isAlive((await this.state()).status); tries++) {
+      await sleep(10);
+      outcome = await releaseDead(this.#record);
+    }
     if (outcome === 'alive')
       throw new EngineError({
         code: 'CONTAINER_RUNNING',
