@@ -114,7 +114,8 @@ export async function serveReview({ container, name, changes }: Reviewed, port: 
     }
     const decide = request.method === 'POST' ? decisions[pathname] : undefined;
     if (!decide) return refuse(response, 404, 'There is nothing here.');
-    if (Number(request.headers['content-length'] ?? Number.NaN) <= BODY_MAX === false) return refuse(response, 413, 'That is too much.');
+    // One that does not say how long it is is refused, too.
+    if (!(Number(request.headers['content-length']) <= BODY_MAX)) return refuse(response, 413, 'That is too much.');
     const body = (await json(request)) as Record<string, unknown>;
     const turn = busy.then(() => decide(body));
     busy = turn.catch(() => undefined);
