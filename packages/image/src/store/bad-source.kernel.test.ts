@@ -97,7 +97,10 @@ test('a full disk is told as such; with more room the same is done, and what had
     await store.load(layoutOf(at, 'before', [GOOD]), { name: 'before' });
     const before = contents(at);
     const layout = layoutOf(at, 'big', [tarArchive([{ name: 'small', data: 'x' }]), SECOND, tarArchive([{ name: 'third', data: noise(300_000) }])]);
-    for (let i = 0; i < 3; i++)
+    const finished = (): number => readdirSync(at.join('store/layers')).filter((name) => !name.startsWith('.')).length;
+    const own = finished();
+    // All at once: sometimes the small one is cut short by the failure of another.
+    for (let i = 0; i < 3 || (finished() === own && i < 50); i++)
       await expect(store.load(layout, { name: 'big' })).rejects.toMatchObject({
         code: expect.stringMatching(/NO_SPACE/),
         hint: expect.stringContaining('Free some'),
