@@ -16,7 +16,7 @@ import { nameLinkOf, targetOf } from './names.js';
 import { overlayOf } from './overlay-of.js';
 import { giveStdio } from './own-stdio.js';
 import type { RunSpec } from './run-spec.js';
-import { asRootOf, makeUserNamespace, mapOntoItself, ownIds, rangeLinkOf } from './userns.js';
+import { asRootOf, makeUserNamespace, mapOntoItself, ownIds, rangeLinksOf } from './userns.js';
 import { overlayVolumes, scaffoldOf, type View, viewsOf } from './views.js';
 import { bind, isVolumeDirectory, likeSource } from './volumes.js';
 
@@ -168,13 +168,13 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     (each): Claim => ({ kind: 'empty', path: each }),
   );
   const claims = [...claimsOf(spec, stack, others, onHost), ...groups];
-  const range = rangeLinkOf(record.containers, spec.userns, ids);
+  const range = rangeLinksOf(record.containers, spec.userns, ids);
   const empties = directories.map((each): Claim => ({ kind: 'empty', path: each }));
   const onExit: Op = {
     op: 'on_exit',
     program: [
       ...(group?.events(spec.keep ? path.join(directory, 'oom') : undefined) ?? []),
-      ...(range === undefined || spec.keep ? [] : [{ op: 'unlinkat', dirfd: AT_FDCWD, pathname: range, flags: 0 } as const]),
+      ...(spec.keep ? [] : range.map((pathname): Op => ({ op: 'unlinkat', dirfd: AT_FDCWD, pathname, flags: 0 }))),
       ...(spec.keep && !spec.removeAtEnd ? releaseKept(record, claims) : releaseContainer(record, claims)),
     ],
   };
@@ -237,12 +237,12 @@ function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSp
   const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
   const write = (pathname: string, data: string): Op => ({ op: 'write_file', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, data });
   const directory = directoryOf(record);
-  const range = rangeLinkOf(record.containers, spec.userns, config.ids);
+  const range = rangeLinksOf(record.containers, spec.userns, config.ids);
   return [
     ...(spec.name === undefined
       ? []
       : [{ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath: nameLinkOf(record.containers, spec.name) } as const]),
-    ...(range === undefined ? [] : [{ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath: range } as const]),
+    ...range.map((linkpath): Op => ({ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath })),
     write(path.join(directory, 'config.json'), formatConfig(config)),
     ...(spec.keep ? [write(path.join(directory, 'layers'), layersOf(config)), write(keptOf(record), '')] : []),
   ];

@@ -98,9 +98,11 @@ function sum(ranges: readonly IdRange[]): number {
   return ranges.reduce((total, { count }) => total + count, 0);
 }
 
-/** Where a container's own range is noted, so that no other gets it. Only those of `auto` are. */
-export function rangeLinkOf(containers: string, asked: UserNamespace | undefined, ids: OwnIds | undefined): string | undefined {
-  return typeof asked === 'object' && asked.mode === 'auto' && ids?.uids[0] ? nameLinkOf(containers, `@${ids.uids[0].outside}`) : undefined;
+/** Where each step of a container's own range is noted, so that no other gets it. Only those of `auto` are. */
+export function rangeLinksOf(containers: string, asked: UserNamespace | undefined, ids: OwnIds | undefined): readonly string[] {
+  const [own] = ids?.uids ?? [];
+  if (typeof asked !== 'object' || asked.mode !== 'auto' || !own) return [];
+  return stepsOf(own.outside, own.count).map((start) => nameLinkOf(containers, `@${start}`));
 }
 
 export function rangeTaken(cause: unknown): EngineError {
@@ -116,7 +118,7 @@ function freeRange(size: number, id: string, containers: string): number {
   for (let i = 0; i < count; i++) {
     const start = FIRST + ((first + i) % count) * steps * STEP;
     if (taken.some((range) => start < range.start + range.count && range.start < start + size)) continue;
-    if (stepsOf(start, steps).every((each) => isFreeName(containers, `@${each}`))) return start;
+    if (stepsOf(start, size).every((each) => isFreeName(containers, `@${each}`))) return start;
   }
   throw new EngineError({
     code: 'USERNS_FULL',
@@ -126,8 +128,8 @@ function freeRange(size: number, id: string, containers: string): number {
 }
 
 /** Ranges of other sizes begin in between. */
-function stepsOf(start: number, steps: number): number[] {
-  return Array.from({ length: steps }, (_, i) => start + i * STEP);
+function stepsOf(start: number, size: number): number[] {
+  return Array.from({ length: Math.ceil(size / STEP) }, (_, i) => start + i * STEP);
 }
 
 /** What users of this machine may use by themselves (subuid(5)). */

@@ -31,6 +31,10 @@ describe('root gives a container ids of its own', () => {
     expect(rest).toEqual(['0', '0:0', '0:0', '0:0', '0:0', '0:0']);
     expect(lamella('run', '--userns', 'auto', 'busybox', 'sh', '-c', MAP)).not.toBe(map);
     expect(lamella('run', '--userns', 'auto:size=70000', 'busybox', 'sh', '-c', MAP)).toMatch(/ 70000$/);
+    // All of a range that is larger is nobody else's.
+    lamella('create', '--name', 'large', '--userns', 'auto:size=200000', 'busybox', 'true');
+    expect(readdirSync(`${store}/containers/.names`).filter((name) => name.startsWith('@'))).toHaveLength(4);
+    lamella('rm', 'large');
     expect(lamella('run', '--userns', 'host', 'busybox', 'sh', '-c', MAP)).toBe('0 0 4294967295');
     expect(lamella('run', '--userns', '700000:800000:1000', 'busybox', 'sh', '-c', `${MAP}; cat /proc/self/gid_map | tr -s ' '`)).toBe(
       '0 700000 1000\n 0 800000 1000',

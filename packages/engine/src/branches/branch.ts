@@ -8,7 +8,7 @@ import { type ContainerConfig, formatConfig, layersOf } from '../container-confi
 import { EngineError } from '../engine-error.js';
 import { nameLinkOf, nameTaken, targetOf } from '../names.js';
 import { randomId } from '../plan.js';
-import { ownIds, rangeLinkOf, rangeTaken } from '../userns.js';
+import { ownIds, rangeLinksOf, rangeTaken } from '../userns.js';
 import { stateDirectory, type View, viewsOf } from '../views.js';
 import { aboutOf, type Checkpoint, headOf, historyOf, isInterrupted, parentOf, readFrozen, readHistory } from './states.js';
 
@@ -160,8 +160,7 @@ export async function fork(held: Branching, names: readonly (string | undefined)
       mkdirSync(directory, { mode: 0o700 });
       made.push(directory);
       if (each.spec.name !== undefined) take(containers, each.spec.name, each.id);
-      const range = rangeLinkOf(containers, each.spec.userns, each.ids);
-      if (range !== undefined) link(targetOf(each.id), range, rangeTaken);
+      for (const at of rangeLinksOf(containers, each.spec.userns, each.ids)) link(targetOf(each.id), at, rangeTaken);
       write(lockOf(own), '');
       write(path.join(directory, 'config.json'), formatConfig(each));
       write(path.join(directory, 'layers'), layersOf(each));
