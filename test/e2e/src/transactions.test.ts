@@ -77,6 +77,19 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
     expect(readdirSync(project).toSorted()).toEqual(['README', 'new']);
   });
 
+  test('is a conflict where the host has removed what it is of', () => {
+    lamella('create', '--name', 'one', '-v', `${project}:/p:overlay`, 'busybox');
+    lamella('run', '--on', 'one', '-w', '/p', 'sh', '-c', 'echo two > README; mv src/a src/b; echo new > new');
+    rmSync(`${project}/README`);
+    const said = refused('apply', 'one');
+    expect(said).toContain('/p/README');
+    for (const name of ['src', 'new']) expect(said).not.toContain(`/p/${name}`);
+    lamella('apply', '--theirs', 'one');
+    expect(readdirSync(project, { recursive: true }).toSorted()).toEqual(['new', 'src', 'src/b']);
+    lamella('apply', '--ours', 'one');
+    expect(readFileSync(`${project}/README`, 'utf8')).toBe('two\n');
+  });
+
   test('stands on few states, however often it is frozen', () => {
     // By the SDK, for a command line takes longer than what it does.
     const script = `

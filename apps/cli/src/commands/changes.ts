@@ -31,7 +31,14 @@ line: {"kind":"added"|"modified"|"deleted","path":…,"type":…,"aspects":[…]
     patch: boolean({ char: 'p', description: 'as a patch: differences of text files', exclusive: ['stat', 'json'] }),
     stat: boolean({ description: 'counts and sizes alone', exclusive: ['patch'] }),
     web: boolean({ description: 'a page on this machine alone: look at each, apply them or throw them away', exclusive: ['all', 'patch', 'stat', 'json'] }),
-    port: integer({ helpValue: 'PORT', min: 0, max: 65_535, default: 0, description: 'of 127.0.0.1, for --web (default: any that is free)' }),
+    port: integer({
+      helpValue: 'PORT',
+      dependsOn: ['web'],
+      min: 0,
+      max: 65_535,
+      default: 0,
+      description: 'of 127.0.0.1, for --web (default: any that is free)',
+    }),
   };
 
   async run(): Promise<void> {
