@@ -33,7 +33,6 @@ line: {"kind":"added"|"modified"|"deleted","path":…,"type":…,"aspects":[…]
     web: boolean({ description: 'a page on this machine alone: look at each, apply them or throw them away', exclusive: ['all', 'patch', 'stat', 'json'] }),
     port: integer({
       helpValue: 'PORT',
-      dependsOn: ['web'],
       min: 0,
       max: 65_535,
       default: 0,
