@@ -27,7 +27,7 @@ import {
   runMapped,
   slotAllocator,
 } from '@lamella/syscall';
-import { makeUserNamespace, mapOntoItself } from './userns.js';
+import { makeUserNamespace, mapOntoItself, range } from './userns.js';
 
 /** One thing a machine has, or has not. */
 export interface Finding {
@@ -228,11 +228,10 @@ async function overlay(root: string, store: Finding): Promise<Finding> {
 async function mappedIds(root: string, store: Finding): Promise<Finding[]> {
   if (idMapping().kind !== 'host' || store.state !== 'ok') return [];
   const subject = 'mapped ids';
-  const ids = { uids: [{ inside: 0, outside: 524_288, count: 65_536 }], gids: [{ inside: 0, outside: 524_288, count: 65_536 }], idmapped: true };
   const slots = slotAllocator();
   const userns = slots();
   try {
-    await run([makeUserNamespace(ids, userns), ...ownMountNamespace(), ...mapOntoItself(root, userns, slots)]);
+    await run([makeUserNamespace(range(524_288, 524_288, 65_536), userns), ...ownMountNamespace(), ...mapOntoItself(root, userns, slots)]);
     return [{ subject, state: 'ok', detail: 'run --userns auto' }];
   } catch (error) {
     return [

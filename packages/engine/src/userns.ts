@@ -79,7 +79,8 @@ export function ownIds(asked: UserNamespace | undefined, id: string, root: strin
   return range(asked.uid, asked.gid, size);
 }
 
-function range(uid: number, gid: number, count: number): OwnIds {
+/** The ids from 0 on inside are those from `uid` and `gid` on outside. */
+export function range(uid: number, gid: number, count: number): OwnIds {
   return { uids: [{ inside: 0, outside: uid, count }], gids: [{ inside: 0, outside: gid, count }], idmapped: true };
 }
 

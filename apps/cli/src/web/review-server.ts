@@ -117,6 +117,7 @@ export async function serveReview({ container, name, changes }: Reviewed, port: 
     // One that does not say how long it is is refused, too.
     if (!(Number(request.headers['content-length']) <= BODY_MAX)) return refuse(response, 413, 'That is too much.');
     const body = (await json(request)) as Record<string, unknown>;
+    // Whoever asked is told what failed; the next one only waits for it.
     const turn = busy.then(() => decide(body));
     busy = turn.catch(() => undefined);
     const outcome = await turn;

@@ -156,6 +156,8 @@ test('a target that the host has changed since is a conflict, and nothing is app
   const before = await one.now();
   await expect(one.apply()).rejects.toMatchObject({ code: 'APPLY_CONFLICT', message: expect.stringContaining('/p/README') });
   expect(await one.now()).toEqual(before);
+  await expect(one.apply({ onConflict: 'overwrite' as 'ours' })).rejects.toMatchObject({ code: 'APPLY_INVALID' });
+  expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('theirs');
   const { conflicts } = await one.apply({ onConflict: 'theirs' });
   expect(conflicts.map(({ path: name }) => name)).toEqual(['/p/README', '/p/both', '/p/src/deep/new']);
   expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('theirs');

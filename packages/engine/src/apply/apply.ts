@@ -28,7 +28,8 @@ import { applyProgram, forgetProgram, type PartWork, rollbackProgram, tellingPro
 import { isSame, type Seen, type Step, seen, workFor } from './steps.js';
 
 /** What to do about targets that the host changed since the container began. */
-export type OnConflict = 'fail' | 'ours' | 'theirs';
+export type OnConflict = (typeof WAYS)[number];
+const WAYS = ['fail', 'ours', 'theirs'] as const;
 
 export interface ApplyOptions {
   /** `fail` (default): nothing is applied; `ours`: the container's change wins; `theirs`: the host's stays, and all else is applied. */
@@ -59,11 +60,18 @@ export interface Applier {
  * Do to the directories of the host what a container did in its view of them: all of it or nothing. What was there is kept
  * for {@link undo} until the next apply to the same directory.
  *
- * @throws EngineError `APPLY_CONFLICT`, `APPLY_BUSY`, `APPLY_FAILED`; nothing is changed then
+ * @throws EngineError `APPLY_CONFLICT`, `APPLY_BUSY`, `APPLY_FAILED`, `APPLY_INVALID`; nothing is changed then
  */
 export async function apply(applier: Applier, changes: AsyncIterable<ContainerChange>, options: ApplyOptions = {}): Promise<Applied> {
   const { root, id } = applier;
   const { onConflict = 'fail' } = options;
+  // It comes from a page, too. Anything unknown would overwrite.
+  if (!WAYS.includes(onConflict))
+    throw new EngineError({
+      code: 'APPLY_INVALID',
+      message: `there is no way to apply that is called ${onConflict}`,
+      hint: `Choose one of ${WAYS.join(', ')}.`,
+    });
   await recover(root);
   await forgetPlans(root);
   const wanted = await chosen(changes, options.select);
