@@ -63,7 +63,8 @@ const AHEAD = 512;
  * @throws SyscallError, when a directory is missing or an overlay cannot be mounted
  */
 export async function* changesOf(upper: Upper): AsyncGenerator<Change> {
-  let waiting: Change[] = [];
+  // As they came: what is made of them is gone again before V8 thinks that it needs room for what lives longer.
+  let waiting: Buffer[] = [];
   let failure: unknown;
   let over = false;
   let left = false;
@@ -71,10 +72,7 @@ export async function* changesOf(upper: Upper): AsyncGenerator<Change> {
   let wake = Promise.withResolvers<void>();
   const onReply = (reply: Reply): void => {
     if (left || reply.kind !== 'data') return;
-    const change = changeOf(parseCompared(reply.data));
-    if (!change) return;
-    const renamed = renames.add(change);
-    waiting.push(renamed === undefined ? change : { ...change, renamed });
+    waiting.push(reply.data);
     wake.resolve();
     if (waiting.length === AHEAD) running.pause();
   };
@@ -95,7 +93,12 @@ export async function* changesOf(upper: Upper): AsyncGenerator<Change> {
       waiting = [];
       wake = Promise.withResolvers<void>();
       if (batch.length) {
-        yield* batch;
+        for (const data of batch) {
+          const change = changeOf(parseCompared(data));
+          if (!change) continue;
+          const renamed = renames.add(change);
+          yield renamed === undefined ? change : { ...change, renamed };
+        }
         running.resume();
       } else if (over) {
         if (failure) throw failure;
