@@ -1,37 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, globSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { busyboxArchive, OCI_RUNTIME, requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip, startSystemd } from '@lamella-test/scratch';
+import { busyboxArchive, requiresProgram, requiresRoot, scratch, skip, startSystemd } from '@lamella-test/scratch';
 import { expect, type TestContext, test } from 'vitest';
+import { engine, removeCgroups, runtime, type Said } from './engine.js';
+import { startContainerd } from './start-containerd.js';
 
 /** Engines that others wrote drive lamella-oci. What they say is for people, so only what it must hold is asked for. */
-interface Said {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Engines take the path of a program: one that starts Node with the file. */
-function runtime(at: ScratchDirectory): string {
-  const file = at.join('lamella-oci');
-  writeFileSync(file, `#!/bin/sh\nexec ${process.execPath} ${OCI_RUNTIME} "$@"\n`);
-  chmodSync(file, 0o755);
-  return file;
-}
-
-/** Engines leave the cgroups above those of their containers: whatever is empty of a name goes. */
-function removeCgroups(name: string): void {
-  for (const top of globSync([`/sys/fs/cgroup/${name}`, `/sys/fs/cgroup/*/${name}`])) {
-    // podman writes files, too, where a controller it expects is not mounted; those of a cgroup cannot be removed.
-    spawnSync('find', [top, '-type', 'f', '-delete'], { stdio: 'ignore' });
-    spawnSync('find', [top, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'], { stdio: 'ignore' });
-  }
-}
-
-function engine(command: string, before: readonly string[]): (...args: string[]) => Said {
-  return (...args) => spawnSync(command, [...before, ...args], { encoding: 'utf8', timeout: 60_000, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] });
-}
 
 test('podman runs, enters, pauses, stops and builds with it', async (context: TestContext) => {
   requiresRoot(context);
@@ -111,19 +87,13 @@ test('containerd runs, enters, pauses and kills with it', async (context: TestCo
   requiresRoot(context);
   for (const program of ['containerd', 'ctr', 'containerd-shim-runc-v2']) requiresProgram(context, program);
   await using at = scratch();
-  const socket = at.join('containerd.sock');
-  writeFileSync(
-    at.join('config.toml'),
-    `version = 2\nroot = "${at.join('root')}"\nstate = "${at.join('state')}"\n[grpc]\naddress = "${socket}"\n[ttrpc]\naddress = "${socket}.ttrpc"\n`,
-  );
-  const daemon = spawn('containerd', ['--config', at.join('config.toml')], { stdio: 'ignore' });
-  const ended = once(daemon, 'exit');
   // Its shims keep what they know of containers beside every containerd's.
   const three = `three-${process.pid}`;
-  const ctr = engine('ctr', ['--address', socket, '--namespace', 'lamella-test']);
+  const containerd = await startContainerd(at);
+  if (typeof containerd === 'string') return skip(context, containerd);
+  await using _ended = containerd;
+  const ctr = engine('ctr', ['--address', containerd.socket, '--namespace', 'lamella-test']);
   try {
-    for (let i = 0; i < 100 && ctr('version').status !== 0; i++) await sleep(100);
-    if (ctr('version').status !== 0) skip(context, 'containerd does not come up here');
     // Of a root filesystem it runs without an image, which it could import from archives of its own kind only.
     const rootfs = at.join('rootfs');
     mkdirSync(rootfs);
@@ -144,8 +114,6 @@ test('containerd runs, enters, pauses and kills with it', async (context: TestCo
   } finally {
     ctr('task', 'kill', '--signal', 'KILL', three);
     ctr('task', 'rm', '--force', three);
-    daemon.kill('SIGTERM');
-    await ended;
     removeCgroups('lamella-test');
   }
 }, 120_000);
