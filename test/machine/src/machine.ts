@@ -23,6 +23,14 @@ export interface PowerCut {
   readonly milliseconds: number;
 }
 
+export interface MachineOptions {
+  /** Milliseconds until the power goes in any case. */
+  readonly timeout: number;
+  readonly cutPower?: PowerCut;
+  /** The kernel's security module; by default AppArmor. */
+  readonly module?: 'apparmor' | 'selinux';
+}
+
 /** Why there is no second kernel here, if so. */
 export function whyNoMachine(): string | undefined {
   if (process.arch !== 'x64') return 'user-mode-linux exists for x86_64 only';
@@ -36,13 +44,9 @@ export function whyNoMachine(): string | undefined {
 /**
  * Boot Linux 6.1 as a process (user-mode-linux), run a shell script as root in it, and power off. The
  * host's files are its root; at `/mnt` it has an ext4 of its own, whose file lies in the scratch
- * directory. `/proc`, `/sys`, cgroup2 and a tmpfs on `/run` are mounted.
+ * directory. `/proc`, `/sys`, cgroup2, securityfs and a tmpfs on `/run` are mounted.
  */
-export async function onMachine(
-  at: ScratchDirectory,
-  script: string,
-  { timeout, cutPower }: { readonly timeout: number; readonly cutPower?: PowerCut },
-): Promise<MachineRun> {
+export async function onMachine(at: ScratchDirectory, script: string, { timeout, cutPower, module = 'apparmor' }: MachineOptions): Promise<MachineRun> {
   const disk = at.join('disk');
   if (!existsSync(disk)) {
     execFileSync('truncate', ['-s', '256M', disk]);
@@ -53,7 +57,7 @@ export async function onMachine(
     init,
     `#!/bin/sh
 export PATH=${path.dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TMPDIR=/run
-mount -t proc proc /proc && mount -t sysfs sysfs /sys && mount -t cgroup2 cgroup2 /sys/fs/cgroup && mount -t tmpfs -o mode=1777 tmpfs /run
+mount -t proc proc /proc && mount -t sysfs sysfs /sys && mount -t cgroup2 cgroup2 /sys/fs/cgroup && mount -t securityfs securityfs /sys/kernel/security && mount -t tmpfs -o mode=1777 tmpfs /run
 busybox insmod ${globSync(OVERLAY)[0]} && mount -t ext4 /dev/ubda /mnt && chmod 1777 /mnt
 (
 ${script}
@@ -68,7 +72,10 @@ sleep 60
   for (const file of [output, status]) writeFileSync(file, '');
   const child = spawn(
     UML,
-    ['rootfstype=hostfs', 'rootflags=/', 'rw', 'mem=1G', `ubd0=${disk}`, `init=${init}`, 'con=null', 'con0=null,fd:1', 'quiet', `uml_dir=${at.join('uml')}`],
+    [
+      ...['rootfstype=hostfs', 'rootflags=/', 'rw', `ubd0=${disk}`, `init=${init}`],
+      ...['mem=1G', `${module}=1`, `security=${module}`, 'con=null', 'con0=null,fd:1', 'quiet', `uml_dir=${at.join('uml')}`],
+    ],
     { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
   );
   const said: Buffer[] = [];

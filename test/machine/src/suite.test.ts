@@ -6,6 +6,7 @@ import { type MachineRun, onMachine, whyNoMachine } from './machine.js';
 /** The second kernel is booted once, and runs suite.ts as root and as an ordinary user. */
 const reason = whyNoMachine();
 const SUITE = path.join(import.meta.dirname, '../dist/suite.js');
+const SELINUX = path.join(import.meta.dirname, '../dist/selinux.js');
 const DELEGATED = path.join(import.meta.dirname, '../dist/delegated.js');
 let at: ScratchDirectory;
 let machine: MachineRun;
@@ -22,6 +23,7 @@ interface Check {
   readonly who: string;
   readonly name: string;
   readonly failure?: string;
+  readonly skipped?: string;
 }
 
 test('the machine boots, and its suites run to their end', (context) => {
@@ -35,8 +37,23 @@ test('what holds here holds on Linux 6.1 with cgroups of version 2, for root and
     .split('\n')
     .filter((line) => line.startsWith('{"who"'))
     .map((line) => JSON.parse(line) as Check);
-  for (const { who, name, failure } of checks) process.stderr.write(`second kernel, ${who}: ${failure ? `FAILED ${name}: ${failure}` : name}\n`);
+  for (const { who, name, failure, skipped } of checks)
+    process.stderr.write(
+      `second kernel, ${who}: ${failure ? 'FAILED ' : skipped ? 'skipped: ' : ''}${name}${(failure ?? skipped) ? `: ${failure ?? skipped}` : ''}\n`,
+    );
   expect(checks.filter(({ failure }) => failure)).toEqual([]);
   expect(checks.map(({ who }) => who)).toEqual(expect.arrayContaining(['root', 'user', 'delegated']));
   expect(checks.length).toBeGreaterThan(15);
+});
+
+test('SELinux gives a bundle the label that it asks for', async (context) => {
+  if (reason) skip(context, reason);
+  const { output } = await onMachine(at, `mount -t selinuxfs selinuxfs /sys/fs/selinux && node ${SELINUX}`, { timeout: 100_000, module: 'selinux' });
+  expect(output.split('\n').filter(Boolean)).toEqual([
+    'asked: unlabeled',
+    'not asked: kernel',
+    'entered: unlabeled',
+    'entered with another: security',
+    'left: 0',
+  ]);
 });

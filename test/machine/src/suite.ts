@@ -4,12 +4,13 @@
  *
  *   node suite.js root|user
  */
+import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Containers, ImageStore, pool, type RunSpec, run } from '@lamella/engine';
-import { busyboxArchive, OCI_RUNTIME, ociBundle, startSystemd } from '@lamella-test/scratch';
+import { busyboxArchive, findProgram, OCI_RUNTIME, ociBundle, startSystemd } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
 
 const [who = 'root'] = process.argv.slice(2);
@@ -22,6 +23,9 @@ const root = `/mnt/store-${who}`;
 const store = new ImageStore(root);
 const sh = (script: string, more: Partial<RunSpec> = {}): ReturnType<typeof run> => run({ root, image: 'busybox', args: ['sh', '-c', script], ...more });
 const groups = (): string[] => readdirSync('/sys/fs/cgroup').filter((name) => name.startsWith('lamella-'));
+
+/** Why a check could not be made. */
+class Skipped extends Error {}
 
 /** Values are compared as JSON. */
 function equal(is: unknown, wanted: unknown): void {
@@ -240,13 +244,46 @@ const CHECKS: Record<string, () => Promise<void>> = {
           equal([stdout.trim().replace(/ +/g, ' '), stderr], ['3 1 5\n 0 100000 65536', '']);
           rmSync(at, { recursive: true });
         },
+        'AppArmor confines a bundle, and what enters it': async () => {
+          if (!findProgram('apparmor_parser')) throw new Skipped('apparmor_parser is not installed');
+          const at = '/run/oci';
+          mkdirSync(at);
+          const profile = 'profile lamella-test flags=(attach_disconnected) { file, signal, deny /secret w, }\n';
+          execFileSync('apparmor_parser', ['--skip-cache', '--replace'], { input: `${profile}${profile.replace('-test', '-other')}` });
+          const bundle = ociBundle({ path: at, join: (...parts) => path.join(at, ...parts), [Symbol.asyncDispose]: async () => undefined });
+          const script = 'cat /proc/self/attr/apparmor/current; (echo x >/secret) 2>&1; echo x >/file && echo written';
+          bundle.configure((config) => {
+            config.process.args = ['sh', '-c', script];
+            config.process.apparmorProfile = 'lamella-test';
+          });
+          const denied = "\nsh: can't create /secret: Permission denied\nwritten\n";
+          equal(bundle.oci('run', 'armoured'), { status: 0, stdout: `lamella-test (enforce)${denied}`, stderr: '' });
+          bundle.configure((config) => {
+            config.process.args = ['sleep', '1000'];
+            config.process.apparmorProfile = 'lamella-test';
+          });
+          equal(bundle.oci('run', '--detach', 'lasting').stderr, '');
+          equal(bundle.oci('exec', 'lasting', 'sh', '-c', script).stdout, `lamella-test (enforce)${denied}`);
+          equal(bundle.oci('exec', '--apparmor', 'lamella-other', 'lasting', 'sh', '-c', script).stdout, `lamella-other (enforce)${denied}`);
+          equal(bundle.oci('delete', '--force', 'lasting').stderr, '');
+          bundle.configure((config) => {
+            config.process.apparmorProfile = 'no-such-profile';
+          });
+          const { status, stderr } = bundle.oci('run', 'unknown');
+          equal([status, /process\.apparmorProfile no-such-profile .*: no such file or directory/.test(stderr)], [1, true]);
+          equal(
+            readdirSync(at).filter((name) => name === 'unknown'),
+            [],
+          );
+          rmSync(at, { recursive: true });
+        },
         'systemd makes a bundle its cgroup, and knows of its limits': async () => {
           // Its /run is another.
           const at = '/mnt/oci';
           mkdirSync(at);
           const place = { path: at, join: (...parts: string[]) => path.join(at, ...parts), [Symbol.asyncDispose]: async () => undefined };
           const systemd = await startSystemd(place);
-          if (typeof systemd === 'string') throw new Error(systemd);
+          if (typeof systemd === 'string') throw new Skipped(systemd);
           await using _ended = systemd;
           const bundle = ociBundle(place, [...systemd.beside(`${at}/bundle`), process.execPath, OCI_RUNTIME, '--systemd-cgroup']);
           bundle.configure((config) => {
@@ -294,11 +331,12 @@ const CHECKS: Record<string, () => Promise<void>> = {
 if (isRoot) mkdirSync('/mnt/store-user', { recursive: true });
 if (isRoot) chownSync('/mnt/store-user', 1000, 1000);
 for (const [name, check] of Object.entries(CHECKS)) {
-  const failure = await check().then(
-    () => undefined,
-    (error: Error & { hint?: string }) => `${error.message}${error.hint ? ` (${error.hint})` : ''}`,
+  const outcome = await check().then(
+    () => ({}),
+    (error: Error & { hint?: string }) =>
+      error instanceof Skipped ? { skipped: error.message } : { failure: `${error.message}${error.hint ? ` (${error.hint})` : ''}` },
   );
-  process.stdout.write(`${JSON.stringify({ who, name, failure })}\n`);
+  process.stdout.write(`${JSON.stringify({ who, name, ...outcome })}\n`);
 }
 if (isRoot) {
   // What systemd does for a user's scope: a cgroup that belongs to the user, with controllers to divide.

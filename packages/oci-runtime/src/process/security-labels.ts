@@ -10,9 +10,15 @@ import { said } from '../said.js';
 export function labels(process: OciProcess | undefined, slots: SlotAllocator, proc: number = AT_FDCWD): { readonly early: Op[]; readonly late: Op[] } {
   const asked = [
     ...(process?.apparmorProfile && process.apparmorProfile !== 'unconfined'
-      ? [{ module: 'apparmor', label: `exec ${process.apparmorProfile}`, what: 'process.apparmorProfile' }]
+      ? [
+          {
+            module: 'apparmor',
+            label: `exec ${process.apparmorProfile}`,
+            what: `process.apparmorProfile ${process.apparmorProfile} (apparmor_parser(8) loads profiles)`,
+          },
+        ]
       : []),
-    ...(process?.selinuxLabel ? [{ module: 'selinux', label: process.selinuxLabel, what: 'process.selinuxLabel' }] : []),
+    ...(process?.selinuxLabel ? [{ module: 'selinux', label: process.selinuxLabel, what: `process.selinuxLabel ${process.selinuxLabel}` }] : []),
   ].map((each) => ({ ...each, slot: slots() }));
   return {
     early: asked.flatMap(({ module, what, slot }) => {
