@@ -21,6 +21,7 @@
 
 /* Some C libraries say these, and kernel headers do not. */
 #define MSG_NOSIGNAL_FLAG 0x4000
+#define MSG_TRUNC 0x20
 #ifndef AF_UNIX
 #define AF_UNIX 1
 #endif

@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/openat2.h>
 #include <linux/mount.h>
+#include <linux/netlink.h>
 #include <linux/prctl.h>
 #include <linux/capability.h>
 #include <linux/resource.h>
@@ -481,6 +482,34 @@ OP(socket)
 	return slot_put(N(3), SYS(socket, N(0), N(1), N(2)));
 }
 
+/*
+ * Compound: a request (netlink(7)), and what the kernel says of it, up to its acknowledgement. Each of its messages is data.
+ */
+OP(netlink)
+{
+	FD(fd, 0);
+	char answer[8192] __attribute__((aligned(NLMSG_ALIGNTO)));
+	long n = SYS(sendto, fd, S(0), LEN(0), 0, NULL, 0);
+
+	while (n >= 0) {
+		n = SYS(recvfrom, fd, answer, sizeof(answer), MSG_TRUNC, NULL, NULL);
+		if (n > (long)sizeof(answer))
+			return -EMSGSIZE;
+		for (long at = 0; at + NLMSG_HDRLEN <= n;) {
+			const struct nlmsghdr *message = (const void *)(answer + at);
+
+			if (message->nlmsg_len < NLMSG_HDRLEN || message->nlmsg_len > n - at)
+				return -EBADMSG;
+			/* Both carry an error number, or 0. */
+			if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE)
+				return message->nlmsg_len < NLMSG_HDRLEN + sizeof(int) ? 0 : *(const int *)(message + 1);
+			reply_data(frame->index, message, message->nlmsg_len);
+			at += NLMSG_ALIGN(message->nlmsg_len);
+		}
+	}
+	return n;
+}
+
 /* The argument is a number, or bytes which the kernel reads from a copy of ours. */
 OP(ioctl)
 {
@@ -892,6 +921,7 @@ static const struct op table[] = {
 	ENTRY(82, bpf_prog_attach, 4, ""),
 	ENTRY(83, userns, 1, "bb"),
 	ENTRY(84, own_stdio, 2, ""),
+	ENTRY(85, netlink, 1, "b"),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },

@@ -112,6 +112,7 @@ export const OPCODES = {
   bpf_prog_attach: { code: 82, numbers: ['target_fd', 'attach_bpf_fd', 'attach_type', 'flags'], strings: [] },
   userns: { code: 83, numbers: ['out'], strings: ['uid_map', 'gid_map'] },
   own_stdio: { code: 84, numbers: ['owner', 'group'], strings: [] },
+  netlink: { code: 85, numbers: ['fd'], strings: ['data'] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },
   go: { code: 202, numbers: [], strings: ['program'] },

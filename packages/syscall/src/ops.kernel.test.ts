@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -747,19 +747,43 @@ test('pipes that are stdio get an owner, and nothing else does', async (context)
   requiresRoot(context);
   await using at = scratch();
   writeFileSync(at.join('file'), '');
-  const file = openSync(at.join('file'), 'r');
+  execFileSync('mkfifo', [at.join('fifo')]);
+  // Both ends, or opening it would wait.
+  const [file, fifo] = [openSync(at.join('file'), 'r'), openSync(at.join('fifo'), 'r+')];
   const before = statSync('/dev/null').uid;
-  const program = [
-    { op: 'own_stdio', owner: 1234, group: 5678 },
-    { op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', 'stat -Lc %u:%g /dev/stdout'], envp: ['PATH=/usr/bin:/bin'] },
-  ] as const;
-  // A real pipe for stdout: Node's are sockets.
-  const script = `exec ${process.execPath} -e 'process.stdin.resume()' </dev/null | cat`;
-  expect(script).toBeTruthy();
-  await execute([{ op: 'own_stdio', owner: 1234, group: 5678 }], { stdio: [file, 'ignore', 'ignore'] });
-  expect([statSync(at.join('file')).uid, statSync('/dev/null').uid]).toEqual([0, before]);
-  closeSync(file);
-  void program;
+  await execute([{ op: 'own_stdio', owner: 1234, group: 5678 }], { stdio: [file, 'ignore', fifo] });
+  const owners = [at.join('fifo'), at.join('file'), '/dev/null'].map((name) => statSync(name).uid);
+  expect(owners).toEqual([1234, 0, before]);
+  for (const each of [file, fifo]) closeSync(each);
+});
+
+test('the kernel is asked by netlink, and its answers are data', async (context) => {
+  requiresRoot(context);
+  const answers: Buffer[] = [];
+  const onReply = (reply: Reply): void => void (reply.kind === 'data' && answers.push(reply.data));
+  const socket = { op: 'socket', domain: 16, type: 0o2000003, protocol: 0, out: 5 } as const;
+  // struct nlmsghdr and struct ifinfomsg: RTM_GETLINK of what has this index, or of all.
+  const links = (flags: number, index: number): Buffer => {
+    const message = Buffer.alloc(32);
+    message.writeUInt32LE(32);
+    message.writeUInt16LE(18, 4);
+    message.writeUInt16LE(flags, 6);
+    message.writeInt32LE(index, 20);
+    return message;
+  };
+  await execute(
+    [{ op: 'unshare', flags: CLONE.NEWNET }, socket, { op: 'netlink', fd: 5, data: links(0x301, 0) }, { op: 'netlink', fd: 5, data: links(5, 1) }],
+    {
+      onReply,
+    },
+  );
+  // A dump may have more than `lo` in it: fallback devices of tunnels that the kernel knows.
+  expect(answers.length).toBeGreaterThan(1);
+  for (const each of [answers[0], answers.at(-1)]) expect([each?.readUInt16LE(4), each?.readInt32LE(20), each?.includes('lo\0')]).toEqual([16, 1, true]);
+  await expect(execute([{ op: 'unshare', flags: CLONE.NEWNET }, socket, { op: 'netlink', fd: 5, data: links(5, 9999) }])).rejects.toMatchObject({
+    code: 'ENODEV',
+    syscall: 'netlink',
+  });
 });
 
 /** Those that monitors obey; monitor.kernel.test.ts gives them, and tries `supervise`. */

@@ -383,6 +383,95 @@ test('namespaces are joined by their paths', () => {
   expect(Number(stdout.trim().split('\n')[2])).toBeGreaterThan(0);
 });
 
+/** A network namespace as a machine's: the runtime runs in it, and so does `ip`. */
+async function machineWithDevices(...devices: readonly (readonly string[])[]) {
+  const holder = spawn('unshare', ['--net', 'sh', '-c', 'echo ready; exec sleep 1000'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(holder.stdout as NonNullable<typeof holder.stdout>, 'data');
+  const enter = ['nsenter', `--net=/proc/${holder.pid}/ns/net`];
+  const ip = (...args: readonly string[]): string => spawnSync('nsenter', [...enter.slice(1), 'busybox', 'ip', ...args], { encoding: 'utf8' }).stdout;
+  for (const each of devices) ip(...each);
+  const runtime = ociBundle(at, [...enter, process.execPath, OCI_RUNTIME]);
+  const end = async (): Promise<void> => {
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
+  };
+  return { ...runtime, ip, path: `/proc/${holder.pid}/ns/net`, [Symbol.asyncDispose]: end };
+}
+
+test('network devices are moved: with their addresses, under other names, and working', async (context) => {
+  for (const program of ['unshare', 'nsenter', 'busybox']) requiresProgram(context, program);
+  await using machine = await machineWithDevices(
+    ['link', 'add', 'dev0', 'type', 'veth'],
+    ['link', 'add', 'dev1', 'type', 'veth'],
+    ['address', 'add', '10.1.2.3/24', 'dev', 'dev0'],
+    ['address', 'add', 'fd00::7/64', 'dev', 'dev0'],
+    ['link', 'set', 'dev0', 'mtu', '1400'],
+    ['link', 'set', 'dev0', 'address', '02:00:00:00:00:07'],
+  );
+  machine.configure((config) => {
+    config.process.args = ['sh', '-c', 'ip address show dev eth7; ip link show; exec sleep 1000'];
+    config.linux.netDevices = { dev0: { name: 'eth7' }, dev1: { name: 'lan%d' } };
+  });
+  const { status, stdout, stderr } = machine.oci('create', 'moved');
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '', stderr: '' });
+  expect(machine.ip('link', 'show')).not.toMatch(/dev[01]@/);
+  const seen = machine.oci('start', 'moved');
+  expect(seen.status).toBe(0);
+  const inside = (...args: string[]): string => machine.oci('exec', 'moved', 'ip', ...args).stdout;
+  const eth7 = inside('address', 'show', 'dev', 'eth7');
+  for (const wanted of [/[<,]UP[,>]/, /mtu 1400/, /02:00:00:00:00:07/, /inet 10\.1\.2\.3\/24 scope global eth7/, /inet6 fd00::7\/64 scope global/])
+    expect(eth7).toMatch(wanted);
+  // The kernel gives link-local ones by itself, once.
+  expect(eth7.match(/inet6/g)?.length).toBeLessThanOrEqual(2);
+  expect(inside('link', 'show')).toMatch(/lan0@.*[<,]UP[,>]/);
+  expect(machine.oci('delete', '--force', 'moved').status).toBe(0);
+});
+
+test('a network device that cannot be moved is named, and those that were come back', async (context) => {
+  for (const program of ['unshare', 'nsenter', 'busybox']) requiresProgram(context, program);
+  await using machine = await machineWithDevices(
+    ['link', 'add', 'dev0', 'type', 'veth'],
+    ['address', 'add', '10.1.2.3/24', 'dev', 'dev0'],
+    ['link', 'add', 'dev1', 'type', 'veth'],
+  );
+  const refused = (netDevices: object, change?: (config: { linux: { namespaces: { type: string }[] }; process: { args: string[] } }) => void): string => {
+    machine.configure((config) => {
+      config.linux.netDevices = netDevices;
+      change?.(config);
+    });
+    const { status, stderr } = machine.oci('create', 'refused');
+    expect(status).toBe(1);
+    expect(machine.oci('list', '-q').stdout).toBe('');
+    expect(machine.ip('address', 'show', 'dev', 'dev0')).toContain('inet 10.1.2.3/24 scope global dev0');
+    return stderr;
+  };
+  expect(refused({ dev0: {}, none: {} })).toMatch(/linux\.netDevices\.none: no such device/);
+  expect(refused({ dev0: { name: 'lo' } })).toMatch(/netDevices\.dev0: file exists: .* has a device lo/);
+  expect(refused({ dev0: { name: 'a/b' } })).toMatch(/netDevices\.dev0: 'a\/b' cannot be the name of a device/);
+  expect(refused({ dev0: { name: 'x' }, dev1: { name: 'x' } })).toMatch(/netDevices\.dev1: another device becomes x, too/);
+  expect(refused({ dev0: { name: '%d%d' } })).toMatch(/'%d%d' is no template/);
+  // The kernel has the last word: lo belongs to its namespace.
+  expect(refused({ dev0: {}, lo: { name: 'loop' } })).toMatch(/linux\.netDevices\.lo: EINVAL/);
+  expect(refused({ dev0: {} }, ({ process }) => void (process.args = ['no-such-command']))).toMatch(/executable file not found/);
+  const withoutOwn = refused({ dev0: {} }, ({ linux }) => {
+    linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'network');
+  });
+  expect(withoutOwn).toMatch(/netDevices: needs a network namespace/);
+});
+
+test('a class of service needs a machine that has them', (context) => {
+  if (/ - resctrl /.test(readFileSync('/proc/self/mountinfo', 'utf8'))) skip(context, 'this machine has resctrl mounted');
+  const refused = (intelRdt: object): string => {
+    bundle.configure((config) => {
+      config.linux.intelRdt = intelRdt;
+    });
+    return bundle.oci('create', 'rdt').stderr;
+  };
+  expect(refused({})).toMatch(/linux\.intelRdt: no resctrl filesystem is mounted/);
+  expect(refused({ closID: '../x' })).toMatch(/closID: '\.\.\/x' is no name of a directory/);
+  expect(refused({ memBwSchema: 'L3:0=f' })).toMatch(/memBwSchema: is one line that begins with 'MB:'/);
+});
+
 test('a namespace of time has its offsets', () => {
   bundle.configure((config) => {
     config.process.args = ['cat', '/proc/uptime'];

@@ -18,7 +18,7 @@ const UML = 'linux.uml';
 const OVERLAY = '/usr/lib/uml/modules/*/kernel/fs/overlayfs/overlay.ko';
 
 /** The power goes so many milliseconds after the console showed something. */
-export interface PowerCut {
+interface PowerCut {
   readonly after: string;
   readonly milliseconds: number;
 }

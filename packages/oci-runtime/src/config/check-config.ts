@@ -2,6 +2,7 @@ import { lstatSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { checkProfile } from '@lamella/seccomp';
 import { RLIMIT } from '@lamella/syscall';
+import { isInitialRoot } from '../initial-root.js';
 import { invalid } from './read-config.js';
 import type { NamespaceType, OciConfig, OciLinux, OciProcess } from './schema.js';
 
@@ -47,9 +48,8 @@ export function checkConfig(config: OciConfig, where: string, bundle: string): v
     if (profile.syscalls?.some(({ action, names }) => action === 'SCMP_ACT_NOTIFY' && names.includes('write')))
       fail('linux.seccomp.syscalls: write cannot be SCMP_ACT_NOTIFY, for then nobody could hand the listener over');
   }
-  if (Object.keys(linux.netDevices ?? {}).length)
-    fail('linux.netDevices: moving network devices is not supported by this runtime; let a createRuntime hook do it (ip link set … netns)');
-  if (linux.intelRdt) fail('linux.intelRdt: is not supported by this runtime');
+  netDevices(linux, kinds, fail);
+  intelRdt(linux, fail);
   if (config.process) checkProcess(config.process, where);
 }
 
@@ -98,6 +98,34 @@ function userNamespace(linux: OciLinux, kinds: ReadonlyMap<NamespaceType, string
   if (given && mapped) fail('linux.uidMappings: cannot be given for a user namespace that is joined by its path');
   if (given === '' && !(linux.uidMappings?.length && linux.gidMappings?.length))
     fail('linux.uidMappings: a new user namespace needs uidMappings and gidMappings');
+}
+
+/** Devices of this machine go into a namespace of the container's (config-linux.md, "Network Devices"); names as dev_valid_name() of the kernel has them. */
+function netDevices({ netDevices: devices = {} }: OciLinux, kinds: ReadonlyMap<NamespaceType, string>, fail: (why: string) => never): void {
+  const entries = Object.entries(devices).map(([name, { name: wanted }]) => [name, wanted || name] as const);
+  if (!entries.length) return;
+  if (!kinds.has('network')) fail('linux.netDevices: needs a network namespace in linux.namespaces, or they would be where they are');
+  if (!isInitialRoot()) fail('linux.netDevices: only root of the machine can move its devices');
+  const seen = new Set<string>();
+  for (const [name, wanted] of entries) {
+    for (const each of [name, wanted])
+      if (!each || Buffer.byteLength(each) > 15 || each === '.' || each === '..' || /[/:\s]/.test(each))
+        fail(`linux.netDevices.${name}: '${each}' cannot be the name of a device: 1 to 15 bytes without '/', ':' and spaces`);
+    if (/%/.test(wanted) && !/^[^%]*%d[^%]*$/.test(wanted)) fail(`linux.netDevices.${name}: '${wanted}' is no template: it has one %d`);
+    if (seen.has(wanted) && !wanted.includes('%')) fail(`linux.netDevices.${name}: another device becomes ${wanted}, too`);
+    seen.add(wanted);
+  }
+}
+
+/** What would lead out of resctrl, or be several lines where one is meant (config-linux.md, "IntelRdt"). */
+function intelRdt({ intelRdt: rdt }: OciLinux, fail: (why: string) => never): void {
+  if (!rdt) return;
+  const { closID, memBwSchema } = rdt;
+  // "/" is the class that all processes are in.
+  if (closID !== undefined && closID !== '/' && (!closID || closID.includes('/') || closID === '.' || closID === '..'))
+    fail(`linux.intelRdt.closID: '${closID}' is no name of a directory`);
+  if (memBwSchema && !/^MB:[^\n]*$/.test(memBwSchema)) fail("linux.intelRdt.memBwSchema: is one line that begins with 'MB:'");
+  for (const [i, line] of (rdt.schemata ?? []).entries()) if (line.includes('\n')) fail(`linux.intelRdt.schemata[${i}]: is more than one line`);
 }
 
 /** A key belongs to a namespace of the container's own, or it would change the host (runc's rule, and crun's). */

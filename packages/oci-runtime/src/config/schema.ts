@@ -171,7 +171,9 @@ const Linux = v.looseObject({
   maskedPaths: Texts,
   readonlyPaths: Texts,
   mountLabel: v.optional(Text),
-  intelRdt: v.optional(v.looseObject({ closID: v.optional(Text), l3CacheSchema: v.optional(Text), memBwSchema: v.optional(Text) })),
+  intelRdt: v.optional(
+    v.looseObject({ closID: v.optional(Text), l3CacheSchema: v.optional(Text), memBwSchema: v.optional(Text), schemata: Texts, enableMonitoring: Bool }),
+  ),
   personality: v.optional(v.looseObject({ domain: v.picklist(['LINUX', 'LINUX32'], 'is no execution domain: LINUX or LINUX32'), flags: Texts })),
   memoryPolicy: v.optional(v.looseObject({ mode: Text, nodes: v.optional(Text), flags: Texts })),
 });

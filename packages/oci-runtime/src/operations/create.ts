@@ -40,10 +40,12 @@ import { runHooks, tryHooks } from '../hooks.js';
 import { writeIdMaps } from '../id-maps.js';
 import { idmapOwners } from '../idmap-owners.js';
 import { isInitialRoot } from '../initial-root.js';
+import { joinRdtGroup, makeRdtGroup, removeRdtGroup, resctrl } from '../intel-rdt.js';
 import type { Log } from '../log.js';
 import type { CgroupView } from '../mounts/cgroup-mount.js';
 import { DEFAULT_DEVICES } from '../mounts/devices.js';
 import { checkMasked } from '../mounts/hidden-paths.js';
+import { type MovedDevices, moveDevices } from '../network/move-devices.js';
 import { OciError } from '../oci-error.js';
 import { environmentOf, type Preserved } from '../process/environment.js';
 import { checkFound } from '../process/execute.js';
@@ -157,6 +159,7 @@ class Making {
   #steps: Steps | undefined;
   #hooked = false;
   #pidWritten = false;
+  #devices: MovedDevices | undefined;
 
   constructor(options: CreateOptions, config: OciConfig, directory: StateDirectory, stored: StoredContainer, properties: readonly UnitProperty[]) {
     this.#options = options;
@@ -171,6 +174,7 @@ class Making {
     const options = this.#options;
     const { cgroup, scope } = this.#stored;
     const linux = config.linux ?? {};
+    const rdtMount = linux.intelRdt ? resctrl() : undefined;
     const hasCgroup = scope !== undefined || prepareCgroup(cgroup, linux, options.log);
     const slots = slotAllocator();
     const rules = [{ allow: false }, ...(linux.resources?.devices ?? []), ...ALWAYS_ALLOWED];
@@ -200,7 +204,13 @@ class Making {
     this.#keep(init ? { init } : {});
     if (scope) await this.#joinScope(scope, pid, rules);
     else if (hasCgroup) joinCgroup(cgroup, pid);
+    if (linux.intelRdt && rdtMount !== undefined) {
+      const rdt = makeRdtGroup(linux.intelRdt, options.id, rdtMount);
+      this.#keep({ rdt });
+      joinRdtGroup(rdt, pid);
+    }
     if (programs.namespaces.made.has('user')) writeIdMaps(pid, linux.uidMappings ?? [], linux.gidMappings ?? []);
+    if (linux.netDevices) this.#devices = await moveDevices(linux.netDevices, pid);
     if (config.process?.oomScoreAdj !== undefined) adjustOomScore(pid, config.process.oomScoreAdj);
     const { ignored } = await steps.go(programs.setUp);
     forgetNodes(this.#directory.path);
@@ -257,10 +267,13 @@ class Making {
   /** What cannot be taken back is told; the failure that led here is what the caller hears of. */
   async undo(): Promise<void> {
     const { log, pidFile, bundle } = this.#options;
+    // Those of the kernel's own making would go with a new network namespace.
+    await this.#devices?.back().catch((error: Error) => log.warn(error.message));
     this.#steps?.running.abort();
     // Why it ended is the error that led here.
     await this.#steps?.running.result.catch(() => undefined);
     await releaseCgroup(this.#stored).catch((error: Error) => log.warn(error.message));
+    if (this.#stored.rdt) removeRdtGroup(this.#stored.rdt);
     if (pidFile && this.#pidWritten) rmSync(pidFile, { force: true });
     if (this.#hooked) await tryHooks('poststop', this.#config, stateOf(this.#stored, 'stopped'), { cwd: bundle }, log.warn);
     removeDirectory(this.#directory);

@@ -5,6 +5,7 @@ import { lockFile, MNT, run } from '@lamella/syscall';
 import { keptConfig } from '../config/read-config.js';
 import type { OciConfig } from '../config/schema.js';
 import { tryHooks } from '../hooks.js';
+import { removeRdtGroup } from '../intel-rdt.js';
 import type { Log } from '../log.js';
 import { OciError } from '../oci-error.js';
 import { type StateDirectory, stateDirectory } from '../state/state-directory.js';
@@ -62,6 +63,7 @@ export async function destroy(found: Found, config: OciConfig | undefined, log: 
   const { directory, stored } = found;
   await killAll(stored);
   await releaseCgroup(stored);
+  if (stored.rdt) removeRdtGroup(stored.rdt);
   if (stored.mountsOnHost) await unmountAll(stored.rootfs);
   if (config) await tryHooks('poststop', config, stateOf(stored, 'stopped'), { cwd: stored.bundle }, log.warn);
   removeDirectory(directory);

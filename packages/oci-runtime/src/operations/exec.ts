@@ -7,6 +7,7 @@ import { checkProcess } from '../config/check-config.js';
 import { keptConfig } from '../config/read-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
 import { isInitialRoot, maySetGroups } from '../initial-root.js';
+import { joinRdtGroup } from '../intel-rdt.js';
 import type { Log } from '../log.js';
 import { setnsFlags } from '../namespaces.js';
 import { OciError } from '../oci-error.js';
@@ -80,6 +81,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecutedPro
     const pid = await steps.valueOf(programs.clone);
     options.log.debug(`exec in ${options.id}: process ${pid} is in the container's namespaces`);
     join(stored, pid, options.cgroups);
+    if (stored.rdt) joinRdtGroup(stored.rdt, pid);
     if (spec.oomScoreAdj !== undefined) writeFileSync(`/proc/${pid}/oom_score_adj`, String(spec.oomScoreAdj));
     checkFound(spec.args ?? [], programs.enter, await steps.go(programs.enter));
     if (options.pidFile) writePidFile(options.pidFile, pid);

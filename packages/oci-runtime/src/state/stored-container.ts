@@ -3,6 +3,7 @@ import path from 'node:path';
 import { type ContainerCgroup, isCgroupFrozen, type SystemdScope } from '@lamella/cgroup';
 import { bootId } from '@lamella/syscall';
 import type { NamespaceType } from '../config/schema.js';
+import type { RdtGroup } from '../intel-rdt.js';
 import { OciError } from '../oci-error.js';
 import { replaceFile } from './replace-file.js';
 import { type StateDirectory, stateDirectory } from './state-directory.js';
@@ -33,6 +34,8 @@ export interface StoredContainer {
   readonly cgroup: ContainerCgroup;
   /** The unit of systemd's that it is the cgroup of. */
   readonly scope?: SystemdScope;
+  /** Its class of service of Intel RDT. */
+  readonly rdt?: RdtGroup;
   readonly namespaces: readonly NamespaceType[];
   /** It has no mount namespace of its own: what was mounted for it is the host's to unmount. */
   readonly mountsOnHost: boolean;

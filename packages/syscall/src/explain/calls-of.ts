@@ -288,6 +288,8 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
       return one('bpf(BPF_PROG_LOAD, …)');
     case 'bpf_prog_attach':
       return one('bpf(BPF_PROG_ATTACH, …)');
+    case 'netlink':
+      return one(`sendto(${fd(op.fd)}, …, 0, NULL, 0)`, ['recvfrom']);
     case 'own_stdio':
       return one('statx(0, "", AT_EMPTY_PATH, STATX_TYPE)', ['statx', 'fchown']);
     case 'userns':

@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import { AT_FDCWD, CLONE, O, type Op, type Program, run, SyscallError, slotAllocator } from '@lamella/syscall';
+import type { OciLinux } from '../config/schema.js';
+import { OciError } from '../oci-error.js';
+import { addAddress, addressOf, askForAddresses, askForLink, type DeviceAddress, indexOf, moveLink, setUp } from './rtnetlink.js';
+
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC = 0o2000003;
+const NETLINK_ROUTE = 0;
+
+/** Devices that were moved. */
+export interface MovedDevices {
+  /** Move them back, under the names that they had. */
+  back(): Promise<void>;
+}
+
+/**
+ * Move network devices of this process's namespace into that of a process (config-linux.md, "Network Devices"): under
+ * their new names, with the addresses that they had, and working. What fails is taken back.
+ *
+ * @param pid a process in a network namespace of its own
+ * @throws OciError `NET_DEVICE_MISSING`, `NET_DEVICE_EXISTS`, `NET_DEVICE_FAILED`
+ */
+export async function moveDevices(devices: NonNullable<OciLinux['netDevices']>, pid: number): Promise<MovedDevices> {
+  const there = new Set(namesOf(pid));
+  const taken = Object.entries(devices).find(([name, { name: wanted }]) => there.has(wanted || name));
+  if (taken)
+    throw new OciError({
+      code: 'NET_DEVICE_EXISTS',
+      message: `linux.netDevices.${taken[0]}: file exists: the container's network namespace has a device ${taken[1].name || taken[0]}`,
+      hint: 'Give it another name: {"name": "eth1"}, or "eth%d" to have the kernel find one.',
+    });
+  const indexes = new Map<string, number>();
+  for (const name of Object.keys(devices)) indexes.set(name, await find(name, 'self'));
+  const addresses = (await answersTo('self', askForAddresses())).map(addressOf).filter((each) => each !== undefined);
+  const addressesOf = (name: string): DeviceAddress[] => addresses.filter(({ index }) => index === indexes.get(name));
+  const moved: (readonly [name: string, now: string])[] = [];
+  const back = async (): Promise<void> => {
+    for (let last = moved.pop(); last; last = moved.pop()) {
+      const [name, now] = last;
+      await answersTo(pid, moveLink(await find(now, pid), process.pid, name));
+      await begin(name, name, addressesOf(name), 'self');
+    }
+  };
+  try {
+    for (const [name, { name: given }] of Object.entries(devices)) {
+      const wanted = given || name;
+      const before = new Set(namesOf(pid));
+      await explained(name, () => answersTo('self', moveLink(indexes.get(name) ?? 0, pid, wanted)));
+      // Of a template such as eth%d the kernel makes a name.
+      const now = namesOf(pid).find((each) => !before.has(each)) ?? wanted;
+      moved.push([name, now]);
+      await begin(name, now, addressesOf(name), pid);
+    }
+  } catch (error) {
+    await back();
+    throw error;
+  }
+  return { back };
+}
+
+/** The names of the devices that a process sees. */
+function namesOf(pid: number): string[] {
+  const lines = readFileSync(`/proc/${pid}/net/dev`, 'utf8').split('\n').slice(2);
+  return lines.flatMap((line) => /^\s*(.+):/.exec(line)?.[1] ?? []);
+}
+
+type Where = number | 'self';
+
+/** The number of a device: it may have changed on the way. */
+async function find(name: string, where: Where): Promise<number> {
+  try {
+    const [index] = (await answersTo(where, askForLink(name))).map(indexOf);
+    if (index !== undefined) return index;
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.code === 'ENODEV')) throw error;
+  }
+  throw new OciError({
+    code: 'NET_DEVICE_MISSING',
+    message: `linux.netDevices.${name}: no such device`,
+    hint: '`ip link` shows those of the network namespace that this command runs in.',
+  });
+}
+
+/** Addresses go when a device goes, and it stops. */
+async function begin(device: string, name: string, addresses: readonly DeviceAddress[], where: Where): Promise<void> {
+  const index = await find(name, where);
+  await explained(device, () => answersTo(where, ...addresses.map((address) => addAddress(index, address)), setUp(index)));
+}
+
+async function explained(name: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    if (!(cause instanceof SyscallError)) throw cause;
+    throw new OciError({
+      code: 'NET_DEVICE_FAILED',
+      message: `linux.netDevices.${name}: ${cause.code}, ${cause.message}`,
+      hint: 'Moving a device takes CAP_NET_ADMIN of both namespaces; some devices (loopback, bridges of some kinds) belong to theirs.',
+      cause,
+    });
+  }
+}
+
+/** What the kernel says to requests, in this process's network namespace or in that of another. */
+async function answersTo(where: Where, ...requests: readonly Buffer[]): Promise<Buffer[]> {
+  const answers: Buffer[] = [];
+  const slots = slotAllocator();
+  const [namespace, socket] = [slots(), slots()];
+  const enter: Op[] =
+    where === 'self'
+      ? []
+      : [
+          { op: 'openat', dirfd: AT_FDCWD, pathname: `/proc/${where}/ns/net`, flags: O.RDONLY | O.CLOEXEC, mode: 0, out: namespace },
+          { op: 'setns', fd: namespace, nstype: CLONE.NEWNET },
+        ];
+  const program: Program = [
+    ...enter,
+    { op: 'socket', domain: AF_NETLINK, type: SOCK_RAW_CLOEXEC, protocol: NETLINK_ROUTE, out: socket },
+    ...requests.map((data): Op => ({ op: 'netlink', fd: socket, data })),
+  ];
+  await run(program, { onReply: (reply) => void (reply.kind === 'data' && answers.push(reply.data)) });
+  return answers;
+}
