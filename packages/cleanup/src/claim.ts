@@ -1,6 +1,7 @@
 import { AT_FDCWD, LOCK, O, type Program, type SlotAllocator } from '@lamella/syscall';
 import { type Claim, formatJournal } from './claims.js';
 import { type ContainerRecord, directoryOf, gateOf, journalOf, lockOf } from './record.js';
+import { release } from './release.js';
 
 /**
  * Ops that make a container's directory, lock it for as long as the interpreter lives, and write
@@ -35,10 +36,12 @@ export function claim(
 }
 
 /**
- * Ops that lock a container that was kept, for another life of it, and write its claims down.
- * `EAGAIN` of their flock says that it lives, `ENOENT` of their openat that it is gone.
+ * Ops that lock a container that was kept, for another life of it, give back what its last life left, and write the new
+ * claims down. `EAGAIN` of their flock says that it lives, `ENOENT` of their openat that it is gone.
+ *
+ * @param left see {@link claimsLeft}
  */
-export function claimAgain(record: ContainerRecord, claims: readonly Claim[], slots: SlotAllocator): Program {
+export function claimAgain(record: ContainerRecord, claims: readonly Claim[], slots: SlotAllocator, left: readonly Claim[] = []): Program {
   const gate = slots();
   const lock = slots();
   return [
@@ -47,6 +50,7 @@ export function claimAgain(record: ContainerRecord, claims: readonly Claim[], sl
     { op: 'openat', dirfd: AT_FDCWD, pathname: lockOf(record), flags: O.RDWR | O.CLOEXEC, mode: 0, out: lock },
     { op: 'flock', fd: lock, operation: LOCK.EX | LOCK.NB },
     { op: 'close', fd: gate },
+    ...release(left),
     {
       op: 'write_file',
       dirfd: AT_FDCWD,

@@ -3,4 +3,4 @@ export { type Claim, formatJournal, parseJournal } from './claims.js';
 export { CleanupError } from './cleanup-error.js';
 export { type ContainerRecord, controlOf, directoryOf, gateOf, journalOf, keptOf, lockOf } from './record.js';
 export { release, releaseContainer, releaseKept } from './release.js';
-export { type HeldLocks, heldLocks, monitorOf, releaseDead, type SweepResult, sweep } from './sweep.js';
+export { claimsLeft, type HeldLocks, heldLocks, monitorOf, releaseDead, type SweepResult, sweep } from './sweep.js';

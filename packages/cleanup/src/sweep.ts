@@ -51,7 +51,7 @@ export async function sweep(containers: string): Promise<SweepResult> {
  * monitor holds the lock.
  */
 export async function releaseDead(record: ContainerRecord, { keep = false }: { readonly keep?: boolean } = {}): Promise<'released' | 'alive' | CleanupError> {
-  const claims = ours(await readClaims(record));
+  const claims = await claimsLeft(record);
   const ops: Program = [
     // A creator between mkdir and flock holds the gate; then this one is somebody's, not dead.
     { op: 'openat', dirfd: AT_FDCWD, pathname: gateOf(record.containers), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: 5 },
@@ -96,9 +96,10 @@ async function exists(file: string): Promise<boolean> {
   return (await stat(file).catch(absent)) !== undefined;
 }
 
-async function readClaims(record: ContainerRecord): Promise<readonly Claim[]> {
+/** What a container that died has left, as far as it is its own; nothing of one that ended by itself. */
+export async function claimsLeft(record: ContainerRecord): Promise<readonly Claim[]> {
   const text = await readFile(journalOf(record), 'utf8').catch(absent);
-  return text === undefined ? [] : parseJournal(text);
+  return text === undefined ? [] : ours(parseJournal(text));
 }
 
 /** After a reboot somebody else's mount may be where ours was: leave that one alone. */

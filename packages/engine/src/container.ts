@@ -1,6 +1,7 @@
+import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { wasOomKilled } from '@lamella/cgroup';
-import { sweep } from '@lamella/cleanup';
+import { claimsLeft, sweep } from '@lamella/cleanup';
 import type { LayerProgress } from '@lamella/image';
 import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
@@ -172,5 +173,6 @@ export async function decide(spec: RunSpec, options: RunOptions, root: string, l
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
   const frozen = life.again ? await settled(root, life.again) : [];
-  return plan(spec, root, lowers, { lowerdirPlus }, confined, { ...life, frozen });
+  const left = life.again ? await claimsLeft({ containers: path.join(root, 'containers'), id: life.again.id }) : [];
+  return plan(spec, root, lowers, { lowerdirPlus }, confined, { ...life, frozen, left });
 }

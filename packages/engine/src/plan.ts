@@ -45,6 +45,8 @@ export interface Life {
   readonly hold?: 'go' | 'rest';
   /** States that one which is there already stands on, the latest first. */
   readonly frozen?: readonly string[];
+  /** What its last life left, if that was killed. */
+  readonly left?: readonly Claim[];
 }
 
 /** A run, decided: a program and what one needs to know to make sense of what becomes of it. */
@@ -201,7 +203,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       ]
     : [
         umask,
-        ...(life.again ? claimAgain : claim)(record, claims, slots),
+        ...(life.again ? claimAgain(record, claims, slots, life.left) : claim(record, claims, slots)),
         onExit,
         ...held,
         ...known,

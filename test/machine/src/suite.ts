@@ -168,6 +168,18 @@ const CHECKS: Record<string, () => Promise<void>> = {
           await container.remove({ force: true });
           equal(groups(), []);
         },
+        'one whose monitor was killed is started again': async () => {
+          const { container } = await new Containers(root).run({ image: 'busybox', args: ['sleep', '1000'] });
+          const { monitor } = await container.state();
+          process.kill(monitor ?? -1, 'SIGKILL');
+          while ((await container.state()).status !== 'dead') await sleep(20);
+          // Its cgroup went with nobody.
+          equal(groups().length, 1);
+          await container.start();
+          equal([(await container.state()).status, groups().length], ['running', 1]);
+          await container.remove({ force: true });
+          equal(groups(), []);
+        },
         'memory that ran out is remembered': async () => {
           const { container } = await new Containers(root).run({
             image: 'busybox',
