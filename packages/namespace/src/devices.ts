@@ -24,21 +24,23 @@ const LINKS = [...STDIO_LINKS, ['core', '/proc/kcore'], ['ptmx', 'pts/ptmx']] as
 
 /** Fill a fresh `/dev`, whose root is slot `dev`. */
 export function deviceNodes(dev: number, devices: readonly DeviceNode[], context: Pick<MountContext, 'slots' | 'userNamespace'>): Program {
+  // The same two for all of them, each in its turn: a machine may have more devices than a program has slots.
+  const bound = { node: context.slots(), file: context.slots() };
   const nodes = DEFAULT_NODES.flatMap(([name, major, minor]): Op[] =>
     context.userNamespace
-      ? bindNode(dev, `/dev/${name}`, name, context.slots)
+      ? bindNode(dev, `/dev/${name}`, name, bound)
       : [{ op: 'mknodat', dirfd: dev, pathname: name, mode: S_IF.IFCHR | 0o666, major, minor }],
   );
   const links = LINKS.map(([name, target]): Op => ({ op: 'symlinkat', newdirfd: dev, linkpath: name, target }));
-  return [...nodes, ...links, ...devices.flatMap((device) => deviceNode(dev, device, context))];
+  return [...nodes, ...links, ...devices.flatMap((device) => deviceNode(dev, device, context.userNamespace ? bound : undefined))];
 }
 
 /** A node of its own, in directories that are made for it; or, in a user namespace, the host's own. */
-function deviceNode(dev: number, device: DeviceNode, { slots, userNamespace }: Pick<MountContext, 'slots' | 'userNamespace'>): Op[] {
+function deviceNode(dev: number, device: DeviceNode, bound: BoundNode | undefined): Op[] {
   const { name, type, major, minor, mode, uid, gid } = device;
   const parents = name.split('/').slice(0, -1);
   const directories = parents.map((_, i): Op => ({ op: 'mkdirat', dirfd: dev, pathname: parents.slice(0, i + 1).join('/'), mode: 0o755, ignore: ['EEXIST'] }));
-  if (userNamespace) return [...directories, ...bindNode(dev, device.source, name, slots)];
+  if (bound) return [...directories, ...bindNode(dev, device.source, name, bound)];
   return [
     ...directories,
     // One of the standard nodes may be asked for again.
@@ -47,10 +49,14 @@ function deviceNode(dev: number, device: DeviceNode, { slots, userNamespace }: P
   ];
 }
 
+/** Slots for the host's node and for the file that it is bound onto; free again afterwards. */
+interface BoundNode {
+  readonly node: number;
+  readonly file: number;
+}
+
 /** In a user namespace the host's own node is bound onto an empty file. */
-function bindNode(dev: number, source: string, name: string, slots: MountContext['slots']): Op[] {
-  const node = slots();
-  const file = slots();
+function bindNode(dev: number, source: string, name: string, { node, file }: BoundNode): Op[] {
   return [
     { op: 'open_tree', dirfd: AT_FDCWD, pathname: source, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: node },
     { op: 'openat', dirfd: dev, pathname: name, flags: O.WRONLY | O.CREAT | O.NOFOLLOW | O.CLOEXEC, mode: 0o666, out: file },

@@ -1,3 +1,4 @@
+import { LamellaError } from './lamella-error.js';
 import type { ControlName, OPCODES, OpName } from './opcodes.js';
 
 /** A path or other string for the kernel: text (sent as UTF-8), raw bytes, or NULL. */
@@ -110,11 +111,19 @@ export const MONITOR_LEAVES = 8;
 /** Hands out slots, so that lists made by different packages do not use the same one. */
 export type SlotAllocator = () => number;
 
-/** Slots from `first` (5 is the lowest a program may use) upwards, to 1023. */
+/**
+ * Slots from `first` (5 is the lowest a program may use) upwards, to 1023; what it returns throws LamellaError
+ * `TOO_MANY_DESCRIPTORS` then.
+ */
 export function slotAllocator(first = 5): SlotAllocator {
   let next = first;
   return () => {
-    if (next > 1023) throw new RangeError('a program can hold 1019 descriptors at once');
+    if (next > 1023)
+      throw new LamellaError({
+        code: 'TOO_MANY_DESCRIPTORS',
+        message: 'this takes more than the 1019 descriptors that can be held at once',
+        hint: 'Mount fewer things: the directory that many are in, instead of each.',
+      });
     return next++;
   };
 }
