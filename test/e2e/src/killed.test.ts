@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { ImageStore } from '@lamella/engine';
-import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { busyboxArchive, mountsBelow, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLI, cli } from './cli.js';
+import { requiresContainers } from './rights.js';
 
 let at: ScratchDirectory;
 beforeAll(async () => {
@@ -60,7 +61,7 @@ describe.for([
     ['the monitor and the init', ['monitor', 'init'], false],
     ['all three', ['cli', 'monitor', 'init'], false],
   ])('when %s is killed, nothing is left', async ([, victims, atOnce], context) => {
-    requiresRoot(context);
+    requiresContainers(context);
     const family = await start(flags());
     const everybody = [...Object.values(family), ...children(family.init)];
     expect(everybody.every((pid) => pid > 0 && alive(pid))).toBe(true);

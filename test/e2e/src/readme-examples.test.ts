@@ -4,6 +4,7 @@ import path from 'node:path';
 import { ImageStore } from '@lamella/engine';
 import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { requiresContainers } from './rights.js';
 
 /** Every package, alone: packed, installed into an empty project elsewhere, its README's example run. */
 const checkout = path.join(import.meta.dirname, '../../..');
@@ -58,7 +59,9 @@ function block(readme: string, language: string): string {
 }
 
 test.for(PACKAGES)('@lamella/%s, installed alone, runs the example of its README', { timeout: 120_000 }, (name, context) => {
-  requiresRoot(context);
+  // They show what an ordinary user does in a user namespace only.
+  if (name === 'syscall' || name === 'oci-runtime') requiresRoot(context);
+  else requiresContainers(context);
   requiresProgram(context, 'tar');
   const said = /npm install (.*)/.exec(readFileSync(path.join(checkout, 'packages', name, 'README.md'), 'utf8'));
   const directory = project(said?.[1]?.split(' ') ?? []);
@@ -92,7 +95,7 @@ test.for(PACKAGES)('@lamella/%s, installed alone, runs the example of its README
 test('@lamella/vitest, installed alone, gives each test of its example a container, and shows what one that failed had changed', {
   timeout: 120_000,
 }, async (context) => {
-  requiresRoot(context);
+  requiresContainers(context);
   const directory = project(['@lamella/vitest', 'vitest']);
   const installed = path.join(directory, 'node_modules/@lamella/vitest');
   const example = readFileSync(path.join(installed, 'example/migration.test.js'), 'utf8');
@@ -116,7 +119,7 @@ test('@lamella/vitest, installed alone, gives each test of its example a contain
 });
 
 test('lamella, installed alone, runs an image', { timeout: 120_000 }, (context) => {
-  requiresRoot(context);
+  requiresContainers(context);
   const directory = project(['lamella']);
   const lamella = (...args: string[]): string =>
     execFileSync(process.execPath, ['node_modules/lamella/bin/lamella.cjs', ...args], {

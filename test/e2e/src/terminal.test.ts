@@ -1,10 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Containers, ImageStore } from '@lamella/engine';
-import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { busyboxArchive, requiresProgram, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
 import { afterAll, afterEach, beforeAll, expect, type TestContext, test } from 'vitest';
 import { CLI } from './cli.js';
+import { requiresContainers } from './rights.js';
 import { type Terminal, terminal } from './terminal.js';
 
 let at: ScratchDirectory;
@@ -17,7 +18,7 @@ afterEach(() => open?.close());
 afterAll(() => at[Symbol.asyncDispose]());
 
 function lamella(context: TestContext, args: string): Terminal {
-  requiresRoot(context);
+  requiresContainers(context);
   open = terminal(requiresProgram(context, 'tmux'), `LAMELLA_ROOT=${at.join('store')} ${process.execPath} ${CLI} ${args}`);
   return open;
 }

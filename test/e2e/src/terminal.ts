@@ -19,7 +19,9 @@ export interface Terminal {
 /** Start a command in a tmux of its own. When it ends, the screen shows `status N` and the terminal's settings. */
 export function terminal(tmux: string, command: string): Terminal {
   const socket = `lamella-test-${randomUUID()}`;
-  const run = (...args: string[]): string => execFileSync(tmux, ['-L', socket, '-f', '/dev/null', ...args], { encoding: 'utf8' });
+  // Whose shell lets nobody in may run tests all the same.
+  const env = { ...process.env, SHELL: '/bin/bash' };
+  const run = (...args: string[]): string => execFileSync(tmux, ['-L', socket, '-f', '/dev/null', ...args], { encoding: 'utf8', env });
   run(
     'new-session',
     '-d',

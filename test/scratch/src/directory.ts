@@ -19,6 +19,8 @@ export function scratch(on: 'disk' | 'tmpfs' = 'disk'): ScratchDirectory {
     async [Symbol.asyncDispose]() {
       const left = mountsBelow(directory);
       for (const point of left.toReversed()) spawnSync('umount', ['-l', point]);
+      // The kernel makes directories in a workdir which an ordinary user cannot look into.
+      if (process.geteuid?.() !== 0) spawnSync('chmod', ['-R', 'u+rwX', directory]);
       rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
       if (left.length) throw new Error(`mounts were left: ${left.join(', ')}`);
     },
