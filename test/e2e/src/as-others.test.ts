@@ -1,7 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import path from 'node:path';
-import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { readReport, requiresRoot, type ScratchDirectory, scratch, vitestArgs } from '@lamella-test/scratch';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Somebody, WHO } from './somebody.js';
 
@@ -10,16 +7,6 @@ import { type Somebody, WHO } from './somebody.js';
  * skip, and say so; what others do in words of their own is in files of its own (ordinary-user, sub-ids, lifecycle, transactions).
  */
 const FILES = ['cli', 'confinement', 'image-places', 'killed', 'terminal'].map((name) => `test/e2e/src/${name}.test.ts`);
-const CHECKOUT = path.join(import.meta.dirname, '../../..');
-const VITEST = path.join(path.dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
-
-interface Report {
-  readonly testResults: readonly {
-    readonly name: string;
-    readonly message: string;
-    readonly assertionResults: readonly { readonly fullName: string; readonly status: string; readonly failureMessages: readonly string[] }[];
-  }[];
-}
 
 describe.for(['an ordinary user', 'an ordinary user with ids in /etc/subuid'] as const)('for %s', (name) => {
   let at: ScratchDirectory;
@@ -34,23 +21,13 @@ describe.for(['an ordinary user', 'an ordinary user with ids in /etc/subuid'] as
     requiresRoot(context);
     who.required(context);
     const report = `${who.home}/report.json`;
-    // The directory of the configuration is not theirs to write into, as its bundler would.
-    const args = ['run', '--root', CHECKOUT, '--configLoader', 'native', '--no-file-parallelism', '--reporter=json', `--outputFile=${report}`, ...FILES];
-    const { stderr } = who.run(process.execPath, [VITEST, ...args], { TMPDIR: who.home, TERM: 'xterm' });
-    const { testResults } = JSON.parse(readFileSync(report, 'utf8')) as Report;
-    const results = testResults.flatMap(({ assertionResults }) => assertionResults);
-    const passed = results.filter(({ status }) => status === 'passed').length;
-    const skipped = results.filter(({ status }) => status !== 'passed' && status !== 'failed');
+    const { stderr } = who.run(process.execPath, vitestArgs(FILES, report), { TMPDIR: who.home, TERM: 'xterm' });
     for (const line of new Set(stderr.split('\n').filter((each) => each.startsWith('skipped: ')))) process.stderr.write(`${name}: ${line}\n`);
-    process.stderr.write(`${name}: ${passed} passed, ${skipped.length} skipped\n`);
-    expect(testResults.filter(({ assertionResults, message }) => !assertionResults.length && message).map(({ message }) => message)).toEqual([]);
-    expect(
-      results
-        .filter(({ status }) => status === 'failed')
-        .map(({ fullName, failureMessages }) => [fullName, ...failureMessages.map((each) => each.split('\n    at ')[0])]),
-    ).toEqual([]);
+    const { passed, skipped, failed } = readReport(report);
+    process.stderr.write(`${name}: ${passed} passed, ${skipped} skipped\n`);
+    expect(failed).toEqual([]);
     // Every one that is skipped has said why.
-    expect(skipped.length).toBeLessThan(10);
+    expect(skipped).toBeLessThan(10);
     expect(passed).toBeGreaterThan(100);
   });
 });

@@ -29,6 +29,9 @@ export interface MachineOptions {
   readonly cutPower?: PowerCut;
   /** The kernel's security module; by default AppArmor. */
   readonly module?: 'apparmor' | 'selinux';
+  /** What it has of memory, and the size of its disk. */
+  readonly memory?: string;
+  readonly disk?: string;
 }
 
 /** Why there is no second kernel here, if so. */
@@ -46,10 +49,14 @@ export function whyNoMachine(): string | undefined {
  * host's files are its root; at `/mnt` it has an ext4 of its own, whose file lies in the scratch
  * directory. `/proc`, `/sys`, cgroup2, securityfs and a tmpfs on `/run` are mounted.
  */
-export async function onMachine(at: ScratchDirectory, script: string, { timeout, cutPower, module = 'apparmor' }: MachineOptions): Promise<MachineRun> {
+export async function onMachine(
+  at: ScratchDirectory,
+  script: string,
+  { timeout, cutPower, module = 'apparmor', memory = '1G', disk: size = '256M' }: MachineOptions,
+): Promise<MachineRun> {
   const disk = at.join('disk');
   if (!existsSync(disk)) {
-    execFileSync('truncate', ['-s', '256M', disk]);
+    execFileSync('truncate', ['-s', size, disk]);
     execFileSync('mkfs.ext4', ['-q', '-E', 'lazy_itable_init=0', disk]);
   }
   const [init, output, status] = ['init', 'output', 'status'].map((name) => at.join(name)) as [string, string, string];
@@ -74,7 +81,7 @@ sleep 60
     UML,
     [
       ...['rootfstype=hostfs', 'rootflags=/', 'rw', `ubd0=${disk}`, `init=${init}`],
-      ...['mem=1G', `${module}=1`, `security=${module}`, 'con=null', 'con0=null,fd:1', 'quiet', `uml_dir=${at.join('uml')}`],
+      ...[`mem=${memory}`, `${module}=1`, `security=${module}`, 'con=null', 'con0=null,fd:1', 'quiet', `uml_dir=${at.join('uml')}`],
     ],
     { stdio: ['ignore', 'pipe', 'pipe'], detached: true },
   );

@@ -7,3 +7,4 @@ export { OCI_RUNTIME, type OciBundle, type OciResult, ociBundle } from './oci-bu
 export { findProgram, requiresProgram, requiresRoot, skip } from './requires.js';
 export { storeScript } from './store-script.js';
 export { type Systemd, startSystemd } from './systemd.js';
+export { readReport, type VitestReport, vitestArgs } from './vitest-run.js';
