@@ -50,10 +50,15 @@ const farImports = {
   },
 };
 
+/** Modules of Node's that take milliseconds to load, and that a container of an image which is there needs nothing of. */
+const SLOW = /(\bimport_node_(?:crypto|zlib)\d*)=(require\("node:(?:crypto|zlib)"\))/g;
+
 const PRELUDE = `"use strict";
 const __path = require("node:path");
 /** Where a file of a package's is, beside its entry. */
 const __place = (name, file) => name === "lamella" ? __path.join(__dirname, file) : file ? __path.join(__path.dirname(require.resolve(name)), file) : require.resolve(name);
+/** As performance.now(), which takes half a millisecond to be loaded. */
+const __now = () => Number(process.hrtime.bigint()) / 1e6;
 const __far = (name, file) => require(__place(name, file));
 const __import = (name, file) => import("file://" + encodeURI(__place(name, file)));
 /** Stands for a module's exports until one is asked for. */
@@ -79,14 +84,14 @@ const { outputFiles } = await build({
   external: ['execa', 'cli-progress'],
   plugins: [lazyRequires, farImports],
   banner: { js: PRELUDE },
-  define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__filename' },
+  define: { 'performance.now': '__now', 'import.meta.dirname': '__dirname', 'import.meta.url': '__filename' },
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
   logLevel: 'warning',
 });
 for (const bundle of outputFiles) {
-  const text = bundle.text.replaceAll(/import\("far:((?:@[^/]+\/)?[^/]+)\/([^"]*)"\)/g, '__import("$1","$2")');
+  const text = bundle.text.replaceAll(SLOW, '$1=__lazy(()=>$2)').replaceAll(/import\("far:((?:@[^/]+\/)?[^/]+)\/([^"]*)"\)/g, '__import("$1","$2")');
   await writeFile(bundle.path, text);
 }
 

@@ -1,5 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
@@ -300,12 +299,15 @@ export function checkName(name: string): void {
 
 /** What the cgroup of a container is called, on a machine with any number of stores. */
 export function cgroupName(id: string, root: string): string {
-  return `${id}-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;
+  // FNV-1a, which parts stores well enough: Node takes three milliseconds to load its better ones.
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(root)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return `${id}-${(hash >>> 0).toString(16).padStart(8, '0')}`;
 }
 
-/** 48 random bits: what comes before the version in a UUID, which Node makes in advance. */
+/** 48 random bits: what comes before the version in a UUID, which the kernel makes (random(4)). */
 export function randomId(): string {
-  return randomUUID().replace('-', '').slice(0, 12);
+  return readFileSync('/proc/sys/kernel/random/uuid', 'latin1').replace('-', '').slice(0, 12);
 }
 
 /** Make the directory that all containers are in. */
