@@ -145,8 +145,9 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
 
   test('a command that cannot be executed leaves none; --rm none at its end', async () => {
     expect(who.lamella(['run', '-d', 'busybox', 'nosuch'])).toMatchObject({ status: 127, stdout: '' });
-    lamella('run', '-d', '--rm', '--name', 'short', 'busybox', 'sleep', '1');
+    lamella('run', '-d', '--rm', '--name', 'short', 'busybox', 'sh', '-c', 'until [ -e /end ]; do sleep 0.05; done');
     expect(state('short')).toMatch(/^running/);
+    lamella('exec', 'short', 'touch', '/end');
     await until(() => lamella('ps', '-aq') === '');
     lamella('create', '--rm', '--name', 'once', 'busybox', 'true');
     expect(state('once')).toBe('created Created');
