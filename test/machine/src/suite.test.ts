@@ -7,6 +7,7 @@ import { type MachineRun, onMachine, whyNoMachine } from './machine.js';
 const reason = whyNoMachine();
 const SUITE = path.join(import.meta.dirname, '../dist/suite.js');
 const SELINUX = path.join(import.meta.dirname, '../dist/selinux.js');
+const USER_SYSTEMD = path.join(import.meta.dirname, '../dist/user-systemd.js');
 const DELEGATED = path.join(import.meta.dirname, '../dist/delegated.js');
 let at: ScratchDirectory;
 let machine: MachineRun;
@@ -14,7 +15,7 @@ let machine: MachineRun;
 beforeAll(async () => {
   at = scratch();
   if (reason) return;
-  const suites = [`${SUITE} root`, `${SUITE} user`, `${DELEGATED} scope`, `${DELEGATED} slice/service`];
+  const suites = [`${SUITE} root`, `${SUITE} user`, `${DELEGATED} scope`, `${DELEGATED} slice/service`, USER_SYSTEMD];
   machine = await onMachine(at, suites.map((each) => `node ${each}`).join(' && '), { timeout: 380_000 });
 }, 400_000);
 afterAll(() => at[Symbol.asyncDispose]());
@@ -42,7 +43,7 @@ test('what holds here holds on Linux 6.1 with cgroups of version 2, for root and
       `second kernel, ${who}: ${failure ? 'FAILED ' : skipped ? 'skipped: ' : ''}${name}${(failure ?? skipped) ? `: ${failure ?? skipped}` : ''}\n`,
     );
   expect(checks.filter(({ failure }) => failure)).toEqual([]);
-  expect(checks.map(({ who }) => who)).toEqual(expect.arrayContaining(['root', 'user', 'delegated']));
+  expect(checks.map(({ who }) => who)).toEqual(expect.arrayContaining(['root', 'user', 'delegated', 'user systemd']));
   expect(checks.length).toBeGreaterThan(15);
 });
 
