@@ -29,6 +29,14 @@ test('a class that is there is used as it is, and has to be what was asked for',
   expect(() => makeRdtGroup({ closID: 'guaranteed', schemata: ['L2:0=f'] }, 'one', at.path)).toThrow(/is not L2:0=f/);
 });
 
+test('a class that was asked for by its name stays for others', async () => {
+  await using at = scratch();
+  const group = makeRdtGroup({ closID: 'shared', l3CacheSchema: 'L3:0=f' }, 'one', at.path);
+  expect(group).toEqual({ directory: at.join('shared'), made: false });
+  removeRdtGroup(group);
+  expect(makeRdtGroup({ closID: 'shared', l3CacheSchema: 'L3:0=f' }, 'two', at.path)).toEqual(group);
+});
+
 test('a class that nobody made and nobody describes is an error, and what failed leaves nothing', async () => {
   await using at = scratch();
   expect(() => makeRdtGroup({ closID: 'none' }, 'one', at.path)).toThrow(/there is no class of service none/);

@@ -8,7 +8,7 @@ type IntelRdt = NonNullable<OciLinux['intelRdt']>;
 
 /** The class of service of a container, as directories of resctrl. */
 export interface RdtGroup {
-  /** Of the class; whether it was made for this container. */
+  /** Of the class; whether it is this container's alone. One that was asked for by its name stays, for there may be others in it. */
   readonly directory: string;
   readonly made: boolean;
   /** What is counted for this container alone. */
@@ -45,14 +45,14 @@ export function makeRdtGroup(rdt: IntelRdt, id: string, mount: string): RdtGroup
     });
   if (there && lines.length && rdt.closID !== undefined) compare(lines, directory, name);
   const monitoring = rdt.enableMonitoring ? path.join(directory, 'mon_groups', id) : undefined;
-  const group: RdtGroup = { directory, made: !there, ...(monitoring === undefined ? {} : { monitoring }) };
+  const group: RdtGroup = { directory, made: !there && rdt.closID === undefined, ...(monitoring === undefined ? {} : { monitoring }) };
   try {
     if (!there) mkdirSync(directory);
     if (lines.length && (!there || rdt.closID === undefined)) writeFileSync(path.join(directory, 'schemata'), lines.map((line) => `${line}\n`).join(''));
     if (monitoring !== undefined) mkdirSync(monitoring);
   } catch (cause) {
     const why = lastStatus(mount);
-    removeRdtGroup(group);
+    removeRdtGroup({ ...group, made: !there });
     throw new OciError({
       code: 'RDT_FAILED',
       message: `linux.intelRdt: cannot set up the class of service ${name}: ${why || (cause as Error).message}`,

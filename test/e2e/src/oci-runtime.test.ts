@@ -434,7 +434,10 @@ test('a network device that cannot be moved is named, and those that were come b
     ['address', 'add', '10.1.2.3/24', 'dev', 'dev0'],
     ['link', 'add', 'dev1', 'type', 'veth'],
   );
-  const refused = (netDevices: object, change?: (config: { linux: { namespaces: { type: string }[] }; process: { args: string[] } }) => void): string => {
+  const refused = (
+    netDevices: object,
+    change?: (config: { linux: { namespaces: { type: string }[] }; mounts: object[]; process: { args: string[] } }) => void,
+  ): string => {
     machine.configure((config) => {
       config.linux.netDevices = netDevices;
       change?.(config);
@@ -453,6 +456,8 @@ test('a network device that cannot be moved is named, and those that were come b
   // The kernel has the last word: lo belongs to its namespace.
   expect(refused({ dev0: {}, lo: { name: 'loop' } })).toMatch(/linux\.netDevices\.lo: EINVAL/);
   expect(refused({ dev0: {} }, ({ process }) => void (process.args = ['no-such-command']))).toMatch(/executable file not found/);
+  // Its process ends by that, and its namespace with it.
+  expect(refused({ dev0: {} }, ({ mounts }) => void mounts.push({ destination: '/x', type: 'no-such-fs', source: 'x' }))).toMatch(/no-such-fs/);
   const withoutOwn = refused({ dev0: {} }, ({ linux }) => {
     linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'network');
   });

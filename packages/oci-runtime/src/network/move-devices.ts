@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { AT_FDCWD, CLONE, O, type Op, type Program, run, SyscallError, slotAllocator } from '@lamella/syscall';
 import type { OciLinux } from '../config/schema.js';
 import { OciError } from '../oci-error.js';
@@ -8,8 +8,8 @@ const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 0o2000003;
 const NETLINK_ROUTE = 0;
 
-/** Devices that were moved. */
-export interface MovedDevices {
+/** Devices that were moved. Disposing lets their namespace go, which lives as long as this or a process in it. */
+export interface MovedDevices extends Disposable {
   /** Move them back, under the names that they had. */
   back(): Promise<void>;
 }
@@ -35,10 +35,13 @@ export async function moveDevices(devices: NonNullable<OciLinux['netDevices']>, 
   const addresses = (await answersTo('self', askForAddresses())).map(addressOf).filter((each) => each !== undefined);
   const addressesOf = (name: string): DeviceAddress[] => addresses.filter(({ index }) => index === indexes.get(name));
   const moved: (readonly [name: string, now: string])[] = [];
+  // When its process ends the devices would end with it, before anybody could fetch them back.
+  const held = openSync(`/proc/${pid}/ns/net`, 'r');
+  const namespace = `/proc/${process.pid}/fd/${held}`;
   const back = async (): Promise<void> => {
     for (let last = moved.pop(); last; last = moved.pop()) {
       const [name, now] = last;
-      await answersTo(pid, moveLink(await find(now, pid), process.pid, name));
+      await answersTo(namespace, moveLink(await find(now, namespace), process.pid, name));
       await begin(name, name, addressesOf(name), 'self');
     }
   };
@@ -50,13 +53,13 @@ export async function moveDevices(devices: NonNullable<OciLinux['netDevices']>, 
       // Of a template such as eth%d the kernel makes a name.
       const now = namesOf(pid).find((each) => !before.has(each)) ?? wanted;
       moved.push([name, now]);
-      await begin(name, now, addressesOf(name), pid);
+      await begin(name, now, addressesOf(name), namespace);
     }
   } catch (error) {
-    await back();
+    await back().finally(() => closeSync(held));
     throw error;
   }
-  return { back };
+  return { back, [Symbol.dispose]: () => closeSync(held) };
 }
 
 /** The names of the devices that a process sees. */
@@ -65,7 +68,8 @@ function namesOf(pid: number): string[] {
   return lines.flatMap((line) => /^\s*(.+):/.exec(line)?.[1] ?? []);
 }
 
-type Where = number | 'self';
+/** A file that is a network namespace, or this process's own. */
+type Where = string;
 
 /** The number of a device: it may have changed on the way. */
 async function find(name: string, where: Where): Promise<number> {
@@ -111,7 +115,7 @@ async function answersTo(where: Where, ...requests: readonly Buffer[]): Promise<
     where === 'self'
       ? []
       : [
-          { op: 'openat', dirfd: AT_FDCWD, pathname: `/proc/${where}/ns/net`, flags: O.RDONLY | O.CLOEXEC, mode: 0, out: namespace },
+          { op: 'openat', dirfd: AT_FDCWD, pathname: where, flags: O.RDONLY | O.CLOEXEC, mode: 0, out: namespace },
           { op: 'setns', fd: namespace, nstype: CLONE.NEWNET },
         ];
   const program: Program = [

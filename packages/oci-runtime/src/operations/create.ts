@@ -146,6 +146,8 @@ export async function create(options: CreateOptions): Promise<CreatedContainer> 
     await making.undo();
     await lock?.[Symbol.asyncDispose]();
     throw explained(error);
+  } finally {
+    making.end();
   }
 }
 
@@ -262,6 +264,11 @@ class Making {
     await runHooks('prestart', this.#config, state, onHost);
     await runHooks('createRuntime', this.#config, state, onHost);
     await runHooks('createContainer', this.#config, state, { pid, namespaces: this.#stored.namespaces });
+  }
+
+  /** Whatever became of it. */
+  end(): void {
+    this.#devices?.[Symbol.dispose]();
   }
 
   /** What cannot be taken back is told; the failure that led here is what the caller hears of. */
