@@ -38,7 +38,9 @@ test('a shell has a terminal of its own: its size, Ctrl-C, Ctrl-D, and what was 
   await new Promise((resolve) => setTimeout(resolve, 200));
   shell.type('stty size');
   await shell.until(/24 80\n/);
-  shell.type('sleep 100');
+  // What is pressed before a program runs goes to the shell.
+  shell.type("sh -c 'echo going; exec sleep 100'");
+  await shell.until(/\ngoing\n/);
   shell.press('C-c');
   shell.type('echo "still $((40 + 2))"');
   await shell.until(/still 42\n/);
@@ -49,7 +51,8 @@ test('a shell has a terminal of its own: its size, Ctrl-C, Ctrl-D, and what was 
 test('job control works: Ctrl-Z stops, fg goes on', async (context) => {
   const shell = lamella(context, 'run -it busybox sh');
   await shell.until(/\/ # $/);
-  shell.type('sleep 1000');
+  shell.type("sh -c 'echo going; exec sleep 1000'");
+  await shell.until(/\ngoing\n/);
   shell.press('C-z');
   await shell.until(/Stopped/);
   shell.type('kill -9 %1; sleep 0.1; echo "now $((1 + 1))"');
