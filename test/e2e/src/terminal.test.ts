@@ -83,7 +83,8 @@ test('a terminal is left, come back to, and shared; exec has one of its own besi
     await beside.until(/\/ # $/);
     beside.type('tty; cat /note; cat /proc/1/comm');
     await beside.until(/\/dev\/pts\/1\nbefore\nsh\n/);
-    beside.type('sleep 100');
+    beside.type("sh -c 'echo going; exec sleep 100'");
+    await beside.until(/\ngoing\n/);
     beside.press('C-c');
     beside.type('exit 6');
     expect(await beside.until(/status 6\n.*echo/)).toMatch(SANE);
