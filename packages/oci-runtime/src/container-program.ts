@@ -75,7 +75,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
     root,
     rootfs: input.rootfs,
     bundle: input.bundle,
-    privileged: process.geteuid?.() === 0 && ownMounts,
+    fromHost: process.geteuid?.() === 0 && ownMounts && userNamespace,
     propagation: shared ? 0 : outer,
     idmaps,
     cgroups: input.cgroups,

@@ -15,8 +15,11 @@ export interface MountContext {
   /** Absolute path of it, and of the bundle. */
   readonly rootfs: string;
   readonly bundle: string;
-  /** Whether mounts may be taken from the host before the container's namespaces are entered: only root can. */
-  readonly privileged: boolean;
+  /**
+   * Whether what is bound is taken from the host before the container's namespaces are entered: root can do that, and in a user
+   * namespace the sources may be out of reach. Else each is taken when its turn comes, for the kernel lists mounts in the order of their making.
+   */
+  readonly fromHost: boolean;
   /** How a mount that is taken from the host hangs together with it, when no option says so: MS_*, 0 for as it is. */
   readonly propagation: number;
   /** Slots of user namespaces for idmapped mounts, by the mount's place in the list. */
@@ -44,7 +47,7 @@ const PROPAGATION = MS.SHARED | MS.SLAVE | MS.PRIVATE | MS.UNBINDABLE;
 
 /**
  * The mounts of config.json, in their order (config.md, "Mounts"). Destinations are looked up inside the root only,
- * and made when missing; sources of bind mounts are taken from the host before the container's namespaces are entered.
+ * and made when missing.
  */
 export function mountAll(mounts: readonly OciMount[], context: MountContext): MountOps {
   const ops: MountOps = { outside: [], inside: [], later: [] };
@@ -77,7 +80,7 @@ function bind(mount: OciMount, plan: MountPlan, index: number, context: EachMoun
   const whole = plan.bind === 'rbind' ? AT.RECURSIVE : 0;
   const take: Op[] = [
     { op: 'open_tree', dirfd: AT_FDCWD, pathname: source, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | whole, out: tree },
-    ...(context.privileged && context.propagation ? [setattr(tree, { propagation: context.propagation & PROPAGATION, recursive: true })] : []),
+    ...(context.fromHost && context.propagation ? [setattr(tree, { propagation: context.propagation & PROPAGATION, recursive: true })] : []),
   ];
   const idmap = context.idmaps.get(index);
   const set = attributesOf(plan.flags);
@@ -88,9 +91,9 @@ function bind(mount: OciMount, plan: MountPlan, index: number, context: EachMoun
     ...recursive(tree, plan),
   ];
   return {
-    outside: context.privileged ? [...take, ...attributes] : [],
+    outside: context.fromHost ? [...take, ...attributes] : [],
     inside: [
-      ...(context.privileged ? [] : [...take, ...attributes]),
+      ...(context.fromHost ? [] : [...take, ...attributes]),
       {
         op: 'mkpath',
         rootfd: context.root,
