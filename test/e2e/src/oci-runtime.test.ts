@@ -422,10 +422,10 @@ test('network devices are moved: with their addresses, under other names, and wo
   expect(seen.status).toBe(0);
   const inside = (...args: string[]): string => machine.oci('exec', 'moved', 'ip', ...args).stdout;
   const eth7 = inside('address', 'show', 'dev', 'eth7');
-  for (const wanted of [/[<,]UP[,>]/, /mtu 1400/, /02:00:00:00:00:07/, /inet 10\.1\.2\.3\/24 scope global eth7/, /inet6 fd00::7\/64 scope global/])
-    expect(eth7).toMatch(wanted);
+  for (const wanted of [/[<,]UP[,>]/, /mtu 1400/, /02:00:00:00:00:07/, /inet 10\.1\.2\.3\/24 scope global eth7/]) expect(eth7).toMatch(wanted);
+  if (existsSync('/proc/net/if_inet6')) expect(eth7).toMatch(/inet6 fd00::7\/64 scope global/);
   // The kernel gives link-local ones by itself, once.
-  expect(eth7.match(/inet6/g)?.length).toBeLessThanOrEqual(2);
+  expect(eth7.match(/inet6/g)?.length ?? 0).toBeLessThanOrEqual(2);
   expect(inside('link', 'show')).toMatch(/lan0@.*[<,]UP[,>]/);
   expect(machine.oci('delete', '--force', 'moved').status).toBe(0);
 });
@@ -536,16 +536,16 @@ test('the terminal goes to who listens on the console socket', async () => {
     config.process.args = ['sh', '-c', 'tty >/out; stty size >>/out; ls -l /dev/console >>/out; sleep 1000'];
   });
   const socket = at.join('a'.repeat(70));
-  // A master that Node reads is closed: it stays in the socket.
-  const server = createServer({ pauseOnConnect: true });
+  const server = createServer();
   server.listen(socket);
   await once(server, 'listening');
   expect(bundle.oci('create', '--console-socket', socket, 'tty').stderr).toBe('');
   expect(bundle.oci('start', 'tty').stderr).toBe('');
-  server.close();
   const out = path.join(bundle.bundle, 'rootfs/out');
   for (let i = 0; i < 200 && !(existsSync(out) && readFileSync(out, 'utf8').split('\n').length > 3); i++) await sleep(10);
   expect(readFileSync(out, 'utf8')).toMatch(/^\/dev\/pts\/0\n33 101\ncrw.*136/);
+  // With it goes the master that nobody took.
+  server.close();
 });
 
 test('descriptors are passed on, and those that are not open are refused', () => {

@@ -139,7 +139,7 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
     lamella('rmi', 'made', 'again', 'exported');
   });
 
-  test('is tried on the host itself first', () => {
+  test('is tried on the host itself first', { timeout: 30_000 }, () => {
     // A command's directory is where lamella is: the tests start it in /.
     const attempt = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
       who.run(process.execPath, [CLI, 'try', ...args], { SECRET: 'passed on', TMPDIR: who.home });
@@ -170,5 +170,26 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
     expect(attempt('true')).toEqual({ status: 0, stdout: '', stderr: '' });
     expect(attempt('sh', '-c', 'no-such-command')).toMatchObject({ status: 127 });
     expect(attempt('/no/such/command')).toMatchObject({ status: 127 });
+    // Where a part of the PATH is closed to somebody, a program may be there.
+    expect(attempt('exit', '3').stderr).toMatch(who.uid === 0 ? /lamella try 'exit 3'/ : /exit: /);
+  });
+
+  test('is tried step by step, as lines for a shell', { timeout: 30_000 }, () => {
+    const attempt = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+      who.run(process.execPath, [CLI, 'try', ...args], { SECRET: 'passed on', TMPDIR: who.home });
+    expect(attempt('printf "%s\\n" "$SECRET" | tr p P; exit 3')).toEqual({ status: 3, stdout: 'Passed on\n', stderr: '' });
+    const box = path.join(who.home, 'box');
+    expect(attempt('-D', box, 'true')).toMatchObject({ status: 125, stderr: expect.stringContaining(`mkdir ${box}`) });
+    who.run('mkdir', [box], {});
+    const [begun, goneOn] = [`cd ${project}; echo 1 > one; echo 2 > two; rm README`, `cd ${project}; rm one; echo 3 >> two; cat two`].map((line) =>
+      attempt('-D', box, line),
+    );
+    expect(begun).toMatchObject({ status: 0, stdout: '' });
+    expect(goneOn).toMatchObject({ status: 0, stdout: '2\n3\n' });
+    expect(attempt('-D', box, '--hide', '/etc', 'true')).toMatchObject({ status: 125 });
+    const kept = goneOn?.stderr.trim().split('\n').at(-1) ?? '';
+    expect(who.run(process.execPath, [CLI, 'apply', '--root', box, kept], {})).toMatchObject({ status: 0 });
+    expect(readdirSync(project).toSorted()).toEqual(['src', 'two']);
+    expect(readFileSync(`${project}/two`, 'utf8')).toBe('2\n3\n');
   });
 });

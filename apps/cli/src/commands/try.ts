@@ -1,5 +1,6 @@
+import { statSync } from 'node:fs';
 import path from 'node:path';
-import { type Container, Containers, defaultRoot, type StoredContainer } from '@lamella/engine';
+import { type Container, Containers, defaultRoot, EngineError, type StoredContainer } from '@lamella/engine';
 import { Command } from '@oclif/core/command';
 import { boolean, option, string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
@@ -9,6 +10,7 @@ import { statusOf, statusOfResult } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
 import { forwardSignals, windowSize } from '../run/forward-signals.js';
 import { parseLeading } from '../run/parse-run.js';
+import { shell, wordsOf } from '../run/shell-line.js';
 import { UsageError } from '../usage-error.js';
 
 interface TryFlags {
@@ -27,13 +29,16 @@ export class Try extends Command {
   static override summary = 'Run a command on this machine itself, and decide afterwards about what it changed.';
   static override description = `The command runs as you, here, with your environment, and sees this machine's files; what it writes goes to a
 layer of its own. Afterwards the changes are shown, and nothing of them is done until you say so. Its
-processes end with it, and it sees no others. The exit status is the command's own.
+processes end with it, and it sees no others. The exit status is the command's own. A single argument that is more
+than a name is a line for your shell; without any your shell is started on a terminal.
 
 Without a terminal the changes are kept, and the id that lamella changes, apply and discard take is
 printed on stderr.`;
-  static override usage = 'try [FLAGS] [--] COMMAND [ARG…]';
+  static override usage = 'try [FLAGS] [--] [COMMAND [ARG…]]';
   static override examples = [
     '<%= config.bin %> try npm install left-pad',
+    "<%= config.bin %> try 'make && make install'",
+    { description: 'Step by step, in one place:', command: "mkdir box; <%= config.bin %> try -D box make; <%= config.bin %> try -D box 'make install'" },
     { description: 'Without network, and without your keys:', command: '<%= config.bin %> try -x --hide ~/.ssh -- ./install.sh' },
     { description: 'In a script:', command: 'id=$(<%= config.bin %> try -n make 2>&1 >/dev/null | tail -n 1)' },
   ];
@@ -50,7 +55,11 @@ printed on stderr.`;
     }),
     offline: boolean({ char: 'x', description: 'without network, as --network none' }),
     network: option({ options: ['host', 'none'] as const, description: "the host's (default), or only loopback" })(),
-    directory: string({ char: 'D', helpValue: 'DIR', description: 'keep the changes in a store in DIR, as with -n' }),
+    directory: string({
+      char: 'D',
+      helpValue: 'DIR',
+      description: 'keep the changes in a store in this directory, as with -n, and go on with those that are there',
+    }),
     hide: string({ multiple: true, multipleNonGreedy: true, helpValue: 'PATH', description: 'something that it is not to read: it finds nothing there' }),
     root: string({ helpValue: 'DIR', description: 'the store (default: $LAMELLA_ROOT, /var/lib/lamella, ~/.local/share/lamella)' }),
     debug: boolean({ description: 'print where an error came from' }),
@@ -71,26 +80,36 @@ printed on stderr.`;
 async function tryMain(argv: readonly string[]): Promise<number> {
   const hint = 'lamella try [FLAGS] [--] COMMAND [ARG…]; see lamella try --help';
   const { flags, rest } = await parseLeading<TryFlags>(argv, Try.flags, hint);
-  if (!rest.length) throw new UsageError('no command was given', hint);
-  const ignored = (flags.ignore ?? []).map(expression);
-  const containers = new Containers(path.resolve(flags.directory ?? flags.root ?? defaultRoot()));
   const size = process.stdin.isTTY && process.stdout.isTTY ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
-  const running = await containers.try(
-    {
-      args: rest,
-      network: flags.offline ? 'none' : (flags.network ?? 'host'),
-      hide: (flags.hide ?? []).map((each) => path.resolve(each)),
-      umask: process.umask(),
-      ...(size ? { terminal: size, input: { forward: true, raw: true } } : {}),
-    },
-    { stdio: ['inherit', 'inherit', 'inherit'] },
-  );
-  const status = await end(running, size !== undefined);
+  if (!rest.length && !size) throw new UsageError('no command was given', hint);
+  const ignored = (flags.ignore ?? []).map(expression);
+  const directory = flags.directory === undefined ? undefined : existing(flags.directory);
+  const containers = new Containers(path.resolve(directory ?? flags.root ?? defaultRoot()));
+  const earlier = directory === undefined ? undefined : await triedIn(containers);
+  const hide = (flags.hide ?? []).map((each) => path.resolve(each));
+  const spec = {
+    args: rest.length ? wordsOf(rest) : [shell()],
+    network: flags.offline ? 'none' : (flags.network ?? 'host'),
+    ...(size ? { terminal: size, input: { forward: true, raw: true } } : {}),
+  } as const;
+  const options = { stdio: ['inherit', 'inherit', 'inherit'] } as const;
+  if (earlier && hide.length)
+    throw new UsageError(
+      `what is hidden was decided when the changes in ${directory} began`,
+      'Give --hide with the first command only, or take another directory.',
+    );
+  const begin = (): Promise<Container> =>
+    earlier
+      ? earlier.run({ ...spec, cwd: process.cwd(), env: definedEnvironment() }, options)
+      : containers.try({ ...spec, hide, umask: process.umask() }, options);
+  const { id, status } = await ended(begin, size !== undefined).catch((error: unknown) => {
+    throw (error as { code?: string }).code === 'COMMAND_NOT_FOUND' ? notFound(spec.args, error) : error;
+  });
   try {
-    await settle(await containers.get(running.id), flags, ignored, size !== undefined);
+    await settle(await containers.get(id), flags, ignored, size !== undefined);
   } catch (error) {
     // Whatever it was, the changes are there.
-    process.stderr.write(`lamella: the changes are kept: lamella review ${running.id}, lamella discard ${running.id}\n`);
+    process.stderr.write(`lamella: the changes are kept: lamella review ${id}, lamella discard ${id}\n`);
     throw error;
   }
   return status;
@@ -113,7 +132,8 @@ async function settle(container: StoredContainer, flags: TryFlags, ignored: read
   } else await decide(container, changes, container.id, { input: process.stdin, output: process.stderr });
 }
 
-async function end(running: Container, terminal: boolean): Promise<number> {
+async function ended(begin: () => Promise<Container>, terminal: boolean): Promise<{ readonly id: string; readonly status: number }> {
+  const running = await begin();
   using _signals = forwardSignals(running, terminal);
   const result = await Promise.race([running.result, running.detached]);
   if (!result)
@@ -122,7 +142,35 @@ async function end(running: Container, terminal: boolean): Promise<number> {
       `lamella attach ${running.id} comes back to it, lamella changes ${running.id} shows what it has changed.`,
     );
   for (const failure of result.releaseFailures) reportError(failure);
-  return statusOfResult(result);
+  return { id: running.id, status: statusOfResult(result) };
+}
+
+/** Here it is no image's fault. */
+function notFound([name = '', ...others]: readonly string[], cause: unknown): EngineError {
+  const line = [name, ...others].join(' ').replaceAll("'", "'\\''");
+  return new EngineError({
+    code: 'COMMAND_NOT_FOUND',
+    message: `${name}: not found`,
+    hint: name.includes('/') ? 'Check the path.' : `It is not in your PATH. What only your shell knows goes into one argument: lamella try '${line}'`,
+    cause,
+  });
+}
+
+/** A directory for -D: one that is not there was meant to be another. */
+function existing(directory: string): string {
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())
+    throw new UsageError(`${directory} is not a directory`, `-D takes one that is there: mkdir ${directory}`);
+  return directory;
+}
+
+/** What was tried last in a store of its own. */
+async function triedIn(containers: Containers): Promise<StoredContainer | undefined> {
+  const last = (await containers.list()).find(({ config }) => config.spec.host);
+  return last && containers.get(last.id);
+}
+
+function definedEnvironment(): Record<string, string> {
+  return Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
 function expression(text: string): RegExp {
