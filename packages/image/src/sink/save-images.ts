@@ -40,6 +40,9 @@ async function saveLayout(paths: StorePaths, images: readonly SavedImage[], tar:
     written.add(digest);
     await tar.stream(`blobs/${digest.replace(':', '/')}`, size, await openBlob(paths, digest));
   };
+  // A layout has these directories (image-layout.md), and some readers look for them as entries.
+  await tar.directory('blobs/');
+  await tar.directory('blobs/sha256/');
   for (const { descriptor } of images) {
     const manifest = readManifest(paths, descriptor);
     for (const each of [...manifest.layers, manifest.config, descriptor]) await blob(each);

@@ -3,7 +3,12 @@ import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { Header } from 'tar/header';
 
-/** Writes plain files into a tar, one after the other; headers are node-tar's. */
+interface Kind {
+  readonly type: 'File' | 'Directory';
+  readonly mode: number;
+}
+
+/** Writes directories and plain files into a tar, one after the other; headers are node-tar's. */
 export class TarOutput {
   readonly #output: Writable;
   #failure: Error | undefined;
@@ -14,6 +19,11 @@ export class TarOutput {
     output.once('error', (error) => {
       this.#failure = error;
     });
+  }
+
+  /** @param name with a slash at its end */
+  async directory(name: string): Promise<void> {
+    await this.#header(name, 0, { type: 'Directory', mode: 0o755 });
   }
 
   async file(name: string, content: Buffer): Promise<void> {
@@ -42,10 +52,10 @@ export class TarOutput {
     await finished(this.#output);
   }
 
-  async #header(path: string, size: number): Promise<void> {
+  async #header(path: string, size: number, kind: Kind = { type: 'File', mode: 0o644 }): Promise<void> {
     const block = Buffer.alloc(512);
     // Nothing of the machine or the moment: the same image makes the same archive.
-    new Header({ path, size, mode: 0o644, uid: 0, gid: 0, mtime: new Date(0), type: 'File' }).encode(block, 0);
+    new Header({ path, size, uid: 0, gid: 0, mtime: new Date(0), ...kind }).encode(block, 0);
     await this.#write(block);
   }
 
