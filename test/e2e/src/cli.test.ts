@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { busyboxArchive, mountsBelow, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI, cli, type Outcome } from './cli.js';
@@ -373,4 +374,16 @@ test('doctor tries what a run needs and tells of it', () => {
 test('nothing is left of all that', () => {
   expect(readdirSync(at.join('store/containers')).filter((name) => !name.startsWith('.'))).toEqual([]);
   expect(mountsBelow(at.path)).toEqual([]);
+});
+
+test('what Node keeps of the program is where nobody else can write', () => {
+  const [mine, temporary] = [at.join('mine'), at.join('temporary')];
+  for (const each of [mine, temporary]) mkdirSync(each);
+  const env = { XDG_CACHE_HOME: mine, TMPDIR: temporary };
+  expect(lamella(['run', 'busybox', 'true'], { env })).toEqual(ok(''));
+  expect(readdirSync(path.join(mine, 'lamella')).length).toBe(1);
+  chmodSync(mine, 0o777);
+  rmSync(path.join(mine, 'lamella'), { recursive: true });
+  expect(lamella(['run', 'busybox', 'true'], { env })).toEqual(ok(''));
+  expect([readdirSync(mine), readdirSync(temporary)]).toEqual([[], []]);
 });
