@@ -8,7 +8,17 @@ const { statSync } = require('node:fs');
 const { enableCompileCache } = require('node:module');
 
 const { HOME = '', XDG_CACHE_HOME } = process.env;
-const directory = XDG_CACHE_HOME || `${HOME}/.cache`;
-const found = [directory, HOME].map((each) => each.startsWith('/') && statSync(each, { throwIfNoEntry: false })).find(Boolean);
 const WRITABLE_BY_ALL = 0o002;
+
+/** Nothing for what is not there, is out of reach, or has no absolute path. */
+function look(directory) {
+  try {
+    return directory.startsWith('/') ? statSync(directory, { throwIfNoEntry: false }) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const directory = XDG_CACHE_HOME || `${HOME}/.cache`;
+const found = look(directory) ?? look(HOME);
 if (found && found.uid === process.geteuid() && !(found.mode & WRITABLE_BY_ALL)) enableCompileCache(`${directory}/lamella`);

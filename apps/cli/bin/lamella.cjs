@@ -6,7 +6,7 @@ if (Number(major) < 24) {
   process.stderr.write(`lamella: this is Node ${process.versions.node}; Node 24 or later is needed\n`);
   process.exit(125);
 }
-require('@lamella/syscall/compile-cache');
+require('../dist/compile-cache.cjs');
 const [, , command, ...rest] = process.argv;
 const { BUNDLES } = require('./bundles.cjs');
 const bundle = Object.keys(BUNDLES).find((name) => BUNDLES[name].includes(command));

@@ -3,7 +3,7 @@
  * starts that fastest from its compile cache. What is rarely needed stays where it is, and is loaded when
  * it is.
  */
-import { readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
@@ -50,8 +50,16 @@ const farImports = {
   },
 };
 
-/** Modules of Node's that take milliseconds to load, and that a container of an image which is there needs nothing of. */
-const SLOW = /(\bimport_node_(?:crypto|zlib)\d*)=(require\("node:(?:crypto|zlib)"\))/g;
+/** Modules of Node's that take a while to load, and that a container of an image which is there needs nothing of. */
+const SLOW =
+  /(\bimport_\w+)=(require\("node:(?:crypto|zlib|child_process|net|stream|stream\/promises|fs\/promises|timers\/promises|readline|readline\/promises)"\))/g;
+/** Of a built-in module esbuild copies every property, wherever it is imported as a whole. */
+const WHOLE = /(\bimport_\w+)=__toESM\((require\("node:[\w/]+"\))(?:,1)?\)/g;
+
+/** The same without the copies, where nothing else of it is used. */
+function asDefault(text) {
+  return text.replaceAll(WHOLE, (all, name, load) => (new RegExp(`\\b${name}\\.(?!default\\b)`).test(text) ? all : `${name}={default:${load}}`));
+}
 
 const PRELUDE = `"use strict";
 const __path = require("node:path");
@@ -91,9 +99,14 @@ const { outputFiles } = await build({
   logLevel: 'warning',
 });
 for (const bundle of outputFiles) {
-  const text = bundle.text.replaceAll(SLOW, '$1=__lazy(()=>$2)').replaceAll(/import\("far:((?:@[^/]+\/)?[^/]+)\/([^"]*)"\)/g, '__import("$1","$2")');
+  const text = asDefault(bundle.text)
+    .replaceAll(SLOW, '$1=__lazy(()=>$2)')
+    .replaceAll(/import\("far:((?:@[^/]+\/)?[^/]+)\/([^"]*)"\)/g, '__import("$1","$2")');
   await writeFile(bundle.path, text);
 }
+
+// Found without a look at any package.json.
+await copyFile(require.resolve('@lamella/syscall/compile-cache'), path.join(root, 'dist/compile-cache.cjs'));
 
 /** bin/lamella.cjs knows which command is in which bundle without loading any: the two have to agree. */
 const { BUNDLES } = require('../bin/bundles.cjs');

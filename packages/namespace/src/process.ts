@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Program, type Reply, type Running, type StdioOption, SyscallError, start } from '@lamella/syscall';
+import { outcomeOf, type Program, type Reply, type Running, type RunResult, type StdioOption, SyscallError, start, type Told } from '@lamella/syscall';
 import { NamespaceError } from './namespace-error.js';
 import type { ProcessResult } from './process-result.js';
 
@@ -62,7 +62,7 @@ function begin(
     onReply: (reply: Reply) => {
       if (reply.kind === 'data') onData?.(reply.data);
       if (reply.kind === 'detached') detached.resolve();
-      if (reply.kind === 'ignored' && reply.errno === constants.errno.EACCES) denied = true;
+      denied ||= isDenied(reply);
     },
   });
   return { running, denied: () => denied, detached: detached.promise };
@@ -220,6 +220,27 @@ function signalName(signo: number): NodeJS.Signals {
 
 function quote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * What came of a program that a front ran ({@link becomeFront} in @lamella/syscall).
+ *
+ * @throws as the result of {@link launch}
+ */
+export function explainTold(told: Told, args: readonly string[]): RunResult {
+  let denied = false;
+  try {
+    return outcomeOf(told, (reply) => {
+      denied ||= isDenied(reply);
+    });
+  } catch (error) {
+    throw explainFailure(error, args, denied);
+  }
+}
+
+/** A place where the command could have been was closed to us. */
+function isDenied(reply: Reply): boolean {
+  return reply.kind === 'ignored' && reply.errno === constants.errno.EACCES;
 }
 
 /** Say what a failed call means for somebody who wanted a container. */

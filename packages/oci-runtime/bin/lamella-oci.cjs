@@ -5,6 +5,6 @@ if (Number(major) < 24) {
   process.stderr.write(`lamella-oci: this is Node ${process.versions.node}; Node 24 or later is needed\n`);
   process.exit(1);
 }
-require('@lamella/syscall/compile-cache');
+require('../dist/compile-cache.cjs');
 const { main } = require('../dist/command/lamella-oci.cjs');
 main(process.argv.slice(2)).then((status) => process.exit(status));

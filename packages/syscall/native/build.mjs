@@ -17,7 +17,22 @@ const mode = args.includes('--fuzz') ? 'fuzz' : args.includes('--sanitize') ? 's
 const output = args.find((arg) => !arg.startsWith('--')) ?? path.join(native, '..', '..', `init-linux-${process.arch}`, 'lamella-init');
 
 const headers = ['sys.h', 'frame.h', 'interpreter.h', 'monitor.h', 'names.h', 'build.mjs'];
-const common = ['main.c', 'frame.c', 'ops.c', 'tree.c', 'walk.c', 'names.c', 'copy.c', 'monitor.c', 'child.c', 'terminal.c', 'clients.c', 'log.c', 'records.c'];
+const common = [
+  'main.c',
+  'frame.c',
+  'ops.c',
+  'tree.c',
+  'walk.c',
+  'names.c',
+  'copy.c',
+  'monitor.c',
+  'child.c',
+  'terminal.c',
+  'clients.c',
+  'log.c',
+  'records.c',
+  'front.c',
+];
 const sources = { release: ['start.c', ...common], sanitize: [...common, 'hosted.c'], fuzz: [...common, 'fuzz.c'] }[mode];
 const newest = Math.max(...[...headers, ...sources].map((file) => statSync(path.join(native, file)).mtimeMs));
 if (existsSync(output) && statSync(output).mtimeMs >= newest) process.exit(0);

@@ -138,6 +138,11 @@ long op_wait(const struct frame *frame);
 /* Send `length` bytes, and `fd` with them if it is not -1. */
 long send_descriptor(int socket, const void *data, size_t length, int fd);
 
+/* front.c */
+/* The status to end with; or this, in the child, which is the interpreter from here on. */
+#define FRONT_INTERPRETER (-1)
+int front(int argc, char **argv, char **envp);
+
 /* terminal.c */
 long op_pty(const struct frame *frame);
 

@@ -273,13 +273,11 @@ static int read_and_run(int check_only)
  * Run from a sealed copy in memory, so that no container can reach the file on the host's disk
  * through /proc/PID/exe (CVE-2019-5736). Returns only when that is impossible.
  */
-static long reexec_sealed(char *descriptors, char **envp)
+static long reexec_sealed(char **argv, char **envp)
 {
-	static char *argv[] = { "lamella-init", "sealed", NULL, NULL };
 	static char copy[65536];
 	long exe, memfd, n;
 
-	argv[2] = descriptors;
 	memfd = SYS(memfd_create, "lamella-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 	if (memfd == -EINVAL) /* before 6.3 there is no MFD_EXEC, and no need of it */
 		memfd = SYS(memfd_create, "lamella-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -313,9 +311,21 @@ static int same(const char *a, const char *b)
 int lamella_main(int argc, char **argv, char **envp);
 int lamella_main(int argc, char **argv, char **envp)
 {
+	static char *sealed[] = { "lamella-init", "sealed", NULL, NULL };
 	unsigned descriptors = 0;
 	int status;
 
+	if (argc == 6 && same(argv[1], "front")) {
+		argv[1] = "sealed-front";
+		return refuse(reexec_sealed(argv, envp));
+	}
+	if (argc == 6 && same(argv[1], "sealed-front")) {
+		status = front(argc, argv, envp);
+		if (status != FRONT_INTERPRETER)
+			return status;
+		argc = 2;
+		argv = sealed;
+	}
 	if (argc < 2 || argc > 3 || (!same(argv[1], "sealed") && !same(argv[1], "seal") && !same(argv[1], "check"))) {
 		static const char usage[] =
 			"lamella-init runs programs of system calls for @lamella/syscall; "
@@ -324,8 +334,10 @@ int lamella_main(int argc, char **argv, char **envp)
 		SYS(write, 2, usage, sizeof(usage) - 1);
 		return STATUS_FAILED;
 	}
-	if (same(argv[1], "seal"))
-		return refuse(reexec_sealed(argv[2], envp));
+	if (same(argv[1], "seal")) {
+		sealed[2] = argv[2];
+		return refuse(reexec_sealed(sealed, envp));
+	}
 	/* How many descriptors from 5 on are for the program, see `inherited`. */
 	for (const char *digit = argc == 3 ? argv[2] : ""; *digit >= '0' && *digit <= '9' && descriptors < 1000; digit++)
 		descriptors = descriptors * 10 + (unsigned)(*digit - '0');

@@ -6,6 +6,7 @@ export { errnoName } from './errno.js';
 export { type CallText, callsOf, type DescriptorOf } from './explain/calls-of.js';
 export { type Call, explain, explainText } from './explain/explain.js';
 export { findProgram } from './find-program.js';
+export { becomeFront, canBecomeFront, type FrontOptions, outcomeOf, type Told, toldByFront } from './front.js';
 export { type FullMapping, type IdMapping, type IdRange, idMapping, insideId, isOwnUserNamespace, ownMountNamespace, ownUserNamespace } from './id-mapping.js';
 export { interpreterPath } from './interpreter-path.js';
 export { LamellaError, type LamellaErrorFields } from './lamella-error.js';

@@ -2,14 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { IOCTL } from './constants.js';
 import { encodeProgram, FrameWriter, flatten } from './encode.js';
-import { errnoName } from './errno.js';
 import { isOwnUserNamespace, mapIds } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
 import type { ControlOp, Op, Program } from './op.js';
+import { Outcome, silent } from './outcome.js';
 import { type Reply, replyParser } from './replies.js';
 import { interpreterCommand, keepCopy } from './sealed-copy.js';
-import { SyscallError } from './syscall-error.js';
+import type { SyscallError } from './syscall-error.js';
 
 export type StdioOption = 'inherit' | 'pipe' | 'ignore' | number;
 
@@ -110,7 +110,7 @@ export interface ProgramIndex {
   explain?(index: number, errno: number): LamellaError | undefined;
 }
 
-function indexOf(program: Program): ProgramIndex & Required<Pick<ProgramIndex, 'append'>> {
+export function indexOf(program: Program): ProgramIndex & Required<Pick<ProgramIndex, 'append'>> {
   let all: Op[] | undefined;
   let release: Set<Op> | undefined;
   const every = (): Op[] => (all ??= flatten(program));
@@ -161,10 +161,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
   frames.on('error', () => frames.destroy());
 
   const started = Promise.withResolvers<number | undefined>();
-  const values = new Map<number, number>();
-  const ignored: { op: Op; index: number; code: string }[] = [];
-  const failures: Extract<Reply, { kind: 'failed' }>[] = [];
-  let exited: { status: number; signal: number } | undefined;
+  const outcome = new Outcome(index);
   let termios: Buffer | undefined;
   const mapped = Promise.withResolvers<void>();
   let unmapped: unknown;
@@ -181,25 +178,14 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
   mapped.promise.catch(() => undefined);
   if (!mapsIds) mapped.resolve();
   const parse = replyParser((reply) => {
+    outcome.take(reply);
     switch (reply.kind) {
       case 'ok':
-        values.set(reply.index, reply.value);
         if (mapsIds && reply.index === 0) void map();
         break;
-      case 'failed':
-        failures.push(reply);
-        break;
-      case 'ignored': {
-        const op = index.op(reply.index);
-        if (op) ignored.push({ op, index: reply.index, code: errnoName(reply.errno) });
-        break;
-      }
       case 'started':
         started.resolve(reply.pid);
         if (child.pid !== undefined) keepCopy(child.pid);
-        break;
-      case 'exited':
-        exited = { status: reply.status, signal: reply.signal };
         break;
       case 'terminal':
         termios = reply.termios;
@@ -237,17 +223,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
       if (killed && termios) await restoreTerminal(termios);
       if (options.signal?.aborted) throw options.signal.reason;
       if (unmapped !== undefined) throw unmapped;
-      const fatal = failures.find((failure) => failure.malformed || !index.isRelease(failure.index));
-      if (fatal) throw toError(fatal, index);
-      if (killed)
-        throw new LamellaError({
-          code: 'INIT_DIED',
-          message: `the monitor was killed by ${killed}`,
-          hint: 'What it held is released by the next command, or by `lamella sweep` now.',
-        });
-      if (status !== 0 && !exited && !failures.length) throw silent();
-      const releaseFailures = failures.map((failure) => toError(failure, index) as SyscallError);
-      return { ...(exited ? { exited } : {}), values, ignored, releaseFailures };
+      return outcome.result({ status, signal: killed });
     } catch (error) {
       mapped.reject(error);
       throw error;
@@ -290,31 +266,6 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
       child.unref();
     },
   };
-}
-
-/** A program that is not lamella-init, or one that could not even say what is wrong. */
-function silent(): LamellaError {
-  return new LamellaError({
-    code: 'INIT_FAILED',
-    message: `${interpreterPath()} ended without a word`,
-    hint: 'Is it lamella-init, of the same version as @lamella/syscall? Unset LAMELLA_INIT to use the one that belongs to it.',
-  });
-}
-
-function toError(failure: Extract<Reply, { kind: 'failed' }>, index: ProgramIndex): LamellaError {
-  const explained = failure.malformed ? undefined : index.explain?.(failure.index, failure.errno);
-  if (explained) return explained;
-  const op = failure.malformed ? undefined : index.op(failure.index);
-  if (op) return new SyscallError(op, failure.index, failure.errno);
-  const code = errnoName(failure.errno);
-  return new LamellaError({
-    code: 'INIT_REFUSED',
-    message: `lamella-init refused the program at op ${failure.index === 0xffffffff ? '0' : failure.index}: ${code}`,
-    hint:
-      code === 'EACCES' || code === 'EPERM'
-        ? 'It runs from a sealed memfd; sysctl vm.memfd_noexec=2 or a security module forbids that here.'
-        : 'This is a defect of the program, or lamella-init is of another version than @lamella/syscall.',
-  });
 }
 
 /** A monitor that died cannot give the terminal its settings back, so this process does. */

@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { busyboxArchive, mountsBelow, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI, cli, type Outcome } from './cli.js';
@@ -386,4 +387,25 @@ test('what Node keeps of the program is where nobody else can write', () => {
   rmSync(path.join(mine, 'lamella'), { recursive: true });
   expect(lamella(['run', 'busybox', 'true'], { env })).toEqual(ok(''));
   expect([readdirSync(mine), readdirSync(temporary)]).toEqual([[], []]);
+});
+
+test('nothing of Node is left of a run that waits', async () => {
+  const child = spawn(process.execPath, [CLI, 'run', 'busybox', 'sh', '-c', 'echo ready; exec sleep 1000'], {
+    env: { ...process.env, LAMELLA_ROOT: at.join('store') },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+  // Ids that are mapped from outside need somebody who maps them.
+  if (process.env.LAMELLA_SUBIDS === 'none' || process.geteuid?.() === 0) {
+    expect(status).toMatch(/^Name:\tlamella\n/);
+    expect(Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1])).toBeLessThan(1000);
+  }
+  const ended = once(child, 'close');
+  // Its init has no handler: who asks three times means it.
+  for (let i = 0; i < 3; i++) {
+    child.kill();
+    await sleep(50);
+  }
+  expect((await ended)[0]).toBe(137);
 });

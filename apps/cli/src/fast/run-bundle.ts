@@ -3,9 +3,14 @@ import { execMain } from '../run/exec-main.js';
 import { ownWords } from '../run/parse-run.js';
 import { RUN_FLAGS } from '../run/run-flags.js';
 import { runMain } from '../run/run-main.js';
+import { toldMain } from '../run/told-main.js';
 
 /** The commands that somebody waits for, without the rest of oclif. */
-export const COMMANDS = { run: { main: runMain, flags: RUN_FLAGS }, exec: { main: execMain, flags: EXEC_FLAGS } } as const;
+export const COMMANDS = {
+  run: { main: runMain, flags: RUN_FLAGS },
+  exec: { main: execMain, flags: EXEC_FLAGS },
+  '.told': { main: toldMain, flags: {} },
+} as const;
 
 type FastCommand = keyof typeof COMMANDS;
 

@@ -19,13 +19,18 @@ function userPlugins(): string {
   return path.join(data, 'package.json');
 }
 
+/** Whether this user may have plugins that are to be told. */
+export function hasPlugins(): boolean {
+  return existsSync(userPlugins());
+}
+
 /**
  * Tell the plugins that this user has. Without any this is one look at a file.
  *
  * @throws what a hook throws
  */
 export async function tellPlugins<Event extends keyof PluginEvents>(event: Event, payload: PluginEvents[Event]): Promise<void> {
-  if (!existsSync(userPlugins())) return;
+  if (!hasPlugins()) return;
   const { runPluginHooks } = await import('./run-plugin-hooks.js');
   await runPluginHooks(event, payload);
 }

@@ -1,5 +1,6 @@
-import { type Container, Containers, createContainer, explainRun, type RunOptions, type RunSpec } from '@lamella/engine';
-import { tellPlugins } from '../hooks/plugin-hooks.js';
+import { flushCompileCache } from 'node:module';
+import { becomeContainer, type Container, Containers, createContainer, explainRun, type RunOptions, type RunSpec } from '@lamella/engine';
+import { hasPlugins, tellPlugins } from '../hooks/plugin-hooks.js';
 import { statusOf, statusOfResult } from '../output/exit-status.js';
 import { errorToJSON, reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
@@ -66,7 +67,8 @@ async function execute(line: RunCommandLine): Promise<number> {
     if (flags[flag] !== undefined) throw new UsageError(`--${flag} is for containers that run on by themselves`, 'Give -d, too.');
   if (flags.json && flags.tty) throw new UsageError('--json and --tty contradict each other', 'What runs on a terminal writes there.');
   const terminal = flags.tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
-  const raw = flags.interactive && process.stdin.isTTY === true;
+  // Who looks at process.stdin makes it one that does not block, for the container, too.
+  const raw = terminal !== undefined && flags.interactive && process.stdin.isTTY === true;
   const abort = new AbortController();
   const interrupt = (): void => abort.abort(new UsageError('interrupted', 'Nothing was left behind.'));
   process.once('SIGINT', interrupt);
@@ -79,6 +81,20 @@ async function execute(line: RunCommandLine): Promise<number> {
       onProgress: ({ bytes, total }) => bars.show({ diffID: line.image, state: 'unpacking', bytes, total }),
       onPull: bars.show,
     };
+    if (!flags.json && flags.cidfile === undefined && flags.on === undefined && !hasPlugins()) {
+      const title = ['lamella', 'run', line.image, ...line.args].join(' ');
+      await becomeContainer(spec, options, {
+        title,
+        stdin: flags.interactive,
+        explainer: [process.argv[1] ?? '', '.told'],
+        context: flags.debug ? 'debug' : '',
+        onLast() {
+          bars.stop();
+          // Else it is written when Node ends, which it does not.
+          flushCompileCache();
+        },
+      });
+    }
     await tellPlugins('before_create', { spec });
     const container = flags.on === undefined ? await createContainer(spec, options) : await runOn(flags.on, spec, options);
     bars.stop();

@@ -6,7 +6,6 @@ import type { RunCommandLine } from './parse-run.js';
 export function unpackingBars({ flags, image }: RunCommandLine): { readonly show: (progress: LayerProgress) => void; readonly stop: () => void } {
   let bars: LayerBars | undefined;
   let loading = false;
-  const visible = process.stderr.isTTY === true && !flags.json;
   return {
     show({ diffID, ...rest }) {
       // What is there already is nobody's wait.
@@ -14,7 +13,7 @@ export function unpackingBars({ flags, image }: RunCommandLine): { readonly show
         loading = true;
         // In a workspace the archive lies in front of everybody.
         if (!flags.json && flags.workspace === undefined) process.stderr.write(`lamella: ${isPlace(image) ? 'unpacking' : 'fetching'} ${image}\n`);
-        if (visible)
+        if (process.stderr.isTTY && !flags.json)
           void import('../output/layer-progress.js').then(({ layerBars }) => {
             bars = layerBars();
           });

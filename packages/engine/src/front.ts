@@ -1,0 +1,53 @@
+import { explainTold } from '@lamella/namespace';
+import { becomeFront, canBecomeFront, type FrontOptions, idMapping, type RunResult, toldByFront } from '@lamella/syscall';
+import { decide, prepare, type RunOptions } from './container.js';
+import { defaultRoot } from './default-root.js';
+import { explainFailure } from './explain-failure.js';
+import type { Plan } from './plan.js';
+import type { RunSpec } from './run-spec.js';
+
+/** What of a plan explains its failures. */
+interface Context extends Pick<Plan, 'id' | 'directory' | 'stack' | 'others' | 'args'> {
+  /** Of whoever explains. */
+  readonly own: string;
+}
+
+/**
+ * Let this process become what waits for a container: a program of some kilobytes that passes on signals, and ends with the container's
+ * status. For a command line, which has nothing else to do. Returns only where that is not possible, and nothing was made.
+ *
+ * A container with a terminal, a name, a workspace, or an upper that is kept wants more of who waits for it.
+ *
+ * @param front `context` is for {@link explainBecome}
+ * @throws what {@link createContainer} throws before anything is made
+ */
+export async function becomeContainer(spec: RunSpec, options: RunOptions, front: FrontOptions): Promise<void> {
+  if (!canBecomeFront() || idMapping().kind === 'full') return;
+  if (spec.terminal || spec.name !== undefined || spec.workspace !== undefined || spec.keep) return;
+  const root = spec.root ?? defaultRoot();
+  await prepare(root, spec);
+  const { id, directory, stack, others, args, program } = await decide(spec, options, root);
+  const context: Context = { id, directory, stack, others, args, own: front.context };
+  becomeFront(program, { ...front, context: JSON.stringify(context) });
+}
+
+/**
+ * In the process that explains what a front could not: what became of its container.
+ *
+ * @param waitStatus the word after the explainer's own
+ * @returns what {@link becomeContainer} was given for it, and a function for the outcome, which throws what `result` of a {@link Container} rejects with
+ */
+export function explainBecome(waitStatus: string): { readonly context: string; readonly outcome: () => Promise<RunResult> } {
+  const told = toldByFront(waitStatus);
+  const context = JSON.parse(told.context) as Context;
+  return {
+    context: context.own,
+    async outcome() {
+      try {
+        return explainTold(told, context.args);
+      } catch (error) {
+        throw await explainFailure(error, context, undefined);
+      }
+    },
+  };
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is left of a command line while its container runs: Node executes this in its own place. It has the
+ * interpreter as its child, passes signals on to it, and ends with the container's status. What goes wrong is
+ * explained by Node, which is executed once more with all that was replied.
+ *
+ *   lamella-init front STDIN NODE SCRIPT WORD
+ *
+ * STDIN is 1 when the container reads ours. The program's frames are in the environment, in base64, for what
+ * a program holds is nobody's business: LAMELLA_PROGRAM. The explanation is NODE SCRIPT WORD STATUS, with the
+ * replies in descriptor 3 and the interpreter's wait status.
+ */
+#include "interpreter.h"
+#include <asm/signal.h>
+#include <linux/fcntl.h>
+#include <linux/memfd.h>
+#include <linux/poll.h>
+
+#define FIRST_OWN_FD 10
+#define ORDER_SIGNAL 200
+/* A process 1 without a handler ignores what is asked of it; who asks three times means it. */
+#define PATIENCE 3
+#define ENDED_BY_ITSELF(status) (((status) & 0x7f) == 0)
+
+static u8 frames[98304];
+
+struct kernel_sigaction {
+	void *handler;
+	unsigned long flags;
+	void *restorer;
+	u64 mask;
+};
+
+static const char *variable(char **envp, const char *name)
+{
+	for (; *envp; envp++) {
+		const char *at = *envp, *wanted = name;
+
+		while (*wanted && *at == *wanted)
+			at++, wanted++;
+		if (!*wanted && *at == '=')
+			return at + 1;
+	}
+	return NULL;
+}
+
+static int digit_of(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* RFC 4648, without its padding; -1 when it is none, or too much. */
+static long decode(const char *text)
+{
+	size_t length = 0;
+	u32 bits = 0;
+	int count = 0;
+
+	for (; *text; text++) {
+		int digit = digit_of(*text);
+
+		if (digit < 0 || length == sizeof(frames))
+			return -1;
+		bits = bits << 6 | (u32)digit;
+		count += 6;
+		if (count < 8)
+			continue;
+		count -= 8;
+		frames[length++] = (u8)(bits >> count);
+	}
+	return (long)length;
+}
+
+static long write_whole(int fd, const u8 *at, size_t length)
+{
+	while (length) {
+		long n = SYS(write, fd, at, length);
+
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return n;
+		at += n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
+static void say(const char *text)
+{
+	size_t length = 0;
+
+	while (text[length])
+		length++;
+	write_whole(2, (const u8 *)text, length);
+}
+
+static void pass_on(int to, int signo)
+{
+	/* A frame with one number. */
+	u32 head[3] = { 20, ORDER_SIGNAL, 0 };
+	s64 number = signo;
+	u8 frame[20];
+
+	__builtin_memcpy(frame, head, 12);
+	__builtin_memcpy(frame + 12, &number, 8);
+	write_whole(to, frame, sizeof(frame));
+}
+
+static void read_signal(int signals, int to)
+{
+	static int asked;
+	/* struct signalfd_siginfo */
+	u32 info[32];
+
+	if (SYS(read, signals, info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info[0]) {
+	case SIGINT:
+	case SIGTERM:
+		if (++asked == PATIENCE)
+			say("lamella: asked three times: killing it\n");
+		pass_on(to, asked >= PATIENCE ? SIGKILL : (int)info[0]);
+		break;
+	case SIGHUP:
+	case SIGQUIT:
+	case SIGUSR1:
+	case SIGUSR2:
+	case SIGALRM:
+	case SIGCONT:
+		pass_on(to, (int)info[0]);
+		break;
+	}
+}
+
+static struct {
+	u8 head[REPLY_HEADER];
+	u32 filled, skip;
+	int failed, exited, status;
+} seen;
+
+/* Look at the head of each reply only. */
+static void look_at(const u8 *at, size_t length)
+{
+	while (length) {
+		if (seen.skip) {
+			size_t n = seen.skip < length ? seen.skip : length;
+
+			seen.skip -= (u32)n;
+			at += n;
+			length -= n;
+			continue;
+		}
+		seen.head[seen.filled++] = *at++;
+		length--;
+		if (seen.filled == REPLY_HEADER) {
+			u32 total;
+			u16 kind;
+			s64 value;
+
+			__builtin_memcpy(&total, seen.head, 4);
+			__builtin_memcpy(&kind, seen.head + 4, 2);
+			__builtin_memcpy(&value, seen.head + 12, 8);
+			seen.failed |= kind == REPLY_FAILED;
+			if (kind == REPLY_EXITED) {
+				seen.exited = 1;
+				seen.status = (int)value;
+			}
+			seen.filled = 0;
+			seen.skip = total > REPLY_HEADER ? total - REPLY_HEADER : 0;
+		}
+	}
+}
+
+static void listen_to(int replies, int orders, int told, u64 blocked)
+{
+	static u8 chunk[16384];
+	int signals = (int)SYS(signalfd4, -1, &blocked, sizeof(blocked), O_CLOEXEC | O_NONBLOCK);
+
+	for (;;) {
+		struct pollfd p[] = { { replies, POLLIN, 0 }, { signals, POLLIN, 0 } };
+		long n;
+
+		if (SYS(ppoll, p, 2, 0, 0, 0) < 0)
+			continue;
+		if (p[1].revents)
+			read_signal(signals, orders);
+		if (!p[0].revents)
+			continue;
+		n = SYS(read, replies, chunk, sizeof(chunk));
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		look_at(chunk, (size_t)n);
+		write_whole(told, chunk, (size_t)n);
+	}
+}
+
+static int explain(char **argv, char **envp, int told, int status)
+{
+	char number[12], *at = number + sizeof(number) - 1;
+	char *words[] = { argv[3], argv[4], argv[5], NULL, NULL };
+
+	*at = 0;
+	do
+		*--at = (char)('0' + status % 10);
+	while (status /= 10);
+	words[3] = at;
+	SYS(lseek, told, 0, 0);
+	SYS(dup3, told, 3, 0);
+	set_signal_mask(0);
+	SYS(execve, words[0], words, envp);
+	say("lamella: the container failed, and what there is to say about it cannot be said: Node cannot be executed\n");
+	return 125;
+}
+
+/* A descriptor that is none of the numbers with a meaning. */
+static int own(int fd)
+{
+	long moved = SYS(fcntl, fd, F_DUPFD_CLOEXEC, FIRST_OWN_FD);
+
+	SYS(close, fd);
+	return (int)moved;
+}
+
+static void begin(int with_stdin, int from, int to)
+{
+	SYS(dup3, from, FRAMES_FD, O_CLOEXEC);
+	SYS(dup3, to, REPLIES_FD, O_CLOEXEC);
+	if (!with_stdin) {
+		long null = SYS(openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
+
+		SYS(dup3, null, 0, 0);
+	}
+	SYS(chdir, "/");
+}
+
+int front(int argc, char **argv, char **envp)
+{
+	/* What stops a process stops this one, too. */
+	u64 blocked = ALL_SIGNALS & ~(1ULL << (SIGTSTP - 1) | 1ULL << (SIGTTIN - 1) | 1ULL << (SIGTTOU - 1));
+	struct kernel_sigaction by_default = { 0 }, ignored = { (void *)1 /* SIG_IGN */, 0, NULL, 0 };
+	const char *text = variable(envp, "LAMELLA_PROGRAM");
+	long length = text ? decode(text) : -1, child, told;
+	int orders[2], replies[2], status = 0;
+
+	if (argc != 6 || length < 0)
+		return 125;
+	told = SYS(memfd_create, "lamella-replies", MFD_CLOEXEC);
+	if (told < 0 || SYS(pipe2, orders, O_CLOEXEC) < 0 || SYS(pipe2, replies, O_CLOEXEC) < 0)
+		return 125;
+	told = own((int)told);
+	for (int i = 0; i < 2; i++) {
+		orders[i] = own(orders[i]);
+		replies[i] = own(replies[i]);
+	}
+	/* Node ignores some, and the container should not. */
+	for (int signo = 1; signo < 32; signo++)
+		SYS(rt_sigaction, signo, &by_default, 0, sizeof(by_default.mask));
+	set_signal_mask(blocked);
+	child = SYS(clone, SIGCHLD, 0, 0, 0, 0);
+	if (child < 0)
+		return 125;
+	if (!child) {
+		begin(argv[2][0] == '1', orders[0], replies[1]);
+		return FRONT_INTERPRETER;
+	}
+	SYS(close, orders[0]);
+	SYS(close, replies[1]);
+	SYS(rt_sigaction, SIGPIPE, &ignored, 0, sizeof(ignored.mask));
+	SYS(prctl, 15 /* PR_SET_NAME */, "lamella", 0, 0, 0);
+	/* Whoever is gone meanwhile has said why. */
+	write_whole(orders[1], frames, (size_t)length);
+	listen_to(replies[0], orders[1], (int)told, blocked);
+	while (SYS(wait4, child, &status, 0, 0) == -EINTR)
+		;
+	if (seen.exited && !seen.failed && ENDED_BY_ITSELF(status))
+		return seen.status;
+	return explain(argv, envp, (int)told, status);
+}

@@ -1,0 +1,98 @@
+import { closeSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { decodeProgram } from './decode.js';
+import { encodeProgram } from './encode.js';
+import { isOwnUserNamespace } from './id-mapping.js';
+import { interpreterPath } from './interpreter-path.js';
+import type { Program } from './op.js';
+import { Outcome } from './outcome.js';
+import { type Reply, replyParser } from './replies.js';
+import { indexOf, type RunResult } from './run.js';
+
+export interface FrontOptions {
+  /** What `ps` shows. */
+  readonly title: string;
+  /** The program reads this process's stdin; else it has an empty one. Its stdout and stderr are this process's. */
+  readonly stdin: boolean;
+  /** A script for Node, and its first argument: executed when something failed, to say what. See {@link toldByFront}. */
+  readonly explainer: readonly [script: string, word: string];
+  /** What it needs for that, beside the program. */
+  readonly context: string;
+  /** Called right before this process is no longer there. */
+  readonly onLast?: () => void;
+}
+
+/** execve(2) takes strings of 32 pages; and the front has room for so much. */
+const MAX_FRAMES = 96_000;
+
+/** Whether this process can become the front of a program at all. */
+export function canBecomeFront(): boolean {
+  return typeof process.execve === 'function';
+}
+
+/**
+ * Let a small program take this process's place (execve(2)), run a program as its child, pass signals on to it, and
+ * end with its status. Nothing of Node is left while it runs. Returns only where that is not possible: for programs that are
+ * too long, that clone nothing, or whose ids are mapped from outside.
+ */
+export function becomeFront(program: Program, { title, stdin, explainer, context, onLast }: FrontOptions): void {
+  if (!canBecomeFront() || isOwnUserNamespace(program[0]) || !program.some(({ op }) => op === 'clone')) return;
+  const frames = encodeProgram(program);
+  if (frames.length > MAX_FRAMES || context.length > MAX_FRAMES) return;
+  onLast?.();
+  const text = frames.toString('base64').replace(/=+$/, '');
+  process.execve?.(interpreterPath(), [title, 'front', stdin ? '1' : '0', process.execPath, ...explainer], {
+    ...process.env,
+    LAMELLA_PROGRAM: text,
+    LAMELLA_CONTEXT: context,
+  });
+}
+
+/** What a front handed over: in the process that explains. */
+export interface Told {
+  readonly program: Program;
+  readonly context: string;
+  readonly replies: Buffer;
+  /** The interpreter's, of wait(2). */
+  readonly waitStatus: number;
+}
+
+/** Read what {@link becomeFront} left; `waitStatus` is the word after the explainer's own. */
+export function toldByFront(waitStatus: string): Told {
+  const { LAMELLA_PROGRAM = '', LAMELLA_CONTEXT = '{}' } = process.env;
+  const replies = readFileSync(3);
+  closeSync(3);
+  return {
+    program: decodeProgram(Buffer.from(LAMELLA_PROGRAM, 'base64')).map(withText) as Program,
+    context: LAMELLA_CONTEXT,
+    replies,
+    waitStatus: Number(waitStatus),
+  };
+}
+
+/**
+ * What a program came to, from what it replied.
+ *
+ * @throws as {@link Running}'s `result`
+ */
+export function outcomeOf({ program, replies, waitStatus }: Told, onReply: (reply: Reply) => void): RunResult {
+  const outcome = new Outcome(indexOf(program));
+  replyParser((reply) => {
+    outcome.take(reply);
+    onReply(reply);
+  })(replies);
+  const signo = waitStatus & 0x7f;
+  const signal = Object.entries(constants.signals).find(([, value]) => value === signo)?.[0] ?? `signal ${signo}`;
+  return outcome.result(signo ? { status: null, signal } : { status: waitStatus >> 8, signal: null });
+}
+
+/** Byte strings that are text, as who wrote the program had them. */
+function withText<Any>(value: Any): Any {
+  if (Buffer.isBuffer(value)) {
+    const text = value.toString();
+    return (Buffer.from(text).equals(value) ? text : value) as Any;
+  }
+  if (Array.isArray(value)) return value.map(withText) as Any;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withText(each)])) as Any;
+}
