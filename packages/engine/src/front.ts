@@ -16,19 +16,23 @@ interface Context extends Pick<Plan, 'id' | 'directory' | 'stack' | 'others' | '
  * Let this process become what waits for a container: a program of some kilobytes that passes on signals, and ends with the container's
  * status. For a command line, which has nothing else to do. Returns only where that is not possible, and nothing was made.
  *
- * A container with a terminal, a name, a workspace, or an upper that is kept wants more of who waits for it.
+ * A container with a name, a workspace, or an upper that is kept wants more of who waits for it.
  *
- * @param front `context` is for {@link explainBecome}
+ * @param front `context` is for {@link explainBecome}; `left` says what to tell who leaves the terminal of a container with this id
  * @throws what {@link createContainer} throws before anything is made
  */
-export async function becomeContainer(spec: RunSpec, options: RunOptions, front: FrontOptions): Promise<void> {
+export async function becomeContainer(
+  spec: RunSpec,
+  options: RunOptions,
+  { left, ...front }: Omit<FrontOptions, 'left'> & { readonly left: (id: string) => string },
+): Promise<void> {
   if (!canBecomeFront() || idMapping().kind === 'full') return;
-  if (spec.terminal || spec.name !== undefined || spec.workspace !== undefined || spec.keep) return;
+  if (spec.name !== undefined || spec.workspace !== undefined || spec.keep) return;
   const root = spec.root ?? defaultRoot();
   await prepare(root, spec);
   const { id, directory, stack, others, args, program } = await decide(spec, options, root);
   const context: Context = { id, directory, stack, others, args, own: front.context };
-  becomeFront(program, { ...front, context: JSON.stringify(context) });
+  becomeFront(program, { ...front, context: JSON.stringify(context), left: left(id) });
 }
 
 /**

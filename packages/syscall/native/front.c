@@ -7,17 +7,19 @@
  *   lamella-init front STDIN NODE SCRIPT WORD
  *
  * STDIN is 1 when the container reads ours. The program's frames are in the environment, in base64, for what
- * a program holds is nobody's business: LAMELLA_PROGRAM. The explanation is NODE SCRIPT WORD STATUS, with the
+ * a program holds is nobody's business: LAMELLA_PROGRAM; and LAMELLA_LEFT is what to say to who types the keys that leave
+ * a container alone with its monitor. The explanation is NODE SCRIPT WORD STATUS, with the
  * replies in descriptor 3 and the interpreter's wait status.
  */
 #include "interpreter.h"
+#include <asm/ioctls.h>
 #include <asm/signal.h>
 #include <linux/fcntl.h>
 #include <linux/memfd.h>
 #include <linux/poll.h>
 
 #define FIRST_OWN_FD 10
-#define ORDER_SIGNAL 200
+enum { ORDER_SIGNAL = 200, ORDER_RESIZE = 201 };
 /* A process 1 without a handler ignores what is asked of it; who asks three times means it. */
 #define PATIENCE 3
 #define ENDED_BY_ITSELF(status) (((status) & 0x7f) == 0)
@@ -92,25 +94,48 @@ static long write_whole(int fd, const u8 *at, size_t length)
 	return 0;
 }
 
-static void say(const char *text)
+static size_t length_of(const char *text)
 {
 	size_t length = 0;
 
 	while (text[length])
 		length++;
-	write_whole(2, (const u8 *)text, length);
+	return length;
+}
+
+static void say(const char *text)
+{
+	write_whole(2, (const u8 *)text, length_of(text));
+}
+
+static void order(int to, u32 opcode, s64 first, s64 second, int count)
+{
+	u32 length = FRAME_HEADER + 8 * (u32)count, head[3] = { length, opcode, 0 };
+	s64 numbers[2] = { first, second };
+	u8 frame[FRAME_HEADER + sizeof(numbers)];
+
+	__builtin_memcpy(frame, head, sizeof(head));
+	__builtin_memcpy(frame + FRAME_HEADER, numbers, sizeof(numbers));
+	write_whole(to, frame, length);
 }
 
 static void pass_on(int to, int signo)
 {
-	/* A frame with one number. */
-	u32 head[3] = { 20, ORDER_SIGNAL, 0 };
-	s64 number = signo;
-	u8 frame[20];
+	order(to, ORDER_SIGNAL, signo, 0, 1);
+}
 
-	__builtin_memcpy(frame, head, 12);
-	__builtin_memcpy(frame + 12, &number, 8);
-	write_whole(to, frame, sizeof(frame));
+/* Of the terminal that shows it: stdin may be another, or none. */
+static void pass_size(int to)
+{
+	struct {
+		unsigned short rows, columns, x, y;
+	} size;
+
+	for (int fd = 1; fd <= 2; fd++)
+		if (SYS(ioctl, fd, TIOCGWINSZ, &size) == 0 && size.rows && size.columns) {
+			order(to, ORDER_RESIZE, size.rows, size.columns, 2);
+			return;
+		}
 }
 
 static void read_signal(int signals, int to)
@@ -128,6 +153,9 @@ static void read_signal(int signals, int to)
 			say("lamella: asked three times: killing it\n");
 		pass_on(to, asked >= PATIENCE ? SIGKILL : (int)info[0]);
 		break;
+	case SIGWINCH:
+		pass_size(to);
+		break;
 	case SIGHUP:
 	case SIGQUIT:
 	case SIGUSR1:
@@ -139,20 +167,38 @@ static void read_signal(int signals, int to)
 	}
 }
 
+/* Larger than a struct termios. */
+#define SETTINGS 64
+
 static struct {
 	u8 head[REPLY_HEADER];
 	u32 filled, skip;
-	int failed, exited, status;
+	u16 kind;
+	int failed, exited, status, detached;
+	/* What the terminal was before it became raw. */
+	u8 settings[SETTINGS];
+	u32 settings_length;
 } seen;
 
-/* Look at the head of each reply only. */
+/* What a reply carries is somebody else's, but for that. */
+static size_t look_into(const u8 *at, size_t length)
+{
+	size_t n = seen.skip < length ? seen.skip : length;
+
+	if (seen.kind == REPLY_TERMINAL && seen.settings_length + n <= SETTINGS) {
+		__builtin_memcpy(seen.settings + seen.settings_length, at, n);
+		seen.settings_length += (u32)n;
+	}
+	seen.skip -= (u32)n;
+	return n;
+}
+
 static void look_at(const u8 *at, size_t length)
 {
 	while (length) {
 		if (seen.skip) {
-			size_t n = seen.skip < length ? seen.skip : length;
+			size_t n = look_into(at, length);
 
-			seen.skip -= (u32)n;
 			at += n;
 			length -= n;
 			continue;
@@ -161,14 +207,14 @@ static void look_at(const u8 *at, size_t length)
 		length--;
 		if (seen.filled == REPLY_HEADER) {
 			u32 total;
-			u16 kind;
 			s64 value;
 
 			__builtin_memcpy(&total, seen.head, 4);
-			__builtin_memcpy(&kind, seen.head + 4, 2);
+			__builtin_memcpy(&seen.kind, seen.head + 4, 2);
 			__builtin_memcpy(&value, seen.head + 12, 8);
-			seen.failed |= kind == REPLY_FAILED;
-			if (kind == REPLY_EXITED) {
+			seen.failed |= seen.kind == REPLY_FAILED;
+			seen.detached |= seen.kind == REPLY_DETACHED;
+			if (seen.kind == REPLY_EXITED) {
 				seen.exited = 1;
 				seen.status = (int)value;
 			}
@@ -199,14 +245,45 @@ static void listen_to(int replies, int orders, int told, u64 blocked)
 		if (n <= 0)
 			return;
 		look_at(chunk, (size_t)n);
+		if (seen.detached)
+			return;
 		write_whole(told, chunk, (size_t)n);
 	}
 }
 
-static int explain(char **argv, char **envp, int told, int status)
+/* Who explains: Node, its script, and a word for that. Then the status. */
+static char explainer[3][4096];
+
+/* Keep the words that are for this program alone, and leave what `ps` is to show. */
+static int take_words(char **argv)
+{
+	char *end = argv[5] + length_of(argv[5]);
+
+	for (int i = 0; i < 3; i++) {
+		size_t length = length_of(argv[3 + i]);
+
+		if (length >= sizeof(explainer[i]))
+			return -1;
+		__builtin_memcpy(explainer[i], argv[3 + i], length + 1);
+	}
+	__builtin_memset(argv[1], 0, (size_t)(end - argv[1]));
+	return 0;
+}
+
+/* In the interpreter, of which `ps` shows what it shows of any other. */
+static void take_name(char *title)
+{
+	static const char name[] = "lamella-init";
+	size_t length = length_of(title), room = length < sizeof(name) ? length : sizeof(name) - 1;
+
+	__builtin_memset(title, 0, length);
+	__builtin_memcpy(title, name, room);
+}
+
+static int explain(char **envp, int told, int status)
 {
 	char number[12], *at = number + sizeof(number) - 1;
-	char *words[] = { argv[3], argv[4], argv[5], NULL, NULL };
+	char *words[] = { explainer[0], explainer[1], explainer[2], NULL, NULL };
 
 	*at = 0;
 	do
@@ -251,7 +328,9 @@ int front(int argc, char **argv, char **envp)
 	long length = text ? decode(text) : -1, child, told;
 	int orders[2], replies[2], status = 0;
 
-	if (argc != 6 || length < 0)
+	int with_stdin = argc == 6 && argv[2][0] == '1';
+
+	if (argc != 6 || length < 0 || take_words(argv) < 0)
 		return 125;
 	told = SYS(memfd_create, "lamella-replies", MFD_CLOEXEC);
 	if (told < 0 || SYS(pipe2, orders, O_CLOEXEC) < 0 || SYS(pipe2, replies, O_CLOEXEC) < 0)
@@ -269,7 +348,8 @@ int front(int argc, char **argv, char **envp)
 	if (child < 0)
 		return 125;
 	if (!child) {
-		begin(argv[2][0] == '1', orders[0], replies[1]);
+		take_name(argv[0]);
+		begin(with_stdin, orders[0], replies[1]);
 		return FRONT_INTERPRETER;
 	}
 	SYS(close, orders[0]);
@@ -279,9 +359,17 @@ int front(int argc, char **argv, char **envp)
 	/* Whoever is gone meanwhile has said why. */
 	write_whole(orders[1], frames, (size_t)length);
 	listen_to(replies[0], orders[1], (int)told, blocked);
+	if (seen.detached) {
+		text = variable(envp, "LAMELLA_LEFT");
+		say(text ? text : "");
+		return 0;
+	}
 	while (SYS(wait4, child, &status, 0, 0) == -EINTR)
 		;
 	if (seen.exited && !seen.failed && ENDED_BY_ITSELF(status))
 		return seen.status;
-	return explain(argv, envp, (int)told, status);
+	/* A monitor that was killed could not give the terminal its settings back. */
+	if (!ENDED_BY_ITSELF(status) && seen.settings_length)
+		SYS(ioctl, 0, TCSETS, seen.settings);
+	return explain(envp, (int)told, status);
 }

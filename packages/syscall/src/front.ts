@@ -18,6 +18,8 @@ export interface FrontOptions {
   readonly explainer: readonly [script: string, word: string];
   /** What it needs for that, beside the program. */
   readonly context: string;
+  /** Said on stderr when the user leaves a terminal with the keys for that. */
+  readonly left?: string;
   /** Called right before this process is no longer there. */
   readonly onLast?: () => void;
 }
@@ -35,7 +37,7 @@ export function canBecomeFront(): boolean {
  * end with its status. Nothing of Node is left while it runs. Returns only where that is not possible: for programs that are
  * too long, that clone nothing, or whose ids are mapped from outside.
  */
-export function becomeFront(program: Program, { title, stdin, explainer, context, onLast }: FrontOptions): void {
+export function becomeFront(program: Program, { title, stdin, explainer, context, left = '', onLast }: FrontOptions): void {
   if (!canBecomeFront() || isOwnUserNamespace(program[0]) || !program.some(({ op }) => op === 'clone')) return;
   const frames = encodeProgram(program);
   if (frames.length > MAX_FRAMES || context.length > MAX_FRAMES) return;
@@ -45,6 +47,7 @@ export function becomeFront(program: Program, { title, stdin, explainer, context
     ...process.env,
     LAMELLA_PROGRAM: text,
     LAMELLA_CONTEXT: context,
+    LAMELLA_LEFT: left,
   });
 }
 

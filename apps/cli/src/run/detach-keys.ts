@@ -42,5 +42,9 @@ export const DEFAULT_DETACH_KEYS = 'ctrl-p,ctrl-q';
 
 /** Tell who typed them what became of it. */
 export function sayLeft(called: string): void {
-  process.stderr.write(`\nlamella: it runs on; come back to it: lamella attach ${called}\n`);
+  process.stderr.write(left(called));
+}
+
+export function left(called: string): string {
+  return `\nlamella: it runs on; come back to it: lamella attach ${called}\n`;
 }

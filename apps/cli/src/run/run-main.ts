@@ -4,7 +4,7 @@ import { hasPlugins, tellPlugins } from '../hooks/plugin-hooks.js';
 import { statusOf, statusOfResult } from '../output/exit-status.js';
 import { errorToJSON, reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
-import { sayLeft } from './detach-keys.js';
+import { left, sayLeft } from './detach-keys.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
 import { parseRun, type RunCommandLine } from './parse-run.js';
 import { runDetached } from './run-detached.js';
@@ -88,6 +88,7 @@ async function execute(line: RunCommandLine): Promise<number> {
         stdin: flags.interactive,
         explainer: [process.argv[1] ?? '', '.told'],
         context: flags.debug ? 'debug' : '',
+        left,
         onLast() {
           bars.stop();
           // Else it is written when Node ends, which it does not.
