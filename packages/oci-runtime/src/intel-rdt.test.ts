@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { scratch } from '@lamella-test/scratch';
 import { expect, test } from 'vitest';
-import { joinRdtGroup, makeRdtGroup, removeRdtGroup } from './intel-rdt.js';
+import { changeRdtGroup, joinRdtGroup, makeRdtGroup, removeRdtGroup } from './intel-rdt.js';
 
 /** Directories in the place of resctrl, which takes a processor that has it: what is read and written there is what resctrl would be told. */
 
@@ -47,4 +47,17 @@ test('a class that nobody made and nobody describes is an error, and what failed
   expect(root).toEqual({ directory: at.path, made: false });
   removeRdtGroup(root);
   expect(existsSync(at.path)).toBe(true);
+});
+
+test('a class is changed line by line, and what it refuses is an error', async () => {
+  await using at = scratch();
+  const group = makeRdtGroup({ l3CacheSchema: 'L3:0=f' }, 'one', at.path);
+  changeRdtGroup(group, { memBwSchema: 'MB:0=20' });
+  // A file keeps the last; the kernel takes each.
+  expect(readFileSync(at.join('one/schemata'), 'utf8')).toBe('MB:0=20\n');
+  mkdirSync(at.join('info'));
+  writeFileSync(at.join('info/last_cmd_status'), 'Mask out of range\n');
+  expect(() => changeRdtGroup({ ...group, directory: at.join('gone') }, { l3CacheSchema: 'L3:0=fff' })).toThrow(
+    /class of service gone cannot be changed: Mask out of range/,
+  );
 });

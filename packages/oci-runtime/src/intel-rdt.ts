@@ -63,6 +63,22 @@ export function makeRdtGroup(rdt: IntelRdt, id: string, mount: string): RdtGroup
   return group;
 }
 
+/** Exchange the schemas of a class of service. @throws OciError `RDT_FAILED` */
+export function changeRdtGroup({ directory }: RdtGroup, rdt: Pick<IntelRdt, 'l3CacheSchema' | 'memBwSchema'>): void {
+  const lines = schemata(rdt);
+  try {
+    // The kernel takes what it can of several lines, and says that it failed: each for itself, the error names the one.
+    for (const line of lines) writeFileSync(path.join(directory, 'schemata'), `${line}\n`);
+  } catch (cause) {
+    throw new OciError({
+      code: 'RDT_FAILED',
+      message: `the class of service ${path.basename(directory)} cannot be changed: ${lastStatus(path.dirname(directory)) || (cause as Error).message}`,
+      hint: `${path.join(directory, 'schemata')} shows what it is now.`,
+      cause,
+    });
+  }
+}
+
 /** Put a process in, and what it starts from then on. */
 export function joinRdtGroup({ directory, monitoring }: RdtGroup, pid: number): void {
   for (const each of monitoring === undefined ? [directory] : [directory, monitoring]) writeFileSync(path.join(each, 'tasks'), String(pid));

@@ -104,6 +104,8 @@ test('pause stops it, resume lets it go on, update changes its limits, events te
   expect(bundle.oci('exec', 'three', 'true').stderr).toContain('paused');
   expect(bundle.oci('resume', 'three').status).toBe(0);
   expect(bundle.oci('update', '--pids-limit', '33', 'three').status).toBe(0);
+  expect(bundle.oci('update', '--l3-cache-schema', 'L3:0=f', 'three').stderr).toContain('has no class of service of Intel RDT');
+  expect(bundle.oci('update', '--mem-bw-schema', 'L3:0=f', 'three').stderr).toContain('begins with MB:');
   const stats = JSON.parse(bundle.oci('events', '--stats', 'three').stdout);
   expect(stats).toMatchObject({ type: 'stats', id: 'three', data: { pids: { limit: 33, current: 1 } } });
 });

@@ -22,7 +22,7 @@ import type { Context } from './context.js';
 import { execProcess } from './exec-process.js';
 import { preserved } from './preserved.js';
 import { print } from './print.js';
-import { resourcesOf, UPDATE_FLAGS } from './update-flags.js';
+import { resourcesOf, schemasOf, UPDATE_FLAGS } from './update-flags.js';
 
 /** A command: what it takes, and what it does. */
 interface Command {
@@ -280,7 +280,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     flags: UPDATE_FLAGS,
     arguments: [1, 1],
     async run({ root }, values, [id = '']) {
-      await updateContainer(root, id, resourcesOf(values));
+      await updateContainer(root, id, resourcesOf(values), schemasOf(values));
       return 0;
     },
   },

@@ -21,7 +21,17 @@ export const UPDATE_FLAGS: Flags = {
   'kernel-memory': { type: 'string', value: 'BYTES', about: 'obsolete' },
   'kernel-memory-tcp': { type: 'string', value: 'BYTES', about: 'for TCP buffers' },
   'pids-limit': { type: 'string', value: 'N', about: 'processes and threads; -1 for no limit' },
+  'l3-cache-schema': { type: 'string', value: 'LINES', about: 'of Intel RDT, as L3:0=7f0;1=1f' },
+  'mem-bw-schema': { type: 'string', value: 'LINE', about: 'of Intel RDT, as MB:0=20;1=70' },
 };
+
+/** Schemas of a class of service, from flags. Undefined when there are none. @throws OciError `USAGE` */
+export function schemasOf(values: Values): { l3CacheSchema?: string; memBwSchema?: string } | undefined {
+  const [l3CacheSchema, memBwSchema] = [text(values, 'l3-cache-schema'), text(values, 'mem-bw-schema')];
+  if (l3CacheSchema === undefined && memBwSchema === undefined) return undefined;
+  if (memBwSchema !== undefined && !/^MB:[^\n]*$/.test(memBwSchema)) throw usage(`--mem-bw-schema takes one line that begins with MB:, not '${memBwSchema}'`);
+  return { ...(l3CacheSchema === undefined ? {} : { l3CacheSchema }), ...(memBwSchema === undefined ? {} : { memBwSchema }) };
+}
 
 /** Limits from a file, or from flags. @throws OciError `USAGE`, `CONFIG_INVALID` */
 export function resourcesOf(values: Values): OciResources {

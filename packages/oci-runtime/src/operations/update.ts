@@ -1,26 +1,36 @@
 import { readFileSync } from 'node:fs';
 import { limitCgroup, unitProperties, updateScope } from '@lamella/cgroup';
 import { lockFile } from '@lamella/syscall';
-import type { OciResources } from '../config/schema.js';
+import type { OciLinux, OciResources } from '../config/schema.js';
+import { changeRdtGroup } from '../intel-rdt.js';
 import { OciError } from '../oci-error.js';
 import { replaceFile } from '../state/replace-file.js';
 import { readStored, statusOf } from '../state/stored-container.js';
 
-/** Change the limits of a container. What is not named stays. @throws OciError `NOT_RUNNING`; CgroupError */
-export async function updateContainer(root: string, id: string, { devices: _, ...resources }: OciResources): Promise<void> {
+type Schemas = Pick<NonNullable<OciLinux['intelRdt']>, 'l3CacheSchema' | 'memBwSchema'>;
+
+/** Change the limits of a container. What is not named stays. @throws OciError `NOT_RUNNING`, `RDT_MISSING`, `RDT_FAILED`; CgroupError */
+export async function updateContainer(root: string, id: string, { devices: _, ...resources }: OciResources, schemas?: Schemas): Promise<void> {
   const found = readStored(root, id);
   await using _lock = await lockFile(found.directory.lock, { create: false });
   if (statusOf(found) === 'stopped')
     throw new OciError({ code: 'NOT_RUNNING', message: `cannot update container ${id}: it has stopped`, hint: 'Limits are those of its processes.' });
-  const { cgroup, scope } = found.stored;
+  const { cgroup, scope, rdt } = found.stored;
+  if (schemas && !rdt)
+    throw new OciError({
+      code: 'RDT_MISSING',
+      message: `cannot update container ${id}: it has no class of service of Intel RDT`,
+      hint: 'One is given by linux.intelRdt, when a container is created.',
+    });
   if (scope) updateScope(scope, unitProperties(resources));
   limitCgroup(cgroup, resources);
-  keep(found.directory.config, resources);
+  if (schemas && rdt) changeRdtGroup(rdt, schemas);
+  keep(found.directory.config, resources, schemas);
 }
 
 /** The configuration that was kept tells of them, too. */
-function keep(file: string, resources: Omit<OciResources, 'devices'>): void {
-  const config = JSON.parse(readFileSync(file, 'utf8')) as { linux?: { resources?: Record<string, unknown> } };
+function keep(file: string, resources: Omit<OciResources, 'devices'>, schemas: Schemas | undefined): void {
+  const config = JSON.parse(readFileSync(file, 'utf8')) as { linux?: { resources?: Record<string, unknown>; intelRdt?: object } };
   const before = config.linux?.resources ?? {};
   const after: Record<string, unknown> = { ...before };
   for (const [name, value] of Object.entries(resources)) {
@@ -28,6 +38,6 @@ function keep(file: string, resources: Omit<OciResources, 'devices'>): void {
     const old = before[name];
     after[name] = typeof value === 'object' && !Array.isArray(value) ? { ...(old as object | undefined), ...value } : value;
   }
-  config.linux = { ...config.linux, resources: after };
+  config.linux = { ...config.linux, resources: after, ...(schemas ? { intelRdt: { ...config.linux?.intelRdt, ...schemas } } : {}) };
   replaceFile(file, JSON.stringify(config));
 }
