@@ -1,13 +1,17 @@
 import { explainTold } from '@lamella/namespace';
 import { becomeFront, canBecomeFront, type FrontOptions, idMapping, type RunResult, toldByFront } from '@lamella/syscall';
 import { decide, prepare, type RunOptions } from './container.js';
+import { type ExecPlan, explainExecFailure } from './containers/exec.js';
 import { defaultRoot } from './default-root.js';
 import { explainFailure } from './explain-failure.js';
 import type { Plan } from './plan.js';
 import type { RunSpec } from './run-spec.js';
 
-/** What of a plan explains its failures. */
-interface Context extends Pick<Plan, 'id' | 'directory' | 'stack' | 'others' | 'args'> {
+/** What explains the failures of a program. */
+interface Context {
+  readonly args: readonly string[];
+  readonly run?: Pick<Plan, 'id' | 'directory' | 'stack' | 'others'>;
+  readonly exec?: { readonly id: string; readonly cwd: string };
   /** Of whoever explains. */
   readonly own: string;
 }
@@ -31,8 +35,14 @@ export async function becomeContainer(
   const root = spec.root ?? defaultRoot();
   await prepare(root, spec);
   const { id, directory, stack, others, args, program } = await decide(spec, options, root);
-  const context: Context = { id, directory, stack, others, args, own: front.context };
+  const context: Context = { args, run: { id, directory, stack, others }, own: front.context };
   becomeFront(program, { ...front, context: JSON.stringify(context), left: left(id) });
+}
+
+/** The same for a command beside a container's init. */
+export function becomeExec({ program, cwd }: ExecPlan, id: string, args: readonly string[], front: FrontOptions): void {
+  const context: Context = { args, exec: { id, cwd }, own: front.context };
+  becomeFront(program, { ...front, context: JSON.stringify(context) });
 }
 
 /**
@@ -50,7 +60,8 @@ export function explainBecome(waitStatus: string): { readonly context: string; r
       try {
         return explainTold(told, context.args);
       } catch (error) {
-        throw await explainFailure(error, context, undefined);
+        if (context.exec) throw explainExecFailure(error, context.exec.id, context.exec.cwd);
+        throw context.run ? await explainFailure(error, context.run, undefined) : error;
       }
     },
   };

@@ -5,6 +5,7 @@ import { errorToJSON, reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
 import { EXEC_FLAGS, type ExecFlags } from './exec-flags.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
+import { frontOf, last } from './front-options.js';
 import { parseLeading } from './parse-run.js';
 import { environment, workdir } from './run-spec.js';
 
@@ -35,18 +36,17 @@ async function execute(reference: string, args: readonly string[], flags: ExecFl
   const terminal = tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
   const container = await new Containers(flags.root === undefined ? undefined : path.resolve(flags.root)).get(reference);
   const output = detach ? 'ignore' : json ? 'pipe' : 'inherit';
-  const running = await container.exec(
-    {
-      args,
-      env: environment(flags['env-file'] ?? [], flags.env ?? []),
-      ...(flags.workdir === undefined ? {} : { cwd: workdir(flags.workdir) }),
-      ...(flags.user === undefined ? {} : { user: flags.user }),
-      ...(flags.privileged ? { privileged: true } : {}),
-      ...(terminal ? { terminal, input: { forward: interactive, raw: interactive && process.stdin.isTTY === true } } : {}),
-      ...(detach ? { detached: true } : {}),
-    },
-    { stdio: [interactive ? 'inherit' : 'ignore', output, output] },
-  );
+  const spec = {
+    args,
+    env: environment(flags['env-file'] ?? [], flags.env ?? []),
+    ...(flags.workdir === undefined ? {} : { cwd: workdir(flags.workdir) }),
+    ...(flags.user === undefined ? {} : { user: flags.user }),
+    ...(flags.privileged ? { privileged: true } : {}),
+    ...(terminal ? { terminal, input: { forward: interactive, raw: interactive && process.stdin.isTTY === true } } : {}),
+    ...(detach ? { detached: true } : {}),
+  };
+  if (!detach && !json) await container.becomeExec(spec, { ...frontOf(['exec', reference, ...args], flags), onLast: last });
+  const running = await container.exec(spec, { stdio: [interactive ? 'inherit' : 'ignore', output, output] });
   if (detach) {
     if ((await running.started) === undefined) await running.result;
     running.release();

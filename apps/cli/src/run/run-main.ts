@@ -1,4 +1,3 @@
-import { flushCompileCache } from 'node:module';
 import { becomeContainer, type Container, Containers, createContainer, explainRun, type RunOptions, type RunSpec } from '@lamella/engine';
 import { hasPlugins, tellPlugins } from '../hooks/plugin-hooks.js';
 import { statusOf, statusOfResult } from '../output/exit-status.js';
@@ -6,6 +5,7 @@ import { errorToJSON, reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
 import { left, sayLeft } from './detach-keys.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
+import { frontOf, last } from './front-options.js';
 import { parseRun, type RunCommandLine } from './parse-run.js';
 import { runDetached } from './run-detached.js';
 import { runSpec } from './run-spec.js';
@@ -82,19 +82,7 @@ async function execute(line: RunCommandLine): Promise<number> {
       onPull: bars.show,
     };
     if (!flags.json && flags.cidfile === undefined && flags.on === undefined && !hasPlugins()) {
-      const title = ['lamella', 'run', line.image, ...line.args].join(' ');
-      await becomeContainer(spec, options, {
-        title,
-        stdin: flags.interactive,
-        explainer: [process.argv[1] ?? '', '.told'],
-        context: flags.debug ? 'debug' : '',
-        left,
-        onLast() {
-          bars.stop();
-          // Else it is written when Node ends, which it does not.
-          flushCompileCache();
-        },
-      });
+      await becomeContainer(spec, options, { ...frontOf(['run', line.image, ...line.args], flags), left, onLast: () => last(bars.stop) });
     }
     await tellPlugins('before_create', { spec });
     const container = flags.on === undefined ? await createContainer(spec, options) : await runOn(flags.on, spec, options);

@@ -1,6 +1,6 @@
 import { cgroupsOf } from '@lamella/cgroup';
 import { type ContainerProcess, defaultNamespaces, findUser, join, launch, type ProcessOptions } from '@lamella/namespace';
-import { SUPERVISE, SyscallError, slotAllocator } from '@lamella/syscall';
+import { type Program, SUPERVISE, SyscallError, slotAllocator } from '@lamella/syscall';
 import { confinement } from '../confinement.js';
 import type { ContainerConfig } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
@@ -22,20 +22,21 @@ export interface ExecSpec {
   readonly detached?: boolean;
 }
 
+/** A command beside a container's init, decided. */
+export interface ExecPlan {
+  readonly program: Program;
+  /** Absolute, inside. */
+  readonly cwd: string;
+}
+
 /**
- * Start a command beside a container's init: in its namespaces and its cgroup, with its filter, its
+ * Decide about a command beside a container's init: in its namespaces and its cgroup, with its filter, its
  * capabilities and its no_new_privs.
  *
  * @param upper absolute path of what the container changed: who its users are may be among that
- * @throws NamespaceError; what fails later rejects `result`
+ * @throws NamespaceError; EngineError `NO_COMMAND`
  */
-export async function execIn(
-  config: ContainerConfig,
-  pid: number,
-  upper: string | undefined,
-  spec: ExecSpec,
-  options: ProcessOptions,
-): Promise<ContainerProcess> {
+export async function planExec(config: ContainerConfig, pid: number, upper: string | undefined, spec: ExecSpec): Promise<ExecPlan> {
   const { spec: own, lowers, env } = config;
   if (!spec.args.length)
     throw new EngineError({ code: 'NO_COMMAND', message: 'there is no command to execute', hint: 'lamella exec CONTAINER COMMAND [ARG…]' });
@@ -71,14 +72,20 @@ export async function execIn(
     attributes: '',
     detach_keys: '',
   } as const;
-  const running = launch([...(spec.detached ? [supervise] : []), ...program], spec.args, options);
+  return { program: [...(spec.detached ? [supervise] : []), ...program], cwd };
+}
+
+/** Start it; what fails then rejects `result`. */
+export function execIn({ program, cwd }: ExecPlan, id: string, { args }: ExecSpec, options: ProcessOptions): ContainerProcess {
+  const running = launch(program, args, options);
   const explain = (error: unknown): never => {
-    throw explainFailure(error, config.id, cwd);
+    throw explainExecFailure(error, id, cwd);
   };
   return { ...running, result: running.result.catch(explain) };
 }
 
-function explainFailure(error: unknown, id: string, cwd: string): unknown {
+/** Say what a failed call of an exec means. */
+export function explainExecFailure(error: unknown, id: string, cwd: string): unknown {
   if (!(error instanceof SyscallError)) return error;
   const { op, code } = error;
   const make = (name: string, message: string, hint: string): EngineError => new EngineError({ code: name, message, hint, cause: error });

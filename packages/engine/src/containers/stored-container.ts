@@ -8,7 +8,7 @@ import { freeze } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, heldLocks, lockOf, monitorOf, releaseDead } from '@lamella/cleanup';
 import { type CommitOptions, type CommittedImage, ImageStore, sourceDateEpoch } from '@lamella/image';
 import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
-import { connectMonitor, lockFile, type MonitorConnection } from '@lamella/syscall';
+import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
 import { type Branching, branching, checkpoint, fork, removeLater, rollback, settled } from '../branches/branch.js';
@@ -18,6 +18,7 @@ import { type Checkpoint, collectStates, readFrozen, readHistory } from '../bran
 import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
 import type { ContainerConfig } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
+import { becomeExec } from '../front.js';
 import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
@@ -27,7 +28,7 @@ import { type ContainerChange, changesIn } from './changes.js';
 import { type Contents, contentsOf } from './contents.js';
 import { type ContainerFiles, copyIn, copyOut, isDirectory } from './copy.js';
 import { tellEvent } from './events.js';
-import { type ExecSpec, execIn } from './exec.js';
+import { type ExecPlan, type ExecSpec, execIn, planExec } from './exec.js';
 import { launchDetached } from './launch-detached.js';
 import { layerOf } from './layer-of.js';
 import { type LogEntry, type LogOptions, readLogs } from './logs.js';
@@ -121,13 +122,27 @@ export class StoredContainer {
    * @throws EngineError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`, `NO_COMMAND`; NamespaceError `USER_NOT_FOUND`
    */
   async exec(spec: ExecSpec, options: ProcessOptions = {}): Promise<ContainerProcess> {
+    return execIn(await this.#planExec(spec), this.id, spec, options);
+  }
+
+  /**
+   * The same, with this process in the command's place: see {@link becomeContainer}. Returns only where that is not possible.
+   *
+   * @throws as {@link exec}
+   */
+  async becomeExec(spec: ExecSpec, front: FrontOptions): Promise<void> {
+    if (!canBecomeFront()) return;
+    becomeExec(await this.#planExec(spec), this.id, spec.args, front);
+  }
+
+  async #planExec(spec: ExecSpec): Promise<ExecPlan> {
     const { status, pid } = await this.state();
     this.#mustRun(status);
     if (status === 'paused')
       throw new EngineError({ code: 'CONTAINER_PAUSED', message: `the container ${this.id} is paused`, hint: `lamella unpause ${this.id}` });
     if (pid === undefined) throw this.#notRunning();
     await this.#tell('exec');
-    return execIn(this.config, pid, this.upper, spec, options);
+    return planExec(this.config, pid, this.upper, spec);
   }
 
   /**
