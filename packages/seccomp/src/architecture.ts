@@ -1,4 +1,4 @@
-import { AARCH64, I386, X86_64 } from './syscall-numbers.js';
+import { AARCH64, ARM, I386, X86_64 } from './syscall-numbers.js';
 
 /** A machine that filters are made for. */
 export interface Architecture {
@@ -18,5 +18,5 @@ export type ArchitectureName = 'x64' | 'arm64';
 
 export const ARCHITECTURES: Readonly<Record<ArchitectureName, Architecture>> = {
   x64: { audit: 0xc000003e, go: 'amd64', numbers: X86_64, closedBit: 0x40000000, compat: { name: 'SCMP_ARCH_X86', audit: 0x40000003, numbers: I386 } },
-  arm64: { audit: 0xc00000b7, go: 'arm64', numbers: AARCH64 },
+  arm64: { audit: 0xc00000b7, go: 'arm64', numbers: AARCH64, compat: { name: 'SCMP_ARCH_ARM', audit: 0x40000028, numbers: ARM } },
 };
