@@ -2,7 +2,7 @@
  * Let Node keep what V8 compiles of the calling program, in the user's own cache (XDG Base Directory
  * Specification). Not where Node keeps it by default: whoever is the first to make the directory in /tmp owns
  * it, and could give everybody else's programs code to run. Without a directory that is this user's own there is
- * no cache.
+ * no cache. Engines of root's are services, which have no home: theirs is the system's (hier(7)).
  */
 const { statSync } = require('node:fs');
 const { enableCompileCache } = require('node:module');
@@ -19,6 +19,6 @@ function look(directory) {
   }
 }
 
-const directory = XDG_CACHE_HOME || `${HOME}/.cache`;
+const directory = XDG_CACHE_HOME || (HOME ? `${HOME}/.cache` : process.geteuid() === 0 ? '/var/cache' : '');
 const found = look(directory) ?? look(HOME);
 if (found && found.uid === process.geteuid() && !(found.mode & WRITABLE_BY_ALL)) enableCompileCache(`${directory}/lamella`);

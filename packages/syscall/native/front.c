@@ -24,6 +24,7 @@ enum { ORDER_SIGNAL = 200, ORDER_RESIZE = 201 };
 #define PATIENCE 3
 #define ENDED_BY_ITSELF(status) (((status) & 0x7f) == 0)
 
+/* As much as execve(2) takes in one string. */
 static u8 frames[98304];
 
 struct kernel_sigaction {
@@ -106,6 +107,17 @@ static size_t length_of(const char *text)
 static void say(const char *text)
 {
 	write_whole(2, (const u8 *)text, length_of(text));
+}
+
+static int give_up(const char *why)
+{
+	say(why);
+	return 125;
+}
+
+int front_not_sealed(void)
+{
+	return give_up("lamella: lamella-init cannot run from a sealed memfd\n  sysctl vm.memfd_noexec=2 or a security module forbids that here.\n");
 }
 
 static void order(int to, u32 opcode, s64 first, s64 second, int count)
@@ -294,8 +306,7 @@ static int explain(char **envp, int told, int status)
 	SYS(dup3, told, 3, 0);
 	set_signal_mask(0);
 	SYS(execve, words[0], words, envp);
-	say("lamella: the container failed, and what there is to say about it cannot be said: Node cannot be executed\n");
-	return 125;
+	return give_up("lamella: the container failed, and what there is to say about it cannot be said: Node cannot be executed\n");
 }
 
 /* A descriptor that is none of the numbers with a meaning. */
@@ -331,10 +342,10 @@ int front(int argc, char **argv, char **envp)
 	int with_stdin = argc == 6 && argv[2][0] == '1';
 
 	if (argc != 6 || length < 0 || take_words(argv) < 0)
-		return 125;
+		return give_up("lamella: what was to be run did not arrive; this is a defect\n");
 	told = SYS(memfd_create, "lamella-replies", MFD_CLOEXEC);
 	if (told < 0 || SYS(pipe2, orders, O_CLOEXEC) < 0 || SYS(pipe2, replies, O_CLOEXEC) < 0)
-		return 125;
+		return give_up("lamella: no descriptors are left to start the container with: see ulimit -n\n");
 	told = own((int)told);
 	for (int i = 0; i < 2; i++) {
 		orders[i] = own(orders[i]);
@@ -346,7 +357,7 @@ int front(int argc, char **argv, char **envp)
 	set_signal_mask(blocked);
 	child = SYS(clone, SIGCHLD, 0, 0, 0, 0);
 	if (child < 0)
-		return 125;
+		return give_up("lamella: no processes are left to start the container with: see ulimit -u, and pids.max of its cgroup\n");
 	if (!child) {
 		take_name(argv[0]);
 		begin(with_stdin, orders[0], replies[1]);

@@ -142,6 +142,7 @@ long send_descriptor(int socket, const void *data, size_t length, int fd);
 /* The status to end with; or this, in the child, which is the interpreter from here on. */
 #define FRONT_INTERPRETER (-1)
 int front(int argc, char **argv, char **envp);
+int front_not_sealed(void);
 
 /* terminal.c */
 long op_pty(const struct frame *frame);

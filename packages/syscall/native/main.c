@@ -317,7 +317,8 @@ int lamella_main(int argc, char **argv, char **envp)
 
 	if (argc == 6 && same(argv[1], "front")) {
 		argv[1] = "sealed-front";
-		return refuse(reexec_sealed(argv, envp));
+		reexec_sealed(argv, envp);
+		return front_not_sealed();
 	}
 	if (argc == 6 && same(argv[1], "sealed-front")) {
 		status = front(argc, argv, envp);

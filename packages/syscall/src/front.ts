@@ -1,5 +1,5 @@
-import { closeSync, readFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import { accessSync, closeSync, constants, readFileSync } from 'node:fs';
+import { constants as os } from 'node:os';
 import { decodeProgram } from './decode.js';
 import { encodeProgram } from './encode.js';
 import { isOwnUserNamespace } from './id-mapping.js';
@@ -24,12 +24,12 @@ export interface FrontOptions {
   readonly onLast?: () => void;
 }
 
-/** execve(2) takes strings of 32 pages; and the front has room for so much. */
-const MAX_FRAMES = 96_000;
+/** So many bytes of arguments and environment execve(2) takes whatever the limits are (32 pages), with some room: Node does not survive its failure. */
+const MAX_STRINGS = 120_000;
 
-/** Whether this process can become the front of a program at all. */
+/** Whether this process can become the front of a program at all. Who names another interpreter wants it to be looked after. */
 export function canBecomeFront(): boolean {
-  return typeof process.execve === 'function';
+  return typeof process.execve === 'function' && !process.env.LAMELLA_INIT;
 }
 
 /**
@@ -39,16 +39,33 @@ export function canBecomeFront(): boolean {
  */
 export function becomeFront(program: Program, { title, stdin, explainer, context, left = '', onLast }: FrontOptions): void {
   if (!canBecomeFront() || isOwnUserNamespace(program[0]) || !program.some(({ op }) => op === 'clone')) return;
-  const frames = encodeProgram(program);
-  if (frames.length > MAX_FRAMES || context.length > MAX_FRAMES) return;
-  onLast?.();
-  const text = frames.toString('base64').replace(/=+$/, '');
-  process.execve?.(interpreterPath(), [title, 'front', stdin ? '1' : '0', process.execPath, ...explainer], {
+  const file = interpreterPath();
+  const args = [title, 'front', stdin ? '1' : '0', process.execPath, ...explainer];
+  const env = {
     ...process.env,
-    LAMELLA_PROGRAM: text,
+    LAMELLA_PROGRAM: encodeProgram(program).toString('base64').replace(/=+$/, ''),
     LAMELLA_CONTEXT: context,
     LAMELLA_LEFT: left,
-  });
+  };
+  if (sizeOf(args, env) > MAX_STRINGS || !isExecutable(file)) return;
+  onLast?.();
+  process.execve?.(file, args, env);
+}
+
+/** What execve(2) counts: strings with their ends, and pointers. */
+function sizeOf(args: readonly string[], env: Readonly<Record<string, string | undefined>>): number {
+  const strings = [...args, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
+  return strings.reduce((total, each) => total + Buffer.byteLength(each) + 9, 0);
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    // Whoever spawns it says why.
+    return false;
+  }
 }
 
 /** What a front handed over: in the process that explains. */
@@ -85,7 +102,7 @@ export function outcomeOf({ program, replies, waitStatus }: Told, onReply: (repl
     onReply(reply);
   })(replies);
   const signo = waitStatus & 0x7f;
-  const signal = Object.entries(constants.signals).find(([, value]) => value === signo)?.[0] ?? `signal ${signo}`;
+  const signal = Object.entries(os.signals).find(([, value]) => value === signo)?.[0] ?? `signal ${signo}`;
   return outcome.result(signo ? { status: null, signal } : { status: waitStatus >> 8, signal: null });
 }
 

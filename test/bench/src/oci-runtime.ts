@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { findProgram, OCI_RUNTIME, type OciBundle, ociBundle, type ScratchDirectory } from '@lamella-test/scratch';
 import { medians, settle } from './measure.js';
+import { memoryOf } from './memory-of.js';
 import type { Row, Skipped } from './row.js';
 
 /** What an engine does with every container, by processes of their own: create, start, delete. */
@@ -78,7 +79,7 @@ function waiting(bundle: OciBundle): number {
   bundle.oci('create', id);
   try {
     const { pid } = JSON.parse(bundle.oci('state', id).stdout);
-    return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]) / 1024;
+    return memoryOf(pid);
   } finally {
     bundle.oci('delete', '--force', id);
   }

@@ -1,10 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { ImageStore, pool, run } from '@lamella/engine';
 import { busyboxArchive, type ScratchDirectory } from '@lamella-test/scratch';
 import { medians, settle } from './measure.js';
+import { memoryOf } from './memory-of.js';
 import { dockerRun } from './peers.js';
 import type { Row, Skipped } from './row.js';
 
@@ -56,6 +58,9 @@ export async function startAContainer(at: ScratchDirectory, rounds: number): Pro
   const what = 'CLI `lamella run busybox true`';
   rows.push({ what, ours: starts.ours, against: '`node -e 0`', theirs: starts.bare, target: { atMost: 2.2 }, unit: 'ms' });
 
+  const [waiting, idle] = [await whileWaiting([cli, 'run', 'busybox', 'sh', '-c', 'echo ready; exec sleep 1000'], env), await whileWaiting(['-e', IDLE], env)];
+  rows.push({ what: 'Memory of what waits for a CLI run (PSS)', ours: waiting, against: 'a Node that waits', theirs: idle, unit: 'MB' });
+
   const docker = await dockerRun(at);
   if (typeof docker === 'string') rows.push({ what, reason: docker });
   else {
@@ -64,6 +69,22 @@ export async function startAContainer(at: ScratchDirectory, rounds: number): Pro
     rows.push({ what, ours: pair.ours, against: '`docker run --rm --network none`', theirs: pair.peer, target: { timesFaster: 2.5 }, unit: 'ms' });
   }
   return rows;
+}
+
+const IDLE = "console.log('ready'); setInterval(() => {}, 1e9)";
+
+/** Megabytes that a Node and what it became take, and what they started, but for the container's own process. */
+async function whileWaiting(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'], env });
+  const pid = child.pid ?? -1;
+  try {
+    await once(child.stdout, 'data');
+    const monitor = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return memoryOf(pid, ...(monitor ? [Number(monitor)] : []));
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'close');
+  }
 }
 
 /** In a mount namespace with a plain cgroup2, for crun refuses a hybrid. */

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -387,6 +387,12 @@ test('what Node keeps of the program is where nobody else can write', () => {
   rmSync(path.join(mine, 'lamella'), { recursive: true });
   expect(lamella(['run', 'busybox', 'true'], { env })).toEqual(ok(''));
   expect([readdirSync(mine), readdirSync(temporary)]).toEqual([[], []]);
+  // Services of root's have no home.
+  const script = `require(${JSON.stringify(path.join(path.dirname(CLI), '../dist/compile-cache.cjs'))}); console.log(require('node:module').getCompileCacheDir())`;
+  const chosen = (also: NodeJS.ProcessEnv): string => spawnSync(process.execPath, ['-e', script], { env: also, encoding: 'utf8' }).stdout.trim();
+  const before = existsSync('/var/cache/lamella');
+  expect(chosen({ TMPDIR: temporary })).toMatch(process.geteuid?.() === 0 ? /^\/var\/cache\/lamella\// : /^undefined$/);
+  if (!before && isRoot()) rmSync('/var/cache/lamella', { recursive: true, force: true });
 });
 
 test('nothing of Node is left of a run that waits', async () => {
