@@ -1,5 +1,5 @@
 import { explainTold } from '@lamella/namespace';
-import { becomeFront, canBecomeFront, type FrontOptions, idMapping, type RunResult, toldByFront } from '@lamella/syscall';
+import { becomeFront, canBecomeFront, type FrontOptions, type RunResult, toldByFront } from '@lamella/syscall';
 import { decide, prepare, type RunOptions } from './container.js';
 import { type ExecPlan, explainExecFailure } from './containers/exec.js';
 import { defaultRoot } from './default-root.js';
@@ -30,7 +30,7 @@ export async function becomeContainer(
   options: RunOptions,
   { left, ...front }: Omit<FrontOptions, 'left'> & { readonly left: (id: string) => string },
 ): Promise<void> {
-  if (!canBecomeFront() || idMapping().kind === 'full') return;
+  if (!canBecomeFront()) return;
   if (spec.name !== undefined || spec.workspace !== undefined || spec.keep) return;
   const root = spec.root ?? defaultRoot();
   await prepare(root, spec);
@@ -58,7 +58,7 @@ export function explainBecome(waitStatus: string): { readonly context: string; r
     context: context.own,
     async outcome() {
       try {
-        return explainTold(told, context.args);
+        return await explainTold(told, context.args);
       } catch (error) {
         if (context.exec) throw explainExecFailure(error, context.exec.id, context.exec.cwd);
         throw context.run ? await explainFailure(error, context.run, undefined) : error;

@@ -227,10 +227,10 @@ function quote(word: string): string {
  *
  * @throws as the result of {@link launch}
  */
-export function explainTold(told: Told, args: readonly string[]): RunResult {
+export async function explainTold(told: Told, args: readonly string[]): Promise<RunResult> {
   let denied = false;
   try {
-    return outcomeOf(told, (reply) => {
+    return await outcomeOf(told, (reply) => {
       denied ||= isDenied(reply);
     });
   } catch (error) {

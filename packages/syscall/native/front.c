@@ -8,7 +8,8 @@
  *
  * STDIN is 1 when the container reads ours. The program's frames are in the environment, in base64, for what
  * a program holds is nobody's business: LAMELLA_PROGRAM; and LAMELLA_LEFT is what to say to who types the keys that leave
- * a container alone with its monitor. The explanation is NODE SCRIPT WORD STATUS, with the
+ * a container alone with its monitor. LAMELLA_MAPS are the commands that map ids into the user namespace which the first op makes: a line
+ * each, words parted by tabs, PID for the process. The explanation is NODE SCRIPT WORD STATUS, with the
  * replies in descriptor 3 and the interpreter's wait status.
  */
 #include "interpreter.h"
@@ -186,7 +187,7 @@ static struct {
 	u8 head[REPLY_HEADER];
 	u32 filled, skip;
 	u16 kind;
-	int failed, exited, status, detached;
+	int ok, failed, exited, status, detached;
 	/* What the terminal was before it became raw. */
 	u8 settings[SETTINGS];
 	u32 settings_length;
@@ -224,6 +225,7 @@ static void look_at(const u8 *at, size_t length)
 			__builtin_memcpy(&total, seen.head, 4);
 			__builtin_memcpy(&seen.kind, seen.head + 4, 2);
 			__builtin_memcpy(&value, seen.head + 12, 8);
+			seen.ok |= seen.kind == REPLY_OK;
 			seen.failed |= seen.kind == REPLY_FAILED;
 			seen.detached |= seen.kind == REPLY_DETACHED;
 			if (seen.kind == REPLY_EXITED) {
@@ -292,21 +294,120 @@ static void take_name(char *title)
 	__builtin_memcpy(title, name, room);
 }
 
-static int explain(char **envp, int told, int status)
+/* Where the digits begin. */
+static char *in_digits(char room[12], int number)
 {
-	char number[12], *at = number + sizeof(number) - 1;
-	char *words[] = { explainer[0], explainer[1], explainer[2], NULL, NULL };
+	char *at = room + 11;
 
 	*at = 0;
 	do
-		*--at = (char)('0' + status % 10);
-	while (status /= 10);
-	words[3] = at;
+		*--at = (char)('0' + number % 10);
+	while (number /= 10);
+	return at;
+}
+
+static int explain(char **envp, int told, char *word)
+{
+	char *words[] = { explainer[0], explainer[1], explainer[2], word, NULL };
+
 	SYS(lseek, told, 0, 0);
 	SYS(dup3, told, 3, 0);
 	set_signal_mask(0);
 	SYS(execve, words[0], words, envp);
 	return give_up("lamella: the container failed, and what there is to say about it cannot be said: Node cannot be executed\n");
+}
+
+/* One of the commands that map ids; what it has to say is said when Node tries it again. */
+static long start_helper(char **words)
+{
+	char *none[] = { NULL };
+	long pid = SYS(clone, SIGCHLD, 0, 0, 0, 0);
+
+	if (pid)
+		return pid;
+	for (int fd = 0; fd < 3; fd++)
+		SYS(dup3, SYS(openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0), fd, 0);
+	set_signal_mask(0);
+	SYS(execve, words[0], words, none);
+	exit_now(127);
+	__builtin_unreachable();
+}
+
+#define HELPERS 2
+
+/* Run them side by side; whether all of them did it. */
+static int map_ids(const char *lines, long pid)
+{
+	static char text[8192];
+	static char *words[1024];
+	char number[12], *of_process = in_digits(number, (int)pid), *at = text;
+	long helpers[HELPERS], count = 0;
+	int all = 1;
+
+	if (length_of(lines) >= sizeof(text))
+		return 0;
+	__builtin_memcpy(text, lines, length_of(lines) + 1);
+	while (*at && count < HELPERS) {
+		size_t n = 0;
+		int ended = 0;
+
+		while (!ended && n < 1023) {
+			words[n++] = at;
+			while (*at && *at != '\t' && *at != '\n')
+				at++;
+			ended = *at != '\t';
+			if (*at)
+				*at++ = 0;
+			if (words[n - 1][0] == 'P' && words[n - 1][1] == 'I' && words[n - 1][2] == 'D' && !words[n - 1][3])
+				words[n - 1] = of_process;
+		}
+		words[n] = NULL;
+		helpers[count++] = start_helper(words);
+	}
+	for (long i = 0; i < count; i++) {
+		int status = 1;
+
+		while (helpers[i] > 0 && SYS(wait4, helpers[i], &status, 0, 0) == -EINTR)
+			;
+		all &= helpers[i] > 0 && status == 0;
+	}
+	return all && count == HELPERS;
+}
+
+/* The first op has made the user namespace, or failed. */
+static void await_first(int replies, int told)
+{
+	u8 chunk[256];
+
+	while (!seen.ok && !seen.failed) {
+		long n = SYS(read, replies, chunk, sizeof(chunk));
+
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		look_at(chunk, (size_t)n);
+		write_whole(told, chunk, (size_t)n);
+	}
+}
+
+/* Send the program: whether all of it was sent. */
+static int send_program(size_t length, int orders, int replies, int told, const char *maps, long interpreter)
+{
+	u32 first = (u32)length;
+
+	if (*maps) {
+		__builtin_memcpy(&first, frames, sizeof(first));
+		write_whole(orders, frames, first);
+		await_first(replies, told);
+		if (seen.ok && !map_ids(maps, interpreter))
+			return 0;
+		write_whole(orders, frames + first, length - first);
+		return 1;
+	}
+	/* Whoever is gone meanwhile has said why. */
+	write_whole(orders, frames, length);
+	return 1;
 }
 
 /* A descriptor that is none of the numbers with a meaning. */
@@ -335,9 +436,10 @@ int front(int argc, char **argv, char **envp)
 	/* What stops a process stops this one, too. */
 	u64 blocked = ALL_SIGNALS & ~(1ULL << (SIGTSTP - 1) | 1ULL << (SIGTTIN - 1) | 1ULL << (SIGTTOU - 1));
 	struct kernel_sigaction by_default = { 0 }, ignored = { (void *)1 /* SIG_IGN */, 0, NULL, 0 };
-	const char *text = variable(envp, "LAMELLA_PROGRAM");
+	const char *text = variable(envp, "LAMELLA_PROGRAM"), *maps = variable(envp, "LAMELLA_MAPS");
 	long length = text ? decode(text) : -1, child, told;
-	int orders[2], replies[2], status = 0;
+	int orders[2], replies[2], status = 0, mapped;
+	char number[12];
 
 	int with_stdin = argc == 6 && argv[2][0] == '1';
 
@@ -367,8 +469,9 @@ int front(int argc, char **argv, char **envp)
 	SYS(close, replies[1]);
 	SYS(rt_sigaction, SIGPIPE, &ignored, 0, sizeof(ignored.mask));
 	SYS(prctl, 15 /* PR_SET_NAME */, "lamella", 0, 0, 0);
-	/* Whoever is gone meanwhile has said why. */
-	write_whole(orders[1], frames, (size_t)length);
+	mapped = send_program((size_t)length, orders[1], replies[0], (int)told, maps ? maps : "", child);
+	if (!mapped)
+		SYS(close, orders[1]);
 	listen_to(replies[0], orders[1], (int)told, blocked);
 	if (seen.detached) {
 		text = variable(envp, "LAMELLA_LEFT");
@@ -382,5 +485,5 @@ int front(int argc, char **argv, char **envp)
 	/* A monitor that was killed could not give the terminal its settings back. */
 	if (!ENDED_BY_ITSELF(status) && seen.settings_length)
 		SYS(ioctl, 0, TCSETS, seen.settings);
-	return explain(envp, (int)told, status);
+	return explain(envp, (int)told, mapped ? in_digits(number, status) : "unmapped");
 }

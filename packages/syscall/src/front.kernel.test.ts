@@ -19,7 +19,7 @@ beforeAll(() => {
      const told = toldByFront(process.argv[3]);
      const kinds = [];
      try {
-       const { exited, releaseFailures } = outcomeOf(told, ({ kind }) => kinds.push(kind));
+       const { exited, releaseFailures } = await outcomeOf(told, ({ kind }) => kinds.push(kind));
        console.log(told.context, JSON.stringify(exited), releaseFailures.map(({ message }) => message).join());
      } catch (error) {
        console.log(told.context, error.code, error.message);

@@ -2,12 +2,14 @@ import { accessSync, closeSync, constants, readFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { decodeProgram } from './decode.js';
 import { encodeProgram } from './encode.js';
-import { isOwnUserNamespace } from './id-mapping.js';
+import { isOwnUserNamespace, mapCommands } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
+import { LamellaError } from './lamella-error.js';
 import type { Program } from './op.js';
 import { Outcome } from './outcome.js';
 import { type Reply, replyParser } from './replies.js';
 import { indexOf, type RunResult } from './run.js';
+import { runMapped } from './run-mapped.js';
 
 export interface FrontOptions {
   /** What `ps` shows. */
@@ -27,6 +29,9 @@ export interface FrontOptions {
 /** So many bytes of arguments and environment execve(2) takes whatever the limits are (32 pages), with some room: Node does not survive its failure. */
 const MAX_STRINGS = 120_000;
 
+/** What the front has room for. */
+const MAX_MAPS = 8000;
+
 /** Whether this process can become the front of a program at all. Who names another interpreter wants it to be looked after. */
 export function canBecomeFront(): boolean {
   return typeof process.execve === 'function' && !process.env.LAMELLA_INIT;
@@ -35,10 +40,10 @@ export function canBecomeFront(): boolean {
 /**
  * Let a small program take this process's place (execve(2)), run a program as its child, pass signals on to it, and
  * end with its status. Nothing of Node is left while it runs. Returns only where that is not possible: for programs that are
- * too long, that clone nothing, or whose ids are mapped from outside.
+ * too long, or that clone nothing.
  */
 export function becomeFront(program: Program, { title, stdin, explainer, context, left = '', onLast }: FrontOptions): void {
-  if (!canBecomeFront() || isOwnUserNamespace(program[0]) || !program.some(({ op }) => op === 'clone')) return;
+  if (!canBecomeFront() || !program.some(({ op }) => op === 'clone')) return;
   const file = interpreterPath();
   const args = [title, 'front', stdin ? '1' : '0', process.execPath, ...explainer];
   const env = {
@@ -46,7 +51,13 @@ export function becomeFront(program: Program, { title, stdin, explainer, context
     LAMELLA_PROGRAM: encodeProgram(program).toString('base64').replace(/=+$/, ''),
     LAMELLA_CONTEXT: context,
     LAMELLA_LEFT: left,
+    LAMELLA_MAPS: isOwnUserNamespace(program[0])
+      ? mapCommands('PID')
+          .map((words) => `${words.join('\t')}\n`)
+          .join('')
+      : '',
   };
+  if (env.LAMELLA_MAPS.length > MAX_MAPS) return;
   if (sizeOf(args, env) > MAX_STRINGS || !isExecutable(file)) return;
   onLast?.();
   process.execve?.(file, args, env);
@@ -73,8 +84,8 @@ export interface Told {
   readonly program: Program;
   readonly context: string;
   readonly replies: Buffer;
-  /** The interpreter's, of wait(2). */
-  readonly waitStatus: number;
+  /** The interpreter's, of wait(2); undefined when the ids of the program could not be mapped. */
+  readonly waitStatus: number | undefined;
 }
 
 /** Read what {@link becomeFront} left; `waitStatus` is the word after the explainer's own. */
@@ -86,7 +97,7 @@ export function toldByFront(waitStatus: string): Told {
     program: decodeProgram(Buffer.from(LAMELLA_PROGRAM, 'base64')).map(withText) as Program,
     context: LAMELLA_CONTEXT,
     replies,
-    waitStatus: Number(waitStatus),
+    waitStatus: waitStatus === 'unmapped' ? undefined : Number(waitStatus),
   };
 }
 
@@ -95,7 +106,12 @@ export function toldByFront(waitStatus: string): Told {
  *
  * @throws as {@link Running}'s `result`
  */
-export function outcomeOf({ program, replies, waitStatus }: Told, onReply: (reply: Reply) => void): RunResult {
+export async function outcomeOf({ program, replies, waitStatus }: Told, onReply: (reply: Reply) => void): Promise<RunResult> {
+  // Whoever refused them says why when it is asked again; and if not, it was another moment.
+  if (waitStatus === undefined) {
+    await runMapped([{ op: 'umask', mask: 0o22 }]);
+    throw new LamellaError({ code: 'SUBIDS_DENIED', message: 'the ids of the container could not be mapped', hint: 'Now they can: try again.' });
+  }
   const outcome = new Outcome(indexOf(program));
   replyParser((reply) => {
     outcome.take(reply);

@@ -108,13 +108,28 @@ export function insideId(mapping: IdMapping, which: 'uids' | 'gids', host: numbe
 }
 
 /** The ranges, and where they begin inside. */
-export function rangesInside(ranges: readonly IdRange[]): (IdRange & { readonly inside: number })[] {
+function rangesInside(ranges: readonly IdRange[]): (IdRange & { readonly inside: number })[] {
   let inside = 1;
   return ranges.map((range) => {
     const placed = { ...range, inside };
     inside += range.count;
     return placed;
   });
+}
+
+/** The words of newuidmap(1): inside, 0 is the user's own id, and from 1 on come the ranges. */
+export function mapWords(pid: string, own: number, ranges: readonly IdRange[]): string[] {
+  return [pid, 0, own, 1, ...rangesInside(ranges).flatMap(({ inside, start, count }) => [inside, start, count])].map(String);
+}
+
+/** The commands of {@link mapIds}, for whoever runs them; nothing where no ids are mapped from outside. */
+export function mapCommands(pid: string): readonly (readonly string[])[] {
+  const mapping = idMapping();
+  if (mapping.kind !== 'full') return [];
+  return [
+    [mapping.newuidmap, ...mapWords(pid, process.getuid?.() ?? 0, mapping.uids)],
+    [mapping.newgidmap, ...mapWords(pid, process.getgid?.() ?? 0, mapping.gids)],
+  ];
 }
 
 /**

@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import { type IdRange, rangesInside } from './id-mapping.js';
+import { type IdRange, mapWords } from './id-mapping.js';
 import { LamellaError } from './lamella-error.js';
 
 /**
@@ -9,8 +9,7 @@ import { LamellaError } from './lamella-error.js';
  * @throws LamellaError `SUBIDS_DENIED`
  */
 export async function newIdMap(helper: string, pid: number, own: number, ranges: readonly IdRange[], file: string): Promise<void> {
-  const words = rangesInside(ranges).flatMap(({ inside, start, count }) => [inside, start, count]);
-  const outcome = await execa(helper, [pid, 0, own, 1, ...words].map(String), { reject: false });
+  const outcome = await execa(helper, mapWords(String(pid), own, ranges), { reject: false });
   if (!outcome.failed) return;
   throw new LamellaError({
     code: 'SUBIDS_DENIED',
