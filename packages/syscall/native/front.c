@@ -438,10 +438,8 @@ int front(int argc, char **argv, char **envp)
 	struct kernel_sigaction by_default = { 0 }, ignored = { (void *)1 /* SIG_IGN */, 0, NULL, 0 };
 	const char *text = variable(envp, "LAMELLA_PROGRAM"), *maps = variable(envp, "LAMELLA_MAPS");
 	long length = text ? decode(text) : -1, child, told;
-	int orders[2], replies[2], status = 0, mapped;
+	int orders[2], replies[2], status = 0, mapped, with_stdin = argc == 6 && argv[2][0] == '1';
 	char number[12];
-
-	int with_stdin = argc == 6 && argv[2][0] == '1';
 
 	if (argc != 6 || length < 0 || take_words(argv) < 0)
 		return give_up("lamella: what was to be run did not arrive; this is a defect\n");
@@ -452,6 +450,8 @@ int front(int argc, char **argv, char **envp)
 	for (int i = 0; i < 2; i++) {
 		orders[i] = own(orders[i]);
 		replies[i] = own(replies[i]);
+		if (orders[i] < 0 || replies[i] < 0 || told < 0)
+			return give_up("lamella: no descriptors are left to start the container with: see ulimit -n\n");
 	}
 	/* Node ignores some, and the container should not. */
 	for (int signo = 1; signo < 32; signo++)
