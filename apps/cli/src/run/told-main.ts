@@ -1,12 +1,15 @@
 import { explainBecome } from '@lamella/engine';
 import { OUR_FAILURE, statusOf } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
+import { UsageError } from '../usage-error.js';
 
-/** Say what went wrong with a container whose `lamella run` has become its front. Resolves with the exit status. */
-export async function toldMain([waitStatus = '']: readonly string[]): Promise<number> {
-  const { context, outcome } = explainBecome(waitStatus);
-  const debug = context === 'debug';
+/** Say what went wrong with a container whose command line has become its front. Resolves with the exit status. */
+export async function toldMain([waitStatus]: readonly string[]): Promise<number> {
+  let debug = false;
   try {
+    if (waitStatus === undefined) throw new UsageError('.told is not a command to be typed', 'What a run became executes it, to say what failed.');
+    const { context, outcome } = explainBecome(waitStatus);
+    debug = context === 'debug';
     const { exited, releaseFailures } = await outcome();
     for (const failure of releaseFailures) reportError(failure, { debug });
     return exited?.status ?? OUR_FAILURE;
