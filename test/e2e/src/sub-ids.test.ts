@@ -80,8 +80,8 @@ test('what is kept belongs to those ids, and is swept by who has them', () => {
 
 test('a container that was killed with its monitor is released by the next command', () => {
   const script = `
-    "$0" "$1" run --name killed app sh -c 'mkdir -m 700 /theirs; touch /theirs/file; chown -R 70:70 /theirs; echo ready; sleep 100' &
-    sleep 2; pid=$!; kill -9 $(ps -o pid= --ppid $pid) $pid; sleep 0.5; "$0" "$1" run app true; ls "$HOME/.local/share/lamella/containers"`;
+    "$0" "$1" run --name killed app sh -c 'mkdir -m 700 /theirs; touch /theirs/file; chown -R 70:70 /theirs; echo ready; sleep 100' >"$HOME/out" &
+    pid=$!; for i in $(seq 300); do grep -q ready "$HOME/out" && break; sleep 0.1; done; cat "$HOME/out"; kill -9 $(ps -o pid= --ppid $pid) $pid; sleep 0.5; "$0" "$1" run app true; ls "$HOME/.local/share/lamella/containers"`;
   const { stdout } = who.run('sh', ['-c', script, process.execPath, CLI]);
   expect(stdout).toBe('ready\n');
 });
