@@ -12,15 +12,12 @@
  * each, words parted by tabs, PID for the process. The explanation is NODE SCRIPT WORD STATUS, with the
  * replies in descriptor 3 and the interpreter's wait status.
  */
-#include "interpreter.h"
+#include "monitor.h"
 #include <asm/ioctls.h>
-#include <asm/signal.h>
 #include <linux/fcntl.h>
 #include <linux/memfd.h>
-#include <linux/poll.h>
 
 #define FIRST_OWN_FD 10
-enum { ORDER_SIGNAL = 200, ORDER_RESIZE = 201 };
 /* A process 1 without a handler ignores what is asked of it; who asks three times means it. */
 #define PATIENCE 3
 #define ENDED_BY_ITSELF(status) (((status) & 0x7f) == 0)
@@ -81,21 +78,6 @@ static long decode(const char *text)
 	return (long)length;
 }
 
-static long write_whole(int fd, const u8 *at, size_t length)
-{
-	while (length) {
-		long n = SYS(write, fd, at, length);
-
-		if (n == -EINTR)
-			continue;
-		if (n < 0)
-			return n;
-		at += n;
-		length -= (size_t)n;
-	}
-	return 0;
-}
-
 static size_t length_of(const char *text)
 {
 	size_t length = 0;
@@ -107,7 +89,7 @@ static size_t length_of(const char *text)
 
 static void say(const char *text)
 {
-	write_whole(2, (const u8 *)text, length_of(text));
+	write_all(2, text, length_of(text));
 }
 
 static int give_up(const char *why)
@@ -129,7 +111,7 @@ static void order(int to, u32 opcode, s64 first, s64 second, int count)
 
 	__builtin_memcpy(frame, head, sizeof(head));
 	__builtin_memcpy(frame + FRAME_HEADER, numbers, sizeof(numbers));
-	write_whole(to, frame, length);
+	write_all(to, frame, length);
 }
 
 static void pass_on(int to, int signo)
@@ -261,7 +243,7 @@ static void listen_to(int replies, int orders, int told, u64 blocked)
 		look_at(chunk, (size_t)n);
 		if (seen.detached)
 			return;
-		write_whole(told, chunk, (size_t)n);
+		write_all(told, chunk, (size_t)n);
 	}
 }
 
@@ -292,18 +274,6 @@ static void take_name(char *title)
 
 	__builtin_memset(title, 0, length);
 	__builtin_memcpy(title, name, room);
-}
-
-/* Where the digits begin. */
-static char *in_digits(char room[12], int number)
-{
-	char *at = room + 11;
-
-	*at = 0;
-	do
-		*--at = (char)('0' + number % 10);
-	while (number /= 10);
-	return at;
 }
 
 static int explain(char **envp, int told, char *word)
@@ -340,10 +310,11 @@ static int map_ids(const char *lines, long pid)
 {
 	static char text[8192];
 	static char *words[1024];
-	char number[12], *of_process = in_digits(number, (int)pid), *at = text;
+	char of_process[12], *at = text;
 	long helpers[HELPERS], count = 0;
 	int all = 1;
 
+	append_number(of_process, (int)pid);
 	if (length_of(lines) >= sizeof(text))
 		return 0;
 	__builtin_memcpy(text, lines, length_of(lines) + 1);
@@ -387,7 +358,7 @@ static void await_first(int replies, int told)
 		if (n <= 0)
 			return;
 		look_at(chunk, (size_t)n);
-		write_whole(told, chunk, (size_t)n);
+		write_all(told, chunk, (size_t)n);
 	}
 }
 
@@ -398,15 +369,15 @@ static int send_program(size_t length, int orders, int replies, int told, const 
 
 	if (*maps) {
 		__builtin_memcpy(&first, frames, sizeof(first));
-		write_whole(orders, frames, first);
+		write_all(orders, frames, first);
 		await_first(replies, told);
 		if (seen.ok && !map_ids(maps, interpreter))
 			return 0;
-		write_whole(orders, frames + first, length - first);
+		write_all(orders, frames + first, length - first);
 		return 1;
 	}
 	/* Whoever is gone meanwhile has said why. */
-	write_whole(orders, frames, length);
+	write_all(orders, frames, length);
 	return 1;
 }
 
@@ -485,5 +456,6 @@ int front(int argc, char **argv, char **envp)
 	/* A monitor that was killed could not give the terminal its settings back. */
 	if (!ENDED_BY_ITSELF(status) && seen.settings_length)
 		SYS(ioctl, 0, TCSETS, seen.settings);
-	return explain(envp, (int)told, mapped ? in_digits(number, status) : "unmapped");
+	append_number(number, status);
+	return explain(envp, (int)told, mapped ? number : "unmapped");
 }

@@ -95,6 +95,12 @@ long frame_run(const struct frame *frame);
 long exit_program_set(struct bytes program);
 void exit_program_run(void);
 
+/* All of it, or -errno. */
+long write_all(int fd, const void *from, size_t length);
+
+/* Write a number and a NUL, 12 bytes at the most: where the NUL is. */
+char *append_number(char *at, int number);
+
 /* Write `/proc/self/fd/N` and a NUL, 26 bytes at the most: where the NUL is. */
 char *descriptor_path(char *at, int fd);
 

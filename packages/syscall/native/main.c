@@ -44,7 +44,7 @@ static char *append(char *at, const char *text)
 	return at;
 }
 
-static char *append_number(char *at, int number)
+char *append_number(char *at, int number)
 {
 	int digits = 1;
 

@@ -29,8 +29,10 @@
 	if (var == -EBADF)               \
 		return -EBADF
 
-static long write_all(int fd, const char *data, size_t length)
+long write_all(int fd, const void *from, size_t length)
 {
+	const char *data = from;
+
 	while (length) {
 		long n = SYS(write, fd, data, length);
 

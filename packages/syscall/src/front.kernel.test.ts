@@ -59,7 +59,7 @@ test('it ends as the process does, with its output, and with its input where tha
   expect(run(shell('echo out; echo err >&2; exit 7'))).toEqual({ status: 7, stdout: 'last\nout\n', stderr: 'err\n' });
   expect(run(shell('kill -9 $$'))).toMatchObject({ status: 137 });
   expect(run(shell('cat'), true).stdout).toBe('last\ntyped');
-  expect(run(shell('cat; echo; env; pwd')).stdout).toBe('last\n\nPWD=/\nPATH=/usr/bin:/bin\n/\n'.replace('PWD=/\nPATH=/usr/bin:/bin\n', readEnvironment()));
+  expect(run(shell('cat; echo; env; pwd')).stdout).toBe(`last\n\n${readEnvironment()}/\n`);
   // Node ignores SIGPIPE; the process does not.
   expect(run(shell('grep SigIgn /proc/self/status; grep SigBlk /proc/self/status')).stdout).toMatch(/SigIgn:\s0{16}\nSigBlk:\s0{16}\n/);
 });
@@ -115,7 +115,6 @@ test('when it is killed, the process goes, too', async () => {
 });
 
 test('where it is not possible this process goes on', () => {
-  // One more byte than execve(2) surely takes, whatever the limits are, would end Node.
   const long: Program = [{ op: 'write_file', dirfd: -100, pathname: '/dev/null', flags: 1, mode: 0, data: 'x'.repeat(100_000) }];
   for (const program of [[...long, ...shell('true')], [{ op: 'umask', mask: 0o22 }]] as Program[])
     expect(run(program)).toMatchObject({ status: 0, stdout: 'still here\n' });

@@ -99,9 +99,7 @@ async function tryMain(argv: readonly string[]): Promise<number> {
       'Give --hide with the first command only, or take another directory.',
     );
   const begin = (): Promise<Container> =>
-    earlier
-      ? earlier.run({ ...spec, cwd: process.cwd(), env: definedEnvironment() }, options)
-      : containers.try({ ...spec, hide, umask: process.umask() }, options);
+    earlier ? earlier.run({ ...spec, cwd: process.cwd(), env: process.env }, options) : containers.try({ ...spec, hide, umask: process.umask() }, options);
   const { id, status } = await ended(begin, size !== undefined).catch((error: unknown) => {
     throw (error as { code?: string }).code === 'COMMAND_NOT_FOUND' ? notFound(spec.args, error) : error;
   });
@@ -167,10 +165,6 @@ function existing(directory: string): string {
 async function triedIn(containers: Containers): Promise<StoredContainer | undefined> {
   const last = (await containers.list()).find(({ config }) => config.spec.host);
   return last && containers.get(last.id);
-}
-
-function definedEnvironment(): Record<string, string> {
-  return Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
 function expression(text: string): RegExp {

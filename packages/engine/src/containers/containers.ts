@@ -9,6 +9,7 @@ import { applied } from '../apply/journal.js';
 import { type Container, createContainer, decide, prepare, type RunOptions } from '../container.js';
 import { readConfig } from '../container-config.js';
 import { defaultRoot } from '../default-root.js';
+import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { explainFailure } from '../explain-failure.js';
 import { surveyHost } from '../host-view.js';
@@ -107,7 +108,7 @@ export class Containers {
    * @throws EngineError `HIDE_INVALID`; what {@link createContainer} throws
    */
   async try({ args, hide = [], ...spec }: TrySpec, options: RunOptions = {}): Promise<Container> {
-    const env = Object.fromEntries(Object.entries(spec.env ?? process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+    const env = definedIn(spec.env ?? process.env);
     makeDirectory(this.#directory);
     const host = surveyHost(hide);
     return createContainer(

@@ -17,6 +17,7 @@ import { LONG, squash } from '../branches/squash.js';
 import { type Checkpoint, collectStates, readFrozen, readHistory } from '../branches/states.js';
 import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
 import type { ContainerConfig } from '../container-config.js';
+import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { becomeExec } from '../front.js';
 import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
@@ -38,8 +39,10 @@ import { type ContainerState, stateOf } from './state.js';
 import { type ContainerUsage, usageOf } from './usage.js';
 
 /** Another command for a container that is there, and what of its spec is to be different. */
-export interface AgainSpec extends Partial<Pick<RunSpec, 'env' | 'cwd' | 'user' | 'network' | 'terminal' | 'input' | 'detachKeys' | 'resources' | 'init'>> {
+export interface AgainSpec extends Partial<Pick<RunSpec, 'cwd' | 'user' | 'network' | 'terminal' | 'input' | 'detachKeys' | 'resources' | 'init'>> {
   readonly args: readonly string[];
+  /** Beside the container's own; without a value a variable of it is left out. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Whose states this process is squashing. */
@@ -359,7 +362,7 @@ export class StoredContainer {
     const { workspace, ...own } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     await prepare(this.#root);
-    const env = { ...own.env, ...spec.env };
+    const env = definedIn({ ...own.env, ...spec.env });
     return begin({ ...own, restart: { policy: 'no' }, ...spec, env, entrypoint: [], keep: true }, options, this.#root, { again: this.config });
   }
 
