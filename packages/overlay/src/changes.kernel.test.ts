@@ -14,11 +14,28 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, type TestContext, test } from 'vitest';
 import { type Change, changesOf } from './changes.js';
 import { mountOverlay } from './mount-overlay.js';
+
+/** Who joins the layers: on an overlay the kernel does not. */
+const JOINERS = ['the kernel', 'fuse-overlayfs'] as const;
+
+/** An empty directory where layers are joined by one or the other; it is gone with its scratch directory. */
+async function placeOf(context: TestContext, joiner: (typeof JOINERS)[number], on: 'disk' | 'tmpfs' = 'disk'): Promise<AsyncDisposable & ScratchDirectory> {
+  const at = scratch(on);
+  if (joiner === 'the kernel') return at;
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.use(at);
+  requiresRoot(context);
+  requiresProgram(context, 'fuse-overlayfs');
+  const { lower, upper, work, merged } = stack(at, () => undefined);
+  const { path: place } = cleanup.use(await mountOverlay({ lowerdirs: [lower], upperdir: upper, workdir: work, merged }));
+  const owned = cleanup.move();
+  return { path: place, join: (...names) => path.join(place, ...names), [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
 
 /** A fresh set of directories; `fill` makes the lower. */
 function stack(at: ScratchDirectory, fill: (lower: string) => void): { lower: string; upper: string; work: string; merged: string } {
@@ -48,8 +65,8 @@ function filled(lower: string): void {
   symlinkSync('file', path.join(lower, 'link'));
 }
 
-test('everything that can happen to a file is told apart', async () => {
-  await using at = scratch();
+test.for(JOINERS)('everything that can happen to a file is told apart (%s)', async (joiner, context) => {
+  await using at = await placeOf(context, joiner);
   const changes = await changesAfter(at, filled, (merged) => {
     const to = (name: string): string => path.join(merged, name);
     writeFileSync(to('file'), 'other\n');
@@ -74,8 +91,8 @@ test('everything that can happen to a file is told apart', async () => {
   ]);
 });
 
-test('a directory that was replaced hides every entry of the one before', async () => {
-  await using at = scratch();
+test.for(JOINERS)('a directory that was replaced hides every entry of the one before (%s)', async (joiner, context) => {
+  await using at = await placeOf(context, joiner);
   const replaced = await changesAfter(at, filled, (merged) => {
     rmSync(path.join(merged, 'dir'), { recursive: true });
     mkdirSync(path.join(merged, 'dir/sub'), { recursive: true });
@@ -91,8 +108,8 @@ test('a directory that was replaced hides every entry of the one before', async 
   expect(summary(byFile)).toEqual(['modified /dir (type)', 'deleted /dir/one', 'deleted /dir/sub', 'deleted /dir/sub/three', 'deleted /dir/two']);
 });
 
-test('what comes and goes, or is copied up and stays the same, is no change', async () => {
-  await using at = scratch();
+test.for(JOINERS)('what comes and goes, or is copied up and stays the same, is no change (%s)', async (joiner, context) => {
+  await using at = await placeOf(context, joiner);
   const changes = await changesAfter(at, filled, (merged) => {
     writeFileSync(path.join(merged, 'dir/passing'), 'x');
     rmSync(path.join(merged, 'dir/passing'));
@@ -102,8 +119,8 @@ test('what comes and goes, or is copied up and stays the same, is no change', as
   expect(summary(changes)).toEqual([]);
 });
 
-test('several lowers are one below, their own whiteouts and all', async () => {
-  await using at = scratch();
+test.for(JOINERS)('several lowers are one below, their own whiteouts and all (%s)', async (joiner, context) => {
+  await using at = await placeOf(context, joiner);
   const first = stack(at, filled);
   {
     await using mount = await mountOverlay({ lowerdirs: [first.lower], upperdir: first.upper, workdir: first.work, merged: first.merged });
@@ -245,10 +262,11 @@ function described(top: string, below = '', found = new Map<string, string>()): 
   return found;
 }
 
-test.each([false, true])(
-  'whatever is done, the changes are the difference of the trees (over a frozen upper: %s)',
-  async (frozen) => {
-    await using at = scratch('tmpfs');
+test.for(JOINERS.flatMap((joiner) => [false, true].map((frozen) => [joiner, frozen] as const)))(
+  'whatever is done, the changes are the difference of the trees (joined by %s, over a frozen upper: %s)',
+  { timeout: 120_000 },
+  async ([joiner, frozen], context) => {
+    await using at = await placeOf(context, joiner, 'tmpfs');
     await fc.assert(
       fc.asyncProperty(steps, steps, steps, async (before, first, during) => {
         const { lower, upper, work, merged } = stack(at, (directory) => {
@@ -286,5 +304,4 @@ test.each([false, true])(
       { numRuns: Number(process.env.LAMELLA_PROPERTY_RUNS ?? 40) },
     );
   },
-  120_000,
 );

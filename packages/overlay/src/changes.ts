@@ -1,4 +1,4 @@
-import { type Compared, ownMountNamespace, type Program, parseCompared, type Reply, type Running, start, type Walked } from '@lamella/syscall';
+import { type Compared, isOverlayMark, ownMountNamespace, type Program, parseCompared, type Reply, type Running, start, type Walked } from '@lamella/syscall';
 import { inodeOf, originOf } from './origin.js';
 import { openSides, type Upper } from './sides.js';
 
@@ -193,7 +193,7 @@ function aspectsOf({ contentDiffers }: Compared, upper: Walked, lower: Walked): 
 function attributesOf({ xattrs }: Walked): string {
   if (!xattrs.length) return '';
   return xattrs
-    .filter(([name]) => !/^(?:trusted|user)\.overlay\./.test(name))
+    .filter(([name]) => !isOverlayMark(name))
     .map(([name, value]) => `${name}=${value.toString('latin1')}`)
     .sort()
     .join('\0');

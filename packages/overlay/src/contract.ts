@@ -8,8 +8,12 @@ import type { OverlayStack } from './stack.js';
 export interface StackImplementation {
   /** Join layers. `path` of the result is where this process sees them; disposing takes them apart. */
   mount(stack: OverlayStack): Promise<AsyncDisposable & { readonly path: string }>;
-  /** Where it keeps opaque marks: `trusted.overlay.*`, or `user.overlay.*` in a user namespace. */
-  readonly xattrs: 'trusted' | 'user';
+  /** Where it keeps its marks: in `trusted.overlay.*`, in `user.overlay.*` in a user namespace, or in `.wh.` files. */
+  readonly marks: 'trusted' | 'user' | 'files';
+  /** Permission bits that a copy-up keeps. Default: all, 0o7777. */
+  readonly modeBits?: number;
+  /** Bytes that a name may have. Default: 255, as everywhere. */
+  readonly nameMax?: number;
 }
 
 /** One promise of a stack. `run` rejects (AssertionError) when it is broken. */
@@ -94,12 +98,12 @@ export const STACK_CONTRACT: readonly ContractCase[] = [
   },
   {
     name: 'copy-up keeps mode, owner, times and extended attributes',
-    async run({ mount }, directory) {
+    async run({ mount, modeBits = 0o7777 }, directory) {
       const at = await layers(directory);
       const file = at.lower(1, 'file');
       await writeFile(file, 'data', { mode: 0o600 });
       await run([
-        { op: 'fchmodat', dirfd: AT_FDCWD, pathname: file, mode: 0o4751 },
+        { op: 'fchmodat', dirfd: AT_FDCWD, pathname: file, mode: 0o4751 & modeBits },
         { op: 'lsetxattr', path: file, name: 'user.kept', value: 'yes', flags: 0 },
         { op: 'utimensat', dirfd: AT_FDCWD, pathname: file, atime_sec: 1, atime_nsec: 2, mtime_sec: 1_234_567_890, mtime_nsec: 987_654_321, flags: 0 },
       ]);
@@ -111,7 +115,7 @@ export const STACK_CONTRACT: readonly ContractCase[] = [
       const after = await stat(merged, { bigint: true });
       assert.deepEqual([after.mode, after.uid, after.gid, after.mtimeNs, after.size], [before.mode, before.uid, before.gid, 1_234_567_890_987_654_321n, 4n]);
       const copied = await stat(at.upper('file'), { bigint: true });
-      assert.deepEqual([copied.mode & 0o7777n, copied.mtimeNs], [0o4751n, 1_234_567_890_987_654_321n]);
+      assert.deepEqual([copied.mode & 0o7777n, copied.mtimeNs], [BigInt(0o4751 & modeBits), 1_234_567_890_987_654_321n]);
       // XATTR_CREATE says EEXIST when the attribute is there.
       await assert.rejects(run([{ op: 'lsetxattr', path: at.upper('file'), name: 'user.kept', value: 'x', flags: 1 }]), { code: 'EEXIST' });
     },
@@ -152,7 +156,7 @@ export const STACK_CONTRACT: readonly ContractCase[] = [
   },
   {
     name: "a layer's whiteouts and opaque directories hide what is below them",
-    async run({ mount, xattrs }, directory) {
+    async run({ mount, marks }, directory) {
       const at = await layers(directory, 3);
       for (const name of ['gone', 'dir/below', 'dir/again']) {
         await mkdir(path.dirname(at.lower(2, name)), { recursive: true });
@@ -160,10 +164,12 @@ export const STACK_CONTRACT: readonly ContractCase[] = [
       }
       await mkdir(at.lower(1, 'dir'));
       await writeFile(at.lower(0, 'top'), '');
-      await privileged([
-        { op: 'mknodat', dirfd: AT_FDCWD, pathname: at.lower(1, 'gone'), mode: S_IF.IFCHR, major: 0, minor: 0 },
-        { op: 'lsetxattr', path: at.lower(1, 'dir'), name: `${xattrs}.overlay.opaque`, value: 'y', flags: 0 },
-      ]);
+      if (marks === 'files') for (const name of ['.wh.gone', 'dir/.wh..wh..opq']) await writeFile(at.lower(1, name), '');
+      else
+        await privileged([
+          { op: 'mknodat', dirfd: AT_FDCWD, pathname: at.lower(1, 'gone'), mode: S_IF.IFCHR, major: 0, minor: 0 },
+          { op: 'lsetxattr', path: at.lower(1, 'dir'), name: `${marks}.overlay.opaque`, value: 'y', flags: 0 },
+        ]);
       await writeFile(at.lower(1, 'dir/again'), 'middle');
       await using mounted = await mount(at.stack);
       assert.deepEqual((await readdir(mounted.path)).sort(), ['dir', 'top']);
@@ -268,9 +274,9 @@ export const STACK_CONTRACT: readonly ContractCase[] = [
   },
   {
     name: 'names of any kind work',
-    async run({ mount }, directory) {
+    async run({ mount, nameMax = 255 }, directory) {
       const at = await layers(directory);
-      const names = ['with space', 'new\nline', 'com,ma', 'co:lon', 'back\\slash', 'ünïcödé', '日本', '-dash', 'a'.repeat(255)];
+      const names = ['with space', 'new\nline', 'com,ma', 'co:lon', 'back\\slash', 'ünïcödé', '日本', '-dash', 'a'.repeat(nameMax)];
       for (const name of names) await writeFile(at.lower(0, name), name);
       await using mounted = await mount(at.stack);
       for (const name of names) {

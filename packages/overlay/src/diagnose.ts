@@ -1,23 +1,11 @@
 import { realpath, stat, statfs } from 'node:fs/promises';
-import { readMounts, SyscallError } from '@lamella/syscall';
+import { findProgram, readMounts, SyscallError, unfitForUpper } from '@lamella/syscall';
+import { FUSE_DEVICE } from './fuse-overlay.js';
 import { OverlayError } from './overlay-error.js';
 import type { OverlayStack } from './stack.js';
 
-/** statfs(2) magic numbers of filesystems that matter here. */
+/** statfs(2) magic number. */
 const OVERLAYFS = 0x794c7630;
-const NO_UPPER: Readonly<Record<number, string>> = {
-  0x6969: 'NFS',
-  0x517b: 'SMB',
-  0xff534d42: 'CIFS',
-  0xfe534d42: 'SMB2',
-  0x65735546: 'FUSE',
-  0x4d44: 'FAT',
-  [OVERLAYFS]: 'overlayfs',
-  0x01021997: '9p',
-  0x00c0ffee: 'hostfs',
-  0x73717368: 'squashfs',
-  0x9660: 'ISO 9660',
-};
 
 /**
  * Find out why the kernel refused a stack, by looking at what it was given: the kernel itself only
@@ -27,6 +15,13 @@ export async function diagnose(error: unknown, stack: OverlayStack): Promise<unk
   if (!(error instanceof SyscallError) || !['mount', 'fsconfig', 'fsmount', 'fsopen', 'openat', 'move_mount'].includes(error.syscall)) return error;
   const cause = error;
   const make = (code: string, message: string, hint: string): OverlayError => new OverlayError({ code, message, hint, cause });
+
+  if (cause.op.op === 'openat' && cause.op.pathname === FUSE_DEVICE)
+    return make(
+      'OVERLAY_FUSE_UNAVAILABLE',
+      `fuse-overlayfs has to join the layers here, and ${FUSE_DEVICE} cannot be opened: ${cause.code}`,
+      'Choose a --root on ext4, xfs, btrfs or tmpfs; or give this user the device: modprobe fuse, chmod 666 /dev/fuse, or --device /dev/fuse of the container around.',
+    );
 
   const wanted: [string, string][] = [
     ...stack.lowerdirs.map((lower): [string, string] => ['lower', lower]),
@@ -140,13 +135,12 @@ async function diagnoseUpper(
       `the upper ${upper} and the work directory ${work} are on different filesystems`,
       'Put the work directory beside the upper.',
     );
-  const type = (await statfs(upper)).type;
-  const unfit = NO_UPPER[type];
-  if (unfit)
+  const unfit = unfitForUpper(upper);
+  if (unfit && stack.fuse === undefined)
     return make(
       'OVERLAY_UPPER_UNSUPPORTED',
       `overlay on ${unfit} cannot hold the upper directory ${upper}`,
-      'Choose another --root: ext4, xfs, btrfs or tmpfs will do.',
+      `Choose another --root: ext4, xfs, btrfs or tmpfs will do${findProgram('fuse-overlayfs') ? '' : '; or install fuse-overlayfs, which needs none of these'}.`,
     );
   return undefined;
 }

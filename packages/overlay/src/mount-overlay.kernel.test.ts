@@ -1,16 +1,21 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { run } from '@lamella/syscall';
-import { mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { ownMountNamespace, type Program, run } from '@lamella/syscall';
+import { mountsBelow, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterEach, describe, expect, test } from 'vitest';
 import { STACK_CONTRACT } from './contract.js';
-import { mountOverlay, type OverlayMethod, type OverlayStack, overlayMount, probeFeatures } from './index.js';
+import { diagnose, mountOverlay, type OverlayMethod, type OverlayStack, overlayMount, probeFeatures } from './index.js';
 
 /** A stack with directories that exist. */
 function stackIn(at: ScratchDirectory, lowers = ['lower']): OverlayStack & { upperdir: string; workdir: string } {
   for (const name of [...lowers, 'upper', 'work', 'merged']) mkdirSync(at.join(name), { recursive: true });
   return { lowerdirs: lowers.map((name) => at.join(name)), upperdir: at.join('upper'), workdir: at.join('work'), merged: at.join('merged') };
+}
+
+/** The same with what is in it elsewhere. */
+function scratchOn(at: ScratchDirectory, directory: string): ScratchDirectory {
+  return { ...at, join: (...parts) => path.join(directory, ...parts) };
 }
 
 /** Mount by one certain method, whatever the stack would need. */
@@ -31,32 +36,77 @@ describe.each(['mount', 'lowerdir+', 'descriptors'] as const)('a stack mounted b
   test.for(STACK_CONTRACT.map(({ name, run: check }) => [name, check] as const))('%s', async ([, check], context) => {
     requiresRoot(context);
     await using at = scratch();
-    await check({ mount: (stack) => mountBy(method, stack), xattrs: 'trusted' }, at.path);
+    await check({ mount: (stack) => mountBy(method, stack), marks: 'trusted' }, at.path);
   });
 });
 
-test('an ordinary user keeps the whole contract in a user namespace', { timeout: 120_000 }, async (context) => {
+/** It puts `.wh.` before a name that is deleted. And it copies a file after it has made it set-user-ID, which the kernel takes away in a user namespace. */
+const FUSE_NAME_MAX = 255 - '.wh.'.length;
+
+describe('a stack mounted by fuse-overlayfs', () => {
+  test.for(STACK_CONTRACT.map(({ name, run: check }) => [name, check] as const))('%s', async ([, check], context) => {
+    requiresRoot(context);
+    const fuse = { program: requiresProgram(context, 'fuse-overlayfs'), allowOther: true };
+    await using at = scratch();
+    await check({ mount: (stack) => mountOverlay({ ...stack, fuse }), marks: 'files', nameMax: FUSE_NAME_MAX }, at.path);
+  });
+});
+
+test('where the kernel can have no upper, fuse-overlayfs joins the layers by itself', async (context) => {
   requiresRoot(context);
+  requiresProgram(context, 'fuse-overlayfs');
   await using at = scratch();
-  const checkout = path.join(import.meta.dirname, '..');
-  const script = `
+  await using below = await mountOverlay(stackIn(at));
+  const on = scratchOn(at, below.path);
+  const stack = stackIn(on, ['of, a:kind\\', 'other']);
+  writeFileSync(path.join(stack.lowerdirs[1] ?? '', 'file'), 'x');
+  {
+    await using mounted = await mountOverlay(stack);
+    expect(mounted.method).toBe('fuse');
+    expect(readFileSync(path.join(mounted.path, 'file'), 'utf8')).toBe('x');
+    rmSync(path.join(mounted.path, 'file'));
+    writeFileSync(path.join(mounted.path, 'new'), '');
+  }
+  expect(readdirSync(stack.upperdir).sort()).toEqual(['.wh.file', 'new']);
+});
+
+test.for(['the kernel', 'fuse-overlayfs'] as const)(
+  'an ordinary user keeps the whole contract in a user namespace (%s)',
+  { timeout: 120_000 },
+  async (joiner, context) => {
+    requiresRoot(context);
+    const fuse = joiner === 'the kernel' ? undefined : { program: requiresProgram(context, 'fuse-overlayfs'), allowOther: true };
+    await using at = scratch();
+    const checkout = path.join(import.meta.dirname, '..');
+    const script = `
     import { mkdtempSync } from 'node:fs';
     import { STACK_CONTRACT } from ${JSON.stringify(path.join(checkout, 'dist/contract.js'))};
     import { mountOverlay } from ${JSON.stringify(path.join(checkout, 'dist/index.js'))};
+    const fuse = ${JSON.stringify(fuse)};
+    const implementation = fuse ? { mount: (stack) => mountOverlay({ ...stack, fuse }), marks: 'files', nameMax: ${FUSE_NAME_MAX}, modeBits: 0o777 } : { mount: mountOverlay, marks: 'user' };
     const results = {};
     for (const { name, run } of STACK_CONTRACT)
-      results[name] = await run({ mount: mountOverlay, xattrs: 'user' }, mkdtempSync(${JSON.stringify(at.join('user/'))})).then(() => 'kept', (error) => String(error.stack));
+      results[name] = await run(implementation, mkdtempSync(${JSON.stringify(at.join('user/'))})).then(() => 'kept', (error) => String(error.stack));
     console.log(JSON.stringify(results));`;
-  mkdirSync(at.join('user'));
-  await run([
-    { op: 'fchownat', dirfd: -100, pathname: at.path, owner: 65534, group: 65534, flags: 0 },
-    { op: 'fchownat', dirfd: -100, pathname: at.join('user'), owner: 65534, group: 65534, flags: 0 },
-  ]);
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { uid: 65534, gid: 65534, stdio: ['ignore', 'pipe', 'inherit'], cwd: '/' });
-  const output = (await Array.fromAsync(child.stdout)).join('');
-  expect(JSON.parse(output)).toEqual(Object.fromEntries(STACK_CONTRACT.map(({ name }) => [name, 'kept'])));
-  await run([{ op: 'rmtree', dirfd: -100, pathname: at.join('user') }]);
-});
+    mkdirSync(at.join('user'));
+    await run([
+      { op: 'fchownat', dirfd: -100, pathname: at.path, owner: 65534, group: 65534, flags: 0 },
+      { op: 'fchownat', dirfd: -100, pathname: at.join('user'), owner: 65534, group: 65534, flags: 0 },
+    ]);
+    const node = [process.execPath, '--input-type=module', '-e', script];
+    const child = fuse
+      ? spawn('unshare', ['--mount', 'sh', '-c', OPEN_FUSE, at.path, ...node], { stdio: ['ignore', 'pipe', 'inherit'], cwd: '/' })
+      : spawn(process.execPath, node.slice(1), { uid: 65534, gid: 65534, stdio: ['ignore', 'pipe', 'inherit'], cwd: '/' });
+    const output = (await Array.fromAsync(child.stdout)).join('');
+    expect(JSON.parse(output)).toEqual(Object.fromEntries(STACK_CONTRACT.map(({ name }) => [name, 'kept'])));
+    await run([{ op: 'rmtree', dirfd: -100, pathname: at.join('user') }]);
+  },
+);
+
+/** A command as nobody, who may use /dev/fuse as udev has it on most machines. */
+const OPEN_FUSE = `
+mkdir "$0/dev" && mount -t tmpfs tmpfs "$0/dev" && mknod -m 666 "$0/dev/fuse" c 10 229 && mount --bind "$0/dev/fuse" /dev/fuse &&
+exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"`;
 
 test('a path may have any characters, be long, or both', async (context) => {
   requiresRoot(context);
@@ -141,21 +191,40 @@ describe('a refusal says what is wrong', () => {
         return { ...stack, upperdir: at.join('lower/upper'), workdir: at.join('work') };
       },
     ],
-    ['an upper on a filesystem without what it takes', 'OVERLAY_UPPER_UNSUPPORTED', /overlay on overlayfs cannot hold the upper/, (_, stack) => stack],
   ];
-  test.for(refusals)('%s', async ([what, code, message, spoil], context) => {
+  test.for(refusals)('%s', async ([, code, message, spoil], context) => {
     requiresRoot(context);
     await using at = scratch();
-    const onOverlay = what.startsWith('an upper on');
-    await using below = onOverlay ? await overlayAt(at) : undefined;
-    const place: ScratchDirectory = below ? { ...at, join: (...parts) => path.join(below.path, ...parts) } : at;
-    const stack = spoil(place, stackIn(place));
+    const stack = spoil(at, stackIn(at));
     await expect(mountOverlay(stack)).rejects.toMatchObject({
       code,
       message: expect.stringMatching(message),
       hint: expect.stringMatching(/\w{4}/),
     });
-    expect(mountsBelow(at.path)).toHaveLength(onOverlay ? 1 : 0);
+    expect(mountsBelow(at.path)).toEqual([]);
+  });
+
+  test('an upper on a filesystem without what it takes', async (context) => {
+    requiresRoot(context);
+    await using at = scratch();
+    await using below = await overlayAt(at);
+    const stack = stackIn(scratchOn(at, below.path));
+    const error = await run(overlayMount(stack, 'mount')).catch((refused: unknown) => diagnose(refused, stack));
+    expect(error).toMatchObject({
+      code: 'OVERLAY_UPPER_UNSUPPORTED',
+      message: expect.stringContaining('overlay on overlayfs cannot hold the upper'),
+      hint: expect.stringContaining('ext4'),
+    });
+  });
+
+  test('no device of fuse', async (context) => {
+    requiresRoot(context);
+    const fuse = requiresProgram(context, 'fuse-overlayfs');
+    await using at = scratch();
+    const stack = { ...stackIn(at), fuse: { program: fuse, allowOther: true } };
+    const hidden: Program = [...ownMountNamespace(), { op: 'mount', source: 'tmpfs', target: '/dev', filesystemtype: 'tmpfs', mountflags: 0, data: null }];
+    const error = await run([...hidden, ...overlayMount(stack)]).catch((refused: unknown) => diagnose(refused, stack));
+    expect(error).toMatchObject({ code: 'OVERLAY_FUSE_UNAVAILABLE', message: expect.stringContaining('ENOENT'), hint: expect.stringContaining('--root') });
   });
 
   test('a third overlay on top of another', async (context) => {

@@ -1,6 +1,7 @@
 import { CLONE, MS, mapSingleId, type Op, type Program, run, start } from '@lamella/syscall';
 import { diagnose, findOverlap } from './diagnose.js';
 import { hasLowerdirPlus } from './features.js';
+import { fuseOverlayFor } from './fuse-overlay.js';
 import { OverlayError } from './overlay-error.js';
 import { methodFor, type OverlayMethod, overlayMount } from './overlay-mount.js';
 import type { OverlayStack } from './stack.js';
@@ -14,7 +15,7 @@ export interface OverlayMount extends AsyncDisposable {
 }
 
 /**
- * Mount a stack, visible on the host for root. For an ordinary user the mount lives in a user and
+ * Mount a stack, visible on the host for root. Where the kernel cannot have its upper, and fuse-overlayfs(1) is installed, that does it. For an ordinary user the mount lives in a user and
  * mount namespace which a small process holds; `path` leads there through /proc, and the kernel
  * takes the mount away with that process, whatever becomes of this one.
  *
@@ -22,7 +23,13 @@ export interface OverlayMount extends AsyncDisposable {
  */
 export async function mountOverlay(stack: OverlayStack): Promise<OverlayMount> {
   const root = process.geteuid?.() === 0;
-  const whole: OverlayStack = root ? stack : { ...stack, options: { userxattr: true, ...stack.options } };
+  const fuse = stack.fuse ?? (stack.upperdir === undefined ? undefined : fuseOverlayFor(stack.upperdir));
+  const whole: OverlayStack = {
+    ...stack,
+    ...(root ? {} : { options: { userxattr: true, ...stack.options } }),
+    // Its ids are those of a namespace of one id.
+    ...(fuse === undefined ? {} : { fuse: root ? fuse : { ...fuse, allowOther: false } }),
+  };
   const method = methodFor(whole, { lowerdirPlus: methodFor(whole, { lowerdirPlus: false }) === 'mount' || (await hasLowerdirPlus()) });
   const ops = overlayMount(whole, method);
   const overlap = await findOverlap(whole);

@@ -3,7 +3,6 @@ import {
   FSCONFIG,
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
-  MOUNT_ATTR,
   MOVE_MOUNT,
   MS,
   O,
@@ -12,6 +11,8 @@ import {
   type SlotAllocator,
   slotAllocator,
 } from '@lamella/syscall';
+import { fuseOverlayDetached } from './fuse-overlay.js';
+import { attributesOf } from './mount-attributes.js';
 import { optionList, optionString } from './options.js';
 import { OverlayError } from './overlay-error.js';
 import { MAX_LOWERDIRS, type OverlayStack } from './stack.js';
@@ -26,12 +27,13 @@ const FIRST_NAMED_FD = 500;
 /**
  * How a stack is told to the kernel. `mount`: one mount(2). `lowerdir+`: the new mount API, one
  * call per layer, since 6.7. `descriptors`: mount(2) with layers named by descriptor number,
- * relative to /proc/self/fd; needs nothing newer than /proc.
+ * relative to /proc/self/fd; needs nothing newer than /proc. `fuse`: the kernel is not told, fuse-overlayfs(1) is.
  */
-export type OverlayMethod = 'mount' | 'lowerdir+' | 'descriptors';
+export type OverlayMethod = 'mount' | 'lowerdir+' | 'descriptors' | 'fuse';
 
 /** The method for a stack: the plainest that can express it. */
 export function methodFor(stack: OverlayStack, features: { readonly lowerdirPlus: boolean }): OverlayMethod {
+  if (stack.fuse !== undefined) return 'fuse';
   if (Buffer.byteLength(optionString(stack)) < PAGE) return 'mount';
   return features.lowerdirPlus ? 'lowerdir+' : 'descriptors';
 }
@@ -55,6 +57,10 @@ export function overlayMount(
       return withNewApi(stack, slots);
     case 'descriptors':
       return withDescriptors(stack, slots);
+    case 'fuse': {
+      const mount = slots();
+      return [...overlayDetached(stack, mount, slots), ...attached(mount, stack.merged)];
+    }
   }
 }
 
@@ -108,6 +114,8 @@ const JOINED_MAX = 14;
  */
 export function overlayDetached(stack: Omit<OverlayStack, 'merged'>, out: number, slots: SlotAllocator): Program {
   check({ ...stack, merged: '/' });
+  const { fuse } = stack;
+  if (fuse !== undefined) return fuseOverlayDetached({ ...stack, fuse }, out, slots);
   return newMount(stack, out, slots, stack.lowerdirs.length <= JOINED_MAX);
 }
 
@@ -138,17 +146,11 @@ function newMount(stack: Omit<OverlayStack, 'merged'>, out: number, slots: SlotA
   if (stack.workdir !== undefined) settings.push(set('workdir', nameOf(stack.workdir)));
   for (const [name, value] of optionList(stack.options)) settings.push(set(name, value ?? null));
   if (stack.upperdir === undefined) settings.push(set('ro', null));
-  const flags = stack.flags ?? 0;
-  const attributes =
-    (flags & MS.NODEV ? MOUNT_ATTR.NODEV : 0) |
-    (flags & MS.NOSUID ? MOUNT_ATTR.NOSUID : 0) |
-    (flags & MS.NOEXEC ? MOUNT_ATTR.NOEXEC : 0) |
-    (flags & MS.RDONLY ? MOUNT_ATTR.RDONLY : 0);
   ops.push(
     { op: 'fsopen', fsname: 'overlay', flags: FSOPEN_CLOEXEC, out: context },
     ...settings,
     { op: 'fsconfig', fd: context, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
-    { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: attributes, out },
+    { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: attributesOf(stack.flags), out },
     { op: 'close', fd: context },
     ...closeNamed(named),
   );
@@ -157,9 +159,12 @@ function newMount(stack: Omit<OverlayStack, 'merged'>, out: number, slots: SlotA
 
 function withNewApi(stack: OverlayStack, slots: SlotAllocator): Program {
   const mount = slots();
+  return [...newMount(stack, mount, slots, false), ...attached(mount, stack.merged)];
+}
+
+function attached(mount: number, merged: string): Program {
   return [
-    ...newMount(stack, mount, slots, false),
-    { op: 'move_mount', from_dirfd: mount, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: stack.merged, flags: MOVE_MOUNT.F_EMPTY_PATH },
+    { op: 'move_mount', from_dirfd: mount, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: merged, flags: MOVE_MOUNT.F_EMPTY_PATH },
     { op: 'close', fd: mount },
   ];
 }

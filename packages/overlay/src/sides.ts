@@ -1,6 +1,7 @@
-import { AT_FDCWD, MARKS, O, type Program, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, MARKS, O, type Program, type SlotAllocator, slotAllocator, unfitForUpper } from '@lamella/syscall';
 import { hasLowerdirPlus } from './features.js';
-import { methodFor, overlayMount } from './overlay-mount.js';
+import { fuseOverlayAtExit, fuseOverlayFor } from './fuse-overlay.js';
+import { methodFor, overlayDetached, overlayMount } from './overlay-mount.js';
 
 /** An upper directory, and what it lies on. All paths are absolute. */
 export interface Upper {
@@ -41,10 +42,13 @@ export async function openSides(
     mode: 0,
     out,
   });
+  const fuse = fuseOverlayFor(upperdir);
+  const own = unfitForUpper(upperdir) === undefined ? (userxattr ? MARKS.user : MARKS.trusted) : MARKS.files;
   // Nobody else sees the mount: it may cover a directory that is a part of it.
   const mounted = async (trees: readonly string[], merged: string, out: number): Promise<Program> => {
     const [first = '', ...others] = trees;
     if (!others.length) return [open(first, out)];
+    if (fuse !== undefined) return [fuseOverlayAtExit, ...overlayDetached({ lowerdirs: trees, fuse }, out, slots)];
     const stack = { lowerdirs: trees, merged, ...(userxattr ? { options: { userxattr } } : {}) };
     const method = methodFor(stack, { lowerdirPlus: methodFor(stack, { lowerdirPlus: false }) === 'mount' || (await hasLowerdirPlus()) });
     return [...overlayMount(stack, method, slots), open(merged, out)];
@@ -57,6 +61,6 @@ export async function openSides(
         : [...(await mounted([upperdir, ...frozen, ...lowerdirs], upperdir, upper)), ...(await mounted(lowerdirs, last, lower))],
     upper,
     lower,
-    marks: last === undefined ? (userxattr ? MARKS.user : MARKS.trusted) : MARKS.none,
+    marks: last === undefined ? own : MARKS.none,
   };
 }

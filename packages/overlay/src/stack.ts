@@ -10,6 +10,17 @@ export interface OverlayOptions {
   readonly volatile?: boolean;
 }
 
+/** fuse-overlayfs(1). */
+export interface FuseOverlay {
+  /** Its absolute path. */
+  readonly program: string;
+  /**
+   * Who may use the mount: everybody in its user namespace, and nobody outside of that; or only its user, who may be outside, too (mount.fuse(8),
+   * `allow_other`).
+   */
+  readonly allowOther: boolean;
+}
+
 /** Layers, and where they are to be joined. Every path is absolute. */
 export interface OverlayStack {
   /** Read-only layers, the topmost first; 1 to 500 of them. */
@@ -23,6 +34,8 @@ export interface OverlayStack {
   readonly options?: OverlayOptions;
   /** mount(2) flags, e.g. `MS.NODEV`. */
   readonly flags?: number;
+  /** What joins them in the kernel's place; see {@link fuseOverlayFor}. */
+  readonly fuse?: FuseOverlay;
 }
 
 /** Overlayfs takes no more (OVL_MAX_STACK). */

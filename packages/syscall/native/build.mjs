@@ -27,6 +27,7 @@ const common = [
   'copy.c',
   'monitor.c',
   'child.c',
+  'serve.c',
   'terminal.c',
   'clients.c',
   'log.c',

@@ -23,7 +23,7 @@ static int equal(const char *a, const char *b)
 /* What says where an object was, not what it is: a label is given by the place. */
 static int is_mark(const char *name)
 {
-	return starts(name, "trusted.overlay.") || starts(name, "user.overlay.") || equal(name, "security.selinux");
+	return starts(name, "trusted.overlay.") || starts(name, "user.overlay.") || starts(name, "user.fuseoverlayfs.") || equal(name, "security.selinux");
 }
 
 static int listed(const char *list, long length, const char *name)

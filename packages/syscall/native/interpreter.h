@@ -126,7 +126,7 @@ long tree_remove(int dirfd, const char *path);
 long tree_make_path(int root, const char *path, int directory, u32 mode);
 
 /* walk.c */
-enum overlay { PLAIN, TRUSTED, USER }; /* where the marks of overlayfs are */
+enum overlay { PLAIN, TRUSTED, USER, FILES }; /* where the marks of an overlay are: in attributes, or in names of files */
 long tree_walk(int dirfd, const char *path, u32 index, int content);
 long tree_compare(int upper, int lower, enum overlay overlay, u32 index);
 long object_tell(int dirfd, const char *path, u32 index);
@@ -149,6 +149,10 @@ long send_descriptor(int socket, const void *data, size_t length, int fd);
 #define FRONT_INTERPRETER (-1)
 int front(int argc, char **argv, char **envp);
 int front_not_sealed(void);
+
+/* serve.c */
+long op_serve(const struct frame *frame);
+long op_end_served(const struct frame *frame);
 
 /* terminal.c */
 long op_pty(const struct frame *frame);

@@ -78,7 +78,18 @@ static void sort_names(u32 *list, u32 count)
 	}
 }
 
-static long read_names(int fd, char mark, u32 *count)
+/* What a file says that is a whiteout: the name that it hides; NULL of any other. */
+static const char *hidden_by(const char *name)
+{
+	static const char prefix[] = ".wh.";
+
+	for (int i = 0; prefix[i]; i++)
+		if (name[i] != prefix[i])
+			return NULL;
+	return name + sizeof(prefix) - 1;
+}
+
+static long read_names(int fd, char mark, int files, u32 *count)
 {
 	static char buffer[32768] __attribute__((aligned(8)));
 	long n;
@@ -86,26 +97,30 @@ static long read_names(int fd, char mark, u32 *count)
 	while ((n = SYS(getdents64, fd, buffer, sizeof(buffer))) > 0)
 		for (long at = 0; at < n;) {
 			const struct dirent64 *entry = (const struct dirent64 *)(buffer + at);
+			const char *name = entry->name, *hidden = files ? hidden_by(name) : NULL;
 			size_t length = 0;
 			long err;
 
 			at += entry->reclen;
-			if (is_dot(entry->name))
+			/* No name begins with `.wh.` where that hides: what is hidden so is the directory's content. */
+			if (is_dot(name) || (hidden && (!hidden[0] || hidden_by(hidden))))
 				continue;
-			while (entry->name[length])
+			if (hidden)
+				name = hidden;
+			while (name[length])
 				length++;
 			err = names_room(length + 2);
 			if (err < 0)
 				return err;
-			names.at[names.used] = mark;
-			__builtin_memcpy(names.at + names.used + 1, entry->name, length + 1);
+			names.at[names.used] = hidden ? NAME_HIDDEN : mark;
+			__builtin_memcpy(names.at + names.used + 1, name, length + 1);
 			names.used += length + 2;
 			(*count)++;
 		}
 	return n;
 }
 
-long names_list(int first, int second, struct name_list *list)
+long names_list(int first, int second, int files, struct name_list *list)
 {
 	long err = 0;
 	u32 *sorted, kept = 0;
@@ -114,9 +129,9 @@ long names_list(int first, int second, struct name_list *list)
 	names.used = (names.used + 3) & ~(size_t)3;
 	*list = (struct name_list){ .mark = (u32)names.used };
 	if (first >= 0)
-		err = read_names(first, NAME_FIRST, &list->count);
+		err = read_names(first, NAME_FIRST, files, &list->count);
 	if (!err && second >= 0)
-		err = read_names(second, NAME_SECOND, &list->count);
+		err = read_names(second, NAME_SECOND, 0, &list->count);
 	at = (names.used + 3) & ~(size_t)3;
 	if (!err)
 		err = names_room(at - names.used + 4 * (size_t)list->count);

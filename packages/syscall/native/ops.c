@@ -644,7 +644,7 @@ OP(compare)
 {
 	FD(upper, 0);
 	FD(lower, 1);
-	if (N(2) < PLAIN || N(2) > USER)
+	if (N(2) < PLAIN || N(2) > FILES)
 		return -EINVAL;
 	return tree_compare(upper, lower, (enum overlay)N(2), frame->index);
 }
@@ -924,6 +924,8 @@ static const struct op table[] = {
 	ENTRY(83, userns, 1, "bb"),
 	ENTRY(84, own_stdio, 2, ""),
 	ENTRY(85, netlink, 1, "b"),
+	ENTRY(86, serve, 0, "p"),
+	ENTRY(87, end_served, 1, ""),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },

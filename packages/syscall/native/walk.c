@@ -172,12 +172,16 @@ static int is_whiteout(const struct statx *st)
 	return is(st, S_IFCHR) && !st->stx_rdev_major && !st->stx_rdev_minor;
 }
 
-/* Whether overlayfs was told that nothing of the lower shows through this directory. */
+/* Whether the overlay was told that nothing of the lower shows through this directory. */
 static long is_opaque(int fd, enum overlay overlay)
 {
 	char proc[32], value[8];
 	long n;
 
+	if (overlay == FILES) {
+		n = SYS(faccessat, fd, OPAQUE_FILE, 0);
+		return n == -ENOENT ? 0 : n < 0 ? n : 1;
+	}
 	descriptor_path(proc, fd);
 	n = SYS(getxattr, proc, overlay == USER ? "user.overlay.opaque" : "trusted.overlay.opaque", value, sizeof(value));
 	if (n < 0)
@@ -302,11 +306,11 @@ static long tell(const struct walk *walk, const struct level *level, const char 
 }
 
 /* Go down into a directory of either side; 1 when there is nowhere to go. */
-static long descend(const struct walk *walk, const struct level *level, const char *name, u32 length, int upper, int lower, struct level *below)
+static long descend(const struct walk *walk, const struct level *level, const char *name, u32 length, int sides, int upper, int lower, struct level *below)
 {
 	long fd;
 
-	*below = (struct level){ .upper = -1, .lower = -1, .both = level->both || !upper, .length = length };
+	*below = (struct level){ .upper = -1, .lower = -1, .both = level->both || !upper || sides & NAME_HIDDEN, .length = length };
 	if (upper) {
 		fd = directory_below(level->upper, name);
 		/* A mount point is told of, what is mounted there is not. */
@@ -327,7 +331,7 @@ static long descend(const struct walk *walk, const struct level *level, const ch
 		if (fd >= 0)
 			below->lower = (int)fd;
 	}
-	fd = names_list(below->upper, below->both ? below->lower : -1, &below->names);
+	fd = names_list(below->upper, below->both ? below->lower : -1, walk->overlay == FILES, &below->names);
 	if (fd < 0)
 		goto fail;
 	return 0;
@@ -345,7 +349,7 @@ static long walk_levels(const struct walk *walk)
 	int depth = 0;
 	long err;
 
-	err = names_list(levels[0].upper, levels[0].both ? levels[0].lower : -1, &levels[0].names);
+	err = names_list(levels[0].upper, levels[0].both ? levels[0].lower : -1, walk->overlay == FILES, &levels[0].names);
 	while (err >= 0) {
 		struct level *level = &levels[depth];
 		struct statx upper, lower;
@@ -386,7 +390,7 @@ static long walk_levels(const struct walk *walk)
 				err = -ELOOP;
 				break;
 			}
-			err = descend(walk, level, name, length, has_upper, has_lower, &levels[depth + 1]);
+			err = descend(walk, level, name, length, sides, has_upper, has_lower, &levels[depth + 1]);
 			if (err == 0)
 				depth++;
 			else if (err == -ENOENT || err == 1)

@@ -11,7 +11,8 @@ const errnos = fc.uniqueArray(fc.constantFrom('ENOENT', 'EEXIST', 'EPERM', 'EINV
 const plainOp: fc.Arbitrary<Op> = fc
   .constantFrom(
     ...Object.entries(OPCODES).filter(
-      ([name]) => !['execve', 'clone', 'on_exit', 'setgroups', 'signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'leave'].includes(name),
+      ([name]) =>
+        !['execve', 'clone', 'on_exit', 'serve', 'setgroups', 'signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'leave'].includes(name),
     ),
   )
   .chain(

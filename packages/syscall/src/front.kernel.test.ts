@@ -79,7 +79,7 @@ test('what fails is explained by Node, with all that was replied', () => {
 });
 
 test('signals reach the process, the third request kills it, and nothing of Node is left meanwhile', async () => {
-  const script = 'trap "echo got it" TERM; trap "echo user" USR1; echo ready; while :; do sleep 0.05; done';
+  const script = 'trap "echo got it" TERM; trap : INT; trap "echo user" USR1; echo ready; while :; do sleep 0.05; done';
   const [file, args] = becoming(shell(script));
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';

@@ -29,12 +29,14 @@ export {
   type OpOptions,
   type Program,
   RESTART,
+  type ServeOp,
   type SetgroupsOp,
   type SlotAllocator,
   SUPERVISE,
   slotAllocator,
 } from './op.js';
 export { FD_FIELDS, OPCODES } from './opcodes.js';
+export { isOriginMark, isOverlayMark } from './overlay-mark.js';
 export { removeScratch } from './remove-scratch.js';
 export { type Reply, replyParser } from './replies.js';
 export {
@@ -50,5 +52,6 @@ export {
 } from './run.js';
 export { runMapped } from './run-mapped.js';
 export { SyscallError } from './syscall-error.js';
+export { unfitForUpper } from './upper-filesystem.js';
 export { mapSingleId } from './user-namespace.js';
 export { type Compared, parseCompared, parseWalked, type Walked } from './walked.js';

@@ -20,7 +20,7 @@ export interface OpOptions {
   readonly replace?: boolean;
 }
 
-type Special = 'execve' | 'clone' | 'on_exit' | 'setgroups';
+type Special = 'execve' | 'clone' | 'on_exit' | 'serve' | 'setgroups';
 type Plain = Exclude<OpName, Special>;
 
 type FieldsOf<Name extends OpName | ControlName> = {
@@ -57,13 +57,22 @@ export interface OnExitOp extends OpOptions {
   readonly program: Program;
 }
 
+/**
+ * Run `program`, which ends in `execve`, as another process, and go on when it was executed. It serves this program: a filesystem in
+ * user space. `end_served` waits for the end of all of these.
+ */
+export interface ServeOp extends OpOptions {
+  readonly op: 'serve';
+  readonly program: Program;
+}
+
 export interface SetgroupsOp extends OpOptions {
   readonly op: 'setgroups';
   readonly list: readonly number[];
 }
 
 /** One system call (or one of the few compound steps), as data. */
-export type Op = PlainOp | ExecveOp | CloneOp | OnExitOp | SetgroupsOp;
+export type Op = PlainOp | ExecveOp | CloneOp | OnExitOp | ServeOp | SetgroupsOp;
 
 /** A list of ops: composition is concatenation. */
 export type Program = readonly Op[];
@@ -94,8 +103,11 @@ export const SUPERVISE = {
 /** Values of `supervise.restart`. */
 export const RESTART = { no: 0, 'on-failure': 1, always: 2 } as const;
 
-/** `compare.marks`: where overlayfs keeps its marks in the upper; `none` compares two whole trees. */
-export const MARKS = { none: 0, trusted: 1, user: 2 } as const;
+/**
+ * `compare.marks`: where the upper's marks are: in attributes of overlayfs, or in files whose names begin with `.wh.`; `none`
+ * compares two whole trees.
+ */
+export const MARKS = { none: 0, trusted: 1, user: 2, files: 3 } as const;
 
 /** `clone.monitor`: stdin is a terminal of the user's; it is raw while the process runs. */
 export const MONITOR_RAW = 2;

@@ -113,6 +113,8 @@ export const OPCODES = {
   userns: { code: 83, numbers: ['out'], strings: ['uid_map', 'gid_map'] },
   own_stdio: { code: 84, numbers: ['owner', 'group'], strings: [] },
   netlink: { code: 85, numbers: ['fd'], strings: ['data'] },
+  serve: { code: 86, numbers: [], strings: ['program'] },
+  end_served: { code: 87, numbers: ['milliseconds'], strings: [] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },
   go: { code: 202, numbers: [], strings: ['program'] },

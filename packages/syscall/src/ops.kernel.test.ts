@@ -53,7 +53,7 @@ const exercised = new Set<string>();
 function execute(program: Program, options?: RunOptions): ReturnType<typeof run> {
   const note = (op: Op): void => {
     exercised.add(op.op);
-    if (op.op === 'clone' || op.op === 'on_exit') op.program.forEach(note);
+    if (op.op === 'clone' || op.op === 'on_exit' || op.op === 'serve') op.program.forEach(note);
   };
   program.forEach(note);
   return run(program, options);
@@ -253,6 +253,65 @@ test('compare tells what an upper did, hidden names and all', async (context) =>
     },
   );
   expect(told).toEqual(['l gone', 'l gone/below', 'l gone/below/file', 'ul new', 'l new/old', 'ul new/same', 'ul! other']);
+});
+
+test('compare knows marks that are files, and whoever looks sees the names that they hide', async () => {
+  await using at = scratch();
+  mkdirSync(at.join('lower/gone/below'), { recursive: true });
+  mkdirSync(at.join('lower/opaque'));
+  mkdirSync(at.join('lower/replaced'));
+  mkdirSync(at.join('upper/opaque'), { recursive: true });
+  mkdirSync(at.join('upper/replaced'));
+  for (const file of ['lower/gone/below/file', 'lower/opaque/old', 'lower/replaced/old', 'lower/zz', 'upper/opaque/new', 'upper/added'])
+    writeFileSync(at.join(file), 'x');
+  for (const file of ['upper/.wh.gone', 'upper/.wh.zz', 'upper/.wh.nothing', 'upper/opaque/.wh..wh..opq', 'upper/.wh.replaced', 'upper/.wh..wh.plnk'])
+    writeFileSync(at.join(file), '');
+  const told: string[] = [];
+  const open = (pathname: string, out: number): Op => ({ op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.DIRECTORY, mode: 0, out });
+  await execute([open(at.join('upper'), 5), open(at.join('lower'), 6), { op: 'compare', dirfd: 5, rootfd: 6, marks: MARKS.files }], {
+    onReply(reply) {
+      if (reply.kind !== 'data') return;
+      const { upper, lower } = parseCompared(reply.data);
+      told.push(`${upper ? 'u' : ''}${lower ? 'l' : ''} ${(upper ?? lower)?.name}`);
+    },
+  });
+  expect(told).toEqual([
+    'u added',
+    'l gone',
+    'l gone/below',
+    'l gone/below/file',
+    'ul opaque',
+    'u opaque/new',
+    'l opaque/old',
+    'ul replaced',
+    'l replaced/old',
+    'l zz',
+  ]);
+});
+
+test('serve runs a program beside this one, and end_served waits for its end', async () => {
+  await using at = scratch();
+  const output = at.join('said');
+  const said = (): string[] => readFileSync(output, 'utf8').split('\n').filter(Boolean);
+  const serve = (script: string): Op => ({
+    op: 'serve',
+    program: [{ op: 'setsid' }, { op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', script, output], envp: ['PATH=/usr/bin:/bin'] }],
+  });
+  await execute([
+    serve('sleep 0.2; echo served >> "$0"'),
+    { op: 'end_served', milliseconds: 10_000 },
+    { op: 'write_file', dirfd: AT_FDCWD, pathname: output, flags: O.WRONLY | O.APPEND, mode: 0, data: 'over\n' },
+  ]);
+  expect(said()).toEqual(['served', 'over']);
+  // Who does not end is killed, and that is told.
+  const ended = start([serve('echo $$ >> "$0"; exec sleep 1000'), { op: 'end_served', milliseconds: 300 }]);
+  await expect(ended.result).rejects.toMatchObject({ syscall: 'end_served', code: 'ETIME' });
+  expect(() => process.kill(Number(said()[2]), 0)).toThrow(/ESRCH/);
+  // What cannot be executed is the failure of its own op.
+  await expect(execute([{ op: 'serve', program: [{ op: 'execve', pathname: '/no/such', argv: ['such'], envp: [] }] }])).rejects.toMatchObject({
+    syscall: 'execve',
+    code: 'ENOENT',
+  });
 });
 
 test('copy_object makes another one that is in everything the same', async (context) => {

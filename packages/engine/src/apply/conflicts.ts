@@ -1,5 +1,5 @@
 import { type Stats, statSync } from 'node:fs';
-import type { Walked } from '@lamella/syscall';
+import { isOriginMark, type Walked } from '@lamella/syscall';
 import type { ContainerChange } from '../containers/changes.js';
 import type { Known } from './journal.js';
 import { isSame } from './steps.js';
@@ -49,7 +49,7 @@ function wasRemoved(change: ContainerChange, since: Date, renamed: Renamed): boo
 
 /** Copied up from a lower (ovl_set_origin): with a handle of what it was where there can be one, else empty. */
 function isCopy({ xattrs }: Walked): boolean {
-  return xattrs.some(([name]) => name === 'trusted.overlay.origin' || name === 'user.overlay.origin');
+  return xattrs.some(([name]) => isOriginMark(name));
 }
 
 /** Files that the container itself gave another name: they are copies, and new where they are. */

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { AT, AT_FDCWD, FRAME_FLAGS, FrameWriter, type IdMapping, O, OPCODES, type Program, S_IF, UTIME } from '@lamella/syscall';
+import { AT, AT_FDCWD, FRAME_FLAGS, FrameWriter, type IdMapping, isOverlayMark, O, OPCODES, type Program, S_IF, UTIME } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { printable, type TarEntry } from '../tar/entry.js';
 import type { TarHandler } from '../tar/reader.js';
@@ -490,7 +490,7 @@ export class LayerWriter implements TarHandler {
   *#wanted(xattrs: ReadonlyMap<string, Buffer> | undefined): Generator<readonly [string, Buffer]> {
     if (!xattrs) return;
     for (const pair of xattrs) {
-      if (/^(?:trusted|user)\.overlay\./.test(pair[0])) this.#droppedXattrs++;
+      if (isOverlayMark(pair[0])) this.#droppedXattrs++;
       else yield pair;
     }
   }

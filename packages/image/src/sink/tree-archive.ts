@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { type Program, parseWalked, type Reply, type Running, start, type Walked } from '@lamella/syscall';
+import { isOverlayMark, type Program, parseWalked, type Reply, type Running, start, type Walked } from '@lamella/syscall';
 import { Header } from 'tar/header';
 
 const BLOCK = 512;
@@ -121,7 +121,7 @@ function header(found: Walked, path: string, type: 'Link' | (typeof TYPES)[numbe
       : []),
     // Marks of overlayfs are of where the tree was, not of what it is.
     ...found.xattrs
-      .filter(([name]) => !/^(?:trusted|user)\.overlay\./.test(name))
+      .filter(([name]) => !isOverlayMark(name))
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, value]) => record(`SCHILY.xattr.${name}`, value.toString('latin1'))),
   ];

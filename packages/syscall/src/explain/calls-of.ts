@@ -182,6 +182,10 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
           text: `clone3({flags=${flags(0x1000 + op.flags, CLONE_FLAGS)}${(op.cgroup ?? -1) === -1 ? '' : '|CLONE_INTO_CGROUP'}, pidfd=…, exit_signal=SIGCHLD, stack=NULL, stack_size=0${(op.cgroup ?? -1) === -1 ? '' : `, cgroup=${fd(op.cgroup ?? -1)}`}}, 88)`,
         },
       ];
+    case 'serve':
+      return one('clone(child_stack=NULL, flags=CLONE_VFORK|SIGCHLD)');
+    case 'end_served':
+      return one('wait4(…)');
     case 'init':
       return one('clone(child_stack=NULL, flags=SIGCHLD)');
     case 'keyctl':

@@ -7,8 +7,8 @@ export interface Call extends CallText {
   /** The op it belongs to, and its place in {@link flatten}'s order. */
   readonly op: Op;
   readonly index: number;
-  /** Who makes it, and when: this process, the one it clones, or this one after that has ended. */
-  readonly process: 'self' | 'child' | 'exit';
+  /** Who makes it, and when: this process, the one it clones, one that serves it, or this one after that has ended. */
+  readonly process: 'self' | 'child' | 'server' | 'exit';
 }
 
 /** The lowest descriptor a program can get: 0 to 2 are the stdio, 3 and 4 the interpreter's. */
@@ -37,7 +37,8 @@ export function explain(program: Program): readonly Call[] {
         inherited.take();
         inherited.free(monitorEnd);
         walk(op.program, 'child', inherited);
-      } else open.after(op);
+      } else if (op.op === 'serve') walk(op.program, 'server', open.copy());
+      else open.after(op);
     }
   };
   walk(program, 'self', descriptors);
@@ -56,7 +57,7 @@ export function explainText(program: Program): string {
       ...(call.repeats ? [`then ${call.repeats.join(', ')} as needed`] : []),
       ...(call.op.ignore ? [`${call.op.ignore.join(', ')} is no failure`] : []),
     ];
-    lines.push(`${call.process === 'child' ? '  ' : ''}${call.text}${notes.length ? `  /* ${notes.join('; ')} */` : ''}`);
+    lines.push(`${call.process === 'child' || call.process === 'server' ? '  ' : ''}${call.text}${notes.length ? `  /* ${notes.join('; ')} */` : ''}`);
   }
   return lines.join('\n');
 }

@@ -1,0 +1,121 @@
+import {
+  AT_FDCWD,
+  CLONE,
+  FSCONFIG,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  findProgram,
+  idMapping,
+  MNT,
+  O,
+  type Op,
+  type Program,
+  type SlotAllocator,
+  unfitForUpper,
+} from '@lamella/syscall';
+import { attributesOf } from './mount-attributes.js';
+import type { FuseOverlay, OverlayStack } from './stack.js';
+
+/** The descriptor by which the mount and the program that serves it know each other. */
+const DEVICE = 500;
+/** Those of directories with names that its options cannot say. */
+const FIRST_DIRECTORY = DEVICE + 1;
+/** Marks are files, whatever the filesystem could hold: then whoever reads an upper knows how. */
+const ENVIRONMENT = ['FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT=1'];
+/** By which whoever mounts and whoever serves talk to the kernel (fuse(4)). */
+export const FUSE_DEVICE = '/dev/fuse';
+
+/**
+ * The program that joins layers in the kernel's place, where overlayfs cannot have its upper: on NFS, or in another container.
+ *
+ * @param directory absolute path of where the upper is to be
+ * @returns undefined where the kernel does it, or no such program is installed
+ */
+export function fuseOverlayFor(directory: string): FuseOverlay | undefined {
+  const program = unfitForUpper(directory) === undefined ? undefined : findProgram('fuse-overlayfs');
+  return program === undefined ? undefined : { program, allowOther: idMapping().kind !== 'single' };
+}
+
+/**
+ * The ops that make a stack's mount by fuse-overlayfs(1), for whoever is root in a mount namespace, without attaching it anywhere; its
+ * descriptor is in the slot `out` then. The program serves it as another process, which ends with it. That
+ * is in a mount namespace of its own, where the mount never comes, for it would keep itself alive.
+ */
+export function fuseOverlayDetached(stack: Omit<OverlayStack, 'merged'> & { readonly fuse: FuseOverlay }, out: number, slots: SlotAllocator): Program {
+  const [device, context, silent] = [slots(), slots(), slots()];
+  const directories: Op[] = [];
+  let named = 0;
+  const nameOf = (path: string): string => {
+    if (!/[\\,:]/.test(path)) return path;
+    const [slot, number] = [slots(), FIRST_DIRECTORY + named++];
+    directories.push(
+      { op: 'openat', dirfd: AT_FDCWD, pathname: path, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot },
+      { op: 'dup3', fd: slot, newfd: number, flags: 0 },
+    );
+    return `/proc/self/fd/${number}`;
+  };
+  const settings = [
+    `lowerdir=${stack.lowerdirs.map(nameOf).join(':')}`,
+    ...(stack.upperdir === undefined ? [] : [`upperdir=${nameOf(stack.upperdir)}`]),
+    ...(stack.workdir === undefined ? [] : [`workdir=${nameOf(stack.workdir)}`]),
+    ...(stack.options?.volatile ? ['volatile'] : []),
+  ];
+  const set = (key: string, value: string | null): Op => ({
+    op: 'fsconfig',
+    fd: context,
+    cmd: value === null ? FSCONFIG.SET_FLAG : FSCONFIG.SET_STRING,
+    key,
+    value,
+    aux: -1,
+  });
+  return [
+    { op: 'openat', dirfd: AT_FDCWD, pathname: FUSE_DEVICE, flags: O.RDWR | O.CLOEXEC, mode: 0, out: device },
+    { op: 'dup3', fd: device, newfd: DEVICE, flags: O.CLOEXEC },
+    { op: 'fsopen', fsname: 'fuse', flags: FSOPEN_CLOEXEC, out: context },
+    set('source', 'fuse-overlayfs'),
+    set('subtype', 'fuse-overlayfs'),
+    set('fd', `${DEVICE}`),
+    set('rootmode', '40000'),
+    set('user_id', '0'),
+    set('group_id', '0'),
+    set('default_permissions', null),
+    ...(stack.fuse.allowOther ? [set('allow_other', null)] : []),
+    ...(stack.upperdir === undefined ? [set('ro', null)] : []),
+    { op: 'fsconfig', fd: context, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
+    { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: attributesOf(stack.flags), out },
+    { op: 'close', fd: context },
+    {
+      op: 'serve',
+      program: [
+        // What is typed at a terminal is not for it.
+        { op: 'setsid' },
+        { op: 'unshare', flags: CLONE.NEWNS },
+        ...directories,
+        { op: 'dup3', fd: device, newfd: DEVICE, flags: 0 },
+        { op: 'openat', dirfd: AT_FDCWD, pathname: '/dev/null', flags: O.RDWR | O.CLOEXEC, mode: 0, out: silent },
+        ...[0, 1, 2].map((newfd): Op => ({ op: 'dup3', fd: silent, newfd, flags: 0 })),
+        { op: 'chdir', path: '/' },
+        { op: 'execve', pathname: stack.fuse.program, argv: [stack.fuse.program, '-f', '-o', settings.join(','), `/dev/fd/${DEVICE}`], envp: ENVIRONMENT },
+      ],
+    },
+    { op: 'close', fd: device },
+    { op: 'close_range', first: DEVICE, last: DEVICE, flags: 0 },
+  ];
+}
+
+/** How long a program may take to write down what it still has, once its mount is gone; in milliseconds. */
+const PATIENCE = 10_000;
+
+/** Ops, for an exit program, that take away stacks which fuse-overlayfs(1) joined, and wait until it has ended. @param merged where they are mounted */
+export function fuseOverlayEnd(merged: readonly string[]): Program {
+  return [
+    ...merged.map((target): Op => ({ op: 'umount2', target, flags: MNT.DETACH, ignore: ['EINVAL', 'ENOENT'] })),
+    { op: 'end_served', milliseconds: PATIENCE },
+  ];
+}
+
+/** The same for a program that has them by their descriptors only: nothing else is to be done when it ends. */
+export const fuseOverlayAtExit: Op = {
+  op: 'on_exit',
+  program: [{ op: 'close_range', first: 5, last: 0xffffffff, flags: 0 }, ...fuseOverlayEnd([])],
+};

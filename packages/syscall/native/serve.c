@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes that serve a program and are not its own: a filesystem in user space, say. */
+#include "interpreter.h"
+#include <linux/sched.h>
+#include <linux/time_types.h>
+#include <linux/wait.h>
+#include <asm/signal.h>
+
+#define SERVERS 16
+#define PAUSE 1000000L /* nanoseconds between two looks */
+
+static int servers[SERVERS];
+static int count;
+
+/*
+ * Run a program, which ends in execve, beside this one. That has happened when the op returns: with CLONE_VFORK
+ * the kernel holds this process until then.
+ */
+long op_serve(const struct frame *frame)
+{
+	struct info info = { 0 };
+	long pid;
+
+	if (count == SERVERS)
+		return -EMFILE;
+	replies_flush();
+	pid = SYS(clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0) {
+		program_run((const u8 *)frame->string[0].at, frame->string[0].length, 0);
+		replies_flush();
+		exit_now(125);
+	}
+	if (pid < 0)
+		return pid;
+	/* Not executed: which of its ops failed has been said. */
+	SYS(waitid, 1 /* P_PID */, pid, &info, WEXITED | WNOHANG | WNOWAIT, 0);
+	if (info.pid == pid && info.code == EXITED_BY_ITSELF && info.status == 125) {
+		SYS(waitid, 1, pid, &info, WEXITED, 0);
+		return -ECHILD;
+	}
+	servers[count++] = (int)pid;
+	return 0;
+}
+
+/* Wait until all of them have ended by themselves, for so many milliseconds; then they are killed. */
+long op_end_served(const struct frame *frame)
+{
+	s64 left = frame->number[0] * 1000000;
+	long killed = 0;
+
+	while (count) {
+		struct __kernel_timespec pause = { 0, PAUSE };
+		struct info info = { 0 };
+		int last = count - 1;
+
+		SYS(waitid, 1 /* P_PID */, servers[last], &info, WEXITED | WNOHANG, 0);
+		if (info.pid) {
+			count--;
+			continue;
+		}
+		if (left > 0) {
+			SYS(nanosleep, &pause, 0);
+			left -= PAUSE;
+			continue;
+		}
+		SYS(kill, servers[last], 9);
+		while (SYS(waitid, 1, servers[last], &info, WEXITED, 0) == -EINTR)
+			;
+		count--;
+		killed = -ETIME;
+	}
+	return killed;
+}
