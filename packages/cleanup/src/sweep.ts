@@ -116,9 +116,10 @@ function ours(claims: readonly Claim[]): readonly Claim[] {
 
 /**
  * Whether a mount is an overlay with this upper. Overlayfs escapes its options, too; a stack of many layers
- * names the upper by a descriptor's number.
+ * names the upper by a descriptor's number. fuse-overlayfs(1) tells the kernel of no upper.
  */
 function isUpper({ type, superOptions }: MountPoint, upperdir: string): boolean {
+  if (type === 'fuse.fuse-overlayfs') return true;
   if (type !== 'overlay') return false;
   const bare = (text: string): string => text.replaceAll('\\', '');
   // A comma of a path is escaped, and parts nothing.

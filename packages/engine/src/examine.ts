@@ -5,7 +5,7 @@ import path from 'node:path';
 import { canLimitByDefault, cgroupVersion, planCgroup } from '@lamella/cgroup';
 import { makeDirectory } from '@lamella/image';
 import { NamespaceError, type Namespaces } from '@lamella/namespace';
-import { probeFeatures } from '@lamella/overlay';
+import { FUSE_DEVICE, fuseOverlayAtExit, overlayDetached, probeFeatures } from '@lamella/overlay';
 import { DEFAULT_FILTERS } from '@lamella/seccomp/default-filter';
 import {
   AT,
@@ -25,7 +25,9 @@ import {
   removeScratch,
   run,
   runMapped,
+  SyscallError,
   slotAllocator,
+  unfitForUpper,
 } from '@lamella/syscall';
 import { makeUserNamespace, mapOntoItself, range } from './userns.js';
 
@@ -46,14 +48,16 @@ export interface Finding {
  */
 export async function examine(root: string): Promise<readonly Finding[]> {
   const place = await store(root);
+  const served = await fuse(root, place);
   return [
     kernel(),
     await interpreter(),
     await namespaces(),
     await subordinateIds(),
     place,
-    await overlay(root, place),
-    ...(await mappedIds(root, place)),
+    await overlay(root, place, served),
+    served,
+    ...(await mappedIds(root, place, served)),
     await seccomp(),
     await cgroup(),
     await xz(),
@@ -197,15 +201,13 @@ async function store(root: string): Promise<Finding> {
   return { subject: 'store', state: 'ok', detail: `${root} (${((bavail * bsize) / 1e9).toFixed(1)} GB free, filesystem 0x${type.toString(16)})` };
 }
 
-async function overlay(root: string, store: Finding): Promise<Finding> {
+async function overlay(root: string, store: Finding, served: Finding): Promise<Finding> {
   const consequence = 'Nothing can be run.';
   if (store.state !== 'ok') return { subject: 'overlay', state: 'broken', detail: 'not tried, for there is no store', consequence, remedy: store.remedy ?? '' };
-  // A container like any other to sweep: alive as long as its lock is held, gone after a kill.
-  const scratch = path.join(root, 'containers', `doctor-${randomUUID()}`);
+  const unfit = unfitForUpper(root);
+  if (unfit !== undefined && served.state === 'ok') return { subject: 'overlay', state: 'ok', detail: `no upper can be on ${unfit}: by fuse-overlayfs` };
   try {
-    makeDirectory(scratch);
-    await using _alive = await lockFile(path.join(scratch, 'lock'));
-    const features = await probeFeatures(scratch);
+    const features = await inScratch(root, probeFeatures);
     const having = Object.entries(features)
       .filter(([name, has]) => has && name !== 'overlay')
       .map(([name]) => name);
@@ -215,19 +217,67 @@ async function overlay(root: string, store: Finding): Promise<Finding> {
       state: 'broken',
       detail: `an overlay cannot be mounted with its upper in ${root}`,
       consequence,
-      remedy: 'Load it (modprobe overlay), use a --root on ext4, xfs, btrfs or tmpfs, and Linux 5.11 or later without root.',
+      remedy: `${unfit === undefined ? 'Load it (modprobe overlay), use' : 'Use'} a --root on ext4, xfs, btrfs or tmpfs${unfit === undefined ? ', and Linux 5.11 or later without root' : ', or fuse-overlayfs, see below'}.`,
     };
   } catch (error) {
     return { subject: 'overlay', state: 'broken', consequence, ...told(error) };
+  }
+}
+
+/** Work in a directory of the store that is a container like any other to sweep: alive as long as its lock is held, gone after a kill. */
+async function inScratch<Result>(root: string, work: (directory: string) => Promise<Result>): Promise<Result> {
+  const scratch = path.join(root, 'containers', `doctor-${randomUUID()}`);
+  try {
+    makeDirectory(scratch);
+    await using _alive = await lockFile(path.join(scratch, 'lock'));
+    return await work(scratch);
   } finally {
     await removeScratch(scratch);
   }
 }
 
-/** Ids of their own for containers, which only root can give. */
-async function mappedIds(root: string, store: Finding): Promise<Finding[]> {
-  if (idMapping().kind !== 'host' || store.state !== 'ok') return [];
+/** What joins layers where overlayfs can have no upper. */
+async function fuse(root: string, store: Finding): Promise<Finding> {
+  const subject = 'fuse';
+  const consequence = 'Nothing can be run from a store where overlayfs has no upper: on NFS, or inside of another container.';
+  const program = findProgram('fuse-overlayfs');
+  if (!program) return { subject, state: 'missing', detail: 'fuse-overlayfs is not in the PATH', consequence, remedy: 'apt-get install fuse-overlayfs.' };
+  if (store.state !== 'ok') return { subject, state: 'missing', detail: 'not tried, for there is no store', consequence, remedy: store.remedy ?? '' };
+  try {
+    await inScratch(root, async (directory) => {
+      const [lower, upperdir, workdir] = ['lower', 'upper', 'work'].map((name) => path.join(directory, name)) as [string, string, string];
+      const slots = slotAllocator();
+      const mount = slots();
+      await run([
+        ...ownMountNamespace(),
+        fuseOverlayAtExit,
+        ...[lower, upperdir, workdir].map((pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755 })),
+        ...overlayDetached({ lowerdirs: [lower], upperdir, workdir, fuse: { program, allowOther: true } }, mount, slots),
+        { op: 'mkdirat', dirfd: mount, pathname: 'tried', mode: 0o755 },
+      ]);
+    });
+    return { subject, state: 'ok', detail: program };
+  } catch (error) {
+    if (error instanceof SyscallError && error.op.op === 'openat' && error.op.pathname === FUSE_DEVICE)
+      return {
+        subject,
+        state: 'missing',
+        detail: `${FUSE_DEVICE} cannot be opened: ${error.code}`,
+        consequence,
+        remedy: `modprobe fuse; chmod 666 ${FUSE_DEVICE}; or --device ${FUSE_DEVICE} of the container around.`,
+      };
+    return { subject, state: 'missing', consequence, ...told(error), remedy: `Try it by hand: ${program} -f -o lowerdir=A,upperdir=B,workdir=C D.` };
+  }
+}
+
+/** Ids of their own for containers: root mounts what maps them, others need who shows files with them. */
+async function mappedIds(root: string, store: Finding, served: Finding): Promise<Finding[]> {
+  if (idMapping().kind === 'single' || store.state !== 'ok') return [];
   const subject = 'mapped ids';
+  if (idMapping().kind === 'full' || unfitForUpper(root) !== undefined) {
+    if (served.state === 'ok') return [{ subject, state: 'ok', detail: 'run --userns auto, by fuse-overlayfs' }];
+    return [{ ...served, subject, consequence: 'run --userns auto fails: containers share the ids of who starts them.' }];
+  }
   const slots = slotAllocator();
   const userns = slots();
   try {

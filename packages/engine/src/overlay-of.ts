@@ -1,10 +1,11 @@
-import type { OverlayStack } from '@lamella/overlay';
+import { findFuseOverlay, type OverlayStack } from '@lamella/overlay';
 import { MS } from '@lamella/syscall';
 import type { RunSpec } from './run-spec.js';
 import type { View } from './views.js';
 
 /** How a view of a container is mounted. */
-export function overlayOf({ frozen, lowerdirs, upperdir, workdir, destination }: View, { keep }: Pick<RunSpec, 'keep'>): Omit<OverlayStack, 'merged'> {
+export function overlayOf({ frozen, lowerdirs, upperdir, workdir, destination, files }: View, { keep }: Pick<RunSpec, 'keep'>): Omit<OverlayStack, 'merged'> {
+  const fuse = files ? findFuseOverlay() : undefined;
   return {
     lowerdirs: [...frozen, ...lowerdirs],
     upperdir,
@@ -12,6 +13,7 @@ export function overlayOf({ frozen, lowerdirs, upperdir, workdir, destination }:
     // Without it a directory that is renamed would leave a name of its old place in the upper, and not what is in it, where that is the kernel's default.
     // An upper that is thrown away need not reach the disk.
     options: { ...(process.geteuid?.() === 0 ? { redirect_dir: 'nofollow' } : { userxattr: true }), ...(keep ? {} : { volatile: true }) },
+    ...(fuse === undefined ? {} : { fuse }),
     flags: MS.NODEV | (destination === '/' ? 0 : MS.NOSUID),
   };
 }

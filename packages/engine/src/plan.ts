@@ -3,19 +3,20 @@ import path from 'node:path';
 import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
-import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User } from '@lamella/namespace';
+import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User, withinOwn } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
-import { AT_FDCWD, bootId, LOCK, O, type Op, type Program, RESTART, type SlotAllocator, SUPERVISE, slotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, bootId, LOCK, O, type Op, ownMountNamespace, type Program, RESTART, type SlotAllocator, SUPERVISE, slotAllocator } from '@lamella/syscall';
 import { type Confinement, devicesOf } from './confinement.js';
 import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
 import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
+import { copyFuseView, endFuseViews, fuseViewsOf, mountFuseViews } from './fuse-views.js';
 import { hostMounts, ownUser, prepareHost } from './host-program.js';
 import { nameLinkOf, targetOf } from './names.js';
 import { overlayOf } from './overlay-of.js';
 import { giveStdio } from './own-stdio.js';
 import type { RunSpec } from './run-spec.js';
-import { asRootOf, makeUserNamespace, mapOntoItself, ownIds, rangeLinksOf } from './userns.js';
+import { asRootOf, makeUserNamespace, mapOntoItself, type OwnIds, ownIds, rangeLinksOf } from './userns.js';
 import { overlayVolumes, scaffoldOf, type View, viewsOf } from './views.js';
 import { bind, isVolumeDirectory, likeSource } from './volumes.js';
 
@@ -86,13 +87,15 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const slots = slotAllocator();
   const ids = life.again ? life.again.ids : ownIds(spec.userns, id, root);
   const userns = ids && slots();
-  if (ids) checkUserNamespace(spec);
+  if (ids) checkUserNamespace(spec, ids, user);
 
   const isRoot = process.geteuid?.() === 0;
   const [top, ...others] = viewsOf({ root, directory, spec, lowers, frozen: life.frozen ?? [] });
   const stack: OverlayStack = { ...overlayOf(top, spec), merged: path.join(spec.workspace ?? directory, 'merged') };
-  const mount = overlayMount(stack, methodFor(stack, features), slots);
   const onHost = spec.workspace !== undefined && isRoot;
+  const fuse = fuseViewsOf([top, ...others], spec, stack.merged);
+  const byMonitor = mountFuseViews(fuse, spec, ids, slots);
+  const mount = top.files ? [] : overlayMount(stack, methodFor(stack, features), slots);
   const files = containerFiles(hostname, network);
 
   const env = environment(spec, lowers.config, user, hostname);
@@ -100,7 +103,11 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const group = resources && planCgroup(resources, { name: cgroupName(id, root), observe: life.detached === true && canLimitByDefault() }, slots);
   const namespaces = spec.host
     ? { user: !isRoot, sameId: !isRoot, pid: true, ipc: true, cgroup: true, net: network === 'none' }
-    : { ...defaultNamespaces(), net: network === 'none', ...(keepsId && !ids ? { sameId: true } : {}) };
+    : {
+        ...(fuse.apart ? withinOwn() : defaultNamespaces()),
+        net: network === 'none',
+        ...(keepsId && !ids ? { sameId: true } : {}),
+      };
   const mapped = (directory: string | undefined, mounts: Program): Program =>
     userns === undefined || !ids?.idmapped || directory === undefined ? mounts : [...mapOntoItself(directory, userns, slots), ...asRootOf(ids, mounts)];
   const made = (view: View): Mount => {
@@ -108,7 +115,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     return {
       type: 'made',
       destination: view.destination,
-      program: mapped(view.source, overlayDetached(overlayOf(view, spec), mounted, slots)),
+      program: copyFuseView(fuse, view, mounted) ?? mapped(view.source, overlayDetached(overlayOf(view, spec), mounted, slots)),
       mount: mounted,
     };
   };
@@ -149,7 +156,8 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   );
 
   const config = life.again ?? configOf({ id, spec, lowers, args, env, user, ...(ids ? { ids } : {}) });
-  const beside = others.flatMap((view) => [view.upperdir, view.workdir]);
+  const mountPoints = fuse.views.flatMap(([view, merged]) => (view === top ? [] : [merged]));
+  const beside = [...others.flatMap((view) => [view.upperdir, view.workdir]), ...mountPoints];
   const directories = [top.upperdir, top.workdir, stack.merged];
   const make = [...directories, ...beside].map(
     (pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(life.again ? { ignore: ['EEXIST'] } : {}) }),
@@ -168,12 +176,13 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const groups = [...(group?.directories ?? []), ...(life.detached ? freezersOf(cgroupName(id, root)) : [])].map(
     (each): Claim => ({ kind: 'empty', path: each }),
   );
-  const claims = [...claimsOf(spec, stack, others, onHost), ...groups];
+  const claims = [...claimsOf(spec, stack, [...others.map(({ workdir }) => workdir), ...mountPoints], onHost), ...groups];
   const range = rangeLinksOf(record.containers, spec.userns, ids);
   const empties = directories.map((each): Claim => ({ kind: 'empty', path: each }));
   const onExit: Op = {
     op: 'on_exit',
     program: [
+      ...endFuseViews(fuse),
       ...(group?.events(spec.keep ? path.join(directory, 'oom') : undefined) ?? []),
       ...(spec.keep ? [] : range.map((pathname): Op => ({ op: 'unlinkat', dirfd: AT_FDCWD, pathname, flags: 0 }))),
       ...(spec.keep && !spec.removeAtEnd ? releaseKept(record, claims) : releaseContainer(record, claims)),
@@ -198,6 +207,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         ...watched,
         ...limit,
         ...(onHost ? mount : []),
+        ...byMonitor,
         ...container,
       ]
     : [
@@ -210,9 +220,19 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         ...make,
         ...watched,
         ...(ids && userns !== undefined ? [makeUserNamespace(ids, userns)] : []),
+        ...byMonitor,
         ...container,
       ];
-  return { id, args, program: spec.host ? program : inOwnIds(program), stack, others, directory, config, filter: confined };
+  return {
+    id,
+    args,
+    program: fuse.apart ? [...ownMountNamespace(), ...program] : spec.host ? program : inOwnIds(program),
+    stack,
+    others,
+    directory,
+    config,
+    filter: confined,
+  };
 }
 
 /**
@@ -371,7 +391,7 @@ function imageVolumes({ volumes = [] }: ImageConfig): Mount[] {
 }
 
 /** @throws EngineError `USERNS_INVALID` */
-function checkUserNamespace({ workspace, volumes = [] }: RunSpec): void {
+function checkUserNamespace({ workspace, volumes = [] }: RunSpec, { uids, gids }: OwnIds, { uid, gid }: User): void {
   const fail = (message: string, hint: string): never => {
     throw new EngineError({ code: 'USERNS_INVALID', message, hint });
   };
@@ -379,6 +399,8 @@ function checkUserNamespace({ workspace, volumes = [] }: RunSpec): void {
     fail('a workspace shows the host the ids of the container, and has none of its own', 'Import the image, and run it without --workspace.');
   if (volumes.some(({ source, overlay }) => overlay && path.normalize(source) === '/'))
     fail('the root of the host cannot be mapped to other ids', 'Show a directory below it.');
+  const has = (maps: OwnIds['uids'], id: number): boolean => maps.some(({ inside, count }) => id >= inside && id < inside + count);
+  if (!has(uids, uid) || !has(gids, gid)) fail(`the container has no ids ${uid}:${gid} to run as`, 'Give it more: --userns auto:size=65536.');
 }
 
 /** One run at a time in a workspace: a lock on the directory itself, held by the monitor. */
@@ -390,10 +412,10 @@ function holdWorkspace(workspace: string, slot: number): Program {
 }
 
 /** What is to be released beside the container's own directory, or before it when that stays. */
-function claimsOf(spec: RunSpec, { upperdir, workdir, merged }: OverlayStack, others: readonly View[], onHost: boolean): readonly Claim[] {
+function claimsOf(spec: RunSpec, { upperdir, workdir, merged }: OverlayStack, beside: readonly string[], onHost: boolean): readonly Claim[] {
   if (!spec.workspace && !spec.keep) return [];
   return [
-    ...others.map((view): Claim => ({ kind: 'directory', path: view.workdir })),
+    ...beside.map((each): Claim => ({ kind: 'directory', path: each })),
     ...(upperdir === undefined || spec.keep ? [] : [{ kind: 'directory', path: upperdir } as const]),
     ...(workdir === undefined ? [] : [{ kind: 'directory', path: workdir } as const]),
     { kind: 'directory', path: merged },

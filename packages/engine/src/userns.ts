@@ -1,7 +1,22 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { prctl } from '@lamella/namespace';
-import { AT, AT_FDCWD, type IdRange, idMapping, MOUNT_ATTR, MOVE_MOUNT, OPEN_TREE, type Op, PR, type Program, type SlotAllocator } from '@lamella/syscall';
+import {
+  AT,
+  AT_FDCWD,
+  type FullMapping,
+  type IdRange,
+  idMapping,
+  insideId,
+  MOUNT_ATTR,
+  MOVE_MOUNT,
+  OPEN_TREE,
+  type Op,
+  PR,
+  type Program,
+  type SlotAllocator,
+  unfitForUpper,
+} from '@lamella/syscall';
 import { absent } from './absent.js';
 import { EngineError } from './engine-error.js';
 import { isFreeName, nameLinkOf } from './names.js';
@@ -9,8 +24,8 @@ import { isFreeName, nameLinkOf } from './names.js';
 /**
  * The user namespace of a container:
  * - `host`: the one that this user has anyway; the default;
- * - `auto`: one with ids that no other container has. As root;
- * - a range: the ids from `uid` and `gid` of the host on. As root;
+ * - `auto`: one with ids that no other container has: as root of those that no user of the host has, else of this user's in /etc/subuid;
+ * - a range: the ids from `uid` and `gid` of the host on;
  * - `keep-id`: this user is called inside what it is outside, and is who runs there. Of an ordinary user.
  */
 export type UserNamespace =
@@ -25,6 +40,8 @@ export interface OwnIds {
   readonly gids: readonly IdMap[];
   /** Whether its files are seen with them by mounts that map ids; else they have them on the disk. */
   readonly idmapped: boolean;
+  /** Or fuse-overlayfs(1) shows them so. */
+  readonly byFuse?: true;
 }
 
 /** Ids from `inside` on stand for those from `outside` on, in the user namespace of its monitor. */
@@ -39,6 +56,9 @@ const DEFAULT_SIZE = 65_536;
 /** Ids of containers are given in steps of this many, from where nobody else has any (systemd's UIDS-GIDS.md). */
 const STEP = 65_536;
 const [FIRST, LAST] = [524_288, 1_879_048_191] as const;
+/** What a container of a user's gets of its sub-ids, of which there are usually 65,536 for all: enough for the users of a distribution but `nobody`. */
+const DEFAULT_SHARE = 4096;
+const SHARE_STEP = 1024;
 const MAX_ID = 2 ** 32 - 2;
 
 /**
@@ -62,26 +82,42 @@ export function ownIds(asked: UserNamespace | undefined, id: string, root: strin
     if (!isRoot) return undefined;
     throw invalid('root has no id of its own to keep in a container', 'Give it ids that nobody else has: --userns auto.');
   }
-  if (!isRoot)
+  if (mapping.kind === 'single')
     throw invalid(
-      'only root can give a container ids of its own: it takes mounts that map ids, which the kernel allows nobody else',
-      'Without it the container has your own ids, which is less than those of any other user; --userns keep-id keeps your name inside.',
+      'a container can have ids of its own only of those that /etc/subuid and /etc/subgid give you, and there are none',
+      'As root: apt-get install uidmap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME. Without it the container has your own id.',
     );
-  const { size = DEFAULT_SIZE } = asked;
+  const { size = isRoot ? DEFAULT_SIZE : DEFAULT_SHARE } = asked;
   if (!Number.isSafeInteger(size) || size < 1) throw invalid(`${size} is not a number of ids`, 'An image of a distribution needs 65536.');
+  const byFuse = !isRoot || unfitForUpper(root) !== undefined;
   if (asked.mode === 'auto') {
-    const start = freeRange(size, id, path.join(root, 'containers'));
-    return range(start, start, size);
+    const start = freeRange(size, id, path.join(root, 'containers'), mapping.kind === 'full' ? sharesOf(mapping) : freeOnHost());
+    return range(start, start, size, byFuse);
+  }
+  if (mapping.kind === 'full') {
+    const [uid, gid] = [placeIn(mapping, 'uids', asked.uid, size), placeIn(mapping, 'gids', asked.gid, size)];
+    if (uid === undefined || gid === undefined)
+      throw invalid(
+        `the ids ${asked.uid}:${asked.gid}, and ${size} from there on, are not yours in one piece`,
+        'They are ids of the host, of your lines in /etc/subuid and /etc/subgid.',
+      );
+    return range(uid, gid, size, byFuse);
   }
   for (const first of [asked.uid, asked.gid])
     if (!Number.isSafeInteger(first) || first < 1 || first + size - 1 > MAX_ID)
       throw invalid(`there are no ${size} ids from ${first} on`, 'Ids go from 1 to 4294967294; 0 is the host’s own root.');
-  return range(asked.uid, asked.gid, size);
+  return range(asked.uid, asked.gid, size, byFuse);
 }
 
-/** The ids from 0 on inside are those from `uid` and `gid` on outside. */
-export function range(uid: number, gid: number, count: number): OwnIds {
-  return { uids: [{ inside: 0, outside: uid, count }], gids: [{ inside: 0, outside: gid, count }], idmapped: true };
+/** The ids from 0 on inside are those from `uid` and `gid` on outside, shown by fuse-overlayfs(1) or by mounts. */
+export function range(uid: number, gid: number, count: number, byFuse = false): OwnIds {
+  return { uids: [{ inside: 0, outside: uid, count }], gids: [{ inside: 0, outside: gid, count }], idmapped: !byFuse, ...(byFuse ? { byFuse } : {}) };
+}
+
+/** Where ids of the host are among those that this user has inside; undefined when they are not all its own, side by side. */
+function placeIn(mapping: FullMapping, which: 'uids' | 'gids', first: number, size: number): number | undefined {
+  const inOne = mapping[which].some(({ start, count }) => first >= start && first + size <= start + count);
+  return inOne ? insideId(mapping, which, first) : undefined;
 }
 
 /**
@@ -103,38 +139,57 @@ function sum(ranges: readonly IdRange[]): number {
 export function rangeLinksOf(containers: string, asked: UserNamespace | undefined, ids: OwnIds | undefined): readonly string[] {
   const [own] = ids?.uids ?? [];
   if (typeof asked !== 'object' || asked.mode !== 'auto' || !own) return [];
-  return stepsOf(own.outside, own.count).map((start) => nameLinkOf(containers, `@${start}`));
+  return stepsOf(own.outside, own.count, idMapping().kind === 'host' ? STEP : SHARE_STEP).map((start) => nameLinkOf(containers, `@${start}`));
 }
 
 export function rangeTaken(cause: unknown): EngineError {
   return new EngineError({ code: 'USERNS_TAKEN', message: 'another container has just taken the same range of ids', hint: 'Try again.', cause });
 }
 
-/** The first range, from a place that the id says, that neither a container nor a user of this machine has. */
-function freeRange(size: number, id: string, containers: string): number {
-  const steps = Math.ceil(size / STEP);
-  const count = Math.floor((LAST + 1 - FIRST) / STEP / steps);
-  const taken = [...subordinate('/etc/subuid'), ...subordinate('/etc/subgid')];
-  const first = Number.parseInt(id.slice(0, 8), 16);
+/** Ids of which containers get some. */
+interface Supply {
+  readonly first: number;
+  readonly last: number;
+  /** They are given in steps of this many. */
+  readonly step: number;
+  /** Somebody else has these. */
+  readonly taken: readonly IdRange[];
+}
+
+/** Ids of the host that belong to none of its users. */
+function freeOnHost(): Supply {
+  return { first: FIRST, last: LAST, step: STEP, taken: [...subordinate('/etc/subuid'), ...subordinate('/etc/subgid')] };
+}
+
+/** Those that a user has inside. The lowest are left to the system's users in its other containers. */
+function sharesOf({ uids, gids }: FullMapping): Supply {
+  return { first: SHARE_STEP, last: Math.min(sum(uids), sum(gids)), step: SHARE_STEP, taken: [] };
+}
+
+/** The first range, from a place that the id says, that nobody has. */
+function freeRange(size: number, id: string, containers: string, { first, last, step, taken }: Supply): number {
+  const steps = Math.ceil(size / step);
+  const count = Math.floor((last + 1 - first) / step / steps);
+  const begin = Number.parseInt(id.slice(0, 8), 16);
   for (let i = 0; i < count; i++) {
-    const start = FIRST + ((first + i) % count) * steps * STEP;
+    const start = first + ((begin + i) % count) * steps * step;
     if (taken.some((range) => start < range.start + range.count && range.start < start + size)) continue;
-    if (stepsOf(start, size).every((each) => isFreeName(containers, `@${each}`))) return start;
+    if (stepsOf(start, size, step).every((each) => isFreeName(containers, `@${each}`))) return start;
   }
   throw new EngineError({
     code: 'USERNS_FULL',
     message: `no ${size} ids are left for another container`,
-    hint: 'Remove some: lamella ps -a; or ask for fewer.',
+    hint: 'Remove some: lamella ps -a; or ask for fewer: --userns auto:size=N.',
   });
 }
 
 /** Ranges of other sizes begin in between. */
-function stepsOf(start: number, size: number): number[] {
-  return Array.from({ length: Math.ceil(size / STEP) }, (_, i) => start + i * STEP);
+function stepsOf(start: number, size: number, step: number): number[] {
+  return Array.from({ length: Math.ceil(size / step) }, (_, i) => start + i * step);
 }
 
 /** What users of this machine may use by themselves (subuid(5)). */
-function subordinate(file: string): { start: number; count: number }[] {
+function subordinate(file: string): IdRange[] {
   let text: string | undefined;
   try {
     text = readFileSync(file, 'utf8');

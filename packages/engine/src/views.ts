@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { isByFuse } from './is-by-fuse.js';
 import type { Lowers } from './plan.js';
 import type { RunSpec, Volume } from './run-spec.js';
 import { skeleton } from './skeleton.js';
@@ -13,6 +14,8 @@ export interface View {
   readonly frozen: readonly string[];
   /** What is below all that, the topmost first. */
   readonly lowerdirs: readonly string[];
+  /** Its marks are files, for fuse-overlayfs(1) shows it. */
+  readonly files: boolean;
   /** The directory of the host that it shows: what its changes can be applied to. The root of an image has none. */
   readonly source: string | undefined;
 }
@@ -23,7 +26,7 @@ export interface ViewParts {
   readonly root: string;
   /** Absolute path of the container's own directory. */
   readonly directory: string;
-  readonly spec: Pick<RunSpec, 'workspace' | 'volumes' | 'host'>;
+  readonly spec: Pick<RunSpec, 'workspace' | 'volumes' | 'host' | 'userns'>;
   readonly lowers: Pick<Lowers, 'trees'>;
   /** Ids of the states it stands on, the latest first. */
   readonly frozen: readonly string[];
@@ -38,6 +41,7 @@ export function viewsOf({ root, directory, spec, lowers, frozen }: ViewParts): r
     upperdir: path.join(place, 'upper'),
     workdir: path.join(place, 'work'),
     frozen: states('upper'),
+    files: isByFuse(spec.userns, place === directory ? root : place),
     lowerdirs: spec.host ? [spec.host.scaffold ? scaffoldOf(directory) : '/'] : [...lowers.trees, skeleton(root)],
     source: spec.host && !spec.host.scaffold ? '/' : undefined,
   };
@@ -49,6 +53,7 @@ export function viewsOf({ root, directory, spec, lowers, frozen }: ViewParts): r
       upperdir: path.join(directory, name),
       workdir: path.join(directory, `work.${i + 1}`),
       frozen: states(name),
+      files: isByFuse(spec.userns, root),
       lowerdirs: [source],
       source,
     };

@@ -64,7 +64,7 @@ export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator())
 function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
   const namespaces = spec.namespaces ?? defaultNamespaces();
   const user = spec.user ?? { uid: 0, gid: 0 };
-  const singleId = namespaces.user === true;
+  const singleId = namespaces.user === true || namespaces.within === 'single';
   const userNamespace = singleId || namespaces.within === true || spec.userns !== undefined;
   const ownId = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   const root = slots();
@@ -95,7 +95,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     });
   return [
     prctl(PR.SET_PDEATHSIG, SIGKILL),
-    ...(singleId ? mapSingleId(ownId, namespaces.sameId ? ownId : undefined) : []),
+    ...(namespaces.user ? mapSingleId(ownId, namespaces.sameId ? ownId : undefined) : []),
     // The namespace shows as its root where the process is when it is made.
     ...(spec.cgroup ? spec.cgroup.join : []),
     ...(spec.cgroup && namespaces.cgroup && spec.userns === undefined ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),

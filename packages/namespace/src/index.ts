@@ -7,7 +7,7 @@ export { type JoinSpec, join } from './join.js';
 export { loopbackUp } from './loopback.js';
 export { type BindMount, DEFAULT_MOUNTS, type DeviceNode, type FileMount, type Mount, type TmpfsMount } from './mount.js';
 export { NamespaceError } from './namespace-error.js';
-export { defaultNamespaces } from './namespace-flags.js';
+export { defaultNamespaces, withinOwn } from './namespace-flags.js';
 export { inOwnIds } from './own-ids.js';
 export { type ContainerProcess, explainTold, type HeldProcess, launch, launchHeld, type ProcessOptions } from './process.js';
 export type { ProcessResult } from './process-result.js';

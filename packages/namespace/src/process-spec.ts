@@ -11,9 +11,9 @@ export interface Namespaces {
   readonly user?: boolean;
   /**
    * The program runs in a user namespace already, with ids of its own: no new one is made, and what
-   * nobody may do there is not tried.
+   * nobody may do there is not tried. `single`: it has one id.
    */
-  readonly within?: boolean;
+  readonly within?: boolean | 'single';
   /** Of one that runs: it has a user namespace with ids that are not the caller's own, see {@link ProcessSpec.userns}. */
   readonly shifted?: boolean;
   /** The one id is called inside what it is outside. It has all capabilities there until it executes something. */

@@ -1,5 +1,6 @@
 import { lstatSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import path from 'node:path';
+import { unfitForUpper } from '@lamella/syscall';
 
 const MAX_LINKS = 40;
 
@@ -21,6 +22,8 @@ function resolve(layers: readonly string[], file: string): string | undefined {
   let pending = file.split('/').filter(Boolean);
   let at: string[] = [];
   let here: string | undefined;
+  // There whiteouts are files.
+  const files = layers[0] !== undefined && unfitForUpper(layers[0]) !== undefined;
   for (let links = 0; pending.length; ) {
     const [name, ...rest] = pending as [string, ...string[]];
     pending = rest;
@@ -30,7 +33,7 @@ function resolve(layers: readonly string[], file: string): string | undefined {
       continue;
     }
     const next = [...at, name];
-    const hit = topmost(layers, next);
+    const hit = topmost(layers, next, files);
     if (!hit) return undefined;
     here = hit.path;
     if (!hit.link) {
@@ -43,19 +46,22 @@ function resolve(layers: readonly string[], file: string): string | undefined {
     pending = [...target.split('/').filter(Boolean), ...pending];
     here = undefined;
   }
-  if (here === undefined && at.length) here = topmost(layers, at)?.path;
+  if (here === undefined && at.length) here = topmost(layers, at, files)?.path;
   if (here === undefined) return undefined;
   return lstatSync(here).isFile() ? here : undefined;
 }
 
 /** The entry of the topmost layer that has it, whiteouts and files in the way respected. */
-function topmost(layers: readonly string[], parts: readonly string[]): { path: string; link: boolean } | undefined {
+function topmost(layers: readonly string[], parts: readonly string[], files: boolean): { path: string; link: boolean } | undefined {
   for (const layer of layers) {
     let hidden = false;
     for (let depth = 1; depth <= parts.length; depth++) {
       const candidate = path.join(layer, ...parts.slice(0, depth));
       const stat = statOf(candidate);
-      if (!stat) break;
+      if (!stat) {
+        if (files && statOf(path.join(path.dirname(candidate), `.wh.${path.basename(candidate)}`))) return undefined;
+        break;
+      }
       if (depth === parts.length) {
         if (stat.isCharacterDevice() && stat.rdev === 0) return undefined;
         return { path: candidate, link: stat.isSymbolicLink() };

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { type ScratchDirectory, scratch, scratchOnOverlay } from '@lamella-test/scratch';
 import fc from 'fast-check';
 import { expect, type TestContext, test } from 'vitest';
 import { type Change, changesOf } from './changes.js';
@@ -23,18 +23,9 @@ import { mountOverlay } from './mount-overlay.js';
 /** Who joins the layers: on an overlay the kernel does not. */
 const JOINERS = ['the kernel', 'fuse-overlayfs'] as const;
 
-/** An empty directory where layers are joined by one or the other; it is gone with its scratch directory. */
-async function placeOf(context: TestContext, joiner: (typeof JOINERS)[number], on: 'disk' | 'tmpfs' = 'disk'): Promise<AsyncDisposable & ScratchDirectory> {
-  const at = scratch(on);
-  if (joiner === 'the kernel') return at;
-  await using cleanup = new AsyncDisposableStack();
-  cleanup.use(at);
-  requiresRoot(context);
-  requiresProgram(context, 'fuse-overlayfs');
-  const { lower, upper, work, merged } = stack(at, () => undefined);
-  const { path: place } = cleanup.use(await mountOverlay({ lowerdirs: [lower], upperdir: upper, workdir: work, merged }));
-  const owned = cleanup.move();
-  return { path: place, join: (...names) => path.join(place, ...names), [Symbol.asyncDispose]: () => owned.disposeAsync() };
+/** An empty directory where layers are joined by one or the other. */
+async function placeOf(context: TestContext, joiner: (typeof JOINERS)[number], on: 'disk' | 'tmpfs' = 'disk'): Promise<ScratchDirectory> {
+  return joiner === 'the kernel' ? scratch(on) : scratchOnOverlay(context, on);
 }
 
 /** A fresh set of directories; `fill` makes the lower. */

@@ -12,6 +12,13 @@ const OVERLAYFS = 0x794c7630;
  * says EINVAL. Errors that are not about the mount come back as they are.
  */
 export async function diagnose(error: unknown, stack: OverlayStack): Promise<unknown> {
+  if (error instanceof SyscallError && error.syscall === 'serve')
+    return new OverlayError({
+      code: 'OVERLAY_FUSE_ENDED',
+      message: `fuse-overlayfs, which joins the layers at ${stack.merged}, ended by itself`,
+      hint: 'Somebody killed it, or it failed: try a newer one, or a --root on ext4, xfs, btrfs or tmpfs.',
+      cause: error,
+    });
   if (!(error instanceof SyscallError) || !['mount', 'fsconfig', 'fsmount', 'fsopen', 'openat', 'move_mount'].includes(error.syscall)) return error;
   const cause = error;
   const make = (code: string, message: string, hint: string): OverlayError => new OverlayError({ code, message, hint, cause });

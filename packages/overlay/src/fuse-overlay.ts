@@ -9,17 +9,19 @@ import {
   MNT,
   O,
   type Op,
+  PR,
   type Program,
   type SlotAllocator,
   unfitForUpper,
 } from '@lamella/syscall';
 import { attributesOf } from './mount-attributes.js';
-import type { FuseOverlay, OverlayStack } from './stack.js';
+import type { FuseOverlay, OverlayStack, ShownIds } from './stack.js';
 
 /** The descriptor by which the mount and the program that serves it know each other. */
 const DEVICE = 500;
 /** Those of directories with names that its options cannot say. */
 const FIRST_DIRECTORY = DEVICE + 1;
+const SIGKILL = 9;
 /** Marks are files, whatever the filesystem could hold: then whoever reads an upper knows how. */
 const ENVIRONMENT = ['FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT=1'];
 /** By which whoever mounts and whoever serves talk to the kernel (fuse(4)). */
@@ -32,7 +34,12 @@ export const FUSE_DEVICE = '/dev/fuse';
  * @returns undefined where the kernel does it, or no such program is installed
  */
 export function fuseOverlayFor(directory: string): FuseOverlay | undefined {
-  const program = unfitForUpper(directory) === undefined ? undefined : findProgram('fuse-overlayfs');
+  return unfitForUpper(directory) === undefined ? undefined : findFuseOverlay();
+}
+
+/** The same whatever the kernel could do; undefined where no such program is installed. */
+export function findFuseOverlay(): FuseOverlay | undefined {
+  const program = findProgram('fuse-overlayfs');
   return program === undefined ? undefined : { program, allowOther: idMapping().kind !== 'single' };
 }
 
@@ -59,6 +66,7 @@ export function fuseOverlayDetached(stack: Omit<OverlayStack, 'merged'> & { read
     ...(stack.upperdir === undefined ? [] : [`upperdir=${nameOf(stack.upperdir)}`]),
     ...(stack.workdir === undefined ? [] : [`workdir=${nameOf(stack.workdir)}`]),
     ...(stack.options?.volatile ? ['volatile'] : []),
+    ...(stack.fuse.ids ? [`uidmapping=${mapping(stack.fuse.ids.uids)}`, `gidmapping=${mapping(stack.fuse.ids.gids)}`] : []),
   ];
   const set = (key: string, value: string | null): Op => ({
     op: 'fsconfig',
@@ -95,12 +103,17 @@ export function fuseOverlayDetached(stack: Omit<OverlayStack, 'merged'> & { read
         { op: 'openat', dirfd: AT_FDCWD, pathname: '/dev/null', flags: O.RDWR | O.CLOEXEC, mode: 0, out: silent },
         ...[0, 1, 2].map((newfd): Op => ({ op: 'dup3', fd: silent, newfd, flags: 0 })),
         { op: 'chdir', path: '/' },
+        ...(stack.fuse.diesToo ? [{ op: 'prctl', option: PR.SET_PDEATHSIG, arg2: SIGKILL, arg3: 0, arg4: 0, arg5: 0 } as const] : []),
         { op: 'execve', pathname: stack.fuse.program, argv: [stack.fuse.program, '-f', '-o', settings.join(','), `/dev/fd/${DEVICE}`], envp: ENVIRONMENT },
       ],
     },
     { op: 'close', fd: device },
     { op: 'close_range', first: DEVICE, last: DEVICE, flags: 0 },
   ];
+}
+
+function mapping(ranges: readonly ShownIds[]): string {
+  return ranges.map(({ shown, kept, count }) => `${kept}:${shown}:${count}`).join(':');
 }
 
 /** How long a program may take to write down what it still has, once its mount is gone; in milliseconds. */

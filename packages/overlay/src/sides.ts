@@ -1,6 +1,6 @@
 import { AT_FDCWD, MARKS, O, type Program, type SlotAllocator, slotAllocator, unfitForUpper } from '@lamella/syscall';
 import { hasLowerdirPlus } from './features.js';
-import { fuseOverlayAtExit, fuseOverlayFor } from './fuse-overlay.js';
+import { findFuseOverlay, fuseOverlayAtExit } from './fuse-overlay.js';
 import { methodFor, overlayDetached, overlayMount } from './overlay-mount.js';
 
 /** An upper directory, and what it lies on. All paths are absolute. */
@@ -10,6 +10,8 @@ export interface Upper {
   readonly frozen?: readonly string[];
   /** What all that is compared with, the topmost first. */
   readonly lowerdirs: readonly string[];
+  /** Its marks are files: fuse-overlayfs(1) wrote it. Default: where the kernel can have no upper. */
+  readonly files?: boolean;
   /** Its marks are in `user.overlay.*`. Default: as an ordinary user's are. */
   readonly userxattr?: boolean;
 }
@@ -30,7 +32,7 @@ export interface Sides {
  * it, both sides are whole trees.
  */
 export async function openSides(
-  { upperdir, frozen = [], lowerdirs, userxattr = process.geteuid?.() !== 0 }: Upper,
+  { upperdir, frozen = [], lowerdirs, files = unfitForUpper(upperdir) !== undefined, userxattr = process.geteuid?.() !== 0 }: Upper,
   slots: SlotAllocator = slotAllocator(),
 ): Promise<Sides> {
   const [upper, lower] = [slots(), slots()];
@@ -42,8 +44,8 @@ export async function openSides(
     mode: 0,
     out,
   });
-  const fuse = fuseOverlayFor(upperdir);
-  const own = unfitForUpper(upperdir) === undefined ? (userxattr ? MARKS.user : MARKS.trusted) : MARKS.files;
+  const fuse = files ? findFuseOverlay() : undefined;
+  const own = files ? MARKS.files : userxattr ? MARKS.user : MARKS.trusted;
   // Nobody else sees the mount: it may cover a directory that is a part of it.
   const mounted = async (trees: readonly string[], merged: string, out: number): Promise<Program> => {
     const [first = '', ...others] = trees;

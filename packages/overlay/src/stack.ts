@@ -10,6 +10,13 @@ export interface OverlayOptions {
   readonly volatile?: boolean;
 }
 
+/** The ids from `kept` on, on the disk, are shown as those from `shown` on, in the user namespace of who mounts. */
+export interface ShownIds {
+  readonly shown: number;
+  readonly kept: number;
+  readonly count: number;
+}
+
 /** fuse-overlayfs(1). */
 export interface FuseOverlay {
   /** Its absolute path. */
@@ -19,6 +26,10 @@ export interface FuseOverlay {
    * `allow_other`).
    */
   readonly allowOther: boolean;
+  /** Whose files are whose, where owners are not shown as they are kept. What is in none of the ranges is nobody's. */
+  readonly ids?: { readonly uids: readonly ShownIds[]; readonly gids: readonly ShownIds[] };
+  /** It is killed with who started it. Else it ends with the mount, which in a namespace ends with that. */
+  readonly diesToo?: boolean;
 }
 
 /** Layers, and where they are to be joined. Every path is absolute. */

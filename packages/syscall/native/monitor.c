@@ -165,6 +165,18 @@ static void read_child(void)
 	clients_tell_started();
 }
 
+/* Without who serves it the process is of no use, and would go on as if its disk had died. */
+static void find_lost_servers(void)
+{
+	u32 index;
+
+	while (server_lost(&index)) {
+		reply(REPLY_FAILED, EOWNERDEAD, index, 0, NULL, 0);
+		m.stopping = 1;
+		forward_signal(9);
+	}
+}
+
 static void read_signals(void)
 {
 	/* struct signalfd_siginfo is 128 bytes and begins with the signal's number. */
@@ -174,6 +186,8 @@ static void read_signals(void)
 		return;
 	switch (info[0]) {
 	case SIGCHLD:
+		find_lost_servers();
+		break;
 	case SIGPIPE:
 	case SIGTSTP:
 	case SIGTTIN:

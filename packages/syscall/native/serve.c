@@ -9,7 +9,10 @@
 #define SERVERS 16
 #define PAUSE 1000000L /* nanoseconds between two looks */
 
-static int servers[SERVERS];
+static struct {
+	int pid;
+	u32 index; /* of the op that made it */
+} servers[SERVERS];
 static int count;
 
 /*
@@ -38,7 +41,23 @@ long op_serve(const struct frame *frame)
 		SYS(waitid, 1, pid, &info, WEXITED, 0);
 		return -ECHILD;
 	}
-	servers[count++] = (int)pid;
+	servers[count].pid = (int)pid;
+	servers[count++].index = frame->index;
+	return 0;
+}
+
+int server_lost(u32 *index)
+{
+	for (int i = 0; i < count; i++) {
+		struct info info = { 0 };
+
+		SYS(waitid, 1 /* P_PID */, servers[i].pid, &info, WEXITED | WNOHANG, 0);
+		if (!info.pid)
+			continue;
+		*index = servers[i].index;
+		servers[i] = servers[--count];
+		return 1;
+	}
 	return 0;
 }
 
@@ -53,7 +72,7 @@ long op_end_served(const struct frame *frame)
 		struct info info = { 0 };
 		int last = count - 1;
 
-		SYS(waitid, 1 /* P_PID */, servers[last], &info, WEXITED | WNOHANG, 0);
+		SYS(waitid, 1 /* P_PID */, servers[last].pid, &info, WEXITED | WNOHANG, 0);
 		if (info.pid) {
 			count--;
 			continue;
@@ -63,8 +82,8 @@ long op_end_served(const struct frame *frame)
 			left -= PAUSE;
 			continue;
 		}
-		SYS(kill, servers[last], 9);
-		while (SYS(waitid, 1, servers[last], &info, WEXITED, 0) == -EINTR)
+		SYS(kill, servers[last].pid, 9);
+		while (SYS(waitid, 1, servers[last].pid, &info, WEXITED, 0) == -EINTR)
 			;
 		count--;
 		killed = -ETIME;

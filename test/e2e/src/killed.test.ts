@@ -24,6 +24,7 @@ interface Family {
 
 const children = (pid: number): number[] =>
   existsSync(`/proc/${pid}`) ? readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number) : [];
+const isInit = (pid: number): boolean => /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 const alive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 
 /** Start a run that would go on for long, and find its processes. */
@@ -35,7 +36,8 @@ async function start(flags: readonly string[]): Promise<Family> {
   await once(child.stdout, 'data');
   // Beside it there may be, for a while, the process that held locks.
   const monitor = children(child.pid ?? 0).find((pid) => children(pid).length) ?? 0;
-  const [init = 0] = children(monitor);
+  // Where fuse-overlayfs joins the layers it is a child, too.
+  const init = children(monitor).find(isInit) ?? 0;
   return { cli: child.pid ?? 0, monitor, init };
 }
 
@@ -63,7 +65,7 @@ describe.for([
   ])('when %s is killed, nothing is left', async ([, victims, atOnce], context) => {
     requiresContainers(context);
     const family = await start(flags());
-    const everybody = [...Object.values(family), ...children(family.init)];
+    const everybody = [...Object.values(family), ...children(family.monitor), ...children(family.init)];
     expect(everybody.every((pid) => pid > 0 && alive(pid))).toBe(true);
     for (const victim of victims) process.kill(family[victim], 'SIGKILL');
     // No process stays, whoever was killed: each watches the one above it.

@@ -79,8 +79,11 @@ export function withSubIds(at: ScratchDirectory): Somebody {
   const home = homeOf(at, uid);
   writeFileSync(at.join('passwd'), `${readFileSync('/etc/passwd', 'utf8')}lamella-tester:x:${uid}:${uid}::${home}:/bin/sh\n`);
   for (const name of ['subuid', 'subgid']) writeFileSync(at.join(name), 'lamella-tester:300000:65536\n');
+  // As udev has it on most machines.
+  if (existsSync('/dev/fuse')) spawnSync('mknod', ['-m', '666', at.join('fuse'), 'c', '10', '229']);
   const script = `
     for name in passwd subuid subgid; do mount --bind "$0/$name" /etc/$name || exit 99; done
+    [ ! -e "$0/fuse" ] || mount --bind "$0/fuse" /dev/fuse || exit 98
     exec setpriv --reuid ${uid} --regid ${uid} --clear-groups "$@"`;
   const before = ['unshare', '-m', 'sh', '-c', script, at.path];
   return somebody(uid, home, { before }, (context) => {

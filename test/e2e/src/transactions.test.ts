@@ -1,6 +1,6 @@
 import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { requiresOverlayUppers, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
 import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
@@ -139,7 +139,8 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
     lamella('rmi', 'made', 'again', 'exported');
   });
 
-  test('is tried on the host itself first', { timeout: 30_000 }, () => {
+  test('is tried on the host itself first', { timeout: 30_000 }, (context) => {
+    requiresOverlayUppers(context);
     // A command's directory is where lamella is: the tests start it in /.
     const attempt = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
       who.run(process.execPath, [CLI, 'try', ...args], { SECRET: 'passed on', TMPDIR: who.home });
@@ -174,7 +175,8 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s 
     expect(attempt('exit', '3').stderr).toMatch(who.uid === 0 ? /lamella try 'exit 3'/ : /exit: /);
   });
 
-  test('is tried step by step, as lines for a shell', { timeout: 30_000 }, () => {
+  test('is tried step by step, as lines for a shell', { timeout: 30_000 }, (context) => {
+    requiresOverlayUppers(context);
     const attempt = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
       who.run(process.execPath, [CLI, 'try', ...args], { SECRET: 'passed on', TMPDIR: who.home });
     expect(attempt('printf "%s\\n" "$SECRET" | tr p P; exit 3')).toEqual({ status: 3, stdout: 'Passed on\n', stderr: '' });

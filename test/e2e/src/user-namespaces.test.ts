@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { hasOverlayUppers, requiresOverlayUppers, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CLI } from './cli.js';
 import { asRoot, fails, nothingIsLeft, type Somebody, storeOf, succeeds, withoutSubIds, withSubIds } from './somebody.js';
 
 const MAP = "awk '{ print $1, $2, $3 }' /proc/self/uid_map";
@@ -77,7 +78,8 @@ describe('root gives a container ids of its own', () => {
     expect(new Set(lines).size).toBe(1);
   });
 
-  test('directories of the host are nobody’s, unless they are mapped, too', () => {
+  test('directories of the host are nobody’s, unless they are mapped, too', (context) => {
+    requiresOverlayUppers(context);
     const directory = at.join('volume');
     mkdirSync(`${directory}/sub`, { recursive: true });
     writeFileSync(`${directory}/file`, '');
@@ -116,7 +118,8 @@ describe('root gives a container ids of its own', () => {
     }
   });
 
-  test('not on a filesystem that maps none', () => {
+  test('not on a filesystem that maps none', (context) => {
+    requiresOverlayUppers(context);
     const place = at.join('ramfs');
     mkdirSync(place);
     execFileSync('mount', ['-t', 'ramfs', 'ramfs', place]);
@@ -160,7 +163,8 @@ describe.each([
   });
   afterEach(() => nothingIsLeft(at, who, store));
 
-  test('inside, and runs as itself', () => {
+  test('inside, and runs as itself', (context) => {
+    if (make === withoutSubIds) requiresOverlayUppers(context);
     mkdirSync(`${who.home}/project`);
     chownSync(`${who.home}/project`, who.uid, who.uid);
     const { uid } = who;
@@ -187,8 +191,110 @@ describe.each([
     expect(lamella('changes', 'mine')).toContain('A /tmp/mine');
   });
 
-  test('and cannot have others', () => {
-    expect(fails(who, ['run', '--userns', 'auto', 'busybox', 'true'])).toContain('only root can give a container ids of its own');
-    expect(fails(who, ['run', '--userns', '1000:1000:10', 'busybox', 'true'])).toContain('--userns keep-id keeps your name');
+  test('and cannot have others that it was not given', () => {
+    const modes = make === withoutSubIds ? ['auto', '1000:1000:10'] : ['1000:1000:10', '300000:300000:70000', 'auto:size=70000', 'auto:size=0'];
+    const reasons = { auto: /ids of its own only of those that \/etc\/subuid.*usermod --add-subuids/s };
+    const told =
+      make === withoutSubIds
+        ? [reasons.auto, reasons.auto]
+        : [/not yours in one piece/, /not yours in one piece/, /no 70000 ids are left/, /0 is not a number/];
+    for (const [i, mode] of modes.entries()) expect(fails(who, ['run', '--userns', mode, 'busybox', 'true'])).toMatch(told[i] ?? '');
   });
+});
+
+describe('an ordinary user gives a container some of its ids in /etc/subuid', () => {
+  let at: ScratchDirectory;
+  let who: Somebody;
+  let store: string;
+  const lamella = (...args: string[]): string => succeeds(who, args);
+
+  beforeAll(() => {
+    at = scratch();
+    who = withSubIds(at);
+  });
+  afterAll(() => at[Symbol.asyncDispose]());
+  beforeEach((context) => {
+    requiresRoot(context);
+    who.required(context);
+    requiresProgram(context, 'fuse-overlayfs');
+    store = storeOf(at, who);
+  });
+  afterEach(() => nothingIsLeft(at, who, store));
+
+  test('each others, and its files look the same', () => {
+    const run = (mode: string): string[] =>
+      lamella('run', '--userns', mode, 'busybox', 'sh', '-c', `${MAP}; id -u; stat -c %u:%g / /etc /bin/busybox`).split('\n');
+    const [map, ...rest] = run('auto');
+    expect([map, ...rest]).toEqual([expect.stringMatching(/^0 \d{4,5} 4096$/), '0', '0:0', '0:0', '0:0']);
+    lamella('create', '--name', 'other', '--userns', 'auto:size=9000', 'busybox', 'sh', '-c', MAP);
+    expect(readdirSync(`${store}/containers/.names`).filter((name) => name.startsWith('@'))).toHaveLength(9);
+    expect(lamella('start', '-a', 'other')).toMatch(/^0 \d+ 9000$/);
+    lamella('rm', 'other');
+    // Ids of the host, as they are called in the namespace of this user's.
+    expect(run('300100:300200:1000')[0]).toBe('0 101 1000');
+    expect(readdirSync(`${store}/containers/.names`).filter((name) => name.startsWith('@'))).toEqual([]);
+  });
+
+  test('what it writes is kept as any other writes it', () => {
+    const script = 'touch /x; chown 7:8 /x; rm -r /home; mkdir -p /home/new; rm /bin/vi; echo more >> /etc/passwd; exec sleep 1000';
+    lamella('run', '-d', '--name', 'own', '--userns', 'auto', 'busybox', 'sh', '-c', script);
+    expect(lamella('exec', 'own', 'sh', '-c', 'while [ -e /bin/vi ]; do sleep 0.01; done; id -u; stat -c %u:%g /x')).toBe('0\n7:8');
+    writeFileSync(at.join('text'), 'text\n', { mode: 0o644 });
+    lamella('cp', at.join('text'), 'own:/copied');
+    expect(lamella('exec', 'own', 'stat', '-c', '%u:%g', '/copied')).toBe('0:0');
+    expect(fails(who, ['checkpoint', 'own'])).toMatch(/cannot be exchanged while the container runs; stop it first/);
+    lamella('stop', '-t', '0', 'own');
+    expect(statSync(`${store}/containers/${JSON.parse(lamella('inspect', 'own'))[0].Id}/upper/x`).uid).toBe(300_006);
+    expect(lamella('changes', 'own').split('\n').slice(0, -1)).toEqual([
+      'D /bin/vi -> busybox',
+      'A /copied  5 B',
+      expect.stringMatching(/^M \/etc\/passwd/),
+      'A /home/new/',
+      'A /x  0 B',
+    ]);
+    expect(lamella('changes', '--patch', 'own', '/etc/passwd')).toContain('+more');
+    lamella('checkpoint', 'own');
+    lamella('fork', 'own', 'twin');
+    lamella('start', 'twin');
+    expect(lamella('exec', 'twin', 'sh', '-c', 'stat -c %u:%g /x; ls -A /home; cat /copied')).toBe('7:8\nnew\ntext');
+    lamella('commit', 'own', 'committed');
+    // Without ids of its own the kernel joins the same layers, where it can.
+    const joiner = hasOverlayUppers() ? 'overlay' : 'fuse-overlayfs';
+    expect(lamella('run', 'committed', 'sh', '-c', `stat -c %u:%g /x; ls -A /home; ls /bin/vi 2>&1; grep -c "^${joiner} / " /proc/mounts`)).toBe(
+      '7:8\nnew\nls: /bin/vi: No such file or directory\n1',
+    );
+  });
+
+  test('with directories of the host, and what cannot be is told', () => {
+    mkdirSync(`${who.home}/shared`);
+    chownSync(`${who.home}/shared`, who.uid, who.uid);
+    const script = 'touch /v/made; stat -c %u /v /v/made';
+    expect(lamella('run', '--userns', 'auto', '-v', `${who.home}/shared:/v:overlay`, 'busybox', 'sh', '-c', script)).toBe('0\n0');
+    expect(readdirSync(`${who.home}/shared`)).toEqual([]);
+    expect(lamella('run', '--userns', 'auto', '-v', `${who.home}/shared:/v`, 'busybox', 'sh', '-c', 'stat -c %u /v; touch /v/x 2>&1; true')).toMatch(
+      /^65534\n.*denied/,
+    );
+    expect(fails(who, ['run', '--userns', 'auto', '-v', `${who.home}/shared:/v:idmap`, 'busybox', 'true'])).toMatch(
+      /cannot be seen with other ids: (?:EPERM|EINVAL)/,
+    );
+    expect(fails(who, ['run', '--userns', 'auto', '-u', '65534', 'busybox', 'true'])).toMatch(/no ids 65534:65534 to run as.*size=65536/s);
+  });
+
+  test('doctor tries that', () => {
+    const found = (): unknown =>
+      JSON.parse(who.lamella(['doctor', '--json']).stdout).filter(({ subject }: { subject: string }) => subject === 'fuse' || subject === 'mapped ids');
+    expect(found()).toEqual([
+      { subject: 'fuse', state: 'ok', detail: expect.stringContaining('/fuse-overlayfs') },
+      { subject: 'mapped ids', state: 'ok', detail: 'run --userns auto, by fuse-overlayfs' },
+    ]);
+  });
+});
+
+test('doctor says when fuse is not to be had', (context) => {
+  requiresRoot(context);
+  requiresProgram(context, 'fuse-overlayfs');
+  const script = 'mount --bind /dev/null /dev/fuse && exec "$@"';
+  const output = execFileSync('unshare', ['-m', 'sh', '-c', script, 'sh', process.execPath, CLI, 'doctor', '--json'], { encoding: 'utf8' });
+  const found = JSON.parse(output).find(({ subject }: { subject: string }) => subject === 'fuse');
+  expect(found).toMatchObject({ state: 'missing', consequence: expect.stringContaining('NFS'), remedy: expect.stringContaining('by hand') });
 });

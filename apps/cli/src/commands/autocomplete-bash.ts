@@ -8,6 +8,7 @@ export class AutocompleteBash extends Command {
   static override examples = [{ description: 'In ~/.bashrc:', command: 'source <(<%= config.bin %> autocomplete bash)' }];
 
   async run(): Promise<void> {
+    await this.parse(AutocompleteBash);
     const { bin } = this.config;
     const commands = this.config.commands.filter(({ hidden }) => !hidden);
     const flags = commands.map(

@@ -17,6 +17,7 @@ export class AutocompleteFish extends Command {
   static override examples = [{ description: 'Once:', command: '<%= config.bin %> autocomplete fish > ~/.config/fish/completions/<%= config.bin %>.fish' }];
 
   async run(): Promise<void> {
+    await this.parse(AutocompleteFish);
     const { bin } = this.config;
     const lines = [`# Completion of ${bin} for fish.`, `complete -c ${bin} -f -n __fish_use_subcommand`];
     for (const command of this.config.commands.filter(({ hidden }) => !hidden)) {

@@ -17,6 +17,9 @@ export class Create extends Command {
   static override flags = CONTAINER_FLAGS;
   static override args = { image: argument('an image of the store or a registry'), command: optionalArgument("the command; the image's own when missing") };
 
+  /** Not by oclif, which would complain of that where NODE_ENV is that of a developer. */
+  override parsed = true;
+
   async run(): Promise<void> {
     const debug = this.argv.includes('--debug');
     try {

@@ -19,6 +19,9 @@ executed, 127 when it was not found, 128+N when signal N ended it.`;
   static override flags = EXEC_FLAGS;
   static override args = { container: argument('its name, its id, or the beginning of it'), command: argument('the command') };
 
+  /** Not by oclif, which would complain of that where NODE_ENV is that of a developer. */
+  override parsed = true;
+
   async run(): Promise<void> {
     process.exitCode = await execMain(this.argv);
   }

@@ -26,6 +26,9 @@ executed, 127 when it was not found, 128+N when signal N ended it.`;
     command: optionalArgument("the command; the image's own when missing"),
   };
 
+  /** Not by oclif, which would complain of that where NODE_ENV is that of a developer. */
+  override parsed = true;
+
   async run(): Promise<void> {
     process.exitCode = await runMain(this.argv);
   }

@@ -66,6 +66,9 @@ printed on stderr.`;
   };
   static override args = { command: argument('the command and its arguments') };
 
+  /** Not by oclif, which would complain of that where NODE_ENV is that of a developer. */
+  override parsed = true;
+
   async run(): Promise<void> {
     const debug = this.argv.includes('--debug');
     try {

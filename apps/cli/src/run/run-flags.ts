@@ -12,7 +12,7 @@ export const CONTAINER_FLAGS = {
   'env-file': list('FILE', 'set variables from the NAME=VALUE lines of a file'),
   workdir: string({ char: 'w', helpValue: 'DIR', description: 'directory inside to start in; made when missing' }),
   user: string({ char: 'u', helpValue: 'NAME|UID[:GROUP|GID]', description: 'who the command runs as' }),
-  userns: string({ helpValue: 'MODE', description: 'ids of its own: auto[:size=N], UID:GID:SIZE (as root); keep-id; host (default)' }),
+  userns: string({ helpValue: 'MODE', description: 'ids of its own: auto[:size=N], UID:GID:SIZE; keep-id; host (default)' }),
   volume: list(
     'SRC:DST[:ro|overlay|idmap]',
     'show a file or directory of the host inside; with overlay what is written stays in the container; idmap: with its ids',

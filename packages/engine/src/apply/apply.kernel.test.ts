@@ -53,7 +53,7 @@ function setup(at: ScratchDirectory, fill: (project: string) => void): Setup {
   ];
   for (const each of [project, root, upperdir, workdir, merged]) mkdirSync(each);
   fill(project);
-  const view: View = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [project], source: project };
+  const view: View = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [project], files: false, source: project };
   return {
     project,
     root,

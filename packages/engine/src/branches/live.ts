@@ -32,6 +32,7 @@ import { absent } from '../absent.js';
 import type { ContainerConfig } from '../container-config.js';
 import { processesOf } from '../containers/processes.js';
 import { EngineError } from '../engine-error.js';
+import { refuseExchange } from '../fuse-views.js';
 import { overlayOf } from '../overlay-of.js';
 import { randomId } from '../plan.js';
 import { asRootOf, mapOntoItself } from '../userns.js';
@@ -71,7 +72,7 @@ interface Place {
  * mount namespace. Programs that run stay mapped from the old overlay, which nobody writes to any more.
  *
  * @param stop holds its processes, until the result is disposed
- * @throws EngineError `CHECKPOINT_BUSY`, with what is in the way: then nothing was done; `CHECKPOINT_UNFINISHED`
+ * @throws EngineError `FUSE_UNFIT`; `CHECKPOINT_BUSY`, with what is in the way: then nothing was done; `CHECKPOINT_UNFINISHED`
  */
 export async function branchingLive<Result>(
   root: string,
@@ -89,6 +90,7 @@ export async function branchingLive<Result>(
   if (!lock) throw busy(config, 'somebody else does it');
   await using _stopped = await stop();
   const { frozen, views } = standing(root, record, config);
+  refuseExchange(views);
   const running: Running = { root, config, pid, views };
   const places = placesOf(running, readMounts(pid));
   await refuseHolders(config, pid, places);

@@ -22,6 +22,9 @@ interface Node {
   readonly children: Map<string, Node>;
 }
 
+/** What makes a directory opaque where marks are files. */
+const OPAQUE_FILE = '.wh..wh..opq';
+
 /** Slots: where it is made, and the states from there on. */
 const TARGET = 10;
 const SOURCES = 11;
@@ -32,9 +35,10 @@ const SOURCES = 11;
  *
  * @param root absolute path of the store
  * @param chain ids of what a container stands on, the latest first
+ * @param files marks in them are files
  * @throws EngineError `SQUASH_IMPOSSIBLE`; SyscallError, when the disk is full
  */
-export async function squash(root: string, chain: readonly string[]): Promise<void> {
+export async function squash(root: string, chain: readonly string[], files: boolean): Promise<void> {
   const child = chain[KEPT - 1];
   const old = chain.slice(KEPT).toReversed();
   const newest = old.at(-1);
@@ -47,7 +51,7 @@ export async function squash(root: string, chain: readonly string[]): Promise<vo
     const names = new Set(old.flatMap((each) => readdirSync(stateDirectory(root, each)).filter((name) => name.startsWith('upper'))));
     for (const name of names) {
       const uppers = old.map((each) => path.join(stateDirectory(root, each), name));
-      await runMapped(linking(await unionOf(uppers), uppers, path.join(staged, name)));
+      await runMapped(linking(await unionOf(uppers, files), uppers, path.join(staged, name), files));
     }
     symlinkSync(newest, path.join(staged, 'squashed'));
     // Whoever collects what nobody stands on comes before this, or after it.
@@ -67,11 +71,11 @@ export async function squash(root: string, chain: readonly string[]): Promise<vo
 }
 
 /** The union of some uppers, the oldest first, as one. Rules: Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories". */
-async function unionOf(uppers: readonly string[]): Promise<Node | undefined> {
+async function unionOf(uppers: readonly string[], files: boolean): Promise<Node | undefined> {
   let top: Node | undefined;
   for (const [state, upper] of uppers.entries()) {
     if (!existsSync(upper)) continue;
-    for (const object of await walk(upper)) {
+    for (const object of files ? withMarks(await walk(upper)) : await walk(upper)) {
       if (!object.name) {
         top = merge(top, object, state);
         continue;
@@ -102,6 +106,23 @@ function merge(below: Node | undefined, object: Walked, state: number): Node {
   return { state, object, opaque: opaque || (isDirectory && below !== undefined), children: new Map() };
 }
 
+/** What a tree has, with what its files hide, or make opaque, told as overlayfs would. */
+function withMarks(objects: readonly Walked[]): readonly Walked[] {
+  const base = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
+  const directory = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('/')));
+  const hidden = (name: string): string => `${directory(name)}${name.includes('/') ? '/' : ''}${base(name).slice('.wh.'.length)}`;
+  const isMark = ({ name }: Walked): boolean => base(name).startsWith('.wh.');
+  const all = objects.filter((each) => !isMark(each));
+  const there = new Set(all.map(({ name }) => name));
+  const marks = objects.filter(isMark);
+  const opaque = new Set(marks.map(({ name }) => (base(name) === OPAQUE_FILE ? directory(name) : hidden(name))));
+  const gone = marks.filter(({ name }) => !base(name).startsWith('.wh..wh.') && !there.has(hidden(name)));
+  return [
+    ...all.map((each): Walked => (opaque.has(each.name) ? { ...each, xattrs: [...each.xattrs, ['user.overlay.opaque', Buffer.from('y')]] } : each)),
+    ...gone.map((each): Walked => ({ ...each, name: hidden(each.name), mode: S_IF.IFCHR, major: 0, minor: 0 })),
+  ];
+}
+
 async function walk(upper: string): Promise<readonly Walked[]> {
   const found: Walked[] = [];
   await runMapped(
@@ -119,12 +140,13 @@ async function walk(upper: string): Promise<readonly Walked[]> {
 }
 
 /** Ops that make a tree of directories of its own, and of links to files that are there. */
-function linking(top: Node | undefined, uppers: readonly string[], target: string): Program {
+function linking(top: Node | undefined, uppers: readonly string[], target: string, files: boolean): Program {
   if (!top) return [];
   const used = new Set<number>();
   const ops: Op[] = [];
   const later: Op[] = [];
   const mark = idMapping().kind === 'host' ? 'trusted.overlay.opaque' : 'user.overlay.opaque';
+  const empty = (name: string): Op => ({ op: 'mknodat', dirfd: TARGET, pathname: bytes(name), mode: S_IF.IFREG, major: 0, minor: 0 });
   const add = (node: Node, name: string): void => {
     const { state, object } = node;
     used.add(state);
@@ -136,9 +158,11 @@ function linking(top: Node | undefined, uppers: readonly string[], target: strin
       for (const [child, below] of node.children) add(below, name ? `${name}/${child}` : child);
       // When all is in it: its times are not those of its making.
       later.push({ op: 'copy_object', olddirfd: source, newdirfd: TARGET, metadata: 1, oldpath: bytes(at), newpath: bytes(at) });
-      if (node.opaque)
+      if (node.opaque && files) ops.push(empty(name ? `${name}/${OPAQUE_FILE}` : OPAQUE_FILE));
+      else if (node.opaque)
         later.push({ op: 'lsetxattr', flags: 0, path: Buffer.concat([Buffer.from(`${target}/`), bytes(at)]), name: mark, value: Buffer.from('y') });
-    } else if (type === S_IF.IFCHR >> 12 && object.major === 0 && object.minor === 0)
+    } else if (type === S_IF.IFCHR >> 12 && object.major === 0 && object.minor === 0 && files) ops.push(empty(name.replace(/[^/]*$/, '.wh.$&')));
+    else if (type === S_IF.IFCHR >> 12 && object.major === 0 && object.minor === 0)
       ops.push({ op: 'mknodat', dirfd: TARGET, pathname: bytes(name), mode: S_IF.IFCHR, major: 0, minor: 0 });
     else ops.push({ op: 'linkat', olddirfd: source, newdirfd: TARGET, flags: 0, oldpath: bytes(name), newpath: bytes(name) });
   };

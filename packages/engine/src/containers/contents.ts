@@ -1,5 +1,5 @@
 import { type ObjectState, openSides } from '@lamella/overlay';
-import { type Op, ownMountNamespace, run, slotAllocator } from '@lamella/syscall';
+import { flatten, type Op, ownMountNamespace, run, slotAllocator } from '@lamella/syscall';
 import { beneath, unlessGone } from '../beneath.js';
 import type { View } from '../views.js';
 import type { ContainerChange } from './changes.js';
@@ -28,13 +28,15 @@ async function contentsIn(view: View, changes: readonly ContainerChange[], limit
   const sides = await openSides(view, slots);
   const parent = slots();
   const program: Op[] = [...ownMountNamespace(), ...sides.program];
+  // What fuse-overlayfs needs has programs of its own in it, whose ops are counted, too.
+  const inside = flatten(program).length - program.length;
   /** By the index of its op: whose content comes. */
   const readers = new Map<number, Buffer[]>();
   const read = (top: number, name: string, state: ObjectState | undefined): Buffer[] | undefined => {
     if (state?.type !== 'file' || state.size > limit) return undefined;
     const parts: Buffer[] = [];
     for (const op of unlessGone(beneath(top, name, parent, (dirfd, pathname) => [{ op: 'walk', dirfd, content: 1, pathname }]))) {
-      if (op.op === 'walk') readers.set(program.length, parts);
+      if (op.op === 'walk') readers.set(program.length + inside, parts);
       program.push(op);
     }
     return parts;

@@ -2,9 +2,10 @@ import type { Readable } from 'node:stream';
 import { treeArchive } from '@lamella/image';
 import { AT_FDCWD, O, ownMountNamespace } from '@lamella/syscall';
 
-/** The tar of an upper as a layer of an image. @param mtime seconds since 1970, of everything in it */
-export function layerOf(upperdir: string, mtime: number | undefined): Readable {
-  const marks = process.geteuid?.() === 0 ? 'trusted' : 'user';
+/** The tar of an upper as a layer of an image. @param files its marks are files. @param mtime seconds since 1970, of everything in it */
+export function layerOf(upperdir: string, files: boolean, mtime: number | undefined): Readable {
+  const attributes = process.geteuid?.() === 0 ? 'trusted' : 'user';
+  const marks = files ? 'files' : attributes;
   const program = [
     ...ownMountNamespace(),
     { op: 'openat', dirfd: AT_FDCWD, pathname: upperdir, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: 5 },

@@ -66,12 +66,25 @@ export async function detailsOf(process: Process): Promise<ProcessDetails | unde
   };
 }
 
-/** The process that a monitor watches: its only child. */
-export async function childOf(monitor: number): Promise<number | undefined> {
-  const children = await readFile(`/proc/${monitor}/task/${monitor}/children`, 'utf8').catch(unseen);
-  if (children !== undefined) return children.trim() ? Number.parseInt(children, 10) : undefined;
-  // Kernels without CONFIG_PROC_CHILDREN.
-  return (await everyProcess()).find(({ ppid }) => ppid === monitor)?.pid;
+/**
+ * The init that a monitor watches: its child in a pid namespace below its own. Others of its children serve it, on the host: nobody may be
+ * led to one of these.
+ */
+export async function initOf(monitor: number): Promise<number | undefined> {
+  const listed = await readFile(`/proc/${monitor}/task/${monitor}/children`, 'utf8').catch(unseen);
+  const children =
+    listed?.split(' ').filter(Boolean).map(Number) ??
+    // Kernels without CONFIG_PROC_CHILDREN.
+    (await everyProcess()).flatMap(({ pid, ppid }) => (ppid === monitor ? [pid] : []));
+  for (const child of children) if (await isInitOfNamespace(child)) return child;
+  return undefined;
+}
+
+/** Whether a process is the first of a pid namespace below the one of who asks (proc_pid_status(5), NSpid). */
+async function isInitOfNamespace(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, 'latin1').catch(unseen);
+  const numbers = /^NSpid:\t(.*)$/m.exec(status ?? '')?.[1]?.split('\t') ?? [];
+  return numbers.length > 1 && numbers.at(-1) === '1';
 }
 
 /**

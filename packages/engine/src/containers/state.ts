@@ -6,7 +6,7 @@ import { bootId } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type ContainerConfig, readConfig } from '../container-config.js';
 import { cgroupName } from '../plan.js';
-import { childOf, processOf, startOf } from './processes.js';
+import { initOf, processOf, startOf } from './processes.js';
 
 /**
  * - `created`: it never ran;
@@ -82,7 +82,7 @@ export async function stateOf(record: ContainerRecord, name: string | undefined,
     reason: undefined,
   };
   if (monitor === undefined) return { ...base, ...over(started, exited), pid: undefined };
-  const pid = await childOf(monitor);
+  const pid = await initOf(monitor);
   const process = pid === undefined ? undefined : await processOf(pid);
   if (!process || process.state === 'Z')
     // Between two lives of it, before the first, or after the last, which its monitor is about to follow.

@@ -20,6 +20,7 @@ import type { ContainerConfig } from '../container-config.js';
 import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { becomeExec } from '../front.js';
+import { isByFuse } from '../is-by-fuse.js';
 import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
@@ -448,7 +449,8 @@ export class StoredContainer {
    * @throws EngineError `SQUASH_IMPOSSIBLE`; SyscallError, when the disk is full
    */
   async squash(): Promise<void> {
-    await squash(this.#root, readFrozen(this.#root, directoryOf(this.#record)));
+    const { spec } = this.config;
+    await squash(this.#root, readFrozen(this.#root, directoryOf(this.#record)), isByFuse(spec.userns, this.#root));
   }
 
   /** Nobody waits for it, and what fails is tried again with the next checkpoint, until one is refused for their number. */
@@ -533,7 +535,7 @@ export class StoredContainer {
     const freezes = pause && status === 'running';
     if (freezes) await this.pause();
     try {
-      const layers = [...top.frozen.toReversed(), top.upperdir].map((upper) => () => layerOf(upper, options.timestamp ?? sourceDateEpoch()));
+      const layers = [...top.frozen.toReversed(), top.upperdir].map((upper) => () => layerOf(upper, top.files, options.timestamp ?? sourceDateEpoch()));
       return await new ImageStore(this.#root).commit(digest, layers, name, { createdBy: this.config.args.join(' '), ...options });
     } finally {
       if (freezes) await this.unpause();

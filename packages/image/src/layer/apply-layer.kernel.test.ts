@@ -18,7 +18,7 @@ import {
 import { Readable } from 'node:stream';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { AT_FDCWD, run, S_IF } from '@lamella/syscall';
-import { requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { requiresProgram, requiresRoot, type ScratchDirectory, scratch, scratchOnOverlay } from '@lamella-test/scratch';
 import { describeTree, type Member, tarArchive, treeLines } from '@lamella-test/tree';
 import { describe, expect, test } from 'vitest';
 import { type AppliedLayer, type ApplyOptions, applyLayer } from './apply-layer.js';
@@ -378,6 +378,50 @@ describe('whiteouts', () => {
       expect(tree.get('re-created')?.type).toBe('file');
       expect([...tree.keys()].filter((name) => name.includes('.wh.'))).toEqual([]);
       expect(implied.toSorted()).toEqual(['gone', 'opaque']);
+    }
+  });
+
+  test('are files where overlayfs has no uppers, but where the layer has something itself', async (context) => {
+    await using at = await scratchOnOverlay(context);
+    const members: Member[] = [
+      { name: 'gone/.wh.file' },
+      { name: 'opaque/.wh..wh..opq' },
+      { name: 'opaque/new', data: 'x' },
+      { name: 'both/', type: '5' },
+      { name: 'both/new', data: 'x' },
+      { name: '.wh.both' },
+      { name: '.wh.never-was' },
+      { name: '.wh.re-created' },
+      { name: 're-created', data: 'y' },
+      { name: '.wh.link' },
+      { name: 'link', type: '2', linkname: 'opaque' },
+      { name: '.wh.dangling' },
+      { name: 'dangling', type: '2', linkname: 'nowhere' },
+      { name: 'through/', type: '5' },
+      { name: 'alias', type: '2', linkname: 'through' },
+      { name: 'through/own', data: 'z' },
+      { name: 'alias/.wh.own' },
+      { name: 'alias/.wh.other' },
+    ];
+    for (const [i, listed] of [members, members.toReversed()].entries()) {
+      const applied = await apply(at, tarArchive(listed), {}, `layer-${i}`);
+      expect(applied.marks).toBe('files');
+      const tree = await describeTree(at.join(`layer-${i}`));
+      expect([...tree].flatMap(([name, { type }]) => (type === 'directory' ? [] : [`${name} ${type}`])).toSorted()).toEqual([
+        '.wh.never-was file',
+        'alias symlink',
+        'both/.wh..wh..opq file',
+        'both/new file',
+        'dangling symlink',
+        'gone/.wh.file file',
+        'link symlink',
+        'opaque/.wh..wh..opq file',
+        'opaque/new file',
+        're-created file',
+        'through/.wh.other file',
+        'through/own file',
+      ]);
+      expect(readFileSync(at.join(`layer-${i}/re-created`), 'utf8')).toBe('y');
     }
   });
 

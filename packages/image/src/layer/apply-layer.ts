@@ -2,14 +2,14 @@ import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { errnoName, type IdMapping, idMapping, isOwnUserNamespace, type LamellaError, type Program, startInterpreter } from '@lamella/syscall';
+import { errnoName, type IdMapping, idMapping, isOwnUserNamespace, type LamellaError, type Program, startInterpreter, unfitForUpper } from '@lamella/syscall';
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
 import { printable } from '../tar/entry.js';
 import { TarReader } from '../tar/reader.js';
 import { jail } from './jail.js';
-import { LayerWriter, type LowerLink, type Seeds } from './layer-writer.js';
+import { type LayerMarks, LayerWriter, type LowerLink, type Seeds } from './layer-writer.js';
 
 export interface ApplyOptions {
   readonly signal?: AbortSignal;
@@ -57,6 +57,8 @@ export interface AppliedLayer {
   readonly replaced: readonly string[];
   /** Directories with whiteouts in them. */
   readonly whiteoutDirectories: readonly string[];
+  /** How it hides what is below. */
+  readonly marks: LayerMarks;
   /** Hard links that were not made: their targets are in the layers below, if anywhere. */
   readonly lowerLinks: readonly LowerLink[];
   /** What could not be kept. */
@@ -88,7 +90,9 @@ const FRAMES_AHEAD = 2 << 20;
 export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
   const { maxEntries = MAX_ENTRIES, stacked = false, seeds, plain: files } = options;
   const [first, ...rest] = files?.enter ?? jail(directory);
+  const marks: LayerMarks = unfitForUpper(directory) === undefined ? 'overlayfs' : 'files';
   const writer = new LayerWriter({
+    marks,
     ids: files?.ids ?? idMapping().kind,
     maxEntries,
     stacked,
@@ -196,6 +200,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
     opaque: writer.opaque,
     replaced: writer.replaced,
     whiteoutDirectories: writer.whiteoutDirectories,
+    marks,
     lowerLinks: writer.lowerLinks,
     warnings,
   };

@@ -5,13 +5,15 @@ import { printable, type TarEntry } from '../tar/entry.js';
 import type { TarHandler } from '../tar/reader.js';
 import { entryPath } from './entry-path.js';
 
-const { EEXIST, ENOENT, ENOTDIR, EOPNOTSUPP, EPERM } = constants.errno;
+const { EEXIST, ENOENT, ENOTDIR, ENOTEMPTY, EOPNOTSUPP, EPERM } = constants.errno;
 const { OPTIONAL, REPLACE } = FRAME_FLAGS;
 /** The file being written. */
 const FILE = 5;
 const SPECIAL_BITS = 0o7000;
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
+/** No name of a layer begins so. */
+const PLACE = '.wh..place';
 const NODE_BITS: Readonly<Record<string, number>> = { character: S_IF.IFCHR, block: S_IF.IFBLK, fifo: S_IF.IFIFO };
 /** As many entries may be on their way to the interpreter; far more than its buffers hold. */
 const IN_FLIGHT = 1 << 16;
@@ -29,12 +31,17 @@ interface Directory {
   again: boolean;
 }
 
+/** See {@link LayerWriterOptions.marks}. */
+export type LayerMarks = 'overlayfs' | 'files';
+
 export interface LayerWriterOptions {
   /**
    * In a user namespace devices are left out, and overlayfs has its marks in `user.*`; with one id there
    * owners are not kept, either.
    */
   readonly ids: IdMapping['kind'];
+  /** What hides something is a device or an attribute, as overlayfs has it, or a file, as in the archive. */
+  readonly marks: LayerMarks;
   /** Entries more than this are refused. */
   readonly maxEntries: number;
   /** Hard links to what the layer does not hold are noted, and not refused. */
@@ -274,7 +281,8 @@ export class LayerWriter implements TarHandler {
       if (this.#directories.has(path) || this.#implied.has(path)) {
         this.#opaques.add(path);
         this.#replaced.add(path);
-      } else {
+      } else if (this.#options.marks === 'files') this.#hideByFile(path);
+      else {
         // Something of this layer's own by that name hides what is below just as well; a seed is what is below.
         if (this.#seeded.has(path)) this.#begin(OPCODES.mknodat.code, REPLACE);
         else this.#begin(OPCODES.mknodat.code, OPTIONAL, [EEXIST]);
@@ -285,13 +293,63 @@ export class LayerWriter implements TarHandler {
       if (this.pending > DATA_MAX) yield;
     }
     for (const path of this.#opaques) {
-      this.#setXattr(path, this.#options.ids === 'host' ? 'trusted.overlay.opaque' : 'user.overlay.opaque', Buffer.from('y'), []);
+      if (this.#options.marks === 'files') this.#file(path ? `${path}/${OPAQUE}` : OPAQUE);
+      else this.#setXattr(path, this.#options.ids === 'host' ? 'trusted.overlay.opaque' : 'user.overlay.opaque', Buffer.from('y'), []);
       if (this.pending > DATA_MAX) yield;
     }
     for (const [path, directory] of this.#directories) {
       this.#finishDirectory(path, directory);
       if (this.pending > DATA_MAX) yield;
     }
+  }
+
+  /**
+   * Make the file that hides a name below, but where this layer has something of its own by that name: in one directory the two would contradict each other.
+   * A directory takes the place that is free, and what cannot be moved into it stays: no op asks.
+   */
+  #hideByFile(path: string): void {
+    const slash = path.lastIndexOf('/') + 1;
+    const file = `${path.slice(0, slash)}${WHITEOUT}${path.slice(slash)}`;
+    if (this.#seeded.has(path)) {
+      this.#pathOp(OPCODES.rmtree.code, path, [ENOENT]);
+      this.#file(file);
+      return;
+    }
+    this.#begin(OPCODES.mkdirat.code);
+    this.#numbers(AT_FDCWD, 0o700);
+    this.#frames.binary(PLACE);
+    this.#frames.end();
+    this.#file(file);
+    this.#rename(PLACE, path, [ENOTDIR, EEXIST, ENOTEMPTY]);
+    this.#rename(file, `${PLACE}/away`, [ENOENT, ENOTDIR]);
+    this.#begin(OPCODES.unlinkat.code, OPTIONAL, [ENOTDIR, ENOTEMPTY, ENOENT]);
+    this.#numbers(AT_FDCWD, AT.REMOVEDIR);
+    this.#frames.binary(path);
+    this.#frames.end();
+    this.#pathOp(OPCODES.rmtree.code, PLACE, [ENOENT]);
+  }
+
+  /** An empty one. */
+  #file(path: string): void {
+    this.#begin(OPCODES.mknodat.code, OPTIONAL, [EEXIST]);
+    this.#numbers(AT_FDCWD, S_IF.IFREG, 0, 0);
+    this.#frames.binary(path);
+    this.#frames.end();
+  }
+
+  #rename(from: string, to: string, ignored: readonly number[]): void {
+    this.#begin(OPCODES.renameat2.code, OPTIONAL, ignored);
+    this.#numbers(AT_FDCWD, AT_FDCWD, 0);
+    this.#frames.binary(from);
+    this.#frames.binary(to);
+    this.#frames.end();
+  }
+
+  #pathOp(code: number, path: string, ignored: readonly number[]): void {
+    this.#begin(code, OPTIONAL, ignored);
+    this.#frames.number(AT_FDCWD);
+    this.#frames.binary(path);
+    this.#frames.end();
   }
 
   #begin(code: number, flags = 0, ignored?: readonly number[]): void {

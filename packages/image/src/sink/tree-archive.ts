@@ -19,7 +19,7 @@ export interface TreeArchiveOptions {
    * The tree is an overlay's upper, and the archive a layer of an image: what hides something becomes a
    * `.wh.` file (OCI image-spec, "Whiteouts"), and the top itself is left out.
    */
-  readonly layer?: { readonly marks: 'trusted' | 'user' };
+  readonly layer?: { readonly marks: 'trusted' | 'user' | 'files' };
   /** Seconds since 1970: the time of everything in it. */
   readonly mtime?: number | undefined;
 }
@@ -67,6 +67,10 @@ export function treeArchive(program: Program, name: string, { layer, mtime }: Tr
       // A socket is nothing without who listens.
       if (!type) return;
       if (layer && found.name === '') return;
+      if (layer?.marks === 'files' && /(?:^|\/)\.wh\.[^/]*$/.test(found.name)) {
+        push(mark(found, found.name));
+        return;
+      }
       if (layer && type === 'CharacterDevice' && found.major === 0 && found.minor === 0) {
         push(mark(found, found.name.replace(/[^/]*$/, '.wh.$&')));
         return;

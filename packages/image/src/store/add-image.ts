@@ -165,7 +165,7 @@ async function holdLayer(paths: StorePaths, diffID: string): Promise<{ readonly 
   if (!hold) return undefined;
   // Somebody may have collected it before the lock was held.
   const meta = readLayerMeta(paths.meta(diffID));
-  if (meta && isWhole(meta)) return { hold, meta };
+  if (meta && isWhole(meta, paths)) return { hold, meta };
   await hold[Symbol.asyncDispose]();
   return undefined;
 }

@@ -42,7 +42,7 @@ export function findChain(paths: StorePaths, layers: readonly NotedLayer[]): Lay
   const diffIDs = layers.map(({ diffID }) => diffID).toReversed();
   const id = chainID(diffIDs);
   const meta = readLayerMeta(paths.chainMeta(id));
-  if (!meta || !isWhole(meta)) return undefined;
+  if (!meta || !isWhole(meta, paths)) return undefined;
   const stack: LayerDir[] = meta.entries ? [{ diffID: id, path: paths.chainTree(id), lock: paths.chainMeta(id) }] : [];
   for (const [i, layer] of layers.entries()) {
     const other = meta.rebased?.includes(layer.diffID) ? rebasedLayer(paths, chainID(diffIDs.slice(0, layers.length - i))) : layer;
@@ -57,5 +57,5 @@ export function rebasedLayer(paths: StorePaths, id: string): NotedLayer | undefi
   const directory = paths.rebasedLayer(id);
   const lock = path.join(directory, 'meta.json');
   const meta = readLayerMeta(lock);
-  return meta && isWhole(meta) ? { diffID: id, path: path.join(directory, 'fs'), lock, meta } : undefined;
+  return meta && isWhole(meta, paths) ? { diffID: id, path: path.join(directory, 'fs'), lock, meta } : undefined;
 }

@@ -59,7 +59,7 @@ export async function checkStore(paths: StorePaths, { repair = false }: { readon
         if (damaged.has(blob.digest))
           throw new ImageError({ code: 'STORE_CORRUPT', message: `its layer ${blob.digest} is damaged`, hint: 'Bring it in again.' });
         const meta = readLayerMeta(paths.meta(diffID));
-        if (meta && isWhole(meta)) continue;
+        if (meta && isWhole(meta, paths)) continue;
         if (repair) await restoreLayer(paths, diffID, blob);
         problems.push({
           kind: 'layer',

@@ -88,7 +88,7 @@ async function readRecord(paths: StorePaths, file: string): Promise<LayerRecord 
   if (!parsed.success) return undefined;
   const meta = readLayerMeta(paths.meta(parsed.output.diffID));
   const size = await sizeOf(paths.blob(parsed.output.digest));
-  return meta && isWhole(meta) && size === parsed.output.size ? parsed.output : undefined;
+  return meta && isWhole(meta, paths) && size === parsed.output.size ? parsed.output : undefined;
 }
 
 async function unpack(
@@ -123,7 +123,7 @@ async function unpack(
 /** Make a finished layer visible; when there is one already, that stays. The index lock is held. */
 export async function publishLayer(paths: StorePaths, directory: string, applied: AppliedLayer): Promise<void> {
   const there = readLayerMeta(paths.meta(applied.diffID));
-  if (there && isWhole(there)) return;
+  if (there && isWhole(there, paths)) return;
   await writeLayerMeta(path.join(directory, 'meta.json'), layerMeta(applied.diffID, applied));
   await rm(path.join(directory, 'blob'), { force: true });
   await removeTree(paths.layer(applied.diffID));

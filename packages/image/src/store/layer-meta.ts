@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { bootId, idMapping } from '@lamella/syscall';
+import { bootId, idMapping, unfitForUpper } from '@lamella/syscall';
 import * as v from 'valibot';
 import type { AppliedLayer } from '../layer/apply-layer.js';
 import { writeDurably } from './durable-file.js';
+import type { StorePaths } from './store-paths.js';
 
 /** What a store knows about an unpacked layer. */
 export interface LayerMeta {
@@ -22,6 +23,8 @@ export interface LayerMeta {
   readonly replaced?: string[] | undefined;
   /** Directories with whiteouts in them. */
   readonly whiteoutDirectories?: string[] | undefined;
+  /** That these are files, and the opaque marks, too: made where overlayfs has no uppers. */
+  readonly marks?: 'files' | undefined;
   /** Hard links to what is in the layers below. */
   readonly lowerLinks?: { readonly path: string; readonly target: string }[] | undefined;
   /** In the notes of a chain: which layers of its stack stand in it as they were unpacked on those below; see rebase-layer.ts. */
@@ -54,6 +57,7 @@ const LayerMetaSchema: v.GenericSchema<unknown, LayerMeta> = v.object({
   opaque: v.optional(v.array(v.string())),
   replaced: v.optional(v.array(v.string())),
   whiteoutDirectories: v.optional(v.array(v.string())),
+  marks: v.optional(v.literal('files')),
   lowerLinks: v.optional(v.array(v.object({ path: v.string(), target: v.string() }))),
   rebased: v.optional(v.array(v.string())),
   ids: v.optional(v.picklist(['host', 'single', 'full'])),
@@ -83,8 +87,10 @@ export function readLayerMeta(file: string): LayerMeta | undefined {
   return parsed.success ? parsed.output : undefined;
 }
 
-/** Whether the tree on disk is the one that was written: a power cut may have eaten parts of it since. */
-export function isWhole(meta: LayerMeta): boolean {
+/** Whether the tree on disk is the one that was written: a power cut may have eaten parts of it since, or the store was moved to where marks are others. */
+export function isWhole(meta: LayerMeta, { root }: Pick<StorePaths, 'root'>): boolean {
+  const hides = meta.whiteoutDirectories?.length || meta.opaque?.length;
+  if (hides && (meta.marks === 'files') !== (unfitForUpper(root) !== undefined)) return false;
   // What was unpacked before the user had more ids is to be had better now.
   if (meta.ids === 'single' && idMapping().kind === 'full') return false;
   return meta.synced || meta.bootId === bootId();
@@ -102,6 +108,7 @@ export function layerMeta(diffID: string, applied: AppliedLayer): LayerMeta {
     opaque: [...applied.opaque],
     replaced: [...applied.replaced],
     whiteoutDirectories: [...applied.whiteoutDirectories],
+    ...(applied.marks === 'files' ? { marks: 'files' } : {}),
     lowerLinks: [...applied.lowerLinks],
     ids: idMapping().kind,
     warnings: [...applied.warnings],

@@ -40,7 +40,7 @@ export function hides(layer: NotedLayer, name: string): boolean {
   for (let i = 1; i < parts.length; i++) {
     const parent = parts.slice(0, i).join('/');
     const stat = statOf(layer, parent);
-    if (!stat) return false;
+    if (!stat) return isHidden(layer, parent);
     if (!stat.isDirectory() || isOpaque(layer, parent)) return true;
   }
   return false;
@@ -56,9 +56,16 @@ export function shown(layers: readonly NotedLayer[], name: string): { readonly s
   for (const layer of layers) {
     const stat = statOf(layer, name);
     if (stat) return stat.isCharacterDevice() && stat.rdev === 0n ? undefined : { stat, file: path.join(layer.path, name) };
-    if (hides(layer, name)) return undefined;
+    if (isHidden(layer, name) || hides(layer, name)) return undefined;
   }
   return undefined;
+}
+
+/** Whether a file of the layer says that there is nothing by this name. One that is a device is what the layer has by it. */
+function isHidden(layer: NotedLayer, name: string): boolean {
+  if (layer.meta.marks !== 'files') return false;
+  const slash = name.lastIndexOf('/') + 1;
+  return statOf(layer, `${name.slice(0, slash)}.wh.${name.slice(slash)}`) !== undefined;
 }
 
 /** As many links as the kernel follows in one path (path_resolution(7)). */

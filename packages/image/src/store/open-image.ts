@@ -31,7 +31,7 @@ export async function openImage(paths: StorePaths, reference: Reference, descrip
   const blobOf = (diffID: string): OciDescriptor => manifest.layers[diffIDs.indexOf(diffID)] as OciDescriptor;
   for (const diffID of lastOfEach(diffIDs)) {
     let meta = readLayerMeta(paths.meta(diffID));
-    if (!meta || !isWhole(meta)) {
+    if (!meta || !isWhole(meta, paths)) {
       const { restoreLayer } = await import('./restore-layer.js');
       await restoreLayer(paths, diffID, blobOf(diffID));
       meta = readLayerMeta(paths.meta(diffID));

@@ -13,7 +13,7 @@ import { temporaryLayer } from './temporary-layer.js';
 export async function restoreLayer(paths: StorePaths, diffID: string, descriptor: OciDescriptor): Promise<void> {
   await using _turn = await lockFile(paths.lock(`layer-${diffID.slice('sha256:'.length, 'sha256:'.length + 2)}`));
   const meta = readLayerMeta(paths.meta(diffID));
-  if (meta && isWhole(meta)) return;
+  if (meta && isWhole(meta, paths)) return;
   const blob = paths.blob(descriptor.digest);
   await access(blob).catch((cause: NodeJS.ErrnoException) => {
     throw new ImageError({ code: 'STORE_CORRUPT', message: `${blob} is missing`, hint: 'Import the image again.', cause });

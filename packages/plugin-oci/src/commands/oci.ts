@@ -8,6 +8,9 @@ export class Oci extends Command {
   static override examples = ['<%= config.bin %> oci run --bundle ./bundle one', '<%= config.bin %> oci --help'];
   static override strict = false;
 
+  /** Not by oclif, which would complain of that where NODE_ENV is that of a developer. */
+  override parsed = true;
+
   async run(): Promise<void> {
     process.exitCode = await main(this.argv);
   }
