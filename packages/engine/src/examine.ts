@@ -29,7 +29,7 @@ import {
   slotAllocator,
   unfitForUpper,
 } from '@lamella/syscall';
-import { makeUserNamespace, mapOntoItself, range } from './userns.js';
+import { makeUserNamespace, mapOntoItself, mapsIds, range } from './userns.js';
 
 /** One thing a machine has, or has not. */
 export interface Finding {
@@ -274,7 +274,7 @@ async function fuse(root: string, store: Finding): Promise<Finding> {
 async function mappedIds(root: string, store: Finding, served: Finding): Promise<Finding[]> {
   if (idMapping().kind === 'single' || store.state !== 'ok') return [];
   const subject = 'mapped ids';
-  if (idMapping().kind === 'full' || unfitForUpper(root) !== undefined) {
+  if (idMapping().kind === 'full' || unfitForUpper(root) !== undefined || !mapsIds(root)) {
     if (served.state === 'ok') return [{ subject, state: 'ok', detail: 'run --userns auto, by fuse-overlayfs' }];
     return [{ ...served, subject, consequence: 'run --userns auto fails: containers share the ids of who starts them.' }];
   }

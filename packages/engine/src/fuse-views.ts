@@ -50,11 +50,11 @@ function mergedOf({ upperdir }: View): string {
 }
 
 /** Ops that mount them, for the monitor, with the ids that the container has. */
-export function mountFuseViews({ views }: FuseViews, spec: RunSpec, ids: OwnIds | undefined, slots: SlotAllocator): Program {
+export function mountFuseViews({ views }: FuseViews, spec: RunSpec, ids: OwnIds | undefined, root: string, slots: SlotAllocator): Program {
   const shown = (maps: readonly IdMap[]): ShownIds[] => maps.map(({ inside, outside, count }) => ({ shown: outside, kept: inside, count }));
   return views.flatMap(([view, merged]): Op[] => {
     const mount = slots();
-    const { fuse, ...overlay } = overlayOf(view, spec);
+    const { fuse, ...overlay } = overlayOf(view, spec, root);
     if (!fuse)
       throw new EngineError({
         code: 'FUSE_MISSING',

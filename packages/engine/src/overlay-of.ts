@@ -3,9 +3,13 @@ import { MS } from '@lamella/syscall';
 import type { RunSpec } from './run-spec.js';
 import type { View } from './views.js';
 
-/** How a view of a container is mounted. */
-export function overlayOf({ frozen, lowerdirs, upperdir, workdir, destination, files }: View, { keep }: Pick<RunSpec, 'keep'>): Omit<OverlayStack, 'merged'> {
-  const fuse = files ? findFuseOverlay() : undefined;
+/** How a view of a container is mounted. @param root absolute path of the store */
+export function overlayOf(
+  { frozen, lowerdirs, upperdir, workdir, destination, files }: View,
+  { keep, workspace }: Pick<RunSpec, 'keep' | 'workspace'>,
+  root: string,
+): Omit<OverlayStack, 'merged'> {
+  const fuse = files ? findFuseOverlay(destination === '/' ? (workspace ?? root) : root) : undefined;
   return {
     lowerdirs: [...frozen, ...lowerdirs],
     upperdir,

@@ -90,11 +90,11 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   if (ids) checkUserNamespace(spec, ids, user);
 
   const isRoot = process.geteuid?.() === 0;
-  const [top, ...others] = viewsOf({ root, directory, spec, lowers, frozen: life.frozen ?? [] });
-  const stack: OverlayStack = { ...overlayOf(top, spec), merged: path.join(spec.workspace ?? directory, 'merged') };
+  const [top, ...others] = viewsOf({ root, directory, spec, lowers, frozen: life.frozen ?? [], ids });
+  const stack: OverlayStack = { ...overlayOf(top, spec, root), merged: path.join(spec.workspace ?? directory, 'merged') };
   const onHost = spec.workspace !== undefined && isRoot;
   const fuse = fuseViewsOf([top, ...others], spec, stack.merged);
-  const byMonitor = mountFuseViews(fuse, spec, ids, slots);
+  const byMonitor = mountFuseViews(fuse, spec, ids, root, slots);
   const mount = top.files ? [] : overlayMount(stack, methodFor(stack, features), slots);
   const files = containerFiles(hostname, network);
 
@@ -115,7 +115,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     return {
       type: 'made',
       destination: view.destination,
-      program: copyFuseView(fuse, view, mounted) ?? mapped(view.source, overlayDetached(overlayOf(view, spec), mounted, slots)),
+      program: copyFuseView(fuse, view, mounted) ?? mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots)),
       mount: mounted,
     };
   };

@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statfsSync } from 'node:fs';
+import { release } from 'node:os';
 import path from 'node:path';
 import { prctl } from '@lamella/namespace';
+import { findFuseOverlay } from '@lamella/overlay';
 import {
   AT,
   AT_FDCWD,
@@ -89,7 +91,7 @@ export function ownIds(asked: UserNamespace | undefined, id: string, root: strin
     );
   const { size = isRoot ? DEFAULT_SIZE : DEFAULT_SHARE } = asked;
   if (!Number.isSafeInteger(size) || size < 1) throw invalid(`${size} is not a number of ids`, 'An image of a distribution needs 65536.');
-  const byFuse = !isRoot || unfitForUpper(root) !== undefined;
+  const byFuse = !isRoot || unfitForUpper(root) !== undefined || (!mapsIds(root) && findFuseOverlay(root) !== undefined);
   if (asked.mode === 'auto') {
     const start = freeRange(size, id, path.join(root, 'containers'), mapping.kind === 'full' ? sharesOf(mapping) : freeOnHost());
     return range(start, start, size, byFuse);
@@ -108,6 +110,19 @@ export function ownIds(asked: UserNamespace | undefined, id: string, root: strin
       throw invalid(`there are no ${size} ids from ${first} on`, 'Ids go from 1 to 4294967294; 0 is the host’s own root.');
   return range(asked.uid, asked.gid, size, byFuse);
 }
+
+/**
+ * Whether the filesystem of a directory can be mounted with other ids (mount_setattr(2), "ID-mapped mounts"): of those that may hold a
+ * store, tmpfs can since 6.3, ramfs cannot, and an overlay on what is mapped is possible since 5.19. Of others the kernel says so when it is asked.
+ */
+export function mapsIds(directory: string): boolean {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const since = SINCE[statfsSync(directory).type] ?? 19;
+  return (major - 5) * 1000 + minor >= since;
+}
+
+/** By the magic numbers of statfs(2), with a thousand for each version after 5: tmpfs, ramfs. */
+const SINCE: Readonly<Record<number, number>> = { 0x01021994: 1003, 0x858458f6: Number.POSITIVE_INFINITY };
 
 /** The ids from 0 on inside are those from `uid` and `gid` on outside, shown by fuse-overlayfs(1) or by mounts. */
 export function range(uid: number, gid: number, count: number, byFuse = false): OwnIds {

@@ -3,6 +3,7 @@ import { isByFuse } from './is-by-fuse.js';
 import type { Lowers } from './plan.js';
 import type { RunSpec, Volume } from './run-spec.js';
 import { skeleton } from './skeleton.js';
+import type { OwnIds } from './userns.js';
 
 /** A part of what a container sees that it can write to, and what takes up what it writes. All paths are absolute. */
 export interface View {
@@ -26,14 +27,16 @@ export interface ViewParts {
   readonly root: string;
   /** Absolute path of the container's own directory. */
   readonly directory: string;
-  readonly spec: Pick<RunSpec, 'workspace' | 'volumes' | 'host' | 'userns'>;
+  readonly spec: Pick<RunSpec, 'workspace' | 'volumes' | 'host'>;
+  /** Those that it has of its own. */
+  readonly ids: OwnIds | undefined;
   readonly lowers: Pick<Lowers, 'trees'>;
   /** Ids of the states it stands on, the latest first. */
   readonly frozen: readonly string[];
 }
 
 /** The views of a container: its root, then directories of the host, then volumes whose changes are kept apart. */
-export function viewsOf({ root, directory, spec, lowers, frozen }: ViewParts): readonly [View, ...View[]] {
+export function viewsOf({ root, directory, spec, lowers, frozen, ids }: ViewParts): readonly [View, ...View[]] {
   const place = spec.workspace ?? directory;
   const states = (name: string): string[] => frozen.map((id) => path.join(stateDirectory(root, id), name));
   const top: View = {
@@ -41,7 +44,7 @@ export function viewsOf({ root, directory, spec, lowers, frozen }: ViewParts): r
     upperdir: path.join(place, 'upper'),
     workdir: path.join(place, 'work'),
     frozen: states('upper'),
-    files: isByFuse(spec.userns, place === directory ? root : place),
+    files: isByFuse(ids, place === directory ? root : place),
     lowerdirs: spec.host ? [spec.host.scaffold ? scaffoldOf(directory) : '/'] : [...lowers.trees, skeleton(root)],
     source: spec.host && !spec.host.scaffold ? '/' : undefined,
   };
@@ -53,7 +56,7 @@ export function viewsOf({ root, directory, spec, lowers, frozen }: ViewParts): r
       upperdir: path.join(directory, name),
       workdir: path.join(directory, `work.${i + 1}`),
       frozen: states(name),
-      files: isByFuse(spec.userns, root),
+      files: isByFuse(ids, root),
       lowerdirs: [source],
       source,
     };

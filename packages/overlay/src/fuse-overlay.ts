@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import {
   AT_FDCWD,
   CLONE,
@@ -34,14 +35,17 @@ export const FUSE_DEVICE = '/dev/fuse';
  * @returns undefined where the kernel does it, or no such program is installed
  */
 export function fuseOverlayFor(directory: string): FuseOverlay | undefined {
-  return unfitForUpper(directory) === undefined ? undefined : findFuseOverlay();
+  return unfitForUpper(directory) === undefined ? undefined : findFuseOverlay(directory);
 }
 
 /** The same whatever the kernel could do; undefined where no such program is installed. */
-export function findFuseOverlay(): FuseOverlay | undefined {
+export function findFuseOverlay(directory: string): FuseOverlay | undefined {
   const program = findProgram('fuse-overlayfs');
-  return program === undefined ? undefined : { program, allowOther: idMapping().kind !== 'single' };
+  return program === undefined ? undefined : { program, allowOther: idMapping().kind !== 'single', acl: HAVE_ACLS.has(statfsSync(directory).type) };
 }
+
+/** statfs(2) magic numbers of ext4, xfs, btrfs, tmpfs and overlayfs. */
+const HAVE_ACLS: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630]);
 
 /**
  * The ops that make a stack's mount by fuse-overlayfs(1), for whoever is root in a mount namespace, without attaching it anywhere; its
@@ -66,6 +70,7 @@ export function fuseOverlayDetached(stack: Omit<OverlayStack, 'merged'> & { read
     ...(stack.upperdir === undefined ? [] : [`upperdir=${nameOf(stack.upperdir)}`]),
     ...(stack.workdir === undefined ? [] : [`workdir=${nameOf(stack.workdir)}`]),
     ...(stack.options?.volatile ? ['volatile'] : []),
+    ...(stack.fuse.acl === false ? ['noacl'] : []),
     ...(stack.fuse.ids ? [`uidmapping=${mapping(stack.fuse.ids.uids)}`, `gidmapping=${mapping(stack.fuse.ids.gids)}`] : []),
   ];
   const set = (key: string, value: string | null): Op => ({

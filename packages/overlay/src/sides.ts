@@ -44,7 +44,7 @@ export async function openSides(
     mode: 0,
     out,
   });
-  const fuse = files ? findFuseOverlay() : undefined;
+  const fuse = files ? findFuseOverlay(upperdir) : undefined;
   const own = files ? MARKS.files : userxattr ? MARKS.user : MARKS.trusted;
   // Nobody else sees the mount: it may cover a directory that is a part of it.
   const mounted = async (trees: readonly string[], merged: string, out: number): Promise<Program> => {

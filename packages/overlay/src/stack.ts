@@ -28,6 +28,11 @@ export interface FuseOverlay {
   readonly allowOther: boolean;
   /** Whose files are whose, where owners are not shown as they are kept. What is in none of the ranges is nobody's. */
   readonly ids?: { readonly uids: readonly ShownIds[]; readonly gids: readonly ShownIds[] };
+  /**
+   * Whether the filesystem has access control lists. If it is said to and has none, the kernel refuses all that somebody else's
+   * file is asked for. Default: it has.
+   */
+  readonly acl?: boolean;
   /** It is killed with who started it. Else it ends with the mount, which in a namespace ends with that. */
   readonly diesToo?: boolean;
 }

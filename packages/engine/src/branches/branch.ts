@@ -76,10 +76,10 @@ export async function branching<Result>(root: string, config: ContainerConfig, w
 }
 
 /** What a container stands on, as it is written down. */
-export function standing(root: string, record: ContainerRecord, { spec, lowers }: ContainerConfig): Pick<Branching, 'frozen' | 'views'> {
+export function standing(root: string, record: ContainerRecord, { spec, lowers, ids }: ContainerConfig): Pick<Branching, 'frozen' | 'views'> {
   const directory = directoryOf(record);
   const frozen = readFrozen(root, directory);
-  return { frozen, views: viewsOf({ root, directory, spec, lowers, frozen }) };
+  return { frozen, views: viewsOf({ root, directory, spec, lowers, frozen, ids }) };
 }
 
 /** Whether something came between a checkpoint and its end. */
@@ -141,7 +141,9 @@ export async function fork(held: Branching, names: readonly (string | undefined)
     const { name: _, ...spec } = config.spec;
     const { ids: __, ...same } = config;
     const id = randomId();
-    const ids = ownIds(spec.userns, id, root);
+    const own = ownIds(spec.userns, id, root);
+    // What it stands on was written in one way or the other.
+    const ids = own && { uids: own.uids, gids: own.gids, idmapped: config.ids?.idmapped === true, ...(config.ids?.byFuse ? { byFuse: true as const } : {}) };
     return {
       ...same,
       id,

@@ -179,7 +179,7 @@ function switchOver(
     const now = views.find(({ upperdir }) => upperdir === view.upperdir);
     if (!now) throw new TypeError('a view that is gone');
     const slot = slots();
-    return { slot, view: now, program: overlayDetached(overlayOf(now, config.spec), slot, slots) };
+    return { slot, view: now, program: overlayDetached(overlayOf(now, config.spec, root), slot, slots) };
   });
   const overlays = made.flatMap(({ program }) => program);
   const userns = slots();

@@ -449,8 +449,7 @@ export class StoredContainer {
    * @throws EngineError `SQUASH_IMPOSSIBLE`; SyscallError, when the disk is full
    */
   async squash(): Promise<void> {
-    const { spec } = this.config;
-    await squash(this.#root, readFrozen(this.#root, directoryOf(this.#record)), isByFuse(spec.userns, this.#root));
+    await squash(this.#root, readFrozen(this.#root, directoryOf(this.#record)), isByFuse(this.config.ids, this.#root));
   }
 
   /** Nobody waits for it, and what fails is tried again with the next checkpoint, until one is refused for their number. */
@@ -487,9 +486,9 @@ export class StoredContainer {
 
   /** The parts of what it sees that it can write to: its root, and the volumes that are overlays. */
   async views(): Promise<readonly [View, ...View[]]> {
-    const { spec, lowers } = this.config;
+    const { spec, lowers, ids } = this.config;
     const frozen = await settled(this.#root, this.config);
-    return viewsOf({ root: this.#root, directory: directoryOf(this.#record), spec, lowers, frozen });
+    return viewsOf({ root: this.#root, directory: directoryOf(this.#record), spec, lowers, frozen, ids });
   }
 
   /**
