@@ -29,6 +29,8 @@ import {
   slotAllocator,
   unfitForUpper,
 } from '@lamella/syscall';
+import { END_SERVED } from './fuse-views.js';
+import { explainPasta, pastaNetwork } from './pasta.js';
 import { makeUserNamespace, mapOntoItself, mapsIds, range } from './userns.js';
 
 /** One thing a machine has, or has not. */
@@ -60,6 +62,7 @@ export async function examine(root: string): Promise<readonly Finding[]> {
     ...(await mappedIds(root, place, served)),
     await seccomp(),
     await cgroup(),
+    await pasta(root, place),
     await xz(),
   ];
 }
@@ -310,6 +313,36 @@ async function cgroup(): Promise<Finding> {
     };
   } catch (error) {
     return { subject: 'cgroup', state: 'missing', consequence, ...told(error) };
+  }
+}
+
+/** What connects containers with the network. */
+async function pasta(root: string, store: Finding): Promise<Finding> {
+  const subject = 'pasta';
+  const consequence = "run --network pasta fails: containers have no network, or the host's.";
+  const program = findProgram('pasta');
+  if (!program) return { subject, state: 'missing', detail: 'not in the PATH', consequence, remedy: 'apt-get install passt.' };
+  if (store.state !== 'ok') return { subject, state: 'missing', detail: 'not tried, for there is no store', consequence, remedy: store.remedy ?? '' };
+  try {
+    await inScratch(root, async (directory) => {
+      const slots = slotAllocator();
+      const lead = idMapping().kind === 'host' ? [] : ownMountNamespace();
+      await run([...lead, ...pastaNetwork(directory, [], slots(), slots), END_SERVED]);
+    });
+    return { subject, state: 'ok', detail: program };
+  } catch (error) {
+    if (!(error instanceof SyscallError && explainPasta(error.op, error))) return { subject, state: 'missing', consequence, ...told(error) };
+    const device = await access('/dev/net/tun', constants.R_OK | constants.W_OK).then(
+      () => '',
+      (refused: NodeJS.ErrnoException) => `; /dev/net/tun cannot be opened: ${refused.code}`,
+    );
+    return {
+      subject,
+      state: 'missing',
+      detail: `${program} ends before it is ready${device}`,
+      consequence,
+      remedy: 'modprobe tun; chmod 666 /dev/net/tun; a default route of the host. What it says itself: pasta --config-net -- true.',
+    };
   }
 }
 

@@ -3,6 +3,7 @@ import { diagnose, OverlayError } from '@lamella/overlay';
 import { LOCK, MOUNT_ATTR, SyscallError } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import { nameTaken } from './names.js';
+import { explainPasta } from './pasta.js';
 import type { Plan } from './plan.js';
 import { rangeTaken } from './userns.js';
 import { occupied } from './workspace-occupied.js';
@@ -23,6 +24,8 @@ export async function explainFailure(
       `a filesystem of the container cannot be seen with other ids: ${code}`,
       'Mapping ids takes Linux 5.19, and ext4, xfs or btrfs (tmpfs since 6.3) below the store and the volumes with `idmap` or `overlay`: choose another --root, or --userns host; for the store fuse-overlayfs will do, too.',
     );
+  const network = explainPasta(op, error);
+  if (network) return network;
   if (op.op === 'userns')
     return make(
       'USERNS_BLOCKED',

@@ -1,6 +1,6 @@
 import path from 'node:path';
-import { fuseOverlayEnd, overlayDetached, type ShownIds } from '@lamella/overlay';
-import { AT, AT_FDCWD, idMapping, MOVE_MOUNT, OPEN_TREE, type Op, type Program, type SlotAllocator } from '@lamella/syscall';
+import { overlayDetached, type ShownIds } from '@lamella/overlay';
+import { AT, AT_FDCWD, idMapping, MNT, MOVE_MOUNT, OPEN_TREE, type Op, type Program, type SlotAllocator } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import { overlayOf } from './overlay-of.js';
 import type { RunSpec } from './run-spec.js';
@@ -79,7 +79,13 @@ export function copyFuseView({ views }: FuseViews, view: View, out: number): Pro
   return [{ op: 'open_tree', dirfd: AT_FDCWD, pathname: found[1], flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE, out }];
 }
 
-/** Ops, for an exit program, after which nobody serves them any more and the uppers are complete. */
+/** Ops, for an exit program, that take them away, before {@link END_SERVED}. */
 export function endFuseViews({ views }: FuseViews): Program {
-  return views.length ? fuseOverlayEnd(views.map(([, merged]) => merged)) : [];
+  return views.map(([, target]): Op => ({ op: 'umount2', target, flags: MNT.DETACH, ignore: ['EINVAL', 'ENOENT'] }));
 }
+
+/** How long who serves a container may take to write down what is still to be written, once its mounts are gone; in milliseconds. */
+const PATIENCE = 10_000;
+
+/** After this nobody serves the container any more, and its uppers are complete. */
+export const END_SERVED: Op = { op: 'end_served', milliseconds: PATIENCE };

@@ -5,16 +5,30 @@ import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptO
 import { type ImageConfig, makeDirectory } from '@lamella/image';
 import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User, withinOwn } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
-import { AT_FDCWD, bootId, LOCK, O, type Op, ownMountNamespace, type Program, RESTART, type SlotAllocator, SUPERVISE, slotAllocator } from '@lamella/syscall';
+import {
+  AT_FDCWD,
+  bootId,
+  idMapping,
+  LOCK,
+  O,
+  type Op,
+  ownMountNamespace,
+  type Program,
+  RESTART,
+  type SlotAllocator,
+  SUPERVISE,
+  slotAllocator,
+} from '@lamella/syscall';
 import { type Confinement, devicesOf } from './confinement.js';
 import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
 import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
-import { copyFuseView, endFuseViews, fuseViewsOf, mountFuseViews } from './fuse-views.js';
+import { copyFuseView, END_SERVED, endFuseViews, fuseViewsOf, mountFuseViews } from './fuse-views.js';
 import { hostMounts, ownUser, prepareHost } from './host-program.js';
 import { nameLinkOf, targetOf } from './names.js';
 import { overlayOf } from './overlay-of.js';
 import { giveStdio } from './own-stdio.js';
+import { pastaNetwork } from './pasta.js';
 import type { RunSpec } from './run-spec.js';
 import { asRootOf, makeUserNamespace, mapOntoItself, type OwnIds, ownIds, rangeLinksOf } from './userns.js';
 import { overlayVolumes, scaffoldOf, type View, viewsOf } from './views.js';
@@ -94,7 +108,14 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const stack: OverlayStack = { ...overlayOf(top, spec, root), merged: path.join(spec.workspace ?? directory, 'merged') };
   const onHost = spec.workspace !== undefined && isRoot;
   const fuse = fuseViewsOf([top, ...others], spec, stack.merged);
-  const byMonitor = mountFuseViews(fuse, spec, ids, root, slots);
+  const netns = network === 'pasta' ? slots() : undefined;
+  const byMonitor = [
+    ...mountFuseViews(fuse, spec, ids, root, slots),
+    ...(netns === undefined ? [] : pastaNetwork(directory, spec.publish ?? [], netns, slots)),
+  ];
+  const isSingle = idMapping().kind === 'single';
+  // What the monitor makes for the container takes the rights that it has in a user namespace.
+  const apart = fuse.apart || (netns !== undefined && isSingle);
   const mount = top.files ? [] : overlayMount(stack, methodFor(stack, features), slots);
   const files = containerFiles(hostname, network);
 
@@ -104,7 +125,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const namespaces = spec.host
     ? { user: !isRoot, sameId: !isRoot, pid: true, ipc: true, cgroup: true, net: network === 'none' }
     : {
-        ...(fuse.apart ? withinOwn() : defaultNamespaces()),
+        ...(apart ? withinOwn() : defaultNamespaces()),
         net: network === 'none',
         ...(keepsId && !ids ? { sameId: true } : {}),
       };
@@ -126,6 +147,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       mounted: true,
       prepare: [...(spec.terminal ? [] : giveStdio(user, ids)), ...(onHost ? [] : mapped(root, mount))],
       ...(userns === undefined ? {} : { userns }),
+      ...(netns === undefined ? {} : { netns }),
       env,
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',
       namespaces,
@@ -183,6 +205,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     op: 'on_exit',
     program: [
       ...endFuseViews(fuse),
+      ...(byMonitor.length ? [END_SERVED] : []),
       ...(group?.events(spec.keep ? path.join(directory, 'oom') : undefined) ?? []),
       ...(spec.keep ? [] : range.map((pathname): Op => ({ op: 'unlinkat', dirfd: AT_FDCWD, pathname, flags: 0 }))),
       ...(spec.keep && !spec.removeAtEnd ? releaseKept(record, claims) : releaseContainer(record, claims)),
@@ -226,7 +249,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   return {
     id,
     args,
-    program: fuse.apart ? [...ownMountNamespace(), ...program] : spec.host ? program : inOwnIds(program),
+    program: apart ? [...ownMountNamespace(), ...program] : spec.host ? program : inOwnIds(program),
     stack,
     others,
     directory,

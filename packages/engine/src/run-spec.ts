@@ -2,6 +2,7 @@ import type { Resources } from '@lamella/cgroup';
 import type { CapabilityName, Rlimit, TmpfsMount } from '@lamella/namespace';
 import type { SeccompProfile } from '@lamella/seccomp';
 import type { HostView } from './host-view.js';
+import type { PublishedPort } from './pasta.js';
 import type { UserNamespace } from './userns.js';
 
 /** A directory or file of the host inside the container. */
@@ -66,8 +67,10 @@ export interface RunSpec {
   readonly init?: boolean;
   /** Default `host`. */
   readonly userns?: UserNamespace;
-  /** Default `none`: a network of its own with nothing but loopback. */
-  readonly network?: 'none' | 'host';
+  /** Default `none`: a network of its own with nothing but loopback. `pasta`: that, connected with the host's by pasta(1). */
+  readonly network?: 'none' | 'host' | 'pasta';
+  /** Ports of the host that lead into the container. With `pasta`. */
+  readonly publish?: readonly PublishedPort[];
   /** Keep the container after its end: what it changed, its logs and how it ended, to be started again or removed. */
   readonly keep?: boolean;
   /** Of one that is kept before it runs: throw it away at the end of its first life. */

@@ -79,7 +79,8 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     root,
     userNamespace,
     singleId,
-    hostNetwork: !namespaces.net,
+    // What it enters belongs to who made it, and not to a user namespace that comes later.
+    hostNetwork: !namespaces.net && (spec.netns === undefined || spec.userns !== undefined),
     masks: spec.masks ?? true,
     laterUserNamespace: spec.userns !== undefined,
   });
@@ -96,6 +97,12 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
   return [
     prctl(PR.SET_PDEATHSIG, SIGKILL),
     ...(namespaces.user ? mapSingleId(ownId, namespaces.sameId ? ownId : undefined) : []),
+    ...(spec.netns === undefined
+      ? []
+      : ([
+          { op: 'setns', fd: spec.netns, nstype: CLONE.NEWNET },
+          { op: 'close', fd: spec.netns },
+        ] as const)),
     // The namespace shows as its root where the process is when it is made.
     ...(spec.cgroup ? spec.cgroup.join : []),
     ...(spec.cgroup && namespaces.cgroup && spec.userns === undefined ? [{ op: 'unshare', flags: CLONE.NEWCGROUP } as const] : []),

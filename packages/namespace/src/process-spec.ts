@@ -59,6 +59,8 @@ export interface ProcessSpec {
    * rest is: who starts it, and needs its rights for that, has more ids than it is to have.
    */
   readonly userns?: number;
+  /** Slot of a network namespace (op `netns`) that the process enters, in place of a new one. `namespaces.net` is false then. */
+  readonly netns?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** Absolute, inside; made when missing. Default `/`. */
   readonly cwd?: string;

@@ -7,7 +7,6 @@ import {
   FSOPEN_CLOEXEC,
   findProgram,
   idMapping,
-  MNT,
   O,
   type Op,
   PR,
@@ -121,19 +120,14 @@ function mapping(ranges: readonly ShownIds[]): string {
   return ranges.map(({ shown, kept, count }) => `${kept}:${shown}:${count}`).join(':');
 }
 
-/** How long a program may take to write down what it still has, once its mount is gone; in milliseconds. */
+/** How long the program may take to end once its mounts are gone, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** Ops, for an exit program, that take away stacks which fuse-overlayfs(1) joined, and wait until it has ended. @param merged where they are mounted */
-export function fuseOverlayEnd(merged: readonly string[]): Program {
-  return [
-    ...merged.map((target): Op => ({ op: 'umount2', target, flags: MNT.DETACH, ignore: ['EINVAL', 'ENOENT'] })),
-    { op: 'end_served', milliseconds: PATIENCE },
-  ];
-}
-
-/** The same for a program that has them by their descriptors only: nothing else is to be done when it ends. */
+/** For a program that has its mounts by their descriptors only: they go, and who serves them ends, with it. Nothing else is to be done at its end. */
 export const fuseOverlayAtExit: Op = {
   op: 'on_exit',
-  program: [{ op: 'close_range', first: 5, last: 0xffffffff, flags: 0 }, ...fuseOverlayEnd([])],
+  program: [
+    { op: 'close_range', first: 5, last: 0xffffffff, flags: 0 },
+    { op: 'end_served', milliseconds: PATIENCE },
+  ],
 };

@@ -1,7 +1,7 @@
 export { type Aspect, type Change, changesOf, type ObjectState, type ObjectType } from './changes.js';
 export { diagnose } from './diagnose.js';
 export { hasLowerdirPlus, type OverlayFeatures, probeFeatures } from './features.js';
-export { FUSE_DEVICE, findFuseOverlay, fuseOverlayAtExit, fuseOverlayEnd, fuseOverlayFor } from './fuse-overlay.js';
+export { FUSE_DEVICE, findFuseOverlay, fuseOverlayAtExit, fuseOverlayFor } from './fuse-overlay.js';
 export { mountOverlay, type OverlayMount } from './mount-overlay.js';
 export { escapePath, optionString } from './options.js';
 export { OverlayError } from './overlay-error.js';

@@ -152,6 +152,7 @@ int front_not_sealed(void);
 
 /* serve.c */
 long op_serve(const struct frame *frame);
+long op_await_served(const struct frame *frame);
 long op_end_served(const struct frame *frame);
 /* Whether one has ended that was still needed, and which op made it. */
 int server_lost(u32 *index);

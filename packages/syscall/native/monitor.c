@@ -171,7 +171,7 @@ static void find_lost_servers(void)
 	u32 index;
 
 	while (server_lost(&index)) {
-		reply(REPLY_FAILED, EOWNERDEAD, index, 0, NULL, 0);
+		reply(REPLY_FAILED, ESRCH, index, 0, NULL, 0);
 		m.stopping = 1;
 		forward_signal(9);
 	}

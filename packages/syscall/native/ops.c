@@ -454,6 +454,43 @@ OP(userns)
 	return slot_put(N(0), fd);
 }
 
+/* A network namespace that nobody is in, of a user namespace (-1: of this process's). */
+OP(netns)
+{
+	int ends[2], status, pid, userns = -1;
+	long fd, err;
+	char path[64], byte = 0;
+
+	if (N(0) != -1 && (userns = slot_get(N(0))) == -EBADF)
+		return -EBADF;
+	err = SYS(socketpair, AF_UNIX, 1 | O_CLOEXEC /* SOCK_STREAM */, 0, ends);
+	if (err < 0)
+		return err;
+	pid = (int)SYS(clone, SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0) {
+		SYS(close, ends[0]);
+		err = userns < 0 ? 0 : SYS(setns, userns, CLONE_NEWUSER);
+		if (err >= 0)
+			err = SYS(unshare, CLONE_NEWNET);
+		byte = (char)-err;
+		SYS(write, ends[1], &byte, 1);
+		SYS(read, ends[1], &byte, 1);
+		exit_now(0);
+	}
+	SYS(close, ends[1]);
+	if (pid < 0) {
+		SYS(close, ends[0]);
+		return pid;
+	}
+	err = SYS(read, ends[0], &byte, 1);
+	process_path(path, pid, "/ns/net");
+	fd = err < 1 ? -ECHILD : byte ? -(long)byte : SYS(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	SYS(close, ends[0]);
+	while (SYS(wait4, pid, &status, 0, 0) == -EINTR)
+		;
+	return slot_put(N(1), fd);
+}
+
 OP(seccomp)
 {
 	struct sock_fprog prog = {
@@ -924,8 +961,10 @@ static const struct op table[] = {
 	ENTRY(83, userns, 1, "bb"),
 	ENTRY(84, own_stdio, 2, ""),
 	ENTRY(85, netlink, 1, "b"),
-	ENTRY(86, serve, 0, "p"),
+	ENTRY(86, serve, 1, "p"),
 	ENTRY(87, end_served, 1, ""),
+	ENTRY(88, await_served, 2, ""),
+	ENTRY(89, netns, 2, ""),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Processes that serve a program and are not its own: a filesystem in user space, say. */
 #include "interpreter.h"
+#include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/time_types.h>
 #include <linux/wait.h>
@@ -10,8 +11,8 @@
 #define PAUSE 1000000L /* nanoseconds between two looks */
 
 static struct {
-	int pid;
-	u32 index; /* of the op that made it */
+	int pid, signal; /* 0 when it ends by itself */
+	u32 index;       /* of the op that made it */
 } servers[SERVERS];
 static int count;
 
@@ -42,6 +43,7 @@ long op_serve(const struct frame *frame)
 		return -ECHILD;
 	}
 	servers[count].pid = (int)pid;
+	servers[count].signal = (int)frame->number[0];
 	servers[count++].index = frame->index;
 	return 0;
 }
@@ -61,11 +63,44 @@ int server_lost(u32 *index)
 	return 0;
 }
 
-/* Wait until all of them have ended by themselves, for so many milliseconds; then they are killed. */
+/* Wait, for so many milliseconds, until a server has written something: by that it says that it is ready. */
+long op_await_served(const struct frame *frame)
+{
+	int fd = slot_get(frame->number[0]);
+	s64 left = frame->number[1] * 1000000;
+	u32 lost;
+
+	if (fd < 0)
+		return -EBADF;
+	for (;;) {
+		struct pollfd p = { fd, POLLIN, 0 };
+		struct __kernel_timespec pause = { 0, PAUSE };
+		long n = SYS(ppoll, &p, 1, &pause, 0, 0);
+
+		if (n > 0 && p.revents & POLLIN)
+			return 0;
+		/* Which one it was is said by the op that made it. */
+		if (server_lost(&lost)) {
+			reply(REPLY_FAILED, ESRCH, lost, 0, NULL, 0);
+			return -ESRCH;
+		}
+		if (n > 0) /* a hang-up: it will be back, or gone */
+			SYS(nanosleep, &pause, 0);
+		left -= PAUSE;
+		if (left <= 0)
+			return -ETIMEDOUT;
+	}
+}
+
+/* Wait until all of them have ended, by themselves or as they were asked to, for so many milliseconds; then they are killed. */
 long op_end_served(const struct frame *frame)
 {
 	s64 left = frame->number[0] * 1000000;
 	long killed = 0;
+
+	for (int i = 0; i < count; i++)
+		if (servers[i].signal)
+			SYS(kill, servers[i].pid, servers[i].signal);
 
 	while (count) {
 		struct __kernel_timespec pause = { 0, PAUSE };

@@ -140,8 +140,11 @@ export class FrameWriter {
         this.number(op.cgroup ?? -1);
         this.#program(op.program);
         break;
-      case 'on_exit':
       case 'serve':
+        this.number(op.signal ?? 0);
+        this.#program(op.program);
+        break;
+      case 'on_exit':
       case 'go':
         this.#program(op.program ?? []);
         break;

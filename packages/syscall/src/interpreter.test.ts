@@ -39,7 +39,7 @@ function check(interpreter: string, frames: Uint8Array): Verdict {
 /** One op of each kind, by the table of the TypeScript side. */
 const oneOfEach: Op[] = Object.entries(OPCODES).map(([op, shape]) => {
   if (op === 'execve') return { op, pathname: '/x', argv: ['a', 'b'], envp: ['A=b'] };
-  if (op === 'serve') return { op, program: [{ op: 'setsid' }] };
+  if (op === 'serve') return { op, signal: 15, program: [{ op: 'setsid' }] };
   if (op === 'clone') return { op, flags: 0, monitor: 0, cgroup: -1, program: [{ op: 'setsid' }] };
   if (op === 'on_exit') return { op, program: [{ op: 'setsid' }] };
   if (op === 'setgroups') return { op, list: [1, 2] };

@@ -63,6 +63,8 @@ export interface OnExitOp extends OpOptions {
  */
 export interface ServeOp extends OpOptions {
   readonly op: 'serve';
+  /** What ends it at `end_served`; 0, the default, when it ends by itself. */
+  readonly signal?: number;
   readonly program: Program;
 }
 

@@ -289,6 +289,25 @@ test('compare knows marks that are files, and whoever looks sees the names that 
   ]);
 });
 
+test('netns makes a network namespace that is entered by its descriptor', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  await execute([
+    { op: 'netns', userns_fd: -1, out: 5 },
+    { op: 'setns', fd: 5, nstype: CLONE.NEWNET },
+    { op: 'copy_file', dirfd: AT_FDCWD, pathname: '/proc/self/net/dev', newpath: at.join('devices') },
+  ]);
+  // Beside `lo` there may be fallback devices of tunnels that the kernel knows.
+  expect(readFileSync(at.join('devices'), 'utf8')).not.toContain('eth0');
+  await execute([
+    { op: 'userns', uid_map: '0 0 1\n', gid_map: '0 0 1\n', out: 6 },
+    { op: 'netns', userns_fd: 6, out: 5 },
+    { op: 'setns', fd: 6, nstype: CLONE.NEWUSER },
+    // Who is root in its user namespace may enter it.
+    { op: 'setns', fd: 5, nstype: CLONE.NEWNET },
+  ]);
+});
+
 test('serve runs a program beside this one, and end_served waits for its end', async () => {
   await using at = scratch();
   const output = at.join('said');
@@ -307,6 +326,33 @@ test('serve runs a program beside this one, and end_served waits for its end', a
   const ended = start([serve('echo $$ >> "$0"; exec sleep 1000'), { op: 'end_served', milliseconds: 300 }]);
   await expect(ended.result).rejects.toMatchObject({ syscall: 'end_served', code: 'ETIME' });
   expect(() => process.kill(Number(said()[2]), 0)).toThrow(/ESRCH/);
+  // What would go on is asked to end.
+  const ready = at.join('ready');
+  await execute([
+    { op: 'mknodat', dirfd: AT_FDCWD, pathname: ready, mode: S_IF.IFIFO | 0o600, major: 0, minor: 0 },
+    { op: 'openat', dirfd: AT_FDCWD, pathname: ready, flags: O.RDONLY | O.NONBLOCK, mode: 0, out: 5 },
+    { ...serve(`trap 'echo asked >> "$0"; exit' TERM; echo on > ${ready}; while :; do sleep 0.02; done`), signal: 15 } as Op,
+    { op: 'await_served', fd: 5, milliseconds: 5000 },
+    { op: 'end_served', milliseconds: 5000 },
+  ]);
+  expect(said().at(-1)).toBe('asked');
+  // Who waits for one that has ended is told.
+  const fifo = at.join('fifo');
+  await expect(
+    execute([
+      { op: 'mknodat', dirfd: AT_FDCWD, pathname: fifo, mode: S_IF.IFIFO | 0o600, major: 0, minor: 0 },
+      { op: 'openat', dirfd: AT_FDCWD, pathname: fifo, flags: O.RDONLY | O.NONBLOCK, mode: 0, out: 5 },
+      serve('exit 3'),
+      { op: 'await_served', fd: 5, milliseconds: 5000 },
+    ]),
+  ).rejects.toMatchObject({ syscall: 'serve', code: 'ESRCH' });
+  await expect(
+    run([
+      { op: 'openat', dirfd: AT_FDCWD, pathname: fifo, flags: O.RDONLY | O.NONBLOCK, mode: 0, out: 5 },
+      serve('sleep 1'),
+      { op: 'await_served', fd: 5, milliseconds: 50 },
+    ]),
+  ).rejects.toMatchObject({ syscall: 'await_served', code: 'ETIMEDOUT' });
   // What cannot be executed is the failure of its own op.
   await expect(execute([{ op: 'serve', program: [{ op: 'execve', pathname: '/no/such', argv: ['such'], envp: [] }] }])).rejects.toMatchObject({
     syscall: 'execve',

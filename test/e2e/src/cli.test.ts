@@ -366,6 +366,7 @@ test('doctor tries what a run needs and tells of it', () => {
     ...(isRoot() ? ['mapped ids'] : []),
     'seccomp',
     'cgroup',
+    'pasta',
     'xz',
   ]);
   const broken = lamella(['doctor'], { env: { LAMELLA_INIT: '/bin/false' } });

@@ -19,7 +19,9 @@ export interface Somebody {
 }
 
 /** Who the tests that differ in nothing but rights run as. */
-export const WHO: Readonly<Record<'root' | 'an ordinary user' | 'an ordinary user with ids in /etc/subuid', (at: ScratchDirectory) => Somebody>> = {
+export const WHO: Readonly<
+  Record<'root' | 'an ordinary user' | 'an ordinary user with ids in /etc/subuid', (at: ScratchDirectory, devices?: readonly string[]) => Somebody>
+> = {
   root: asRoot,
   'an ordinary user': withoutSubIds,
   'an ordinary user with ids in /etc/subuid': withSubIds,
@@ -57,36 +59,60 @@ export function nothingIsLeft(at: ScratchDirectory, who: Somebody, store: string
   expect([entries(`${store}/containers`), entries(`${store}/frozen`), mountsBelow(at.path)]).toEqual([[], [], []]);
 }
 
-/** Root itself, with a home of its own. */
-export function asRoot(at: ScratchDirectory): Somebody {
+/** Devices that everybody may use on most machines, as udev has it: by what they are called, and their numbers. */
+const DEVICES: Readonly<Record<string, readonly [name: string, major: string, minor: string]>> = {
+  '/dev/fuse': ['fuse', '10', '229'],
+  '/dev/net/tun': ['tun', '10', '200'],
+};
+
+/** Lines of a shell whose `$0` is the scratch directory, after which devices are everybody's in its mount namespace. */
+function opened(at: ScratchDirectory, devices: readonly string[]): string {
+  return devices
+    .filter((device) => existsSync(device))
+    .map((device) => {
+      const [name = '', ...numbers] = DEVICES[device] ?? [];
+      spawnSync('mknod', ['-m', '666', at.join(name), 'c', ...numbers]);
+      return `mount --bind "$0/${name}" ${device} || exit 98\n`;
+    })
+    .join('');
+}
+
+function inMountNamespace(at: ScratchDirectory, script: string): readonly string[] {
+  return ['unshare', '-m', 'sh', '-c', script, at.path];
+}
+
+/** Root itself, with a home of its own. @param devices that it may use, whoever else may: then it is in a mount namespace */
+export function asRoot(at: ScratchDirectory, devices: readonly string[] = []): Somebody {
   const home = homeOf(at, 0);
-  return somebody(0, home, { env: { LAMELLA_ROOT: `${home}/.local/share/lamella` } }, () => undefined);
+  const before = devices.length ? inMountNamespace(at, `${opened(at, devices)}exec "$@"`) : [];
+  return somebody(0, home, { before, env: { LAMELLA_ROOT: `${home}/.local/share/lamella` } }, () => undefined);
 }
 
 /** Somebody with no rights, no entry in /etc/subuid, and no home but the one made here. */
-export function withoutSubIds(at: ScratchDirectory): Somebody {
+export function withoutSubIds(at: ScratchDirectory, devices: readonly string[] = []): Somebody {
   const ids = { uid: 65534, gid: 65534 };
   const home = homeOf(at, ids.uid);
-  return somebody(ids.uid, home, { ids }, () => undefined);
+  if (!devices.length) return somebody(ids.uid, home, { ids }, () => undefined);
+  const before = inMountNamespace(at, `${opened(at, devices)}exec setpriv --reuid ${ids.uid} --regid ${ids.gid} --clear-groups "$@"`);
+  return somebody(ids.uid, home, { before }, (context) => {
+    for (const program of ['unshare', 'setpriv']) requiresProgram(context, program);
+  });
 }
 
 /**
  * Somebody with 65536 ids in /etc/subuid and /etc/subgid. These files are put in place in a mount
  * namespace of each command's: the machine's own stay what they are.
  */
-export function withSubIds(at: ScratchDirectory): Somebody {
+export function withSubIds(at: ScratchDirectory, devices: readonly string[] = ['/dev/fuse']): Somebody {
   const uid = 54321;
   const home = homeOf(at, uid);
   writeFileSync(at.join('passwd'), `${readFileSync('/etc/passwd', 'utf8')}lamella-tester:x:${uid}:${uid}::${home}:/bin/sh\n`);
   for (const name of ['subuid', 'subgid']) writeFileSync(at.join(name), 'lamella-tester:300000:65536\n');
-  // As udev has it on most machines.
-  if (existsSync('/dev/fuse')) spawnSync('mknod', ['-m', '666', at.join('fuse'), 'c', '10', '229']);
   const script = `
     for name in passwd subuid subgid; do mount --bind "$0/$name" /etc/$name || exit 99; done
-    [ ! -e "$0/fuse" ] || mount --bind "$0/fuse" /dev/fuse || exit 98
+    ${opened(at, devices)}
     exec setpriv --reuid ${uid} --regid ${uid} --clear-groups "$@"`;
-  const before = ['unshare', '-m', 'sh', '-c', script, at.path];
-  return somebody(uid, home, { before }, (context) => {
+  return somebody(uid, home, { before: inMountNamespace(at, script) }, (context) => {
     for (const program of ['newuidmap', 'newgidmap', 'unshare', 'setpriv']) requiresProgram(context, program);
   });
 }

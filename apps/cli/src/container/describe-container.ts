@@ -32,6 +32,16 @@ export function describeContainer(state: ContainerState, upper: string): Record<
     Lowers: lowers.trees,
     HostConfig: {
       NetworkMode: spec.network ?? 'none',
+      ...(spec.publish
+        ? {
+            PortBindings: Object.fromEntries(
+              spec.publish.map(({ address = '', hostPort, containerPort, protocol }) => [
+                `${containerPort}/${protocol}`,
+                [{ HostIp: address, HostPort: `${hostPort}` }],
+              ]),
+            ),
+          }
+        : {}),
       AutoRemove: !spec.keep,
       UsernsMode: userNamespaceWords(spec.userns),
       ...(config.ids ? { IDMappings: { UidMap: config.ids.uids.map(idMapWords), GidMap: config.ids.gids.map(idMapWords) } } : {}),

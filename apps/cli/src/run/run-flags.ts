@@ -1,7 +1,7 @@
 import { boolean, option, string } from '@oclif/core/flags';
 
 /** A flag that may come more than once. */
-const list = (helpValue: string, description: string, more: { char?: 'e' | 'v' | 'l' } = {}) =>
+const list = (helpValue: string, description: string, more: { char?: 'e' | 'v' | 'l' | 'p' } = {}) =>
   string({ multiple: true, multipleNonGreedy: true, helpValue, description, ...more });
 
 /** The flags that say what a container is, by Docker's names where Docker has them. */
@@ -46,7 +46,12 @@ export const CONTAINER_FLAGS = {
   'log-opt': list('OPTION', 'of what it writes while nobody looks: max-size=SIZE, max-file=N'),
   'detach-keys': string({ helpValue: 'KEYS', description: 'what to type to leave it running (default: ctrl-p,ctrl-q)' }),
   cidfile: string({ helpValue: 'FILE', description: 'write its id into a new file' }),
-  network: option({ options: ['none', 'host'] as const, default: 'none', description: "a network of its own with only loopback, or the host's" })(),
+  network: option({
+    options: ['none', 'host', 'pasta'] as const,
+    default: 'none',
+    description: "a network of its own with only loopback; the host's; or its own, connected by pasta(1)",
+  })(),
+  publish: list('[IP:]PORT[:PORT][/udp]', 'a port of the host that leads to one inside, with --network pasta', { char: 'p' }),
   pull: option({ options: ['missing', 'always', 'never'] as const, default: 'missing', description: 'when to fetch the image from its registry' })(),
   'tls-verify': boolean({ default: true, allowNo: true, description: 'check certificates, and never speak plain HTTP (loopback may)' }),
   rm: boolean({ description: 'throw away what the command changed (the default, but not with -d)' }),
@@ -104,7 +109,8 @@ export interface RunFlags {
   readonly name: string | undefined;
   readonly init: boolean;
   readonly entrypoint: string | undefined;
-  readonly network: 'none' | 'host';
+  readonly network: 'none' | 'host' | 'pasta';
+  readonly publish?: readonly string[] | undefined;
   readonly pull: 'missing' | 'always' | 'never';
   readonly 'tls-verify': boolean;
   readonly workspace: string | undefined;

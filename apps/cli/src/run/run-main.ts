@@ -31,7 +31,7 @@ export async function runMain(argv: readonly string[]): Promise<number> {
 
 /** Run in what a container has become; what cannot be changed of it is refused. */
 async function runOn(reference: string, { args, cwd, user, env, network, terminal, input, init, ...rest }: RunSpec, options: RunOptions): Promise<Container> {
-  const unasked = ['volumes', 'tmpfs', 'name', 'entrypoint', 'hostname', 'workspace', 'labels'] as const;
+  const unasked = ['volumes', 'tmpfs', 'name', 'entrypoint', 'hostname', 'workspace', 'labels', 'publish'] as const;
   const given = unasked.find((key) => (Array.isArray(rest[key]) ? rest[key].length : rest[key] !== undefined));
   if (given !== undefined)
     throw new UsageError(`the ${given} of ${reference} cannot be changed`, 'With --on a container is what it was made as: give a command, -e, -u, -w, -i, -t.');

@@ -7,6 +7,7 @@ import { confinement } from './confinement-flags.js';
 import { detachKeys } from './detach-keys.js';
 import { life } from './life-flags.js';
 import type { RunCommandLine } from './parse-run.js';
+import { published } from './published-ports.js';
 import { userNamespace } from './user-namespace.js';
 
 /**
@@ -19,6 +20,7 @@ export async function runSpec({ flags, image, args }: RunCommandLine): Promise<R
     image,
     args,
     network: flags.network,
+    ...published(flags),
     pull: flags.pull,
     tlsVerify: flags['tls-verify'],
     env: environment(flags['env-file'] ?? [], flags.env ?? []),

@@ -50,7 +50,7 @@ export async function planExec(config: ContainerConfig, pid: number, upper: stri
       env: { ...env, ...(spec.user === undefined ? {} : { HOME: user.home }), ...(spec.terminal ? { TERM: 'xterm' } : {}), ...spec.env },
       cwd,
       user,
-      namespaces: { ...defaultNamespaces(), net: (own.network ?? 'none') === 'none', shifted: config.ids !== undefined },
+      namespaces: { ...defaultNamespaces(), net: own.network !== 'host', shifted: config.ids !== undefined },
       cgroups: cgroupsOf(pid),
       ...(await confinement(spec.privileged ? { ...own, privileged: true, capDrop: [], seccomp: 'unconfined' } : own)),
       ...(own.umask === undefined ? {} : { umask: own.umask }),

@@ -184,6 +184,14 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
       ];
     case 'serve':
       return one('clone(child_stack=NULL, flags=CLONE_VFORK|SIGCHLD)');
+    case 'await_served':
+      return one('ppoll(…)');
+    case 'netns':
+      return [
+        { text: 'socketpair(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0, …)' },
+        { text: 'clone(child_stack=NULL, flags=SIGCHLD)' },
+        { text: 'openat(AT_FDCWD, "/proc/…/ns/net", O_RDONLY|O_CLOEXEC)', repeats: ['read', 'close', 'wait4'] },
+      ];
     case 'end_served':
       return one('wait4(…)');
     case 'init':

@@ -1,0 +1,138 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CLI } from './cli.js';
+import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+
+const TUN = '/dev/net/tun';
+/** An address of the host that is not its loopback's; pasta gives it to the container, too. */
+const own = Object.values(networkInterfaces())
+  .flat()
+  .find((each) => each?.family === 'IPv4' && !each.internal);
+const hasRoute = /^\w+\t00000000\t/m.test(readFileSync('/proc/net/route', 'latin1'));
+/** Every process called so. Other tests may have some, for moments. */
+const pastas = (): number[] => spawnSync('pgrep', ['-f', 'pasta --foreground'], { encoding: 'utf8' }).stdout.split('\n').filter(Boolean).map(Number);
+
+function descendsFrom(pid: number, ancestor: number): boolean {
+  for (let at = pid; at > 1; ) {
+    if (at === ancestor) return true;
+    const status = existsSync(`/proc/${at}`) ? readFileSync(`/proc/${at}/status`, 'latin1') : '';
+    at = Number(/^PPid:\t(\d+)$/m.exec(status)?.[1] ?? 0);
+  }
+  return false;
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<boolean> {
+  for (let i = 0; i < 250; i++) {
+    if (await holds()) return true;
+    await sleep(20);
+  }
+  return false;
+}
+
+describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects containers of %s', (name) => {
+  let at: ScratchDirectory;
+  let who: Somebody;
+  let store: string;
+  let server: Server;
+  let port: number;
+  const lamella = (...args: string[]): string => succeeds(who, args);
+
+  beforeAll(async () => {
+    at = scratch();
+    if (process.geteuid?.() === 0) who = WHO[name](at, [TUN, '/dev/fuse']);
+    server = createServer((_, response) => response.end('served by the host\n'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    port = (server.address() as AddressInfo).port;
+  });
+  afterAll(async () => {
+    server.close();
+    await at[Symbol.asyncDispose]();
+  });
+  beforeEach((context) => {
+    requiresRoot(context);
+    who.required(context);
+    requiresProgram(context, 'pasta');
+    if (!existsSync(TUN)) skip(context, `there is no ${TUN}`);
+    if (!own || !hasRoute) skip(context, 'the host has no default route, without which pasta does not start');
+    store = storeOf(at, who);
+  });
+  afterEach(async () => {
+    nothingIsLeft(at, who, store);
+    expect(await until(() => !pastas().length)).toBe(true);
+  });
+
+  test('with the address of the host, and with nothing of its loopback', () => {
+    const script = `ip -4 -o addr show dev $(ls /sys/class/net | grep -v lo | head -1); cat /etc/resolv.conf | head -1; for to in 127.0.0.1 $(ip route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p'); do wget -T 2 -q -O - http://$to:${port}/ 2>&1; done; ip link set lo down 2>&1`;
+    const output = lamella('run', '--network', 'pasta', 'busybox', 'sh', '-c', `${script}; true`);
+    expect(output).toContain(`inet ${own?.address}/`);
+    expect(output).toContain('nameserver 169.254.1.1');
+    expect(output).not.toContain('served by the host');
+    // Its network is not its own to configure, unless it is given that.
+    expect(output).toContain('Operation not permitted');
+    expect(lamella('run', '--network', 'pasta', '--cap-add', 'NET_ADMIN', 'busybox', 'sh', '-c', 'ip link set lo down && echo down')).toBe('down');
+  });
+
+  test('to the host by published ports, life after life', async () => {
+    const publish = `127.0.0.1:${port + 1}:80`;
+    const script = 'mkdir -p /w; echo served > /w/index.html; exec httpd -f -p 80 -h /w';
+    lamella('run', '-d', '--name', 'web', '--network', 'pasta', '-p', publish, 'busybox', 'sh', '-c', script);
+    const fetched = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port + 1}/index.html`)).text();
+    who.run('curl', ['-s', '--retry', '5', '--retry-connrefused', '--retry-delay', '1', `http://127.0.0.1:${port + 1}/index.html`]).stdout;
+    const [{ HostConfig: host }] = JSON.parse(lamella('inspect', 'web'));
+    expect(host).toMatchObject({ NetworkMode: 'pasta', PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: `${port + 1}` }] } });
+    expect(lamella('exec', 'web', 'sh', '-c', 'until wget -q -O - http://127.0.0.1/; do sleep 0.05; done 2>/dev/null')).toBe('served');
+    expect(await fetched()).toBe('served\n');
+    // A port is one container's.
+    expect(fails(who, ['run', '--network', 'pasta', '-p', publish, 'busybox', 'true'])).toMatch(
+      /pasta could not connect.*published ports that nobody else has/s,
+    );
+    lamella('restart', '-t', '0', 'web');
+    expect(lamella('exec', 'web', 'sh', '-c', 'until wget -q -O - http://127.0.0.1/; do sleep 0.05; done 2>/dev/null')).toBe('served');
+    expect(await fetched()).toBe('served\n');
+    lamella('rm', '-f', 'web');
+  });
+
+  test('and ends with them; without it they are ended', async () => {
+    const child = who.spawn(process.execPath, [CLI, 'run', '--network', 'pasta', 'busybox', 'sleep', '1000']);
+    const ended = new Promise<number | null>((resolve) => child.once('exit', (status) => resolve(status)));
+    const ours = (): number[] => pastas().filter((pid) => descendsFrom(pid, child.pid ?? 0));
+    expect(await until(() => ours().length > 0)).toBe(true);
+    for (const pid of ours()) process.kill(pid, 'SIGKILL');
+    expect(await ended).toBe(125);
+  });
+
+  test('only where that was asked for', () => {
+    expect(who.lamella(['run', '-p', '80:80', 'busybox', 'true'])).toMatchObject({ status: 125, stderr: expect.stringContaining('--network pasta') });
+    expect(who.lamella(['run', '--network', 'host', '-p', '80:80', 'busybox', 'true'])).toMatchObject({
+      status: 125,
+      stderr: expect.stringContaining('Leave --publish out'),
+    });
+    for (const wrong of ['0:80', '80:70000', 'host:80', '1.2.3:80:80', '80/sctp', '300.1.1.1:80:80'])
+      expect(who.lamella(['run', '--network', 'pasta', '-p', wrong, 'busybox', 'true'])).toMatchObject({
+        status: 125,
+        stderr: expect.stringContaining(`'${wrong}' is not a port to publish`),
+      });
+  });
+
+  test('doctor tries it', () => {
+    const found = (run: Somebody['run']): unknown =>
+      JSON.parse(run(process.execPath, [CLI, 'doctor', '--json']).stdout).find(({ subject }: { subject: string }) => subject === 'pasta');
+    expect(found(who.run)).toEqual({ subject: 'pasta', state: 'ok', detail: expect.stringContaining('/pasta') });
+  });
+});
+
+test('doctor says when there is no device for pasta', (context) => {
+  requiresRoot(context);
+  requiresProgram(context, 'pasta');
+  if (!existsSync(TUN)) skip(context, `there is no ${TUN}`);
+  const script = `mount --bind /dev/null ${TUN} && exec "$@"`;
+  const { stdout } = spawnSync('unshare', ['-m', 'sh', '-c', script, 'sh', process.execPath, CLI, 'doctor', '--json'], { encoding: 'utf8' });
+  const found = JSON.parse(stdout).find(({ subject }: { subject: string }) => subject === 'pasta');
+  expect(found).toMatchObject({ state: 'missing', consequence: expect.stringContaining('--network pasta'), remedy: expect.stringContaining('modprobe tun') });
+});
