@@ -1,6 +1,6 @@
 import path from 'node:path';
-import { overlayDetached, type ShownIds } from '@lamella/overlay';
-import { AT, AT_FDCWD, idMapping, MNT, MOVE_MOUNT, OPEN_TREE, type Op, type Program, type SlotAllocator } from '@lamella/syscall';
+import { overlayDetached, type ShownIds, unsupportedUpper } from '@lamella/overlay';
+import { AT, AT_FDCWD, idMapping, MNT, MOVE_MOUNT, OPEN_TREE, type Op, type Program, type SlotAllocator, unfitForUpper } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import { overlayOf } from './overlay-of.js';
 import type { RunSpec } from './run-spec.js';
@@ -55,12 +55,13 @@ export function mountFuseViews({ views }: FuseViews, spec: RunSpec, ids: OwnIds 
   return views.flatMap(([view, merged]): Op[] => {
     const mount = slots();
     const { fuse, ...overlay } = overlayOf(view, spec, root);
-    if (!fuse)
+    if (!fuse && ids?.byFuse)
       throw new EngineError({
         code: 'FUSE_MISSING',
-        message: `fuse-overlayfs has to join the layers in ${path.dirname(view.upperdir)}, and is not installed`,
-        hint: 'apt-get install fuse-overlayfs; or choose a --root on ext4, xfs, btrfs or tmpfs.',
+        message: 'fuse-overlayfs has to show the container its files with its own ids, and is not installed',
+        hint: 'apt-get install fuse-overlayfs; or leave --userns out.',
       });
+    if (!fuse) throw unsupportedUpper(view.upperdir, unfitForUpper(root) ?? unfitForUpper(spec.workspace ?? root) ?? 'this filesystem');
     const owners = ids?.byFuse ? { ids: { uids: shown(ids.uids), gids: shown(ids.gids) } } : {};
     // As root the mount of a workspace is on the host, where it would stay if its monitor was killed.
     const diesToo = spec.workspace !== undefined && process.geteuid?.() === 0;

@@ -4,8 +4,10 @@ import { FUSE_DEVICE } from './fuse-overlay.js';
 import { OverlayError } from './overlay-error.js';
 import type { OverlayStack } from './stack.js';
 
-/** statfs(2) magic number. */
+/** statfs(2) magic numbers. */
 const OVERLAYFS = 0x794c7630;
+/** Filesystems that are an upper in some of their ways of being mounted only. */
+const SOMETIMES: Readonly<Record<number, string>> = { 0x01021997: '9p', 0x00c0ffee: 'hostfs' };
 
 /**
  * Find out why the kernel refused a stack, by looking at what it was given: the kernel itself only
@@ -88,6 +90,19 @@ export async function diagnose(error: unknown, stack: OverlayStack): Promise<unk
   );
 }
 
+/** An upper where the kernel can have none, and nobody joins layers in its place. */
+export function unsupportedUpper(
+  upper: string,
+  filesystem: string,
+  make = (code: string, message: string, hint: string): OverlayError => new OverlayError({ code, message, hint }),
+): OverlayError {
+  return make(
+    'OVERLAY_UPPER_UNSUPPORTED',
+    `overlay on ${filesystem} cannot hold the upper directory ${upper}`,
+    `Choose another --root: ext4, xfs, btrfs or tmpfs will do${findProgram('fuse-overlayfs') ? '' : '; or install fuse-overlayfs, which needs none of these'}.`,
+  );
+}
+
 /**
  * Writable directories that are inside of a layer, or in each other. The kernel takes some of these
  * stacks, and what such a mount shows is undefined.
@@ -142,13 +157,8 @@ async function diagnoseUpper(
       `the upper ${upper} and the work directory ${work} are on different filesystems`,
       'Put the work directory beside the upper.',
     );
-  const unfit = unfitForUpper(upper);
-  if (unfit && stack.fuse === undefined)
-    return make(
-      'OVERLAY_UPPER_UNSUPPORTED',
-      `overlay on ${unfit} cannot hold the upper directory ${upper}`,
-      `Choose another --root: ext4, xfs, btrfs or tmpfs will do${findProgram('fuse-overlayfs') ? '' : '; or install fuse-overlayfs, which needs none of these'}.`,
-    );
+  const unfit = unfitForUpper(upper) ?? SOMETIMES[(await statfs(upper)).type];
+  if (unfit && stack.fuse === undefined) return unsupportedUpper(upper, unfit, make);
   return undefined;
 }
 

@@ -1,5 +1,5 @@
 export { type Aspect, type Change, changesOf, type ObjectState, type ObjectType } from './changes.js';
-export { diagnose } from './diagnose.js';
+export { diagnose, unsupportedUpper } from './diagnose.js';
 export { hasLowerdirPlus, type OverlayFeatures, probeFeatures } from './features.js';
 export { FUSE_DEVICE, findFuseOverlay, fuseOverlayAtExit, fuseOverlayFor } from './fuse-overlay.js';
 export { mountOverlay, type OverlayMount } from './mount-overlay.js';

@@ -9,8 +9,6 @@ const UNFIT: Readonly<Record<number, string>> = {
   0x65735546: 'FUSE',
   0x4d44: 'FAT',
   0x794c7630: 'overlayfs',
-  0x01021997: '9p',
-  0x00c0ffee: 'hostfs',
   0x73717368: 'squashfs',
   0x9660: 'ISO 9660',
 };

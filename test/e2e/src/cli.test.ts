@@ -328,7 +328,7 @@ describe('help', () => {
 
   test('completion is there for three shells', () => {
     const fish = lamella(['autocomplete', 'fish']).stdout;
-    expect(fish).toMatch(/complete -c lamella -n '__fish_seen_subcommand_from run' -l network -r -f -a 'none host'/);
+    expect(fish).toMatch(/complete -c lamella -n '__fish_seen_subcommand_from run' -l network -r -f -a 'none host pasta'/);
     lamella(['create', '--name', 'completed', 'busybox', 'true']);
     const script = lamella(['autocomplete', 'bash']).stdout;
     const asked = (...words: string[]): string => `COMP_WORDS=(lamella ${words.join(' ')}) COMP_CWORD=${words.length}; _lamella; echo "\${COMPREPLY[*]}"`;

@@ -126,13 +126,3 @@ describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects container
     expect(found(who.run)).toEqual({ subject: 'pasta', state: 'ok', detail: expect.stringContaining('/pasta') });
   });
 });
-
-test('doctor says when there is no device for pasta', (context) => {
-  requiresRoot(context);
-  requiresProgram(context, 'pasta');
-  if (!existsSync(TUN)) skip(context, `there is no ${TUN}`);
-  const script = `mount --bind /dev/null ${TUN} && exec "$@"`;
-  const { stdout } = spawnSync('unshare', ['-m', 'sh', '-c', script, 'sh', process.execPath, CLI, 'doctor', '--json'], { encoding: 'utf8' });
-  const found = JSON.parse(stdout).find(({ subject }: { subject: string }) => subject === 'pasta');
-  expect(found).toMatchObject({ state: 'missing', consequence: expect.stringContaining('--network pasta'), remedy: expect.stringContaining('modprobe tun') });
-});

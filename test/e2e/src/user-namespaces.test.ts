@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { hasOverlayUppers, requiresOverlayUppers, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CLI } from './cli.js';
 import { asRoot, fails, nothingIsLeft, type Somebody, storeOf, succeeds, withoutSubIds, withSubIds } from './somebody.js';
 
 const MAP = "awk '{ print $1, $2, $3 }' /proc/self/uid_map";
@@ -297,13 +296,4 @@ describe('an ordinary user gives a container some of its ids in /etc/subuid', ()
       { subject: 'mapped ids', state: 'ok', detail: 'run --userns auto, by fuse-overlayfs' },
     ]);
   });
-});
-
-test('doctor says when fuse is not to be had', (context) => {
-  requiresRoot(context);
-  requiresProgram(context, 'fuse-overlayfs');
-  const script = 'mount --bind /dev/null /dev/fuse && exec "$@"';
-  const output = execFileSync('unshare', ['-m', 'sh', '-c', script, 'sh', process.execPath, CLI, 'doctor', '--json'], { encoding: 'utf8' });
-  const found = JSON.parse(output).find(({ subject }: { subject: string }) => subject === 'fuse');
-  expect(found).toMatchObject({ state: 'missing', consequence: expect.stringContaining('NFS'), remedy: expect.stringContaining('by hand') });
 });

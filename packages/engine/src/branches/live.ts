@@ -88,9 +88,9 @@ export async function branchingLive<Result>(
   await using _gate = await lockFile(gateOf(record.containers), { shared: true });
   await using lock = await tryLockFile(path.join(directoryOf(record), 'exchange'));
   if (!lock) throw busy(config, 'somebody else does it');
+  refuseExchange(standing(root, record, config).views);
   await using _stopped = await stop();
   const { frozen, views } = standing(root, record, config);
-  refuseExchange(views);
   const running: Running = { root, config, pid, views };
   const places = placesOf(running, readMounts(pid));
   await refuseHolders(config, pid, places);
