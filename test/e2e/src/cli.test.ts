@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { busyboxArchive, hasOverlayUppers, mountsBelow, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI, cli, type Outcome } from './cli.js';
-import { isRoot, requiresContainers, requiresOtherIds } from './rights.js';
+import { hasOtherIds, isRoot, requiresContainers, requiresOtherIds } from './rights.js';
 
 let at: ScratchDirectory;
 let lamella: ReturnType<typeof cli>;
@@ -363,7 +363,7 @@ test('doctor tries what a run needs and tells of it', () => {
     'store',
     'overlay',
     'fuse',
-    ...(isRoot() ? ['mapped ids'] : []),
+    ...(hasOtherIds() ? ['mapped ids'] : []),
     'seccomp',
     'cgroup',
     'pasta',
