@@ -1,8 +1,8 @@
 /**
- * Runs on the second kernel, when SELinux is its security module: bundles with labels. No policy is loaded, so the labels that there
- * are (the kernel's own names) change nothing but what a process is called.
+ * Runs on the second kernel, when SELinux is its security module: bundles with labels. At first no policy is loaded, so the labels that there
+ * are (the kernel's own names) change nothing but what a process is called. With a compiled policy as argument, files have some, too.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ociBundle } from '@lamella-test/scratch';
 
@@ -33,3 +33,19 @@ tell('entered', bundle.oci('exec', 'lasting', ...label));
 tell('entered with another', bundle.oci('exec', '--process-label', 'security', 'lasting', ...label));
 bundle.oci('delete', '--force', 'lasting');
 process.stdout.write(`left: ${(JSON.parse(bundle.oci('list', '--format', 'json').stdout) ?? []).length}\n`);
+
+const [policy] = process.argv.slice(2);
+if (policy !== undefined) {
+  writeFileSync('/sys/fs/selinux/load', readFileSync(policy));
+  bundle.configure((config) => {
+    config.process.args = ['sh', '-c', 'cat /proc/self/attr/current; echo; grep -o " /dev/shm .*context=.*labelled_t:s0" /proc/self/mountinfo | cut -d" " -f2'];
+    config.process.selinuxLabel = 'system_u:system_r:everything_t:s0';
+    config.linux.mountLabel = 'system_u:object_r:labelled_t:s0';
+  });
+  tell('mounts labelled', bundle.oci('run', 'labelled'));
+  bundle.configure((config) => {
+    config.linux.mountLabel = 'nobody:knows:this:s0';
+  });
+  tell('a label that the policy has not', bundle.oci('run', 'refused'));
+  process.stdout.write(`left: ${(JSON.parse(bundle.oci('list', '--format', 'json').stdout) ?? []).length}\n`);
+}

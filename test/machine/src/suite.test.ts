@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import path from 'node:path';
-import { type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { requiresProgram, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
 import { type MachineRun, onMachine, whyNoMachine } from './machine.js';
 
 /** The second kernel is booted once, and runs suite.ts as root and as an ordinary user. */
@@ -47,14 +48,27 @@ test('what holds here holds on Linux 6.1 with cgroups of version 2, for root and
   expect(checks.length).toBeGreaterThan(15);
 });
 
-test('SELinux gives a bundle the label that it asks for', async (context) => {
+test('SELinux gives a bundle the label that it asks for, and its mounts', async (context) => {
   if (reason) skip(context, reason);
-  const { output } = await onMachine(at, `mount -t selinuxfs selinuxfs /sys/fs/selinux && node ${SELINUX}`, { timeout: 100_000, module: 'selinux' });
+  const policy = compiledPolicy(context);
+  const { output } = await onMachine(at, `mount -t selinuxfs selinuxfs /sys/fs/selinux && node ${SELINUX} ${policy}`, { timeout: 100_000, module: 'selinux' });
   expect(output.split('\n').filter(Boolean)).toEqual([
     'asked: unlabeled',
     'not asked: kernel',
     'entered: unlabeled',
     'entered with another: security',
     'left: 0',
+    'mounts labelled: system_u:system_r:everything_t:s0',
+    '/dev/shm',
+    expect.stringMatching(/^a label that the policy has not: .*mount/),
+    'left: 0',
   ]);
 });
+
+/** The path of a policy that names labels of files, in a form that Linux 6.1 reads. */
+function compiledPolicy(context: TestContext): string {
+  const secilc = requiresProgram(context, 'secilc');
+  const policy = at.join('policy');
+  execFileSync(secilc, ['-o', policy, '-f', '/dev/null', '-c', '33', path.join(import.meta.dirname, 'labels.cil')]);
+  return policy;
+}
