@@ -20,7 +20,7 @@ test('tests of the CLI that hold here hold on Linux 6.1 with cgroups of version 
   const report = at.join('report.json');
   const script = `
     busybox ip link set lo up
-    busybox insmod /usr/lib/uml/modules/*/kernel/drivers/net/veth.ko
+    for module in drivers/net/veth drivers/net/tun fs/fuse/fuse; do busybox insmod /usr/lib/uml/modules/*/kernel/$module.ko; done
     mkdir -p /dev/shm /dev/pts && mount -t tmpfs tmpfs /dev/shm && mount -t devpts devpts /dev/pts
     mkdir -m 1777 /mnt/tmp && export TMPDIR=/mnt/tmp TERM=xterm
     node ${vitestArgs([...files, '--testTimeout=300000'], report).join(' ')} </dev/null`;
