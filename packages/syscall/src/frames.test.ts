@@ -47,7 +47,12 @@ const groupsOp: fc.Arbitrary<Op> = fc.record({
 const flatProgram: fc.Arbitrary<Program> = fc.array(fc.oneof(plainOp, execveOp, groupsOp), { maxLength: 12 });
 const program: fc.Arbitrary<Program> = fc
   .tuple(flatProgram, flatProgram, flatProgram)
-  .map(([before, inside, after]) => [...before, { op: 'on_exit', program: after }, { op: 'clone', flags: 0x20000, monitor: 0, cgroup: -1, program: inside }]);
+  .map(([before, inside, after]) => [
+    ...before,
+    { op: 'on_exit', program: after },
+    { op: 'serve', signal: 15, program: inside },
+    { op: 'clone', flags: 0x20000, monitor: 0, cgroup: -1, program: inside },
+  ]);
 
 /** Byte strings come back as Buffers: make both sides text. */
 function readable(value: unknown): unknown {
@@ -75,6 +80,7 @@ describe('frames', () => {
             indexes.push(frames.readUInt32LE(at + 8));
             const code = frames.readUInt16LE(at + 4);
             if (code === OPCODES.clone.code) visit(nested(frames, at, 3));
+            if (code === OPCODES.serve.code) visit(nested(frames, at, 1));
             if (code === OPCODES.on_exit.code) visit(nested(frames, at, 0));
           }
         };
@@ -119,10 +125,13 @@ describe('explain', () => {
     const ops: Program = [
       { op: 'openat', dirfd: -100, pathname: '/a', flags: 0, mode: 0, out: 9 },
       { op: 'on_exit', program: [{ op: 'rmtree', dirfd: -100, pathname: '/a' }] },
+      { op: 'serve', signal: 0, program: [{ op: 'setsid' }] },
       { op: 'clone', flags: 0x20000, monitor: 0, cgroup: -1, program: [{ op: 'fchdir', fd: 9 }] },
     ];
     expect(explain(ops).map(({ process, text: call }) => [process, call])).toEqual([
       ['self', 'openat(AT_FDCWD, "/a", O_RDONLY)'],
+      ['self', 'clone(child_stack=NULL, flags=CLONE_VFORK|SIGCHLD)'],
+      ['server', 'setsid()'],
       ['self', 'socketpair(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC, 0, …)'],
       ['self', 'clone3({flags=CLONE_PIDFD|CLONE_NEWNS, pidfd=…, exit_signal=SIGCHLD, stack=NULL, stack_size=0}, 88)'],
       ['child', 'fchdir(5)'],
