@@ -112,12 +112,12 @@ export function pastaNetwork(directory: string, ports: readonly PublishedPort[],
 
 /** What a failed op of these means; undefined of any other op. */
 export function explainPasta(op: Op, cause: unknown): EngineError | undefined {
-  const last = op.op === 'serve' ? op.program.at(-1) : undefined;
+  const last = op.op === 'serve' ? op.program.at(-1) : op;
   if (op.op !== 'await_served' && !(last?.op === 'execve' && String(last.pathname).endsWith('/pasta'))) return undefined;
   return new EngineError({
     code: 'PASTA_FAILED',
     message: 'pasta could not connect the container with the network, or has ended',
-    hint: 'It needs /dev/net/tun, a default route of the host, and published ports that nobody else has. What it says: pasta --config-net -- true',
+    hint: 'It needs /dev/net/tun, open to everybody (chmod 666), a default route of the host, and published ports that nobody else has. What it says: pasta --config-net -- true',
     cause,
   });
 }

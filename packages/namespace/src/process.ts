@@ -250,6 +250,8 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
   const make = (code: string, message: string, hint: string): NamespaceError => new NamespaceError({ code, message, hint, cause: error });
   switch (error.op.op) {
     case 'execve':
+      // Not the command, but a program of the host that was to serve it.
+      if (error.op.pathname === error.op.argv[0] && error.op.argv[0] !== command && command !== '-') return error;
       if (error.code === 'ENOENT' && !denied)
         return make(
           'COMMAND_NOT_FOUND',
@@ -266,6 +268,8 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
         error.code === 'ENOEXEC' ? 'It is made for another architecture, or a script without a #! line.' : 'Check its mode and owner in the image.',
       );
     case 'clone':
+    case 'unshare':
+    case 'netns':
       if (error.code === 'EPERM' || error.code === 'ENOSPC' || error.code === 'EUSERS')
         return make(
           'NAMESPACE_BLOCKED',

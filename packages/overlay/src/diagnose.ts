@@ -14,11 +14,17 @@ const SOMETIMES: Readonly<Record<number, string>> = { 0x01021997: '9p', 0x00c0ff
  * says EINVAL. Errors that are not about the mount come back as they are.
  */
 export async function diagnose(error: unknown, stack: OverlayStack): Promise<unknown> {
-  if (error instanceof SyscallError && error.syscall === 'serve')
+  if (error instanceof SyscallError && (error.syscall === 'serve' || (error.op.op === 'execve' && error.op.pathname === stack.fuse?.program)))
     return new OverlayError({
       code: 'OVERLAY_FUSE_ENDED',
-      message: `fuse-overlayfs, which joins the layers at ${stack.merged}, ended by itself`,
-      hint: 'Somebody killed it, or it failed: try a newer one, or a --root on ext4, xfs, btrfs or tmpfs.',
+      message:
+        error.syscall === 'serve'
+          ? `fuse-overlayfs, which joins the layers at ${stack.merged}, ended by itself`
+          : `${stack.fuse?.program}, which is to join the layers, cannot be executed: ${error.code}`,
+      hint:
+        error.syscall === 'serve'
+          ? 'Somebody killed it, or it failed: try a newer one, or a --root on ext4, xfs, btrfs or tmpfs.'
+          : 'Install it anew, or choose a --root on ext4, xfs, btrfs or tmpfs.',
       cause: error,
     });
   if (!(error instanceof SyscallError) || !['mount', 'fsconfig', 'fsmount', 'fsopen', 'openat', 'move_mount'].includes(error.syscall)) return error;

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { AT_FDCWD, CLONE, O, type Op, PR, type Program, run } from '@lamella/syscall';
-import { findProgram, requiresProgram, requiresRoot, scratch, scratchOnOverlay, skip } from '@lamella-test/scratch';
+import { busyboxArchive, findProgram, requiresProgram, requiresRoot, scratch, scratchOnOverlay, skip } from '@lamella-test/scratch';
 import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
 import { CLI } from './cli.js';
 
@@ -119,6 +119,20 @@ test('a filesystem that overlayfs can have no upper on, without and with fuse-ov
   lacks(found('fuse', 'hide fuse-overlayfs', { root }), 'missing', /not in the PATH/, /apt-get install fuse-overlayfs/);
   expect(found('overlay', '', { root })).toMatchObject({ state: 'ok', detail: 'no upper can be on overlayfs: by fuse-overlayfs' });
   expect(found('mapped ids', '', { root })).toMatchObject({ state: 'ok', detail: 'run --userns auto, by fuse-overlayfs' });
+});
+
+test('a fuse-overlayfs that cannot be executed, as a run says it', async (context) => {
+  requires(context);
+  await using place = await scratchOnOverlay(context);
+  mkdirSync(place.join('bin'));
+  writeFileSync(place.join('bin/fuse-overlayfs'), '#!/no/such/interpreter\n', { mode: 0o755 });
+  const env = { ...process.env, PATH: `${place.join('bin')}:${process.env.PATH}`, LAMELLA_ROOT: place.join('store') };
+  const lamella = (...args: string[]): { status: number | null; stderr: string } => spawnSync(process.execPath, [CLI, ...args], { env, encoding: 'utf8' });
+  expect(lamella('import', busyboxArchive(), 'busybox').status).toBe(0);
+  expect(lamella('run', 'busybox', 'true')).toMatchObject({
+    status: 125,
+    stderr: expect.stringMatching(/fuse-overlayfs, which is to join the layers, cannot be executed: ENOENT/),
+  });
 });
 
 test('a device of fuse that is none', (context) => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -118,6 +118,14 @@ describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects container
         status: 125,
         stderr: expect.stringContaining(`'${wrong}' is not a port to publish`),
       });
+  });
+
+  test('a pasta that cannot be executed is no command that is not found', () => {
+    const bin = at.join('bin');
+    mkdirSync(bin, { recursive: true });
+    writeFileSync(`${bin}/pasta`, '#!/no/such/interpreter\n', { mode: 0o755 });
+    const { status, stderr } = who.lamella(['run', '--network', 'pasta', 'busybox', 'true'], { PATH: `${bin}:${process.env.PATH}` });
+    expect({ status, stderr }).toMatchObject({ status: 125, stderr: expect.stringMatching(/^lamella: pasta could not connect/) });
   });
 
   test('doctor tries it', () => {
