@@ -113,9 +113,14 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     ...mountFuseViews(fuse, spec, ids, root, slots),
     ...(netns === undefined ? [] : pastaNetwork(directory, spec.publish ?? [], netns, slots)),
   ];
-  const isSingle = idMapping().kind === 'single';
   // What the monitor makes for the container takes the rights that it has in a user namespace.
-  const apart = fuse.apart || (netns !== undefined && isSingle);
+  const apart = fuse.apart || (netns !== undefined && idMapping().kind === 'single');
+  if (netns !== undefined && keepsId && !ids)
+    throw new EngineError({
+      code: 'USERNS_INVALID',
+      message: 'who has one id is root inside where the container has a network of its own by pasta, and --userns keep-id asks for another name',
+      hint: 'Lines in /etc/subuid and /etc/subgid give you more ids; or leave one of the two out.',
+    });
   const mount = top.files ? [] : overlayMount(stack, methodFor(stack, features), slots);
   const files = containerFiles(hostname, network);
 

@@ -128,6 +128,14 @@ describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects container
     expect({ status, stderr }).toMatchObject({ status: 125, stderr: expect.stringMatching(/^lamella: pasta could not connect/) });
   });
 
+  test('and whoever runs in them', () => {
+    const reached = 'id -u; ip -4 -o addr show | grep -vc 127.0.0.1';
+    if (name !== 'an ordinary user') expect(lamella('run', '-u', '1000:1000', '--network', 'pasta', 'busybox', 'sh', '-c', reached)).toBe('1000\n1');
+    const keeping = ['run', '--userns', 'keep-id', '--network', 'pasta', 'busybox', 'sh', '-c', reached];
+    if (name === 'an ordinary user') expect(fails(who, keeping)).toMatch(/one id is root inside.*leave one of the two out/s);
+    if (name === 'an ordinary user with ids in /etc/subuid') expect(lamella(...keeping)).toBe(`${who.uid}\n1`);
+  });
+
   test('doctor tries it', () => {
     const found = (run: Somebody['run']): unknown =>
       JSON.parse(run(process.execPath, [CLI, 'doctor', '--json']).stdout).find(({ subject }: { subject: string }) => subject === 'pasta');
