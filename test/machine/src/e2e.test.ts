@@ -21,6 +21,7 @@ test('tests of the CLI that hold here hold on Linux 6.1 with cgroups of version 
   const script = `
     busybox ip link set lo up
     for module in drivers/net/veth drivers/net/tun fs/fuse/fuse; do busybox insmod /usr/lib/uml/modules/*/kernel/$module.ko; done
+    mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200; [ -e /dev/fuse ] || mknod -m 666 /dev/fuse c 10 229
     mkdir -p /dev/shm /dev/pts && mount -t tmpfs tmpfs /dev/shm && mount -t devpts devpts /dev/pts
     mkdir -m 1777 /mnt/tmp && export TMPDIR=/mnt/tmp TERM=xterm
     node ${vitestArgs([...files, '--testTimeout=300000'], report).join(' ')} </dev/null`;
