@@ -11,6 +11,7 @@ import {
   AT,
   AT_FDCWD,
   CLONE,
+  END_SERVED,
   findProgram,
   type IdRange,
   idMapping,
@@ -29,7 +30,6 @@ import {
   slotAllocator,
   unfitForUpper,
 } from '@lamella/syscall';
-import { END_SERVED } from './fuse-views.js';
 import { explainPasta, pastaNetwork } from './pasta.js';
 import { makeUserNamespace, mapOntoItself, mapsIds, range } from './userns.js';
 
@@ -239,13 +239,19 @@ async function inScratch<Result>(root: string, work: (directory: string) => Prom
   }
 }
 
+/** The path of a program that serves containers, or why it cannot be tried. @param deb the package that has it */
+function installed(name: string, deb: string, store: Finding): string | Pick<Finding, 'detail' | 'remedy'> {
+  const program = findProgram(name);
+  if (program === undefined) return { detail: `${name} is not in the PATH`, remedy: `apt-get install ${deb}.` };
+  return store.state === 'ok' ? program : { detail: 'not tried, for there is no store', remedy: store.remedy ?? '' };
+}
+
 /** What joins layers where overlayfs can have no upper. */
 async function fuse(root: string, store: Finding): Promise<Finding> {
   const subject = 'fuse';
   const consequence = 'Nothing can be run from a store where overlayfs has no upper: on NFS, or inside of another container.';
-  const program = findProgram('fuse-overlayfs');
-  if (!program) return { subject, state: 'missing', detail: 'fuse-overlayfs is not in the PATH', consequence, remedy: 'apt-get install fuse-overlayfs.' };
-  if (store.state !== 'ok') return { subject, state: 'missing', detail: 'not tried, for there is no store', consequence, remedy: store.remedy ?? '' };
+  const program = installed('fuse-overlayfs', 'fuse-overlayfs', store);
+  if (typeof program !== 'string') return { subject, state: 'missing', consequence, ...program };
   try {
     await inScratch(root, async (directory) => {
       const [lower, upperdir, workdir] = ['lower', 'upper', 'work'].map((name) => path.join(directory, name)) as [string, string, string];
@@ -320,9 +326,8 @@ async function cgroup(): Promise<Finding> {
 async function pasta(root: string, store: Finding): Promise<Finding> {
   const subject = 'pasta';
   const consequence = "run --network pasta fails: containers have no network, or the host's.";
-  const program = findProgram('pasta');
-  if (!program) return { subject, state: 'missing', detail: 'not in the PATH', consequence, remedy: 'apt-get install passt.' };
-  if (store.state !== 'ok') return { subject, state: 'missing', detail: 'not tried, for there is no store', consequence, remedy: store.remedy ?? '' };
+  const program = installed('pasta', 'passt', store);
+  if (typeof program !== 'string') return { subject, state: 'missing', consequence, ...program };
   try {
     await inScratch(root, async (directory) => {
       const slots = slotAllocator();
@@ -331,7 +336,7 @@ async function pasta(root: string, store: Finding): Promise<Finding> {
     });
     return { subject, state: 'ok', detail: program };
   } catch (error) {
-    if (!(error instanceof SyscallError && explainPasta(error.op, error))) return { subject, state: 'missing', consequence, ...told(error) };
+    if (!(error instanceof SyscallError && explainPasta(error))) return { subject, state: 'missing', consequence, ...told(error) };
     const device = await access('/dev/net/tun', constants.R_OK | constants.W_OK).then(
       () => '',
       (refused: NodeJS.ErrnoException) => `; /dev/net/tun cannot be opened: ${refused.code}`,

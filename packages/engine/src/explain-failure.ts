@@ -24,7 +24,7 @@ export async function explainFailure(
       `a filesystem of the container cannot be seen with other ids: ${code}`,
       'Mapping ids takes Linux 5.19, and ext4, xfs or btrfs (tmpfs since 6.3) below the store and the volumes with `idmap` or `overlay`: choose another --root, or --userns host; for the store fuse-overlayfs will do, too.',
     );
-  const network = explainPasta(op, error);
+  const network = explainPasta(error);
   if (network) return network;
   if (op.op === 'userns')
     return make(

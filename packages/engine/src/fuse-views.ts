@@ -80,13 +80,7 @@ export function copyFuseView({ views }: FuseViews, view: View, out: number): Pro
   return [{ op: 'open_tree', dirfd: AT_FDCWD, pathname: found[1], flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE, out }];
 }
 
-/** Ops, for an exit program, that take them away, before {@link END_SERVED}. */
+/** Ops, for an exit program, that take them away; who served them ends then. */
 export function endFuseViews({ views }: FuseViews): Program {
   return views.map(([, target]): Op => ({ op: 'umount2', target, flags: MNT.DETACH, ignore: ['EINVAL', 'ENOENT'] }));
 }
-
-/** How long who serves a container may take to write down what is still to be written, once its mounts are gone; in milliseconds. */
-const PATIENCE = 10_000;
-
-/** After this nobody serves the container any more, and its uppers are complete. */
-export const END_SERVED: Op = { op: 'end_served', milliseconds: PATIENCE };

@@ -1,5 +1,19 @@
 import path from 'node:path';
-import { AT_FDCWD, CLONE, findProgram, idMapping, MS, O, type Op, PR, type Program, S_IF, type SlotAllocator } from '@lamella/syscall';
+import {
+  AT_FDCWD,
+  CLONE,
+  findProgram,
+  idMapping,
+  MS,
+  O,
+  type Op,
+  type Program,
+  S_IF,
+  type SlotAllocator,
+  type SyscallError,
+  serve,
+  servingProgram,
+} from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import { asRootOf, makeUserNamespace, range } from './userns.js';
 
@@ -42,7 +56,7 @@ export function pastaNetwork(directory: string, ports: readonly PublishedPort[],
   const isRoot = idMapping().kind === 'host';
   // Made by nobody: else whoever is root in the container, with whatever capabilities, would have all of them over its network (user_namespaces(7)).
   const nobody = range(NOBODY, NOBODY, 1);
-  const [userns, ready, silent] = [slots(), slots(), slots()];
+  const [userns, ready, place] = [slots(), slots(), slots()];
   const fifo = path.join(directory, 'network');
   const specs = (protocol: PublishedPort['protocol']): string[] => {
     const own = ports.filter((port) => port.protocol === protocol);
@@ -58,62 +72,53 @@ export function pastaNetwork(directory: string, ports: readonly PublishedPort[],
     { op: 'openat', dirfd: AT_FDCWD, pathname: fifo, flags: O.RDONLY | O.NONBLOCK | O.CLOEXEC, mode: 0, out: ready },
     ...(isRoot ? asRootOf(nobody, [makeUserNamespace(nobody, userns)]) : []),
     { op: 'netns', userns_fd: isRoot ? userns : -1, out },
-    {
-      op: 'serve',
-      signal: SIGTERM,
-      program: [
-        { op: 'setsid' },
-        { op: 'unshare', flags: CLONE.NEWNS },
-        { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
-        { op: 'dup3', fd: out, newfd: NETNS, flags: 0 },
-        { op: 'openat', dirfd: AT_FDCWD, pathname: directory, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: silent },
-        { op: 'mount', source: 'tmpfs', target: SHOWN, filesystemtype: 'tmpfs', mountflags: MS.NOSUID | MS.NODEV, data: 'size=64k,mode=755' },
-        file(`${SHOWN}/netns`),
-        file(`${SHOWN}/ready`),
-        bind(`/proc/self/fd/${NETNS}`, `${SHOWN}/netns`),
-        // The directory itself may be behind what was just mounted.
-        { op: 'fchdir', fd: silent },
-        bind('network', `${SHOWN}/ready`),
-        { op: 'chdir', path: '/' },
-        { op: 'close', fd: silent },
-        { op: 'close_range', first: NETNS, last: NETNS, flags: 0 },
-        ...(isRoot
-          ? ([
-              { op: 'setns', fd: userns, nstype: CLONE.NEWUSER },
-              { op: 'setgroups', list: [] },
-              { op: 'setresgid', rgid: 0, egid: 0, sgid: 0 },
-              { op: 'setresuid', ruid: 0, euid: 0, suid: 0 },
-            ] as const)
-          : []),
-        { op: 'prctl', option: PR.SET_PDEATHSIG, arg2: SIGTERM, arg3: 0, arg4: 0, arg5: 0 },
-        { op: 'openat', dirfd: AT_FDCWD, pathname: '/dev/null', flags: O.RDWR | O.CLOEXEC, mode: 0, out: silent },
-        ...[0, 1, 2].map((newfd): Op => ({ op: 'dup3', fd: silent, newfd, flags: 0 })),
-        {
-          op: 'execve',
-          pathname: pasta,
-          argv: [
-            pasta,
-            ...['--foreground', '--quiet', '--config-net', '--no-map-gw'],
-            ...['--pid', `${SHOWN}/ready`, '--netns', `${SHOWN}/netns`, '--dns-forward', NAME_SERVER],
-            ...specs('tcp'),
-            ...specs('udp'),
-            // Nothing of the host's loopback is in the container's.
-            ...['-T', 'none', '-U', 'none'],
-          ],
-          envp: [],
-        },
-      ],
-    },
+    serve(
+      {
+        argv: [
+          pasta,
+          ...['--foreground', '--quiet', '--config-net', '--no-map-gw'],
+          ...['--pid', `${SHOWN}/ready`, '--netns', `${SHOWN}/netns`, '--dns-forward', NAME_SERVER],
+          ...specs('tcp'),
+          ...specs('udp'),
+          // Nothing of the host's loopback is in the container's.
+          ...['-T', 'none', '-U', 'none'],
+        ],
+        signal: SIGTERM,
+        diesWith: SIGTERM,
+        before: [
+          { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
+          { op: 'dup3', fd: out, newfd: NETNS, flags: 0 },
+          { op: 'openat', dirfd: AT_FDCWD, pathname: directory, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: place },
+          { op: 'mount', source: 'tmpfs', target: SHOWN, filesystemtype: 'tmpfs', mountflags: MS.NOSUID | MS.NODEV, data: 'size=64k,mode=755' },
+          file(`${SHOWN}/netns`),
+          file(`${SHOWN}/ready`),
+          bind(`/proc/self/fd/${NETNS}`, `${SHOWN}/netns`),
+          // The directory itself may be behind what was just mounted.
+          { op: 'fchdir', fd: place },
+          bind('network', `${SHOWN}/ready`),
+          { op: 'chdir', path: '/' },
+          { op: 'close_range', first: NETNS, last: NETNS, flags: 0 },
+          ...(isRoot
+            ? ([
+                { op: 'setns', fd: userns, nstype: CLONE.NEWUSER },
+                { op: 'setgroups', list: [] },
+                { op: 'setresgid', rgid: 0, egid: 0, sgid: 0 },
+                { op: 'setresuid', ruid: 0, euid: 0, suid: 0 },
+              ] as const)
+            : []),
+        ],
+      },
+      slots,
+    ),
     ...(isRoot ? [{ op: 'close', fd: userns } as const] : []),
     { op: 'await_served', fd: ready, milliseconds: PATIENCE },
     { op: 'close', fd: ready },
   ];
 }
 
-/** What a failed op of these means; undefined of any other op. */
-export function explainPasta(op: Op, cause: unknown): EngineError | undefined {
-  const last = op.op === 'serve' ? op.program.at(-1) : op;
-  if (op.op !== 'await_served' && !(last?.op === 'execve' && String(last.pathname).endsWith('/pasta'))) return undefined;
+/** What the failure of one of these ops means; undefined of any other. */
+export function explainPasta(cause: SyscallError): EngineError | undefined {
+  if (cause.op.op !== 'await_served' && !(cause.server && servingProgram(cause.server).endsWith('/pasta'))) return undefined;
   return new EngineError({
     code: 'PASTA_FAILED',
     message: 'pasta could not connect the container with the network, or has ended',

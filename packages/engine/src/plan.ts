@@ -8,6 +8,7 @@ import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@la
 import {
   AT_FDCWD,
   bootId,
+  END_SERVED,
   idMapping,
   LOCK,
   O,
@@ -23,7 +24,7 @@ import { type Confinement, devicesOf } from './confinement.js';
 import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
 import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
-import { copyFuseView, END_SERVED, endFuseViews, fuseViewsOf, mountFuseViews } from './fuse-views.js';
+import { copyFuseView, endFuseViews, fuseViewsOf, mountFuseViews } from './fuse-views.js';
 import { hostMounts, ownUser, prepareHost } from './host-program.js';
 import { nameLinkOf, targetOf } from './names.js';
 import { overlayOf } from './overlay-of.js';

@@ -245,13 +245,12 @@ function isDenied(reply: Reply): boolean {
 
 /** Say what a failed call means for somebody who wanted a container. */
 function explainFailure(error: unknown, args: readonly string[], denied: boolean): unknown {
-  if (!(error instanceof SyscallError)) return error;
+  // What serves a container is not the container's: who has it serve knows what it means.
+  if (!(error instanceof SyscallError) || error.server) return error;
   const command = args[0] ?? '';
   const make = (code: string, message: string, hint: string): NamespaceError => new NamespaceError({ code, message, hint, cause: error });
   switch (error.op.op) {
     case 'execve':
-      // Not the command, but a program of the host that was to serve it.
-      if (error.op.pathname === error.op.argv[0] && error.op.argv[0] !== command && command !== '-') return error;
       if (error.code === 'ENOENT' && !denied)
         return make(
           'COMMAND_NOT_FOUND',

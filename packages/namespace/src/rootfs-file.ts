@@ -1,6 +1,6 @@
 import { lstatSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import path from 'node:path';
-import { unfitForUpper } from '@lamella/syscall';
+import { unfitForUpper, whiteoutFile } from '@lamella/syscall';
 
 const MAX_LINKS = 40;
 
@@ -59,7 +59,7 @@ function topmost(layers: readonly string[], parts: readonly string[], files: boo
       const candidate = path.join(layer, ...parts.slice(0, depth));
       const stat = statOf(candidate);
       if (!stat) {
-        if (files && statOf(path.join(path.dirname(candidate), `.wh.${path.basename(candidate)}`))) return undefined;
+        if (files && statOf(whiteoutFile(candidate))) return undefined;
         break;
       }
       if (depth === parts.length) {

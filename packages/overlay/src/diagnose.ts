@@ -1,5 +1,5 @@
 import { realpath, stat, statfs } from 'node:fs/promises';
-import { findProgram, readMounts, SyscallError, unfitForUpper } from '@lamella/syscall';
+import { findProgram, readMounts, type ServeOp, SyscallError, servingProgram, unfitForUpper } from '@lamella/syscall';
 import { FUSE_DEVICE } from './fuse-overlay.js';
 import { OverlayError } from './overlay-error.js';
 import type { OverlayStack } from './stack.js';
@@ -14,19 +14,7 @@ const SOMETIMES: Readonly<Record<number, string>> = { 0x01021997: '9p', 0x00c0ff
  * says EINVAL. Errors that are not about the mount come back as they are.
  */
 export async function diagnose(error: unknown, stack: OverlayStack): Promise<unknown> {
-  if (error instanceof SyscallError && (error.syscall === 'serve' || (error.op.op === 'execve' && error.op.pathname === stack.fuse?.program)))
-    return new OverlayError({
-      code: 'OVERLAY_FUSE_ENDED',
-      message:
-        error.syscall === 'serve'
-          ? `fuse-overlayfs, which joins the layers at ${stack.merged}, ended by itself`
-          : `${stack.fuse?.program}, which is to join the layers, cannot be executed: ${error.code}`,
-      hint:
-        error.syscall === 'serve'
-          ? 'Somebody killed it, or it failed: try a newer one, or a --root on ext4, xfs, btrfs or tmpfs.'
-          : 'Install it anew, or choose a --root on ext4, xfs, btrfs or tmpfs.',
-      cause: error,
-    });
+  if (error instanceof SyscallError && error.server) return explainServer(error, error.server, stack);
   if (!(error instanceof SyscallError) || !['mount', 'fsconfig', 'fsmount', 'fsopen', 'openat', 'move_mount'].includes(error.syscall)) return error;
   const cause = error;
   const make = (code: string, message: string, hint: string): OverlayError => new OverlayError({ code, message, hint, cause });
@@ -93,6 +81,22 @@ export async function diagnose(error: unknown, stack: OverlayStack): Promise<unk
     'OVERLAY_REFUSED',
     `the kernel refused to mount the overlay at ${stack.merged}: ${cause.code}`,
     'Options that this kernel lacks are listed by `lamella doctor`.',
+  );
+}
+
+/** What became of fuse-overlayfs(1); the error as it is when something else served. */
+function explainServer(cause: SyscallError, server: ServeOp, { merged }: OverlayStack): Error {
+  const program = servingProgram(server);
+  if (!program.endsWith('/fuse-overlayfs')) return cause;
+  const make = (message: string, hint: string): OverlayError => new OverlayError({ code: 'OVERLAY_FUSE_ENDED', message, hint, cause });
+  if (cause.op === server)
+    return make(
+      `fuse-overlayfs, which joins the layers at ${merged}, ended by itself`,
+      'Somebody killed it, or it failed: try a newer one, or a --root on ext4, xfs, btrfs or tmpfs.',
+    );
+  return make(
+    `${program}, which is to join the layers, cannot be executed: ${cause.syscall === 'execve' ? cause.code : cause.message}`,
+    'Install it anew, or choose a --root on ext4, xfs, btrfs or tmpfs.',
   );
 }
 

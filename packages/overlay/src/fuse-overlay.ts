@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs';
 import {
   AT_FDCWD,
-  CLONE,
+  END_SERVED,
   FSCONFIG,
   FSMOUNT_CLOEXEC,
   FSOPEN_CLOEXEC,
@@ -9,12 +9,12 @@ import {
   idMapping,
   O,
   type Op,
-  PR,
   type Program,
   type SlotAllocator,
+  serve,
   unfitForUpper,
 } from '@lamella/syscall';
-import { attributesOf } from './mount-attributes.js';
+import { attributesOf, setting } from './new-mount.js';
 import type { FuseOverlay, OverlayStack, ShownIds } from './stack.js';
 
 /** The descriptor by which the mount and the program that serves it know each other. */
@@ -52,7 +52,7 @@ const HAVE_ACLS: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 
  * is in a mount namespace of its own, where the mount never comes, for it would keep itself alive.
  */
 export function fuseOverlayDetached(stack: Omit<OverlayStack, 'merged'> & { readonly fuse: FuseOverlay }, out: number, slots: SlotAllocator): Program {
-  const [device, context, silent] = [slots(), slots(), slots()];
+  const [device, context] = [slots(), slots()];
   const directories: Op[] = [];
   let named = 0;
   const nameOf = (path: string): string => {
@@ -72,14 +72,7 @@ export function fuseOverlayDetached(stack: Omit<OverlayStack, 'merged'> & { read
     ...(stack.fuse.acl === false ? ['noacl'] : []),
     ...(stack.fuse.ids ? [`uidmapping=${mapping(stack.fuse.ids.uids)}`, `gidmapping=${mapping(stack.fuse.ids.gids)}`] : []),
   ];
-  const set = (key: string, value: string | null): Op => ({
-    op: 'fsconfig',
-    fd: context,
-    cmd: value === null ? FSCONFIG.SET_FLAG : FSCONFIG.SET_STRING,
-    key,
-    value,
-    aux: -1,
-  });
+  const set = (key: string, value: string | null): Op => setting(context, key, value);
   return [
     { op: 'openat', dirfd: AT_FDCWD, pathname: FUSE_DEVICE, flags: O.RDWR | O.CLOEXEC, mode: 0, out: device },
     { op: 'dup3', fd: device, newfd: DEVICE, flags: O.CLOEXEC },
@@ -96,21 +89,15 @@ export function fuseOverlayDetached(stack: Omit<OverlayStack, 'merged'> & { read
     { op: 'fsconfig', fd: context, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
     { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: attributesOf(stack.flags), out },
     { op: 'close', fd: context },
-    {
-      op: 'serve',
-      program: [
-        // What is typed at a terminal is not for it.
-        { op: 'setsid' },
-        { op: 'unshare', flags: CLONE.NEWNS },
-        ...directories,
-        { op: 'dup3', fd: device, newfd: DEVICE, flags: 0 },
-        { op: 'openat', dirfd: AT_FDCWD, pathname: '/dev/null', flags: O.RDWR | O.CLOEXEC, mode: 0, out: silent },
-        ...[0, 1, 2].map((newfd): Op => ({ op: 'dup3', fd: silent, newfd, flags: 0 })),
-        { op: 'chdir', path: '/' },
-        ...(stack.fuse.diesToo ? [{ op: 'prctl', option: PR.SET_PDEATHSIG, arg2: SIGKILL, arg3: 0, arg4: 0, arg5: 0 } as const] : []),
-        { op: 'execve', pathname: stack.fuse.program, argv: [stack.fuse.program, '-f', '-o', settings.join(','), `/dev/fd/${DEVICE}`], envp: ENVIRONMENT },
-      ],
-    },
+    serve(
+      {
+        argv: [stack.fuse.program, '-f', '-o', settings.join(','), `/dev/fd/${DEVICE}`],
+        env: ENVIRONMENT,
+        before: [...directories, { op: 'dup3', fd: device, newfd: DEVICE, flags: 0 }],
+        ...(stack.fuse.diesToo ? { diesWith: SIGKILL } : {}),
+      },
+      slots,
+    ),
     { op: 'close', fd: device },
     { op: 'close_range', first: DEVICE, last: DEVICE, flags: 0 },
   ];
@@ -120,14 +107,5 @@ function mapping(ranges: readonly ShownIds[]): string {
   return ranges.map(({ shown, kept, count }) => `${kept}:${shown}:${count}`).join(':');
 }
 
-/** How long the program may take to end once its mounts are gone, in milliseconds. */
-const PATIENCE = 10_000;
-
 /** For a program that has its mounts by their descriptors only: they go, and who serves them ends, with it. Nothing else is to be done at its end. */
-export const fuseOverlayAtExit: Op = {
-  op: 'on_exit',
-  program: [
-    { op: 'close_range', first: 5, last: 0xffffffff, flags: 0 },
-    { op: 'end_served', milliseconds: PATIENCE },
-  ],
-};
+export const fuseOverlayAtExit: Op = { op: 'on_exit', program: [{ op: 'close_range', first: 5, last: 0xffffffff, flags: 0 }, END_SERVED] };

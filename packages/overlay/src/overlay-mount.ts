@@ -12,7 +12,7 @@ import {
   slotAllocator,
 } from '@lamella/syscall';
 import { fuseOverlayDetached } from './fuse-overlay.js';
-import { attributesOf } from './mount-attributes.js';
+import { attributesOf, setting } from './new-mount.js';
 import { optionList, optionString } from './options.js';
 import { OverlayError } from './overlay-error.js';
 import { MAX_LOWERDIRS, type OverlayStack } from './stack.js';
@@ -130,14 +130,7 @@ function newMount(stack: Omit<OverlayStack, 'merged'>, out: number, slots: SlotA
     return `/proc/self/fd/${number}`;
   };
   const context = slots();
-  const set = (key: string, value: string | null): Op => ({
-    op: 'fsconfig',
-    fd: context,
-    cmd: value === null ? FSCONFIG.SET_FLAG : FSCONFIG.SET_STRING,
-    key,
-    value,
-    aux: -1,
-  });
+  const set = (key: string, value: string | null): Op => setting(context, key, value);
   const settings: Op[] = [set('source', 'overlay')];
   const only = stack.lowerdirs.length === 1;
   if (joined) settings.push(set('lowerdir', stack.lowerdirs.map((lower) => nameOf(lower, only)).join(':')));

@@ -65,7 +65,7 @@ export class Outcome {
     const explained = failure.malformed ? undefined : this.#index.explain?.(failure.index, failure.errno);
     if (explained) return explained;
     const op = failure.malformed ? undefined : this.#index.op(failure.index);
-    if (op) return new SyscallError(op, failure.index, failure.errno);
+    if (op) return new SyscallError(op, failure.index, failure.errno, this.#index.serverOf?.(failure.index));
     const code = errnoName(failure.errno);
     return new LamellaError({
       code: 'INIT_REFUSED',

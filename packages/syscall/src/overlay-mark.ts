@@ -10,3 +10,15 @@ export function isOverlayMark(name: string): boolean {
 export function isOriginMark(name: string): boolean {
   return isOverlayMark(name) && name.endsWith('.origin');
 }
+
+/** What the name of a file begins with that hides another (OCI image-spec, layer.md, "Whiteouts"). */
+export const WHITEOUT = '.wh.';
+
+/** The file that hides all that the directories below had in this one. */
+export const OPAQUE_FILE = '.wh..wh..opq';
+
+/** The path of the file that hides a path. */
+export function whiteoutFile(path: string): string {
+  const slash = path.lastIndexOf('/') + 1;
+  return `${path.slice(0, slash)}${WHITEOUT}${path.slice(slash)}`;
+}

@@ -5,7 +5,7 @@ import { encodeProgram, FrameWriter, flatten } from './encode.js';
 import { isOwnUserNamespace, mapIds } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
-import type { ControlOp, Op, Program } from './op.js';
+import type { ControlOp, Op, Program, ServeOp } from './op.js';
 import { Outcome, silent } from './outcome.js';
 import { type Reply, replyParser } from './replies.js';
 import { interpreterCommand, keepCopy } from './sealed-copy.js';
@@ -104,6 +104,8 @@ export interface ProgramIndex {
   op(index: number): Op | undefined;
   /** Ops of an exit program: their failures do not undo the result. */
   isRelease(index: number): boolean;
+  /** What starts the process beside the program that an op is one of. */
+  serverOf?(index: number): ServeOp | undefined;
   /** Ops that come later, with a `go`: their first index. */
   append?(program: Program): number;
   /** What a failure means, where the maker of the frames knows better than the op's name. */
@@ -126,6 +128,10 @@ export function indexOf(program: Program): ProgramIndex & Required<Pick<ProgramI
       release ??= new Set(program.flatMap((each) => (each.op === 'on_exit' ? flatten(each.program) : [])));
       const found = every()[index];
       return found !== undefined && release.has(found);
+    },
+    serverOf(index) {
+      const found = every()[index];
+      return every().find((each): each is ServeOp => each.op === 'serve' && (each === found || flatten(each.program).some((nested) => nested === found)));
     },
   };
 }

@@ -1,6 +1,6 @@
 import { errnoName } from './errno.js';
 import { LamellaError } from './lamella-error.js';
-import type { Op } from './op.js';
+import type { Op, ServeOp } from './op.js';
 
 /** A required op failed. `code` is the errno's name, `args` what the call was given. */
 export class SyscallError extends LamellaError {
@@ -12,8 +12,10 @@ export class SyscallError extends LamellaError {
   readonly op: Op;
   /** The op's place in the program, in {@link flatten}'s order. */
   readonly index: number;
+  /** Whose failure it was, if it was that of a process beside the program: what started it. */
+  readonly server: ServeOp | undefined;
 
-  constructor(op: Op, index: number, errno: number) {
+  constructor(op: Op, index: number, errno: number, server: ServeOp | undefined = op.op === 'serve' ? op : undefined) {
     const code = errnoName(errno);
     super({ code, message: `${describe(op)} failed: ${code}` });
     const { op: syscall, ...args } = op;
@@ -22,6 +24,7 @@ export class SyscallError extends LamellaError {
     this.errno = errno;
     this.op = op;
     this.index = index;
+    this.server = server;
   }
 }
 

@@ -1,7 +1,21 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { gateOf } from '@lamella/cleanup';
-import { AT_FDCWD, idMapping, lockFile, O, type Op, type Program, parseWalked, runMapped, S_IF, type Walked } from '@lamella/syscall';
+import {
+  AT_FDCWD,
+  idMapping,
+  lockFile,
+  O,
+  OPAQUE_FILE,
+  type Op,
+  type Program,
+  parseWalked,
+  runMapped,
+  S_IF,
+  type Walked,
+  WHITEOUT,
+  whiteoutFile,
+} from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
 import { randomId } from '../plan.js';
 import { stateDirectory } from '../views.js';
@@ -21,9 +35,6 @@ interface Node {
   opaque: boolean;
   readonly children: Map<string, Node>;
 }
-
-/** What makes a directory opaque where marks are files. */
-const OPAQUE_FILE = '.wh..wh..opq';
 
 /** Slots: where it is made, and the states from there on. */
 const TARGET = 10;
@@ -110,8 +121,8 @@ function merge(below: Node | undefined, object: Walked, state: number): Node {
 function withMarks(objects: readonly Walked[]): readonly Walked[] {
   const base = (name: string): string => name.slice(name.lastIndexOf('/') + 1);
   const directory = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('/')));
-  const hidden = (name: string): string => `${directory(name)}${name.includes('/') ? '/' : ''}${base(name).slice('.wh.'.length)}`;
-  const isMark = ({ name }: Walked): boolean => base(name).startsWith('.wh.');
+  const hidden = (name: string): string => `${directory(name)}${name.includes('/') ? '/' : ''}${base(name).slice(WHITEOUT.length)}`;
+  const isMark = ({ name }: Walked): boolean => base(name).startsWith(WHITEOUT);
   const all = objects.filter((each) => !isMark(each));
   const there = new Set(all.map(({ name }) => name));
   const marks = objects.filter(isMark);
@@ -161,7 +172,7 @@ function linking(top: Node | undefined, uppers: readonly string[], target: strin
       if (node.opaque && files) ops.push(empty(name ? `${name}/${OPAQUE_FILE}` : OPAQUE_FILE));
       else if (node.opaque)
         later.push({ op: 'lsetxattr', flags: 0, path: Buffer.concat([Buffer.from(`${target}/`), bytes(at)]), name: mark, value: Buffer.from('y') });
-    } else if (type === S_IF.IFCHR >> 12 && object.major === 0 && object.minor === 0 && files) ops.push(empty(name.replace(/[^/]*$/, '.wh.$&')));
+    } else if (type === S_IF.IFCHR >> 12 && object.major === 0 && object.minor === 0 && files) ops.push(empty(whiteoutFile(name)));
     else if (type === S_IF.IFCHR >> 12 && object.major === 0 && object.minor === 0)
       ops.push({ op: 'mknodat', dirfd: TARGET, pathname: bytes(name), mode: S_IF.IFCHR, major: 0, minor: 0 });
     else ops.push({ op: 'linkat', olddirfd: source, newdirfd: TARGET, flags: 0, oldpath: bytes(name), newpath: bytes(name) });

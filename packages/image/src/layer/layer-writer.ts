@@ -1,5 +1,20 @@
 import { constants } from 'node:os';
-import { AT, AT_FDCWD, FRAME_FLAGS, FrameWriter, type IdMapping, isOverlayMark, O, OPCODES, type Program, S_IF, UTIME } from '@lamella/syscall';
+import {
+  AT,
+  AT_FDCWD,
+  FRAME_FLAGS,
+  FrameWriter,
+  type IdMapping,
+  isOverlayMark,
+  O,
+  OPAQUE_FILE,
+  OPCODES,
+  type Program,
+  S_IF,
+  UTIME,
+  WHITEOUT,
+  whiteoutFile,
+} from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { printable, type TarEntry } from '../tar/entry.js';
 import type { TarHandler } from '../tar/reader.js';
@@ -10,8 +25,6 @@ const { OPTIONAL, REPLACE } = FRAME_FLAGS;
 /** The file being written. */
 const FILE = 5;
 const SPECIAL_BITS = 0o7000;
-const WHITEOUT = '.wh.';
-const OPAQUE = '.wh..wh..opq';
 /** No name of a layer begins so. */
 const PLACE = '.wh..place';
 const NODE_BITS: Readonly<Record<string, number>> = { character: S_IF.IFCHR, block: S_IF.IFBLK, fifo: S_IF.IFIFO };
@@ -293,7 +306,7 @@ export class LayerWriter implements TarHandler {
       if (this.pending > DATA_MAX) yield;
     }
     for (const path of this.#opaques) {
-      if (this.#options.marks === 'files') this.#file(path ? `${path}/${OPAQUE}` : OPAQUE);
+      if (this.#options.marks === 'files') this.#file(path ? `${path}/${OPAQUE_FILE}` : OPAQUE_FILE);
       else this.#setXattr(path, this.#options.ids === 'host' ? 'trusted.overlay.opaque' : 'user.overlay.opaque', Buffer.from('y'), []);
       if (this.pending > DATA_MAX) yield;
     }
@@ -308,8 +321,7 @@ export class LayerWriter implements TarHandler {
    * A directory takes the place that is free, and what cannot be moved into it stays: no op asks.
    */
   #hideByFile(path: string): void {
-    const slash = path.lastIndexOf('/') + 1;
-    const file = `${path.slice(0, slash)}${WHITEOUT}${path.slice(slash)}`;
+    const file = whiteoutFile(path);
     if (this.#seeded.has(path)) {
       this.#pathOp(OPCODES.rmtree.code, path, [ENOENT]);
       this.#file(file);
@@ -516,7 +528,7 @@ export class LayerWriter implements TarHandler {
 
   /** OCI image-spec, layer.md, "Whiteouts". */
   #whiteout(entry: TarEntry, parent: string, base: string): void {
-    if (base === OPAQUE) {
+    if (base === OPAQUE_FILE) {
       this.#parents(`${parent}/x`, parent.length);
       this.#opaques.add(parent);
       return;

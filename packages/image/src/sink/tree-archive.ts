@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { isOverlayMark, type Program, parseWalked, type Reply, type Running, start, type Walked } from '@lamella/syscall';
+import { isOverlayMark, OPAQUE_FILE, type Program, parseWalked, type Reply, type Running, start, type Walked, whiteoutFile } from '@lamella/syscall';
 import { Header } from 'tar/header';
 
 const BLOCK = 512;
@@ -72,7 +72,7 @@ export function treeArchive(program: Program, name: string, { layer, mtime }: Tr
         return;
       }
       if (layer && type === 'CharacterDevice' && found.major === 0 && found.minor === 0) {
-        push(mark(found, found.name.replace(/[^/]*$/, '.wh.$&')));
+        push(mark(found, whiteoutFile(found.name)));
         return;
       }
       const path = layer ? found.name : found.name === '' ? top : top === '.' ? `./${found.name}` : `${top}/${found.name}`;
@@ -82,7 +82,7 @@ export function treeArchive(program: Program, name: string, { layer, mtime }: Tr
       rest = size;
       push(header({ ...found, size }, type === 'Directory' ? `${path}/` : path, earlier === undefined ? type : 'Link', earlier ?? found.target));
       if (layer && found.xattrs.some(([key, value]) => key === `${layer.marks}.overlay.opaque` && value.toString('latin1') === 'y'))
-        push(mark(found, `${path}/.wh..wh..opq`));
+        push(mark(found, `${path}/${OPAQUE_FILE}`));
     } else if (reply.kind === 'content') {
       // It became longer while it was read; or another name of it was enough.
       const part = reply.data.subarray(0, rest);

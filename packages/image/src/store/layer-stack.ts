@@ -1,5 +1,6 @@
 import { type BigIntStats, lstatSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
+import { whiteoutFile } from '@lamella/syscall';
 import type { LayerDir } from '../image.js';
 import { ImageError } from '../image-error.js';
 import type { LayerMeta } from './layer-meta.js';
@@ -64,8 +65,7 @@ export function shown(layers: readonly NotedLayer[], name: string): { readonly s
 /** Whether a file of the layer says that there is nothing by this name. One that is a device is what the layer has by it. */
 function isHidden(layer: NotedLayer, name: string): boolean {
   if (layer.meta.marks !== 'files') return false;
-  const slash = name.lastIndexOf('/') + 1;
-  return statOf(layer, `${name.slice(0, slash)}.wh.${name.slice(slash)}`) !== undefined;
+  return statOf(layer, whiteoutFile(name)) !== undefined;
 }
 
 /** As many links as the kernel follows in one path (path_resolution(7)). */
