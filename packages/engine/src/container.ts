@@ -13,6 +13,7 @@ import { confinement } from './confinement.js';
 import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
 import { explainFailure } from './explain-failure.js';
+import type { HostView } from './host-view.js';
 import { lowersOf, sameLowers } from './lowers.js';
 import { forgetDeadNames } from './names.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
@@ -31,6 +32,8 @@ export interface RunResult extends ProcessResult {
 export interface RunOptions extends ProcessOptions {
   /** Told of the unpacking of a workspace's image. */
   readonly onProgress?: UnpackOptions['onProgress'];
+  /** Told, before it starts, what a view of the host does not show as it is: a sentence each. */
+  readonly onNote?: (sentence: string) => void;
   /** Told of the layers of an image that is fetched. */
   readonly onPull?: (progress: LayerProgress) => void;
 }
@@ -161,12 +164,21 @@ export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promi
   return (await decide(spec, options, root)).program;
 }
 
+/** The host as a container is to see it now: since it began, mounts may have gone and come. */
+async function hostNow({ cwd, args, env }: RunSpec, host: HostView, { again, idle }: Life): Promise<HostView> {
+  if (!again || idle) return host;
+  const { goOn, surveyHost } = await import('./host-view.js');
+  return goOn(host, surveyHost([], { cwd: cwd ?? '/', args: args ?? [], env: env ?? {} }));
+}
+
 /**
  * Decide all about one life of a container.
  *
  * @throws EngineError, ImageError, NamespaceError, SeccompError, CgroupError
  */
-export async function decide(spec: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Plan> {
+export async function decide(asked: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Plan> {
+  const spec = asked.host ? { ...asked, host: await hostNow(asked, asked.host, life) } : asked;
+  for (const note of spec.host?.notes ?? []) options.onNote?.(note);
   const confined = await confinement(spec);
   const lowers = life.again ? sameLowers(life.again.lowers, life.again.image) : await lowersOf(spec, options, root);
   // Only stacks with more option text than a page need to know.

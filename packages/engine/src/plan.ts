@@ -25,14 +25,15 @@ import { type ContainerConfig, configOf, formatConfig, layersOf } from './contai
 import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
 import { copyFuseView, endFuseViews, fuseViewsOf, mountFuseViews } from './fuse-views.js';
-import { hostMounts, ownUser, prepareHost } from './host-program.js';
+import { hostMounts, openScaffold, ownUser, prepareHost } from './host-program.js';
+import { keptView } from './kept-view.js';
 import { nameLinkOf, targetOf } from './names.js';
 import { overlayOf } from './overlay-of.js';
 import { giveStdio } from './own-stdio.js';
 import { pastaNetwork } from './pasta.js';
 import type { RunSpec } from './run-spec.js';
 import { asRootOf, makeUserNamespace, mapOntoItself, type OwnIds, ownIds, rangeLinksOf } from './userns.js';
-import { overlayVolumes, scaffoldOf, type View, viewsOf } from './views.js';
+import { nothingOf, overlayVolumes, scaffoldOf, type View, viewsOf } from './views.js';
 import { bind, isVolumeDirectory, likeSource } from './volumes.js';
 
 /** The layers a container stands on. */
@@ -144,6 +145,8 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       destination: view.destination,
       program: copyFuseView(fuse, view, mounted) ?? mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots)),
       mount: mounted,
+      // A directory of the host may go in this very moment.
+      ...(spec.host ? { ignore: ['ENOENT', 'ENOTDIR', 'ESTALE'] } : {}),
     };
   };
   const container = enter(
@@ -183,7 +186,10 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     slots,
   );
 
-  const config = life.again ?? configOf({ id, spec, lowers, args, env, user, ...(ids ? { ids } : {}) });
+  const host = spec.host && keptView(spec.host);
+  const config = life.again
+    ? { ...life.again, ...(host ? { spec: { ...life.again.spec, host } } : {}) }
+    : configOf({ id, spec: { ...spec, ...(host ? { host } : {}) }, lowers, args, env, user, ...(ids ? { ids } : {}) });
   const mountPoints = fuse.views.flatMap(([view, merged]) => (view === top ? [] : [merged]));
   const beside = [...others.flatMap((view) => [view.upperdir, view.workdir]), ...mountPoints];
   const directories = [top.upperdir, top.workdir, stack.merged];
@@ -192,7 +198,13 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   );
   if (!life.again) {
     const volumes = others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source)));
-    make.push(...(spec.host ? prepareHost(spec.host, [top, ...others], scaffoldOf(directory)) : volumes));
+    if (!spec.host) make.push(...volumes);
+  }
+  if (spec.host) {
+    const before = life.again ? (life.again.spec.host?.overlays.length ?? 0) + 1 : 0;
+    make.push(...prepareHost(spec.host, [top, ...others], [top, ...others].slice(before), scaffoldOf(directory)));
+    if (spec.host.overlays.some((each) => each.gone))
+      make.push({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: nothingOf(directory), mode: 0o755, ignore: ['EEXIST'] });
   }
   const held = lowers.locks.flatMap((lock): Op[] => {
     const slot = slots();
@@ -212,6 +224,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     program: [
       ...endFuseViews(fuse),
       ...(byMonitor.length ? [END_SERVED] : []),
+      ...(spec.host ? openScaffold(spec.host, scaffoldOf(directory)) : []),
       ...(group?.events(spec.keep ? path.join(directory, 'oom') : undefined) ?? []),
       ...(spec.keep ? [] : range.map((pathname): Op => ({ op: 'unlinkat', dirfd: AT_FDCWD, pathname, flags: 0 }))),
       ...(spec.keep && !spec.removeAtEnd ? releaseKept(record, claims) : releaseContainer(record, claims)),
@@ -220,7 +233,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const limit = group?.create ?? [];
   // The caller's umask must not decide who may enter the container's root.
   const umask: Op = { op: 'umask', mask: 0o022 };
-  const known = life.again ? [] : makeKnown(record, config, spec);
+  const known = life.again ? (spec.host ? writeConfigAgain(directory, config) : []) : makeKnown(record, config, spec);
   const watched = supervise(record, config, spec, life, slots);
   const program: Program = spec.workspace
     ? [
@@ -295,6 +308,17 @@ function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSp
     ...range.map((linkpath): Op => ({ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath })),
     write(path.join(directory, 'config.json'), formatConfig(config)),
     ...(spec.keep ? [write(path.join(directory, 'layers'), layersOf(config)), write(keptOf(record), '')] : []),
+  ];
+}
+
+/** Ops that write down what a container has become: whole, or not at all. */
+function writeConfigAgain(directory: string, config: ContainerConfig): Program {
+  const pathname = path.join(directory, 'config.json');
+  const next = `${pathname}.next`;
+  const flags = O.WRONLY | O.CREAT | O.TRUNC | O.CLOEXEC;
+  return [
+    { op: 'write_file', dirfd: AT_FDCWD, pathname: next, flags, mode: 0o600, data: formatConfig(config) },
+    { op: 'renameat2', olddirfd: AT_FDCWD, oldpath: next, newdirfd: AT_FDCWD, newpath: pathname, flags: 0 },
   ];
 }
 

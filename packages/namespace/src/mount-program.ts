@@ -81,6 +81,10 @@ function attach(
   ];
 }
 
+function attached({ mount, destination }: Extract<Mount, { type: 'made' }>, context: MountContext): Program {
+  return [...attach(mount, destination, true, context), { op: 'close', fd: mount }];
+}
+
 /** Mount all, in order; every mount is made detached, then attached to a descriptor. */
 export function mountAll(mounts: readonly Mount[], context: MountContext): Mounted {
   const ops: Op[] = [];
@@ -142,8 +146,11 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
         ops.push({ op: 'close', fd: fresh('cgroup2', [], QUIET | MOUNT_ATTR.RDONLY, mount.destination) });
         break;
       case 'made':
-        outside.push(...mount.program);
-        ops.push(...attach(mount.mount, mount.destination, true, context), { op: 'close', fd: mount.mount });
+        if (mount.ignore && outside === ops) ops.push({ op: 'attempt', program: [...mount.program, ...attached(mount, context)], ignore: mount.ignore });
+        else {
+          outside.push(...mount.program);
+          ops.push(...attached(mount, context));
+        }
         break;
       case 'own':
         ops.push(...ontoItself(mount.destination, context));

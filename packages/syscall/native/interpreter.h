@@ -36,7 +36,7 @@ struct info {
 
 #define FRAMES_FD 3
 #define REPLIES_FD 4
-#define SLOTS 1024
+#define SLOTS 8192
 #define SLOT_CWD (-100) /* AT_FDCWD */
 
 enum reply_kind {
@@ -137,6 +137,9 @@ long object_copy(int olddir, const char *oldname, int newdir, const char *newnam
 /* monitor.c */
 long op_clone(const struct frame *frame);
 long op_supervise(const struct frame *frame);
+
+/* main.c */
+long op_attempt(const struct frame *frame);
 
 /* child.c */
 long op_init(const struct frame *frame);

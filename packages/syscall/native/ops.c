@@ -965,6 +965,7 @@ static const struct op table[] = {
 	ENTRY(87, end_served, 1, ""),
 	ENTRY(88, await_served, 2, ""),
 	ENTRY(89, netns, 2, ""),
+	ENTRY(93, attempt, 0, "p"),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },

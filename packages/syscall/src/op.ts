@@ -20,7 +20,7 @@ export interface OpOptions {
   readonly replace?: boolean;
 }
 
-type Special = 'execve' | 'clone' | 'on_exit' | 'serve' | 'setgroups';
+type Special = 'execve' | 'clone' | 'on_exit' | 'serve' | 'attempt' | 'setgroups';
 type Plain = Exclude<OpName, Special>;
 
 type FieldsOf<Name extends OpName | ControlName> = {
@@ -68,13 +68,22 @@ export interface ServeOp extends OpOptions {
   readonly program: Program;
 }
 
+/**
+ * Run `program`, which may fail with one of the errors that are ignored: then the rest of it is left out, and the program around it goes
+ * on. What it had opened by then stays open until `execve`.
+ */
+export interface AttemptOp extends OpOptions {
+  readonly op: 'attempt';
+  readonly program: Program;
+}
+
 export interface SetgroupsOp extends OpOptions {
   readonly op: 'setgroups';
   readonly list: readonly number[];
 }
 
 /** One system call (or one of the few compound steps), as data. */
-export type Op = PlainOp | ExecveOp | CloneOp | OnExitOp | ServeOp | SetgroupsOp;
+export type Op = PlainOp | ExecveOp | CloneOp | OnExitOp | ServeOp | AttemptOp | SetgroupsOp;
 
 /** A list of ops: composition is concatenation. */
 export type Program = readonly Op[];
@@ -126,16 +135,16 @@ export const MONITOR_LEAVES = 8;
 export type SlotAllocator = () => number;
 
 /**
- * Slots from `first` (5 is the lowest a program may use) upwards, to 1023; what it returns throws LamellaError
+ * Slots from `first` (5 is the lowest a program may use) upwards, to 8191; what it returns throws LamellaError
  * `TOO_MANY_DESCRIPTORS` then.
  */
 export function slotAllocator(first = 5): SlotAllocator {
   let next = first;
   return () => {
-    if (next > 1023)
+    if (next > 8191)
       throw new LamellaError({
         code: 'TOO_MANY_DESCRIPTORS',
-        message: 'this takes more than the 1019 descriptors that can be held at once',
+        message: 'this takes more than the 8187 descriptors that can be held at once',
         hint: 'Mount fewer things: the directory that many are in, instead of each.',
       });
     return next++;

@@ -3,7 +3,7 @@
  * order. Field names are the man page's. `native/ops.c` holds the same table for the other side.
  *
  * A number field whose name is in {@link FD_FIELDS} names a *slot*: 0 to 2 are the stdio,
- * `AT_FDCWD` is itself, and 5 to 1023 hold the descriptors which ops of the program opened.
+ * `AT_FDCWD` is itself, and 5 to 8191 hold the descriptors which ops of the program opened.
  */
 export interface OpShape {
   readonly code: number;
@@ -117,6 +117,7 @@ export const OPCODES = {
   end_served: { code: 87, numbers: ['milliseconds'], strings: [] },
   await_served: { code: 88, numbers: ['fd', 'milliseconds'], strings: [] },
   netns: { code: 89, numbers: ['userns_fd', 'out'], strings: [] },
+  attempt: { code: 93, numbers: [], strings: ['program'] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },
   go: { code: 202, numbers: [], strings: ['program'] },

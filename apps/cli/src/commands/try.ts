@@ -95,7 +95,10 @@ async function tryMain(argv: readonly string[]): Promise<number> {
     network: flags.offline ? 'none' : (flags.network ?? 'host'),
     ...(size ? { terminal: size, input: { forward: true, raw: true } } : {}),
   } as const;
-  const options = { stdio: ['inherit', 'inherit', 'inherit'] } as const;
+  const options = {
+    stdio: ['inherit', 'inherit', 'inherit'],
+    onNote: (sentence: string) => void process.stderr.write(`lamella: ${sentence}\n`),
+  } as const;
   if (earlier && hide.length)
     throw new UsageError(
       `what is hidden was decided when the changes in ${directory} began`,

@@ -319,6 +319,8 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
     // The first talks to the monitor only; the second tells it what to do later.
     case 'wait':
     case 'on_exit':
+    // Its program's calls follow.
+    case 'attempt':
       return [];
   }
 }
