@@ -32,8 +32,8 @@ export interface RunResult extends ProcessResult {
 export interface RunOptions extends ProcessOptions {
   /** Told of the unpacking of a workspace's image. */
   readonly onProgress?: UnpackOptions['onProgress'];
-  /** Told, before it starts, what a view of the host does not show as it is: a sentence each. */
-  readonly onNote?: (sentence: string) => void;
+  /** Told, before it starts, what a view of the host does not show as it is, or may not: a sentence each. */
+  readonly onNote?: (sentence: string, certain: boolean) => void;
   /** Told of the layers of an image that is fetched. */
   readonly onPull?: (progress: LayerProgress) => void;
 }
@@ -58,6 +58,8 @@ export interface Container extends AsyncDisposable {
   merged(): Promise<string | undefined>;
   kill(signal?: NodeJS.Signals | number): void;
   resize(rows: number, columns: number): void;
+  /** Tell it that the user's terminal is this process's again, after `onStopped`. */
+  foreground(): void;
 }
 
 /**
@@ -117,6 +119,7 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
     detached: running.detached.then(() => running.release()),
     kill: running.kill,
     resize: running.resize,
+    foreground: running.foreground,
     async [Symbol.asyncDispose]() {
       if (!settled) running.kill('SIGKILL');
       await ended;
@@ -178,7 +181,8 @@ async function hostNow({ cwd, args, env }: RunSpec, host: HostView, { again, idl
  */
 export async function decide(asked: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Plan> {
   const spec = asked.host ? { ...asked, host: await hostNow(asked, asked.host, life) } : asked;
-  for (const note of spec.host?.notes ?? []) options.onNote?.(note);
+  for (const note of spec.host?.notes ?? []) options.onNote?.(note, true);
+  if (spec.host?.doubt !== undefined) options.onNote?.(spec.host.doubt, false);
   const confined = await confinement(spec);
   const lowers = life.again ? sameLowers(life.again.lowers, life.again.image) : await lowersOf(spec, options, root);
   // Only stacks with more option text than a page need to know.

@@ -25,6 +25,8 @@ export interface HostView {
   readonly hidden: readonly HostPath[];
   /** Sentences about what is not as on the host, for the user. Not kept. */
   readonly notes?: readonly string[];
+  /** A sentence about what may not be as on the host. Not kept. */
+  readonly doubt?: string;
 }
 
 export interface HostPath {
@@ -131,7 +133,8 @@ function asUser(mounts: readonly MountPoint[], intent: Intent): Omit<HostView, '
     scaffold: assembly.scaffold,
     overlays: [...assembly.overlays, ...places.found.map((each) => ({ path: each }))],
     binds: assembly.binds,
-    notes: [...assembly.notes, ...places.notes],
+    notes: assembly.notes,
+    ...(places.doubt === undefined ? {} : { doubt: places.doubt }),
   };
 }
 

@@ -179,7 +179,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       ...(group ? { cgroup: group } : {}),
       ...(life.hold ? { hold: life.hold } : {}),
       ...confined,
-      ...optional(spec, 'umask', 'rlimits', 'readonlyRoot', 'init', 'terminal', 'oomScoreAdj'),
+      ...optional(spec, 'umask', 'rlimits', 'readonlyRoot', 'init', 'job', 'terminal', 'oomScoreAdj'),
       // What is typed into a detached one comes by its socket.
       ...(life.detached ? {} : optional(spec, 'input')),
     },

@@ -3,14 +3,17 @@ import path from 'node:path';
 import type { Assembly } from './host-assembly.js';
 import { ancestors, isWithin, look, may, unreachable } from './host-paths.js';
 
-/** Places for an overlay of their own, and what is to be said about those that were not found. */
+/** Places for an overlay of their own. */
 export interface WritablePlaces {
   readonly found: readonly string[];
-  readonly notes: readonly string[];
+  /** A sentence about those that may not have been found. */
+  readonly doubt?: string;
 }
 
-/** Milliseconds that the search may take. */
-const BUDGET = 100;
+/** So many directories are looked into, and for so many milliseconds. */
+const BUDGET = { directories: 3000, milliseconds: 300 } as const;
+/** What nobody but its owner writes to, and what has thousands of directories. */
+const PRIVATE: ReadonlySet<string> = new Set(['node_modules', '.git', 'site-packages', 'dist-packages', '__pycache__']);
 /** More overlays are not made. */
 const PLACES = 200;
 /** What packages install: thousands of directories, all of them root's. */
@@ -60,7 +63,7 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
       const [stats, above] = [look(at), look(parent)];
       if (stats?.isDirectory() && above) place(at, stats, topSet.has(parent) || found.has(parent) || owned(above));
     }
-  const until = performance.now() + BUDGET;
+  const until = performance.now() + BUDGET.milliseconds;
   const queue = [...named.filter((each) => tops.some((top) => isWithin(each, top))), ...tops.toSorted((a, b) => a.length - b.length)];
   const seen = new Set<string>();
   for (let i = 0; i < queue.length; i++) {
@@ -70,10 +73,12 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
     const stats = look(at);
     // What is in a directory of the user's is the user's, but for rare exceptions.
     if (!stats?.isDirectory() || owned(stats)) continue;
-    if (found.size >= PLACES || performance.now() > until) {
-      const why = found.size >= PLACES ? `the first ${PLACES} of them were found` : `the search for them ended after ${BUDGET} ms`;
-      return { found: [...found], notes: [`Directories that are yours below those of other users may be read-only inside (EOVERFLOW): ${why}. Those that the command names are not.`] };
-    }
+    if (found.size >= PLACES) return { found: [...found], doubt: `Only ${PLACES} directories of yours below those of other users are writable inside.` };
+    if (seen.size > BUDGET.directories || performance.now() > until)
+      return {
+        found: [...found],
+        doubt: `Not all directories were searched for some of yours below those of other users: writing there may fail with EOVERFLOW. Name them in the command, or start in them.`,
+      };
     for (const name of directoriesIn(at)) {
       const child = path.join(at, name);
       if (topSet.has(child) || below.has(child)) continue;
@@ -83,14 +88,15 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
       if (!owned(inside)) queue.push(child);
     }
   }
-  return { found: [...found], notes: [] };
+  return { found: [...found] };
 }
 
 function directoriesIn(directory: string): string[] {
   try {
     return readdirSync(directory, { withFileTypes: true })
       .filter((each) => each.isDirectory())
-      .map((each) => each.name);
+      .map((each) => each.name)
+      .filter((name) => !PRIVATE.has(name));
   } catch (error) {
     return unreachable(error) ?? [];
   }

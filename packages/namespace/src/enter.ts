@@ -138,9 +138,11 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     prctl(PR.SET_PDEATHSIG, SIGKILL),
     // The small init must be under the filter, too: who controls it must not gain by that.
     ...(noNewPrivileges && spec.init ? filter : []),
-    ...(spec.init ? [{ op: 'init' } as const] : []),
+    ...(spec.init && !spec.job ? [{ op: 'init', job: 0 } as const] : []),
     { op: 'setsid' },
     ...(spec.terminal ? takeTerminal(slave) : []),
+    // The init leads the session: a job that has nobody to be stopped for, stops not (credentials(7), orphaned process groups).
+    ...(spec.init && spec.job ? [{ op: 'init', job: 1 } as const] : []),
     ...(spec.hold ? [{ op: 'wait' } as const] : []),
     ...(spec.hold === 'rest' ? [] : rest(spec)),
   ];

@@ -92,6 +92,8 @@ export interface ProcessSpec {
   readonly readonlyRoot?: boolean;
   /** Keep a small process as pid 1 which reaps orphans and passes signals on. */
   readonly init?: boolean;
+  /** With `init`: the command is a job of it, as a shell has them. It can be stopped and go on, and dies of signals as outside. */
+  readonly job?: boolean;
   /**
    * Wait, all but executed, until `go` is said: with `go` to execute `args` then, with `rest` to run what
    * comes along (see {@link rest}).

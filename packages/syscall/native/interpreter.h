@@ -49,6 +49,7 @@ enum reply_kind {
 	REPLY_TERMINAL = 7,
 	REPLY_DETACHED = 8,
 	REPLY_CONTENT = 9,
+	REPLY_STOPPED = 10,
 };
 
 /* Descriptors that ops opened, by the number the program gave them; 0 to 2 are the stdio. */

@@ -83,6 +83,13 @@ void obey(const struct frame *frame)
 		replies_flush();
 		exit_now(0);
 		break;
+	case ORDER_FOREGROUND:
+		if (m.away) {
+			m.away = 0;
+			terminal_raw();
+			take_window_size();
+		}
+		break;
 	case ORDER_END_INPUT:
 		if (m.in >= 0 && m.input_at == m.input_end) {
 			SYS(close, m.in);
@@ -151,6 +158,10 @@ static void read_child(void)
 		take_window_size();
 		return;
 	}
+	if (n > 0 && what == 'J' && fd >= 0) {
+		m.job = fd;
+		return;
+	}
 	if (n > 0 && what == 'F')
 		m.failed = 1;
 	if (n > 0)
@@ -163,6 +174,28 @@ static void read_child(void)
 	record_announced();
 	reply(REPLY_STARTED, 0, m.index, m.pid, NULL, 0);
 	clients_tell_started();
+}
+
+/* From the init: its job stopped, and the terminal is the user's again; or a signal killed it. */
+static void read_job(void)
+{
+	u8 message[2];
+	long n = SYS(recvfrom, m.job, message, sizeof(message), 0, NULL, NULL);
+
+	if (n == -EINTR)
+		return;
+	if (n != sizeof(message)) {
+		SYS(close, m.job);
+		m.job = -1;
+		return;
+	}
+	if (message[0] == JOB_KILLED) {
+		m.job_signal = message[1];
+		return;
+	}
+	m.away |= m.raw;
+	terminal_restore();
+	reply(REPLY_STOPPED, message[1], m.index, 0, NULL, 0);
 }
 
 /* Without who serves it the process is of no use, and would go on as if its disk had died. */
@@ -296,7 +329,7 @@ static long read_output(int from, u32 stream)
 	return 1;
 }
 
-enum { CONTROL, CHILD, SOCKET, SIGNALS, MASTER, STDIN, STDOUT, OUT, ERR, IN, OWN, POLLED = OWN + 1 + CLIENTS };
+enum { CONTROL, CHILD, SOCKET, SIGNALS, MASTER, STDIN, STDOUT, OUT, ERR, IN, JOB, OWN, POLLED = OWN + 1 + CLIENTS };
 
 static void close_fd(int *fd)
 {
@@ -316,11 +349,12 @@ static void monitor_step(u64 nanoseconds)
 		[SOCKET] = { m.socket, POLLIN, 0 },
 		[SIGNALS] = { m.signals, POLLIN, 0 },
 		[MASTER] = { m.master, (short)((waiting ? 0 : POLLIN) | (input_pending() ? POLLOUT : 0)), 0 },
-		[STDIN] = { m.master >= 0 && m.input_open && !input_pending() ? 0 : -1, POLLIN, 0 },
+		[STDIN] = { m.master >= 0 && m.input_open && !m.away && !input_pending() ? 0 : -1, POLLIN, 0 },
 		[STDOUT] = { foreground_behind() ? 1 : -1, POLLOUT, 0 },
 		[OUT] = { waiting ? -1 : m.out[0], POLLIN, 0 },
 		[ERR] = { waiting ? -1 : m.out[1], POLLIN, 0 },
 		[IN] = { input_pending() ? m.in : -1, POLLOUT, 0 },
+		[JOB] = { m.job, POLLIN, 0 },
 	};
 	int own = clients_poll(p + OWN);
 
@@ -338,6 +372,8 @@ static void monitor_step(u64 nanoseconds)
 		read_signals();
 	if (p[SOCKET].revents)
 		read_child();
+	if (p[JOB].revents)
+		read_job();
 	if (p[CONTROL].revents)
 		read_control();
 	clients_serve(p + OWN, own);
@@ -467,6 +503,8 @@ static long begin(const struct frame *frame)
 	m.pidfd = pidfd;
 	m.socket = pair[0];
 	m.master = -1;
+	m.job = -1;
+	m.job_signal = 0;
 	m.started = now(0);
 	record_started();
 	if (frame->flags & OP_REPLY)
@@ -481,8 +519,12 @@ static void reap(void)
 	while (SYS(waitid, 1 /* P_PID */, m.pid, &info, WEXITED, 0) == -EINTR)
 		;
 	m.finished = now(0);
+	while (m.job >= 0) /* nobody else has the other end */
+		read_job();
 	m.signal = info.code == EXITED_BY_ITSELF ? 0 : info.status & 0x7f;
 	m.status = m.signal ? 128 + m.signal : info.status;
+	if (m.job_signal && m.status == 128 + m.job_signal)
+		m.signal = m.job_signal;
 }
 
 static void finish_life(void)

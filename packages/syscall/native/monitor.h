@@ -35,12 +35,18 @@ enum {
 	ORDER_END_INPUT = 205,
 	ORDER_WATCH = 206,
 	ORDER_LEAVE = 207,
+	ORDER_FOREGROUND = 208,
 };
+
+/* What the init says of a job. */
+enum { JOB_STOPPED = 'S', JOB_KILLED = 'K' };
 
 #define CHUNK 16384
 
 struct monitor {
 	int pid, pidfd, socket, signals, master;
+	/* Where the init tells of its job, and which signal killed that. `away`: it is stopped, and the terminal the user's. */
+	int job, job_signal, away;
 	u32 index;
 	int control_open, input_open, foreground, raw, failed, announced, detached, stopping, leaves;
 	/* The status and signal of the process's end. */

@@ -934,7 +934,7 @@ static const struct op table[] = {
 	ENTRY(56, mkpath, 4, "z"),
 	ENTRY(57, pty, 7, ""),
 	ENTRY(58, wait, 0, ""),
-	ENTRY(59, init, 0, ""),
+	ENTRY(59, init, 1, ""),
 	ENTRY(60, on_exit, 0, "p"),
 	ENTRY(61, read_file, 1, "z"),
 	ENTRY(62, keyctl, 1, "o"),
@@ -975,6 +975,7 @@ static const struct op table[] = {
 	[205] = { { "end_input", 0, "" }, NULL },
 	[206] = { { "watch", 1, "" }, NULL },
 	[207] = { { "leave", 0, "" }, NULL },
+	[208] = { { "foreground", 0, "" }, NULL },
 };
 
 const struct shape *shape_of(u16 opcode)

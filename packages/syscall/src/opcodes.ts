@@ -82,7 +82,7 @@ export const OPCODES = {
   mkpath: { code: 56, numbers: ['rootfd', 'directory', 'mode', 'out'], strings: ['pathname'] },
   pty: { code: 57, numbers: ['dirfd', 'rows', 'columns', 'owner', 'group', 'out', 'master'], strings: [] },
   wait: { code: 58, numbers: [], strings: [] },
-  init: { code: 59, numbers: [], strings: [] },
+  init: { code: 59, numbers: ['job'], strings: [] },
   on_exit: { code: 60, numbers: [], strings: ['program'] },
   read_file: { code: 61, numbers: ['dirfd'], strings: ['pathname'] },
   keyctl: { code: 62, numbers: ['operation'], strings: ['name'] },
@@ -126,6 +126,7 @@ export const OPCODES = {
   end_input: { code: 205, numbers: [], strings: [] },
   watch: { code: 206, numbers: ['output'], strings: [] },
   leave: { code: 207, numbers: [], strings: [] },
+  foreground: { code: 208, numbers: [], strings: [] },
 } as const;
 
 /** Number fields that name a slot to read a descriptor from. */
@@ -147,5 +148,5 @@ export const FD_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /** Orders which only a running monitor obeys; in a program they are refused. */
-export type ControlName = 'signal' | 'resize' | 'go' | 'input' | 'stop' | 'end_input' | 'watch' | 'leave';
+export type ControlName = 'signal' | 'resize' | 'go' | 'input' | 'stop' | 'end_input' | 'watch' | 'leave' | 'foreground';
 export type OpName = Exclude<keyof typeof OPCODES, ControlName>;

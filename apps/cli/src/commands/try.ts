@@ -8,7 +8,8 @@ import { applyThem, decide } from '../changes/decide.js';
 import { listed } from '../changes/review.js';
 import { statusOf, statusOfResult } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
-import { forwardSignals, windowSize } from '../run/forward-signals.js';
+import { windowSize } from '../run/forward-signals.js';
+import { dieOf, type JobSignals, jobSignals } from '../run/job-signals.js';
 import { parseLeading } from '../run/parse-run.js';
 import { shell, wordsOf } from '../run/shell-line.js';
 import { UsageError } from '../usage-error.js';
@@ -72,7 +73,9 @@ printed on stderr.`;
   async run(): Promise<void> {
     const debug = this.argv.includes('--debug');
     try {
-      process.exitCode = await tryMain(this.argv);
+      const { status, signal } = await tryMain(this.argv);
+      process.exitCode = status;
+      if (signal) dieOf(signal);
     } catch (error) {
       reportError(error, { debug });
       process.exitCode = statusOf(error);
@@ -80,7 +83,13 @@ printed on stderr.`;
   }
 }
 
-async function tryMain(argv: readonly string[]): Promise<number> {
+/** How a command ended, as a shell tells it. */
+interface Ending {
+  readonly status: number;
+  readonly signal: NodeJS.Signals | undefined;
+}
+
+async function tryMain(argv: readonly string[]): Promise<Ending> {
   const hint = 'lamella try [FLAGS] [--] COMMAND [ARG…]; see lamella try --help';
   const { flags, rest } = await parseLeading<TryFlags>(argv, Try.flags, hint);
   const size = process.stdin.isTTY && process.stdout.isTTY ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
@@ -95,9 +104,13 @@ async function tryMain(argv: readonly string[]): Promise<number> {
     network: flags.offline ? 'none' : (flags.network ?? 'host'),
     ...(size ? { terminal: size, input: { forward: true, raw: true } } : {}),
   } as const;
+  using signals = jobSignals(size !== undefined);
   const options = {
+    onStopped: signals.stopped,
     stdio: ['inherit', 'inherit', 'inherit'],
-    onNote: (sentence: string) => void process.stderr.write(`lamella: ${sentence}\n`),
+    onNote(sentence: string, certain: boolean): void {
+      if (certain || process.stderr.isTTY) process.stderr.write(`lamella: ${sentence}\n`);
+    },
   } as const;
   if (earlier && hide.length)
     throw new UsageError(
@@ -105,8 +118,8 @@ async function tryMain(argv: readonly string[]): Promise<number> {
       'Give --hide with the first command only, or take another directory.',
     );
   const begin = (): Promise<Container> =>
-    earlier ? earlier.run({ ...spec, cwd: process.cwd(), env: process.env }, options) : containers.try({ ...spec, hide, umask: process.umask() }, options);
-  const { id, status } = await ended(begin, size !== undefined).catch((error: unknown) => {
+    earlier ? earlier.run({ ...spec, init: true, job: true, cwd: process.cwd(), env: process.env }, options) : containers.try({ ...spec, hide, umask: process.umask() }, options);
+  const { id, ...ending } = await ended(begin, signals).catch((error: unknown) => {
     throw (error as { code?: string }).code === 'COMMAND_NOT_FOUND' ? notFound(spec.args, error) : error;
   });
   try {
@@ -116,7 +129,7 @@ async function tryMain(argv: readonly string[]): Promise<number> {
     process.stderr.write(`lamella: the changes are kept: lamella review ${id}, lamella discard ${id}\n`);
     throw error;
   }
-  return status;
+  return ending;
 }
 
 /** Show what was changed, and do with it what was asked for, or is answered. */
@@ -136,9 +149,9 @@ async function settle(container: StoredContainer, flags: TryFlags, ignored: read
   } else await decide(container, changes, container.id, { input: process.stdin, output: process.stderr });
 }
 
-async function ended(begin: () => Promise<Container>, terminal: boolean): Promise<{ readonly id: string; readonly status: number }> {
+async function ended(begin: () => Promise<Container>, signals: JobSignals): Promise<Ending & { readonly id: string }> {
   const running = await begin();
-  using _signals = forwardSignals(running, terminal);
+  signals.lead(running);
   const result = await Promise.race([running.result, running.detached]);
   if (!result)
     throw new UsageError(
@@ -146,7 +159,9 @@ async function ended(begin: () => Promise<Container>, terminal: boolean): Promis
       `lamella attach ${running.id} comes back to it, lamella changes ${running.id} shows what it has changed.`,
     );
   for (const failure of result.releaseFailures) reportError(failure);
-  return { id: running.id, status: statusOfResult(result) };
+  // From here on signals are this process's own.
+  signals[Symbol.dispose]();
+  return { id: running.id, status: statusOfResult(result), signal: result.signal };
 }
 
 /** Here it is no image's fault. */
