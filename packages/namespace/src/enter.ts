@@ -3,6 +3,7 @@ import {
   AT_FDCWD,
   CLONE,
   MNT,
+  MONITOR_ENDED,
   MONITOR_INPUT,
   MONITOR_RAW,
   MOUNT_ATTR,
@@ -47,7 +48,10 @@ export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator())
       hint: 'Give the absolute path of a directory other than /; a view of / itself needs an overlay on it.',
     });
   const namespaces = spec.namespaces ?? defaultNamespaces();
-  const monitor = (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) | (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0);
+  const monitor =
+    (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) |
+    (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0) |
+    (spec.terminal && spec.input?.ended ? MONITOR_ENDED : 0);
   return [
     // A group leader cannot, and need not: nobody's terminal signals it.
     { op: 'setsid', ignore: ['EPERM'] },

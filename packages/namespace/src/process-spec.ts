@@ -107,5 +107,7 @@ export interface ProcessSpec {
     readonly forward: boolean;
     /** It is a terminal itself: set it raw meanwhile. */
     readonly raw: boolean;
+    /** Nobody types: whatever reads from the terminal comes to the end of the file. */
+    readonly ended?: boolean;
   };
 }

@@ -16,6 +16,9 @@
 /* Between restarts: doubling, as Docker has it, and anew after ten seconds of life. */
 #define FIRST_PAUSE 100000000ULL
 #define LONGEST_PAUSE (60 * SECOND)
+/* A program that takes its terminal's settings over forgets what was typed before: it is said again, ever more seldom. */
+#define FIRST_END (SECOND / 20)
+#define LAST_END (4 * SECOND)
 #define LONG_LIFE (10 * SECOND)
 
 struct monitor m;
@@ -259,6 +262,14 @@ static int input_pending(void)
 	return m.input_at < m.input_end;
 }
 
+/* The end of a stdin that is no terminal: what a person would type for it. */
+static void type_end(void)
+{
+	m.input[0] = 4;
+	m.input_at = 0;
+	m.input_end = 1;
+}
+
 static void read_input(void)
 {
 	char raw[4096];
@@ -273,9 +284,7 @@ static void read_input(void)
 		return;
 	}
 	m.input_open = 0;
-	/* End of a piped stdin: what a person would type for it. */
-	m.input[0] = 4;
-	m.input_end = 1;
+	type_end();
 }
 
 static void write_input(int to)
@@ -340,8 +349,9 @@ static void close_fd(int *fd)
 /* One round: wait (for so long at most), and see to whatever is ready. */
 static void monitor_step(u64 nanoseconds)
 {
-	int waiting = behind(), to = m.master >= 0 ? m.master : m.in;
-	struct __kernel_timespec wait = { (s64)(nanoseconds / SECOND), (s64)(nanoseconds % SECOND) };
+	int saying = m.ended && !nanoseconds && m.master >= 0 && !input_pending(), waiting = behind(), to = m.master >= 0 ? m.master : m.in;
+	struct __kernel_timespec wait = { 0 };
+	long ready;
 	struct __kernel_timespec soon = { 0, 100000000 };
 	struct pollfd p[POLLED] = {
 		[CONTROL] = { m.control_open ? FRAMES_FD : -1, POLLIN, 0 },
@@ -366,8 +376,17 @@ static void monitor_step(u64 nanoseconds)
 		unheard = 0;
 	}
 	/* A slow client or a full disk is looked after from time to time. */
-	if (SYS(ppoll, p, OWN + own, waiting ? &soon : nanoseconds ? &wait : 0, 0, 0) < 0)
+	if (saying)
+		nanoseconds = m.ended;
+	wait.tv_sec = (s64)(nanoseconds / SECOND);
+	wait.tv_nsec = (s64)(nanoseconds % SECOND);
+	ready = SYS(ppoll, p, OWN + own, waiting ? &soon : nanoseconds ? &wait : 0, 0, 0);
+	if (ready < 0)
 		return;
+	if (!ready && saying && !waiting) {
+		m.ended = m.ended * 2 < LAST_END ? m.ended * 2 : LAST_END;
+		type_end();
+	}
 	if (p[SIGNALS].revents)
 		read_signals();
 	if (p[SOCKET].revents)
@@ -642,6 +661,7 @@ long op_clone(const struct frame *frame)
 	m.in = m.out[0] = m.out[1] = -1;
 	m.input_open = (frame->number[1] & CLONE_INPUT) != 0;
 	m.leaves = (frame->number[1] & CLONE_LEAVES) != 0;
+	m.ended = frame->number[1] & CLONE_ENDED ? FIRST_END : 0;
 	/* Who looks after a detached process is nobody's terminal. */
 	m.foreground = !(supervision.flags & SUPERVISE_DETACHED);
 	err = begin(frame);

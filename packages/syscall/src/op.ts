@@ -44,7 +44,7 @@ export interface ExecveOp extends OpOptions {
 export interface CloneOp extends OpOptions {
   readonly op: 'clone';
   readonly flags: number;
-  /** What the monitor does with its stdin: see {@link MONITOR_RAW}, {@link MONITOR_INPUT} and {@link MONITOR_LEAVES}. */
+  /** What the monitor does with its stdin: see {@link MONITOR_RAW}, {@link MONITOR_INPUT}, {@link MONITOR_ENDED} and {@link MONITOR_LEAVES}. */
   readonly monitor: number;
   /** Slot of the directory of a cgroup (version 2) to be born in; -1, the default, for this process's own. */
   readonly cgroup?: number;
@@ -125,6 +125,8 @@ export const MONITOR_RAW = 2;
 /** `clone.monitor`: stdin is read and typed into the container's terminal. */
 export const MONITOR_INPUT = 4;
 
+/** `clone.monitor`: nobody types: whatever reads from the container's terminal comes to the end of the file. */
+export const MONITOR_ENDED = 16;
 /**
  * `clone.monitor`: it will be told to `leave`. Until then it does not reap the process: its status is for whoever
  * adopts it.

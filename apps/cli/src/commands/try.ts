@@ -9,7 +9,7 @@ import { listed } from '../changes/review.js';
 import { statusOf, statusOfResult } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
 import { windowSize } from '../run/forward-signals.js';
-import { dieOf, type JobSignals, jobSignals } from '../run/job-signals.js';
+import { dieOf, isForeground, type JobSignals, jobSignals } from '../run/job-signals.js';
 import { parseLeading } from '../run/parse-run.js';
 import { shell, wordsOf } from '../run/shell-line.js';
 import { UsageError } from '../usage-error.js';
@@ -102,7 +102,8 @@ async function tryMain(argv: readonly string[]): Promise<Ending> {
   const spec = {
     args: rest.length ? wordsOf(rest) : [shell()],
     network: flags.offline ? 'none' : (flags.network ?? 'host'),
-    ...(size ? { terminal: size, input: { forward: true, raw: true } } : {}),
+    // In the background its terminal is the shell's: nobody types.
+    ...(size ? { terminal: size, ...(isForeground() ? { input: { forward: true, raw: true } } : {}) } : {}),
   } as const;
   using signals = jobSignals(size !== undefined);
   const options = {
@@ -152,12 +153,7 @@ async function settle(container: StoredContainer, flags: TryFlags, ignored: read
 async function ended(begin: () => Promise<Container>, signals: JobSignals): Promise<Ending & { readonly id: string }> {
   const running = await begin();
   signals.lead(running);
-  const result = await Promise.race([running.result, running.detached]);
-  if (!result)
-    throw new UsageError(
-      'the command was left running',
-      `lamella attach ${running.id} comes back to it, lamella changes ${running.id} shows what it has changed.`,
-    );
+  const result = await running.result;
   for (const failure of result.releaseFailures) reportError(failure);
   // From here on signals are this process's own.
   signals[Symbol.dispose]();

@@ -78,7 +78,7 @@ export function jobSignals(terminal: boolean): JobSignals {
 }
 
 /** Whether what is typed at this process's terminal is for it (proc_pid_stat(5): `pgrp` and `tpgid`). */
-function isForeground(): boolean {
+export function isForeground(): boolean {
   const stat = readFileSync('/proc/self/stat', 'latin1');
   const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return group === foreground;

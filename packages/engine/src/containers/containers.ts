@@ -113,7 +113,7 @@ export class Containers {
     const cwd = spec.cwd ?? process.cwd();
     const host = surveyHost(hide, { cwd, args, env });
     const container = await createContainer(
-      { image: 'host', network: 'host', ...spec, cwd, env, host, args, entrypoint: [], init: true, job: true, keep: true, root: this.root },
+      { image: 'host', network: 'host', ...spec, cwd, env, host, args, entrypoint: [], init: true, job: true, detachKeys: '', keep: true, root: this.root },
       options,
     );
     const forget = async (error: unknown): Promise<never> => {
