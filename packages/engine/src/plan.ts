@@ -196,10 +196,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const make = [...directories, ...beside].map(
     (pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(life.again ? { ignore: ['EEXIST'] } : {}) }),
   );
-  if (!life.again) {
-    const volumes = others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source)));
-    if (!spec.host) make.push(...volumes);
-  }
+  if (!life.again && !spec.host) make.push(...others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source))));
   if (spec.host) {
     const before = life.again ? (life.again.spec.host?.overlays.length ?? 0) + 1 : 0;
     make.push(...prepareHost(spec.host, [top, ...others], [top, ...others].slice(before), scaffoldOf(directory)));

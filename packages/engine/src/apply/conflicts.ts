@@ -1,6 +1,7 @@
-import { type Stats, statSync } from 'node:fs';
+import { lstatSync, type Stats, statSync } from 'node:fs';
 import { isOriginMark, type Walked } from '@lamella/syscall';
 import type { ContainerChange } from '../containers/changes.js';
+import type { View } from '../views.js';
 import type { Known } from './journal.js';
 import { isSame } from './steps.js';
 
@@ -16,6 +17,7 @@ export function conflictsIn(changes: readonly ContainerChange[], since: Date, kn
   return changes.filter((change) => {
     const { kind, aspects, view, name, before, compared } = change;
     const { lower } = compared;
+    if (!wasShown(view, name, lower)) return true;
     if (!lower) return !known[view.source ?? ''] && wasRemoved(change, since, renamed);
     const changed = lower.ctimeSeconds * 1000 + lower.ctimeNanoseconds / 1e6;
     if (changed <= since.getTime()) return false;
@@ -24,6 +26,13 @@ export function conflictsIn(changes: readonly ContainerChange[], since: Date, kn
     const left = known[view.source ?? '']?.[name];
     return !(left && isSame(left, lower));
   });
+}
+
+/** Whether the container saw what is there: where its view was put together ({@link View.compared}), some names were left out. */
+function wasShown({ compared, lowerdirs }: View, name: string, lower: Walked | undefined): boolean {
+  if (!compared || !lower) return true;
+  const copy = Buffer.concat([Buffer.from(`${lowerdirs[0]}/`), Buffer.from(name, 'latin1')]);
+  return lstatSync(copy, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Whether something is new only because the host has removed what it is a copy of. */

@@ -1,6 +1,7 @@
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readdirSync } from 'node:fs';
+import path from 'node:path';
 import { type Change, changesOf } from '@lamella/overlay';
-import type { View } from '../views.js';
+import { nothingOf, type View } from '../views.js';
 
 /** What a container changed: one object of one of its views. */
 export interface ContainerChange extends Change {
@@ -21,12 +22,13 @@ export async function* changesIn(views: readonly View[], mountPoints: readonly s
     // A look costs microseconds, and a comparison a process.
     if (!view.frozen.length && isEmpty(view.upperdir)) continue;
     // Where this user may not look, the container could not write.
-    if (view.source !== undefined && !isReadable(view.source)) continue;
+    const source = view.source === undefined ? 'readable' : accessTo(view.source);
+    if (source === 'closed') continue;
     const below = view.destination === '/' ? '' : view.destination;
-    for await (const change of changesOf(view)) {
-      const path = `${below}${change.path}`;
-      if (!(change.kind === 'added' && ours.has(path) && change.after?.size === 0))
-        yield { ...change, path, view, ...(change.renamed === undefined ? {} : { renamed: `${below}${change.renamed}` }) };
+    for await (const change of changesOf(source === 'gone' ? aboveNothing(view) : view)) {
+      const at = `${below}${change.path}`;
+      if (!(change.kind === 'added' && ours.has(at) && change.after?.size === 0))
+        yield { ...change, path: at, view, ...(change.renamed === undefined ? {} : { renamed: `${below}${change.renamed}` }) };
     }
   }
 }
@@ -41,14 +43,23 @@ function isEmpty(upperdir: string): boolean {
   }
 }
 
-function isReadable(directory: string): boolean {
+function accessTo(directory: string): 'readable' | 'closed' | 'gone' {
   try {
     accessSync(directory, constants.R_OK | constants.X_OK);
-    return true;
+    return 'readable';
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') return false;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES') return 'closed';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'gone';
     throw error;
   }
+}
+
+/** A view whose directory the host has removed: all that the container has there is told as new. */
+function aboveNothing({ compared, ...view }: View): View {
+  const nothing = nothingOf(path.dirname(view.upperdir));
+  mkdirSync(nothing, { recursive: true });
+  return { ...view, lowerdirs: [nothing] };
 }
 
 function withParents(pathname: string): string[] {
