@@ -23,6 +23,8 @@ const FORWARDED: readonly NodeJS.Signals[] = [
   'SIGURG',
 ];
 
+const STOPPING: ReadonlySet<NodeJS.Signals> = new Set(['SIGTSTP', 'SIGTTIN', 'SIGTTOU']);
+
 /** This process, as the shell that started it sees it: a job in the place of the command's. */
 export interface JobSignals extends Disposable {
   /** The container to pass signals on to, as soon as there is one. */
@@ -39,7 +41,10 @@ export interface JobSignals extends Disposable {
 export function jobSignals(terminal: boolean): JobSignals {
   let led: Parameters<JobSignals['lead']>[0] | undefined;
   const early: NodeJS.Signals[] = [];
+  /** Whether this process was told to stop, and to go on before the command had stopped. */
+  let told: 'to stop' | 'to go on' | undefined;
   const forward = (signal: NodeJS.Signals): void => {
+    if (STOPPING.has(signal)) told = 'to stop';
     if (led) led.kill(signal);
     else early.push(signal);
   };
@@ -48,6 +53,7 @@ export function jobSignals(terminal: boolean): JobSignals {
     if (size) led?.resize(size.rows, size.columns);
   };
   const goOn = (): void => {
+    if (told === 'to stop') told = 'to go on';
     if (terminal && isForeground()) {
       led?.foreground();
       resize();
@@ -63,10 +69,14 @@ export function jobSignals(terminal: boolean): JobSignals {
       for (const signal of early) container.kill(signal);
     },
     stopped() {
-      process.off('SIGTSTP', forward);
-      // With its whole job, as Ctrl-Z does. Without a shell that would let it go on, the kernel does not stop it.
-      process.kill(0, 'SIGTSTP');
-      process.on('SIGTSTP', forward);
+      const over = told === 'to go on';
+      told = undefined;
+      if (!over) {
+        process.off('SIGTSTP', forward);
+        // With its whole job, as Ctrl-Z does. Without a shell that would let it go on, the kernel does not stop it.
+        process.kill(0, 'SIGTSTP');
+        process.on('SIGTSTP', forward);
+      }
       goOn();
     },
     [Symbol.dispose]() {
