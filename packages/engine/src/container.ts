@@ -76,7 +76,14 @@ export async function createContainer(spec: RunSpec, options: RunOptions = {}): 
 
 /** Start one life of a container in the foreground. */
 export async function begin(spec: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Container> {
-  const decided = await decide(spec, options, root, life);
+  const explained = async (error: unknown): Promise<unknown> => {
+    if (!spec.host) return error;
+    const { inHostWords } = await import('./host-words.js');
+    return inHostWords(error, { args: spec.args ?? [], cwd: spec.cwd ?? '/', root });
+  };
+  const decided = await decide(spec, options, root, life).catch(async (error: unknown) => {
+    throw await explained(error);
+  });
   let events = '';
   const running = launch(decided.program, decided.args, options, (data) => {
     events += data.toString('latin1');
@@ -88,7 +95,7 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
     try {
       return { ...(await running.result), id, oomKilled: wasOomKilled(events), kept: spec.keep ? upper : undefined };
     } catch (error) {
-      throw await explainFailure(error, decided, spec.workspace);
+      throw await explained(await explainFailure(error, decided, spec.workspace));
     } finally {
       if (spec.name !== undefined && !spec.keep) await forgetDeadNames(`${root}/containers`);
     }

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { type Container, Containers, defaultRoot, EngineError, type StoredContainer } from '@lamella/engine';
+import { type Container, Containers, defaultRoot, type StoredContainer } from '@lamella/engine';
 import { Command } from '@oclif/core/command';
 import { boolean, option, string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
@@ -94,6 +94,7 @@ async function tryMain(argv: readonly string[]): Promise<Ending> {
   const { flags, rest } = await parseLeading<TryFlags>(argv, Try.flags, hint);
   const size = process.stdin.isTTY && process.stdout.isTTY ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
   if (!rest.length && !size) throw new UsageError('no command was given', hint);
+  const cwd = here();
   const ignored = (flags.ignore ?? []).map(expression);
   const directory = flags.directory === undefined ? undefined : existing(flags.directory);
   const containers = new Containers(path.resolve(directory ?? flags.root ?? defaultRoot()));
@@ -119,10 +120,8 @@ async function tryMain(argv: readonly string[]): Promise<Ending> {
       'Give --hide with the first command only, or take another directory.',
     );
   const begin = (): Promise<Container> =>
-    earlier ? earlier.run({ ...spec, init: true, job: true, cwd: process.cwd(), env: process.env }, options) : containers.try({ ...spec, hide, umask: process.umask() }, options);
-  const { id, ...ending } = await ended(begin, signals).catch((error: unknown) => {
-    throw (error as { code?: string }).code === 'COMMAND_NOT_FOUND' ? notFound(spec.args, error) : error;
-  });
+    earlier ? earlier.run({ ...spec, init: true, job: true, cwd, env: process.env }, options) : containers.try({ ...spec, cwd, hide, umask: process.umask() }, options);
+  const { id, ...ending } = await ended(begin, signals);
   try {
     await settle(await containers.get(id), flags, ignored, size !== undefined);
   } catch (error) {
@@ -160,22 +159,30 @@ async function ended(begin: () => Promise<Container>, signals: JobSignals): Prom
   return { id: running.id, status: statusOfResult(result), signal: result.signal };
 }
 
-/** Here it is no image's fault. */
-function notFound([name = '', ...others]: readonly string[], cause: unknown): EngineError {
-  const line = [name, ...others].join(' ').replaceAll("'", "'\\''");
-  return new EngineError({
-    code: 'COMMAND_NOT_FOUND',
-    message: `${name}: not found`,
-    hint: name.includes('/') ? 'Check the path.' : `It is not in your PATH. What only your shell knows goes into one argument: lamella try '${line}'`,
-    cause,
-  });
-}
-
 /** A directory for -D: one that is not there was meant to be another. */
 function existing(directory: string): string {
-  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())
-    throw new UsageError(`${directory} is not a directory`, `-D takes one that is there: mkdir ${directory}`);
+  const hint = `-D takes one that is there: mkdir ${directory}`;
+  try {
+    if (!statSync(directory).isDirectory()) throw new UsageError(`${directory} is not a directory`, hint);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (error instanceof UsageError || code === undefined) throw error;
+    throw new UsageError(
+      code === 'ENOENT' ? `${directory} is not a directory` : `${directory} cannot be used for the changes: ${code}`,
+      code === 'ENOENT' ? hint : 'Take a directory that you may write to.',
+    );
+  }
   return directory;
+}
+
+/** The directory that this process is in. */
+function here(): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new UsageError('the directory that you are in has been removed', 'Go to another: cd ~');
+  }
 }
 
 /** What was tried last in a store of its own. */
