@@ -133,7 +133,7 @@ function asUser(mounts: readonly MountPoint[], intent: Intent): Omit<HostView, '
     scaffold: assembly.scaffold,
     overlays: [...assembly.overlays, ...places.found.map((each) => ({ path: each }))],
     binds: assembly.binds,
-    notes: assembly.notes,
+    notes: [...assembly.notes, ...places.notes],
     ...(places.doubt === undefined ? {} : { doubt: places.doubt }),
   };
 }

@@ -22,10 +22,13 @@ export function inHostWords(error: unknown, { args, cwd, root }: Attempted): unk
         `${command}: not found`,
         command.includes('/')
           ? 'Check the path, and the interpreter that the file names: head -n 1, or ldd.'
-          : `It is not in your PATH. What only your shell knows goes into one argument: lamella try '${args.join(' ').replaceAll("'", "'\\''")}'`,
+          : `It is not in your PATH. ${asLine(args)}`,
       );
     case 'COMMAND_NOT_EXECUTABLE': {
       const why = /E[A-Z]+$/.exec(error.message)?.[0] ?? 'it is no program';
+      // Some directory of the PATH is closed, and it may be there.
+      if (!command.includes('/') && why === 'EACCES')
+        return say(`${command}: not found, or closed to you: ${why}`, `It is in no directory of your PATH that you may enter. ${asLine(args)}`);
       const noProgram = 'It is made for another architecture, or a script without a #! line.';
       return say(`${command}: cannot be executed: ${why}`, why === 'ENOEXEC' ? noProgram : 'Check its mode, and those of the directories above it: ls -ld');
     }
@@ -49,6 +52,10 @@ export function inHostWords(error: unknown, { args, cwd, root }: Attempted): unk
     default:
       return error;
   }
+}
+
+function asLine(args: readonly string[]): string {
+  return `What only your shell knows goes into one argument: lamella try '${args.join(' ').replaceAll("'", "'\\''")}'`;
 }
 
 function isOurs(error: unknown): error is LamellaError {

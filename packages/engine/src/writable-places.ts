@@ -6,6 +6,8 @@ import { ancestors, isWithin, look, may, unreachable } from './host-paths.js';
 /** Places for an overlay of their own. */
 export interface WritablePlaces {
   readonly found: readonly string[];
+  /** Sentences about files there that cannot be changed inside. */
+  readonly notes: readonly string[];
   /** A sentence about those that may not have been found. */
   readonly doubt?: string;
 }
@@ -73,10 +75,10 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
     const stats = look(at);
     // What is in a directory of the user's is the user's, but for rare exceptions.
     if (!stats?.isDirectory() || owned(stats)) continue;
-    if (found.size >= PLACES) return { found: [...found], doubt: `Only ${PLACES} directories of yours below those of other users are writable inside.` };
+    if (found.size >= PLACES) return { ...told(found, owned), doubt: `Only ${PLACES} directories of yours below those of other users are writable inside.` };
     if (seen.size > BUDGET.directories || performance.now() > until)
       return {
-        found: [...found],
+        ...told(found, owned),
         doubt: `Not all directories were searched for some of yours below those of other users: writing there may fail with EOVERFLOW. Name them in the command, or start in them.`,
       };
     for (const name of directoriesIn(at)) {
@@ -88,7 +90,35 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
       if (!owned(inside)) queue.push(child);
     }
   }
-  return { found: [...found] };
+  return told(found, owned);
+}
+
+/** So many names of a shared directory are looked at. */
+const LOOKED_AT = 200;
+
+/** In a directory that is shared, what belongs to others cannot be copied up, though this user may write to it on the host. */
+function told(found: ReadonlySet<string>, owned: (stats: Stats) => boolean): WritablePlaces {
+  const notes = [...found].flatMap((place) => {
+    const stats = look(place);
+    if (!stats || owned(stats)) return [];
+    const others = namesIn(place)
+      .slice(0, LOOKED_AT)
+      .filter((name) => {
+        const inside = look(path.join(place, name));
+        return inside?.isFile() && !owned(inside) && may(path.join(place, name), constants.W_OK);
+      });
+    if (!others.length) return [];
+    return [`Files of other users or groups in ${place} cannot be changed inside (EOVERFLOW): ${others.slice(0, 5).join(', ')}${others.length > 5 ? ' and more' : ''}. They can be replaced.`];
+  });
+  return { found: [...found], notes };
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    return unreachable(error) ?? [];
+  }
 }
 
 function directoriesIn(directory: string): string[] {
