@@ -13,7 +13,7 @@ export interface WritablePlaces {
 }
 
 /** So many directories are looked into, and for so many milliseconds. */
-const BUDGET = { directories: 3000, milliseconds: 300 } as const;
+const BUDGET = { directories: 2000, milliseconds: 100 } as const;
 /** What nobody but its owner writes to, and what has thousands of directories. */
 const PRIVATE: ReadonlySet<string> = new Set(['node_modules', '.git', 'site-packages', 'dist-packages', '__pycache__']);
 /** More overlays are not made. */
@@ -75,10 +75,10 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
     const stats = look(at);
     // What is in a directory of the user's is the user's, but for rare exceptions.
     if (!stats?.isDirectory() || owned(stats)) continue;
-    if (found.size >= PLACES) return { ...told(found, owned), doubt: `Only ${PLACES} directories of yours below those of other users are writable inside.` };
+    if (found.size >= PLACES) return { ...told(found, named, owned), doubt: `Only ${PLACES} directories of yours below those of other users are writable inside.` };
     if (seen.size > BUDGET.directories || performance.now() > until)
       return {
-        ...told(found, owned),
+        ...told(found, named, owned),
         doubt: `Not all directories were searched for some of yours below those of other users: writing there may fail with EOVERFLOW. Name them in the command, or start in them.`,
       };
     for (const name of directoriesIn(at)) {
@@ -90,17 +90,18 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
       if (!owned(inside)) queue.push(child);
     }
   }
-  return told(found, owned);
+  return told(found, named, owned);
 }
 
 /** So many names of a shared directory are looked at. */
 const LOOKED_AT = 200;
 
 /** In a directory that is shared, what belongs to others cannot be copied up, though this user may write to it on the host. */
-function told(found: ReadonlySet<string>, owned: (stats: Stats) => boolean): WritablePlaces {
+function told(found: ReadonlySet<string>, named: readonly string[], owned: (stats: Stats) => boolean): WritablePlaces {
   const notes = [...found].flatMap((place) => {
     const stats = look(place);
-    if (!stats || owned(stats)) return [];
+    // Of those only that the command is about.
+    if (!stats || owned(stats) || !named.some((each) => isWithin(each, place))) return [];
     const others = namesIn(place)
       .slice(0, LOOKED_AT)
       .filter((name) => {
