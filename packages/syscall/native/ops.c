@@ -868,6 +868,27 @@ OP(bpf_prog_attach)
 	return SYS(bpf, 8 /* BPF_PROG_ATTACH */, &attr, sizeof(attr));
 }
 
+/* Compound: nothing is mounted where a link of the container's leads. */
+OP(landed)
+{
+	FD(root, 0);
+	FD(fd, 1);
+	return place_check(root, fd, S(0), N(2) != 0, &frame->string[1]);
+}
+
+/* Compound: what is to be hidden, or not to be written to, is. */
+OP(covered)
+{
+	FD(root, 0);
+	return place_covered(root, S(0), N(1) != 0);
+}
+
+OP(expect_type)
+{
+	FD(fd, 0);
+	return place_type(fd, (u64)N(1));
+}
+
 struct op {
 	struct shape shape;
 	long (*run)(const struct frame *frame);
@@ -965,6 +986,9 @@ static const struct op table[] = {
 	ENTRY(87, end_served, 1, ""),
 	ENTRY(88, await_served, 2, ""),
 	ENTRY(89, netns, 2, ""),
+	ENTRY(100, landed, 3, "zb"),
+	ENTRY(101, covered, 2, "z"),
+	ENTRY(102, expect_type, 2, ""),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },
