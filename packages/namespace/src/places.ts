@@ -15,10 +15,10 @@ export interface Landing {
 const CONFINING: ReadonlySet<Mount['type']> = new Set(['proc', 'sysfs', 'dev', 'devpts', 'mqueue', 'cgroup2']);
 
 /** PROC_SUPER_MAGIC (linux/magic.h) */
-const PROCFS = 0x9fa0;
+export const PROCFS = 0x9fa0;
 
-/** What lxcfs(1) puts in the place of files below /proc; runc lets nothing else be mounted there. */
-const PROC_FILES: ReadonlySet<string> = new Set([
+/** What lxcfs(1) puts in the place of files, as paths below /proc; runc lets nothing else be mounted there. */
+export const PROC_FILES: ReadonlySet<string> = new Set([
   'cpuinfo',
   'diskstats',
   'loadavg',
