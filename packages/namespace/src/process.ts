@@ -351,6 +351,7 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
         `the filter on system calls cannot be set: ${error.code}`,
         'The kernel needs CONFIG_SECCOMP_FILTER; --security-opt seccomp=unconfined goes without.',
       );
+    case 'setgroups':
     case 'setresuid':
     case 'setresgid':
       if (error.code === 'EINVAL')
