@@ -304,10 +304,10 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
         );
       return error;
     case 'mkpath':
-      if (error.code === 'ENOTDIR')
+      if (error.code === 'ENOTDIR' || error.code === 'EISDIR')
         return make(
           'MOUNT_TARGET_INVALID',
-          `${String(error.op.pathname)} in the container is not a directory`,
+          `${String(error.op.pathname)} in the container is ${error.code === 'EISDIR' ? '' : 'not '}a directory`,
           'A directory goes on a directory, a file on a file.',
         );
       if (error.code === 'ENOENT' || error.code === 'ELOOP')

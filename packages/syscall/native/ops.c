@@ -712,11 +712,23 @@ OP(copy_object)
 	return object_copy(from, S(0), to, S(1), N(2) != 0);
 }
 
-/* Compound: a path inside a root which the container may have prepared against us. */
+/* Compound: a path inside a root which the container may have prepared against us. A file is not a directory. */
 OP(mkpath)
 {
 	FD(root, 0);
-	return slot_put(N(3), tree_make_path(root, S(0), N(1) != 0, (u32)N(2)));
+	long fd = tree_make_path(root, S(0), N(1) != 0, (u32)N(2)), err;
+	struct statx st;
+
+	if (fd >= 0 && !N(1)) {
+		err = SYS(statx, fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st);
+		if (err == 0 && (st.stx_mode & S_IFMT) == S_IFDIR)
+			err = -EISDIR;
+		if (err < 0) {
+			SYS(close, fd);
+			return err;
+		}
+	}
+	return slot_put(N(3), fd);
 }
 
 OP(keyctl)

@@ -160,6 +160,9 @@ test('mkpath makes what is missing, and links on the way lead nowhere but into t
   await expect(execute([root, { op: 'mkpath', rootfd: 5, directory: 1, mode: 0o755, pathname: 'dangling/x', out: 6 }])).rejects.toMatchObject({
     code: 'ENOENT',
   });
+  await expect(execute([root, { op: 'mkpath', rootfd: 5, directory: 0, mode: 0o644, pathname: 'absolute/a', out: 6 }])).rejects.toMatchObject({
+    code: 'EISDIR',
+  });
   expect(readdirSync(at.path)).toEqual(['root']);
 });
 
