@@ -3,7 +3,7 @@ import path from 'node:path';
 import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
-import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User, withinOwn } from '@lamella/namespace';
+import { confiningPlaceOf, confiningPlaces, DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User, withinOwn } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
 import {
   AT_FDCWD,
@@ -146,6 +146,10 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       mount: mounted,
     };
   };
+  const confining: readonly Mount[] = [
+    ...defaultMounts(spec),
+    ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : []),
+  ];
   const container = enter(
     {
       args: args.length ? args : ['-'],
@@ -158,10 +162,9 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',
       namespaces,
       mounts: [
-        ...defaultMounts(spec),
-        ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : []),
+        ...confining,
         ...(spec.host ? hostMounts(spec.host, others, made, root) : files),
-        ...imageVolumes(lowers.config),
+        ...imageVolumes(lowers.config, confining),
         ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
         ...(spec.volumes ?? []).map((volume) => {
           const directory = isVolumeDirectory(volume);
@@ -411,12 +414,14 @@ function defaultMounts(spec: RunSpec): Mount[] {
 
 /**
  * What an image calls its volumes: with Docker they get a place beside the container, with us the
- * container's own upper is one. Only a read-only root makes a difference: they stay writable.
+ * container's own upper is one. Only a read-only root makes a difference: they stay writable. What is a filesystem of the
+ * kernel's stays that, whatever the image says: images of systemd call /sys/fs/cgroup a volume.
  */
-function imageVolumes({ volumes = [] }: ImageConfig): Mount[] {
+function imageVolumes({ volumes = [] }: ImageConfig, confining: readonly Mount[]): Mount[] {
+  const places = confiningPlaces(confining);
   const paths = new Set(volumes.map((each) => path.posix.resolve('/', each)));
   paths.delete('/');
-  return [...paths].map((destination) => ({ type: 'own', destination }));
+  return [...paths].filter((each) => confiningPlaceOf(each, places) === undefined).map((destination) => ({ type: 'own', destination }));
 }
 
 /** @throws EngineError `USERNS_INVALID` */

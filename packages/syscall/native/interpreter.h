@@ -134,6 +134,17 @@ long object_tell(int dirfd, const char *path, u32 index);
 /* copy.c */
 long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int metadata);
 
+/* place.c */
+/*
+ * A descriptor must not be the root itself (-EBUSY) nor outside of it (-EXDEV). With `exact` it must be at `path` in the root, which
+ * no link led away from (-ELOOP); else it must not be at or below one of `outside`, paths that end in a NUL each (-EXDEV).
+ */
+long place_check(int root, int fd, const char *path, int exact, const struct bytes *outside);
+/* What is at `path` in the root, if anything, must be the root of a mount, and read-only if asked: else -ESTALE. */
+long place_covered(int root, const char *path, int readonly);
+/* A descriptor's filesystem must be of this type (statfs(2)): else -ESTALE. */
+long place_type(int fd, u64 type);
+
 /* monitor.c */
 long op_clone(const struct frame *frame);
 long op_supervise(const struct frame *frame);

@@ -712,11 +712,23 @@ OP(copy_object)
 	return object_copy(from, S(0), to, S(1), N(2) != 0);
 }
 
-/* Compound: a path inside a root which the container may have prepared against us. */
+/* Compound: a path inside a root which the container may have prepared against us. A file is not a directory. */
 OP(mkpath)
 {
 	FD(root, 0);
-	return slot_put(N(3), tree_make_path(root, S(0), N(1) != 0, (u32)N(2)));
+	long fd = tree_make_path(root, S(0), N(1) != 0, (u32)N(2)), err;
+	struct statx st;
+
+	if (fd >= 0 && !N(1)) {
+		err = SYS(statx, fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st);
+		if (err == 0 && (st.stx_mode & S_IFMT) == S_IFDIR)
+			err = -EISDIR;
+		if (err < 0) {
+			SYS(close, fd);
+			return err;
+		}
+	}
+	return slot_put(N(3), fd);
 }
 
 OP(keyctl)
@@ -868,6 +880,27 @@ OP(bpf_prog_attach)
 	return SYS(bpf, 8 /* BPF_PROG_ATTACH */, &attr, sizeof(attr));
 }
 
+/* Compound: nothing is mounted where a link of the container's leads. */
+OP(landed)
+{
+	FD(root, 0);
+	FD(fd, 1);
+	return place_check(root, fd, S(0), N(2) != 0, &frame->string[1]);
+}
+
+/* Compound: what is to be hidden, or not to be written to, is. */
+OP(covered)
+{
+	FD(root, 0);
+	return place_covered(root, S(0), N(1) != 0);
+}
+
+OP(expect_type)
+{
+	FD(fd, 0);
+	return place_type(fd, (u64)N(1));
+}
+
 struct op {
 	struct shape shape;
 	long (*run)(const struct frame *frame);
@@ -965,6 +998,9 @@ static const struct op table[] = {
 	ENTRY(87, end_served, 1, ""),
 	ENTRY(88, await_served, 2, ""),
 	ENTRY(89, netns, 2, ""),
+	ENTRY(100, landed, 3, "zb"),
+	ENTRY(101, covered, 2, "z"),
+	ENTRY(102, expect_type, 2, ""),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },
