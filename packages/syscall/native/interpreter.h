@@ -118,6 +118,9 @@ struct dirent64 {
 
 /* tree.c */
 int is_dot(const char *name);
+struct open_how;
+/* Every openat2(2) of ours: one that the kernel could not decide is tried again. */
+long openat2_again(int dirfd, const char *path, const struct open_how *how);
 /* Open a directory, never through a link and never into another mount, which is -EXDEV. */
 long directory_below(int dirfd, const char *name);
 /* The same for a top: its parents are the caller's, and it may be a mount point; only it must not be a link. */

@@ -219,7 +219,7 @@ OP(openat2)
 	FD(dirfd, 0);
 	struct open_how how = { .flags = (u64)N(1), .mode = (u64)N(2), .resolve = (u64)N(3) };
 
-	return slot_put(N(4), SYS(openat2, dirfd, S(0), &how, sizeof(how)));
+	return slot_put(N(4), openat2_again(dirfd, S(0), &how));
 }
 
 OP(write)
