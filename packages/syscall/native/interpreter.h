@@ -130,7 +130,7 @@ long tree_make_path(int root, const char *path, int directory, u32 mode);
 
 /* walk.c */
 enum overlay { PLAIN, TRUSTED, USER, FILES }; /* where the marks of an overlay are: in attributes, or in names of files */
-long tree_walk(int dirfd, const char *path, u32 index, int content);
+long tree_walk(int dirfd, const char *path, u32 index, s64 content);
 long tree_compare(int upper, int lower, enum overlay overlay, u32 index);
 long object_tell(int dirfd, const char *path, u32 index);
 

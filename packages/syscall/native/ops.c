@@ -673,7 +673,7 @@ OP(rmtree)
 OP(walk)
 {
 	FD(dirfd, 0);
-	return tree_walk(dirfd, S(0), frame->index, N(1) != 0);
+	return tree_walk(dirfd, S(0), frame->index, N(1));
 }
 
 /* Compound: what an overlay's upper directory did to what is below the second slot; or how two whole trees differ. */

@@ -160,6 +160,11 @@ static int is(const struct statx *st, u32 type)
 	return (st->stx_mode & S_IFMT) == type;
 }
 
+static int is_shown(const struct statx *st, s64 content)
+{
+	return is(st, S_IFREG) && (content == 1 || (content > 1 && st->stx_size <= (u64)content));
+}
+
 /* One file seen through two views of it, each a device of its own: nobody can set its ctime. */
 static int unchanged(const struct statx *a, const struct statx *b)
 {
@@ -290,7 +295,9 @@ static long contents_differ(const struct level *level, const char *name)
 struct walk {
 	u32 index;
 	enum overlay overlay;
-	int compare, content;
+	int compare;
+	/* Whether contents are told: 0, 1 for all, or of files of at most so many bytes. */
+	s64 content;
 };
 
 /* Tell of one name: what it is (`*upper`, `*lower`: whether there is one), and what it was. */
@@ -325,7 +332,7 @@ static long tell(const struct walk *walk, const struct level *level, const char 
 	if (err < 0)
 		return err;
 	reply_data(walk->index, record.at, record.length);
-	return walk->content && *has_upper && is(upper, S_IFREG) ? show_content(level->upper, name, upper->stx_size, walk->index) : 0;
+	return *has_upper && is_shown(upper, walk->content) ? show_content(level->upper, name, upper->stx_size, walk->index) : 0;
 }
 
 /* Go down into a directory of either side; 1 when there is nowhere to go. */
@@ -427,7 +434,7 @@ static long walk_levels(const struct walk *walk)
 }
 
 /* Names are relative to the top. The top may be anything. */
-static long walk_one(int dirfd, const char *path, u32 index, int content)
+static long walk_one(int dirfd, const char *path, u32 index, s64 content)
 {
 	struct walk walk = { .index = index, .content = content };
 	struct statx st;
@@ -442,7 +449,7 @@ static long walk_one(int dirfd, const char *path, u32 index, int content)
 			err = put_object(dirfd, path, &st, 0);
 		if (!err)
 			reply_data(index, record.at, record.length);
-		if (!err && content && is(&st, S_IFREG))
+		if (!err && is_shown(&st, content))
 			err = show_content(dirfd, path, st.stx_size, index);
 		replies_flush();
 		return err;
@@ -493,7 +500,7 @@ static long come_back(int fd, long result)
 	return result < 0 || err >= 0 ? result : err;
 }
 
-long tree_walk(int dirfd, const char *path, u32 index, int content)
+long tree_walk(int dirfd, const char *path, u32 index, s64 content)
 {
 	int fd = (int)SYS(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 

@@ -11,7 +11,7 @@ export { HeldFile } from './files/held-file.js';
 export type { FilePlace } from './files/hold-place.js';
 export { openRegular, openRegularSync } from './files/open-regular.js';
 export { readLines } from './files/read-lines.js';
-export { readNamedText, readOptionalText, readRegular, readRegularText, streamRegular } from './files/read-regular.js';
+export { readNamed, readNamedText, readOptionalText, readRegular, readRegularText, streamRegular } from './files/read-regular.js';
 export { findProgram } from './find-program.js';
 export { becomeFront, canBecomeFront, type FrontOptions, outcomeOf, type Told, toldByFront } from './front.js';
 export { type FullMapping, type IdMapping, type IdRange, idMapping, insideId, isOwnUserNamespace, ownMountNamespace, ownUserNamespace } from './id-mapping.js';

@@ -1,4 +1,4 @@
-import type { Stats } from 'node:fs';
+import type { StatsBase } from 'node:fs';
 import { LamellaError } from '../lamella-error.js';
 
 /** Why a file is not read. */
@@ -44,7 +44,7 @@ export class FileError extends LamellaError {
 }
 
 /** What a file is that is no regular file. */
-export function kindOf(stat: Stats): string {
+export function kindOf(stat: StatsBase<unknown>): string {
   if (stat.isDirectory()) return 'a directory';
   if (stat.isFIFO()) return 'a FIFO';
   if (stat.isSocket()) return 'a socket';

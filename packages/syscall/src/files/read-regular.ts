@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { O } from '../constants.js';
 import type { FileBound } from './file-bounds.js';
 import { FileError, kindOf } from './file-error.js';
@@ -52,7 +52,7 @@ export function readOptionalText(place: FilePlace, bound: FileBound): string | u
  * @param name what messages call it
  * @throws FileError
  */
-export function readNamedText(file: string | number, bound: FileBound, name: string = String(file)): string {
+export function readNamed(file: string | number, bound: FileBound, name: string = String(file)): Buffer {
   let fd: number;
   try {
     fd = typeof file === 'number' ? file : openSync(file, O.RDONLY | O.NOCTTY);
@@ -63,32 +63,42 @@ export function readNamedText(file: string | number, bound: FileBound, name: str
     const stat = fstatSync(fd);
     if (stat.isDirectory()) throw new FileError('irregular', name, `${name} is ${kindOf(stat)}`, 'Name a file.');
     if (stat.size > bound.bytes) throw tooLarge(name, stat.size, bound);
-    return readWithin(fd, name, stat.size, bound).toString('utf8');
+    return readWithin(fd, name, stat.size, bound);
   } finally {
     if (typeof file !== 'number') closeSync(fd);
   }
 }
 
+/** The same as UTF-8 text. */
+export function readNamedText(file: string | number, bound: FileBound, name?: string): string {
+  return readNamed(file, bound, name).toString('utf8');
+}
+
+export interface StreamOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How many bytes are read at once. */
+  readonly highWaterMark?: number;
+  /** A part of the file, in bytes. Default: all that it has when it is opened. */
+  readonly part?: { readonly offset: number; readonly size: number } | undefined;
+}
+
 /**
  * Opens a regular file that others made as a stream. No more is read than it had when it was opened.
  *
- * @param highWaterMark how many bytes are read at once
- * @returns the stream, which closes the file, and its size
+ * @returns the stream, which closes the file
  * @throws FileError
  */
-export async function streamRegular(
-  place: FilePlace,
-  { signal, highWaterMark = CHUNK }: { readonly signal?: AbortSignal | undefined; readonly highWaterMark?: number } = {},
-): Promise<{ readonly stream: Readable; readonly size: number }> {
+export async function streamRegular(place: FilePlace, { signal, highWaterMark = CHUNK, part }: StreamOptions = {}): Promise<Readable> {
   const handle = await openRegular(place);
   try {
-    const { size } = await handle.stat();
-    // An `end` before `start` is refused by Node: of an empty file at most one byte is asked for.
-    return { stream: handle.createReadStream({ end: Math.max(size - 1, 0), highWaterMark, ...(signal ? { signal } : {}) } as never), size };
+    const { offset, size } = part ?? { offset: 0, size: (await handle.stat()).size };
+    if (size) return handle.createReadStream({ start: offset, end: offset + size - 1, highWaterMark, ...(signal ? { signal } : {}) } as never);
   } catch (error) {
     await handle.close();
     throw error;
   }
+  await handle.close();
+  return Readable.from([]);
 }
 
 /** Reads to the end, however long the file says it is: those of /proc say 0, and one may grow. */
