@@ -8,7 +8,7 @@ export { type Call, explain, explainText } from './explain/explain.js';
 export { FILE_BOUNDS, type FileBound } from './files/file-bounds.js';
 export { FileError, type FileProblem, kindOf } from './files/file-error.js';
 export { HeldFile } from './files/held-file.js';
-export type { FilePlace } from './files/hold-place.js';
+export { type FilePlace, holdPlace } from './files/hold-place.js';
 export { openRegular, openRegularSync } from './files/open-regular.js';
 export { readLines } from './files/read-lines.js';
 export { readNamed, readNamedText, readOptionalText, readRegular, readRegularText, streamRegular } from './files/read-regular.js';

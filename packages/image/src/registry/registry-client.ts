@@ -213,7 +213,11 @@ export class RegistryClient implements AsyncDisposable {
       await response.body.dump();
       throw this.#unauthorized(credentials ? 'it does not accept these credentials' : 'it wants credentials');
     }
-    const { token, access_token } = parseDocument(Token, await textWithin(response.body, TOKEN_MAX, `the token of ${url.origin}`), `the token of ${url.origin}`);
+    const { token, access_token } = parseDocument(
+      Token,
+      await textWithin(response.body, TOKEN_MAX, `the token of ${url.origin}`),
+      `the token of ${url.origin}`,
+    );
     this.#authorization = `Bearer ${token ?? access_token}`;
   }
 
@@ -271,7 +275,11 @@ async function textWithin(body: AsyncIterable<Buffer>, most: number, what: strin
   for await (const chunk of body) {
     length += chunk.length;
     if (length > most)
-      throw new ImageError({ code: 'DOCUMENT_TOO_LARGE', message: `${what} has more than ${most} bytes`, hint: 'The registry is broken, or made to do damage.' });
+      throw new ImageError({
+        code: 'DOCUMENT_TOO_LARGE',
+        message: `${what} has more than ${most} bytes`,
+        hint: 'The registry is broken, or made to do damage.',
+      });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

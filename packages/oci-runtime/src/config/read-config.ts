@@ -39,7 +39,11 @@ export function keptConfig(file: string): OciConfig {
 /** @throws OciError `PROCESS_INVALID`, `CONFIG_INVALID` */
 export function readProcess(file: string): OciProcess {
   const hint = 'Name a file with a process object, as config.json has it.';
-  return parse(Process, read(file, 'PROCESS_INVALID', hint, () => readNamedText(file, FILE_BOUNDS.bundle)), file);
+  return parse(
+    Process,
+    read(file, 'PROCESS_INVALID', hint, () => readNamedText(file, FILE_BOUNDS.bundle)),
+    file,
+  );
 }
 
 /** @throws OciError `CONFIG_INVALID` */

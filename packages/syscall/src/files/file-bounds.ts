@@ -8,8 +8,8 @@ export interface FileBound {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** How much is read, by kind of file. docs/internals/files.md has the same table, and a test compares them. */
-export const FILE_BOUNDS: Readonly<Record<'users' | 'document' | 'bundle' | 'credentials' | 'environment' | 'profile' | 'host' | 'own', FileBound>> = {
+/** How much is read, by kind of file. docs/untrusted-files.md has the same table, and a test compares them. */
+export const FILE_BOUNDS: Readonly<Record<'users' | 'document' | 'bundle' | 'credentials' | 'environment' | 'profile' | 'host', FileBound>> = {
   /** passwd(5) and group(5) of an image or a container: read line by line. */
   users: { what: 'a user database', bytes: 512 * MIB },
   /** Manifests, indexes and configs: the distribution specification has registries refuse larger ones. */
@@ -24,6 +24,4 @@ export const FILE_BOUNDS: Readonly<Record<'users' | 'document' | 'bundle' | 'cre
   profile: { what: 'a seccomp profile', bytes: 16 * MIB },
   /** /etc/subuid, /etc/subgid, /etc/resolv.conf, /etc/hosts, of the host. */
   host: { what: 'a configuration file of the host', bytes: 16 * MIB },
-  /** Files that only the program itself writes. */
-  own: { what: 'a record', bytes: 256 * MIB },
 };

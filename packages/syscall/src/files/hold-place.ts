@@ -54,6 +54,7 @@ function holdBelow(place: PlaceBelow): HeldFile | undefined {
     pending = rest;
     const here = way.at(-1) as HeldFile;
     if (!here.stat.isDirectory()) return undefined;
+    if (name === '.') continue;
     if (name === '..') {
       if (way.length > 1) way.pop();
       else if (place.leaving === 'refused') throw leadsOut(place);
@@ -77,8 +78,10 @@ function holdBelow(place: PlaceBelow): HeldFile | undefined {
   return HeldFile.at((way.at(-1) as HeldFile).path);
 }
 
+/** What ends with a slash is a directory. */
 function components(path: string): string[] {
-  return path.split('/').filter((name) => name && name !== '.');
+  const names = path.split('/').filter(Boolean);
+  return path.endsWith('/') ? [...names, '.'] : names;
 }
 
 function leadsOut(place: PlaceBelow): FileError {

@@ -49,10 +49,5 @@ function holdRegular(place: FilePlace): HeldFile {
 /** The error for a file that is larger than its bound. */
 export function tooLarge(name: string, size: number | undefined, bound: FileBound): FileError {
   const has = size === undefined ? `does not end within ${bound.bytes} bytes` : `has ${size} bytes`;
-  return new FileError(
-    'too-large',
-    name,
-    `${name} ${has}: ${bound.what} has at most ${bound.bytes}`,
-    'It is damaged, or made to do damage. The bounds are in docs/internals/files.md.',
-  );
+  return new FileError('too-large', name, `${name} ${has}: ${bound.what} has at most ${bound.bytes}`, 'It is damaged, or made to do damage.');
 }

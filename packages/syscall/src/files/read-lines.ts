@@ -28,8 +28,8 @@ export function* readLines(place: FilePlace, bound: FileBound): Generator<string
       const chunk = buffer.subarray(0, count);
       let start = 0;
       for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
-        if (rest.length) yield Buffer.concat([rest, chunk.subarray(start, end)]).toString('utf8');
-        else if (end > start && !overlong) yield chunk.toString('utf8', start, end);
+        const length = rest.length + end - start;
+        if (length && length <= CHUNK && !overlong) yield Buffer.concat([rest, chunk.subarray(start, end)]).toString('utf8');
         overlong = false;
         rest = Buffer.alloc(0);
         start = end + 1;
