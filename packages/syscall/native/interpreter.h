@@ -118,6 +118,9 @@ struct dirent64 {
 
 /* tree.c */
 int is_dot(const char *name);
+struct open_how;
+/* Every openat2(2) of ours: one that the kernel could not decide is tried again. */
+long openat2_again(int dirfd, const char *path, const struct open_how *how);
 /* Open a directory, never through a link and never into another mount, which is -EXDEV. */
 long directory_below(int dirfd, const char *name);
 /* The same for a top: its parents are the caller's, and it may be a mount point; only it must not be a link. */
@@ -127,7 +130,7 @@ long tree_make_path(int root, const char *path, int directory, u32 mode);
 
 /* walk.c */
 enum overlay { PLAIN, TRUSTED, USER, FILES }; /* where the marks of an overlay are: in attributes, or in names of files */
-long tree_walk(int dirfd, const char *path, u32 index, int content);
+long tree_walk(int dirfd, const char *path, u32 index, s64 content);
 long tree_compare(int upper, int lower, enum overlay overlay, u32 index);
 long object_tell(int dirfd, const char *path, u32 index);
 

@@ -219,7 +219,7 @@ OP(openat2)
 	FD(dirfd, 0);
 	struct open_how how = { .flags = (u64)N(1), .mode = (u64)N(2), .resolve = (u64)N(3) };
 
-	return slot_put(N(4), SYS(openat2, dirfd, S(0), &how, sizeof(how)));
+	return slot_put(N(4), openat2_again(dirfd, S(0), &how));
 }
 
 OP(write)
@@ -673,7 +673,7 @@ OP(rmtree)
 OP(walk)
 {
 	FD(dirfd, 0);
-	return tree_walk(dirfd, S(0), frame->index, N(1) != 0);
+	return tree_walk(dirfd, S(0), frame->index, N(1));
 }
 
 /* Compound: what an overlay's upper directory did to what is below the second slot; or how two whole trees differ. */

@@ -5,6 +5,13 @@ export { encodeProgram, FRAME_FLAGS, FRAME_MAX, FrameWriter, flatten } from './e
 export { errnoName } from './errno.js';
 export { type CallText, callsOf, type DescriptorOf } from './explain/calls-of.js';
 export { type Call, explain, explainText } from './explain/explain.js';
+export { FILE_BOUNDS, type FileBound } from './files/file-bounds.js';
+export { FileError, type FileProblem, kindOf } from './files/file-error.js';
+export { HeldFile } from './files/held-file.js';
+export { type FilePlace, holdPlace } from './files/hold-place.js';
+export { openRegular, openRegularSync } from './files/open-regular.js';
+export { readLines } from './files/read-lines.js';
+export { readNamed, readNamedText, readOptionalText, readRegular, readRegularText, streamRegular } from './files/read-regular.js';
 export { findProgram } from './find-program.js';
 export { becomeFront, canBecomeFront, type FrontOptions, outcomeOf, type Told, toldByFront } from './front.js';
 export { type FullMapping, type IdMapping, type IdRange, idMapping, insideId, isOwnUserNamespace, ownMountNamespace, ownUserNamespace } from './id-mapping.js';

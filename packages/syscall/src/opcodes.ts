@@ -78,6 +78,7 @@ export const OPCODES = {
   clone: { code: 52, numbers: ['flags', 'monitor', 'cgroup'], strings: ['program'] },
   write_file: { code: 53, numbers: ['dirfd', 'flags', 'mode'], strings: ['pathname', 'data'] },
   rmtree: { code: 54, numbers: ['dirfd'], strings: ['pathname'] },
+  // content: 0 for none, 1 for that of all files, more for that of files of at most so many bytes.
   walk: { code: 55, numbers: ['dirfd', 'content'], strings: ['pathname'] },
   mkpath: { code: 56, numbers: ['rootfd', 'directory', 'mode', 'out'], strings: ['pathname'] },
   pty: { code: 57, numbers: ['dirfd', 'rows', 'columns', 'owner', 'group', 'out', 'master'], strings: [] },
