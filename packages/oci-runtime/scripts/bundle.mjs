@@ -22,4 +22,5 @@ await build({
 });
 
 // Found without a look at any package.json.
-await copyFile(createRequire(import.meta.url).resolve('@lamella/syscall/compile-cache'), path.join(root, 'dist/compile-cache.cjs'));
+for (const name of ['compile-cache', 'own-words'])
+  await copyFile(createRequire(import.meta.url).resolve(`@lamella/syscall/${name}`), path.join(root, `dist/${name}.cjs`));
