@@ -1,7 +1,7 @@
 #!/bin/sh
 ':' /*
 # sh(1) runs these lines and Node the rest, to which they are a comment. Node would obey some options among the user's
-# words, so each word gets a colon before it. own-words.cjs of @lamella/syscall has the contract with what follows.
+# words, so each word gets a colon before it. own-words.ts of @lamella/syscall has the contract with what follows.
 # Variables have names that no environment has: what is exported is passed on.
 lamella_node=${LAMELLA_NODE:-node}
 if ! command -v "$lamella_node" >/dev/null; then
@@ -30,9 +30,15 @@ if (Number(major) < 24) {
   process.exit(125);
 }
 require('../dist/compile-cache.cjs');
-const [command, ...rest] = require('../dist/own-words.cjs').ownWords('lamella', 125);
 const { BUNDLES } = require('./bundles.cjs');
-const bundle = Object.keys(BUNDLES).find((name) => BUNDLES[name].includes(command));
-const fast = bundle && require(`../dist/${bundle}.cjs`);
-if (fast && !fast.wantsHelp(command, rest)) fast.main(command, rest);
-else import('../dist/main.js').then(({ main }) => main(process.argv.slice(2)));
+const [first, second] = process.argv.slice(2);
+const name = first === ':' ? second?.slice(1) : first;
+const bundle = Object.keys(BUNDLES).find((each) => BUNDLES[each].includes(name)) ?? 'own-words';
+const fast = require(`../dist/${bundle}.cjs`);
+const [command, ...rest] = fast.ownWords('lamella', 125);
+if (fast.main && !fast.wantsHelp(command, rest)) fast.main(command, rest);
+else {
+  // Other modules get node:fs as ownWords has left it, its promises too, once those have been asked for here.
+  void require('node:fs').promises;
+  import('../dist/main.js').then(({ main }) => main(process.argv.slice(2)));
+}

@@ -1,7 +1,7 @@
 #!/bin/sh
 ':' /*
 # sh(1) runs these lines and Node the rest, to which they are a comment. Node would obey some options among the user's
-# words, so each word gets a colon before it. own-words.cjs of @lamella/syscall has the contract with what follows.
+# words, so each word gets a colon before it. own-words.ts of @lamella/syscall has the contract with what follows.
 # Variables have names that no environment has: what is exported is passed on.
 lamella_node=${LAMELLA_NODE:-node}
 if ! command -v "$lamella_node" >/dev/null; then
@@ -29,6 +29,5 @@ if (Number(major) < 24) {
   process.exit(1);
 }
 require('../dist/compile-cache.cjs');
-const words = require('../dist/own-words.cjs').ownWords('lamella-oci', 1);
-const { main } = require('../dist/command/lamella-oci.cjs');
-main(words).then((status) => process.exit(status));
+const { main, ownWords } = require('../dist/command/lamella-oci.cjs');
+main(ownWords('lamella-oci', 1)).then((status) => process.exit(status));

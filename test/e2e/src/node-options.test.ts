@@ -159,7 +159,11 @@ describe('the OCI runtime', () => {
 
   test('refuses those that are none of its own', () => {
     const env = { ...process.env, LAMELLA_NODE: process.execPath };
-    for (const args of [['--env-file=evil.env', 'list'], ['list', '--env-file', 'evil.env'], ['list', '--experimental-config-file=evil-config.json']])
+    for (const args of [
+      ['--env-file=evil.env', 'list'],
+      ['list', '--env-file', 'evil.env'],
+      ['list', '--experimental-config-file=evil-config.json'],
+    ])
       expect(spawnSync(OCI_RUNTIME, args, { cwd: at.join('here'), env, encoding: 'utf8' })).toMatchObject({ status: 1, stdout: '' });
   });
 });
@@ -168,7 +172,10 @@ describe('the launcher', () => {
   test('is the same text in both programs', () => {
     const launcher = (file: string): string => {
       const text = readFileSync(file, 'utf8');
-      return text.slice(0, text.indexOf('# */')).replaceAll('lamella-oci:', 'lamella:').replace(/exit \d+/, 'exit');
+      return text
+        .slice(0, text.indexOf('# */'))
+        .replaceAll('lamella-oci:', 'lamella:')
+        .replace(/exit \d+/, 'exit');
     };
     expect(launcher(OCI_RUNTIME)).toBe(launcher(CLI));
   });
@@ -182,7 +189,9 @@ describe('the launcher', () => {
     // A program starts programs with bytes by a shell: spawn takes text.
     const octal = Array.from({ length: 255 }, (_, i) => `"$(printf 'x\\${(i + 1).toString(8).padStart(3, '0')}y')"`).join(' ');
     for (const locale of ['C', 'C.UTF-8']) {
-      const { stdout } = spawnSync('sh', ['-c', `exec ${shell} ${show} ${octal} ''`], { env: { ...process.env, LAMELLA_NODE: process.execPath, LC_ALL: locale } });
+      const { stdout } = spawnSync('sh', ['-c', `exec ${shell} ${show} ${octal} ''`], {
+        env: { ...process.env, LAMELLA_NODE: process.execPath, LC_ALL: locale },
+      });
       const expected = Array.from({ length: 255 }, (_, i) => `:x${String.fromCharCode(i + 1)}y\0`).join('');
       expect(stdout.toString('latin1').split('\0').slice(2).join('\0')).toBe(`:\0${expected}:\0`);
     }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RunSpec, Volume } from '@lamella/engine';
 import type { TmpfsMount } from '@lamella/namespace';
+import { textOf } from '@lamella/syscall';
 import { UsageError } from '../usage-error.js';
 import { confinement } from './confinement-flags.js';
 import { detachKeys } from './detach-keys.js';
@@ -60,7 +61,7 @@ export function environment(files: readonly string[], entries: readonly string[]
   for (const file of files) {
     let text: string;
     try {
-      text = readFileSync(file, 'utf8');
+      text = textOf(readFileSync(file));
     } catch (error) {
       throw new UsageError(`the environment file ${file} cannot be read: ${(error as NodeJS.ErrnoException).code}`, 'Check the path and its permissions.');
     }
