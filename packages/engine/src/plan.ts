@@ -8,6 +8,7 @@ import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@la
 import {
   AT_FDCWD,
   bootId,
+  bytesOf,
   END_SERVED,
   idMapping,
   LOCK,
@@ -223,7 +224,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const limit = group?.create ?? [];
   // The caller's umask must not decide who may enter the container's root.
   const umask: Op = { op: 'umask', mask: 0o022 };
-  const known = life.again ? [] : makeKnown(record, config, spec);
+  const known = life.again ? [] : makeKnown(record, config, spec, slots);
   const watched = supervise(record, config, spec, life, slots);
   const program: Program = spec.workspace
     ? [
@@ -278,7 +279,7 @@ export function creation({ config, directory, stack, others }: Plan, spec: RunSp
     { op: 'umask', mask: 0o022 },
     ...claim(record, [], slots),
     { op: 'on_exit', program: releaseContainer(record, []) },
-    ...makeKnown(record, config, spec),
+    ...makeKnown(record, config, spec, slots),
     ...[stack, ...others].map(({ upperdir = '' }): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: upperdir, mode: 0o755 })),
     ...others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source))),
     { op: 'on_exit', program: [] },
@@ -286,7 +287,7 @@ export function creation({ config, directory, stack, others }: Plan, spec: RunSp
 }
 
 /** Ops that write down what a new container is, and take its name. */
-function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSpec): Program {
+function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSpec, slots: SlotAllocator): Program {
   const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
   const write = (pathname: string, data: string): Op => ({ op: 'write_file', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, data });
   const directory = directoryOf(record);
@@ -296,9 +297,22 @@ function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSp
       ? []
       : [{ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath: nameLinkOf(record.containers, spec.name) } as const]),
     ...range.map((linkpath): Op => ({ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath })),
-    write(path.join(directory, 'config.json'), formatConfig(config)),
+    ...writeLong(path.join(directory, 'config.json'), formatConfig(config), slots),
     ...(spec.keep ? [write(path.join(directory, 'layers'), layersOf(config)), write(keptOf(record), '')] : []),
   ];
+}
+
+/** So many bytes of a file are written by one op, of which a frame holds some more. */
+const LONGEST_WRITE = 1 << 20;
+
+/** Ops that make a private file, however long it is. */
+function writeLong(pathname: string, text: string, slots: SlotAllocator): Program {
+  const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
+  const data = bytesOf(text);
+  if (data.length <= LONGEST_WRITE) return [{ op: 'write_file', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, data: text }];
+  const fd = slots();
+  const parts = Array.from({ length: Math.ceil(data.length / LONGEST_WRITE) }, (_, i) => data.subarray(i * LONGEST_WRITE, (i + 1) * LONGEST_WRITE));
+  return [{ op: 'openat', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, out: fd }, ...parts.map((buf): Op => ({ op: 'write', fd, buf })), { op: 'close', fd }];
 }
 
 /** The op that tells the monitor how to look after the container. */

@@ -12,7 +12,7 @@ export type { User } from './user-rules.js';
  */
 export function findUser(text: string, layers: readonly string[]): User {
   const { user, group } = parseUser(text);
-  // Numbers need neither file.
-  const numbers = 'id' in user && (group === undefined || 'id' in group);
+  // A number for each needs neither file.
+  const numbers = 'id' in user && group !== undefined && 'id' in group;
   return resolveUser(text, new UserDatabase(layers, '/etc/passwd', numbers), new UserDatabase(layers, '/etc/group', numbers));
 }

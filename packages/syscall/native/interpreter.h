@@ -88,6 +88,9 @@ long op_run(const struct frame *frame);
  */
 long program_run(const u8 *at, size_t length, int keep_going);
 
+/* The vectors of the last execve are no longer in memory. */
+void execve_forget(void);
+
 /* Run one frame and report as its flags ask; -errno when the program has to stop. */
 long frame_run(const struct frame *frame);
 

@@ -1,4 +1,5 @@
 export { bootId } from './boot-id.js';
+export { bytesOf, textOf } from './byte-text.js';
 export * from './constants.js';
 export { decodeProgram } from './decode.js';
 export { encodeProgram, FRAME_FLAGS, FRAME_MAX, FrameWriter, flatten } from './encode.js';
