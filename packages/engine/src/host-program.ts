@@ -37,7 +37,7 @@ export function prepareHost({ scaffold: entries }: HostView, views: readonly [Vi
 }
 
 /** Of an ordinary user all is its own there: what it may not do on the host it is not to be able to do. */
-function permitted(upperdir: string, source: string): Program {
+export function permitted(upperdir: string, source: string): Program {
   if (process.geteuid?.() === 0) return likeSource(upperdir, source);
   return [{ op: 'fchmodat', dirfd: AT_FDCWD, pathname: upperdir, mode: effectiveMode(source, statSync(source).mode) & 0o7777 }];
 }

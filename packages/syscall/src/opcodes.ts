@@ -117,6 +117,7 @@ export const OPCODES = {
   end_served: { code: 87, numbers: ['milliseconds'], strings: [] },
   await_served: { code: 88, numbers: ['fd', 'milliseconds'], strings: [] },
   netns: { code: 89, numbers: ['userns_fd', 'out'], strings: [] },
+  same_object: { code: 94, numbers: ['fd', 'type', 'dev_major', 'dev_minor', 'ino_high', 'ino_low', 'btime_sec', 'btime_nsec'], strings: [] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },
   go: { code: 202, numbers: [], strings: ['program'] },

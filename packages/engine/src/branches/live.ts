@@ -37,7 +37,7 @@ import { overlayOf } from '../overlay-of.js';
 import { randomId } from '../plan.js';
 import { asRootOf, mapOntoItself } from '../userns.js';
 import type { View } from '../views.js';
-import { type Branching, standing } from './branch.js';
+import { areCopied, type Branching, standing } from './branch.js';
 
 /** A container that runs, whose layers are to be exchanged. */
 interface Running {
@@ -91,6 +91,8 @@ export async function branchingLive<Result>(
   refuseExchange(standing(root, record, config).views);
   await using _stopped = await stop();
   const { frozen, views } = standing(root, record, config);
+  // What is copied stays beneath the processes.
+  if (areCopied(root, config, frozen)) return await work({ root, record, config, frozen, views, copies: true });
   const running: Running = { root, config, pid, views };
   const places = placesOf(running, readMounts(pid));
   await refuseHolders(config, pid, places);
@@ -111,7 +113,7 @@ export async function branchingLive<Result>(
   const before = views.map(({ upperdir }) => statSync(upperdir).ino);
   const isMoved = (): boolean => views.some(({ upperdir }, i) => statSync(upperdir, { throwIfNoEntry: false })?.ino !== before[i]);
   try {
-    const result = await work({ root, record, config, frozen, views });
+    const result = await work({ root, record, config, frozen, views, copies: false });
     // A fork of one that has written nothing freezes nothing.
     if (isMoved()) await switchTo(running, places, standing(root, record, config).views);
     else await readonly(false);

@@ -11,7 +11,7 @@ import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
 import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
-import { type Branching, branching, checkpoint, fork, removeLater, rollback, settled } from '../branches/branch.js';
+import { type Branching, branching, checkpoint, currentState, fork, removeLater, rollback, settled } from '../branches/branch.js';
 import { branchingLive, holdBySignals } from '../branches/live.js';
 import { LONG, squash } from '../branches/squash.js';
 import { type Checkpoint, collectStates, readFrozen, readHistory } from '../branches/states.js';
@@ -368,11 +368,12 @@ export class StoredContainer {
   }
 
   /**
-   * Freeze what it has written: it can come back to that, and forks begin there. Renames, whatever the size.
+   * Freeze what it has written: it can come back to that, and forks begin there. Renames, whatever the size; a copy of what
+   * was written, where it sees the host, or a directory that the store is in.
    *
    * One that runs goes on above it, unless something holds on to what it stands on.
    *
-   * @throws EngineError `CHECKPOINT_BUSY`, `CHECKPOINT_TOO_DEEP`
+   * @throws EngineError `CHECKPOINT_BUSY`, `CHECKPOINT_TOO_DEEP`, `NO_SPACE`
    */
   async checkpoint(message?: string): Promise<Checkpoint> {
     return this.#branching('frozen', (held) => checkpoint(held, message));
@@ -381,8 +382,8 @@ export class StoredContainer {
   /** Its checkpoints, the oldest first, and which of them it stands on now. */
   async history(): Promise<{ readonly checkpoints: readonly Checkpoint[]; readonly current: string | undefined }> {
     const directory = directoryOf(this.#record);
-    const [checkpoints, [current]] = await Promise.all([readHistory(this.#root, directory), settled(this.#root, this.config)]);
-    return { checkpoints, current };
+    const [checkpoints, frozen] = await Promise.all([readHistory(this.#root, directory), settled(this.#root, this.config)]);
+    return { checkpoints, current: currentState(this.#record, frozen) };
   }
 
   /**
@@ -393,12 +394,23 @@ export class StoredContainer {
    */
   async rollback(to?: string | null): Promise<Checkpoint | undefined> {
     const { target, trash } = await this.#branching('taken back', async (held) => {
-      const wanted = to === undefined ? held.frozen[0] : to;
+      if (held.copies && isAlive((await this.state()).status)) throw this.#notWhileRunning();
+      const wanted = to === undefined ? currentState(held.record, held.frozen) : to;
       const target = typeof wanted === 'string' ? await this.#checkpoint(wanted) : undefined;
       return { target, trash: await rollback(held, target?.id) };
     });
     removeLater(trash);
     return target;
+  }
+
+  /** Its layers are not stacked, and what its processes have below them cannot be exchanged. */
+  #notWhileRunning(): EngineError {
+    const name = this.config.spec.name ?? this.id;
+    return new EngineError({
+      code: 'CHECKPOINT_BUSY',
+      message: `the container ${name} is running, and its view of the host cannot be taken back below its processes`,
+      hint: `Stop it first: lamella stop ${name}`,
+    });
   }
 
   /** One of its checkpoints, by the beginning of its id. @throws EngineError `CHECKPOINT_NOT_FOUND` */
@@ -414,8 +426,8 @@ export class StoredContainer {
   }
 
   /**
-   * Make containers that go on from where it is, each by itself. What it has written is frozen for that;
-   * nothing is copied.
+   * Make containers that go on from where it is, each by itself. What it has written is frozen for that, and
+   * nothing is copied; but see {@link checkpoint}.
    *
    * @param names how many, or what to call each
    * @throws EngineError `CHECKPOINT_BUSY`, `CONTAINER_EXISTS`, `NAME_INVALID`
