@@ -12,7 +12,7 @@ export function ownUser(): User {
 }
 
 /** What is mounted over a view of the host, parents first; the store's containers, this one's upper among them, are not to be seen. */
-export function hostMounts({ binds, hidden }: HostView, others: readonly View[], made: (view: View) => Mount, root: string): Mount[] {
+export function hostMounts<Shown extends View>({ binds, hidden }: HostView, others: readonly Shown[], made: (view: Shown) => Mount, root: string): Mount[] {
   const shown = [
     ...others.filter(({ destination, source }) => destination === source).map((view) => [view.destination, made(view)] as const),
     ...binds.map(({ path: at, directory }) => [at, { type: 'bind', source: at, destination: at, directory, readonly: true }] as const),

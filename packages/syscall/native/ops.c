@@ -706,8 +706,8 @@ OP(expect)
 }
 
 /*
- * What a descriptor refers to must be the object that was seen: its type, filesystem, inode and, where the
- * filesystem knows it, its birth time, which nobody can set.
+ * What a descriptor refers to must be the object that was seen: its type, filesystem, inode and birth time, which nobody can
+ * set. Zeros stand for an inode number or a birth time that the filesystem does not keep.
  */
 OP(same_object)
 {
@@ -719,11 +719,11 @@ OP(same_object)
 		return err;
 	if ((st.stx_mode & S_IFMT) != N(1) || st.stx_dev_major != N(2) || st.stx_dev_minor != N(3))
 		return -ESTALE;
-	if (st.stx_ino >> 32 != (u64)N(4) || (st.stx_ino & 0xffffffff) != (u64)N(5))
+	if ((N(4) || N(5)) && (st.stx_ino >> 32 != (u64)N(4) || (st.stx_ino & 0xffffffff) != (u64)N(5)))
 		return -ESTALE;
-	if (!(st.stx_mask & STATX_BTIME))
-		return N(6) || N(7) ? -ESTALE : 0;
-	return st.stx_btime.tv_sec == N(6) && st.stx_btime.tv_nsec == (u64)N(7) ? 0 : -ESTALE;
+	if (!N(6) && !N(7))
+		return 0;
+	return st.stx_mask & STATX_BTIME && st.stx_btime.tv_sec == N(6) && st.stx_btime.tv_nsec == (u64)N(7) ? 0 : -ESTALE;
 }
 
 OP(copy_object)

@@ -1,5 +1,5 @@
-import { AT_FDCWD, type Op, type Program } from './op.js';
 import { O, RESOLVE } from './constants.js';
+import { AT_FDCWD, type Op, type Program } from './op.js';
 
 /** What tells one object of a filesystem from every other one, for as long as the filesystem is mounted. */
 export interface ObjectIdentity {
@@ -8,7 +8,7 @@ export interface ObjectIdentity {
   /** Of its filesystem (statx(2)). */
   readonly major: number;
   readonly minor: number;
-  /** Decimal: inode numbers have 64 bits. */
+  /** Decimal, for inode numbers have 64 bits; 0 where the filesystem makes them up. */
   readonly inode: string;
   /** When it was made, which nobody can set; both 0 where the filesystem does not know. */
   readonly birthSeconds: number;

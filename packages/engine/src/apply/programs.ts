@@ -2,13 +2,13 @@ import path from 'node:path';
 import { openSides } from '@lamella/overlay';
 import { AT_FDCWD, LOCK, O, type Op, ownMountNamespace, type Program, RENAME, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { beneath, unlessGone } from '../beneath.js';
-import type { View } from '../views.js';
+import type { CheckedView } from '../views.js';
 import { appliedOf, applyingOf, applyLockOf, type Journal, journalOf, type Part, planOf } from './journal.js';
 import type { Staged, Step } from './steps.js';
 
 /** What is done to one directory, and what of the view it needs for that. */
 export interface PartWork extends Part {
-  readonly view: View;
+  readonly view: CheckedView;
   readonly staged: readonly Staged[];
 }
 

@@ -9,6 +9,7 @@ import { EngineError } from '../engine-error.js';
 import { permitted } from '../host-program.js';
 import { nameLinkOf, nameTaken, targetOf } from '../names.js';
 import { randomId } from '../plan.js';
+import { readSources } from '../sources/record.js';
 import { ownIds, rangeLinksOf, rangeTaken } from '../userns.js';
 import { stateDirectory, type View, viewsOf } from '../views.js';
 import { likeSource } from '../volumes.js';
@@ -21,7 +22,7 @@ export interface Branching {
   readonly root: string;
   readonly record: ContainerRecord;
   readonly config: ContainerConfig;
-  readonly views: readonly View[];
+  readonly views: readonly [View, ...View[]];
   /** What it stands on now, the latest first. */
   readonly frozen: readonly string[];
   /** Its states are copies, see by-copies.ts. */
@@ -94,10 +95,11 @@ export function currentState(record: ContainerRecord, [last]: readonly string[])
 }
 
 /** What a container stands on, as it is written down. */
-export function standing(root: string, record: ContainerRecord, { spec, lowers, ids }: ContainerConfig): Pick<Branching, 'frozen' | 'views'> {
+export function standing(root: string, record: ContainerRecord, config: ContainerConfig): Pick<Branching, 'frozen' | 'views'> {
+  const { spec, lowers, ids } = config;
   const directory = directoryOf(record);
   const frozen = readFrozen(root, directory);
-  return { frozen, views: viewsOf({ root, directory, spec, lowers, frozen, ids }) };
+  return { frozen, views: viewsOf({ root, directory, spec, lowers, frozen, ids, sources: readSources(directory, config) }) };
 }
 
 /** Whether something came between a checkpoint and its end. */
@@ -168,6 +170,7 @@ export async function fork(held: Branching, names: readonly (string | undefined)
   const history = await readHistory(root, directoryOf(record));
   const { containers } = record;
   const created = new Date().toISOString();
+  const sources = readSources(directoryOf(record), config);
   const configs = names.map((name): ContainerConfig => {
     const { name: _, ...spec } = config.spec;
     const { ids: __, ...same } = config;
@@ -181,6 +184,7 @@ export async function fork(held: Branching, names: readonly (string | undefined)
       ...(ids ? { ids } : {}),
       created,
       since: config.since ?? config.created,
+      ...(sources.size ? { sources: Object.fromEntries(sources) } : {}),
       spec: { ...spec, ...(name === undefined ? {} : { name }), keep: true },
     };
   });

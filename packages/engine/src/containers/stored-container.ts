@@ -11,7 +11,7 @@ import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
 import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
-import { type Branching, branching, checkpoint, currentState, fork, removeLater, rollback, settled } from '../branches/branch.js';
+import { type Branching, branching, checkpoint, currentState, fork, removeLater, rollback, settled, standing } from '../branches/branch.js';
 import { branchingLive, holdBySignals } from '../branches/live.js';
 import { LONG, squash } from '../branches/squash.js';
 import { type Checkpoint, collectStates, readFrozen, readHistory } from '../branches/states.js';
@@ -24,7 +24,9 @@ import { isByFuse } from '../is-by-fuse.js';
 import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
-import { type View, viewsOf } from '../views.js';
+import { checkSources, type CheckedSources, explainMoved } from '../sources/check.js';
+import { completeSources } from '../sources/record.js';
+import { type CheckedView, checkedViews, type View } from '../views.js';
 import { type Attached, attachTo, type Ending } from './attach.js';
 import { type ContainerChange, changesIn } from './changes.js';
 import { type Contents, contentsOf } from './contents.js';
@@ -496,25 +498,45 @@ export class StoredContainer {
     });
   }
 
-  /** The parts of what it sees that it can write to: its root, and the volumes that are overlays. */
-  async views(): Promise<readonly [View, ...View[]]> {
-    const { spec, lowers, ids } = this.config;
-    const frozen = await settled(this.#root, this.config);
-    return viewsOf({ root: this.#root, directory: directoryOf(this.#record), spec, lowers, frozen, ids });
+  /**
+   * The parts of what it sees that it can write to: its root, and the volumes that are overlays.
+   *
+   * @throws EngineError `VOLUME_MOVED` when a volume is not what it was
+   */
+  async views(): Promise<readonly [CheckedView, ...CheckedView[]]> {
+    return checkedViews(await this.#views(), this.#sources());
+  }
+
+  /** The same, of which the sources may be others by now. */
+  async #views(): Promise<readonly [View, ...View[]]> {
+    await settled(this.#root, this.config);
+    return standing(this.#root, this.#record, this.config).views;
+  }
+
+  /** What it was given of the host, if it is that still. @throws EngineError `VOLUME_MOVED` */
+  #sources(): CheckedSources {
+    const { spec } = this.config;
+    return checkSources(completeSources(directoryOf(this.#record), this.config), spec, spec.name ?? this.id);
   }
 
   /**
    * What it changed since it began, before checkpoints, too, as of now; see {@link changesOf} of @lamella/overlay.
    *
-   * @throws EngineError `CONTAINER_NOT_FOUND`
+   * @throws EngineError `CONTAINER_NOT_FOUND`, `VOLUME_MOVED`
    */
   async *changes(): AsyncGenerator<ContainerChange> {
     await this.state();
     const { volumes = [], tmpfs = [] } = this.config.spec;
-    yield* changesIn(
-      await this.views(),
-      [...volumes, ...tmpfs].map((each) => each.destination),
-    );
+    const views = await this.#views();
+    const sources = this.#sources();
+    try {
+      yield* changesIn(
+        checkedViews(views, sources),
+        [...volumes, ...tmpfs].map((each) => each.destination),
+      );
+    } catch (error) {
+      throw explainMoved(error, sources) ?? error;
+    }
   }
 
   /**
@@ -541,7 +563,7 @@ export class StoredContainer {
         message: `the container ${this.id} has no image of the store below it`,
         hint: 'What it changed can be copied out (lamella cp, lamella export) and imported.',
       });
-    const [top] = await this.views();
+    const [top] = await this.#views();
     const { status } = await this.state();
     const freezes = pause && status === 'running';
     if (freezes) await this.pause();
@@ -567,7 +589,7 @@ export class StoredContainer {
     await this.#mustRest('applied');
     // Nobody starts it meanwhile.
     return branching(this.#root, this.config, async ({ views: all }) => {
-      const views = all.filter((view) => view.source !== undefined);
+      const views = checkedViews(all, this.#sources()).filter((view) => view.source !== undefined);
       if (!views.length)
         throw new EngineError({
           code: 'APPLY_NO_TARGET',
