@@ -6,6 +6,7 @@ import type { ExpectedDirectories } from '@lamella/overlay';
 import { skeleton } from './skeleton.js';
 import type { CheckedSources } from './sources/check.js';
 import type { Sources } from './sources/record.js';
+import type { Source } from './sources/source.js';
 import type { OwnIds } from './userns.js';
 
 /** A part of what a container sees that it can write to, and what takes up what it writes. All paths are absolute. */
@@ -27,6 +28,8 @@ export interface View {
 /** A view whose source was compared with what the container was given: whoever opens it expects that object. */
 export interface CheckedView extends View {
   readonly expected: ExpectedDirectories;
+  /** What its source is; nothing for `/`, and where it has none. */
+  readonly given: Source | undefined;
 }
 
 /** What a container's views are made of. */
@@ -77,10 +80,10 @@ export function viewsOf({ root, directory, spec, lowers, frozen, ids, sources }:
 
 /** Views, with what is expected of their sources. */
 export function checkedViews(views: readonly [View, ...View[]], { now }: CheckedSources): readonly [CheckedView, ...CheckedView[]] {
-  const byPath = new Map([...now.values()].map((each) => [each.path, each.identity]));
+  const byPath = new Map([...now.values()].map((each) => [each.path, each]));
   const checked = (view: View): CheckedView => {
-    const identity = view.source === undefined || view.source === '/' ? undefined : byPath.get(view.source);
-    return { ...view, expected: view.source === undefined || identity === undefined ? {} : { [view.source]: identity } };
+    const given = view.source === undefined || view.source === '/' ? undefined : byPath.get(view.source);
+    return { ...view, given, expected: given === undefined ? {} : { [given.path]: given.identity } };
   };
   const [top, ...others] = views;
   return [checked(top), ...others.map(checked)];

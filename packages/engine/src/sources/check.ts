@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { lstatSync, readlinkSync } from 'node:fs';
-import { RESOLVE, S_IF, SyscallError } from '@lamella/syscall';
+import { AT_FDCWD, O, openObject, type Program, RESOLVE, S_IF, SyscallError } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { EngineError } from '../engine-error.js';
 import { type Sources, type SourceSpec, sourcePaths } from './record.js';
@@ -65,6 +65,17 @@ function moved(was: Source, what: string, container: string, now: string): Engin
     message: `${was.path}, ${what} of the container ${container}, is not what it was when the container was made: it was ${describeSource(was)}, and now ${now}`,
     hint: `Nothing was changed. Put it back; or look who exchanged it, and make another container (lamella rm ${container}).`,
   });
+}
+
+/**
+ * Returns ops that open a directory of the host that a container was given, if it is what it was.
+ *
+ * @param given nothing for `/`, which cannot be exchanged, and what an earlier version wrote down
+ * @throws EngineError `VOLUME_MOVED`
+ */
+export function openGiven(pathname: string, given: Source | undefined, out: number): Program {
+  if (given) return openObject(given.path, sameAs(given, 'a directory', 'that changed it').identity, out);
+  return [{ op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out }];
 }
 
 /** Says what it means that a program did not find a source as it was a moment before; undefined for any other failure. */
