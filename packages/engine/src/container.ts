@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { wasOomKilled } from '@lamella/cgroup';
@@ -17,6 +18,8 @@ import { lowersOf, sameLowers } from './lowers.js';
 import { forgetDeadNames } from './names.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
+import { type CheckedSources, checkSources } from './sources/check.js';
+import { completeSources, recordSources } from './sources/record.js';
 import type { UnpackOptions } from './workspace.js';
 
 /** How a container ended. */
@@ -166,13 +169,28 @@ export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promi
  *
  * @throws EngineError, ImageError, NamespaceError, SeccompError, CgroupError
  */
-export async function decide(spec: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Plan> {
+export async function decide(asked: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Plan> {
+  const spec = withRealWorkspace(asked);
   const confined = await confinement(spec);
+  const sources = sourcesFor(spec, root, life);
   const lowers = life.again ? sameLowers(life.again.lowers, life.again.image) : await lowersOf(spec, options, root);
   // Only stacks with more option text than a page need to know.
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
   const frozen = life.again ? await settled(root, life.again) : [];
   const left = life.again ? await claimsLeft({ containers: path.join(root, 'containers'), id: life.again.id }) : [];
-  return plan(spec, root, lowers, { lowerdirPlus }, confined, { ...life, frozen, left });
+  return plan(spec, root, lowers, { lowerdirPlus }, confined, sources, { ...life, frozen, left });
+}
+
+/** What a container is given of the host: what it was given when it was made. @throws EngineError `VOLUME_MOVED`, `VOLUME_INVALID`, `DEVICE_INVALID` */
+function sourcesFor(spec: RunSpec, root: string, { again, given }: Life): CheckedSources {
+  const name = spec.name ?? again?.id ?? spec.image;
+  if (!again) return given ? checkSources(given, spec, name) : { container: name, now: recordSources(spec) };
+  return checkSources(completeSources(path.join(root, 'containers', again.id), { ...again, spec }), spec, name);
+}
+
+/** The links in the path of a workspace are followed once. */
+function withRealWorkspace(spec: RunSpec): RunSpec {
+  if (spec.workspace === undefined || !existsSync(spec.workspace)) return spec;
+  return { ...spec, workspace: realpathSync(spec.workspace) };
 }

@@ -13,8 +13,11 @@ import {
   insideId,
   MOUNT_ATTR,
   MOVE_MOUNT,
+  O,
+  type ObjectIdentity,
   OPEN_TREE,
   type Op,
+  openObject,
   PR,
   type Program,
   readOptionalText,
@@ -243,11 +246,18 @@ export function asRootOf({ uids, gids }: OwnIds, program: Program): Program {
  * Ops after which a directory, and all mounts below it, are seen with the ids of a user namespace, in the mount
  * namespace of who runs them (mount_setattr(2), MOUNT_ATTR_IDMAP): what belongs to root there belongs to root on the
  * disk, so that layers are shared by containers with different ids, and what one writes is as any other's.
+ *
+ * @param expected which object the directory has to be
  */
-export function mapOntoItself(directory: string, userns: number, slots: SlotAllocator): Program {
+export function mapOntoItself(directory: string, userns: number, slots: SlotAllocator, expected?: ObjectIdentity): Program {
   const tree = slots();
+  const object = slots();
+  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE;
   return [
-    { op: 'open_tree', dirfd: AT_FDCWD, pathname: directory, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE, out: tree },
+    ...(expected
+      ? openObject(directory, expected, object)
+      : ([{ op: 'openat', dirfd: AT_FDCWD, pathname: directory, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: object }] as const)),
+    { op: 'open_tree', dirfd: object, pathname: '', flags: flags | AT.EMPTY_PATH, out: tree },
     {
       op: 'mount_setattr',
       dirfd: tree,
@@ -258,7 +268,8 @@ export function mapOntoItself(directory: string, userns: number, slots: SlotAllo
       propagation: 0,
       userns_fd: userns,
     },
-    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: directory, flags: MOVE_MOUNT.F_EMPTY_PATH },
+    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: object, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
+    { op: 'close', fd: object },
     { op: 'close', fd: tree },
   ];
 }

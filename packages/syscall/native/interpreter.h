@@ -138,7 +138,9 @@ long tree_compare(int upper, int lower, enum overlay overlay, u32 index);
 long object_tell(int dirfd, const char *path, u32 index);
 
 /* copy.c */
-long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int metadata);
+/* What a copy is: see object_copy. */
+enum { COPY_METADATA = 1, COPY_MARKS = 2 };
+long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int how);
 
 /* place.c */
 /*

@@ -734,11 +734,34 @@ OP(expect)
 	return st.stx_ctime.tv_sec == N(1) && st.stx_ctime.tv_nsec == (u64)N(2) ? 0 : -ESTALE;
 }
 
+/*
+ * What a descriptor refers to must be the object that was seen: its type, filesystem, inode and birth time, which nobody can
+ * set. Zeros stand for an inode number or a birth time that the filesystem does not keep.
+ */
+OP(same_object)
+{
+	FD(fd, 0);
+	struct statx st;
+	long err = SYS(statx, fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO | STATX_BTIME, &st);
+
+	if (err < 0)
+		return err;
+	if ((st.stx_mode & S_IFMT) != N(1) || st.stx_dev_major != N(2) || st.stx_dev_minor != N(3))
+		return -ESTALE;
+	if ((N(4) || N(5)) && (st.stx_ino >> 32 != (u64)N(4) || (st.stx_ino & 0xffffffff) != (u64)N(5)))
+		return -ESTALE;
+	if (!N(6) && !N(7))
+		return 0;
+	return st.stx_mask & STATX_BTIME && st.stx_btime.tv_sec == N(6) && st.stx_btime.tv_nsec == (u64)N(7) ? 0 : -ESTALE;
+}
+
 OP(copy_object)
 {
 	FD(from, 0);
 	FD(to, 1);
-	return object_copy(from, S(0), to, S(1), N(2) != 0);
+	if (N(2) & ~(COPY_METADATA | COPY_MARKS))
+		return -EINVAL;
+	return object_copy(from, S(0), to, S(1), (int)N(2));
 }
 
 /* Compound: a path inside a root which the container may have prepared against us. A file is not a directory. */
@@ -1030,6 +1053,7 @@ static const struct op table[] = {
 	ENTRY(100, landed, 3, "zb"),
 	ENTRY(101, covered, 2, "z"),
 	ENTRY(102, expect_type, 2, ""),
+	ENTRY(94, same_object, 8, ""),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },

@@ -21,6 +21,7 @@ export { LamellaError, type LamellaErrorFields } from './lamella-error.js';
 export { type HeldLock, type LockOptions, lockFile, tryLockFile } from './lock-file.js';
 export { connectMonitor, type MonitorConnection } from './monitor-client.js';
 export { type MountPoint, readMounts } from './mounts.js';
+export { type ObjectIdentity, openObject, sameObject } from './object-identity.js';
 export {
   AT_FDCWD,
   type Bytes,

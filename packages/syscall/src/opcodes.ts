@@ -121,6 +121,7 @@ export const OPCODES = {
   landed: { code: 100, numbers: ['rootfd', 'fd', 'exact'], strings: ['pathname', 'outside'] },
   covered: { code: 101, numbers: ['rootfd', 'readonly'], strings: ['pathname'] },
   expect_type: { code: 102, numbers: ['fd', 'type'], strings: [] },
+  same_object: { code: 94, numbers: ['fd', 'type', 'dev_major', 'dev_minor', 'ino_high', 'ino_low', 'btime_sec', 'btime_nsec'], strings: [] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },
   go: { code: 202, numbers: [], strings: ['program'] },

@@ -1,11 +1,11 @@
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { type Change, changesOf } from '@lamella/overlay';
-import type { View } from '../views.js';
+import type { CheckedView } from '../views.js';
 
 /** What a container changed: one object of one of its views. */
 export interface ContainerChange extends Change {
   /** The view it is in, see {@link StoredContainer.views}. */
-  readonly view: View;
+  readonly view: CheckedView;
 }
 
 /**
@@ -14,7 +14,7 @@ export interface ContainerChange extends Change {
  * @param mountPoints where something else is mounted inside
  * @throws SyscallError when a directory is missing
  */
-export async function* changesIn(views: readonly View[], mountPoints: readonly string[]): AsyncGenerator<ContainerChange> {
+export async function* changesIn(views: readonly CheckedView[], mountPoints: readonly string[]): AsyncGenerator<ContainerChange> {
   // What was made for a mount is not the command's doing.
   const ours = new Set(mountPoints.flatMap(withParents));
   for (const view of views) {
