@@ -1,5 +1,4 @@
 import { argument } from '../argument.js';
-import { printable } from '../changes/describe-change.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { table } from '../output/table.js';
 import { ago } from '../output/units.js';
@@ -17,7 +16,7 @@ export class History extends ContainerCommand {
       `${id === current ? '*' : ' '} ${id}`,
       ago(created),
       parent ?? '-',
-      message === undefined ? '' : printable(message),
+      message ?? '',
     ]);
     this.print(
       flags.json,
