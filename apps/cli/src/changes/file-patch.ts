@@ -21,21 +21,25 @@ export interface GitObject {
 export async function filePatch(name: string, before: GitObject | undefined, after: GitObject | undefined, binary: 'patch' | 'line'): Promise<string> {
   if (before && after && isLink(before) !== isLink(after))
     return `${await filePatch(name, before, undefined, binary)}${await filePatch(name, undefined, after, binary)}`;
+  if (!before && !after) return '';
   const [old, now] = [before?.content ?? NOTHING, after?.content ?? NOTHING];
   const changed = !before || !after || !old.equals(now);
   if (!changed && before.mode === after.mode) return '';
-  const [a, b] = [gitName(`a/${name}`), gitName(`b/${name}`)];
-  const header = `diff --git ${a} ${b}\n${modes(before, after)}`;
-  if (!changed) return header;
+  // GNU patch takes a blank at the end of a name for none of it.
+  const [a, b] = [gitName(`a/${name}`, name.endsWith(' ')), gitName(`b/${name}`, name.endsWith(' '))];
+  const header = (ends: readonly [string, string]): string => `diff --git ${ends.join(' ')}\n${modes(before, after)}`;
+  // Without the lines --- and +++ GNU patch has the names from here, where blanks would end them.
+  const alone = header([gitName(`a/${name}`, name.includes(' ')), gitName(`b/${name}`, name.includes(' '))]);
+  if (!changed) return alone;
   const isBinary = old.includes(0) || now.includes(0);
   // A binary patch is applied to exactly the content that its index names.
   const [oldId, newId] = [idOf(before), idOf(after)].map((id) => (isBinary && binary === 'patch' ? id : id.slice(0, 7)));
   const index = `index ${oldId}..${newId}${before && before.mode === after?.mode ? ` ${before.mode}` : ''}\n`;
-  if (isBinary && binary === 'patch') return `${header}${index}${gitBinary(old, now)}`;
+  if (isBinary && binary === 'patch') return `${header([a, b])}${index}${gitBinary(old, now)}`;
   const [from, to] = [before ? a : '/dev/null', after ? b : '/dev/null'];
-  if (isBinary) return `${header}${index}Binary files ${from} and ${to} differ\n`;
+  if (isBinary) return `${header([a, b])}${index}Binary files ${from} and ${to} differ\n`;
   const hunks = await hunksOf(old.toString('latin1'), now.toString('latin1'));
-  return `${header}${index}${hunks && `--- ${ended(from)}\n+++ ${ended(to)}\n`}${hunks}`;
+  return hunks ? `${header([a, b])}${index}--- ${ended(from)}\n+++ ${ended(to)}\n${hunks}` : `${alone}${index}`;
 }
 
 const NOTHING = Buffer.alloc(0);

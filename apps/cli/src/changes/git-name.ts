@@ -5,9 +5,10 @@ const ESCAPES: Readonly<Record<number, string>> = { 7: '\\a', 8: '\\b', 9: '\\t'
  * backslash or a byte above 126 in it (git's `core.quotePath`).
  *
  * @param name bytes, as latin1
+ * @param always quoted, whatever is in it
  */
-export function gitName(name: string): string {
-  if (/^[ !#-[\]-~]*$/.test(name)) return name;
+export function gitName(name: string, always = false): string {
+  if (!always && /^[ !#-[\]-~]*$/.test(name)) return name;
   const quoted = Buffer.from(name, 'latin1').reduce((text, byte) => text + quotedByte(byte), '');
   return `"${quoted}"`;
 }

@@ -1,5 +1,5 @@
 import type { ContainerChange, StoredContainer } from '@lamella/engine';
-import { PATCH_LIMIT, type Patched, patchOf, pathBytes } from './patch.js';
+import { PATCH_LIMIT, patchOf, pathBytes } from './patch.js';
 
 /** Changes whose contents are read at once. */
 const BATCH = 64;
@@ -15,12 +15,17 @@ export async function* patchStream(
   changes: AsyncIterable<ContainerChange>,
   binary: 'patch' | 'omit',
 ): AsyncGenerator<PatchPart> {
-  const order = new PatchOrder();
+  const directories = new Directories();
   let batch: ContainerChange[] = [];
   let bytes = 0;
   async function* flush(): AsyncGenerator<PatchPart> {
     const contents = await container.contents(batch, { limit: PATCH_LIMIT });
-    for (const [i, change] of batch.entries()) yield* order.add(change, await patchOf(change, contents[i], binary));
+    for (const [i, change] of batch.entries()) {
+      const { text, omitted } = await patchOf(change, contents[i], binary);
+      for (const each of omitted) yield { path: change.path, omitted: each };
+      yield* directories.add(change, text !== '');
+      if (text) yield { text };
+    }
     batch = [];
     bytes = 0;
   }
@@ -31,49 +36,35 @@ export async function* patchStream(
     bytes += size;
   }
   if (batch.length) yield* flush();
-  yield* order.end();
+  yield* directories.end();
 }
 
 function sizeOf(object: ContainerChange['after']): number {
   return object && object.size <= PATCH_LIMIT ? object.size : 0;
 }
 
-/**
- * Puts the patches of changes, which come sorted by path, in an order in which they can be applied one after the other, and finds the
- * directories that no patch can express.
- */
-class PatchOrder {
-  /** What takes the place of directories: it comes when all in them is deleted. */
-  #waiting: { readonly path: string; readonly text: string }[] = [];
-  /** Directories that came or went, and in which no file has done so yet. */
-  #empty: { readonly path: string; readonly shown: string; readonly omitted: string }[] = [];
+/** Finds the directories that came or went and that no patch can express: one comes with the first file in it, and goes with the last. */
+class Directories {
+  /** Those in which no file has come or gone yet. */
+  #open: { readonly path: string; readonly shown: string; readonly omitted: string }[] = [];
 
-  *add(change: ContainerChange, { text, omitted }: Patched): Generator<PatchPart> {
+  /** @param isPatched whether there is a patch for it */
+  *add({ before, after, ...change }: ContainerChange, isPatched: boolean): Generator<PatchPart> {
     const path = pathBytes(change);
-    yield* this.#leave(path);
-    for (const each of omitted) yield { path: change.path, omitted: each };
-    const { before, after } = change;
-    // A directory comes with the first file in it, and goes with the last one.
-    if (text) this.#empty = this.#empty.filter((directory) => !isBelow(path, directory.path));
-    const came = after?.type === 'directory' && before?.type !== 'directory';
-    const went = before?.type === 'directory' && after?.type !== 'directory';
-    if (came) this.#empty.push({ path, shown: change.path, omitted: 'a new directory with no file in it' });
-    if (went) this.#empty.push({ path, shown: change.path, omitted: 'the removal of a directory with no file in it' });
-    if (went && text) this.#waiting.push({ path, text });
-    else if (text) yield { text };
+    yield* this.#leave((directory) => !isBelow(path, directory));
+    if (isPatched) this.#open = this.#open.filter((directory) => !isBelow(path, directory.path));
+    if (before?.type === after?.type) return;
+    if (after?.type === 'directory') this.#open.push({ path, shown: change.path, omitted: 'a new directory with no file in it' });
+    if (before?.type === 'directory') this.#open.push({ path, shown: change.path, omitted: 'the removal of a directory with no file in it' });
   }
 
   *end(): Generator<PatchPart> {
-    yield* this.#leave(undefined);
+    yield* this.#leave(() => true);
   }
 
-  /** What was put off until the changes below a directory are over. */
-  *#leave(path: string | undefined): Generator<PatchPart> {
-    const isOver = (each: { readonly path: string }): boolean => path === undefined || !isBelow(path, each.path);
-    for (const each of this.#empty.filter(isOver)) yield { path: each.shown, omitted: each.omitted };
-    this.#empty = this.#empty.filter((each) => !isOver(each));
-    for (const each of this.#waiting.filter(isOver)) yield { text: each.text };
-    this.#waiting = this.#waiting.filter((each) => !isOver(each));
+  *#leave(isOver: (directory: string) => boolean): Generator<PatchPart> {
+    for (const { path, shown, omitted } of this.#open) if (isOver(path)) yield { path: shown, omitted };
+    this.#open = this.#open.filter(({ path }) => !isOver(path));
   }
 }
 

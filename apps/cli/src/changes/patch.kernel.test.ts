@@ -27,7 +27,7 @@ beforeAll(async () => {
   container = await new Containers(root).create({ image: 'busybox', args: ['true'], volumes: [{ source: at.join('before'), destination: '/a place', overlay: true }] });
   const view = (await container.views()).find(({ destination }) => destination === '/a place');
   if (view?.source === undefined) throw new Error('the volume has no view');
-  upper = { ...view, source: view.source };
+  upper = { upperdir: made(view.upperdir), workdir: made(view.workdir), source: view.source };
 });
 beforeEach((context) => requiresRoot(context));
 afterAll(() => at?.[Symbol.asyncDispose]());
@@ -160,9 +160,85 @@ test('GNU patch makes the same tree of any patch of text', { timeout: 1_200_000 
   const node = fc.oneof({ arbitrary: file(text), weight: 4 }, { arbitrary: link, weight: 1 });
   await fc.assert(
     fc.asyncProperty(trees(node), async ([before, after]) => {
+      // It removes files at its end: none becomes a directory, nor the other way, also not by what git writes.
+      fc.pre(!Object.keys(before).some((a) => Object.keys(after).some((b) => a.startsWith(`${b}/`) || b.startsWith(`${a}/`))));
       const { patch } = await patchBetween(before, after, 'omit');
       expect(gnu(patch), patch.toString('latin1')).toEqual(wanted(after));
     }),
     runs,
   );
+});
+
+test('headers are those that git itself writes', async (context) => {
+  requiresProgram(context, 'git');
+  const everyByte = Array.from({ length: 255 }, (_, i) => String.fromCharCode(i + 1)).filter((byte) => byte !== '/' && byte !== '.');
+  // Where GNU patch would read another name we quote what git does not.
+  const names = [...new Set([...NAMES, ...everyByte.map((byte) => `n${byte}m`)])].filter((each) => !each.endsWith(' '));
+  const [before, after]: [Record<string, Node>, Record<string, Node>] = [{}, {}];
+  for (const [i, each] of names.entries()) {
+    const was: Node = i % 5 ? { type: 'file', mode: 0o644, content: i % 4 ? 'one\ntwo' : '\0one' } : { type: 'link', target: 'a' };
+    if (i % 3 !== 1) before[each] = was;
+    if (i % 3 !== 2) after[each] = i % 7 ? { type: 'file', mode: i % 2 ? 0o644 : 0o755, content: 'one\nthree' } : { type: 'link', target: 'b c' };
+  }
+  const { patch } = await patchBetween(before, after);
+  const repository = at.join('repository');
+  const run = (...args: string[]): string => {
+    const env = { PATH: process.env.PATH, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1', GIT_AUTHOR_NAME: 'a', GIT_AUTHOR_EMAIL: 'a', GIT_COMMITTER_NAME: 'a', GIT_COMMITTER_EMAIL: 'a' };
+    const { status, stdout, stderr } = spawnSync('git', args, { cwd: repository, encoding: 'latin1', env });
+    expect(status, stderr).toBe(0);
+    return stdout;
+  };
+  const populate = (tree: Tree): void => {
+    rmSync(`${repository}/a place`, { recursive: true, force: true });
+    mkdirSync(`${repository}/a place`);
+    for (const [each, node] of Object.entries(tree)) put(`${repository}/a place`, each, node);
+    run('add', '-A');
+  };
+  mkdirSync(repository);
+  run('init', '-q');
+  populate(before);
+  run('commit', '-qm', 'before');
+  populate(after);
+  // Content with NUL bytes may be smaller as a delta, and we have none.
+  const headers = (text: string): string[] => text.split('\n').filter((line) => /^(?:diff --git|old mode|new |deleted |index|--- |\+\+\+ |@@|[-+ ]|\\|GIT)/.test(line));
+  const sections = (text: string): string[] =>
+    headers(text)
+      .join('\n')
+      .split(/^(?=diff --git)/m)
+      .map((each) => each.trimEnd())
+      .sort();
+  expect(sections(patch.toString('latin1'))).toEqual(sections(run('diff', '--cached', '--binary', '--no-renames')));
+});
+
+test('what no patch can express is told, and the rest is a patch', async (context) => {
+  requiresProgram(context, 'git');
+  const kept: Tree = { kept: { type: 'file', mode: 0o644, content: 'one\n' }, private: { type: 'file', mode: 0o600, content: '' }, other: { type: 'file', mode: 0o644, content: 'x' } };
+  const { patch, omitted } = await patchBetween(kept, {
+    kept: { type: 'file', mode: 0o4755, content: 'two\n' },
+    private: { type: 'file', mode: 0o640, content: '' },
+    other: { type: 'fifo' },
+    'sub/fifo': { type: 'fifo' },
+    binary: { type: 'file', mode: 0o644, content: '\0' },
+  });
+  expect(omitted).toEqual([
+    '/a place/kept: mode 4755',
+    '/a place/other: a fifo',
+    '/a place/private: mode 640',
+    '/a place/sub/fifo: a fifo',
+    '/a place/sub: a new directory with no file in it',
+  ]);
+  expect(git(patch)).toEqual({ kept: 'x two\n', private: '- ', binary: '- \0' });
+  const without = await patchBetween({}, { binary: { type: 'file', mode: 0o644, content: '\0' }, text: { type: 'file', mode: 0o644, content: 'x' } }, 'omit');
+  expect(without.omitted).toEqual(['/a place/binary: binary content']);
+  expect(git(without.patch)).toEqual({ text: '- x' });
+});
+
+test('large files that have little in common are a patch, too, and soon', { timeout: 60_000 }, async (context) => {
+  requiresProgram(context, 'git');
+  const lines = (start: number, step: number): string => Array.from({ length: 50_000 }, (_, i) => `line ${start + i * step}\n`).join('');
+  const big = (content: string): Tree => ({ big: { type: 'file', mode: 0o644, content } });
+  const start = performance.now();
+  const { patch } = await patchBetween(big(`${lines(0, 1)}end`), big(`start\n${lines(7, 3)}end\n`));
+  expect(performance.now() - start).toBeLessThan(20_000);
+  expect(git(patch)).toEqual(wanted(big(`start\n${lines(7, 3)}end\n`)));
 });

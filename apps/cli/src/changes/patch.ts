@@ -45,7 +45,7 @@ export async function patchOf(change: ContainerChange, contents: Contents | unde
 }
 
 /** The bytes of a path as seen inside, as latin1, without the first slash. */
-export function pathBytes({ view, name }: ContainerChange): string {
+export function pathBytes({ view, name }: Pick<ContainerChange, 'view' | 'name'>): string {
   const top = view.destination === '/' ? '' : `${Buffer.from(view.destination.slice(1)).toString('latin1')}/`;
   return name ? `${top}${name}` : top.slice(0, -1);
 }
