@@ -12,7 +12,9 @@ function isSafe(text: string): boolean {
 }
 
 const unit = fc.oneof(fc.integer({ min: 0, max: 0x2100 }), fc.integer({ min: 0, max: 0xffff })).map((code) => String.fromCharCode(code));
-const anything = fc.array(fc.oneof(unit, fc.constantFrom('\u{1f600}', '\u{e0041}', '\u061c', '\u202e', '\x1b]0;pwn\x07', '\x9b31m'))).map((parts) => parts.join(''));
+const anything = fc
+  .array(fc.oneof(unit, fc.constantFrom('\u{1f600}', '\u{e0041}', '\u061c', '\u202e', '\x1b]0;pwn\x07', '\x9b31m')))
+  .map((parts) => parts.join(''));
 
 test('whatever text is, what is shown of it is safe, and showing it again changes nothing', () => {
   fc.assert(

@@ -14,7 +14,7 @@ export function gitName(name: string, always = false): string {
 }
 
 function quotedByte(byte: number): string {
-  const escape = ESCAPES[byte];
-  if (escape !== undefined) return escape;
+  const named = ESCAPES[byte];
+  if (named !== undefined) return named;
   return byte < 0x20 || byte > 0x7e ? `\\${byte.toString(8).padStart(3, '0')}` : String.fromCharCode(byte);
 }

@@ -9,7 +9,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { patchStream } from './patch-stream.js';
 
 /** Bytes as latin1: names and contents are no text. */
-type Node = { readonly type: 'file'; readonly mode: number; readonly content: string } | { readonly type: 'link'; readonly target: string } | { readonly type: 'fifo' };
+type Node =
+  | { readonly type: 'file'; readonly mode: number; readonly content: string }
+  | { readonly type: 'link'; readonly target: string }
+  | { readonly type: 'fifo' };
 /** By paths of one or two names. */
 type Tree = Readonly<Record<string, Node>>;
 
@@ -24,7 +27,11 @@ beforeAll(async () => {
   const root = at.join('store');
   await new ImageStore(root).import(busyboxArchive(), 'busybox');
   mkdirSync(at.join('before'));
-  container = await new Containers(root).create({ image: 'busybox', args: ['true'], volumes: [{ source: at.join('before'), destination: '/a place', overlay: true }] });
+  container = await new Containers(root).create({
+    image: 'busybox',
+    args: ['true'],
+    volumes: [{ source: at.join('before'), destination: '/a place', overlay: true }],
+  });
   const view = (await container.views()).find(({ destination }) => destination === '/a place');
   if (view?.source === undefined) throw new Error('the volume has no view');
   upper = { upperdir: made(view.upperdir), workdir: made(view.workdir), source: view.source };
@@ -67,9 +74,14 @@ function treeOf(directory: string, prefix = '', found: Record<string, string> = 
 }
 
 /** Makes `after` of `before` in the container's volume. @returns its changes as one patch, and what is left out */
-async function patchBetween(before: Tree, after: Tree, binary: 'patch' | 'omit' = 'patch'): Promise<{ readonly patch: Buffer; readonly omitted: readonly string[] }> {
+async function patchBetween(
+  before: Tree,
+  after: Tree,
+  binary: 'patch' | 'omit' = 'patch',
+): Promise<{ readonly patch: Buffer; readonly omitted: readonly string[] }> {
   const { upperdir, workdir, source } = upper;
-  for (const directory of [source, upperdir]) for (const name of readdirSync(directory, { encoding: 'buffer' })) rmSync(inside(directory, name.toString('latin1')), { recursive: true });
+  for (const directory of [source, upperdir])
+    for (const name of readdirSync(directory, { encoding: 'buffer' })) rmSync(inside(directory, name.toString('latin1')), { recursive: true });
   for (const [name, node] of Object.entries(before)) put(source, name, node);
   {
     await using mount = await mountOverlay({ lowerdirs: [source], upperdir, workdir, merged: made(at.join('merged')) });
@@ -78,12 +90,14 @@ async function patchBetween(before: Tree, after: Tree, binary: 'patch' | 'omit' 
     // A directory may have to make room for a file.
     for (const [name] of gone) {
       const parent = name.split('/')[0] ?? '';
-      if (parent !== name && !Object.keys(after).some((each) => each.startsWith(`${parent}/`))) rmSync(inside(mount.path, parent), { recursive: true, force: true });
+      if (parent !== name && !Object.keys(after).some((each) => each.startsWith(`${parent}/`)))
+        rmSync(inside(mount.path, parent), { recursive: true, force: true });
     }
     for (const [name, node] of Object.entries(after)) if (!stats(inside(mount.path, name))) put(mount.path, name, node);
   }
   const [texts, omitted]: [string[], string[]] = [[], []];
-  for await (const part of patchStream(container, container.changes(), binary)) 'text' in part ? texts.push(part.text) : omitted.push(`${part.path}: ${part.omitted}`);
+  for await (const part of patchStream(container, container.changes(), binary))
+    'text' in part ? texts.push(part.text) : omitted.push(`${part.path}: ${part.omitted}`);
   return { patch: bytes(texts.join('')), omitted };
 }
 
@@ -98,13 +112,19 @@ function applied(program: string, args: readonly string[], patch: Buffer): { rea
   rmSync(top, { recursive: true, force: true });
   mkdirSync(top);
   cpSync(upper.source, `${top}/a place`, { recursive: true, verbatimSymlinks: true });
-  const { status, stdout, stderr } = spawnSync(program, args, { cwd: top, input: patch, encoding: 'latin1', env: { PATH: process.env.PATH, HOME: '/nonexistent', LC_ALL: 'C' } });
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    cwd: top,
+    input: patch,
+    encoding: 'latin1',
+    env: { PATH: process.env.PATH, HOME: '/nonexistent', LC_ALL: 'C' },
+  });
   const said = `${stdout}${stderr}`;
   expect(status, `${program}: ${said}\n${patch.toString('latin1')}`).toBe(0);
   return { tree: treeOf(made(`${top}/a place`)), said };
 }
 
-const git = (patch: Buffer): Record<string, string> => (patch.length ? applied('git', ['apply', '--whitespace=nowarn'], patch) : applied('true', [], patch)).tree;
+const git = (patch: Buffer): Record<string, string> =>
+  (patch.length ? applied('git', ['apply', '--whitespace=nowarn'], patch) : applied('true', [], patch)).tree;
 const gnu = (patch: Buffer): Record<string, string> => applied('patch', ['-p1', '-f', '--no-backup-if-mismatch'], patch).tree;
 
 const wanted = (tree: Tree): Record<string, string> =>
@@ -114,14 +134,57 @@ const wanted = (tree: Tree): Record<string, string> =>
     ),
   );
 
-const NAMES = ['a', 'b c', 'tab\there', 'new\nline', '"quoted"', 'back\\slash', '-dash', ' blank', 'end ', 'caf\xc3\xa9', '\xff\xfe', '\x01\x1b\x7f', "it's", '+++ b', '$(x)'];
-const LINES = ['', 'x', 'y', ' ', 'trailing  ', '\t', 'cr\r', '\r', '+', '-', '-- ', '@@ -1 +1 @@', '\\ No newline', 'caf\xc3\xa9', '\xff', '\x1b[31m', 'a\rb', 'diff --git a/a b/a'];
-const text = fc.tuple(fc.array(fc.constantFrom(...LINES), { maxLength: 12 }), fc.boolean()).map(([lines, complete]) => (lines.length ? `${lines.join('\n')}${complete ? '\n' : ''}` : ''));
+const NAMES = [
+  'a',
+  'b c',
+  'tab\there',
+  'new\nline',
+  '"quoted"',
+  'back\\slash',
+  '-dash',
+  ' blank',
+  'end ',
+  'caf\xc3\xa9',
+  '\xff\xfe',
+  '\x01\x1b\x7f',
+  "it's",
+  '+++ b',
+  '$(x)',
+];
+const LINES = [
+  '',
+  'x',
+  'y',
+  ' ',
+  'trailing  ',
+  '\t',
+  'cr\r',
+  '\r',
+  '+',
+  '-',
+  '-- ',
+  '@@ -1 +1 @@',
+  '\\ No newline',
+  'caf\xc3\xa9',
+  '\xff',
+  '\x1b[31m',
+  'a\rb',
+  'diff --git a/a b/a',
+];
+const text = fc
+  .tuple(fc.array(fc.constantFrom(...LINES), { maxLength: 12 }), fc.boolean())
+  .map(([lines, complete]) => (lines.length ? `${lines.join('\n')}${complete ? '\n' : ''}` : ''));
 const binary = fc.uint8Array({ minLength: 1, maxLength: 200 }).map((content) => `\0${Buffer.from(content).toString('latin1')}`);
 const mode = fc.constantFrom(0o644, 0o755, 0o600, 0o700, 0o664);
 const file = (content: fc.Arbitrary<string>): fc.Arbitrary<Node> => fc.record({ type: fc.constant('file' as const), mode, content });
-const link: fc.Arbitrary<Node> = fc.record({ type: fc.constant('link' as const), target: fc.constantFrom('a', 'b c', 'new\nline', 'caf\xc3\xa9', '\xff', 'x'.repeat(100)) });
-const name = fc.oneof(fc.constantFrom(...NAMES), fc.tuple(fc.constantFrom(...NAMES.slice(0, 5)), fc.constantFrom(...NAMES)).map((names) => names.join('/')));
+const link: fc.Arbitrary<Node> = fc.record({
+  type: fc.constant('link' as const),
+  target: fc.constantFrom('a', 'b c', 'new\nline', 'caf\xc3\xa9', '\xff', 'x'.repeat(100)),
+});
+const name = fc.oneof(
+  fc.constantFrom(...NAMES),
+  fc.tuple(fc.constantFrom(...NAMES.slice(0, 5)), fc.constantFrom(...NAMES)).map((names) => names.join('/')),
+);
 
 /** Two trees that have names in common. Where something is in a directory, that is no file. */
 function trees(node: fc.Arbitrary<Node>, late: fc.Arbitrary<Node> = node): fc.Arbitrary<readonly [Tree, Tree]> {
@@ -183,7 +246,15 @@ test('headers are those that git itself writes', async (context) => {
   const { patch } = await patchBetween(before, after);
   const repository = at.join('repository');
   const run = (...args: string[]): string => {
-    const env = { PATH: process.env.PATH, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1', GIT_AUTHOR_NAME: 'a', GIT_AUTHOR_EMAIL: 'a', GIT_COMMITTER_NAME: 'a', GIT_COMMITTER_EMAIL: 'a' };
+    const env = {
+      PATH: process.env.PATH,
+      GIT_CONFIG_GLOBAL: '/dev/null',
+      GIT_CONFIG_NOSYSTEM: '1',
+      GIT_AUTHOR_NAME: 'a',
+      GIT_AUTHOR_EMAIL: 'a',
+      GIT_COMMITTER_NAME: 'a',
+      GIT_COMMITTER_EMAIL: 'a',
+    };
     const { status, stdout, stderr } = spawnSync('git', args, { cwd: repository, encoding: 'latin1', env });
     expect(status, stderr).toBe(0);
     return stdout;
@@ -200,7 +271,8 @@ test('headers are those that git itself writes', async (context) => {
   run('commit', '-qm', 'before');
   populate(after);
   // Content with NUL bytes may be smaller as a delta, and we have none.
-  const headers = (text: string): string[] => text.split('\n').filter((line) => /^(?:diff --git|old mode|new |deleted |index|--- |\+\+\+ |@@|[-+ ]|\\|GIT)/.test(line));
+  const headers = (text: string): string[] =>
+    text.split('\n').filter((line) => /^(?:diff --git|old mode|new |deleted |index|--- |\+\+\+ |@@|[-+ ]|\\|GIT)/.test(line));
   const sections = (text: string): string[] =>
     headers(text)
       .join('\n')
@@ -212,7 +284,11 @@ test('headers are those that git itself writes', async (context) => {
 
 test('what no patch can express is told, and the rest is a patch', async (context) => {
   requiresProgram(context, 'git');
-  const kept: Tree = { kept: { type: 'file', mode: 0o644, content: 'one\n' }, private: { type: 'file', mode: 0o600, content: '' }, other: { type: 'file', mode: 0o644, content: 'x' } };
+  const kept: Tree = {
+    kept: { type: 'file', mode: 0o644, content: 'one\n' },
+    private: { type: 'file', mode: 0o600, content: '' },
+    other: { type: 'file', mode: 0o644, content: 'x' },
+  };
   const { patch, omitted } = await patchBetween(kept, {
     kept: { type: 'file', mode: 0o4755, content: 'two\n' },
     private: { type: 'file', mode: 0o640, content: '' },

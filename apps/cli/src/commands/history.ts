@@ -12,12 +12,7 @@ export class History extends ContainerCommand {
   async run(): Promise<void> {
     const { args, flags } = await this.parse(History);
     const { checkpoints, current } = await (await this.containersOf(flags).get(args.container)).history();
-    const rows = checkpoints.map(({ id, created, parent, message }) => [
-      `${id === current ? '*' : ' '} ${id}`,
-      ago(created),
-      parent ?? '-',
-      message ?? '',
-    ]);
+    const rows = checkpoints.map(({ id, created, parent, message }) => [`${id === current ? '*' : ' '} ${id}`, ago(created), parent ?? '-', message ?? '']);
     this.print(
       flags.json,
       checkpoints.map((each) => ({ ...each, current: each.id === current })),

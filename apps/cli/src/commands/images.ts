@@ -42,12 +42,7 @@ export class Images extends LamellaCommand {
         images.map(({ digest }) => digest),
         images.map(({ digest }) => digest),
       );
-    if (flags.format === 'json' && !flags.json)
-      return this.print(
-        false,
-        images,
-        images.map(jsonLine),
-      );
+    if (flags.format === 'json' && !flags.json) return this.print(false, images, images.map(jsonLine));
     const shown = images.map(({ name, tag, digest, created, size, shared, unique }) => ({
       Name: name,
       Tag: tag,

@@ -25,7 +25,10 @@ export function statusOfResult({ exitCode, signal }: { readonly exitCode: number
 }
 
 /** Tells of the error that ended a command. @returns the exit status, also where it cannot be told */
-export function failed(error: unknown, { json = false, debug = false }: { readonly json?: boolean | undefined; readonly debug?: boolean | undefined } = {}): number {
+export function failed(
+  error: unknown,
+  { json = false, debug = false }: { readonly json?: boolean | undefined; readonly debug?: boolean | undefined } = {},
+): number {
   if (!json) reportError(error, { debug });
   else
     try {

@@ -1,7 +1,7 @@
 import path from 'node:path';
+import { visible } from '@lamella/syscall';
 // Its names are not to be had one by one: it is CommonJS, and makes them as it goes.
 import cliProgress, { type SingleBar } from 'cli-progress';
-import { visible } from '@lamella/syscall';
 import { bytes } from './units.js';
 
 export interface LayerEvent {

@@ -1,7 +1,7 @@
-import { write, writeSync } from 'node:fs';
+import { write } from 'node:fs';
 import { Writable } from 'node:stream';
 import { isatty } from 'node:tty';
-import { visibleJson } from '@lamella/syscall';
+import { isTransient, visibleJson, writeAll } from '@lamella/syscall';
 import { hasColors } from './has-colors.js';
 import { OutputError } from './output-error.js';
 import { printable, type Shown } from './printable.js';
@@ -91,16 +91,12 @@ export class Out {
   }
 
   #write(content: string | Uint8Array): void {
-    let rest = typeof content === 'string' ? Buffer.from(content) : content;
-    while (rest.length)
-      try {
-        rest = rest.subarray(writeSync(this.#fd, rest));
-      } catch (error) {
-        if (isTransient(error)) pause();
-        // There is nowhere left to say so.
-        else if (this.#fd === 2) return;
-        else throw new OutputError(error);
-      }
+    try {
+      writeAll(this.#fd, content);
+    } catch (error) {
+      // Where stderr takes nothing there is nowhere left to say so.
+      if (this.#fd === 1) throw new OutputError(error);
+    }
   }
 }
 
@@ -108,12 +104,3 @@ export class Out {
 export const stdout: Out = new Out(1);
 /** Errors, notes, questions and progress. What cannot be written is lost. */
 export const stderr: Out = new Out(2);
-
-/** Somebody else made the pipe non-blocking, and it is full. */
-function isTransient(error: unknown): boolean {
-  return ['EAGAIN', 'EINTR'].includes((error as NodeJS.ErrnoException).code ?? '');
-}
-
-function pause(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
-}

@@ -11,7 +11,6 @@ export class OutputError extends LamellaError {
     super({
       code: 'OUTPUT_FAILED',
       message: `cannot write to stdout: ${REASONS[code] ?? code}`,
-      hint: 'What was to be printed is lost; what the command did stays done.',
       cause,
     });
   }

@@ -1,5 +1,5 @@
-import { OutputError } from './output-error.js';
 import { stderr, stdout } from './out.js';
+import { OutputError } from './output-error.js';
 import { type Printable, text } from './printable.js';
 
 /** An error of ours: it knows a code and, mostly, what to do. */
@@ -19,13 +19,20 @@ export function firstOf(error: unknown): unknown {
   return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 }
 
+/** Whether it was told that stdout takes nothing. */
+let unwritten = false;
+
 /**
  * Prints an error for people: what happened in one line, what to do below it, and with `debug` all that led to it. Whatever it embeds is
  * escaped. When only the reader of stdout is gone, nothing is printed.
  */
 export function reportError(error: unknown, { debug = false }: { readonly debug?: boolean } = {}): void {
   const first = firstOf(error);
-  if (first instanceof OutputError && first.isClosedPipe) return;
+  if (first instanceof OutputError) {
+    // Once: after it nothing can be written there, whoever tries.
+    if (first.isClosedPipe || unwritten) return;
+    unwritten = true;
+  }
   stderr.lines(describe(first));
   if (debug) for (let each: unknown = error; each instanceof Error; each = each.cause) stderr.lines(indented(each.stack ?? String(each)));
 }

@@ -13,14 +13,14 @@ export function fill(template: string, fields: Readonly<Record<string, unknown>>
   const parts: Printable[] = [];
   let at = 0;
   for (const { 0: whole, 1: json, 2: name = '', index } of plain.matchAll(/\{\{\s*(json\s+)?\.([\w.]*)\s*\}\}/g)) {
-    const value = valueOf(name, fields);
+    const value = fieldOf(name, fields);
     parts.push(asIs(plain.slice(at, index)), json || typeof value === 'object' ? asIs(visibleJson(JSON.stringify(value))) : printable(String(value)));
     at = index + whole.length;
   }
   return joined([...parts, asIs(plain.slice(at))], '');
 }
 
-function valueOf(name: string, fields: Readonly<Record<string, unknown>>): unknown {
+function fieldOf(name: string, fields: Readonly<Record<string, unknown>>): unknown {
   const names = name === '' ? [] : name.split('.');
   const value = names.reduce<unknown>((at, each) => (at as Readonly<Record<string, unknown>> | null | undefined)?.[each], fields);
   if (value === undefined)
