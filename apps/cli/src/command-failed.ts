@@ -1,6 +1,5 @@
 import { nearest } from './nearest.js';
-import { OUR_FAILURE } from './output/exit-status.js';
-import { reportError } from './output/report-error.js';
+import { failedByUs } from './output/exit-status.js';
 import { UsageError } from './usage-error.js';
 
 /** Tell of an error that a command did not tell of itself, and set the exit status. */
@@ -11,8 +10,7 @@ export function commandFailed(error: unknown, command: string, argv: readonly st
     process.exitCode = exit ?? 0;
     return;
   }
-  reportError(usage(error, command), { debug: argv.includes('--debug') });
-  process.exitCode = OUR_FAILURE;
+  process.exitCode = failedByUs(usage(error, command), { debug: argv.includes('--debug') });
 }
 
 /** What oclif's parser does not like, in our words. */

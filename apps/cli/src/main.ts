@@ -4,9 +4,13 @@ import { flush } from '@oclif/core/flush';
 import { run } from '@oclif/core/run';
 import { commandFailed } from './command-failed.js';
 import { UsageError } from './usage-error.js';
+import { catchTheRest } from './last-resort.js';
+import { guardStreams } from './output/guard-streams.js';
 
 /** Every command but the fast path of `run`, through oclif. */
 export async function main(argv: readonly string[]): Promise<void> {
+  catchTheRest(argv);
+  guardStreams();
   try {
     refuseOptionsOfNode(argv);
     await run([...argv], path.join(import.meta.dirname, '..'));

@@ -64,4 +64,6 @@ export { END_SERVED, type Server, serve, servingProgram } from './serve.js';
 export { SyscallError } from './syscall-error.js';
 export { unfitForUpper } from './upper-filesystem.js';
 export { mapSingleId } from './user-namespace.js';
+export { type VisibleOptions, visible, visibleBytes, visibleJson } from './visible.js';
 export { type Compared, parseCompared, parseWalked, type Walked } from './walked.js';
+export { isTransient, writeAll } from './write-all.js';
