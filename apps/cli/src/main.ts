@@ -3,9 +3,9 @@ import { readByNode } from '@lamella/syscall/own-words';
 import { flush } from '@oclif/core/flush';
 import { run } from '@oclif/core/run';
 import { commandFailed } from './command-failed.js';
-import { UsageError } from './usage-error.js';
 import { catchTheRest } from './last-resort.js';
 import { guardStreams } from './output/guard-streams.js';
+import { UsageError } from './usage-error.js';
 
 /** Every command but the fast path of `run`, through oclif. */
 export async function main(argv: readonly string[]): Promise<void> {

@@ -3,7 +3,19 @@ import path from 'node:path';
 import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
-import { confiningPlaceOf, confiningPlaces, DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User, withinOwn } from '@lamella/namespace';
+import {
+  confiningPlaceOf,
+  confiningPlaces,
+  DEFAULT_MOUNTS,
+  DEFAULT_PATH,
+  defaultNamespaces,
+  enter,
+  findUser,
+  inOwnIds,
+  type Mount,
+  type User,
+  withinOwn,
+} from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
 import {
   AT_FDCWD,
@@ -159,7 +171,9 @@ export function plan(
         ...(keepsId && !ids ? { sameId: true } : {}),
       };
   const mapped = (directory: string | undefined, mounts: Program, expected?: ObjectIdentity): Program =>
-    userns === undefined || !ids?.idmapped || directory === undefined ? mounts : [...mapOntoItself(directory, userns, slots, expected), ...asRootOf(ids, mounts)];
+    userns === undefined || !ids?.idmapped || directory === undefined
+      ? mounts
+      : [...mapOntoItself(directory, userns, slots, expected), ...asRootOf(ids, mounts)];
   const made = (view: CheckedView): Mount => {
     const mounted = slots();
     return {
@@ -210,7 +224,9 @@ export function plan(
     slots,
   );
 
-  const config = life.again ?? configOf({
+  const config =
+    life.again ??
+    configOf({
       id,
       spec,
       lowers,

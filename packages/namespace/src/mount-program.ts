@@ -84,13 +84,7 @@ function openTarget(
 }
 
 /** Attach a detached mount at a path inside the root. */
-function attach(
-  mount: number,
-  landing: Landing,
-  directory: boolean,
-  context: ListContext,
-  options: { readonly ignore?: readonly string[] } = {},
-): Program {
+function attach(mount: number, landing: Landing, directory: boolean, context: ListContext, options: { readonly ignore?: readonly string[] } = {}): Program {
   const target = context.slots();
   return [
     ...openTarget(target, landing, directory, context, options),
@@ -254,9 +248,7 @@ function openBind(mount: BindMount, tree: number, type: number | undefined, slot
   return [
     ...(mount.expected
       ? openExpected(mount.source, mount.expected, flags, tree, slots)
-      : ([
-          { op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags, out: tree, ...(mount.optional ? { ignore: ['ENOENT'] } : {}) },
-        ] as const)),
+      : ([{ op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags, out: tree, ...(mount.optional ? { ignore: ['ENOENT'] } : {}) }] as const)),
     ...(type === undefined ? [] : [{ op: 'expect_type', fd: tree, type, ...absentToo(mount) } as const]),
     {
       op: 'mount_setattr',

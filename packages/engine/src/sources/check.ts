@@ -1,9 +1,9 @@
-import path from 'node:path';
 import { lstatSync, readlinkSync } from 'node:fs';
+import path from 'node:path';
 import { AT_FDCWD, O, openObject, type Program, RESOLVE, S_IF, SyscallError } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { EngineError } from '../engine-error.js';
-import { type Sources, type SourceSpec, sourcePaths } from './record.js';
+import { type SourceSpec, type Sources, sourcePaths } from './record.js';
 import { describeSource, differenceOf, lookAt, type Source } from './source.js';
 
 /** Sources as they are now, which is as they were recorded. A program expects exactly these, and opens them through no link. */
