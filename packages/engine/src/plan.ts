@@ -3,7 +3,19 @@ import path from 'node:path';
 import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
-import { confiningPlaceOf, confiningPlaces, DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User, withinOwn } from '@lamella/namespace';
+import {
+  confiningPlaceOf,
+  confiningPlaces,
+  DEFAULT_MOUNTS,
+  DEFAULT_PATH,
+  defaultNamespaces,
+  enter,
+  findUser,
+  inOwnIds,
+  type Mount,
+  type User,
+  withinOwn,
+} from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
 import {
   AT_FDCWD,
@@ -146,10 +158,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       mount: mounted,
     };
   };
-  const confining: readonly Mount[] = [
-    ...defaultMounts(spec),
-    ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : []),
-  ];
+  const confining: readonly Mount[] = [...defaultMounts(spec), ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : [])];
   const container = enter(
     {
       args: args.length ? args : ['-'],

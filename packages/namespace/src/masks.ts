@@ -133,10 +133,7 @@ function coverWithEmpty(directories: readonly string[], turn: Turn): Program {
         turn,
       ),
     );
-  const empty: Program = [
-    { op: 'open_tree', dirfd: dev, pathname: MASKS, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
-    setReadonly(tree, 0),
-  ];
+  const empty: Program = [{ op: 'open_tree', dirfd: dev, pathname: MASKS, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree }, setReadonly(tree, 0)];
   return [
     { op: 'mkdirat', dirfd: dev, pathname: MASKS, mode: 0o555 },
     ...directories.flatMap((pathname) => cover(pathname, empty, turn)),

@@ -82,13 +82,7 @@ function openTarget(
 }
 
 /** Attach a detached mount at a path inside the root. */
-function attach(
-  mount: number,
-  landing: Landing,
-  directory: boolean,
-  context: ListContext,
-  options: { readonly ignore?: readonly string[] } = {},
-): Program {
+function attach(mount: number, landing: Landing, directory: boolean, context: ListContext, options: { readonly ignore?: readonly string[] } = {}): Program {
   const target = context.slots();
   return [
     ...openTarget(target, landing, directory, context, options),

@@ -35,7 +35,11 @@ function misplacement(error: SyscallError, purpose: string): OciError | undefine
   if (op.op === 'expect_type' && code === 'ESTALE')
     return make('MOUNT_REFUSED', '/proc cannot be mounted because it is not of type proc', 'Mount a filesystem of type proc there.');
   if (op.op === 'covered' && code === 'ESTALE')
-    return make('MASK_FAILED', `${String(op.pathname)} cannot be ${op.readonly ? 'made read-only' : 'hidden'}`, 'Take it out of the list, or mount nothing there.');
+    return make(
+      'MASK_FAILED',
+      `${String(op.pathname)} cannot be ${op.readonly ? 'made read-only' : 'hidden'}`,
+      'Take it out of the list, or mount nothing there.',
+    );
   return undefined;
 }
 

@@ -33,9 +33,9 @@ import {
   OPCODES,
   OPEN_TREE,
   type Op,
+  ownMountNamespace,
   PR,
   type Program,
-  ownMountNamespace,
   parseCompared,
   parseWalked,
   RESOLVE,
@@ -228,10 +228,18 @@ test('what is to be covered is the root of a mount, and read-only where asked', 
   symlinkSync('/b', at.join('link'));
   const root: Op = { op: 'openat', dirfd: AT_FDCWD, pathname: at.path, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: 5 };
   const covered = (pathname: string, readonly: 0 | 1): Op => ({ op: 'covered', rootfd: 5, readonly, pathname });
-  const tmpfs = (target: string, mountflags: number): Op => ({ op: 'mount', source: 'x', target: at.join(target), filesystemtype: 'tmpfs', mountflags, data: null });
+  const tmpfs = (target: string, mountflags: number): Op => ({
+    op: 'mount',
+    source: 'x',
+    target: at.join(target),
+    filesystemtype: 'tmpfs',
+    mountflags,
+    data: null,
+  });
   const mounts: Program = [...ownMountNamespace(), tmpfs('a', 0), tmpfs('b', MS.RDONLY), root];
   await execute([...mounts, covered('/a', 0), covered('/b', 1), covered('/link', 1), covered('/nothing', 1), covered('/a/nothing/x', 1)]);
-  for (const op of [covered('/a', 1), covered('/link/../a', 1)]) await expect(execute([...mounts, op])).rejects.toMatchObject({ syscall: 'covered', code: 'ESTALE' });
+  for (const op of [covered('/a', 1), covered('/link/../a', 1)])
+    await expect(execute([...mounts, op])).rejects.toMatchObject({ syscall: 'covered', code: 'ESTALE' });
   for (const op of [covered('/b/c', 0), covered('/b', 0)]) await expect(execute([root, op])).rejects.toMatchObject({ syscall: 'covered', code: 'ESTALE' });
 });
 

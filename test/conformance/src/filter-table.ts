@@ -134,7 +134,9 @@ export function filterTable(): string {
   };
   for (const { name, verdicts: found, reason } of calls.filter((call) => !isSame(call.verdicts))) add(name, found, reason ?? '');
   const same = (verdict: string): string[] => calls.filter((call) => isSame(call.verdicts) && call.verdicts[0] === verdict).map(({ name }) => name);
-  const withCapability = [...new Set(calls.filter(({ verdicts: found }) => isSame(found) && found[0].includes('_')).map(({ verdicts: found }) => found[0]))].sort();
+  const withCapability = [
+    ...new Set(calls.filter(({ verdicts: found }) => isSame(found) && found[0].includes('_')).map(({ verdicts: found }) => found[0])),
+  ].sort();
   const asked = new Map<string, { readonly names: string[]; readonly cells: Verdicts }>();
   for (const { asked: what, verdicts: found } of compareArguments()) {
     // Families that are treated alike are one row.
@@ -152,25 +154,38 @@ export function filterTable(): string {
     '',
     'Where they do not:',
     '',
-    ...table(['calls', 'ours', 'Docker', 'podman', 'why'], [...rows.values()].map(({ names, cells }) => [code(names), ...cells.map(named)])),
+    ...table(
+      ['calls', 'ours', 'Docker', 'podman', 'why'],
+      [...rows.values()].map(({ names, cells }) => [code(names), ...cells.map(named)]),
+    ),
     '',
     'By arguments:',
     '',
     ...table(
       ['asked', 'ours', 'Docker', 'podman'],
-      [...asked.values()].map(({ names, cells }) => [names.length > 1 ? `socket of AF\\_ ${names.map((each) => each.slice(10, -1)).join(' ')}` : (names[0] ?? ''), ...cells.map(named)]),
+      [...asked.values()].map(({ names, cells }) => [
+        names.length > 1 ? `socket of AF\\_ ${names.map((each) => each.slice(10, -1)).join(' ')}` : (names[0] ?? ''),
+        ...cells.map(named),
+      ]),
     ),
   ].join('\n');
 }
 
 /** `SYS_ADMIN` as capabilities(7) has it. */
 function named(cell: string): string {
-  return /^[A-Z_, ]+$/.test(cell) ? cell.split(', ').map((each) => `CAP_${each}`).join(' or ') : cell;
+  return /^[A-Z_, ]+$/.test(cell)
+    ? cell
+        .split(', ')
+        .map((each) => `CAP_${each}`)
+        .join(' or ')
+    : cell;
 }
 
+/** As the formatter of the repository has tables: columns are as wide as their widest cell. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)];
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => [...(row[i] ?? '')].length)));
+  const line = (cells: readonly string[]): string => `| ${cells.map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - [...cell].length)).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)];
 }
 
 /** Returns SECURITY.md, and as it has to be. */

@@ -60,7 +60,11 @@ beforeAll(() => {
   ociLayout(
     at.join('volumes'),
     [readFileSync(busyboxArchive()), tarArchive([{ name: 'volume', type: '2', linkname: out }, { name: 'data', type: '2', linkname: '/proc' }, ...inside])],
-    { config: { Volumes: Object.fromEntries(['/proc', '/sys/', '/dev', '/proc/sys', '/x/..//proc/../proc/./sys/', '/sys/fs/cgroup'].map((each) => [each, {}])) } },
+    {
+      config: {
+        Volumes: Object.fromEntries(['/proc', '/sys/', '/dev', '/proc/sys', '/x/..//proc/../proc/./sys/', '/sys/fs/cgroup'].map((each) => [each, {}])),
+      },
+    },
   );
   spawnSync('chmod', ['-R', 'a+rX', ...IMAGES.map((image) => at.join(image))]);
   before = kernel();

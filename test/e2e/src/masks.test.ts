@@ -157,7 +157,12 @@ describe.each(WALKS)('by %s', (_, make, spec, every) => {
       const walk: Walk = { root: `${who.home}/store`, spec, image: plain, images, sources: sources(), cells: todo.slice(i, i + 300) };
       const { stdout, stderr } = who.run(process.execPath, [WALKER, JSON.stringify({ ...walk, images: only(images, walk.cells) })]);
       expect(stderr).toBe('');
-      walked.push(...stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line) as Walked));
+      walked.push(
+        ...stdout
+          .split('\n')
+          .filter(Boolean)
+          .map((line) => JSON.parse(line) as Walked),
+      );
     }
     expect(walked.length).toBe(todo.length);
     const [first, ...rest] = walked;
@@ -172,7 +177,8 @@ describe.each(WALKS)('by %s', (_, make, spec, every) => {
     // Both happen, of every kind.
     if (LONG)
       for (const kind of KINDS)
-        for (const refused of [true, false]) expect(rest.filter(({ code }, i) => chosen[i]?.kind === kind && (code !== undefined) === refused).length, kind).toBeGreaterThan(5);
+        for (const refused of [true, false])
+          expect(rest.filter(({ code }, i) => chosen[i]?.kind === kind && (code !== undefined) === refused).length, kind).toBeGreaterThan(5);
   });
 });
 

@@ -40,7 +40,13 @@ async function walk({ root, spec, image, images, sources, cells }: Walk): Promis
     let walked: Walked;
     try {
       const { stdout, stderr } = await run(
-        { image: (cell.kind === 'volume of the image' && images[cell.destination]) || image, root, args: ['sh', '-c', PROBE], ...spec, ...specOf(cell, sources) },
+        {
+          image: (cell.kind === 'volume of the image' && images[cell.destination]) || image,
+          root,
+          args: ['sh', '-c', PROBE],
+          ...spec,
+          ...specOf(cell, sources),
+        },
         { stdio: ['ignore', 'pipe', 'pipe'] },
       );
       walked = { out: `${stdout}\n${stderr}` };

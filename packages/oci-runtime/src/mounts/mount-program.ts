@@ -123,7 +123,13 @@ function fresh(mount: OciMount, plan: MountPlan, index: number, context: EachMou
     return {
       outside: [],
       later: [],
-      inside: cgroupMount(mount.destination, plan, context.cgroups, context, (at) => besideProc(`mounts[${index}]`, mount.destination, { root, target: at }).target),
+      inside: cgroupMount(
+        mount.destination,
+        plan,
+        context.cgroups,
+        context,
+        (at) => besideProc(`mounts[${index}]`, mount.destination, { root, target: at }).target,
+      ),
     };
   // It is opened through no link.
   const beside = type === 'proc' ? [] : besideProc(`mounts[${index}]`, mount.destination, { root, target }).target;
