@@ -211,6 +211,20 @@ const ATTACKS: readonly Attack[] = [
   },
   { name: 'the machine’s VM sockets', flags: PERL, script: call(41, 40, 1, 0), seen: [REFUSED] },
   {
+    name: 'the ciphers of the kernel by AF_ALG (CVE-2026-31431)',
+    flags: PERL,
+    script: `${call(41, 38, 5, 0)}; ${call(41, 0x100000000 + 38, 5, 0)}; ${call(41, 0x100000000 + 40, 1, 0)}`,
+    seen: [REFUSED],
+    never: [/done|Address family not supported/],
+  },
+  {
+    name: 'old families of sockets',
+    flags: PERL,
+    script: [12, 19, 20, 23, 25, 34, 37, 46].map((family) => call(41, family, 2, 0)).join('; '),
+    seen: [REFUSED],
+    never: [/done|Address family not supported/],
+  },
+  {
     name: 'a module of the kernel',
     flags: PERL,
     script: `${call(313, 0, '', 0)}; ${call(175, '', 0, '')}; ${call(321, 0, 0, 0)}; ${call(246, 0, 0, 0, 0)}`,

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
@@ -58,11 +58,16 @@ let at: ScratchDirectory;
 const sources = () => ({ directory: at.join('shown'), file: at.join('shown/file') });
 const cells = allCells();
 
-/** An image with a volume. */
+const made = new Map<string | undefined, string>();
+/** Blobs of layers that an image has already. */
+const layers: string[] = [];
+
+/** An image with a volume; its layers are the same files for all. */
 function image(volume: string | undefined): string {
-  const name = volume === undefined ? 'plain' : `volume-${Buffer.from(volume).toString('hex')}`;
-  const directory = at.join(`images/${name}`);
-  ociLayout(
+  const known = made.get(volume);
+  if (known !== undefined) return known;
+  const directory = at.join(`images/${made.size}`);
+  const { blobs } = ociLayout(
     directory,
     [
       readFileSync(busyboxArchive()),
@@ -70,6 +75,13 @@ function image(volume: string | undefined): string {
     ],
     { compress: 'none', config: volume === undefined ? {} : { Volumes: { [volume]: {} } } },
   );
+  if (!layers.length) layers.push(...blobs);
+  else
+    for (const [i, blob] of blobs.entries()) {
+      rmSync(blob);
+      linkSync(layers[i] as string, blob);
+    }
+  made.set(volume, `oci:${directory}`);
   return `oci:${directory}`;
 }
 
