@@ -10,6 +10,7 @@ export { FILE_BOUNDS, type FileBound } from './files/file-bounds.js';
 export { FileError, type FileProblem, kindOf } from './files/file-error.js';
 export { HeldFile } from './files/held-file.js';
 export { type FilePlace, holdPlace } from './files/hold-place.js';
+export { jsonProblem } from './files/json-problem.js';
 export { openRegular, openRegularSync } from './files/open-regular.js';
 export { readLines } from './files/read-lines.js';
 export { readNamed, readNamedText, readOptionalText, readRegular, readRegularText, streamRegular } from './files/read-regular.js';

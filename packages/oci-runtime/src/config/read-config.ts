@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { FILE_BOUNDS, FileError, readNamedText, readRegularText } from '@lamella/syscall';
+import { FILE_BOUNDS, FileError, jsonProblem, readNamedText, readRegularText } from '@lamella/syscall';
 import * as v from 'valibot';
 import { OciError } from '../oci-error.js';
 import { checkConfig } from './check-config.js';
@@ -65,7 +65,7 @@ function parse<Schema extends v.GenericSchema>(schema: Schema, text: string, whe
   try {
     json = /\d{16}/.test(text) ? JSON.parse(text, exact as never) : JSON.parse(text);
   } catch (cause) {
-    throw invalid(where, `it is not JSON: ${(cause as Error).message}`, cause);
+    throw invalid(where, `it is not JSON: ${jsonProblem(cause)}`, cause);
   }
   const parsed = v.safeParse(schema, withoutNulls(json));
   if (parsed.success) return parsed.output;

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { type ContainerCgroup, isCgroupFrozen, type SystemdScope } from '@lamella/cgroup';
-import { bootId, FILE_BOUNDS, FileError, readRegularText } from '@lamella/syscall';
+import { bootId, FILE_BOUNDS, FileError, jsonProblem, readRegularText } from '@lamella/syscall';
 import type { NamespaceType } from '../config/schema.js';
 import type { RdtGroup } from '../intel-rdt.js';
 import { OciError } from '../oci-error.js';
@@ -86,7 +86,7 @@ export function readStored(root: string, id: string): { readonly directory: Stat
   try {
     return { directory, stored: JSON.parse(text) as StoredContainer };
   } catch (cause) {
-    throw damaged(directory, (cause as Error).message, cause);
+    throw damaged(directory, jsonProblem(cause), cause);
   }
 }
 

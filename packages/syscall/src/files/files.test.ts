@@ -12,6 +12,7 @@ import { FILE_BOUNDS, type FileBound } from './file-bounds.js';
 import { FileError } from './file-error.js';
 import type { HeldFile } from './held-file.js';
 import { type FilePlace, holdPlace } from './hold-place.js';
+import { jsonProblem } from './json-problem.js';
 import { readLines } from './read-lines.js';
 import { readNamedText, readOptionalText, readRegular, readRegularText, streamRegular } from './read-regular.js';
 
@@ -207,6 +208,20 @@ test('the table of bounds in the documentation is that of the code', () => {
   const text = readFileSync(path.join(import.meta.dirname, '../../../../docs/untrusted-files.md'), 'utf8');
   const told = Object.fromEntries([...text.matchAll(/^\| `(\w+)` +\|[^|]*\| (\d+) MiB +\|/gm)].map(([, name, size]) => [name, Number(size) * 2 ** 20]));
   expect(told).toEqual(Object.fromEntries(Object.entries(FILE_BOUNDS).map(([name, { bytes }]) => [name, bytes])));
+});
+
+test('what is wrong with JSON is told without its text', () => {
+  fc.assert(
+    fc.property(fc.string(), fc.string(), (before, after) => {
+      try {
+        JSON.parse(before + SECRET + after);
+      } catch (error) {
+        expect(jsonProblem(error)).not.toContain(SECRET.slice(0, 6));
+        expect(jsonProblem(error)).not.toBe('');
+      }
+    }),
+  );
+  expect(jsonProblem(new SyntaxError('Unexpected end of JSON input'))).toBe('Unexpected end of JSON input');
 });
 
 test('a file that grows while it is read does not go beyond its bound', async () => {
