@@ -44,8 +44,9 @@ const NAMES = ['readdir', 'readlink', 'realpath'];
  * Makes this process keep bytes that are no UTF-8, in the form of {@link textOf}: node:fs takes and returns paths and names so,
  * `process.cwd()`, `process.env` and `os.homedir()` return what is there. Node itself has U+FFFD for each such byte, which names another file.
  *
- * For programs of ours, whose process is their own, and before anything else imports these modules: a wrong call of node:fs
- * anywhere would make or change a file that nobody named. Paths that are UTF-8 are passed on as they are.
+ * For programs of ours, whose process is their own: a call of node:fs anywhere in them that knew nothing of this would make or change a file
+ * that nobody named. Paths that are UTF-8 are passed on as they are. ES modules that were imported before see it after
+ * `syncBuiltinESMExports()` (node:module).
  */
 export function keepBytes(): void {
   const sync = fs as unknown as Calls;
@@ -71,8 +72,9 @@ function keepLater(): void {
 
 /** Let a function take text of bytes in place of its first arguments. */
 function replace(calls: Calls, name: string, paths: number, names?: Call): void {
-  const call = names ?? calls[name];
-  if (!call) return;
+  const original = calls[name];
+  if (!original) return;
+  const call = names ?? original;
   const replaced = (...args: unknown[]): unknown => {
     for (let i = 0; i < paths; i++) {
       const each = args[i];
@@ -80,19 +82,16 @@ function replace(calls: Calls, name: string, paths: number, names?: Call): void 
     }
     return call.apply(calls, args);
   };
-  // realpath has a property of its own, with the same arguments.
-  const { native } = calls[name] as { native?: Call };
-  calls[name] = native ? Object.assign(replaced, { native: names ?? native }) : replaced;
+  calls[name] = 'native' in original ? Object.assign(replaced, { native: replaced }) : replaced;
 }
 
 /** The same function, with names that are not UTF-8 as text of bytes. */
 function namesOf(calls: Calls, name: string): Call {
-  const original = calls[name] as Call;
-  // The other one makes text of what it is given.
-  const native = name === 'realpathSync' ? (fs.realpathSync.native as Call) : original;
+  // The other realpath is written in JavaScript, and makes text of what it is given.
+  const original = name === 'realpathSync' ? (fs.realpathSync.native as Call) : (calls[name] as Call);
   return (place, options) => {
-    const found = typeof place === 'string' ? original(place, options) : undefined;
-    return (found !== undefined && !isLossy(found)) || !wantsText(options) ? (found ?? native(place, options)) : asText(native(place, inBytes(options)));
+    const found = original(place, options);
+    return isLossy(found) && wantsText(options) ? asText(original(place, inBytes(options))) : found;
   };
 }
 
