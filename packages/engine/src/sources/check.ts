@@ -1,9 +1,9 @@
-import path from 'node:path';
 import { lstatSync, readlinkSync } from 'node:fs';
+import path from 'node:path';
 import { AT_FDCWD, O, openObject, type Program, RESOLVE, S_IF, SyscallError } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { EngineError } from '../engine-error.js';
-import { type Sources, type SourceSpec, sourcePaths } from './record.js';
+import { OF_VIEW, type Sources, type SourceSpec, sourcePaths } from './record.js';
 import { describeSource, differenceOf, lookAt, type Source } from './source.js';
 
 /** Sources as they are now, which is as they were recorded. A program expects exactly these, and opens them through no link. */
@@ -18,16 +18,32 @@ export interface CheckedSources {
  *
  * @param spec whose sources are compared
  * @param container what it is called in messages
+ * @param untouched directories of a view of the host in which the container has changed nothing, by the paths in the spec: what is there now
+ * is seen from now on, if it is a directory, and left out if not
  * @throws EngineError `VOLUME_MOVED`
  */
-export function checkSources(recorded: Sources, spec: SourceSpec, container: string): CheckedSources {
+export function checkSources(recorded: Sources, spec: SourceSpec, container: string, untouched: ReadonlySet<string> = new Set()): CheckedSources {
   const now = new Map<string, Source>();
   for (const [pathname, what] of sourcePaths(spec)) {
     const was = recorded.get(pathname);
+    if (now.has(pathname) || (!was && what === OF_VIEW)) continue;
     if (!was) throw new TypeError(`nothing is recorded of ${pathname}`);
-    if (!now.has(pathname)) now.set(pathname, sameAs(was, what, container));
+    const is = untouched.has(pathname) ? directoryAt(was.path) : sameAs(was, what, container);
+    if (is) now.set(pathname, is);
   }
   return { container, now };
+}
+
+/** What is at a path, if it is a directory, and no part of the path a link. */
+function directoryAt(pathname: string): Source | undefined {
+  if (linkIn(pathname) !== undefined) return undefined;
+  try {
+    const found = lookAt(pathname);
+    return isDirectorySource(found) ? found : undefined;
+  } catch (error) {
+    if (['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    return absent(error as NodeJS.ErrnoException);
+  }
 }
 
 function sameAs(was: Source, what: string, container: string): Source {
