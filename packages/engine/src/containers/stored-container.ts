@@ -548,7 +548,12 @@ export class StoredContainer {
    * @param limit bytes: of a larger file there is nothing
    */
   async contents(changes: readonly ContainerChange[], { limit = 1 << 20 }: { readonly limit?: number } = {}): Promise<readonly Contents[]> {
-    return contentsOf(changes, limit);
+    try {
+      return await contentsOf(changes, limit);
+    } catch (error) {
+      const given = changes.flatMap(({ view }) => (view.given ? [[view.given.path, view.given] as const] : []));
+      throw explainMoved(error, { container: this.config.spec.name ?? this.id, now: new Map(given) }) ?? error;
+    }
   }
 
   /**
@@ -592,7 +597,8 @@ export class StoredContainer {
     await this.#mustRest('applied');
     // Nobody starts it meanwhile.
     return branching(this.#root, this.config, async ({ views: all }) => {
-      const views = checkedViews(all, this.#sources(all)).filter((view) => view.source !== undefined);
+      const sources = this.#sources(all);
+      const views = checkedViews(all, sources).filter((view) => view.source !== undefined);
       if (!views.length)
         throw new EngineError({
           code: 'APPLY_NO_TARGET',
@@ -601,7 +607,9 @@ export class StoredContainer {
         });
       const applier = { root: this.#root, id: this.id, since: new Date(this.config.since ?? this.config.created) };
       return followReplaced(this.#root, async () => {
-        const result = await apply(applier, changesIn(views, []), options);
+        const result = await apply(applier, changesIn(views, []), options).catch((error: unknown) => {
+          throw explainMoved(error, sources) ?? error;
+        });
         const replaced = options.dryRun ? [] : result.changes.map(({ view, name }) => path.join(view.source ?? '/', Buffer.from(name, 'latin1').toString()));
         return { replaced, result };
       });

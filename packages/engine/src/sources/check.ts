@@ -1,5 +1,4 @@
-import { lstatSync, readlinkSync } from 'node:fs';
-import path from 'node:path';
+import { readlinkSync } from 'node:fs';
 import { AT_FDCWD, O, openObject, type Program, RESOLVE, S_IF, SyscallError } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { EngineError } from '../engine-error.js';
@@ -48,7 +47,7 @@ function directoryAt(pathname: string): Source | undefined {
 
 function sameAs(was: Source, what: string, container: string): Source {
   const link = linkIn(was.path);
-  if (link !== undefined) throw moved(was, what, container, `${link === was.path ? 'it' : link} is a symbolic link to ${readlinkSync(link)}`);
+  if (link) throw moved(was, what, container, `${link.at === was.path ? 'it' : link.at} is a symbolic link to ${link.target}`);
   let is: Source;
   try {
     is = lookAt(was.path);
@@ -60,14 +59,16 @@ function sameAs(was: Source, what: string, container: string): Source {
   return is;
 }
 
-/** The first part of a path that is a symbolic link. */
-export function linkIn(pathname: string): string | undefined {
+/** The first part of a path that is a symbolic link, and what it says. */
+export function linkIn(pathname: string): { readonly at: string; readonly target: string } | undefined {
   const parts = pathname.split('/').filter(Boolean);
   for (let i = 1; i <= parts.length; i++) {
-    const part = `/${parts.slice(0, i).join('/')}`;
+    const at = `/${parts.slice(0, i).join('/')}`;
     try {
-      if (lstatSync(part).isSymbolicLink()) return part;
+      return { at, target: readlinkSync(at) };
     } catch (error) {
+      // What is no link has nothing to be read.
+      if ((error as NodeJS.ErrnoException).code === 'EINVAL') continue;
       if ((error as NodeJS.ErrnoException).code !== 'EACCES') absent(error as NodeJS.ErrnoException);
       return undefined;
     }
@@ -113,9 +114,4 @@ export function explainMoved(error: unknown, { container, now }: CheckedSources)
 /** Whether a source is a directory. */
 export function isDirectorySource({ identity }: Source): boolean {
   return identity.type === S_IF.IFDIR;
-}
-
-/** The path of a source as it is used, for one that was asked for. */
-export function realOf(sources: Sources, pathname: string): string {
-  return sources.get(pathname)?.path ?? path.normalize(pathname);
 }
