@@ -9,7 +9,7 @@ import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import type { Program } from '@lamella/syscall';
 import { recover } from './apply/apply.js';
 import { underWay } from './apply/journal.js';
-import { settled } from './branches/branch.js';
+import { settled, standing } from './branches/branch.js';
 import { confinement } from './confinement.js';
 import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
@@ -19,7 +19,9 @@ import { forgetDeadNames } from './names.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
 import { type CheckedSources, checkSources } from './sources/check.js';
-import { completeSources, recordSources } from './sources/record.js';
+import { completeSources, noteSources, recordSources } from './sources/record.js';
+import { differenceOf, type Source } from './sources/source.js';
+import { untouchedOf } from './sources/untouched.js';
 import type { UnpackOptions } from './workspace.js';
 
 /** How a container ended. */
@@ -186,7 +188,18 @@ export async function decide(asked: RunSpec, options: RunOptions, root: string, 
 function sourcesFor(spec: RunSpec, root: string, { again, given }: Life): CheckedSources {
   const name = spec.name ?? again?.id ?? spec.image;
   if (!again) return given ? checkSources(given, spec, name) : { container: name, now: recordSources(spec) };
-  return checkSources(completeSources(path.join(root, 'containers', again.id), { ...again, spec }), spec, name);
+  const directory = path.join(root, 'containers', again.id);
+  const recorded = completeSources(directory, { ...again, spec });
+  if (!spec.host) return checkSources(recorded, spec, name);
+  const { views } = standing(root, { containers: path.join(root, 'containers'), id: again.id }, { ...again, spec });
+  const checked = checkSources(recorded, spec, name, untouchedOf(views, spec));
+  // What is written from now on is written for what is there now.
+  if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) noteSources(directory, new Map([...recorded, ...checked.now]));
+  return checked;
+}
+
+function differsFrom(was: Source | undefined, is: Source): boolean {
+  return was === undefined || differenceOf(was, is) !== undefined;
 }
 
 /** The links in the path of a workspace are followed once. */

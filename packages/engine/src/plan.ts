@@ -50,7 +50,7 @@ import type { CheckedSources } from './sources/check.js';
 import type { Sources } from './sources/record.js';
 import type { Source } from './sources/source.js';
 import { asRootOf, makeUserNamespace, mapOntoItself, type OwnIds, ownIds, rangeLinksOf } from './userns.js';
-import { type CheckedView, checkedViews, overlayVolumes, scaffoldOf, type View, viewsOf } from './views.js';
+import { type CheckedView, checkedViews, overlayVolumes, scaffoldOf, viewsOf } from './views.js';
 import { bind, isVolumeDirectory, likeSource } from './volumes.js';
 
 /** The layers a container stands on. */
@@ -91,7 +91,7 @@ export interface Plan {
   readonly program: Program;
   readonly stack: OverlayStack;
   /** The overlays beside it, of its volumes. */
-  readonly others: readonly View[];
+  readonly others: readonly CheckedView[];
   /** The container's own directory, on the host. */
   readonly directory: string;
   /** What is known of it from now on. */
@@ -243,7 +243,7 @@ export function plan(
     (pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(life.again ? { ignore: ['EEXIST'] } : {}) }),
   );
   if (!life.again) {
-    const volumes = others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source)));
+    const volumes = others.flatMap(({ upperdir, source, given }) => (source === undefined ? [] : likeSource(upperdir, source, given?.look)));
     make.push(...(spec.host ? prepareHost(spec.host, [top, ...others], scaffoldOf(directory)) : volumes));
   }
   const held = lowers.locks.flatMap((lock): Op[] => {
@@ -330,7 +330,7 @@ export function creation({ config, directory, stack, others }: Plan, spec: RunSp
     { op: 'on_exit', program: releaseContainer(record, []) },
     ...makeKnown(record, config, spec, slots),
     ...[stack, ...others].map(({ upperdir = '' }): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: upperdir, mode: 0o755 })),
-    ...others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source))),
+    ...others.flatMap(({ upperdir, source, given }) => (source === undefined ? [] : likeSource(upperdir, source, given?.look))),
     { op: 'on_exit', program: [] },
   ]);
 }

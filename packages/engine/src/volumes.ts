@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Mount } from '@lamella/namespace';
 import { AT_FDCWD, idMapping, insideId, type Program } from '@lamella/syscall';
@@ -35,8 +35,7 @@ export function bind({ destination, readonly, idmap }: Volume, given: Source, us
 }
 
 /** The top of a view is the top of its upper: it has to look like the directory that it stands for. */
-export function likeSource(upperdir: string, source: string): Program {
-  const { mode, uid, gid } = statSync(source);
+export function likeSource(upperdir: string, source: string, { mode, uid, gid }: Pick<Stats, 'mode' | 'uid' | 'gid'> = statSync(source)): Program {
   const inside = (which: 'uids' | 'gids', id: number): number =>
     id === (which === 'uids' ? process.geteuid?.() : process.getegid?.()) ? 0 : insideId(idMapping(), which, id);
   const mapping = idMapping();

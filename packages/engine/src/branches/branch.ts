@@ -1,8 +1,8 @@
-import { chmodSync, chownSync, mkdirSync, readdirSync, renameSync, rmSync, type Stats, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, type Stats, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ContainerRecord, directoryOf, gateOf, keptOf, lockOf, releaseDead } from '@lamella/cleanup';
-import { AT_FDCWD, lockFile, run, runMapped, tryLockFile } from '@lamella/syscall';
+import { AT_FDCWD, lockFile, type Op, run, runMapped, tryLockFile } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type ContainerConfig, formatConfig, layersOf } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
@@ -10,6 +10,7 @@ import { permitted } from '../host-program.js';
 import { nameLinkOf, nameTaken, targetOf } from '../names.js';
 import { randomId } from '../plan.js';
 import { readSources } from '../sources/record.js';
+import { isEmpty } from '../sources/untouched.js';
 import { ownIds, rangeLinksOf, rangeTaken } from '../userns.js';
 import { stateDirectory, type View, viewsOf } from '../views.js';
 import { likeSource } from '../volumes.js';
@@ -134,14 +135,14 @@ export async function rollback({ root, record, config, views, copies }: Branchin
 
 /** The uppers of a container that has written nothing, in a directory: each looks like what it stands for. */
 async function emptyUppers(views: readonly View[], directory: string, isHost: boolean): Promise<void> {
+  const ops: Op[] = [];
   for (const { upperdir, source } of views) {
     const empty = path.join(directory, path.basename(upperdir));
+    mkdirSync(empty, { mode: 0o755 });
     if (source === undefined) await fresh(empty, [upperdir]);
-    else {
-      mkdirSync(empty, { mode: 0o755 });
-      await run([...asOwner(), ...(isHost ? permitted(empty, source) : likeSource(empty, source))]);
-    }
+    else ops.push(...(isHost ? permitted(empty, source) : likeSource(empty, source)));
   }
+  await run([...asOwner(), ...ops]);
 }
 
 /**
@@ -218,15 +219,7 @@ export async function fork(held: Branching, names: readonly (string | undefined)
 
 /** Whether it has written nothing since it was frozen last. */
 function isUntouched(views: readonly View[]): boolean {
-  return views.every(({ upperdir }) => {
-    try {
-      return readdirSync(upperdir).length === 0;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EACCES') return false;
-      absent(error as NodeJS.ErrnoException);
-      return true;
-    }
-  });
+  return views.every(({ upperdir }) => isEmpty(upperdir));
 }
 
 /**

@@ -26,20 +26,19 @@ const [FROM, TO, FROM_PARENT, TO_PARENT, DISK] = [10, 11, 12, 13, 14] as const;
  * @throws EngineError `NO_SPACE`; SyscallError
  */
 export async function copyTrees(trees: readonly (readonly [from: string, to: string])[]): Promise<void> {
-  for (const [from, to] of trees) {
-    const objects = await walk(from);
-    try {
-      await run([...asOwner(), ...copying(from, to, objects)]);
-    } catch (error) {
-      if (error instanceof SyscallError && (error.code === 'ENOSPC' || error.code === 'EDQUOT'))
-        throw new EngineError({
-          code: 'NO_SPACE',
-          message: `no space is left for a copy of ${from}: ${error.message}`,
-          hint: 'Nothing was changed. Free some, or remove checkpoints with the containers that have them: lamella rm NAME.',
-          cause: error,
-        });
-      throw error;
-    }
+  if (!trees.length) return;
+  const objects = await walkAll(trees.map(([from]) => from));
+  try {
+    await run([...asOwner(), ...trees.flatMap(([from, to], i) => copying(from, to, objects[i] ?? [])), ...synced(trees.at(-1)?.[1] ?? '')]);
+  } catch (error) {
+    if (error instanceof SyscallError && (error.code === 'ENOSPC' || error.code === 'EDQUOT'))
+      throw new EngineError({
+        code: 'NO_SPACE',
+        message: `no space is left for a copy of what the container has written: ${error.message}`,
+        hint: 'Nothing was changed. Free some, or remove containers that have checkpoints: lamella rm NAME.',
+        cause: error,
+      });
+    throw error;
   }
 }
 
@@ -51,14 +50,26 @@ export function asOwner(): Program {
   return idMapping().kind === 'host' ? [] : ownMountNamespace();
 }
 
-async function walk(top: string): Promise<readonly Walked[]> {
-  const found: Walked[] = [];
-  await run([...asOwner(), directory(AT_FDCWD, top, FROM), { op: 'walk', dirfd: FROM, content: 0, pathname: '.' }], {
+/** All copies are in one store, whose filesystem has to be written to the disk once. O_PATH is not enough for syncfs(2). */
+function synced(copy: string): Program {
+  return [directory(AT_FDCWD, copy, DISK, O.RDONLY), { op: 'syncfs', fd: DISK }];
+}
+
+/** All objects of some trees, but their tops. One program for all: in a user namespace each has to be told its ids from outside. */
+async function walkAll(tops: readonly string[]): Promise<readonly (readonly Walked[])[]> {
+  const program: Op[] = [...asOwner()];
+  const found = new Map<number, Walked[]>();
+  for (const top of tops) {
+    program.push(directory(AT_FDCWD, top, FROM));
+    found.set(program.length, []);
+    program.push({ op: 'walk', dirfd: FROM, content: 0, pathname: '.' }, { op: 'close', fd: FROM });
+  }
+  await run(program, {
     onReply(reply) {
-      if (reply.kind === 'data') found.push(parseWalked(reply.data));
+      if (reply.kind === 'data') found.get(reply.index)?.push(parseWalked(reply.data));
     },
   });
-  return found.filter(({ name }) => name !== '');
+  return [...found.values()].map((objects) => objects.filter(({ name }) => name !== ''));
 }
 
 function directory(dirfd: number, pathname: string, out: number, flags: number = O.PATH): Op {
@@ -94,9 +105,7 @@ function copying(from: string, to: string, objects: readonly Walked[]): Program 
   return [
     ...ops,
     { op: 'copy_object', olddirfd: FROM, newdirfd: TO, metadata, oldpath: '.', newpath: '.' },
-    // O_PATH is not enough for syncfs(2).
-    directory(TO, '.', DISK, O.RDONLY),
-    { op: 'syncfs', fd: DISK },
+    ...[TO, FROM].map((fd): Op => ({ op: 'close', fd })),
   ];
 }
 

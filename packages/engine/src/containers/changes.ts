@@ -1,5 +1,6 @@
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { type Change, changesOf } from '@lamella/overlay';
+import { isEmpty } from '../sources/untouched.js';
 import type { CheckedView } from '../views.js';
 
 /** What a container changed: one object of one of its views. */
@@ -28,16 +29,6 @@ export async function* changesIn(views: readonly CheckedView[], mountPoints: rea
       if (!(change.kind === 'added' && ours.has(path) && change.after?.size === 0))
         yield { ...change, path, view, ...(change.renamed === undefined ? {} : { renamed: `${below}${change.renamed}` }) };
     }
-  }
-}
-
-/** Whether there is nothing in it; who may not look does not know. */
-function isEmpty(upperdir: string): boolean {
-  try {
-    return readdirSync(upperdir).length === 0;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') return false;
-    throw error;
   }
 }
 

@@ -24,8 +24,10 @@ import { isByFuse } from '../is-by-fuse.js';
 import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
-import { type CheckedSources, checkSources, explainMoved } from '../sources/check.js';
+import { checkSources, type CheckedSources, explainMoved } from '../sources/check.js';
+import { followReplaced } from '../sources/follow.js';
 import { completeSources } from '../sources/record.js';
+import { untouchedOf } from '../sources/untouched.js';
 import { type CheckedView, checkedViews, type View } from '../views.js';
 import { type Attached, attachTo, type Ending } from './attach.js';
 import { type ContainerChange, changesIn } from './changes.js';
@@ -504,7 +506,8 @@ export class StoredContainer {
    * @throws EngineError `VOLUME_MOVED` when a volume is not what it was
    */
   async views(): Promise<readonly [CheckedView, ...CheckedView[]]> {
-    return checkedViews(await this.#views(), this.#sources());
+    const views = await this.#views();
+    return checkedViews(views, this.#sources(views));
   }
 
   /** The same, of which the sources may be others by now. */
@@ -514,9 +517,9 @@ export class StoredContainer {
   }
 
   /** What it was given of the host, if it is that still. @throws EngineError `VOLUME_MOVED` */
-  #sources(): CheckedSources {
+  #sources(views: readonly View[]): CheckedSources {
     const { spec } = this.config;
-    return checkSources(completeSources(directoryOf(this.#record), this.config), spec, spec.name ?? this.id);
+    return checkSources(completeSources(directoryOf(this.#record), this.config), spec, spec.name ?? this.id, untouchedOf(views, spec));
   }
 
   /**
@@ -528,7 +531,7 @@ export class StoredContainer {
     await this.state();
     const { volumes = [], tmpfs = [] } = this.config.spec;
     const views = await this.#views();
-    const sources = this.#sources();
+    const sources = this.#sources(views);
     try {
       yield* changesIn(
         checkedViews(views, sources),
@@ -545,7 +548,12 @@ export class StoredContainer {
    * @param limit bytes: of a larger file there is nothing
    */
   async contents(changes: readonly ContainerChange[], { limit = 1 << 20 }: { readonly limit?: number } = {}): Promise<readonly Contents[]> {
-    return contentsOf(changes, limit);
+    try {
+      return await contentsOf(changes, limit);
+    } catch (error) {
+      const given = changes.flatMap(({ view }) => (view.given ? [[view.given.path, view.given] as const] : []));
+      throw explainMoved(error, { container: this.config.spec.name ?? this.id, now: new Map(given) }) ?? error;
+    }
   }
 
   /**
@@ -589,7 +597,8 @@ export class StoredContainer {
     await this.#mustRest('applied');
     // Nobody starts it meanwhile.
     return branching(this.#root, this.config, async ({ views: all }) => {
-      const views = checkedViews(all, this.#sources()).filter((view) => view.source !== undefined);
+      const sources = this.#sources(all);
+      const views = checkedViews(all, sources).filter((view) => view.source !== undefined);
       if (!views.length)
         throw new EngineError({
           code: 'APPLY_NO_TARGET',
@@ -597,7 +606,13 @@ export class StoredContainer {
           hint: 'Give it directories of the host as -v DIR:/inside:overlay; lamella commit makes an image of what it changed.',
         });
       const applier = { root: this.#root, id: this.id, since: new Date(this.config.since ?? this.config.created) };
-      return apply(applier, changesIn(views, []), options);
+      return followReplaced(this.#root, async () => {
+        const result = await apply(applier, changesIn(views, []), options).catch((error: unknown) => {
+          throw explainMoved(error, sources) ?? error;
+        });
+        const replaced = options.dryRun ? [] : result.changes.map(({ view, name }) => path.join(view.source ?? '/', Buffer.from(name, 'latin1').toString()));
+        return { replaced, result };
+      });
     });
   }
 

@@ -1,9 +1,8 @@
-import { lstatSync, readlinkSync } from 'node:fs';
-import path from 'node:path';
+import { readlinkSync } from 'node:fs';
 import { AT_FDCWD, O, openObject, type Program, RESOLVE, S_IF, SyscallError } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { EngineError } from '../engine-error.js';
-import { type SourceSpec, type Sources, sourcePaths } from './record.js';
+import { OF_VIEW, type Sources, type SourceSpec, sourcePaths } from './record.js';
 import { describeSource, differenceOf, lookAt, type Source } from './source.js';
 
 /** Sources as they are now, which is as they were recorded. A program expects exactly these, and opens them through no link. */
@@ -18,21 +17,37 @@ export interface CheckedSources {
  *
  * @param spec whose sources are compared
  * @param container what it is called in messages
+ * @param untouched directories of a view of the host in which the container has changed nothing, by the paths in the spec: what is there now
+ * is seen from now on, if it is a directory, and left out if not
  * @throws EngineError `VOLUME_MOVED`
  */
-export function checkSources(recorded: Sources, spec: SourceSpec, container: string): CheckedSources {
+export function checkSources(recorded: Sources, spec: SourceSpec, container: string, untouched: ReadonlySet<string> = new Set()): CheckedSources {
   const now = new Map<string, Source>();
   for (const [pathname, what] of sourcePaths(spec)) {
     const was = recorded.get(pathname);
+    if (now.has(pathname) || (!was && what === OF_VIEW)) continue;
     if (!was) throw new TypeError(`nothing is recorded of ${pathname}`);
-    if (!now.has(pathname)) now.set(pathname, sameAs(was, what, container));
+    const is = untouched.has(pathname) ? directoryAt(was.path) : sameAs(was, what, container);
+    if (is) now.set(pathname, is);
   }
   return { container, now };
 }
 
+/** What is at a path, if it is a directory, and no part of the path a link. */
+function directoryAt(pathname: string): Source | undefined {
+  if (linkIn(pathname) !== undefined) return undefined;
+  try {
+    const found = lookAt(pathname);
+    return isDirectorySource(found) ? found : undefined;
+  } catch (error) {
+    if (['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    return absent(error as NodeJS.ErrnoException);
+  }
+}
+
 function sameAs(was: Source, what: string, container: string): Source {
   const link = linkIn(was.path);
-  if (link !== undefined) throw moved(was, what, container, `${link === was.path ? 'it' : link} is a symbolic link to ${readlinkSync(link)}`);
+  if (link) throw moved(was, what, container, `${link.at === was.path ? 'it' : link.at} is a symbolic link to ${link.target}`);
   let is: Source;
   try {
     is = lookAt(was.path);
@@ -44,14 +59,16 @@ function sameAs(was: Source, what: string, container: string): Source {
   return is;
 }
 
-/** The first part of a path that is a symbolic link. */
-export function linkIn(pathname: string): string | undefined {
+/** The first part of a path that is a symbolic link, and what it says. */
+export function linkIn(pathname: string): { readonly at: string; readonly target: string } | undefined {
   const parts = pathname.split('/').filter(Boolean);
   for (let i = 1; i <= parts.length; i++) {
-    const part = `/${parts.slice(0, i).join('/')}`;
+    const at = `/${parts.slice(0, i).join('/')}`;
     try {
-      if (lstatSync(part).isSymbolicLink()) return part;
+      return { at, target: readlinkSync(at) };
     } catch (error) {
+      // What is no link has nothing to be read.
+      if ((error as NodeJS.ErrnoException).code === 'EINVAL') continue;
       if ((error as NodeJS.ErrnoException).code !== 'EACCES') absent(error as NodeJS.ErrnoException);
       return undefined;
     }
@@ -97,9 +114,4 @@ export function explainMoved(error: unknown, { container, now }: CheckedSources)
 /** Whether a source is a directory. */
 export function isDirectorySource({ identity }: Source): boolean {
   return identity.type === S_IF.IFDIR;
-}
-
-/** The path of a source as it is used, for one that was asked for. */
-export function realOf(sources: Sources, pathname: string): string {
-  return sources.get(pathname)?.path ?? path.normalize(pathname);
 }

@@ -12,13 +12,16 @@ export type Sources = ReadonlyMap<string, Source>;
 /** What of a spec leads to objects of the host. */
 export type SourceSpec = Pick<RunSpec, 'volumes' | 'devices' | 'workspace' | 'host'>;
 
+/** What a directory of a view of the host is called in messages. */
+export const OF_VIEW = 'a directory in the view';
+
 /** The paths of a spec that lead to objects of the host, and what each is for. */
 export function sourcePaths({ volumes = [], devices = [], workspace, host }: SourceSpec): readonly (readonly [pathname: string, what: string])[] {
   return [
     ...volumes.map(({ source }) => [source, 'the source of a volume'] as const),
     ...devices.map(({ source }) => [source, 'a device'] as const),
     ...(workspace === undefined ? [] : [[workspace, 'the workspace'] as const]),
-    ...(host?.overlays ?? []).map((each) => [each, 'a directory that it changes'] as const),
+    ...(host?.overlays ?? []).map((each) => [each, OF_VIEW] as const),
   ];
 }
 
@@ -31,12 +34,14 @@ export function recordSources(spec: SourceSpec, known: Sources = new Map()): Sou
   const found = new Map<string, Source>();
   for (const [pathname, what] of sourcePaths(spec)) {
     if (found.has(pathname)) continue;
-    found.set(pathname, known.get(pathname) ?? find(pathname, what));
+    const source = known.get(pathname) ?? find(pathname, what);
+    if (source) found.set(pathname, source);
   }
   return found;
 }
 
-function find(pathname: string, what: string): Source {
+/** A directory of a view of the host may go at any moment, and then is not shown. */
+function find(pathname: string, what: string): Source | undefined {
   const code = what === 'a device' ? 'DEVICE_INVALID' : what === 'the workspace' ? 'WORKSPACE_INVALID' : 'VOLUME_INVALID';
   if (what === 'the workspace' && !existsSync(pathname))
     throw new EngineError({ code, message: `the workspace ${pathname} is not a directory`, hint: 'Make it, and put the tar of an image there.' });
@@ -45,6 +50,7 @@ function find(pathname: string, what: string): Source {
   try {
     return findSource(pathname);
   } catch (error) {
+    if (what === OF_VIEW) return absent(error as NodeJS.ErrnoException);
     throw new EngineError({
       code,
       message: `${pathname}, ${what}, cannot be used: ${(error as NodeJS.ErrnoException).code}`,
@@ -75,8 +81,8 @@ export function readSources(directory: string, { sources = {} }: Pick<ContainerC
  */
 export function completeSources(directory: string, config: Pick<ContainerConfig, 'sources' | 'spec'>): Sources {
   const known = readSources(directory, config);
-  if (sourcePaths(config.spec).every(([pathname]) => known.has(pathname))) return known;
-  const complete = recordSources(config.spec, known);
+  if (sourcePaths(config.spec).every(([pathname, what]) => known.has(pathname) || what === OF_VIEW)) return known;
+  const complete = new Map([...known, ...recordSources(config.spec, known)]);
   noteSources(directory, complete);
   return complete;
 }

@@ -9,6 +9,8 @@ export interface Source {
   readonly identity: ObjectIdentity;
   /** Magic number of its filesystem (statfs(2)). */
   readonly filesystem: number;
+  /** Whose it is, and who may do what (inode(7)): not compared. */
+  readonly look: { readonly mode: number; readonly uid: number; readonly gid: number };
   /** Of a device: which (`st_rdev`). */
   readonly device?: string;
   /** Id of the boot in which that was seen: device numbers of filesystems belong to it. */
@@ -50,6 +52,7 @@ export function lookAt(pathname: string): Source {
     path: pathname,
     identity: identityOf(stats, filesystem),
     filesystem,
+    look: { mode: Number(stats.mode), uid: Number(stats.uid), gid: Number(stats.gid) },
     ...(isDevice ? { device: stats.rdev.toString() } : {}),
     boot: bootId(),
   };
