@@ -4,6 +4,7 @@ import { run } from '@oclif/core/run';
 import { commandFailed } from './command-failed.js';
 import { catchTheRest } from './last-resort.js';
 import { guardStreams } from './output/guard-streams.js';
+import { OutputError } from './output/output-error.js';
 
 /** Every command but the fast path of `run`, through oclif. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -11,7 +12,9 @@ export async function main(argv: readonly string[]): Promise<void> {
   guardStreams();
   try {
     await run([...argv], path.join(import.meta.dirname, '..'));
-    await flush();
+    await flush().catch((error: unknown) => {
+      throw new OutputError(error);
+    });
   } catch (error) {
     commandFailed(error, argv[0] ?? '', argv);
   }
