@@ -1,6 +1,6 @@
 import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Containers, ImageStore, type RunSpec } from '@lamella/engine';
+import type { Containers, ImageStore, RunSpec } from '@lamella/engine';
 
 /** What command lines are about: each gets a container or an image that no other one has. */
 export interface World {
@@ -18,6 +18,8 @@ export interface World {
   readonly spec?: Partial<RunSpec>;
   /** What they write, as a shell's script. */
   readonly script?: string;
+  /** What a file of theirs is called. */
+  readonly fileName?: string;
 }
 
 /** How many names were given. */
@@ -27,7 +29,7 @@ let given = 0;
 export async function fresh({ containers, image, spec, script = 'echo out; echo text >/new' }: World, state: 'created' | 'running' | 'ended'): Promise<string> {
   const of = (args: readonly string[]): RunSpec & { readonly image: string } => ({ image, ...spec, args });
   if (state === 'created') return (await containers.create(of(['sh', '-c', script]))).id;
-  const { container } = await containers.run(of(['sh', '-c', state === 'running' ? `${script}; exec sleep 1000` : script]));
+  const { container } = await containers.run(of(['sh', '-c', state === 'running' ? `${script}; sleep 1000` : script]));
   if (state === 'ended') await container.wait();
   return container.id;
 }
@@ -77,10 +79,14 @@ export const PRINTING: Readonly<Record<string, Words>> = {
   cp: async (world) => ['cp', `${await fresh(world, 'ended')}:/new`, '-'],
   changes: async (world) => ['changes', await fresh(world, 'ended')],
   apply: async (world) => {
-    const source = path.join(world.directory, 'applied');
-    mkdirSync(source, { recursive: true });
+    const source = path.join(world.directory, `applied-${++given}`);
+    mkdirSync(source);
     const volumes = [{ source, destination: '/applied', overlay: true }] as const;
-    return ['apply', '--dry-run', await fresh({ ...world, spec: { ...world.spec, volumes }, script: `cd /applied; ${world.script ?? 'echo >new'}` }, 'ended')];
+    return [
+      'apply',
+      '--dry-run',
+      await fresh({ ...world, spec: { ...world.spec, volumes }, script: `cd /applied; echo >'${world.fileName ?? 'new'}'` }, 'ended'),
+    ];
   },
   commit: async (world) => ['commit', await fresh(world, 'ended'), `commit-${++given}`],
   export: async (world) => ['export', await fresh(world, 'ended')],
@@ -94,14 +100,14 @@ export const PRINTING: Readonly<Record<string, Words>> = {
     const id = await fresh(world, 'ended');
     return ['events', '--since', '1h', '--until', '0s', '--filter', `container=${id}`];
   },
-  pull: async ({ registry }) => registry === undefined ? undefined : ['pull', `${registry}/app`],
+  pull: async ({ registry }) => (registry === undefined ? undefined : ['pull', `${registry}/app`]),
   push: async (world) => {
     if (!world.registry) return undefined;
     const name = `${world.registry}/pushed-${++given}`;
     await world.images.tag(world.image, name);
     return ['push', name];
   },
-  login: async ({ registry }) => registry === undefined ? undefined : ['login', registry, '-u', 'me', '--password-stdin'],
+  login: async ({ registry }) => (registry === undefined ? undefined : ['login', registry, '-u', 'me', '--password-stdin']),
   import: async ({ archive }) => ['import', archive, `import-${++given}`],
   load: async (world) => {
     const file = path.join(world.directory, `load-${++given}.tar`);
@@ -135,7 +141,15 @@ export const NOT_PRINTING: Readonly<Record<string, string>> = {
 };
 
 /** What oclif and its plugins print. */
-export const OTHERS: readonly (readonly string[])[] = [['--version'], ['--help'], ['help', 'run'], ['ps', '--help'], ['run', '--help'], ['plugins'], ['autocomplete', 'script', 'bash']];
+export const OTHERS: readonly (readonly string[])[] = [
+  ['--version'],
+  ['--help'],
+  ['help', 'run'],
+  ['ps', '--help'],
+  ['run', '--help'],
+  ['plugins'],
+  ['autocomplete', 'script', 'bash'],
+];
 
 /** The commands there are, by oclif's manifest, and whether they take --json. */
 export function commands(manifest: string): readonly { readonly id: string; readonly json: boolean }[] {

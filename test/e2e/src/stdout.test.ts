@@ -53,7 +53,15 @@ type Sink = keyof typeof SINKS;
 /** A program whose stdout is one of these. */
 async function into(sink: Sink, program: readonly string[]): Promise<Ended> {
   const redirection = { 'a full disk': '>/dev/full', 'a pipe that nobody reads': '', 'a closed descriptor': '1</dev/null' }[sink];
-  const env = { ...process.env, LAMELLA_ROOT: at.join('store'), NODE_NO_WARNINGS: '1', XDG_DATA_HOME: at.join('data'), XDG_CONFIG_HOME: at.join('config'), XDG_CACHE_HOME: at.join('cache'), HOME: at.path };
+  const env = {
+    ...process.env,
+    LAMELLA_ROOT: at.join('store'),
+    NODE_NO_WARNINGS: '1',
+    XDG_DATA_HOME: at.join('data'),
+    XDG_CONFIG_HOME: at.join('config'),
+    XDG_CACHE_HOME: at.join('cache'),
+    HOME: at.path,
+  };
   const child: ChildProcess = spawn('sh', ['-c', `exec "$@" ${redirection}`, 'sh', ...program], { env, stdio: ['pipe', 'pipe', 'pipe'] });
   child.stdin?.end('password\n');
   child.stdout?.destroy();
@@ -87,7 +95,9 @@ test('each command ends with a status and at most one line where stdout takes no
   const sinks = Object.keys(SINKS) as Sink[];
   // In the short form one way of failing for each command, which meets all three with its kin.
   const cases = commands(MANIFEST).flatMap(({ id, json }, i) =>
-    sinks.flatMap((sink, j) => [false, true].map((asJson, k) => ({ id, sink, asJson, chosen: (i + j) % 3 === 0 && k === 0, possible: PRINTING[id] && (json || !asJson) }))),
+    sinks.flatMap((sink, j) =>
+      [false, true].map((asJson, k) => ({ id, sink, asJson, chosen: (i + j) % 3 === 0 && k === 0, possible: PRINTING[id] && (json || !asJson) })),
+    ),
   );
   await all(
     cases.filter(({ possible, chosen }) => possible && (long || chosen)),
@@ -127,7 +137,10 @@ test('a container that writes more than anybody reads ends attach, and goes on',
 });
 
 test('large data into a pipe that is closed in the middle is no error of ours', async () => {
-  for (const words of [['save', 'busybox'], ['export', await fresh(world, 'ended')]]) {
+  for (const words of [
+    ['save', 'busybox'],
+    ['export', await fresh(world, 'ended')],
+  ]) {
     const child = spawn('bash', ['-c', `"$@" | head -c 100000 | wc -c; echo "\${PIPESTATUS[0]}"`, 'bash', process.execPath, CLI, ...words], {
       env: { ...process.env, LAMELLA_ROOT: at.join('store'), NODE_NO_WARNINGS: '1' },
     });
@@ -153,7 +166,9 @@ test('where stderr takes nothing either, the status is what it would be', async 
 
 test('lamella-oci does the same', async () => {
   for (const sink of Object.keys(SINKS) as Sink[])
-    for (const words of long ? [['--version'], ['--help'], ['features'], ['list'], ['list', '--format', 'json'], ['list', '--help']] : [['features'], ['list']]) {
+    for (const words of long
+      ? [['--version'], ['--help'], ['features'], ['list'], ['list', '--format', 'json'], ['list', '--help']]
+      : [['features'], ['list']]) {
       const { status, stderr } = await into(sink, [process.execPath, OCI_RUNTIME, '--root', at.join('oci'), ...words]);
       expect([sink, words.join(' '), status]).toEqual([sink, words.join(' '), SINKS[sink].status === 141 ? 141 : 1]);
       expect(stderr).toMatch(sink === 'a pipe that nobody reads' ? /^$/ : /^lamella-oci: cannot write to stdout: E[A-Z]+\n$/);

@@ -16,7 +16,8 @@ export function guardStreams(): void {
   process.stderr.on('error', () => undefined);
   for (const stream of [process.stdout, process.stderr]) {
     const write = stream.write.bind(stream) as (chunk: string | Uint8Array, ...rest: unknown[]) => boolean;
-    stream.write = ((chunk: string | Uint8Array, ...rest: unknown[]) => write(typeof chunk === 'string' ? shown(chunk) : chunk, ...rest)) as typeof stream.write;
+    stream.write = ((chunk: string | Uint8Array, ...rest: unknown[]) =>
+      write(typeof chunk === 'string' ? shown(chunk) : chunk, ...rest)) as typeof stream.write;
   }
 }
 
