@@ -6,6 +6,7 @@ import { commandFailed } from './command-failed.js';
 import { catchTheRest } from './last-resort.js';
 import { guardStreams } from './output/guard-streams.js';
 import { UsageError } from './usage-error.js';
+import { OutputError } from './output/output-error.js';
 
 /** Every command but the fast path of `run`, through oclif. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -14,7 +15,9 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     refuseOptionsOfNode(argv);
     await run([...argv], path.join(import.meta.dirname, '..'));
-    await flush();
+    await flush().catch((error: unknown) => {
+      throw new OutputError(error);
+    });
   } catch (error) {
     commandFailed(error, argv[0] ?? '', argv);
   }

@@ -211,6 +211,12 @@ test('git apply makes the same tree of any patch, binary content and all', { tim
   const late = fc.oneof({ arbitrary: node, weight: 8 }, { arbitrary: fc.constant<Node>({ type: 'fifo' }), weight: 1 });
   await fc.assert(
     fc.asyncProperty(trees(node, late), async ([before, after]) => {
+      // Git looks whether there is something in a directory to come while a link is in its place, and gives up where links lead to links.
+      const leadsOn = (link: string): boolean => {
+        const was = before[link];
+        return was?.type === 'link' && before[was.target]?.type === 'link';
+      };
+      fc.pre(!Object.keys(after).some((each) => each.includes('/') && leadsOn(each.split('/')[0] ?? '')));
       const { patch } = await patchBetween(before, after);
       expect(git(patch), patch.toString('latin1')).toEqual(wanted(after));
     }),

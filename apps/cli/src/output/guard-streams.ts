@@ -11,16 +11,17 @@ const OURS = /(\u001b\[[\d;?]*[A-HJKSTfhlmnsu]|\r|\n|\t)/;
  * and a status, and what they print from outside is escaped.
  */
 export function guardStreams(): void {
-  process.stdout.on('error', (error) => process.exit(failedByUs(new OutputError(error))));
+  // Before oclif's own, which throws.
+  process.stdout.prependListener('error', (error) => process.exit(failedByUs(new OutputError(error))));
   process.stderr.on('error', () => undefined);
   for (const stream of [process.stdout, process.stderr]) {
     const write = stream.write.bind(stream) as (chunk: string | Uint8Array, ...rest: unknown[]) => boolean;
     stream.write = ((chunk: string | Uint8Array, ...rest: unknown[]) =>
-      write(typeof chunk === 'string' ? guarded(chunk) : chunk, ...rest)) as typeof stream.write;
+      write(typeof chunk === 'string' ? shown(chunk) : chunk, ...rest)) as typeof stream.write;
   }
 }
 
-function guarded(chunk: string): string {
+function shown(chunk: string): string {
   return chunk
     .split(OURS)
     .map((part, i) => (i % 2 ? part : visible(part)))

@@ -27,7 +27,8 @@ export function layerBars(): LayerBars {
     payload: { id: string; state: string; known: boolean },
   ): string => {
     const seconds = Math.max(0.001, (Date.now() - parameters.startTime) / 1000);
-    const rate = payload.state === 'done' ? '' : ` ${bytes(parameters.value / seconds)}/s, ${Math.ceil(parameters.eta || 0)} s left`;
+    const rate =
+      payload.state === 'done' ? '' : ` ${bytes(parameters.value / seconds)}/s, ${Number.isFinite(parameters.eta) ? Math.ceil(parameters.eta) : 0} s left`;
     // A stream does not say how long it is.
     if (!payload.known) return `${payload.id} ${bytes(parameters.value)}, ${bytes(parameters.value / seconds)}/s`;
     return `${payload.id} ${cliProgress.Format.BarFormat(parameters.progress, options)} ${bytes(parameters.value)} of ${bytes(parameters.total)}${rate}`;
