@@ -5,8 +5,8 @@ import { run } from '@oclif/core/run';
 import { commandFailed } from './command-failed.js';
 import { catchTheRest } from './last-resort.js';
 import { guardStreams } from './output/guard-streams.js';
-import { UsageError } from './usage-error.js';
 import { OutputError } from './output/output-error.js';
+import { UsageError } from './usage-error.js';
 
 /** Every command but the fast path of `run`, through oclif. */
 export async function main(argv: readonly string[]): Promise<void> {
