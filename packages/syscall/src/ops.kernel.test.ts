@@ -23,6 +23,7 @@ import {
   AT_FDCWD,
   CLONE,
   COPY,
+  FrameWriter,
   FSCONFIG,
   IOCTL,
   LOCK,
@@ -48,6 +49,7 @@ import {
   run,
   S_IF,
   start,
+  startInterpreter,
   UTIME,
   type Walked,
 } from './index.js';
@@ -79,6 +81,26 @@ const privately: Program = [
 /** Run a shell command in a program; `files` is what it may report into. */
 const sh = (script: string): Op => ({ op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', script], envp: ['PATH=/usr/bin:/bin:/usr/sbin:/sbin'] });
 const inside = (program: Program, flags = 0): Op => ({ op: 'clone', flags, monitor: 0, cgroup: -1, program });
+
+test('execve searches with lists that are sent once, and refuses to without any', async () => {
+  await using at = scratch();
+  const list = ['sh', '-c', `printf '%s' "$A" > ${at.join('found')}`];
+  const envp = ['A=passed on'];
+  const exec = (pathname: string): Op => ({ op: 'execve', pathname, argv: list, envp, ignore: ['ENOENT'] });
+  await execute([{ op: 'clone', flags: 0, monitor: 0, cgroup: -1, program: [exec('/no/sh'), { op: 'umask', mask: 0 }, exec('/none/sh'), exec('/bin/sh')] }]);
+  expect(readFileSync(at.join('found'), 'utf8')).toBe('passed on');
+  const failing = exec('/no/sh');
+  const running = startInterpreter({}, { op: () => failing, isRelease: () => false });
+  const writer = new FrameWriter();
+  writer.op(failing);
+  // What a nested program may say.
+  writer.begin(OPCODES.execve.code);
+  for (const count of [-1, -1]) writer.number(count);
+  for (const text of ['/bin/true', '', '']) writer.string(text);
+  writer.end();
+  running.frames.end(writer.take());
+  await expect(running.result).rejects.toMatchObject({ code: 'EINVAL' });
+});
 
 test('files are made, written, linked, renamed, given away and removed', async (context) => {
   requiresRoot(context);
