@@ -158,7 +158,9 @@ export function plan(
         ...(keepsId && !ids ? { sameId: true } : {}),
       };
   const mapped = (directory: string | undefined, mounts: Program, expected?: ObjectIdentity): Program =>
-    userns === undefined || !ids?.idmapped || directory === undefined ? mounts : [...mapOntoItself(directory, userns, slots, expected), ...asRootOf(ids, mounts)];
+    userns === undefined || !ids?.idmapped || directory === undefined
+      ? mounts
+      : [...mapOntoItself(directory, userns, slots, expected), ...asRootOf(ids, mounts)];
   const made = (view: CheckedView): Mount => {
     const mounted = slots();
     return {
@@ -206,7 +208,9 @@ export function plan(
     slots,
   );
 
-  const config = life.again ?? configOf({
+  const config =
+    life.again ??
+    configOf({
       id,
       spec,
       lowers,

@@ -1,8 +1,8 @@
 import path from 'node:path';
+import type { ExpectedDirectories } from '@lamella/overlay';
 import { isByFuse } from './is-by-fuse.js';
 import type { Lowers } from './plan.js';
 import type { RunSpec, Volume } from './run-spec.js';
-import type { ExpectedDirectories } from '@lamella/overlay';
 import { skeleton } from './skeleton.js';
 import type { CheckedSources } from './sources/check.js';
 import type { Sources } from './sources/record.js';

@@ -223,9 +223,7 @@ function openBind(mount: BindMount, tree: number, slots: SlotAllocator): Program
   return [
     ...(mount.expected
       ? openExpected(mount.source, mount.expected, flags, tree, slots)
-      : ([
-          { op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags, out: tree, ...(mount.optional ? { ignore: ['ENOENT'] } : {}) },
-        ] as const)),
+      : ([{ op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags, out: tree, ...(mount.optional ? { ignore: ['ENOENT'] } : {}) }] as const)),
     {
       op: 'mount_setattr',
       dirfd: tree,

@@ -162,7 +162,12 @@ class Trial {
   run(lines: string): void {
     const script = `umask 022; { ${lines}; } 2>/dev/null; true`;
     if (this.#id) this.#lamella('run', '--on', this.#id, 'sh', '-c', script);
-    else this.#id = this.#lamella('try', '-n', 'sh', '-c', script).split('\n').at(-1)?.match(/[0-9a-f]{12}/)?.[0] ?? '';
+    else
+      this.#id =
+        this.#lamella('try', '-n', 'sh', '-c', script)
+          .split('\n')
+          .at(-1)
+          ?.match(/[0-9a-f]{12}/)?.[0] ?? '';
     this.twins.run(`{ ${lines}; } 2>/dev/null; true`);
   }
 

@@ -53,7 +53,17 @@ function setup(at: ScratchDirectory, fill: (project: string) => void): Setup {
   ];
   for (const each of [project, root, upperdir, workdir, merged]) mkdirSync(each);
   fill(project);
-  const view: CheckedView = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [project], files: false, source: project, expected: {}, given: undefined };
+  const view: CheckedView = {
+    destination: '/p',
+    upperdir,
+    workdir,
+    frozen: [],
+    lowerdirs: [project],
+    files: false,
+    source: project,
+    expected: {},
+    given: undefined,
+  };
   return {
     project,
     root,

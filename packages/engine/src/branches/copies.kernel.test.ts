@@ -47,12 +47,10 @@ function treeOf(top: string): ReadonlyMap<string, string> {
 }
 
 function differences(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
-  return [...new Set([...before.keys(), ...after.keys()])]
-    .toSorted()
-    .flatMap((name) => {
-      const [was, is] = [before.get(name), after.get(name)];
-      return was === is ? [] : [`${was === undefined ? 'added' : is === undefined ? 'deleted' : 'modified'} ${name}`];
-    });
+  return [...new Set([...before.keys(), ...after.keys()])].toSorted().flatMap((name) => {
+    const [was, is] = [before.get(name), after.get(name)];
+    return was === is ? [] : [`${was === undefined ? 'added' : is === undefined ? 'deleted' : 'modified'} ${name}`];
+  });
 }
 
 const changesIn = async (container: StoredContainer, top: string): Promise<string[]> =>
@@ -130,7 +128,8 @@ test('an overlay of a directory that the store is in has states, too', async () 
   const before = treeOf(at.path);
   const one = await containers.create({ image: 'busybox', volumes: [{ source: at.path, destination: '/all', overlay: true }] });
   const sh = async (which: StoredContainer, script: string): Promise<string> => String((await (await which.run({ args: ['sh', '-c', script] })).result).stdout);
-  const listed = async (which: StoredContainer): Promise<string[]> => (await Array.fromAsync(which.changes())).map(({ kind, path: where }) => `${kind} ${where}`);
+  const listed = async (which: StoredContainer): Promise<string[]> =>
+    (await Array.fromAsync(which.changes())).map(({ kind, path: where }) => `${kind} ${where}`);
   await sh(one, 'echo 1 >/image; echo 1 >/all/project/new');
   const { id } = await one.checkpoint();
   await sh(one, 'echo 2 >/image; rm /all/project/file');
@@ -209,7 +208,8 @@ test('a try that runs is frozen and forked, and is taken back only at rest', asy
 
 test('a rollback that a crash interrupts is finished by who looks next', async () => {
   mkdirSync(at.join('project'));
-  const sh = async (container: StoredContainer, script: string): Promise<unknown> => (await container.run({ args: ['sh', '-c', `cd ${at.join('project')}; ${script}`] })).result;
+  const sh = async (container: StoredContainer, script: string): Promise<unknown> =>
+    (await container.run({ args: ['sh', '-c', `cd ${at.join('project')}; ${script}`] })).result;
   const first = await containers.try({ args: ['true'], cwd: at.path, env: { PATH: process.env.PATH } });
   await first.result;
   const one = await containers.get(first.id);

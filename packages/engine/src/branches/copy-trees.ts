@@ -1,4 +1,18 @@
-import { AT_FDCWD, COPY, idMapping, O, type Op, ownMountNamespace, type Program, parseWalked, RESOLVE, run, S_IF, SyscallError, type Walked } from '@lamella/syscall';
+import {
+  AT_FDCWD,
+  COPY,
+  idMapping,
+  O,
+  type Op,
+  ownMountNamespace,
+  type Program,
+  parseWalked,
+  RESOLVE,
+  run,
+  S_IF,
+  SyscallError,
+  type Walked,
+} from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
 
 /** Slots: the two tops, and the directories below them that names are looked up in. */

@@ -35,9 +35,9 @@ import { EngineError } from '../engine-error.js';
 import { refuseExchange } from '../fuse-views.js';
 import { overlayOf } from '../overlay-of.js';
 import { randomId } from '../plan.js';
-import { asRootOf, mapOntoItself } from '../userns.js';
 import { checkSources } from '../sources/check.js';
 import { completeSources } from '../sources/record.js';
+import { asRootOf, mapOntoItself } from '../userns.js';
 import { type CheckedView, checkedViews, type View } from '../views.js';
 import { areCopied, type Branching, standing } from './branch.js';
 

@@ -24,7 +24,7 @@ import { isByFuse } from '../is-by-fuse.js';
 import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
-import { checkSources, type CheckedSources, explainMoved } from '../sources/check.js';
+import { type CheckedSources, checkSources, explainMoved } from '../sources/check.js';
 import { followReplaced } from '../sources/follow.js';
 import { completeSources } from '../sources/record.js';
 import { untouchedOf } from '../sources/untouched.js';

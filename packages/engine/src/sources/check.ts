@@ -2,7 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { AT_FDCWD, O, openObject, type Program, RESOLVE, S_IF, SyscallError } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { EngineError } from '../engine-error.js';
-import { OF_VIEW, type Sources, type SourceSpec, sourcePaths } from './record.js';
+import { OF_VIEW, type SourceSpec, type Sources, sourcePaths } from './record.js';
 import { describeSource, differenceOf, lookAt, type Source } from './source.js';
 
 /** Sources as they are now, which is as they were recorded. A program expects exactly these, and opens them through no link. */

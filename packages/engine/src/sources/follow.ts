@@ -22,7 +22,10 @@ interface Follower {
  * @param root absolute path of the store
  * @param work returns the absolute paths of what it replaced, and its result
  */
-export async function followReplaced<Result>(root: string, work: () => Promise<{ readonly replaced: readonly string[]; readonly result: Result }>): Promise<Result> {
+export async function followReplaced<Result>(
+  root: string,
+  work: () => Promise<{ readonly replaced: readonly string[]; readonly result: Result }>,
+): Promise<Result> {
   const before = await followers(root);
   const { replaced, result } = await work();
   if (!replaced.length) return result;

@@ -3,9 +3,9 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, sym
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { AT_FDCWD, type Op, RENAME, run } from '@lamella/syscall';
 import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { describeTree } from '@lamella-test/tree';
-import { AT_FDCWD, type Op, RENAME, run } from '@lamella/syscall';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Containers, ImageStore, pool, type RunSpec, type StoredContainer } from '../index.js';
 
@@ -37,7 +37,8 @@ function prepare(): void {
 }
 
 /** All of the host's that a container could be led to. */
-const trees = async (): Promise<unknown> => Promise.all(['d', 'outside', 'aside'].filter((name) => name !== 'aside' || isDirectory(at.join(name))).map((name) => describeTree(at.join(name))));
+const trees = async (): Promise<unknown> =>
+  Promise.all(['d', 'outside', 'aside'].filter((name) => name !== 'aside' || isDirectory(at.join(name))).map((name) => describeTree(at.join(name))));
 
 function isDirectory(file: string): boolean {
   return statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
@@ -245,13 +246,22 @@ test('layers of a container that runs are not exchanged over something else', as
   const { container } = await containers.run({ image: 'busybox', ...given('/v', { overlay: true }), args: ['sleep', '1000'] });
   renameSync(at.join('d/way/p'), at.join('aside'));
   mkdirSync(at.join('d/way/p'));
-  for (const command of [() => container.checkpoint(), () => container.rollback(null), () => container.fork()]) await expect(command()).rejects.toMatchObject(refused);
+  for (const command of [() => container.checkpoint(), () => container.rollback(null), () => container.fork()])
+    await expect(command()).rejects.toMatchObject(refused);
   expect((await container.history()).checkpoints).toEqual([]);
 });
 
 test('all containers of a pool are given the same', async () => {
   prepare();
-  await using warm = await pool({ image: 'busybox', root, size: 1, volumes: [{ source: at.join('d/way'), destination: '/d' }, { source: at.join('d/way/p'), destination: '/v' }] });
+  await using warm = await pool({
+    image: 'busybox',
+    root,
+    size: 1,
+    volumes: [
+      { source: at.join('d/way'), destination: '/d' },
+      { source: at.join('d/way/p'), destination: '/v' },
+    ],
+  });
   await warm.run(['sh', '-c', `mv /d/p /d/q; ln -s ${at.join('outside/p')} /d/p`]);
   for (let i = 0; i < 3; i++) await expect(warm.run(['cat', '/v/secret'])).rejects.toMatchObject(refused);
 });
@@ -272,34 +282,38 @@ function exchanging(a: string, b: string): AsyncDisposable {
   };
 }
 
-test.each(['a volume', 'an overlay', 'a mapped overlay', 'a mapped volume'])('what is exchanged for a link in a loop leads no command out of %s', async (kind) => {
-  const attempts = process.env.LAMELLA_LONG === undefined ? 6 : 500;
-  prepare();
-  const spec = KINDS[kind]?.spec() ?? {};
-  symlinkSync(at.join('outside/p'), at.join('d/way/q'));
-  const first = await make({ ...spec });
-  await (await first.run({ args: ['sh', '-c', 'echo written >/v/written'] })).result;
-  const outside = await describeTree(at.join('outside'));
-  const outcomes = new Set<string>();
-  const attempt = async (work: () => Promise<unknown>): Promise<void> => {
-    try {
-      expect(JSON.stringify(await work())).not.toContain('secret');
-      outcomes.add('done');
-    } catch (error) {
-      const { code } = error as { code?: string };
-      if (!['VOLUME_MOVED', 'APPLY_CONFLICT', 'APPLY_FAILED', 'VOLUME_INVALID'].includes(code ?? '')) throw error;
-      outcomes.add('refused');
+test.each(['a volume', 'an overlay', 'a mapped overlay', 'a mapped volume'])(
+  'what is exchanged for a link in a loop leads no command out of %s',
+  async (kind) => {
+    const attempts = process.env.LAMELLA_LONG === undefined ? 6 : 500;
+    prepare();
+    const spec = KINDS[kind]?.spec() ?? {};
+    symlinkSync(at.join('outside/p'), at.join('d/way/q'));
+    const first = await make({ ...spec });
+    await (await first.run({ args: ['sh', '-c', 'echo written >/v/written'] })).result;
+    const outside = await describeTree(at.join('outside'));
+    const outcomes = new Set<string>();
+    const attempt = async (work: () => Promise<unknown>): Promise<void> => {
+      try {
+        expect(JSON.stringify(await work())).not.toContain('secret');
+        outcomes.add('done');
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (!['VOLUME_MOVED', 'APPLY_CONFLICT', 'APPLY_FAILED', 'VOLUME_INVALID'].includes(code ?? '')) throw error;
+        outcomes.add('refused');
+      }
+    };
+    {
+      await using _loop = exchanging(at.join('d/way/p'), at.join('d/way/q'));
+      const script = 'cat /v/*; echo written >/v/written; chmod 700 /v';
+      for (let i = 0; i < attempts; i++) {
+        await attempt(async () => String((await (await first.run({ args: ['sh', '-c', script] })).result).stdout));
+        await attempt(async () => (await Array.fromAsync(first.changes())).map(({ path: where }) => where));
+        if (spec.volumes?.[0]?.overlay) await attempt(async () => (await first.apply({ onConflict: 'ours' })).changes.map(({ path: where }) => where));
+      }
     }
-  };
-  {
-    await using _loop = exchanging(at.join('d/way/p'), at.join('d/way/q'));
-    const script = 'cat /v/*; echo written >/v/written; chmod 700 /v';
-    for (let i = 0; i < attempts; i++) {
-      await attempt(async () => String((await (await first.run({ args: ['sh', '-c', script] })).result).stdout));
-      await attempt(async () => (await Array.fromAsync(first.changes())).map(({ path: where }) => where));
-      if (spec.volumes?.[0]?.overlay) await attempt(async () => (await first.apply({ onConflict: 'ours' })).changes.map(({ path: where }) => where));
-    }
-  }
-  expect(await describeTree(at.join('outside'))).toEqual(outside);
-  expect(outcomes.has('refused')).toBe(true);
-}, 600_000);
+    expect(await describeTree(at.join('outside'))).toEqual(outside);
+    expect(outcomes.has('refused')).toBe(true);
+  },
+  600_000,
+);
