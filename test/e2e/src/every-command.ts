@@ -29,7 +29,7 @@ let given = 0;
 export async function fresh({ containers, image, spec, script = 'echo out; echo text >/new' }: World, state: 'created' | 'running' | 'ended'): Promise<string> {
   const of = (args: readonly string[]): RunSpec & { readonly image: string } => ({ image, ...spec, args });
   if (state === 'created') return (await containers.create(of(['sh', '-c', script]))).id;
-  const { container } = await containers.run(of(['sh', '-c', state === 'running' ? `${script}; sleep 1000` : script]));
+  const { container } = await containers.run(of(['sh', '-c', state === 'running' ? `${script}; sleep 1000 & wait` : script]));
   if (state === 'ended') await container.wait();
   return container.id;
 }

@@ -1,10 +1,6 @@
 import type { ContainerChange, StoredContainer } from '@lamella/engine';
 import { PATCH_LIMIT, patchOf, pathBytes } from './patch.js';
-
-/** Changes whose contents are read at once. */
-const BATCH = 64;
-/** And how many bytes they have together, unless it is one alone. */
-const BATCH_BYTES = 16 << 20;
+import { withContents } from './with-contents.js';
 
 /** A piece of a patch, or what has no place in it. */
 export type PatchPart = { readonly text: string } | { readonly path: string; readonly omitted: string };
@@ -16,31 +12,13 @@ export async function* patchStream(
   binary: 'patch' | 'omit',
 ): AsyncGenerator<PatchPart> {
   const directories = new Directories();
-  let batch: ContainerChange[] = [];
-  let bytes = 0;
-  async function* flush(): AsyncGenerator<PatchPart> {
-    const contents = await container.contents(batch, { limit: PATCH_LIMIT });
-    for (const [i, change] of batch.entries()) {
-      const { text, omitted } = await patchOf(change, contents[i], binary);
-      for (const each of omitted) yield { path: change.path, omitted: each };
-      yield* directories.add(change, text !== '');
-      if (text) yield { text };
-    }
-    batch = [];
-    bytes = 0;
+  for await (const [change, contents] of withContents(container, changes, PATCH_LIMIT)) {
+    const { text, omitted } = await patchOf(change, contents, binary);
+    for (const each of omitted) yield { path: change.path, omitted: each };
+    yield* directories.add(change, text !== '');
+    if (text) yield { text };
   }
-  for await (const change of changes) {
-    const size = sizeOf(change.before) + sizeOf(change.after);
-    if (batch.length === BATCH || (batch.length && bytes + size > BATCH_BYTES)) yield* flush();
-    batch.push(change);
-    bytes += size;
-  }
-  if (batch.length) yield* flush();
   yield* directories.end();
-}
-
-function sizeOf(object: ContainerChange['after']): number {
-  return object && object.size <= PATCH_LIMIT ? object.size : 0;
 }
 
 /** Finds the directories that came or went and that no patch can express: one comes with the first file in it, and goes with the last. */

@@ -5,7 +5,8 @@ import type { Out } from '../output/out.js';
 import { type Printable, type Shown, styled, text } from '../output/printable.js';
 import { ChangeTally } from './change-tally.js';
 import { describeChange, describeTally, Grouping } from './describe-change.js';
-import { showPatch } from './show-patch.js';
+import { SHOWN_LIMIT, showPatch } from './show-patch.js';
+import { withContents } from './with-contents.js';
 
 /** What somebody decided to do with changes. */
 export type Decision = { readonly do: 'apply'; readonly changes: ReadonlySet<ContainerChange> } | { readonly do: 'discard' | 'keep' };
@@ -92,10 +93,7 @@ export function listed(changes: readonly ContainerChange[]): Printable[] {
 }
 
 async function differences(container: StoredContainer, changes: readonly ContainerChange[], say: (line: Shown) => void): Promise<void> {
-  const contents = await container.contents(changes);
-  for (const [i, change] of changes.entries()) {
-    for (const line of await showPatch(change, contents[i])) say(line);
-  }
+  for await (const [change, contents] of withContents(container, changes, SHOWN_LIMIT)) for (const line of await showPatch(change, contents)) say(line);
 }
 
 /** Changes that are decided about at once: what comes, or goes, as a whole is one. */

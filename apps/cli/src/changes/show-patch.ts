@@ -4,6 +4,9 @@ import { asIs, type Printable, styled, text } from '../output/printable.js';
 import { shownPath } from './describe-change.js';
 import { patchOf } from './patch.js';
 
+/** Bytes of a file whose difference somebody may want to read. */
+export const SHOWN_LIMIT: number = 1 << 20;
+
 /** Returns a change's patch for people: in colors, with everything escaped that a terminal would take for more than text. */
 export async function showPatch(change: ContainerChange, contents: Contents | undefined): Promise<Printable[]> {
   const { text: patch, omitted } = await patchOf(change, contents, 'line');

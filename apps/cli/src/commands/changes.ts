@@ -5,7 +5,8 @@ import { changeToJSON } from '../changes/change-to-json.js';
 import { describeChange, describeTally, Grouping } from '../changes/describe-change.js';
 import { matches } from '../changes/matches.js';
 import { patchStream } from '../changes/patch-stream.js';
-import { showPatch } from '../changes/show-patch.js';
+import { SHOWN_LIMIT, showPatch } from '../changes/show-patch.js';
+import { withContents } from '../changes/with-contents.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { LinesOut } from '../output/lines-out.js';
 import { stderr, stdout } from '../output/out.js';
@@ -93,10 +94,7 @@ async function list(changes: AsyncIterable<ContainerChange>, out: LinesOut, all:
 
 /** To be read: nothing in it reaches the terminal as more than text. */
 async function show(container: StoredContainer, changes: AsyncIterable<ContainerChange>): Promise<void> {
-  for await (const change of changes) {
-    const [contents] = await container.contents([change]);
-    stdout.lines(await showPatch(change, contents));
-  }
+  for await (const [change, contents] of withContents(container, changes, SHOWN_LIMIT)) stdout.lines(await showPatch(change, contents));
 }
 
 /** To be applied. What has no place in a patch is told on stderr. */
