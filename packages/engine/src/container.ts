@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { wasOomKilled } from '@lamella/cgroup';
@@ -8,16 +9,21 @@ import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import type { Program } from '@lamella/syscall';
 import { recover } from './apply/apply.js';
 import { underWay } from './apply/journal.js';
-import { settled } from './branches/branch.js';
+import { settled, standing } from './branches/branch.js';
 import { confinement } from './confinement.js';
 import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
 import { explainFailure } from './explain-failure.js';
+import { unreachable } from './host-paths.js';
 import type { HostView } from './host-view.js';
 import { lowersOf, sameLowers } from './lowers.js';
 import { forgetDeadNames } from './names.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
+import { type CheckedSources, checkSources } from './sources/check.js';
+import { completeSources, noteSources, readSources, recordSources } from './sources/record.js';
+import { differenceOf, lookAt, type Source } from './sources/source.js';
+import { isEmpty, untouchedOf } from './sources/untouched.js';
 import type { UnpackOptions } from './workspace.js';
 
 /** How a container ended. */
@@ -174,11 +180,28 @@ export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promi
   return (await decide(spec, options, root)).program;
 }
 
-/** The host as a container is to see it now: since it began, mounts may have gone and come. */
-async function hostNow({ cwd, args, env }: RunSpec, host: HostView, { again, idle }: Life): Promise<HostView> {
+/** The host as a container is to see it now: since it began, mounts and directories may have gone and come. */
+async function hostNow({ cwd, args, env }: RunSpec, host: HostView, root: string, { again, idle }: Life): Promise<HostView> {
   if (!again || idle) return host;
   const { goOn, surveyHost } = await import('./host-view.js');
-  return goOn(host, surveyHost([], { cwd: cwd ?? '/', args: args ?? [], env: env ?? {} }));
+  const directory = path.join(root, 'containers', again.id);
+  const recorded = readSources(directory, again);
+  const frozen = standing(root, { containers: path.join(root, 'containers'), id: again.id }, again).frozen.length > 0;
+  const now = surveyHost([], { cwd: cwd ?? '/', args: args ?? [], env: env ?? {} });
+  return goOn(host, now, ({ path: at }, i) => {
+    if (!frozen && isEmpty(path.join(directory, `upper.${i + 1}`))) return 'untouched';
+    const was = recorded.get(at);
+    return !was || isThere(was) ? 'same' : 'other';
+  });
+}
+
+function isThere(was: Source): boolean {
+  try {
+    return differenceOf(was, lookAt(was.path)) === undefined;
+  } catch (error) {
+    unreachable(error);
+    return false;
+  }
 }
 
 /**
@@ -187,15 +210,42 @@ async function hostNow({ cwd, args, env }: RunSpec, host: HostView, { again, idl
  * @throws EngineError, ImageError, NamespaceError, SeccompError, CgroupError
  */
 export async function decide(asked: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Plan> {
-  const spec = asked.host ? { ...asked, host: await hostNow(asked, asked.host, life) } : asked;
+  const spec = withRealWorkspace(asked.host ? { ...asked, host: await hostNow(asked, asked.host, root, life) } : asked);
   for (const note of spec.host?.notes ?? []) options.onNote?.(note, true);
   if (spec.host?.doubt !== undefined) options.onNote?.(spec.host.doubt, false);
   const confined = await confinement(spec);
+  const sources = sourcesFor(spec, root, life);
   const lowers = life.again ? sameLowers(life.again.lowers, life.again.image) : await lowersOf(spec, options, root);
   // Only stacks with more option text than a page need to know.
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
   const frozen = life.again ? await settled(root, life.again) : [];
   const left = life.again ? await claimsLeft({ containers: path.join(root, 'containers'), id: life.again.id }) : [];
-  return plan(spec, root, lowers, { lowerdirPlus }, confined, { ...life, frozen, left });
+  return plan(spec, root, lowers, { lowerdirPlus }, confined, sources, { ...life, frozen, left });
+}
+
+/** What a container is given of the host: what it was given when it was made. @throws EngineError `VOLUME_MOVED`, `VOLUME_INVALID`, `DEVICE_INVALID` */
+function sourcesFor(spec: RunSpec, root: string, { again, given }: Life): CheckedSources {
+  const name = spec.name ?? again?.id ?? spec.image;
+  if (!again) return given ? checkSources(given, spec, name) : { container: name, now: recordSources(spec) };
+  const directory = path.join(root, 'containers', again.id);
+  const recorded = completeSources(directory, { ...again, spec });
+  if (!spec.host) return checkSources(recorded, spec, name);
+  const { views } = standing(root, { containers: path.join(root, 'containers'), id: again.id }, { ...again, spec });
+  // What came since is what it is now.
+  const complete = new Map([...recordSources({ host: spec.host }, recorded), ...recorded]);
+  const checked = checkSources(complete, spec, name, untouchedOf(views, spec));
+  // What is written from now on is written for what is there now.
+  if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) noteSources(directory, new Map([...recorded, ...checked.now]));
+  return checked;
+}
+
+function differsFrom(was: Source | undefined, is: Source): boolean {
+  return was === undefined || differenceOf(was, is) !== undefined;
+}
+
+/** The links in the path of a workspace are followed once. */
+function withRealWorkspace(spec: RunSpec): RunSpec {
+  if (spec.workspace === undefined || !existsSync(spec.workspace)) return spec;
+  return { ...spec, workspace: realpathSync.native(spec.workspace) };
 }

@@ -74,24 +74,35 @@ export function surveyHost(hide: readonly string[], intent: Intent): HostView {
   return process.geteuid?.() === 0 ? { ...asRoot(mounts), hidden } : { ...asUser(mounts, intent), hidden };
 }
 
+/** What an overlay of a view is to its container: nothing was changed in it; it is what it was when something was; or it is something else. */
+export type OverlayState = 'untouched' | 'same' | 'other';
+
 /**
  * The view of a container that goes on, from what it was and what the host is now. Uppers keep their numbers: a directory that is not there
  * any more is `gone`, and one that came is added.
+ *
+ * @param stateOf what became of an overlay since; given its place in the list
  */
-export function goOn(before: HostView, now: HostView): HostView {
+export function goOn(before: HostView, now: HostView, stateOf: (overlay: HostOverlay, index: number) => OverlayState): HostView {
   const mounted = new Set(now.overlays.filter((each) => each.mount).map((each) => each.path));
   const assembled = new Set(now.overlays.filter((each) => each.assembled).map((each) => each.path));
-  const overlays = before.overlays.map((each): HostOverlay => {
+  const taken = new Set<string>();
+  const lost: string[] = [];
+  const overlays = before.overlays.map((each, i): HostOverlay => {
     const { path: at, mount } = each;
-    const there = look(at)?.isDirectory() === true && mounted.has(at) === (mount === true);
-    return { path: at, ...(mount ? { mount } : {}), ...(there ? (assembled.has(at) ? { assembled: true } : {}) : { gone: true }) };
+    const state = stateOf(each, i);
+    const kept = state === 'untouched' || (state === 'same' && mounted.has(at) === (mount === true));
+    if (taken.has(at) || !kept || look(at)?.isDirectory() !== true) {
+      if (!each.gone && state !== 'untouched') lost.push(at);
+      return { path: at, ...(mount ? { mount } : {}), gone: true };
+    }
+    taken.add(at);
+    return { path: at, ...(mounted.has(at) ? { mount: true } : {}), ...(assembled.has(at) ? { assembled: true } : {}) };
   });
-  const shown = new Set(overlays.filter((each) => !each.gone).map((each) => each.path));
-  const lost = overlays.filter((each, i) => each.gone && !before.overlays[i]?.gone).map((each) => each.path);
-  const notes = lost.map((at) => `${at} is not what was mounted there before: what was changed in it is kept, and not shown.`);
+  const notes = lost.map((at) => `${at} is not what it was before: what was changed in it is kept, and not shown.`);
   return {
     ...now,
-    overlays: [...overlays, ...now.overlays.filter((each) => !shown.has(each.path))],
+    overlays: [...overlays, ...now.overlays.filter((each) => !taken.has(each.path))],
     hidden: before.hidden.filter((each) => look(each.path)),
     notes: [...notes, ...(now.notes ?? [])],
   };

@@ -127,7 +127,7 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('on a living machine
     expect(stdout).toMatch(/1\n2\n3\n2\n/);
     expect(stdout).toContain('again');
     expect(stdout).not.toContain('left');
-    expect(stderr).toContain(`lamella: ${tmp}/a is not what was mounted there before`);
+    expect(stderr).toContain(`lamella: ${tmp}/a is not what it was before`);
   });
 
   test('a directory of the user’s below somebody else’s can be written to', { timeout: 60_000 }, () => {

@@ -1,12 +1,13 @@
-import { accessSync, constants, mkdirSync, readdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { type Change, changesOf } from '@lamella/overlay';
-import { nothingOf, type View } from '../views.js';
+import { isEmpty } from '../sources/untouched.js';
+import { type CheckedView, nothingOf } from '../views.js';
 
 /** What a container changed: one object of one of its views. */
 export interface ContainerChange extends Change {
   /** The view it is in, see {@link StoredContainer.views}. */
-  readonly view: View;
+  readonly view: CheckedView;
 }
 
 /**
@@ -15,7 +16,7 @@ export interface ContainerChange extends Change {
  * @param mountPoints where something else is mounted inside
  * @throws SyscallError when a directory is missing
  */
-export async function* changesIn(views: readonly View[], mountPoints: readonly string[]): AsyncGenerator<ContainerChange> {
+export async function* changesIn(views: readonly CheckedView[], mountPoints: readonly string[]): AsyncGenerator<ContainerChange> {
   // What was made for a mount is not the command's doing.
   const ours = new Set(mountPoints.flatMap(withParents));
   for (const view of views) {
@@ -33,16 +34,6 @@ export async function* changesIn(views: readonly View[], mountPoints: readonly s
   }
 }
 
-/** Whether there is nothing in it; who may not look does not know. */
-function isEmpty(upperdir: string): boolean {
-  try {
-    return readdirSync(upperdir).length === 0;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') return false;
-    throw error;
-  }
-}
-
 function accessTo(directory: string): 'readable' | 'closed' | 'gone' {
   try {
     accessSync(directory, constants.R_OK | constants.X_OK);
@@ -56,7 +47,7 @@ function accessTo(directory: string): 'readable' | 'closed' | 'gone' {
 }
 
 /** A view whose directory the host has removed: all that the container has there is told as new. */
-function aboveNothing({ compared, ...view }: View): View {
+function aboveNothing({ compared, ...view }: CheckedView): CheckedView {
   const nothing = nothingOf(path.dirname(view.upperdir));
   mkdirSync(nothing, { recursive: true });
   return { ...view, lowerdirs: [nothing] };
