@@ -148,7 +148,7 @@ describe('in a script', () => {
   });
 
   test('orphans are reaped, and end with the command', { timeout: 60_000 }, async (context) => {
-    const orphans = String.raw`COMMANDsh -c '(sleep 0.1 &); (exec sleep 3141592 &); sleep 0.5; ps -eo stat= | grep -c Z; pgrep -fc "^sleep 314159[2]"'; pgrep -fc "^sleep 314159[2]"`;
+    const orphans = `COMMANDsh -c '(sleep 0.1 &); (exec sleep 3141592 &); sleep 0.5; ps -eo stat= | grep -c Z; pgrep -fc "^sleep 314159[2]"'; pgrep -fc "^sleep 314159[2]"`;
     expect(await script(context, orphans, 'tried')).toBe('0\n1\n0\n');
   });
 });
