@@ -26,7 +26,7 @@ export function hostMounts<Shown extends View>({ binds, hidden }: HostView, othe
 }
 
 /** Somebody else removed, or closed, what was there a moment ago. */
-const VANISHED = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ESTALE', 'EIO', 'ENXIO', 'ENOTCONN'] as const;
+const VANISHED = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ESTALE', 'EIO', 'ENXIO', 'ESPIPE', 'ENOTCONN'] as const;
 
 /**
  * Ops that make the uppers of a view of the host look like what they stand for, and put the root of an ordinary user's together, in
