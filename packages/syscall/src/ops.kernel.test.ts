@@ -1068,8 +1068,8 @@ test('the kernel is asked by netlink, and its answers are data', async (context)
   });
 });
 
-/** Those that monitors obey; monitor.kernel.test.ts gives them, and tries `supervise`. */
-const ORDERS = ['signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'leave', 'supervise'];
+/** Those that monitors obey; monitor.kernel.test.ts gives them, and tries `supervise`; try-signals.test.ts gives `foreground`. */
+const ORDERS = ['signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'leave', 'foreground', 'supervise'];
 
 test('every op there is was run against the kernel', (context) => {
   requiresRoot(context);
