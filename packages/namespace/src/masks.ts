@@ -17,10 +17,10 @@ import type { Mount } from './mount.js';
 import { normalizedPath } from './places.js';
 
 /** Files and directories which tell of the host or steer it, hidden as runc and Docker hide them. */
-export const MASKED_PROC_FILES = ['kcore', 'keys', 'latency_stats', 'timer_list', 'sched_debug', 'interrupts'] as const;
-export const MASKED_PROC_DIRECTORIES = ['acpi', 'asound', 'scsi'] as const;
-export const MASKED_SYS_DIRECTORIES = ['firmware', 'devices/virtual/powercap'] as const;
-export const READONLY_PROC = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'] as const;
+const MASKED_PROC_FILES = ['kcore', 'keys', 'latency_stats', 'timer_list', 'sched_debug', 'interrupts'] as const;
+const MASKED_PROC_DIRECTORIES = ['acpi', 'asound', 'scsi'] as const;
+const MASKED_SYS_DIRECTORIES = ['firmware', 'devices/virtual/powercap'] as const;
+const READONLY_PROC = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'] as const;
 
 const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
 const ONTO = MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH;

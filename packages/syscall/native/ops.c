@@ -351,13 +351,26 @@ OP(setgroups)
 	return SYS(setgroups, LEN(0) / 4, S(0));
 }
 
+/*
+ * An id, or -1, which leaves it what it is. The kernel looks at 32 bits: more of them would make 0 of 2^32, and no change of the last,
+ * and leave the process root.
+ */
+static int is_id(s64 id)
+{
+	return id >= -1 && id < 0xffffffffLL;
+}
+
 OP(setresgid)
 {
+	if (!is_id(N(0)) || !is_id(N(1)) || !is_id(N(2)))
+		return -EINVAL;
 	return SYS(setresgid, N(0), N(1), N(2));
 }
 
 OP(setresuid)
 {
+	if (!is_id(N(0)) || !is_id(N(1)) || !is_id(N(2)))
+		return -EINVAL;
 	return SYS(setresuid, N(0), N(1), N(2));
 }
 
