@@ -14,7 +14,7 @@ export { type ContainerProcess, explainTold, type HeldProcess, launch, launchHel
 export type { ProcessResult } from './process-result.js';
 export type { Identity, Namespaces, ProcessSpec, Rlimit } from './process-spec.js';
 export { rest } from './rest.js';
-export { readRootfsFile } from './rootfs-file.js';
+export { rootfsLines } from './rootfs-file.js';
 export { spawn } from './spawn.js';
 export { openDevpts, TTY_GROUP, takeTerminal } from './terminal.js';
 export { findUser, type User } from './user.js';

@@ -7,8 +7,10 @@ import {
   MOUNT_ATTR,
   MOVE_MOUNT,
   O,
+  type ObjectIdentity,
   OPEN_TREE,
   type Op,
+  openObject,
   type Program,
   type SlotAllocator,
 } from '@lamella/syscall';
@@ -120,7 +122,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
   };
   const bind = (mount: BindMount, landing: Landing): void => {
     const tree = slots();
-    outside.push(...openBind(mount, tree, landing.type));
+    outside.push(...openBind(mount, tree, landing.type, slots));
     ops.push(...attach(tree, landing, mount.directory, context, absentToo(mount)), { op: 'close', fd: tree, ...absentToo(mount) });
   };
   for (const mount of mounts) {
@@ -241,16 +243,12 @@ function ontoItself(landing: Landing, context: ListContext): Program {
 }
 
 /** A piece of the host for the inside: without devices and set-user-id, read-only all the way down if asked. */
-function openBind(mount: BindMount, tree: number, type: number | undefined): Program {
+function openBind(mount: BindMount, tree: number, type: number | undefined, slots: SlotAllocator): Program {
+  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE;
   return [
-    {
-      op: 'open_tree',
-      dirfd: AT_FDCWD,
-      pathname: mount.source,
-      flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE,
-      out: tree,
-      ...(mount.optional ? { ignore: ['ENOENT'] } : {}),
-    },
+    ...(mount.expected
+      ? openExpected(mount.source, mount.expected, flags, tree, slots)
+      : ([{ op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags, out: tree, ...(mount.optional ? { ignore: ['ENOENT'] } : {}) }] as const)),
     ...(type === undefined ? [] : [{ op: 'expect_type', fd: tree, type, ...absentToo(mount) } as const]),
     {
       op: 'mount_setattr',
@@ -263,6 +261,16 @@ function openBind(mount: BindMount, tree: number, type: number | undefined): Pro
       userns_fd: mount.idmap ?? -1,
       ...absentToo(mount),
     },
+  ];
+}
+
+/** A copy of the mount of an object that has to be a certain one. */
+function openExpected(source: string, expected: ObjectIdentity, flags: number, tree: number, slots: SlotAllocator): Program {
+  const object = slots();
+  return [
+    ...openObject(source, expected, object),
+    { op: 'open_tree', dirfd: object, pathname: '', flags: flags | AT.EMPTY_PATH, out: tree },
+    { op: 'close', fd: object },
   ];
 }
 

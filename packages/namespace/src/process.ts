@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { type Op, outcomeOf, type Program, type Reply, type Running, type RunResult, type StdioOption, SyscallError, start, type Told } from '@lamella/syscall';
 import { NamespaceError } from './namespace-error.js';
 import type { ProcessResult } from './process-result.js';
+import { whatIsTooLong } from './too-long.js';
 
 export interface ProcessOptions {
   /** stdin, stdout and stderr. Default: ignored, collected, collected. */
@@ -277,8 +278,7 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
         );
       if (error.code === 'ENOTDIR' && !denied)
         return make('COMMAND_NOT_FOUND', `${command}: not found in the container`, 'A part of its path is not a directory.');
-      if (error.code === 'E2BIG')
-        return make('COMMAND_TOO_LONG', `${command}: the arguments and environment are too long`, 'Pass long data by stdin or a file.');
+      if (error.code === 'E2BIG') return make('COMMAND_TOO_LONG', `${command}: ${whatIsTooLong(error.op)}`, 'Pass long data by stdin or a file.');
       return make(
         'COMMAND_NOT_EXECUTABLE',
         `${command}: cannot be executed in the container: ${denied ? 'EACCES' : error.code}`,

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { scratch } from '@lamella-test/scratch';
 import { expect, test } from 'vitest';
-import { findUser, readRootfsFile } from './index.js';
+import { findUser, rootfsLines } from './index.js';
 
 test('users are found by name and number in the image, and need not be in it as a number', async () => {
   await using at = scratch();
@@ -39,11 +39,12 @@ test("an image's files are read as its processes would see them, never the host'
   symlinkSync('../../../../../../etc/hostname', at.join('top/etc/upwards'));
   symlinkSync('loop', at.join('top/etc/loop'));
   const layers = [at.join('top'), at.join('bottom')];
-  expect(readRootfsFile(layers, '/etc/below')).toBe('below');
-  expect(readRootfsFile(layers, '/etc/absolute')).toBe('inside');
-  expect(readRootfsFile(layers, '/etc/upwards')).toBeUndefined();
-  expect(readRootfsFile(layers, '/etc/loop')).toBeUndefined();
-  expect(readRootfsFile(layers, '/etc')).toBeUndefined();
+  const read = (file: string): string => [...rootfsLines(layers, file)].join();
+  expect(read('/etc/below')).toBe('below');
+  expect(read('/etc/absolute')).toBe('inside');
+  expect(read('/etc/upwards')).toBe('');
+  expect(read('/etc/loop')).toBe('');
+  expect(() => read('/etc')).toThrow(expect.objectContaining({ code: 'FILE_IRREGULAR' }));
   writeFileSync(at.join('top/real'), 'a file hides a directory below');
-  expect(readRootfsFile(layers, '/real/file')).toBeUndefined();
+  expect(read('/real/file')).toBe('');
 });

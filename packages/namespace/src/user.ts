@@ -1,5 +1,5 @@
-import { readRootfsFile } from './rootfs-file.js';
-import { type Entries, resolveUser, type User } from './user-rules.js';
+import { UserDatabase } from './user-database.js';
+import { parseUser, resolveUser, type User } from './user-rules.js';
 
 export type { User } from './user-rules.js';
 
@@ -8,15 +8,11 @@ export type { User } from './user-rules.js';
  * A number needs no entry there. Without a group the user's own and its supplementary ones apply.
  *
  * @param layers absolute host directories of the root, the topmost first
- * @throws NamespaceError `USER_NOT_FOUND`, `GROUP_NOT_FOUND`, `USER_INVALID`
+ * @throws NamespaceError `USER_NOT_FOUND`, `GROUP_NOT_FOUND`, `USER_INVALID`, `USERS_UNREADABLE`
  */
-export function findUser(user: string, layers: readonly string[]): User {
-  return resolveUser(user, lines(readRootfsFile(layers, '/etc/passwd')), lines(readRootfsFile(layers, '/etc/group')));
-}
-
-function lines(text: string | undefined): Entries {
-  return (text ?? '')
-    .split('\n')
-    .filter((line) => line && !line.startsWith('#'))
-    .map((line) => line.split(':'));
+export function findUser(text: string, layers: readonly string[]): User {
+  const { user, group } = parseUser(text);
+  // A number for each needs neither file.
+  const numbers = 'id' in user && group !== undefined && 'id' in group;
+  return resolveUser(text, new UserDatabase(layers, '/etc/passwd', numbers), new UserDatabase(layers, '/etc/group', numbers));
 }

@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -21,6 +22,8 @@ import {
   AT,
   AT_FDCWD,
   CLONE,
+  COPY,
+  FrameWriter,
   FSCONFIG,
   IOCTL,
   LOCK,
@@ -30,9 +33,11 @@ import {
   MOVE_MOUNT,
   MS,
   O,
+  type ObjectIdentity,
   OPCODES,
   OPEN_TREE,
   type Op,
+  openObject,
   ownMountNamespace,
   PR,
   type Program,
@@ -44,6 +49,7 @@ import {
   run,
   S_IF,
   start,
+  startInterpreter,
   UTIME,
   type Walked,
 } from './index.js';
@@ -75,6 +81,26 @@ const privately: Program = [
 /** Run a shell command in a program; `files` is what it may report into. */
 const sh = (script: string): Op => ({ op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', script], envp: ['PATH=/usr/bin:/bin:/usr/sbin:/sbin'] });
 const inside = (program: Program, flags = 0): Op => ({ op: 'clone', flags, monitor: 0, cgroup: -1, program });
+
+test('execve searches with lists that are sent once, and refuses to without any', async () => {
+  await using at = scratch();
+  const list = ['sh', '-c', `printf '%s' "$A" > ${at.join('found')}`];
+  const envp = ['A=passed on'];
+  const exec = (pathname: string): Op => ({ op: 'execve', pathname, argv: list, envp, ignore: ['ENOENT'] });
+  await execute([{ op: 'clone', flags: 0, monitor: 0, cgroup: -1, program: [exec('/no/sh'), { op: 'umask', mask: 0 }, exec('/none/sh'), exec('/bin/sh')] }]);
+  expect(readFileSync(at.join('found'), 'utf8')).toBe('passed on');
+  const failing = exec('/no/sh');
+  const running = startInterpreter({}, { op: () => failing, isRelease: () => false });
+  const writer = new FrameWriter();
+  writer.op(failing);
+  // What a nested program may say.
+  writer.begin(OPCODES.execve.code);
+  for (const count of [-1, -1]) writer.number(count);
+  for (const text of ['/bin/true', '', '']) writer.string(text);
+  writer.end();
+  running.frames.end(writer.take());
+  await expect(running.result).rejects.toMatchObject({ code: 'EINVAL' });
+});
 
 test('files are made, written, linked, renamed, given away and removed', async (context) => {
   requiresRoot(context);
@@ -482,7 +508,8 @@ test('copy_object makes another one that is in everything the same', async (cont
     // Of two directories that are there already, the metadata alone.
     { op: 'mkdirat', dirfd: AT_FDCWD, pathname: at.join('to/other'), mode: 0o700 },
     { op: 'lsetxattr', path: at.join('to/other'), name: 'user.goes', value: 'v', flags: 0 },
-    { op: 'copy_object', olddirfd: 6, newdirfd: 7, metadata: 1, oldpath: 'directory', newpath: 'other' },
+    { op: 'copy_object', olddirfd: 6, newdirfd: 7, metadata: COPY.METADATA, oldpath: 'directory', newpath: 'other' },
+    { op: 'copy_object', olddirfd: 6, newdirfd: 7, metadata: COPY.MARKS, oldpath: 'file', newpath: 'marked' },
   ]);
   const { mtimeMs } = lstatSync(at.join('to/file'));
   expect(mtimeMs).toBeCloseTo(7000, 3);
@@ -493,7 +520,9 @@ test('copy_object makes another one that is in everything the same', async (cont
         if (reply.kind !== 'data') return;
         const { name, inode, ctimeSeconds, ctimeNanoseconds, blocks, xattrs, ...rest } = parseWalked(reply.data);
         const kept = xattrs.filter(([key]) => key !== 'user.overlay.mark').map(([key, value]) => `${key}=${value}`);
-        if (name && name !== 'other') all.push(JSON.stringify({ name, ...rest, kept, sparse: blocks * 512 < rest.size }));
+        if (name && name !== 'other' && name !== 'marked') all.push(JSON.stringify({ name, ...rest, kept, sparse: blocks * 512 < rest.size }));
+        if (name === 'file' && top === at.join('to')) expect(xattrs.map(([key]) => key)).toEqual(['user.kept']);
+        if (name === 'marked') expect(xattrs.map(([key]) => key).toSorted()).toEqual(['user.kept', 'user.overlay.mark']);
         if (name === 'other') expect([rest.mode & 0o7777, xattrs]).toEqual([0o751, []]);
       },
     });
@@ -527,6 +556,46 @@ test('statx tells of one object, and expect of its ctime', async () => {
   await execute([expected]);
   chmodSync(at.join('directory/file'), 0o600);
   await expect(run([expected])).rejects.toMatchObject({ syscall: 'expect', code: 'ESTALE' });
+});
+
+test('same_object tells an object from every other one, and openObject goes through no link', async () => {
+  await using at = scratch();
+  for (const name of ['one', 'two']) mkdirSync(at.join(name));
+  symlinkSync('one', at.join('link'));
+  writeFileSync(at.join('file'), '');
+  const identify = (name: string): ObjectIdentity => {
+    const { mode, dev, ino, birthtimeNs } = lstatSync(at.join(name), { bigint: true });
+    return {
+      type: Number(mode) & S_IF.IFMT,
+      major: Number((dev >> 8n) & 0xfffn),
+      minor: Number((dev & 0xffn) | ((dev >> 12n) & 0xfff00n)),
+      inode: ino.toString(),
+      birthSeconds: Number(birthtimeNs / 1_000_000_000n),
+      birthNanoseconds: Number(birthtimeNs % 1_000_000_000n),
+    };
+  };
+  const one = identify('one');
+  const opened = (name: string, expected: ObjectIdentity): Promise<unknown> => execute(openObject(at.join(name), expected, 5));
+  await opened('one', one);
+  await opened('file', identify('file'));
+  // What a filesystem does not keep is not compared.
+  await opened('one', { ...one, birthSeconds: 0, birthNanoseconds: 0 });
+  await opened('one', { ...one, inode: '0' });
+  const others: ObjectIdentity[] = [
+    identify('two'),
+    { ...one, type: S_IF.IFREG },
+    { ...one, major: one.major + 1 },
+    { ...one, minor: one.minor + 1 },
+    { ...one, inode: (BigInt(one.inode) + (1n << 32n)).toString() },
+    { ...one, birthSeconds: one.birthSeconds + 1 },
+    { ...one, birthNanoseconds: one.birthNanoseconds + 1 },
+  ];
+  for (const other of others) await expect(opened('one', other)).rejects.toMatchObject({ syscall: 'same_object', code: 'ESTALE' });
+  await expect(opened('link', one)).rejects.toMatchObject({ syscall: 'openat2', code: 'ELOOP' });
+  renameSync(at.join('one'), at.join('two/one'));
+  symlinkSync('two', at.join('way'));
+  await opened('two/one', one);
+  await expect(opened('way/one', one)).rejects.toMatchObject({ syscall: 'openat2', code: 'ELOOP' });
 });
 
 test('mounts are made by both interfaces, moved, changed and taken away', async (context) => {

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
+import { AT, AT_FDCWD, holdPlace, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
 import type { OciMount } from '../config/schema.js';
 import { OciError } from '../oci-error.js';
 import { said } from '../said.js';
@@ -238,12 +238,11 @@ export function setattr(
 
 /**
  * What the image has at the destination, copied into the tmpfs that hides it (config.md, "tmpcopyup"). What is there
- * is looked up on the host: a destination below another mount, or behind a link, starts empty.
+ * is looked up on the host: a destination below another mount starts empty.
  */
 function copyUp(destination: string, context: MountContext): { readonly before: Op[]; readonly after: Op[] } {
   const { slots, root } = context;
-  const from = path.join(context.rootfs, path.posix.resolve('/', destination));
-  const entries = entriesOf(from);
+  const entries = entriesOf(context.rootfs, destination);
   if (!entries.length) return { before: [], after: [] };
   const [below, above] = [slots(), slots()];
   const at = {
@@ -264,9 +263,12 @@ function copyUp(destination: string, context: MountContext): { readonly before: 
   };
 }
 
-function entriesOf(directory: string): string[] {
+/** The names below a directory of a root; its links lead nowhere else. */
+function entriesOf(root: string, directory: string): string[] {
+  using held = holdPlace({ root, path: directory, leaving: 'clamped' });
+  if (!held?.stat.isDirectory()) return [];
   try {
-    return readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort();
+    return readdirSync(held.path, { recursive: true, encoding: 'utf8' }).sort();
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
     throw error;
