@@ -94,7 +94,7 @@ describe('no option of Node is one of ours', () => {
   });
 
   test('as variables', () => {
-    const flags = words.filter((word) => word && !word.startsWith('=')).flatMap((word) => ['-e', `${word.replace(/=.*/, '')}=${word}`]);
+    const flags = words.filter((word) => !/^-*(?:=|$)/.test(word)).flatMap((word) => ['-e', `${word.replace(/=.*/, '')}=${word}`]);
     const { status, stdout } = here(['run', ...flags, '-e', `NODE_OPTIONS=--require=${at.join('here', 'evil.cjs')}`, 'busybox', 'env']);
     expect({ status, set: stdout.split('\n').filter((line) => line.startsWith('NODE_OPTIONS')) }).toEqual({
       status: 0,
@@ -133,7 +133,7 @@ describe('an environment file is read by us', () => {
   test('also when Node is started directly', () => {
     const env = { ...process.env, LAMELLA_ROOT: at.join('store') };
     writeFileSync(at.join('plain.env'), 'FROM_FILE=yes\n');
-    const args = [CLI, 'run', '--env-file', at.join('plain.env'), 'busybox', 'sh', '-c', 'echo "$FROM_FILE"'];
+    const args = [`${CLI}.cjs`, 'run', '--env-file', at.join('plain.env'), 'busybox', 'sh', '-c', 'echo "$FROM_FILE"'];
     expect(spawnSync(process.execPath, args, { env, encoding: 'utf8' })).toMatchObject({ status: 0, stdout: 'yes\n', stderr: '' });
   });
 });
