@@ -11,7 +11,7 @@ export const FRAME_MAX = 0x800000;
 export const FRAME_FLAGS = { OPTIONAL: 1, REPLY: 2, REPLACE: 4 } as const;
 
 /** Strings that may have a NUL inside. */
-const BINARY = new Set(['data', 'value', 'attributes']);
+const BINARY = new Set(['data', 'value', 'attributes', 'outside']);
 const NULL_STRING = 0xffffffff;
 const SHAPES: Readonly<Record<string, OpShape>> = OPCODES;
 

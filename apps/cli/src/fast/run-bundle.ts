@@ -1,3 +1,4 @@
+import { catchTheRest } from '../last-resort.js';
 import { EXEC_FLAGS } from '../run/exec-flags.js';
 import { execMain } from '../run/exec-main.js';
 import { ownWords } from '../run/parse-run.js';
@@ -23,5 +24,6 @@ export function wantsHelp(command: FastCommand, argv: readonly string[]): boolea
 }
 
 export async function main(command: FastCommand, argv: readonly string[]): Promise<void> {
+  catchTheRest(argv);
   process.exitCode = await COMMANDS[command].main(argv);
 }

@@ -94,7 +94,7 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
       return { view, source, steps: ordered, staged, stage: await stageFor(root, id, source, `${token}-${i}`) };
     }),
   );
-  const parts = works.map(({ source, stage, steps }): Part => ({ source, stage, steps }));
+  const parts = works.map(({ source, stage, steps, view: { given } }): Part => ({ source, stage, steps, ...(given ? { given } : {}) }));
   const journal: Journal = { version: 1, token, id, created: new Date().toISOString(), parts };
   try {
     await run(await applyProgram(root, journal, works));
