@@ -98,8 +98,8 @@ function deviceNodes({ source: asked, destination = asked }: Device, sources: So
   const fail = (message: string, hint: string): never => {
     throw new EngineError({ code: 'DEVICE_INVALID', message, hint });
   };
-  const inside = path.posix.normalize(destination);
-  if (!inside.startsWith('/dev/') || inside === '/dev/') fail(`the device ${source} cannot become '${destination}'`, 'Devices live below /dev.');
+  const inside = path.posix.resolve('/', destination);
+  if (!inside.startsWith('/dev/')) fail(`the device ${source} cannot become '${destination}'`, 'Devices live below /dev.');
   let stat: Stats;
   try {
     stat = lstatSync(source);

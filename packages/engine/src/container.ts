@@ -205,5 +205,5 @@ function differsFrom(was: Source | undefined, is: Source): boolean {
 /** The links in the path of a workspace are followed once. */
 function withRealWorkspace(spec: RunSpec): RunSpec {
   if (spec.workspace === undefined || !existsSync(spec.workspace)) return spec;
-  return { ...spec, workspace: realpathSync(spec.workspace) };
+  return { ...spec, workspace: realpathSync.native(spec.workspace) };
 }

@@ -3,11 +3,24 @@ import path from 'node:path';
 import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
-import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User, withinOwn } from '@lamella/namespace';
+import {
+  confiningPlaceOf,
+  confiningPlaces,
+  DEFAULT_MOUNTS,
+  DEFAULT_PATH,
+  defaultNamespaces,
+  enter,
+  findUser,
+  inOwnIds,
+  type Mount,
+  type User,
+  withinOwn,
+} from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
 import {
   AT_FDCWD,
   bootId,
+  bytesOf,
   END_SERVED,
   idMapping,
   LOCK,
@@ -170,6 +183,10 @@ export function plan(
       mount: mounted,
     };
   };
+  const confining: readonly Mount[] = [
+    ...defaultMounts(spec, sources.now),
+    ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : []),
+  ];
   const container = enter(
     {
       args: args.length ? args : ['-'],
@@ -182,10 +199,9 @@ export function plan(
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',
       namespaces,
       mounts: [
-        ...defaultMounts(spec, sources.now),
-        ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : []),
+        ...confining,
         ...(spec.host ? hostMounts(spec.host, others, made, root) : files),
-        ...imageVolumes(lowers.config),
+        ...imageVolumes(lowers.config, confining),
         ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
         ...(spec.volumes ?? []).map((volume) => {
           const source = given(volume.source);
@@ -256,7 +272,7 @@ export function plan(
   const limit = group?.create ?? [];
   // The caller's umask must not decide who may enter the container's root.
   const umask: Op = { op: 'umask', mask: 0o022 };
-  const known = life.again ? [] : makeKnown(record, config, spec);
+  const known = life.again ? [] : makeKnown(record, config, spec, slots);
   const watched = supervise(record, config, spec, life, slots);
   const program: Program = spec.workspace
     ? [
@@ -312,7 +328,7 @@ export function creation({ config, directory, stack, others }: Plan, spec: RunSp
     { op: 'umask', mask: 0o022 },
     ...claim(record, [], slots),
     { op: 'on_exit', program: releaseContainer(record, []) },
-    ...makeKnown(record, config, spec),
+    ...makeKnown(record, config, spec, slots),
     ...[stack, ...others].map(({ upperdir = '' }): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: upperdir, mode: 0o755 })),
     ...others.flatMap(({ upperdir, source, given }) => (source === undefined ? [] : likeSource(upperdir, source, given?.look))),
     { op: 'on_exit', program: [] },
@@ -320,7 +336,7 @@ export function creation({ config, directory, stack, others }: Plan, spec: RunSp
 }
 
 /** Ops that write down what a new container is, and take its name. */
-function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSpec): Program {
+function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSpec, slots: SlotAllocator): Program {
   const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
   const write = (pathname: string, data: string): Op => ({ op: 'write_file', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, data });
   const directory = directoryOf(record);
@@ -330,9 +346,22 @@ function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSp
       ? []
       : [{ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath: nameLinkOf(record.containers, spec.name) } as const]),
     ...range.map((linkpath): Op => ({ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath })),
-    write(path.join(directory, 'config.json'), formatConfig(config)),
+    ...writeLong(path.join(directory, 'config.json'), formatConfig(config), slots),
     ...(spec.keep ? [write(path.join(directory, 'layers'), layersOf(config)), write(keptOf(record), '')] : []),
   ];
+}
+
+/** So many bytes of a file are written by one op, of which a frame holds some more. */
+const LONGEST_WRITE = 1 << 20;
+
+/** Ops that make a private file, however long it is. */
+function writeLong(pathname: string, text: string, slots: SlotAllocator): Program {
+  const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
+  const data = bytesOf(text);
+  if (data.length <= LONGEST_WRITE) return [{ op: 'write_file', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, data: text }];
+  const fd = slots();
+  const parts = Array.from({ length: Math.ceil(data.length / LONGEST_WRITE) }, (_, i) => data.subarray(i * LONGEST_WRITE, (i + 1) * LONGEST_WRITE));
+  return [{ op: 'openat', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, out: fd }, ...parts.map((buf): Op => ({ op: 'write', fd, buf })), { op: 'close', fd }];
 }
 
 /** The op that tells the monitor how to look after the container. */
@@ -448,12 +477,14 @@ function defaultMounts(spec: RunSpec, sources: Sources): Mount[] {
 
 /**
  * What an image calls its volumes: with Docker they get a place beside the container, with us the
- * container's own upper is one. Only a read-only root makes a difference: they stay writable.
+ * container's own upper is one. Only a read-only root makes a difference: they stay writable. What is a filesystem of the
+ * kernel's stays that, whatever the image says: images of systemd call /sys/fs/cgroup a volume.
  */
-function imageVolumes({ volumes = [] }: ImageConfig): Mount[] {
+function imageVolumes({ volumes = [] }: ImageConfig, confining: readonly Mount[]): Mount[] {
+  const places = confiningPlaces(confining);
   const paths = new Set(volumes.map((each) => path.posix.resolve('/', each)));
   paths.delete('/');
-  return [...paths].map((destination) => ({ type: 'own', destination }));
+  return [...paths].filter((each) => confiningPlaceOf(each, places) === undefined).map((destination) => ({ type: 'own', destination }));
 }
 
 /** @throws EngineError `USERNS_INVALID` */

@@ -1,4 +1,4 @@
-import { readFileSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
 import { prctl } from '@lamella/namespace';
@@ -6,6 +6,7 @@ import { findFuseOverlay } from '@lamella/overlay';
 import {
   AT,
   AT_FDCWD,
+  FILE_BOUNDS,
   type FullMapping,
   type IdRange,
   idMapping,
@@ -19,10 +20,10 @@ import {
   openObject,
   PR,
   type Program,
+  readOptionalText,
   type SlotAllocator,
   unfitForUpper,
 } from '@lamella/syscall';
-import { absent } from './absent.js';
 import { EngineError } from './engine-error.js';
 import { isFreeName, nameLinkOf } from './names.js';
 
@@ -208,13 +209,7 @@ function stepsOf(start: number, size: number, step: number): number[] {
 
 /** What users of this machine may use by themselves (subuid(5)). */
 function subordinate(file: string): IdRange[] {
-  let text: string | undefined;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    text = absent(error as NodeJS.ErrnoException);
-  }
-  return (text ?? '').split('\n').flatMap((line) => {
+  return (readOptionalText(file, FILE_BOUNDS.host) ?? '').split('\n').flatMap((line) => {
     const [, start, count] = line.split(':').map(Number);
     return start !== undefined && count !== undefined && count > 0 ? [{ start, count }] : [];
   });

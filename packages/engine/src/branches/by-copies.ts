@@ -27,7 +27,7 @@ export function usesCopies(root: string, spec: Pick<RunSpec, 'host' | 'volumes'>
   const volumes = overlayVolumes(spec);
   if (!volumes.length) return false;
   const mounts = readMounts();
-  const store = placeOf(realpathSync(root), mounts);
+  const store = placeOf(realpathSync.native(root), mounts);
   return volumes.some(({ source }) => {
     const real = realIfThere(source);
     return real !== undefined && holds(placeOf(real, mounts), store);
@@ -55,7 +55,7 @@ function isWithin(point: string, directory: string): boolean {
 
 function realIfThere(file: string): string | undefined {
   try {
-    return realpathSync(file);
+    return realpathSync.native(file);
   } catch (error) {
     return absent(error as NodeJS.ErrnoException);
   }

@@ -9,6 +9,7 @@ import {
   AT,
   AT_FDCWD,
   CLONE,
+  FILE_BOUNDS,
   idMapping,
   lockFile,
   MNT,
@@ -19,8 +20,10 @@ import {
   O,
   OPEN_TREE,
   type Op,
+  openRegular,
   type Program,
   readMounts,
+  readRegular,
   run,
   runMapped,
   type SlotAllocator,
@@ -282,8 +285,10 @@ async function namelessIn(pid: number, root: MountPoint | undefined, mounts: rea
   return new Map(
     await Promise.all(
       files.map(async ({ point }) => {
-        const file = `/proc/${pid}/root${point}`;
-        return [point, { content: await readFile(file), mode: (await stat(file)).mode & 0o777 }] as const;
+        // The container may have written into it, and says what lies on the way there.
+        const place = { root: `/proc/${pid}/root`, path: point, leaving: 'clamped' } as const;
+        await using handle = await openRegular(place);
+        return [point, { content: readRegular(place, FILE_BOUNDS.host), mode: (await handle.stat()).mode & 0o777 }] as const;
       }),
     ),
   );

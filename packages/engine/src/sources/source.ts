@@ -40,7 +40,7 @@ const WITH_SNAPSHOTS: ReadonlySet<number> = new Set([0x9123683e, 0xca451a4e]);
 
 /** Follows the links of a path, and looks at what it leads to. @throws NodeJS.ErrnoException */
 export function findSource(pathname: string): Source {
-  return lookAt(realpathSync(pathname));
+  return lookAt(realpathSync.native(pathname));
 }
 
 /** Looks at an object itself, if it is a link, too. @param pathname absolute @throws NodeJS.ErrnoException */
