@@ -30,7 +30,8 @@ export function visibleJson(json: string): string {
 function escaped(found: string, notation: 'text' | 'json'): string {
   let text = '';
   for (let i = 0; i < found.length; i++) {
-    const unit = found.charCodeAt(i);
+    // A lone surrogate of these stands for a byte that is no UTF-8 (PEP 383).
+    const unit = notation === 'text' && found.length === 1 && /[\udc80-\udcff]/.test(found) ? found.charCodeAt(i) - 0xdc00 : found.charCodeAt(i);
     text += notation === 'text' && unit < 0x100 ? `\\x${unit.toString(16).padStart(2, '0')}` : `\\u${unit.toString(16).padStart(4, '0')}`;
   }
   return text;
