@@ -55,7 +55,7 @@ function attributes({ aspects, before, after, compared }: ContainerChange): stri
   if (!after) return [];
   const octal = (mode: number): string => mode.toString(8).padStart(3, '0');
   const mode = after.type === 'symlink' || isWhole(after) ? [] : [`mode ${octal(after.mode)}`];
-  if (!before) return [...mode, ...(compared.upper?.xattrs.some(([name]) => !isOverlayMark(name)) ? ['extended attributes'] : [])];
+  if (!before) return [...mode, ...(compared.upper?.xattrs.some(([name]) => !isOverlayMark(name) && name !== LABEL) ? ['extended attributes'] : [])];
   return [
     ...(before.mode === after.mode || (before.type === after.type && isWhole(before) && isWhole(after)) ? [] : mode),
     ...(aspects.includes('owner') ? [`owner ${after.uid}:${after.gid}`] : []),
@@ -63,6 +63,9 @@ function attributes({ aspects, before, after, compared }: ContainerChange): stri
     ...(aspects.includes('mtime') ? ['the time'] : []),
   ];
 }
+
+/** A label that every file gets from the machine's policy. */
+const LABEL = 'security.selinux';
 
 /** Whether git's two modes say all of an object's. */
 function isWhole({ type, mode }: ObjectState): boolean {
