@@ -32,6 +32,8 @@ import { catchTheRest } from '../last-resort.js';
 import { ownWords } from '../run/parse-run.js';
 import { CONTAINER_FLAGS } from '../run/run-flags.js';
 
+export { ownWords } from '@lamella/syscall/own-words';
+
 /** The commands on containers that people and scripts type all day, without the rest of oclif. */
 export const COMMANDS: Readonly<Record<string, new (argv: string[], config: never) => Command>> = {
   apply: Apply,

@@ -6,6 +6,8 @@ import { RUN_FLAGS } from '../run/run-flags.js';
 import { runMain } from '../run/run-main.js';
 import { toldMain } from '../run/told-main.js';
 
+export { ownWords } from '@lamella/syscall/own-words';
+
 /** The commands that somebody waits for, without the rest of oclif. */
 export const COMMANDS = {
   run: { main: runMain, flags: RUN_FLAGS },

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { realpath, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { LamellaError, parseWalked, run, runMapped, SyscallError, tryLockFile } from '@lamella/syscall';
+import { LamellaError, parseWalked, run, runMapped, SyscallError, textOf, tryLockFile } from '@lamella/syscall';
 import type { ContainerChange } from '../containers/changes.js';
 import { EngineError } from '../engine-error.js';
 import { mountPointOf } from '../host-view.js';
@@ -94,7 +94,7 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
       return { view, source, steps: ordered, staged, stage: await stageFor(root, id, source, `${token}-${i}`) };
     }),
   );
-  const parts = works.map(({ source, stage, steps }): Part => ({ source, stage, steps }));
+  const parts = works.map(({ source, stage, steps, view: { given } }): Part => ({ source, stage, steps, ...(given ? { given } : {}) }));
   const journal: Journal = { version: 1, token, id, created: new Date().toISOString(), parts };
   try {
     await run(await applyProgram(root, journal, works));
@@ -368,9 +368,7 @@ function incomplete({ parts, id }: Journal, cause: unknown): EngineError {
 async function refuseChanged(journal: Journal, known: Known | undefined): Promise<void> {
   const now = await targetsNow(journal);
   const changed = journal.parts.flatMap(({ source, steps }) =>
-    steps
-      .filter(({ name }) => !isSame(known?.[source]?.[name], now[source]?.[name]))
-      .map(({ name }) => path.join(source, Buffer.from(name, 'latin1').toString())),
+    steps.filter(({ name }) => !isSame(known?.[source]?.[name], now[source]?.[name])).map(({ name }) => path.join(source, textOf(Buffer.from(name, 'latin1')))),
   );
   if (known && !changed.length) return;
   throw new EngineError({

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { absent } from '../absent.js';
+import type { Source } from '../sources/source.js';
 import type { Seen, Step } from './steps.js';
 
 /** What is done to one directory of the host. Paths are absolute. */
@@ -10,6 +11,8 @@ export interface Part {
   /** Holds the new objects (`new/N`) and the old ones (`old/N`), on the mount that the source is on. */
   readonly stage: string;
   readonly steps: readonly Step[];
+  /** What the source is: an undo of a later day expects the same. */
+  readonly given?: Source;
 }
 
 /** An apply, as it is written down before anything of the host is touched. */

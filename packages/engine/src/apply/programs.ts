@@ -2,13 +2,14 @@ import path from 'node:path';
 import { openSides } from '@lamella/overlay';
 import { AT_FDCWD, LOCK, O, type Op, ownMountNamespace, type Program, RENAME, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { beneath, unlessGone } from '../beneath.js';
-import type { View } from '../views.js';
+import { openGiven } from '../sources/check.js';
+import type { CheckedView } from '../views.js';
 import { appliedOf, applyingOf, applyLockOf, type Journal, journalOf, type Part, planOf } from './journal.js';
 import type { Staged, Step } from './steps.js';
 
 /** What is done to one directory, and what of the view it needs for that. */
 export interface PartWork extends Part {
-  readonly view: View;
+  readonly view: CheckedView;
   readonly staged: readonly Staged[];
 }
 
@@ -37,7 +38,7 @@ export async function applyProgram(root: string, journal: Journal, works: readon
     at.upper = sides.upper;
     program.push(
       ...sides.program,
-      openDirectory(AT_FDCWD, source, at.source),
+      ...openGiven(source, view.given, at.source),
       { op: 'mkdirat', dirfd: AT_FDCWD, pathname: stage, mode: 0o700 },
       openDirectory(AT_FDCWD, stage, at.stage),
       ...['new', 'old'].map((pathname): Op => ({ op: 'mkdirat', dirfd: at.stage, pathname, mode: 0o700 })),
@@ -68,9 +69,9 @@ export function tellingProgram({ parts }: Journal): Telling {
   const parent = slots();
   const program: Op[] = [];
   const told = new Map<number, { part: number; step: Step }>();
-  for (const [part, { source, steps }] of parts.entries()) {
+  for (const [part, { source, given, steps }] of parts.entries()) {
     const top = slots();
-    program.push(openDirectory(AT_FDCWD, source, top));
+    program.push(...openGiven(source, given, top));
     for (const step of steps) {
       const ops = unlessGone(beneath(top, step.name, parent, (dirfd, pathname) => [{ op: 'statx', dirfd, pathname }]));
       told.set(program.length + ops.findIndex(({ op }) => op === 'statx'), { part, step });
@@ -90,9 +91,9 @@ export function rollbackProgram(root: string, journal: Journal, taken: (part: Pa
   const parent = slots();
   const program: Op[] = [...locked(root, id, slots), ...durably(applyingOf(root, id), token, slots)];
   for (const part of parts) {
-    const { source, stage, steps } = part;
+    const { source, given, stage, steps } = part;
     const [at, beside] = [slots(), slots()];
-    program.push(openDirectory(AT_FDCWD, source, at), openDirectory(AT_FDCWD, stage, beside));
+    program.push(...openGiven(source, given, at), openDirectory(AT_FDCWD, stage, beside));
     for (const step of steps.toReversed())
       if (taken(part, step)) program.push(...beneath(at, step.name, parent, (dirfd, base) => giveBack(step, beside, dirfd, base)));
     program.push(...synced(at, slots));

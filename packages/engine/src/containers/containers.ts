@@ -5,7 +5,7 @@ import { makeDirectory } from '@lamella/image';
 import { run } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { undo } from '../apply/apply.js';
-import { applied } from '../apply/journal.js';
+import { applied, readJournal } from '../apply/journal.js';
 import { type Container, createContainer, decide, prepare, type RunOptions } from '../container.js';
 import { readConfig } from '../container-config.js';
 import { defaultRoot } from '../default-root.js';
@@ -16,6 +16,7 @@ import { surveyHost } from '../host-view.js';
 import { idOf, namesById } from '../names.js';
 import { creation } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
+import { followReplaced } from '../sources/follow.js';
 import type { Attached } from './attach.js';
 import { type ContainerEvent, type EventOptions, readEvents, tellEvent } from './events.js';
 import { launchDetached } from './launch-detached.js';
@@ -147,7 +148,9 @@ export class Containers {
    */
   async undoApply(reference: string, options: { readonly force?: boolean } = {}): Promise<number> {
     const id = applied(this.root).includes(reference) ? reference : (await this.get(reference)).id;
-    return undo(this.root, id, options);
+    const parts = (await readJournal(this.root, id))?.parts ?? [];
+    const replaced = parts.flatMap(({ source, steps }) => steps.map(({ name }) => path.join(source, Buffer.from(name, 'latin1').toString())));
+    return followReplaced(this.root, async () => ({ replaced, result: await undo(this.root, id, options) }));
   }
 
   /** What all containers are doing, the newest first; those that are being made or removed are left out. */

@@ -10,6 +10,8 @@ import { COMMANDS } from './commands.js';
 import { help } from './help.js';
 import { print } from './print.js';
 
+export { ownWords } from '@lamella/syscall/own-words';
+
 /** Flags that come before the command. */
 const GLOBAL_FLAGS: Flags = {
   root: { type: 'string', value: 'DIR', about: `where the state of containers is (default ${defaultRoot()})` },
