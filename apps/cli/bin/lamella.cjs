@@ -20,6 +20,8 @@ else
 	done
 	eval "set -- $lamella_all$lamella_some"
 fi
+# Node opens /dev/null for a stdout that is closed, and what is printed would be lost in silence: what cannot be written to fails.
+{ true 3>&1; } 2>/dev/null || exec 1</dev/null
 exec "$lamella_node" "$0" : "$@"
 # */
 // CommonJS, and as little of it as possible: `lamella run` is on the way to somebody's command.

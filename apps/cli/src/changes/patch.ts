@@ -1,5 +1,5 @@
 import type { ContainerChange, Contents } from '@lamella/engine';
-import { isOverlayMark } from '@lamella/syscall';
+import { bytesOf, isOverlayMark } from '@lamella/syscall';
 import { filePatch, type GitObject } from './file-patch.js';
 
 type ObjectState = NonNullable<ContainerChange['after']>;
@@ -46,7 +46,7 @@ export async function patchOf(change: ContainerChange, contents: Contents | unde
 
 /** The bytes of a path as seen inside, as latin1, without the first slash. */
 export function pathBytes({ view, name }: Pick<ContainerChange, 'view' | 'name'>): string {
-  const top = view.destination === '/' ? '' : `${Buffer.from(view.destination.slice(1)).toString('latin1')}/`;
+  const top = view.destination === '/' ? '' : `${bytesOf(view.destination.slice(1)).toString('latin1')}/`;
   return name ? `${top}${name}` : top.slice(0, -1);
 }
 
