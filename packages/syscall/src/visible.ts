@@ -32,15 +32,14 @@ export function visibleJson(json: string): string {
 function escaped(found: string, notation: 'text' | 'json'): string {
   let text = '';
   for (let i = 0; i < found.length; i++) {
-    // In text a lone surrogate is shown as the byte that it stands for.
-    const shown = found.charCodeAt(i);
-    const unit = notation === 'text' && shown >= 0xdc80 && shown <= 0xdcff && found.length === 1 ? shown - 0xdc00 : shown;
+    // A byte that is no UTF-8, in the form of textOf.
+    const unit = notation === 'text' && found.length === 1 && /[\udc80-\udcff]/.test(found) ? found.charCodeAt(i) - 0xdc00 : found.charCodeAt(i);
     text += notation === 'text' && unit < 0x100 ? `\\x${unit.toString(16).padStart(2, '0')}` : `\\u${unit.toString(16).padStart(4, '0')}`;
   }
   return text;
 }
 
 /** Returns bytes as {@link visible} text; those that are no UTF-8 are written as `\xff`. */
-export function visibleBytes(bytes: Buffer, options: VisibleOptions = {}): string {
+export function visibleBytes(bytes: Uint8Array, options: VisibleOptions = {}): string {
   return visible(textOf(bytes), options);
 }
