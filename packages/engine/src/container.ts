@@ -6,7 +6,7 @@ import type { LayerProgress } from '@lamella/image';
 import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import type { Program } from '@lamella/syscall';
-import { recover } from './apply/apply.js';
+import { recover } from './apply/recover.js';
 import { underWay } from './apply/journal.js';
 import { settled } from './branches/branch.js';
 import { confinement } from './confinement.js';

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { sweep as release, type SweepResult } from '@lamella/cleanup';
-import { forgetPlans, forgetTakenBack, recover } from './apply/apply.js';
+import { forgetTakenBack } from './apply/forget.js';
+import { recover } from './apply/recover.js';
 import { collectStates } from './branches/states.js';
 import { forgetDeadNames } from './names.js';
 
@@ -14,7 +15,6 @@ export async function sweep(containers: string): Promise<SweepResult> {
   await forgetDeadNames(containers);
   const root = path.dirname(containers);
   await recover(root);
-  await forgetPlans(root);
   await forgetTakenBack(root);
   await collectStates(root);
   return result;

@@ -20,10 +20,24 @@ static int equal(const char *a, const char *b)
 	return *a == *b;
 }
 
-/* What says where an object was, not what it is: a label is given by the place. */
-static int is_mark(const char *name)
+/*
+ * Attributes that are not the object's own: marks of overlayfs say where it was, labels and measurements belong to the
+ * place and the kernel, and some filesystems show their own way of keeping an ACL or a capability beside the attribute itself:
+ * xfs does so as trusted.SGI_*. packages/syscall/src/overlay-mark.ts has the same list.
+ */
+static int is_private(const char *name)
 {
-	return starts(name, "trusted.overlay.") || starts(name, "user.overlay.") || starts(name, "user.fuseoverlayfs.") || equal(name, "security.selinux");
+	static const char *const own[] = { "user.", "trusted.", "security.", "system.posix_acl_access", "system.posix_acl_default" };
+	static const char *const not[] = { "trusted.overlay.", "user.overlay.", "user.fuseoverlayfs.", "trusted.SGI_", "security.selinux",
+					   "security.ima", "security.evm" };
+
+	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
+		if (starts(name, not[i]))
+			return 1;
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (starts(name, own[i]))
+			return 0;
+	return 1;
 }
 
 static int listed(const char *list, long length, const char *name)
@@ -49,7 +63,7 @@ static long copy_xattrs(const char *from, const char *to)
 		return n;
 	m = SYS(listxattr, to, other, sizeof(other));
 	for (long i = 0; i < m; i++) {
-		if (!is_mark(other + i) && !listed(list, n, other + i)) {
+		if (!is_private(other + i) && !listed(list, n, other + i)) {
 			err = SYS(removexattr, to, other + i);
 			if (err < 0 && err != -ENODATA)
 				return err;
@@ -58,7 +72,7 @@ static long copy_xattrs(const char *from, const char *to)
 			i++;
 	}
 	for (long i = 0; i < n; i++) {
-		if (!is_mark(list + i)) {
+		if (!is_private(list + i)) {
 			long got = SYS(getxattr, from, list + i, value, sizeof(value));
 
 			if (got < 0 && got != -ENODATA)

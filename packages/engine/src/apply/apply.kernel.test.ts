@@ -23,8 +23,11 @@ import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
 import type { View } from '../views.js';
-import { type Applied, type ApplyOptions, apply, forgetPlans, forgetTakenBack, recover, undo } from './apply.js';
-import { applyingOf, journalOf, planOf } from './journal.js';
+import { type Applied, type ApplyOptions, apply } from './apply.js';
+import { forgetTakenBack } from './forget.js';
+import { applyingOf, type Journal, journalOf } from './journal.js';
+import { recover } from './recover.js';
+import { undo } from './undo.js';
 
 /** A project of the host, a container's view of it, and a store. */
 interface Setup {
@@ -135,10 +138,10 @@ test('what a container did is done to the host, and taken back', async () => {
   expect(readFileSync(path.join(one.project, 'empty'), 'utf8')).toBe('a file now');
   rmSync(path.join(one.root, 'containers/c1'), { recursive: true });
   await forgetTakenBack(one.root);
-  // It can be taken back still.
+  // It can be taken back still, and what that removes is kept.
   await undo(one.root, 'c1');
   await forgetTakenBack(one.root);
-  expect(readdirSync(path.join(one.root, 'applied'))).toEqual([]);
+  expect(readdirSync(path.join(one.root, 'applied'))).toEqual(['c1']);
 });
 
 test('a target that the host has changed since is a conflict, and nothing is applied', async () => {
@@ -245,14 +248,12 @@ test('what a crash leaves half done is taken back by the next command', async ()
   await one.change(everything);
   await one.apply();
   // As if the machine had stopped in the middle: some steps done, others not.
-  const journal = JSON.parse(readFileSync(journalOf(one.root, 'c1'), 'utf8')) as {
-    token: string;
-    parts: { stage: string; steps: { do: string; name: string; n: number }[] }[];
-  };
+  const journal = JSON.parse(readFileSync(journalOf(one.root, 'c1'), 'utf8')) as Journal;
   const [part] = journal.parts;
   const put = part?.steps.find((step) => step.do === 'put' && step.name === 'new');
   renameSync(path.join(one.project, 'new'), path.join(part?.stage ?? '', `new/${put?.n}`));
-  writeFileSync(applyingOf(one.root, 'c1'), journal.token);
+  writeFileSync(journalOf(one.root, 'c1'), JSON.stringify({ ...journal, state: 'begun' } satisfies Journal));
+  writeFileSync(applyingOf(one.root, 'c1'), JSON.stringify({ token: journal.token, stages: [] }));
   await recover(one.root);
   expect(await one.now()).toEqual(before);
   await recover(one.root);
@@ -271,7 +272,7 @@ test('an apply that fails leaves the way back of the one before it', async () =>
   };
   await expect(apply({ root: one.root, id: 'c1', since: begun }, changes())).rejects.toMatchObject({ code: 'APPLY_CONFLICT' });
   expect(readFileSync(path.join(one.project, 'other'), 'utf8')).toBe('theirs');
-  expect(readdirSync(path.join(one.root, 'applied/c1')).toSorted()).toEqual(['journal', 'known', 'lock', expect.stringMatching(/^stage-/)]);
+  expect(readdirSync(path.join(one.root, 'applied/c1')).toSorted()).toEqual(['journal', 'lock', expect.stringMatching(/^stage-/)]);
   expect(await undo(one.root, 'c1')).toBe(1);
   expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('README\n');
 });
@@ -281,12 +282,11 @@ test('what an apply staged that was stopped before it began is removed', async (
   const one = setup(at, filled);
   await one.change(everything);
   await one.apply();
-  const { parts, ...rest } = JSON.parse(readFileSync(journalOf(one.root, 'c1'), 'utf8')) as { parts: { stage: string }[] };
-  const stage = path.join(one.project, '.lamella-stopped');
-  mkdirSync(path.join(stage, 'new'), { recursive: true });
-  writeFileSync(planOf(one.root, 'c1'), JSON.stringify({ ...rest, token: 'another', parts: parts.map((part) => ({ ...part, stage })) }));
-  await forgetPlans(one.root);
-  expect([existsSync(stage), existsSync(planOf(one.root, 'c1'))]).toEqual([false, false]);
+  const stages = [path.join(one.project, '.lamella-stopped'), path.join(one.root, 'applied/c1/stage-stopped')];
+  for (const stage of stages) mkdirSync(path.join(stage, 'new'), { recursive: true });
+  writeFileSync(applyingOf(one.root, 'c1'), JSON.stringify({ token: 'another', stages: stages.slice(0, 1) }));
+  await recover(one.root);
+  expect([...stages, applyingOf(one.root, 'c1')].map((each) => existsSync(each))).toEqual([false, false, false]);
   // The one that was done can be taken back as before.
   expect(await undo(one.root, 'c1')).toBeGreaterThan(5);
 });
@@ -333,7 +333,7 @@ test('the mark of an apply that is under way stays, and that of one which died b
   await one.change(everything);
   await one.apply();
   const after = await one.now();
-  writeFileSync(applyingOf(one.root, 'c1'), 'another');
+  writeFileSync(applyingOf(one.root, 'c1'), JSON.stringify({ token: 'another', stages: [] }));
   {
     await using _apply = await lockFile(path.join(one.root, 'applied/c1/lock'));
     await recover(one.root);

@@ -1,5 +1,5 @@
 import { accessSync, constants, readdirSync } from 'node:fs';
-import { type Change, changesOf } from '@lamella/overlay';
+import { type Change, type ChangesOptions, changesOf } from '@lamella/overlay';
 import type { View } from '../views.js';
 
 /** What a container changed: one object of one of its views. */
@@ -14,7 +14,7 @@ export interface ContainerChange extends Change {
  * @param mountPoints where something else is mounted inside
  * @throws SyscallError when a directory is missing
  */
-export async function* changesIn(views: readonly View[], mountPoints: readonly string[]): AsyncGenerator<ContainerChange> {
+export async function* changesIn(views: readonly View[], mountPoints: readonly string[], options: ChangesOptions = {}): AsyncGenerator<ContainerChange> {
   // What was made for a mount is not the command's doing.
   const ours = new Set(mountPoints.flatMap(withParents));
   for (const view of views) {
@@ -23,7 +23,7 @@ export async function* changesIn(views: readonly View[], mountPoints: readonly s
     // Where this user may not look, the container could not write.
     if (view.source !== undefined && !isReadable(view.source)) continue;
     const below = view.destination === '/' ? '' : view.destination;
-    for await (const change of changesOf(view)) {
+    for await (const change of changesOf(view, options)) {
       const path = `${below}${change.path}`;
       if (!(change.kind === 'added' && ours.has(path) && change.after?.size === 0))
         yield { ...change, path, view, ...(change.renamed === undefined ? {} : { renamed: `${below}${change.renamed}` }) };

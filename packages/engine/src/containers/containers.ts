@@ -4,7 +4,7 @@ import { type ContainerRecord, directoryOf, heldLocks } from '@lamella/cleanup';
 import { makeDirectory } from '@lamella/image';
 import { run } from '@lamella/syscall';
 import { absent } from '../absent.js';
-import { undo } from '../apply/apply.js';
+import { type UndoOptions, undo } from '../apply/undo.js';
 import { applied } from '../apply/journal.js';
 import { type Container, createContainer, decide, prepare, type RunOptions } from '../container.js';
 import { readConfig } from '../container-config.js';
@@ -145,7 +145,7 @@ export class Containers {
    * @returns how many objects of the host are again what they were
    * @throws EngineError `UNDO_NOTHING`, `UNDO_CONFLICT`, `CONTAINER_NOT_FOUND`, …
    */
-  async undoApply(reference: string, options: { readonly force?: boolean } = {}): Promise<number> {
+  async undoApply(reference: string, options: UndoOptions = {}): Promise<number> {
     const id = applied(this.root).includes(reference) ? reference : (await this.get(reference)).id;
     return undo(this.root, id, options);
   }

@@ -1,0 +1,110 @@
+import type { Op, Program, SlotAllocator, Walked } from '@lamella/syscall';
+import { beneath, unlessGone } from '../beneath.js';
+import type { Part } from './journal.js';
+import type { KnownObjects } from './known.js';
+import { hasSameMetadata, isDirectoryMode, isIdentical, isUntouched, looksSame, type Noted, note } from './noted.js';
+import { namesAbove, openDirectory } from './places.js';
+import type { Session } from './session.js';
+import type { Step } from './steps.js';
+
+/** What is at a target: the object, and all that is in it, by path below it; the object's own is empty. */
+export type Tree = ReadonlyMap<string, Walked>;
+
+const treeOf = (told: readonly Walked[] = []): Tree => new Map(told.map((object) => [object.name, object]));
+
+/** Returns what is in a directory of ours, by path below it; nothing if it is not there. */
+export async function contentOf(session: Session, directory: string): Promise<Tree> {
+  const op: Op = { op: 'walk', dirfd: -100, content: 0, pathname: directory, ignore: ['ENOENT', 'ENOTDIR'] };
+  const { told } = await session.run([op]);
+  const found = new Map(treeOf(told.get(0)));
+  found.delete('');
+  return found;
+}
+
+/** Looks at something below a directory of the host for each of some names. What is gone is not among the answers. */
+async function lookBelow(session: Session, slots: SlotAllocator, source: string, names: readonly string[], op: 'walk' | 'statx'): Promise<Map<string, Tree>> {
+  const [top, parent] = [slots(), slots()];
+  const look = (dirfd: number, pathname: Buffer | string): Program =>
+    op === 'walk' ? [{ op, dirfd, content: 0, pathname }] : [{ op, dirfd, pathname }];
+  const program: Op[] = [openDirectory(source, top)];
+  const told = new Map<number, string>();
+  for (const name of names) {
+    const ops = unlessGone(name === '' ? look(top, '') : beneath(top, name, parent, look));
+    told.set(program.length + ops.findIndex((each) => each.op === op), name);
+    program.push(...ops);
+  }
+  const found = await session.run([...program, { op: 'close', fd: top }]);
+  return new Map([...told].flatMap(([at, name]) => (found.told.has(at) ? [[name, treeOf(found.told.get(at))] as const] : [])));
+}
+
+/** Returns what is at the targets of an apply to one directory now, by their names. */
+export async function targetsOf(session: Session, slots: SlotAllocator, { source, steps }: Pick<Part, 'source' | 'steps'>): Promise<Map<string, Tree>> {
+  const whole = steps.filter((step) => step.do !== 'metadata').map(({ name }) => name);
+  const alone = steps.filter((step) => step.do === 'metadata').map(({ name }) => name);
+  return new Map([...(await lookBelow(session, slots, source, whole, 'walk')), ...(await lookBelow(session, slots, source, alone, 'statx'))]);
+}
+
+/** Returns what is at some names now, without what is in them. */
+export async function objectsOf(session: Session, slots: SlotAllocator, source: string, names: readonly string[]): Promise<Map<string, Walked>> {
+  const found = await lookBelow(session, slots, source, names, 'statx');
+  return new Map([...found].flatMap(([name, tree]) => [...tree.values()].slice(0, 1).map((object) => [name, object] as const)));
+}
+
+/** The directories that the targets of some steps are in, and those above. */
+export const placesIn = (steps: readonly Step[]): string[] => [
+  ...new Set(steps.flatMap(({ name, linkTo }) => [...namesAbove(name), ...(linkTo === undefined ? [] : namesAbove(linkTo))])),
+];
+
+/** Compares what is at a target with what an apply left there. */
+export class Left {
+  readonly #made: ReadonlyMap<string, Noted>;
+  readonly #linked = new Set<string>();
+  readonly #names: ReadonlySet<string>;
+  readonly #known: KnownObjects | undefined;
+
+  /** @param known what was noted after the apply; without it times of change are not compared */
+  constructor(part: Part, known: KnownObjects | undefined) {
+    this.#made = new Map(part.made);
+    this.#names = new Set(part.steps.map(({ name }) => name));
+    this.#known = known;
+    const seen = new Set<string>();
+    for (const [, { ino, mode }] of part.made) {
+      if (!isDirectoryMode(mode) && seen.has(ino)) this.#linked.add(ino);
+      seen.add(ino);
+    }
+  }
+
+  made(step: Step): Noted | undefined {
+    return this.#made.get(String(step.n));
+  }
+
+  /** Returns the names, below the target, of what is not what the apply left: empty when all is. The target's own is the empty name. */
+  differences(step: Step, now: Tree | undefined): string[] {
+    const top = now?.get('');
+    const made = this.made(step);
+    if (step.do === 'remove') return top ? [''] : [];
+    if (!top) return [''];
+    const is = note(top);
+    if (step.do === 'metadata') return step.was && made && hasSameMetadata(is, { ...made, ino: step.was.ino, btime: step.was.btime, mode: made.mode }) ? [] : [''];
+    if (!made || !isIdentical(made, is)) return [''];
+    // Another name of a file of the host: what is in it is there, too.
+    if (step.linkTo !== undefined) return top.links > 1 ? [] : [''];
+    const found: string[] = [];
+    const left = this.#known?.object(step.name);
+    if (!looksSame(made, is) || (left && !isDirectoryMode(is.mode) && !isUntouched(left, is))) found.push('');
+    const prefix = `${step.n}/`;
+    for (const [to, each] of this.#made) {
+      if (!to.startsWith(prefix)) continue;
+      const object = now?.get(to.slice(prefix.length));
+      if (!object || !this.#isLeft(each, note(object))) found.push(to.slice(prefix.length));
+    }
+    for (const name of now?.keys() ?? []) if (name && !this.#made.has(prefix + name) && !this.#names.has(`${step.name}/${name}`)) found.push(name);
+    return found;
+  }
+
+  #isLeft(made: Noted, now: Noted): boolean {
+    if (isDirectoryMode(made.mode)) return hasSameMetadata(made, now);
+    // The names of one file change its ctime as they come to their places.
+    return this.#linked.has(made.ino) ? looksSame(made, now) : isUntouched(made, now);
+  }
+}
