@@ -4,9 +4,10 @@ import { openSides } from '@lamella/overlay';
 import { type Op, type SlotAllocator, SyscallError, slotAllocator } from '@lamella/syscall';
 import { type ContainerChange, changesIn } from '../containers/changes.js';
 import { EngineError } from '../engine-error.js';
+import type { View } from '../views.js';
 import { Applying, type PartWork, type StagedPart } from './applying.js';
 import { chosenOf, leftWith } from './choose.js';
-import { conflictsIn } from './conflicts.js';
+import { judge } from './conflicts.js';
 import { digestsOf } from './digests.js';
 import { busy, changedMeanwhile, conflicting } from './errors.js';
 import { forgetOthers } from './forget.js';
@@ -14,6 +15,7 @@ import { appliedMade, readJournal } from './journal.js';
 import { type Known, KnownObjects } from './known.js';
 import { hasHiddenNames, isOnlyLinks, Links } from './links.js';
 import { locked } from './ops.js';
+import type { Directories } from './same-directory.js';
 import { placesOf, withMarks } from './places.js';
 import { recover, recoverOne } from './recover.js';
 import { Session } from './session.js';
@@ -145,6 +147,7 @@ async function decided(
   const views = [...new Set(all.map((change) => change.view))].map((view) => ({ view, known: new KnownObjects(known, view.source ?? '') }));
   const conflicts = new Set<ContainerChange>();
   const wanted: ContainerChange[] = [];
+  const directories = new Map<View, Directories>();
   for (const { view, known: left } of views) {
     let own = all.filter((change) => change.view === view);
     // Only who links files of the host inside pays for a second look.
@@ -153,7 +156,9 @@ async function decided(
     const changes = withMarks(own, places);
     const chosen = withAnchors(chosenOf(changes, select), changes);
     const isChosen = new Set(chosen);
-    for (const change of conflictsIn({ changes, places, since, known: left })) if (isChosen.has(change)) conflicts.add(change);
+    const judged = judge({ changes, places, since, known: left });
+    for (const change of judged.conflicts) if (isChosen.has(change)) conflicts.add(change);
+    directories.set(view, judged.directories);
     wanted.push(...chosen);
   }
   if (conflicts.size && onConflict === 'fail') throw conflicting([...conflicts].map((change) => change.path));
@@ -174,7 +179,7 @@ async function decided(
       links,
       [...conflicts].filter((change) => change.view === view),
     );
-    works.push({ ...work, view, source: view.source ?? '', known: before, upper: sides.upper });
+    works.push({ ...work, view, source: view.source ?? '', known: before, upper: sides.upper, directories: directories.get(view) });
   }
   return { changes: done.filter((change) => !isOnlyLinks(change)), conflicts: [...conflicts], left: [...left], works, slots };
 }

@@ -6,10 +6,11 @@ import { clean } from './clean.js';
 import { changedMeanwhile } from './errors.js';
 import type { Journal, Part } from './journal.js';
 import { type KnownObjects, knownWith } from './known.js';
-import { contentOf, objectsOf, placesIn, targetsOf, type Tree } from './look.js';
+import { contentOf, noteAround, objectsOf, placesIn, targetsOf, type Tree } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
 import { checkOf, copies, expected, journaled, linked, marked, stageMade, synced, taken } from './ops.js';
 import { namesAbove, openDirectory } from './places.js';
+import type { Directories } from './same-directory.js';
 import type { Session } from './session.js';
 import type { StagePlace } from './stage.js';
 import type { Step, Work } from './steps.js';
@@ -23,6 +24,7 @@ export interface PartWork extends Work {
   readonly known: KnownObjects;
   /** Slot of what is in the view now. */
   readonly upper: number;
+  readonly directories: Directories | undefined;
 }
 
 export interface StagedPart extends PartWork, StagePlace {}
@@ -118,6 +120,7 @@ export class Applying {
       steps,
       made: [...made],
       places: [...places].map(([name, object]) => [name, note(object)] as const),
+      doubtful: [...places.keys()].filter((name) => !part.directories || part.directories.itself(name) !== 'same' || part.directories.above(name) !== 'same'),
       ...(keep === undefined ? {} : { kept: { directory: keep, objects: replaced } }),
     };
   }
@@ -157,7 +160,7 @@ export class Applying {
   }
 
   /** That what was moved away is what was seen, and what is there now is what was made; and notes that. */
-  async #verify({ source, stage, replaced, known }: OpenPart, part: Part | undefined, touched: ReadonlySet<string>): Promise<void> {
+  async #verify({ stage, replaced, known }: OpenPart, part: Part | undefined, touched: ReadonlySet<string>): Promise<void> {
     if (!part) return;
     const old = await contentOf(this.#session, `${stage}/old`);
     const wrong = part.steps.flatMap((step) => (step.do === 'put' || step.do === 'metadata' ? [] : cameBetween(step.n, replaced, old, touched)));
@@ -189,9 +192,7 @@ export class Applying {
       if (!meant || !isIdentical(meant, is)) throw changedMeanwhile([shown]);
       leaveTree(known, step, tree, made);
     }
-    const anchors = part.steps.flatMap(({ linkTo }) => linkTo ?? []);
-    for (const [name, object] of await objectsOf(this.#session, this.#slots, source, anchors)) known.add(name, note(object));
-    for (const [name, object] of await objectsOf(this.#session, this.#slots, source, placesIn(part.steps))) known.leavePlace(name, note(object));
+    await noteAround(this.#session, this.#slots, part, known);
     for (const object of old.values()) if (object.links > 1 && !isDirectoryMode(object.mode)) known.leaveFile(note(object));
   }
 }

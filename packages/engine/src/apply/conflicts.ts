@@ -17,14 +17,20 @@ export interface Evidence {
   readonly known: KnownObjects;
 }
 
+/** What was found of one view. */
+export interface Judged {
+  readonly conflicts: readonly ContainerChange[];
+  readonly directories: Directories;
+}
+
 /**
  * Returns the changes of one view whose target is not what was there when the container began, or what an apply of the same container
  * left there since. Doubt is a conflict where something of the host's would be lost; a new name in a directory loses nothing.
  */
-export function conflictsIn({ changes, places, since, known }: Evidence): ContainerChange[] {
+export function judge({ changes, places, since, known }: Evidence): Judged {
   const directories = new Directories(places, since, known);
   const renamed = new Renamed(changes);
-  return changes.filter((change) => {
+  const conflicts = changes.filter((change) => {
     const { lower } = change.compared;
     const above = directories.above(change.name);
     if (above === 'other' || (above === 'doubt' && lower)) return true;
@@ -40,6 +46,7 @@ export function conflictsIn({ changes, places, since, known }: Evidence): Contai
     if (isSince(note(lower).ctime, since)) return !known.isFile(lower);
     return isAnother(change, lower, renamed);
   });
+  return { conflicts, directories };
 }
 
 /** Whether a directory goes with all that is in it. */
@@ -63,9 +70,7 @@ function isAnother(change: ContainerChange, lower: Walked, renamed: Renamed): bo
 /** Whether something is new only because the host has removed what it is a copy of. */
 function wasRemoved(change: ContainerChange, since: Date, places: ReadonlyMap<string, Place>, renamed: Renamed): boolean {
   const { upper } = change.compared;
-  // A second name of a file was never on the host.
-  if (!upper || !isCopy(upper) || (change.after?.type !== 'directory' && upper.links > 1)) return false;
-  if (renamed.has(change)) return false;
+  if (!upper || !isCopy(upper) || renamed.has(change) || renamed.hasOtherName(change)) return false;
   const parent = places.get(namesAbove(change.name).at(-1) ?? '')?.lower;
   // A name that goes changes what it was in.
   return !parent || isSince([parent.mtimeSeconds, parent.mtimeNanoseconds], since);
@@ -74,25 +79,42 @@ function wasRemoved(change: ContainerChange, since: Date, places: ReadonlyMap<st
 /** Files that the container itself gave another name: they are copies, and new where they are. */
 class Renamed {
   readonly #inodes = new Set<bigint>();
-  /** Of files that went, where no inode is noted: mv(1) does not change these. */
-  readonly #looks = new Set<string>();
+  /** How many files of the same looks went, and how many came: where no inode is noted, mv(1) does not change these. */
+  readonly #went = new Map<string, number>();
+  readonly #came = new Map<string, number>();
+  /** The container's files of which a name is on the host. */
+  readonly #files = new Set<string>();
 
   constructor(changes: readonly ContainerChange[]) {
     for (const { compared } of changes) {
       const { upper, lower } = compared;
+      if (upper && !lower && isCopy(upper) && originOf(upper) === undefined) count(this.#came, looksOf(upper));
       if (!lower) continue;
+      if (upper) this.#files.add(upper.inode);
       const origin = upper && originOf(upper);
       // Where something else is now, what was there can have gone to another name.
       if (!upper || origin === undefined || origin !== inodeOf(lower)) {
         this.#inodes.add(inodeOf(lower));
-        this.#looks.add(looksOf(lower));
+        count(this.#went, looksOf(lower));
       }
     }
+  }
+
+  /** Whether it is a second name of a file, under which it never was on the host. */
+  hasOtherName({ after, compared: { upper } }: ContainerChange): boolean {
+    return upper !== undefined && after?.type !== 'directory' && upper.links > 1 && this.#files.has(upper.inode);
   }
 
   has({ compared: { upper } }: ContainerChange): boolean {
     if (!upper) return false;
     const origin = originOf(upper);
-    return origin !== undefined ? this.#inodes.has(origin) : this.#looks.has(looksOf(upper));
+    if (origin !== undefined) return this.#inodes.has(origin);
+    // More that came than went: the host has removed one of them, and nobody knows which.
+    const looks = looksOf(upper);
+    return (this.#went.get(looks) ?? 0) >= (this.#came.get(looks) ?? 1);
   }
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

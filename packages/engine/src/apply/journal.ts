@@ -24,6 +24,8 @@ export interface Part {
   readonly made: Names<Noted>;
   /** Directories that targets are in, and those above: what they were when the steps began. */
   readonly places: Names<Noted>;
+  /** Those of them that may be others than the container saw: what is found there proves nothing later. */
+  readonly doubtful: readonly string[];
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Walked } from '@lamella/syscall';
 import type { Names } from './journal.js';
 import { looksSame, type Noted, note } from './noted.js';
+import { namesAbove } from './places.js';
 
 /**
  * What applies of a container, and their taking back, left on the host, by the directory of the host. What is there now and is not that was
@@ -14,6 +15,8 @@ export interface KnownSource {
   readonly objects: Names<Noted | null>;
   /** Directories that targets are in: their times are ours. */
   readonly places: Names<Noted>;
+  /** Directories that may be others than the container saw. Our own work in them makes them look as if they were not. */
+  readonly doubts: readonly string[];
   /** Files with other names than those that were changed: their ctime is ours. */
   readonly files: readonly Noted[];
 }
@@ -23,6 +26,7 @@ export class KnownObjects {
   readonly #objects: Map<string, Noted | null>;
   readonly #places: Map<string, Noted>;
   readonly #files: Map<string, Noted>;
+  readonly #doubts: Set<string>;
   readonly #old: ReadonlySet<string>;
   readonly source: string;
 
@@ -32,12 +36,16 @@ export class KnownObjects {
     this.#objects = new Map(found?.objects);
     this.#places = new Map(found?.places);
     this.#old = new Set([...this.#objects.keys(), ...this.#places.keys()]);
+    this.#doubts = new Set(found?.doubts);
     this.#files = new Map(found?.files.map((file) => [file.ino, file]));
   }
 
   /** Returns what was left at a name: null is nothing, undefined is not known. */
   object(name: string): Noted | null | undefined {
-    return this.#objects.get(name);
+    const found = this.#objects.get(name);
+    if (found !== undefined) return found;
+    // Nothing is in what is gone.
+    return namesAbove(name).some((above) => this.#objects.get(above) === null) ? null : undefined;
   }
 
   /** Returns what a directory was when a name in it was changed last. */
@@ -82,12 +90,20 @@ export class KnownObjects {
     this.#places.set(name, now);
   }
 
+  isDoubtful(name: string): boolean {
+    return this.#doubts.has(name);
+  }
+
+  doubt(name: string): void {
+    this.#doubts.add(name);
+  }
+
   leaveFile(now: Noted): void {
     this.#files.set(now.ino, now);
   }
 
   get all(): KnownSource {
-    return { source: this.source, objects: [...this.#objects], places: [...this.#places], files: [...this.#files.values()] };
+    return { source: this.source, objects: [...this.#objects], places: [...this.#places], doubts: [...this.#doubts], files: [...this.#files.values()] };
   }
 }
 

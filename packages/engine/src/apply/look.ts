@@ -55,6 +55,20 @@ export const placesIn = (steps: readonly Step[]): string[] => [
   ...new Set(steps.flatMap(({ name, linkTo }) => [...namesAbove(name), ...(linkTo === undefined ? [] : namesAbove(linkTo))])),
 ];
 
+/** Notes what steps of ours did to others than their targets: the files that new names are links to, and the directories that names are in. */
+export async function noteAround(session: Session, slots: SlotAllocator, part: Part, known: KnownObjects): Promise<void> {
+  const made = new Map(part.made);
+  const anchors = new Map(part.steps.flatMap(({ n, linkTo, conflict }) => (linkTo === undefined || conflict ? [] : [[linkTo, made.get(String(n))] as const])));
+  for (const [name, object] of await objectsOf(session, slots, part.source, [...anchors.keys()])) {
+    const was = anchors.get(name);
+    if (was && looksSame(was, note(object))) known.add(name, note(object));
+  }
+  const doubtful = new Set(part.doubtful);
+  for (const name of doubtful) known.doubt(name);
+  const places = placesIn(part.steps).filter((name) => !doubtful.has(name));
+  for (const [name, object] of await objectsOf(session, slots, part.source, places)) known.leavePlace(name, note(object));
+}
+
 /** Compares what is at a target with what an apply left there. */
 export class Left {
   readonly #made: ReadonlyMap<string, Noted>;

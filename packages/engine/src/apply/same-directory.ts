@@ -62,6 +62,7 @@ export class Directories {
       // An inode's number is given to the next one, which is younger.
       if (hasBirth(now)) return 'same';
     }
+    if (this.#known.isDoubtful(name)) return 'doubt';
     // The last that happened to it was no name in it: it may have been a rename.
     if (!sameTime(now.ctime, now.mtime)) return 'doubt';
     const above = this.#places.get(namesAbove(name).at(-1) ?? '')?.lower;

@@ -97,7 +97,7 @@ export function workFor(changes: readonly ContainerChange[], links: Links, confl
       n,
       was: compared.lower && note(compared.lower),
       ...(anchor === undefined ? {} : { linkTo: anchor }),
-      ...(met.has(name) ? { conflict: true as const } : {}),
+      ...(met.has(name) || (anchor !== undefined && met.has(anchor)) ? { conflict: true as const } : {}),
     };
     const isDirectory = after?.type === 'directory';
     const wasDirectory = before?.type === 'directory';

@@ -2,7 +2,7 @@ import { type Op, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { beneathIfThere } from '../beneath.js';
 import type { Journal, Part } from './journal.js';
 import { KnownObjects, knownWith } from './known.js';
-import { contentOf, Left, objectsOf, placesIn, targetsOf, type Tree } from './look.js';
+import { contentOf, Left, noteAround, targetsOf, type Tree } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
 import { copies, givenBack, journaled, removed, synced } from './ops.js';
 import { openDirectory } from './places.js';
@@ -177,7 +177,7 @@ async function noteGivenBack(session: Session, slots: SlotAllocator, part: Part,
         if (object.links > 1 && !isDirectoryMode(object.mode)) known.leaveFile(note(object));
       }
   }
-  for (const [name, object] of await objectsOf(session, slots, part.source, placesIn(part.steps))) known.leavePlace(name, note(object));
+  await noteAround(session, slots, part, known);
 }
 
 function isWhatWas(step: Step, now: Noted, old: Noted | undefined): boolean {
