@@ -36,14 +36,16 @@ brings it back.`;
     if (flags.undo) return this.#undo(reference, flags);
     if (flags.force && flags.theirs) throw new UsageError('--force and --theirs contradict each other', 'Give one of them.');
     const container = await this.containersOf(flags).get(reference);
-    const { changes, conflicts } = await container.apply({
+    const { changes, conflicts, left } = await container.apply({
       onConflict: flags.ours || flags.force ? 'ours' : flags.theirs ? 'theirs' : 'fail',
       dryRun: flags['dry-run'],
       ...(patterns.length ? { select: (change: ContainerChange) => patterns.some((pattern) => matches(change.path, pattern)) } : {}),
     });
     await using out = new LinesOut(process.stdout);
+    const met = new Set(conflicts);
     if (flags.json) {
-      for (const change of changes) await out.line(JSON.stringify({ ...changeToJSON(change), ...(conflicts.includes(change) ? { conflict: true } : {}) }));
+      for (const change of changes) await out.line(JSON.stringify({ ...changeToJSON(change), ...(met.has(change) ? { conflict: true } : {}) }));
+      for (const change of left) await out.line(JSON.stringify({ ...changeToJSON(change), left: true, ...(met.has(change) ? { conflict: true } : {}) }));
       return;
     }
     const tally = new ChangeTally();
@@ -53,18 +55,18 @@ brings it back.`;
       for (const line of grouping.add(change)) await out.line(line);
     }
     for (const line of grouping.end()) await out.line(line);
-    if (flags.theirs) for (const change of conflicts) await out.line(`${describeChange(change)}  left: the host changed it, too`);
+    for (const change of left) await out.line(`${describeChange(change)}  left: ${met.has(change) ? 'the host changed it, too' : 'it depends on what the host changed'}`);
     if (!changes.length) await out.line('There is nothing to apply.');
     else if (flags['dry-run']) await out.line(`Would be applied: ${describeTally(tally)}`);
     else await out.line(`Applied: ${describeTally(tally)}. To take it back: lamella apply --undo ${reference}`);
   }
 
   async #undo(reference: string, flags: { root?: string | undefined; force: boolean; json?: boolean }): Promise<void> {
-    const count = await this.containersOf(flags).undoApply(reference, { force: flags.force });
-    process.stdout.write(
-      flags.json
-        ? `${JSON.stringify({ container: reference, restored: count })}\n`
-        : `Taken back: ${count} ${count === 1 ? 'object is' : 'objects are'} again what ${count === 1 ? 'it was' : 'they were'}.\n`,
-    );
+    const kept: { readonly path: string; readonly at: string }[] = [];
+    const count = await this.containersOf(flags).undoApply(reference, { force: flags.force, onKept: (each) => void kept.push(each) });
+    this.print(flags.json, { container: reference, restored: count, kept }, [
+      `Taken back: ${count} ${count === 1 ? 'object is' : 'objects are'} again what ${count === 1 ? 'it was' : 'they were'}.`,
+      ...kept.map(({ path, at }) => `${path} had changed since: it is kept in ${at} until the next apply.`),
+    ]);
   }
 }

@@ -3,7 +3,7 @@ import { SAME } from '@lamella/syscall';
 import { beneath } from '../beneath.js';
 import type { View } from '../views.js';
 import { clean } from './clean.js';
-import { changedMeanwhile } from './errors.js';
+import { changedMeanwhile, shownPath } from './errors.js';
 import type { Journal, Part } from './journal.js';
 import { type KnownObjects, knownWith } from './known.js';
 import { contentOf, noteAround, objectsOf, placesIn, targetsOf, type Tree } from './look.js';
@@ -168,7 +168,7 @@ export class Applying {
     const now = await targetsOf(this.#session, this.#slots, part);
     const made = new Map(part.made);
     for (const step of part.steps) {
-      const shown = Buffer.from(step.name, 'latin1').toString();
+      const shown = shownPath(part.source, step.name);
       const tree = now.get(step.name);
       const top = tree?.get('');
       if (step.do === 'remove') {

@@ -2,6 +2,11 @@ import { SyscallError } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
 import type { Journal } from './journal.js';
 
+/** Returns the path of a name below a directory of the host, for a message. */
+export function shownPath(source: string, name: string): string {
+  return `${source === '/' ? '' : source}/${Buffer.from(name, 'latin1').toString()}`;
+}
+
 /** Returns up to ten of some paths for a message, and how many more there are. */
 export function some(paths: readonly string[]): string {
   const more = paths.length - 10;

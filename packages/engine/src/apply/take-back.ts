@@ -1,5 +1,6 @@
 import { type Op, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { beneathIfThere } from '../beneath.js';
+import { shownPath } from './errors.js';
 import type { Journal, Part } from './journal.js';
 import { KnownObjects, knownWith } from './known.js';
 import { contentOf, Left, noteAround, targetsOf, type Tree } from './look.js';
@@ -94,7 +95,7 @@ function worthKeeping(
   const directory = part.kept?.directory ?? part.stage;
   let any = false;
   for (const step of part.steps) {
-    const path = `${part.source === '/' ? '' : part.source}/${Buffer.from(step.name, 'latin1').toString()}`;
+    const path = shownPath(part.source, step.name);
     const keep = (where: string): void => {
       any = true;
       named.push({ path, at: `${directory}/${where}` });

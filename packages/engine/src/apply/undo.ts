@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { type Op, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
 import { clean } from './clean.js';
-import { busy, incomplete, nothingToUndo, some } from './errors.js';
+import { busy, incomplete, nothingToUndo, shownPath, some } from './errors.js';
 import { appliedOf, type Journal, type Part, readJournal } from './journal.js';
 import { KnownObjects } from './known.js';
 import { contentOf, Left, objectsOf, targetsOf } from './look.js';
@@ -77,14 +77,13 @@ async function refuseChanged(session: Session, journal: Journal): Promise<void> 
     const now = await targetsOf(session, slots, part);
     const places = new Map(part.places);
     const parents = await objectsOf(session, slots, part.source, [...places.keys()]);
-    const top = part.source === '/' ? '' : part.source;
     for (const step of part.steps) {
       const differences = left.differences(step, now.get(step.name));
       const parent = namesAbove(step.name).at(-1) ?? '';
       const [was, is] = [places.get(parent), parents.get(parent)];
       // Names that are the same in another directory are others; that directory may have come with the apply itself.
       if (was && (!is || !isIdentical(was, note(is)))) differences.push('');
-      for (const below of new Set(differences)) changed.push(`${top}/${Buffer.from(below ? `${step.name}/${below}` : step.name, 'latin1').toString()}`);
+      for (const below of new Set(differences)) changed.push(shownPath(part.source, below ? `${step.name}/${below}` : step.name));
     }
   }
   if (!changed.length) return;

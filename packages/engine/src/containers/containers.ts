@@ -6,6 +6,7 @@ import { run } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type UndoOptions, undo } from '../apply/undo.js';
 import { applied } from '../apply/journal.js';
+import { recover } from '../apply/recover.js';
 import { type Container, createContainer, decide, prepare, type RunOptions } from '../container.js';
 import { readConfig } from '../container-config.js';
 import { defaultRoot } from '../default-root.js';
@@ -123,6 +124,7 @@ export class Containers {
    * @throws EngineError `CONTAINER_NOT_FOUND`, `CONTAINER_AMBIGUOUS`
    */
   async get(reference: string): Promise<StoredContainer> {
+    await recover(this.root);
     const ids = await this.#ids();
     const byName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(reference) ? await idOf(this.#directory, reference) : undefined;
     const [exact] = [byName, reference].filter((id) => id !== undefined && ids.includes(id));
@@ -152,6 +154,7 @@ export class Containers {
 
   /** What all containers are doing, the newest first; those that are being made or removed are left out. */
   async list(): Promise<readonly ContainerState[]> {
+    await recover(this.root);
     const [ids, names, held] = await Promise.all([this.#ids(), namesById(this.#directory), heldLocks()]);
     const states = await Promise.all(ids.map((id) => stateOf(this.#record(id), names.get(id), held)));
     return states.filter((state) => state !== undefined).sort((a, b) => b.config.created.localeCompare(a.config.created) || a.id.localeCompare(b.id));

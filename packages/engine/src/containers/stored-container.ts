@@ -11,6 +11,8 @@ import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
 import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
+import { began } from '../apply/began.js';
+import { recover } from '../apply/recover.js';
 import { type Branching, branching, checkpoint, fork, removeLater, rollback, settled } from '../branches/branch.js';
 import { branchingLive, holdBySignals } from '../branches/live.js';
 import { LONG, squash } from '../branches/squash.js';
@@ -84,6 +86,7 @@ export class StoredContainer {
   async start(options?: { readonly attach?: false }): Promise<undefined>;
   async start(options: { readonly attach: true }): Promise<Attached>;
   async start({ attach = false }: { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
+    await recover(this.#root);
     const { workspace } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     const plan = await decide(this.config.spec, {}, this.#root, { again: this.config, detached: true, ...(attach ? { hold: 'go' } : {}) });
@@ -486,6 +489,7 @@ export class StoredContainer {
 
   /** The parts of what it sees that it can write to: its root, and the volumes that are overlays. */
   async views(): Promise<readonly [View, ...View[]]> {
+    await recover(this.#root);
     const { spec, lowers, ids } = this.config;
     const frozen = await settled(this.#root, this.config);
     return viewsOf({ root: this.#root, directory: directoryOf(this.#record), spec, lowers, frozen, ids });
@@ -562,7 +566,7 @@ export class StoredContainer {
           message: `the container ${this.id} changed nothing but its image`,
           hint: 'Give it directories of the host as -v DIR:/inside:overlay; lamella commit makes an image of what it changed.',
         });
-      const applier = { root: this.#root, id: this.id, since: new Date(this.config.since ?? this.config.created) };
+      const applier = { root: this.#root, id: this.id, since: began(this.config, this.#record) };
       return apply(applier, changesIn(views, []), options);
     });
   }
