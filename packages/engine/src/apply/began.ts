@@ -13,7 +13,7 @@ const TICK = 10;
  * its beginning counts where it is older. A fork goes on from what another one saw.
  */
 export function began({ since, created }: Pick<ContainerConfig, 'since' | 'created'>, record: ContainerRecord): Date {
-  if (since !== undefined) return new Date(Date.parse(since) - TICK);
+  if (since !== undefined) return new Date(since);
   const written = Date.parse(created);
   try {
     return new Date(Math.min(written, Math.floor(statSync(lockOf(record)).ctimeMs)));

@@ -14,12 +14,23 @@ export const isOnlyLinks = ({ aspects }: ContainerChange): boolean => aspects.le
 const isDirectory = ({ after }: ContainerChange): boolean => after?.type === 'directory';
 
 /**
- * Returns the host's inode that a changed file is, or was: names with the same one were linked on the host.
+ * Returns the host's inode that a changed file is, or was. Where the host had linked it overlayfs notes nothing: then it is that of the name, or
+ * that of a name which went and looked the same to the nanosecond, as after mv(1).
  */
-export function hostInode({ compared: { upper, lower } }: ContainerChange): bigint | undefined {
+function hostInode({ compared: { upper, lower } }: ContainerChange, gone: ReadonlyMap<string, bigint>): bigint | undefined {
   const origin = upper && originOf(upper);
   if (origin !== undefined) return origin;
-  return lower && (!upper || isCopy(upper)) ? inodeOf(lower) : undefined;
+  if (lower) return !upper || lower.links > 1 || isCopy(upper) ? inodeOf(lower) : undefined;
+  return upper && gone.get(looksOf(upper));
+}
+
+/** Returns the inodes of linked files of the host of which a name went, by what they look like. */
+function goneFiles(changes: readonly ContainerChange[]): ReadonlyMap<string, bigint> {
+  return new Map(
+    changes.flatMap(({ kind, before, compared: { lower } }) =>
+      kind === 'deleted' && lower && before?.type !== 'directory' && lower.links > 1 ? [[looksOf(lower), inodeOf(lower)] as const] : [],
+    ),
+  );
 }
 
 /** Returns the names of the container's file, if some of them are not among the changes: the same file has other names. */
@@ -38,10 +49,11 @@ export function hasHiddenNames(changes: readonly ContainerChange[]): boolean {
 /** Files of one view that overlayfs made several of, and that may be one again: the host linked them. */
 export function linkedBefore(changes: readonly ContainerChange[]): readonly (readonly ContainerChange[])[] {
   const groups = new Map<bigint, ContainerChange[]>();
+  const gone = goneFiles(changes);
   for (const change of changes) {
     const { upper } = change.compared;
-    if (!upper || isDirectory(change) || !isCopy(upper) || isOnlyLinks(change)) continue;
-    const inode = hostInode(change);
+    if (!upper || isDirectory(change) || isOnlyLinks(change)) continue;
+    const inode = hostInode(change, gone);
     if (inode !== undefined) groups.set(inode, [...(groups.get(inode) ?? []), change]);
   }
   return [...groups.values()].filter((group) => new Set(group.map(({ compared }) => compared.upper?.inode)).size > 1);
@@ -118,16 +130,27 @@ function isLater(a: Walked, b: Walked | undefined): boolean {
 export function dependent(changes: readonly ContainerChange[]): readonly (readonly ContainerChange[])[] {
   const groups = new Map<string, ContainerChange[]>();
   const put = (key: string, change: ContainerChange): void => void groups.set(key, [...(groups.get(key) ?? []), change]);
+  const gone = goneFiles(changes);
+  const moved: ContainerChange[] = [];
   for (const change of changes) {
-    const { upper, lower } = change.compared;
+    const { upper } = change.compared;
     const at = change.view.upperdir;
     if ((upper && isDirectory(change)) || (!upper && change.before?.type === 'directory')) continue;
-    const inode = hostInode(change);
+    const inode = hostInode(change, gone);
     if (inode !== undefined) put(`${at} host ${inode}`, change);
     if (upper && upper.links > 1) put(`${at} upper ${upper.inode}`, change);
     // Where overlayfs notes no inode a file that moved looks as it did.
-    const moved = upper ? (isCopy(upper) && originOf(upper) === undefined && change.kind === 'added' ? upper : undefined) : lower;
-    if (moved) put(`${at} looks ${looksOf(moved)}`, change);
+    if (upper && change.kind === 'added' && isCopy(upper) && originOf(upper) === undefined) moved.push(change);
+  }
+  const byLooks = new Map<string, ContainerChange[]>();
+  if (moved.length)
+    for (const change of changes) {
+      const { lower } = change.compared;
+      if (lower && change.kind === 'deleted' && change.before?.type !== 'directory') byLooks.set(looksOf(lower), [...(byLooks.get(looksOf(lower)) ?? []), change]);
+    }
+  for (const change of moved) {
+    const { upper } = change.compared;
+    for (const other of (upper && byLooks.get(looksOf(upper))) ?? []) for (const each of [change, other]) put(`${change.view.upperdir} looks ${upper && looksOf(upper)}`, each);
   }
   return [...groups.values()].filter((group) => group.length > 1);
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ContainerRecord, directoryOf, gateOf, keptOf, lockOf, releaseDead } from '@lamella/cleanup';
 import { AT_FDCWD, lockFile, runMapped, tryLockFile } from '@lamella/syscall';
 import { absent } from '../absent.js';
+import { began } from '../apply/began.js';
 import { type ContainerConfig, formatConfig, layersOf } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
 import { nameLinkOf, nameTaken, targetOf } from '../names.js';
@@ -149,7 +150,7 @@ export async function fork(held: Branching, names: readonly (string | undefined)
       id,
       ...(ids ? { ids } : {}),
       created,
-      since: config.since ?? config.created,
+      since: began(config, record).toISOString(),
       spec: { ...spec, ...(name === undefined ? {} : { name }), keep: true },
     };
   });
