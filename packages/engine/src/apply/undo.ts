@@ -62,6 +62,8 @@ async function restage(session: Session, slots: SlotAllocator, { stage, kept }: 
     ...stageMade(stage, beside),
     ...copies(from, objects, beside, 'old', parent),
     ...synced(beside),
+    { op: 'close', fd: from },
+    { op: 'close', fd: beside },
   ];
   await session.run(program);
   madeAs(objects, await contentOf(session, `${stage}/old`));
