@@ -52,8 +52,11 @@ test('every command comes to the store in the one way that recovers first', () =
   expect(overriding.map(([name]) => name)).toEqual([]);
 });
 
-test.each([...Object.values(OWN_LINES), ['ps'], ['images'], ['changes', 'no-such-container'], ['rm', 'no-such-container']])('lamella %s %s recovers', (...words) => {
-  const mark = interrupted();
-  const { stderr } = cli(root)(words);
-  expect(existsSync(mark), stderr).toBe(false);
-});
+test.each([...Object.values(OWN_LINES), ['ps'], ['images'], ['changes', 'no-such-container'], ['rm', 'no-such-container']])(
+  'lamella %s %s recovers',
+  (...words) => {
+    const mark = interrupted();
+    const { stderr } = cli(root)(words);
+    expect(existsSync(mark), stderr).toBe(false);
+  },
+);

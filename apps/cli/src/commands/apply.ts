@@ -55,7 +55,8 @@ brings it back.`;
       for (const line of grouping.add(change)) await out.line(line);
     }
     for (const line of grouping.end()) await out.line(line);
-    for (const change of left) await out.line(`${describeChange(change)}  left: ${met.has(change) ? 'the host changed it, too' : 'it depends on what the host changed'}`);
+    for (const change of left)
+      await out.line(`${describeChange(change)}  left: ${met.has(change) ? 'the host changed it, too' : 'it depends on what the host changed'}`);
     if (!changes.length) await out.line('There is nothing to apply.');
     else if (flags['dry-run']) await out.line(`Would be applied: ${describeTally(tally)}`);
     else await out.line(`Applied: ${describeTally(tally)}. To take it back: lamella apply --undo ${reference}`);

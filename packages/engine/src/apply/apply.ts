@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { openSides } from '@lamella/overlay';
 import { type Op, type SlotAllocator, SyscallError, slotAllocator } from '@lamella/syscall';
 import { type ContainerChange, changesIn } from '../containers/changes.js';
@@ -11,13 +11,13 @@ import { judge } from './conflicts.js';
 import { digestsOf } from './digests.js';
 import { busy, changedMeanwhile, conflicting } from './errors.js';
 import { forgetOthers } from './forget.js';
-import { appliedMade, readJournal } from './journal.js';
+import { appliedMade, applyingOf, readJournal } from './journal.js';
 import { type Known, KnownObjects } from './known.js';
 import { hasHiddenNames, isOnlyLinks, Links } from './links.js';
 import { locked } from './ops.js';
-import type { Directories } from './same-directory.js';
 import { placesOf, withMarks } from './places.js';
 import { recover, recoverOne } from './recover.js';
+import type { Directories } from './same-directory.js';
 import { Session } from './session.js';
 import { stageFor } from './stage.js';
 import { workFor } from './steps.js';
@@ -86,7 +86,9 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
     const before = await readJournal(root, id);
     const { works, slots, ...applied } = await decided(session, applier, all, options, before?.known ?? []);
     if (dryRun || !works.length) return applied;
-    const parts = await Promise.all(works.map(async (work, i): Promise<StagedPart> => ({ ...work, ...(await stageFor(root, id, work.source, `${token}-${i}`)) })));
+    const parts = await Promise.all(
+      works.map(async (work, i): Promise<StagedPart> => ({ ...work, ...(await stageFor(root, id, work.source, `${token}-${i}`)) })),
+    );
     paths = new Map(parts.flatMap(({ staged, replaced }) => [...staged, ...replaced].map(({ to, path: shown }) => [to, shown] as const)));
     await new Applying(session, slots, { root, id, token, before }, parts).run();
     await forgetOthers(
@@ -105,14 +107,18 @@ async function explained(root: string, id: string, token: string, error: unknown
   const held = busy(error);
   if (held) return held;
   try {
-    await recoverOne(root, id, token);
+    // Most are told before anything was begun.
+    if (existsSync(applyingOf(root, id))) await recoverOne(root, id, token);
   } catch (second) {
     return second;
   }
   if (!(error instanceof SyscallError)) return error;
   const { op, code } = error;
   const changed =
-    code === 'ESTALE' || (op.op === 'renameat2' && code === 'EEXIST') || (op.op === 'openat2' && code !== 'EACCES') || (op.op === 'rename_seen' && code === 'ENOENT');
+    code === 'ESTALE' ||
+    (op.op === 'renameat2' && code === 'EEXIST') ||
+    (op.op === 'openat2' && code !== 'EACCES') ||
+    (op.op === 'rename_seen' && code === 'ENOENT');
   const name = nameIn(op, paths);
   if (changed) return changedMeanwhile(name === undefined ? [] : [name], error);
   const lacks = code === 'EINVAL' && (op.op === 'rename_seen' || op.op === 'renameat2');
@@ -130,7 +136,12 @@ async function explained(root: string, id: string, token: string, error: unknown
 
 /** Returns the path that an op was about, if it has one that a user knows. */
 function nameIn(op: Op, paths: ReadonlyMap<string, string> | undefined): string | undefined {
-  if (op.op === 'copy_object' && op.newpath instanceof Uint8Array) return paths?.get(Buffer.from(op.newpath).toString('latin1').replace(/^[^/]*\//, ''));
+  if (op.op === 'copy_object' && op.newpath instanceof Uint8Array)
+    return paths?.get(
+      Buffer.from(op.newpath)
+        .toString('latin1')
+        .replace(/^[^/]*\//, ''),
+    );
   if ((op.op === 'expect' || op.op === 'statx') && op.pathname instanceof Uint8Array) return Buffer.from(op.pathname).toString();
   if ((op.op === 'rename_seen' || op.op === 'renameat2') && op.oldpath instanceof Uint8Array) return Buffer.from(op.oldpath).toString();
   return undefined;

@@ -1,12 +1,13 @@
 import type { Op, Program, SlotAllocator } from '@lamella/syscall';
 import { SAME } from '@lamella/syscall';
 import { beneath } from '../beneath.js';
+import { EngineError } from '../engine-error.js';
 import type { View } from '../views.js';
 import { clean } from './clean.js';
 import { changedMeanwhile, shownPath } from './errors.js';
 import type { Journal, Part } from './journal.js';
 import { type KnownObjects, knownWith } from './known.js';
-import { contentOf, noteAround, objectsOf, placesIn, targetsOf, type Tree } from './look.js';
+import { contentOf, noteAround, objectsOf, placesIn, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
 import { checkOf, copies, expected, journaled, linked, marked, stageMade, synced, taken } from './ops.js';
 import { namesAbove, openDirectory } from './places.js';
@@ -15,7 +16,6 @@ import type { Session } from './session.js';
 import type { StagePlace } from './stage.js';
 import type { Step, Work } from './steps.js';
 import { cameBetween, madeAs } from './verify.js';
-import { EngineError } from '../engine-error.js';
 
 /** What is to be done to one directory of the host, and from what. */
 export interface PartWork extends Work {
@@ -74,7 +74,17 @@ export class Applying {
     await this.#session.run(marked(root, id, { token, stages: foreign }));
     const parts: Part[] = [];
     for (const part of this.#parts) parts.push(await this.#staged(part));
-    const journal: Journal = { version: 2, token, id, created: new Date().toISOString(), state: 'begun', parts, kept: [], known: before?.known ?? [], ...(before ? { before } : {}) };
+    const journal: Journal = {
+      version: 2,
+      token,
+      id,
+      created: new Date().toISOString(),
+      state: 'begun',
+      parts,
+      kept: [],
+      known: before?.known ?? [],
+      ...(before ? { before } : {}),
+    };
     await this.#session.run(journaled(root, journal));
     const touched = new Set<string>();
     await this.#session.run(this.#parts.flatMap((part, i) => this.#check(part, parts[i])));
@@ -120,7 +130,7 @@ export class Applying {
       steps,
       made: [...made],
       places: [...places].map(([name, object]) => [name, note(object)] as const),
-      doubtful: [...places.keys()].filter((name) => !part.directories || part.directories.itself(name) !== 'same' || part.directories.above(name) !== 'same'),
+      doubtful: [...places.keys()].filter((name) => part.directories?.itself(name) !== 'same' || part.directories.above(name) !== 'same'),
       ...(keep === undefined ? {} : { kept: { directory: keep, objects: replaced } }),
     };
   }

@@ -96,52 +96,59 @@ async function treeOf(directory: string): Promise<unknown[]> {
         target,
         // Some filesystems answer with a number for what has none.
         device: [2, 6].includes(mode >> 12) ? `${major}:${minor}` : '',
-        xattrs: xattrs.filter(([key]) => isOwnAttribute(key)).map(([key, value]) => `${key}=${value.toString('hex')}`).toSorted(),
+        xattrs: xattrs
+          .filter(([key]) => isOwnAttribute(key))
+          .map(([key, value]) => `${key}=${value.toString('hex')}`)
+          .toSorted(),
       };
     });
 }
 
-test.each(PAIRS)('a store on %s and a target on %s: everything is kept, both ways, and nothing of ours stays there', { timeout: 60_000 }, async (storeType, targetType, ...rest) => {
-  const context = rest.at(-1) as unknown as TestContext;
-  await using at = scratch();
-  using store = filesystem(context, at, 'store', storeType);
-  using target = filesystem(context, at, 'target', targetType);
-  const sh = (directory: string, script: string): void => void execFileSync('sh', ['-ec', script], { cwd: directory });
-  const [top, copy] = [path.join(target.path, 'top'), path.join(target.path, 'copy')];
-  for (const each of [top, copy]) {
-    mkdirSync(each);
-    sh(each, BEFORE);
-  }
-  const [root = '', upperdir = '', workdir = '', merged = ''] = ['root', 'upper', 'work', 'merged'].map((name) => path.join(store.path, name));
-  for (const each of [root, upperdir, workdir, merged]) mkdirSync(each);
-  const view: View = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top };
-  await sleep(15);
-  const since = new Date();
-  await sleep(15);
-  {
-    await using mount = await mountOverlay({ lowerdirs: [top], upperdir, workdir, merged });
-    sh(mount.path, CHANGES);
-  }
-  sh(copy, CHANGES);
-  const before = await treeOf(top);
-  const names = readdirSync(top);
-  const applier = { root, id: 'c1', since };
-  await apply(applier, changesIn([view], []));
-  expect(await treeOf(top)).toEqual(await treeOf(copy));
-  expect(readdirSync(top).filter((name) => name.startsWith('.lamella'))).toEqual([]);
-  expect(readdirSync(path.join(root, 'applying'))).toEqual([]);
-  await undo(root, 'c1');
-  expect(await treeOf(top)).toEqual(before);
-  expect(readdirSync(top)).toEqual(names);
-  // Nothing that we did is the host's doing.
-  expect((await apply(applier, changesIn([view], []))).conflicts).toEqual([]);
-  expect(await treeOf(top)).toEqual(await treeOf(copy));
-  // Later work is kept, and where it can be found.
-  writeFileSync(path.join(top, 'new/file'), 'later work');
-  await expect(undo(root, 'c1')).rejects.toMatchObject({ code: 'UNDO_CONFLICT', message: expect.stringContaining(`${top}/new/file`) });
-  const kept: string[] = [];
-  await undo(root, 'c1', { force: true, onKept: (each) => kept.push(each.path, execFileSync('cat', [`${each.at}/file`], { encoding: 'utf8' })) });
-  expect(kept).toEqual([`${top}/new`, 'later work']);
-  expect(await treeOf(top)).toEqual(before);
-  expect(readdirSync(top)).toEqual(names);
-});
+test.each(PAIRS)(
+  'a store on %s and a target on %s: everything is kept, both ways, and nothing of ours stays there',
+  { timeout: 60_000 },
+  async (storeType, targetType, ...rest) => {
+    const context = rest.at(-1) as unknown as TestContext;
+    await using at = scratch();
+    using store = filesystem(context, at, 'store', storeType);
+    using target = filesystem(context, at, 'target', targetType);
+    const sh = (directory: string, script: string): void => void execFileSync('sh', ['-ec', script], { cwd: directory });
+    const [top, copy] = [path.join(target.path, 'top'), path.join(target.path, 'copy')];
+    for (const each of [top, copy]) {
+      mkdirSync(each);
+      sh(each, BEFORE);
+    }
+    const [root = '', upperdir = '', workdir = '', merged = ''] = ['root', 'upper', 'work', 'merged'].map((name) => path.join(store.path, name));
+    for (const each of [root, upperdir, workdir, merged]) mkdirSync(each);
+    const view: View = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top };
+    await sleep(15);
+    const since = new Date();
+    await sleep(15);
+    {
+      await using mount = await mountOverlay({ lowerdirs: [top], upperdir, workdir, merged });
+      sh(mount.path, CHANGES);
+    }
+    sh(copy, CHANGES);
+    const before = await treeOf(top);
+    const names = readdirSync(top);
+    const applier = { root, id: 'c1', since };
+    await apply(applier, changesIn([view], []));
+    expect(await treeOf(top)).toEqual(await treeOf(copy));
+    expect(readdirSync(top).filter((name) => name.startsWith('.lamella'))).toEqual([]);
+    expect(readdirSync(path.join(root, 'applying'))).toEqual([]);
+    await undo(root, 'c1');
+    expect(await treeOf(top)).toEqual(before);
+    expect(readdirSync(top)).toEqual(names);
+    // Nothing that we did is the host's doing.
+    expect((await apply(applier, changesIn([view], []))).conflicts).toEqual([]);
+    expect(await treeOf(top)).toEqual(await treeOf(copy));
+    // Later work is kept, and where it can be found.
+    writeFileSync(path.join(top, 'new/file'), 'later work');
+    await expect(undo(root, 'c1')).rejects.toMatchObject({ code: 'UNDO_CONFLICT', message: expect.stringContaining(`${top}/new/file`) });
+    const kept: string[] = [];
+    await undo(root, 'c1', { force: true, onKept: (each) => kept.push(each.path, execFileSync('cat', [`${each.at}/file`], { encoding: 'utf8' })) });
+    expect(kept).toEqual([`${top}/new`, 'later work']);
+    expect(await treeOf(top)).toEqual(before);
+    expect(readdirSync(top)).toEqual(names);
+  },
+);

@@ -53,7 +53,10 @@ async function linked(at: ScratchDirectory): Promise<Linked> {
 }
 
 function groups(directory: string): unknown {
-  const files = execFileSync('sh', ['-c', 'find . -type f -printf "%i %m %P\\n" | sort -k3'], { cwd: directory, encoding: 'utf8' }).trim().split('\n').filter(Boolean);
+  const files = execFileSync('sh', ['-c', 'find . -type f -printf "%i %m %P\\n" | sort -k3'], { cwd: directory, encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .filter(Boolean);
   const byInode = new Map<string, string[]>();
   for (const line of files) {
     const [inode = '', mode = '', name = ''] = line.split(' ');
@@ -99,7 +102,9 @@ test('a file of which only some names were changed is told of, and becomes anoth
   const one = await linked(at);
   await one.both('chmod 600 a');
   const { changes } = await one.apply();
-  expect(changes.map(({ path: name, aspects, before, after }) => [name, aspects, before?.links, after?.links])).toEqual([['/p/a', ['mode', 'links'], 3, undefined]]);
+  expect(changes.map(({ path: name, aspects, before, after }) => [name, aspects, before?.links, after?.links])).toEqual([
+    ['/p/a', ['mode', 'links'], 3, undefined],
+  ]);
   expect([statSync(one.host('a')).mode & 0o777, statSync(one.host('b')).mode & 0o777]).toEqual([0o600, 0o644]);
   expect(statSync(one.host('b')).ino).toBe(statSync(one.host('d/c')).ino);
 });

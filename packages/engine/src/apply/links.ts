@@ -146,11 +146,13 @@ export function dependent(changes: readonly ContainerChange[]): readonly (readon
   if (moved.length)
     for (const change of changes) {
       const { lower } = change.compared;
-      if (lower && change.kind === 'deleted' && change.before?.type !== 'directory') byLooks.set(looksOf(lower), [...(byLooks.get(looksOf(lower)) ?? []), change]);
+      if (lower && change.kind === 'deleted' && change.before?.type !== 'directory')
+        byLooks.set(looksOf(lower), [...(byLooks.get(looksOf(lower)) ?? []), change]);
     }
   for (const change of moved) {
     const { upper } = change.compared;
-    for (const other of (upper && byLooks.get(looksOf(upper))) ?? []) for (const each of [change, other]) put(`${change.view.upperdir} looks ${upper && looksOf(upper)}`, each);
+    for (const other of (upper && byLooks.get(looksOf(upper))) ?? [])
+      for (const each of [change, other]) put(`${change.view.upperdir} looks ${upper && looksOf(upper)}`, each);
   }
   return [...groups.values()].filter((group) => group.length > 1);
 }

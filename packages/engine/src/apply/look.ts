@@ -24,8 +24,7 @@ export async function contentOf(session: Session, directory: string): Promise<Tr
 /** Looks at something below a directory of the host for each of some names. What is gone is not among the answers. */
 async function lookBelow(session: Session, slots: SlotAllocator, source: string, names: readonly string[], op: 'walk' | 'statx'): Promise<Map<string, Tree>> {
   const [top, parent] = [slots(), slots()];
-  const look = (dirfd: number, pathname: Buffer | string): Program =>
-    op === 'walk' ? [{ op, dirfd, content: 0, pathname }] : [{ op, dirfd, pathname }];
+  const look = (dirfd: number, pathname: Buffer | string): Program => (op === 'walk' ? [{ op, dirfd, content: 0, pathname }] : [{ op, dirfd, pathname }]);
   const program: Op[] = [openDirectory(source, top)];
   const told = new Map<number, string>();
   for (const name of names) {
@@ -99,7 +98,8 @@ export class Left {
     if (step.do === 'remove') return top ? [''] : [];
     if (!top) return [''];
     const is = note(top);
-    if (step.do === 'metadata') return step.was && made && hasSameMetadata(is, { ...made, ino: step.was.ino, btime: step.was.btime, mode: made.mode }) ? [] : [''];
+    if (step.do === 'metadata')
+      return step.was && made && hasSameMetadata(is, { ...made, ino: step.was.ino, btime: step.was.btime, mode: made.mode }) ? [] : [''];
     if (!made || !isIdentical(made, is)) return [''];
     // Another name of a file of the host: what is in it is there, too.
     if (step.linkTo !== undefined) return top.links > 1 ? [] : [''];

@@ -188,7 +188,9 @@ const OUTSIDE: Readonly<Record<string, { readonly act: string; readonly verdict:
 
 /** The trees without what changes by itself: the times of directories. */
 async function contentOf(directory: string): Promise<Map<string, unknown>> {
-  return new Map([...(await describeTree(directory))].map(([name, { mtime, ...rest }]) => [name, rest.type === 'directory' ? { ...rest, size: 0 } : { ...rest, mtime }]));
+  return new Map(
+    [...(await describeTree(directory))].map(([name, { mtime, ...rest }]) => [name, rest.type === 'directory' ? { ...rest, size: 0 } : { ...rest, mtime }]),
+  );
 }
 
 const CELLS = (Object.keys(INSIDE) as (keyof typeof INSIDE)[]).flatMap((inside) => Object.keys(OUTSIDE).map((outside) => ({ inside, outside })));

@@ -116,7 +116,13 @@ const movedIf = (seen: Noted, what: number, olddirfd: number, oldpath: Buffer | 
   seen: packSeen(seen),
 });
 
-export const expected = (dirfd: number, pathname: Buffer | string, seen: Noted, what: number): Op => ({ op: 'expect', dirfd, what, pathname, seen: packSeen(seen) });
+export const expected = (dirfd: number, pathname: Buffer | string, seen: Noted, what: number): Op => ({
+  op: 'expect',
+  dirfd,
+  what,
+  pathname,
+  seen: packSeen(seen),
+});
 
 /** What a target is checked for, just before its step: all, but for the ctime where a step of ours has changed it. */
 export const checkOf = (step: Step, isTouched: boolean): number =>
@@ -142,7 +148,10 @@ export function taken(step: Step, what: number, stage: number, dirfd: number, ba
 
 /** Gives a file of the host another name, in the stage. */
 export function linked(file: Noted, dirfd: number, base: Buffer, stage: number, n: number): Program {
-  return [expected(dirfd, base, file, SAME.CONTENT | SAME.METADATA), { op: 'linkat', olddirfd: dirfd, newdirfd: stage, flags: 0, oldpath: base, newpath: `new/${n}` }];
+  return [
+    expected(dirfd, base, file, SAME.CONTENT | SAME.METADATA),
+    { op: 'linkat', olddirfd: dirfd, newdirfd: stage, flags: 0, oldpath: base, newpath: `new/${n}` },
+  ];
 }
 
 /** What is known of a step that is to be taken back. */

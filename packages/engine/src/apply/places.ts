@@ -42,7 +42,9 @@ export async function placesOf(session: Session, slots: SlotAllocator, view: Vie
   for (const name of names)
     for (const [side, { slot }] of tops.entries()) {
       const ops: Program =
-        name === '' ? [{ op: 'statx', dirfd: slot, pathname: '' }] : unlessGone(beneath(slot, name, parent, (dirfd, pathname) => [{ op: 'statx', dirfd, pathname }]));
+        name === ''
+          ? [{ op: 'statx', dirfd: slot, pathname: '' }]
+          : unlessGone(beneath(slot, name, parent, (dirfd, pathname) => [{ op: 'statx', dirfd, pathname }]));
       told.set(program.length + ops.findIndex(({ op }) => op === 'statx'), { name, side });
       program.push(...ops);
     }

@@ -50,4 +50,3 @@ export async function recoverOne(root: string, id: string, token?: string): Prom
     throw incomplete({ id, parts: journal?.parts ?? [] }, error);
   }
 }
-

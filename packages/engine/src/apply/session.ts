@@ -1,5 +1,15 @@
 import { createHash, type Hash } from 'node:crypto';
-import { FrameWriter, isOwnUserNamespace, type Op, ownMountNamespace, type Program, parseWalked, type StreamedRun, startInterpreter, type Walked } from '@lamella/syscall';
+import {
+  FrameWriter,
+  isOwnUserNamespace,
+  type Op,
+  ownMountNamespace,
+  type Program,
+  parseWalked,
+  type StreamedRun,
+  startInterpreter,
+  type Walked,
+} from '@lamella/syscall';
 
 /** What a part of a session found. */
 export interface Found {
@@ -39,8 +49,7 @@ export class Session implements AsyncDisposable {
         const hash = this.#read.get(at) ?? createHash('sha256');
         hash.update(reply.data);
         this.#read.set(at, hash);
-      }
-      else if (reply.kind === 'ok' && this.#ops[reply.index] === DONE) this.#done?.resolve();
+      } else if (reply.kind === 'ok' && this.#ops[reply.index] === DONE) this.#done?.resolve();
     };
     this.#running = startInterpreter({ onReply }, { op: (index) => this.#ops[index], isRelease: () => false }, { mapsIds });
     // What fails is told by the part that is under way.

@@ -1,4 +1,4 @@
-import { stat, realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { mountPointOf } from '../host-view.js';
 import { appliedOf } from './journal.js';

@@ -3,7 +3,7 @@ import { beneathIfThere } from '../beneath.js';
 import { shownPath } from './errors.js';
 import type { Journal, Part } from './journal.js';
 import { KnownObjects, knownWith } from './known.js';
-import { contentOf, Left, noteAround, targetsOf, type Tree } from './look.js';
+import { contentOf, Left, noteAround, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
 import { copies, givenBack, journaled, removed, synced } from './ops.js';
 import { openDirectory } from './places.js';
@@ -71,7 +71,8 @@ export async function takeBack(session: Session, { root, journal, undo, force }:
   const known = knownWith(journal.known, knowns);
   const { before: earlier, ...own } = journal;
   // The one before can be taken back as it could, or nothing.
-  const next: Journal = undo || !earlier ? { ...own, state: 'undone', parts: [], kept: directories, known } : { ...earlier, kept: [...earlier.kept, ...directories], known };
+  const next: Journal =
+    undo || !earlier ? { ...own, state: 'undone', parts: [], kept: directories, known } : { ...earlier, kept: [...earlier.kept, ...directories], known };
   await session.run(journaled(root, next));
   return { journal: next, kept };
 }

@@ -35,7 +35,7 @@ export async function undo(root: string, id: string, { force = false, onKept }: 
     await using session = await Session.open();
     await session.run(locked(root, id));
     journal = await readJournal(root, id);
-    if (!journal || journal.state !== 'done') throw nothingToUndo(id);
+    if (journal?.state !== 'done') throw nothingToUndo(id);
     if (!force) await refuseChanged(session, journal);
     const foreign = journal.parts.filter((part) => part.kept);
     const mark = { token: journal.token, stages: foreign.map(({ stage }) => stage), force };

@@ -38,7 +38,8 @@ export function differenceOf(meant: Noted, object: Walked): string | undefined {
   const type = 0o170000;
   if ((now.mode & type) !== (meant.mode & type)) return 'its type';
   // A link's own mode says nothing.
-  if ((meant.mode & type) !== 0o120000 && now.mode !== meant.mode) return `its mode is ${(now.mode & 0o7777).toString(8)}, not ${(meant.mode & 0o7777).toString(8)}`;
+  if ((meant.mode & type) !== 0o120000 && now.mode !== meant.mode)
+    return `its mode is ${(now.mode & 0o7777).toString(8)}, not ${(meant.mode & 0o7777).toString(8)}`;
   if (now.uid !== meant.uid || now.gid !== meant.gid) return `its owner is ${now.uid}:${now.gid}, not ${meant.uid}:${meant.gid}`;
   if (!isDirectoryMode(now.mode) && (meant.mode & type) === 0o100000 && now.size !== meant.size) return `it has ${now.size} bytes, not ${meant.size}`;
   if (now.rest !== meant.rest) return 'its attributes, target or number';
@@ -69,7 +70,11 @@ export function cameBetween(n: number, objects: readonly Staged[], found: Tree, 
     const object = found.get(to);
     const now = object && note(object);
     // The top itself was renamed, and so its ctime is ours.
-    const same = now && (to === String(n) || linked.has(now.ino) ? looksSame(meant, now) && (isDirectoryMode(now.mode) ? sameTime(meant.mtime, now.mtime) : true) : isUntouched(meant, now));
+    const same =
+      now &&
+      (to === String(n) || linked.has(now.ino)
+        ? looksSame(meant, now) && (isDirectoryMode(now.mode) ? sameTime(meant.mtime, now.mtime) : true)
+        : isUntouched(meant, now));
     if (!same) wrong.push(path);
   }
   for (const to of found.keys()) if (to.startsWith(prefix) && !expected.has(to)) wrong.push(to.slice(prefix.length));

@@ -257,7 +257,12 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
         'close',
       ]);
     case 'statx':
-      return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS|STATX_BTIME)`, ['readlinkat', 'fchdir', 'llistxattr', 'lgetxattr']);
+      return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS|STATX_BTIME)`, [
+        'readlinkat',
+        'fchdir',
+        'llistxattr',
+        'lgetxattr',
+      ]);
     case 'expect':
       return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS|STATX_BTIME)`);
     case 'rename_seen':
