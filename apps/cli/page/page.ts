@@ -76,8 +76,17 @@ function element<Name extends keyof HTMLElementTagNameMap>(
   ...children: (globalThis.Node | string)[]
 ): HTMLElementTagNameMap[Name] {
   const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
+  if (properties.textContent) made.textContent = visible(properties.textContent);
+  if (properties.title) made.title = visible(properties.title);
+  made.append(...children.map((child) => (typeof child === 'string' ? visible(child) : child)));
   return made;
+}
+
+/** Text with escapes in the place of what is not seen, or turns the direction of what is: names and files are not ours. Tabs stay. */
+function visible(text: string): string {
+  return text.replace(/(?!\t)[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u00ad\u200c\u200d])\p{Cf}/gu, (character) =>
+    [...Array(character.length).keys()].map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
+  );
 }
 
 function found<Found extends HTMLElement>(id: string): Found {
@@ -250,9 +259,9 @@ function factsOf({ before, after, aspects, type }: Change): string {
 async function show(change: Change): Promise<void> {
   shown = change;
   drawTree();
-  found('path').textContent = change.path;
+  found('path').textContent = visible(change.path);
   found('path').className = change.kind;
-  found('facts').textContent = factsOf(change);
+  found('facts').textContent = visible(factsOf(change));
   const place = found('difference');
   place.replaceChildren();
   const response = await fetch(`/difference?change=${encodeURIComponent(`${change.kind} ${change.path}`)}`);
@@ -309,7 +318,7 @@ async function decide(path: string, body: object = {}): Promise<void> {
       return button;
     };
     const ways = code === 'APPLY_CONFLICT' ? [again('Overwrite those of the host', 'ours'), again('Leave those of the host, apply the others', 'theirs')] : [];
-    tell([message, hint].filter(Boolean).join('\n'), true, ...ways);
+    tell([message, hint ?? ''].filter(Boolean).map(visible).join('\n'), true, ...ways);
     drawSum();
     return;
   }
@@ -328,7 +337,7 @@ function begin(list: Listing): void {
   found('path').className = '';
   found('facts').textContent = '';
   found('difference').replaceChildren();
-  found('name').textContent = list.container;
+  found('name').textContent = visible(list.container);
   document.title = `${list.container}: changes`;
   root = treeOf(list.changes);
   openSome(root, list.changes.length <= OPEN_MAX);

@@ -52,7 +52,7 @@ const farImports = {
 
 /** Modules of Node's that take a while to load, and that a container of an image which is there needs nothing of. */
 const SLOW =
-  /(\bimport_\w+)=(require\("node:(?:crypto|zlib|child_process|net|stream|stream\/promises|fs\/promises|timers\/promises|readline|readline\/promises)"\))/g;
+  /(\bimport_\w+)=(require\("node:(?:crypto|zlib|child_process|net|stream|stream\/promises|timers\/promises|readline|readline\/promises)"\)|require\("node:fs"\)\.promises)/g;
 /** Of a built-in module esbuild copies every property, wherever it is imported as a whole. */
 const WHOLE = /(\bimport_\w+)=__toESM\((require\("node:[\w/]+"\))(?:,1)?\)/g;
 
@@ -67,8 +67,10 @@ const __path = require("node:path");
 const __place = (name, file) => name === "lamella" ? __path.join(__dirname, file) : file ? __path.join(__path.dirname(require.resolve(name)), file) : require.resolve(name);
 /** As performance.now(), which takes half a millisecond to be loaded. */
 const __now = () => Number(process.hrtime.bigint()) / 1e6;
-const __far = (name, file) => require(__place(name, file));
-const __import = (name, file) => import("file://" + encodeURI(__place(name, file)));
+// Whoever comes to node:fs/promises by itself finds it as ownWords has left it, once it has been asked for so.
+const __kept = () => require("node:fs").promises;
+const __far = (name, file) => (__kept(), require(__place(name, file)));
+const __import = (name, file) => (__kept(), import("file://" + encodeURI(__place(name, file))));
 /** Stands for a module's exports until one is asked for. */
 function __lazy(load) {
   let exports;
@@ -81,7 +83,12 @@ function __lazy(load) {
 }`;
 
 const { outputFiles } = await build({
-  entryPoints: { run: path.join(root, 'dist/fast/run-bundle.js'), container: path.join(root, 'dist/fast/container-bundle.js') },
+  entryPoints: {
+    run: path.join(root, 'dist/fast/run-bundle.js'),
+    container: path.join(root, 'dist/fast/container-bundle.js'),
+    // For all other commands.
+    'own-words': require.resolve('@lamella/syscall/own-words'),
+  },
   outdir: path.join(root, 'dist'),
   outExtension: { '.js': '.cjs' },
   bundle: true,
@@ -100,6 +107,7 @@ const { outputFiles } = await build({
 });
 for (const bundle of outputFiles) {
   const text = asDefault(bundle.text)
+    .replaceAll('require("node:fs/promises")', 'require("node:fs").promises')
     .replaceAll(SLOW, '$1=__lazy(()=>$2)')
     .replaceAll(/import\("far:((?:@[^/]+\/)?[^/]+)\/([^"]*)"\)/g, '__import("$1","$2")');
   await writeFile(bundle.path, text);

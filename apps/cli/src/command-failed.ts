@@ -1,7 +1,6 @@
 import { nearest } from './nearest.js';
-import { OUR_FAILURE } from './output/exit-status.js';
-import { reportError } from './output/report-error.js';
-import { UsageError } from './usage-error.js';
+import { failedByUs } from './output/exit-status.js';
+import { UsageError, usageOf } from './usage-error.js';
 
 /** Tell of an error that a command did not tell of itself, and set the exit status. */
 export function commandFailed(error: unknown, command: string, argv: readonly string[]): void {
@@ -11,8 +10,7 @@ export function commandFailed(error: unknown, command: string, argv: readonly st
     process.exitCode = exit ?? 0;
     return;
   }
-  reportError(usage(error, command), { debug: argv.includes('--debug') });
-  process.exitCode = OUR_FAILURE;
+  process.exitCode = failedByUs(usage(error, command), { debug: argv.includes('--debug') });
 }
 
 /** What oclif's parser does not like, in our words. */
@@ -29,6 +27,6 @@ function usage(error: unknown, command: string): unknown {
     const meant = nearest(unknown.replace(/^-+/, ''), Object.keys(parse?.input?.flags ?? {}));
     return new UsageError(`there is no flag ${unknown}`, meant ? `Did you mean --${meant}? ${help}` : help);
   }
-  if (parse !== undefined || kind.name === 'CLIError') return new UsageError(message.replace(/\nSee more help with --help$/, ''), help);
+  if (parse !== undefined || kind.name === 'CLIError') return usageOf(message, help);
   return error;
 }

@@ -1,11 +1,11 @@
-import { constants } from 'node:os';
 import path from 'node:path';
 import { defaultRoot, recover } from '@lamella/engine';
 import { Command } from '@oclif/core/command';
 import { boolean, string } from '@oclif/core/flags';
 import type { Input, ParserOutput } from '@oclif/core/interfaces';
-import { OUR_FAILURE } from './output/exit-status.js';
-import { errorToJSON, reportError } from './output/report-error.js';
+import { failedByUs } from './output/exit-status.js';
+import { stdout } from './output/out.js';
+import type { Shown } from './output/printable.js';
 
 type Values = Record<string, unknown>;
 
@@ -35,22 +35,15 @@ export abstract class LamellaCommand extends Command {
     return flags.root === undefined ? defaultRoot() : path.resolve(flags.root);
   }
 
-  /** Print a value for programs, or lines for people. */
-  protected print(json: boolean | undefined, value: unknown, lines: readonly string[]): void {
-    if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
-    else for (const line of lines) process.stdout.write(`${line}\n`);
+  /** Prints a value for programs, or lines for people. @throws OutputError */
+  protected print(json: boolean | undefined, value: unknown, lines: readonly Shown[]): void {
+    if (json) stdout.json(value);
+    else stdout.lines(lines);
   }
 
   protected override async catch(error: Error & { parse?: unknown; code?: string }): Promise<void> {
     // Mistakes on the command line are told in one place, main.ts.
     if (error.parse !== undefined || error.code === 'EEXIT' || error.constructor.name === 'CLIError') throw error;
-    // Whoever reads has read enough, as head(1) does.
-    if (error.code === 'EPIPE' && (error as { syscall?: string }).syscall === 'write') {
-      process.exitCode = 128 + constants.signals.SIGPIPE;
-      return;
-    }
-    if (this.argv.includes('--json')) process.stdout.write(`${JSON.stringify(errorToJSON(error))}\n`);
-    else reportError(error, { debug: this.argv.includes('--debug') });
-    process.exitCode = OUR_FAILURE;
+    process.exitCode = failedByUs(error, { json: this.argv.includes('--json'), debug: this.argv.includes('--debug') });
   }
 }

@@ -51,9 +51,18 @@ export async function freeze(container: Frozen, frozen: boolean): Promise<void> 
     await mkdir(freezer, { recursive: true });
     await gather(container, freezer);
   } else if (!existsSync(state)) return;
-  await writeFile(state, frozen ? 'FROZEN' : 'THAWED');
+  try {
+    await writeFile(state, frozen ? 'FROZEN' : 'THAWED');
+  } catch (error) {
+    // What is let go on may be at its end already, and its cgroup with it.
+    if (!frozen && (error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
   // What was born while the others were brought in is in already: children are where their parents are.
-  await until(async () => (await readFile(state, 'utf8')).trim() === (frozen ? 'FROZEN' : 'THAWED'));
+  await until(async () => {
+    const now = (await read(state))?.trim();
+    return now === (frozen ? 'FROZEN' : 'THAWED') || (now === undefined && !frozen);
+  });
 }
 
 /** Whether the processes of a container are frozen. */

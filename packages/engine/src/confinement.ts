@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, type Stats } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
 import { type CapabilityName, DEFAULT_CAPABILITIES, type DeviceNode, type ProcessSpec } from '@lamella/namespace';
@@ -7,6 +7,7 @@ import { DEFAULT_FILTERS } from '@lamella/seccomp/default-filter';
 import { CAPABILITIES } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import type { Device, RunSpec } from './run-spec.js';
+import type { Sources } from './sources/record.js';
 
 /** What of a process spec keeps it in its place. */
 export type Confinement = Pick<ProcessSpec, 'capabilities' | 'ambient' | 'seccomp' | 'masks' | 'noNewPrivileges'>;
@@ -87,25 +88,30 @@ function available(): ReadonlySet<string> {
  *
  * @throws EngineError `DEVICE_INVALID`
  */
-export function devicesOf({ devices = [], privileged }: RunSpec): readonly DeviceNode[] {
-  return [...(privileged ? allDevices() : []), ...devices.flatMap(deviceNodes)];
+export function devicesOf({ devices = [], privileged }: RunSpec, sources: Sources): readonly DeviceNode[] {
+  return [...(privileged ? allDevices() : []), ...devices.flatMap((device) => deviceNodes(device, sources))];
 }
 
-function deviceNodes({ source, destination = source }: Device): DeviceNode[] {
+function deviceNodes({ source: asked, destination = asked }: Device, sources: Sources): DeviceNode[] {
+  // Where it was found when the container was made.
+  const source = sources.get(asked)?.path ?? asked;
   const fail = (message: string, hint: string): never => {
     throw new EngineError({ code: 'DEVICE_INVALID', message, hint });
   };
-  const inside = path.posix.normalize(destination);
-  if (!inside.startsWith('/dev/') || inside === '/dev/') fail(`the device ${source} cannot become '${destination}'`, 'Devices live below /dev.');
+  const inside = path.posix.resolve('/', destination);
+  if (!inside.startsWith('/dev/')) fail(`the device ${source} cannot become '${destination}'`, 'Devices live below /dev.');
   let stat: Stats;
   try {
-    stat = statSync(source);
+    stat = lstatSync(source);
   } catch (error) {
     return fail(`the device ${source} cannot be used: ${(error as NodeJS.ErrnoException).code}`, 'Check the path.');
   }
   const name = inside.slice('/dev/'.length);
   if (stat.isDirectory()) return below(source, `${name}/`);
-  return [node(source, name, stat) ?? fail(`${source} is not a device`, 'Files and directories of the host are shown by volumes (-v).')];
+  const expected = sources.get(asked)?.identity;
+  const found = node(source, name, stat);
+  if (found) return [{ ...found, ...(expected ? { expected } : {}) }];
+  return fail(`${source} is not a device`, 'Files and directories of the host are shown by volumes (-v).');
 }
 
 /** Those that are the container's own are not the host's. */
@@ -121,7 +127,7 @@ function below(directory: string, prefix: string): DeviceNode[] {
     const source = path.join(directory, entry.name);
     const name = `${prefix}${entry.name}`;
     if (entry.isDirectory()) return below(source, `${name}/`);
-    const found = entry.isCharacterDevice() || entry.isBlockDevice() ? node(source, name, statSync(source)) : undefined;
+    const found = entry.isCharacterDevice() || entry.isBlockDevice() ? node(source, name, lstatSync(source)) : undefined;
     return found ? [found] : [];
   });
 }

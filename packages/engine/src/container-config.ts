@@ -4,6 +4,7 @@ import type { User } from '@lamella/namespace';
 import { absent } from './absent.js';
 import type { Lowers } from './plan.js';
 import type { RunSpec } from './run-spec.js';
+import type { Source } from './sources/source.js';
 import type { OwnIds } from './userns.js';
 
 /** All that a container is, as `config.json` in its directory has it; it does not change. */
@@ -24,10 +25,12 @@ export interface ContainerConfig {
   readonly user: User;
   /** Of the host, in a user namespace of its own. */
   readonly ids?: OwnIds;
+  /** What it was given of the host, by the paths in its spec. */
+  readonly sources?: Readonly<Record<string, Source>>;
 }
 
 /** The config of a new container. */
-export function configOf(parts: Pick<ContainerConfig, 'id' | 'spec' | 'lowers' | 'args' | 'env' | 'user' | 'ids'>): ContainerConfig {
+export function configOf(parts: Pick<ContainerConfig, 'id' | 'spec' | 'lowers' | 'args' | 'env' | 'user' | 'ids' | 'sources'>): ContainerConfig {
   return { version: 1, created: new Date().toISOString(), image: parts.spec.image, ...parts };
 }
 

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import type { FileMount } from '@lamella/namespace';
+import { FILE_BOUNDS, FileError, readOptionalText } from '@lamella/syscall';
 import { NAME_SERVER } from './pasta.js';
 
 /** `/etc/hostname`, `/etc/hosts` and `/etc/resolv.conf`: a container's own, without touching the image or the upper. */
@@ -24,9 +24,9 @@ function forwarded(text: string): string {
 
 function hostFile(file: string): string | undefined {
   try {
-    return readFileSync(file, 'utf8');
+    return readOptionalText(file, FILE_BOUNDS.host);
   } catch (error) {
-    if (['ENOENT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    if (error instanceof FileError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EACCES') return undefined;
     throw error;
   }
 }

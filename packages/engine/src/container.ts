@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { wasOomKilled } from '@lamella/cgroup';
@@ -7,7 +8,7 @@ import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namesp
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import type { Program } from '@lamella/syscall';
 import { recover } from './apply/recover.js';
-import { settled } from './branches/branch.js';
+import { settled, standing } from './branches/branch.js';
 import { confinement } from './confinement.js';
 import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
@@ -16,6 +17,10 @@ import { lowersOf, sameLowers } from './lowers.js';
 import { forgetDeadNames } from './names.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
+import { type CheckedSources, checkSources } from './sources/check.js';
+import { completeSources, noteSources, recordSources } from './sources/record.js';
+import { differenceOf, type Source } from './sources/source.js';
+import { untouchedOf } from './sources/untouched.js';
 import type { UnpackOptions } from './workspace.js';
 
 /** How a container ended. */
@@ -166,13 +171,39 @@ export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promi
  *
  * @throws EngineError, ImageError, NamespaceError, SeccompError, CgroupError
  */
-export async function decide(spec: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Plan> {
+export async function decide(asked: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Plan> {
+  const spec = withRealWorkspace(asked);
   const confined = await confinement(spec);
+  const sources = sourcesFor(spec, root, life);
   const lowers = life.again ? sameLowers(life.again.lowers, life.again.image) : await lowersOf(spec, options, root);
   // Only stacks with more option text than a page need to know.
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
   const frozen = life.again ? await settled(root, life.again) : [];
   const left = life.again ? await claimsLeft({ containers: path.join(root, 'containers'), id: life.again.id }) : [];
-  return plan(spec, root, lowers, { lowerdirPlus }, confined, { ...life, frozen, left });
+  return plan(spec, root, lowers, { lowerdirPlus }, confined, sources, { ...life, frozen, left });
+}
+
+/** What a container is given of the host: what it was given when it was made. @throws EngineError `VOLUME_MOVED`, `VOLUME_INVALID`, `DEVICE_INVALID` */
+function sourcesFor(spec: RunSpec, root: string, { again, given }: Life): CheckedSources {
+  const name = spec.name ?? again?.id ?? spec.image;
+  if (!again) return given ? checkSources(given, spec, name) : { container: name, now: recordSources(spec) };
+  const directory = path.join(root, 'containers', again.id);
+  const recorded = completeSources(directory, { ...again, spec });
+  if (!spec.host) return checkSources(recorded, spec, name);
+  const { views } = standing(root, { containers: path.join(root, 'containers'), id: again.id }, { ...again, spec });
+  const checked = checkSources(recorded, spec, name, untouchedOf(views, spec));
+  // What is written from now on is written for what is there now.
+  if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) noteSources(directory, new Map([...recorded, ...checked.now]));
+  return checked;
+}
+
+function differsFrom(was: Source | undefined, is: Source): boolean {
+  return was === undefined || differenceOf(was, is) !== undefined;
+}
+
+/** The links in the path of a workspace are followed once. */
+function withRealWorkspace(spec: RunSpec): RunSpec {
+  if (spec.workspace === undefined || !existsSync(spec.workspace)) return spec;
+  return { ...spec, workspace: realpathSync.native(spec.workspace) };
 }

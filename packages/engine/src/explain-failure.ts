@@ -5,17 +5,20 @@ import { EngineError } from './engine-error.js';
 import { nameTaken } from './names.js';
 import { explainPasta } from './pasta.js';
 import type { Plan } from './plan.js';
+import { explainMoved } from './sources/check.js';
 import { rangeTaken } from './userns.js';
 import { occupied } from './workspace-occupied.js';
 
 /** Say what a failed call of a run means. */
 export async function explainFailure(
   error: unknown,
-  { id, directory, stack, others }: Pick<Plan, 'id' | 'directory' | 'stack' | 'others'>,
+  { id, directory, stack, others, sources }: Pick<Plan, 'id' | 'directory' | 'stack' | 'others' | 'sources'>,
   workspace: string | undefined,
 ): Promise<unknown> {
   if (!(error instanceof SyscallError)) return error;
   const { op, code } = error;
+  const moved = explainMoved(error, sources);
+  if (moved) return moved;
   const make = (name: string, message: string, hint: string): EngineError => new EngineError({ code: name, message, hint, cause: error });
   if (op.op === 'symlinkat' && code === 'EEXIST' && path.basename(String(op.linkpath)).startsWith('@')) return rangeTaken(error);
   if (op.op === 'mount_setattr' && op.attr_set & MOUNT_ATTR.IDMAP && (code === 'EINVAL' || code === 'EPERM'))

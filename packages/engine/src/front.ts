@@ -6,11 +6,12 @@ import { defaultRoot } from './default-root.js';
 import { explainFailure } from './explain-failure.js';
 import type { Plan } from './plan.js';
 import type { RunSpec } from './run-spec.js';
+import type { Source } from './sources/source.js';
 
 /** What explains the failures of a program. */
 interface Context {
   readonly args: readonly string[];
-  readonly run?: Pick<Plan, 'id' | 'directory' | 'stack' | 'others'>;
+  readonly run?: Pick<Plan, 'id' | 'directory' | 'stack' | 'others'> & { readonly sources: { readonly container: string; readonly now: [string, Source][] } };
   readonly exec?: { readonly id: string; readonly cwd: string };
   /** Of whoever explains. */
   readonly own: string;
@@ -34,8 +35,8 @@ export async function becomeContainer(
   if (spec.name !== undefined || spec.workspace !== undefined || spec.keep) return;
   const root = spec.root ?? defaultRoot();
   await prepare(root, spec);
-  const { id, directory, stack, others, args, program } = await decide(spec, options, root);
-  const context: Context = { args, run: { id, directory, stack, others }, own: front.context };
+  const { id, directory, stack, others, args, program, sources } = await decide(spec, options, root);
+  const context: Context = { args, run: { id, directory, stack, others, sources: { ...sources, now: [...sources.now] } }, own: front.context };
   becomeFront(program, { ...front, context: JSON.stringify(context), left: left(id) });
 }
 
@@ -61,7 +62,9 @@ export function explainBecome(waitStatus: string): { readonly context: string; r
         return await explainTold(told, context.args);
       } catch (error) {
         if (context.exec) throw explainExecFailure(error, context.exec.id, context.exec.cwd);
-        throw context.run ? await explainFailure(error, context.run, undefined) : error;
+        if (!context.run) throw error;
+        const { sources, ...run } = context.run;
+        throw await explainFailure(error, { ...run, sources: { ...sources, now: new Map(sources.now) } }, undefined);
       }
     },
   };

@@ -5,11 +5,11 @@ import { EngineError } from './engine-error.js';
 import { overlayOf } from './overlay-of.js';
 import type { RunSpec } from './run-spec.js';
 import type { IdMap, OwnIds } from './userns.js';
-import type { View } from './views.js';
+import type { CheckedView, View } from './views.js';
 
 /** The views of a container that fuse-overlayfs(1) shows, and where its monitor has them. */
 export interface FuseViews {
-  readonly views: readonly (readonly [view: View, merged: string])[];
+  readonly views: readonly (readonly [view: CheckedView, merged: string])[];
   /** They are in a mount namespace of the monitor's. */
   readonly apart: boolean;
 }
@@ -21,7 +21,7 @@ export interface FuseViews {
  * @param merged where the root is mounted
  * @throws EngineError `FUSE_UNFIT`
  */
-export function fuseViewsOf([top, ...others]: readonly [View, ...View[]], spec: RunSpec, merged: string): FuseViews {
+export function fuseViewsOf([top, ...others]: readonly [CheckedView, ...CheckedView[]], spec: RunSpec, merged: string): FuseViews {
   const views = [...(top.files ? [[top, merged] as const] : []), ...others.filter(({ files }) => files).map((view) => [view, mergedOf(view)] as const)];
   const apart = views.length > 0 && (spec.workspace === undefined || process.geteuid?.() !== 0);
   if (views.length && spec.host) throw unfit('a view of the host has one overlay for each of its filesystems');

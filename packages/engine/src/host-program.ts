@@ -12,7 +12,7 @@ export function ownUser(): User {
 }
 
 /** What is mounted over a view of the host, parents first; the store's containers, this one's upper among them, are not to be seen. */
-export function hostMounts({ binds, hidden }: HostView, others: readonly View[], made: (view: View) => Mount, root: string): Mount[] {
+export function hostMounts<Shown extends View>({ binds, hidden }: HostView, others: readonly Shown[], made: (view: Shown) => Mount, root: string): Mount[] {
   const shown = [
     ...others.filter(({ destination, source }) => destination === source).map((view) => [view.destination, made(view)] as const),
     ...binds.map(({ path: at, directory }) => [at, { type: 'bind', source: at, destination: at, directory, readonly: true }] as const),
@@ -37,7 +37,7 @@ export function prepareHost({ scaffold: entries }: HostView, views: readonly [Vi
 }
 
 /** Of an ordinary user all is its own there: what it may not do on the host it is not to be able to do. */
-function permitted(upperdir: string, source: string): Program {
+export function permitted(upperdir: string, source: string): Program {
   if (process.geteuid?.() === 0) return likeSource(upperdir, source);
   return [{ op: 'fchmodat', dirfd: AT_FDCWD, pathname: upperdir, mode: effectiveMode(source, statSync(source).mode) & 0o7777 }];
 }

@@ -1,17 +1,18 @@
 import { findFuseOverlay, type OverlayStack } from '@lamella/overlay';
 import { MS } from '@lamella/syscall';
 import type { RunSpec } from './run-spec.js';
-import type { View } from './views.js';
+import type { CheckedView } from './views.js';
 
 /** How a view of a container is mounted. @param root absolute path of the store */
 export function overlayOf(
-  { frozen, lowerdirs, upperdir, workdir, destination, files }: View,
+  { frozen, lowerdirs, upperdir, workdir, destination, files, expected }: CheckedView,
   { keep, workspace }: Pick<RunSpec, 'keep' | 'workspace'>,
   root: string,
 ): Omit<OverlayStack, 'merged'> {
   const fuse = files ? findFuseOverlay(destination === '/' ? (workspace ?? root) : root) : undefined;
   return {
     lowerdirs: [...frozen, ...lowerdirs],
+    expected,
     upperdir,
     workdir,
     // Without it a directory that is renamed would leave a name of its old place in the upper, and not what is in it, where that is the kernel's default.

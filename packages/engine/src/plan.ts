@@ -3,16 +3,31 @@ import path from 'node:path';
 import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
-import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User, withinOwn } from '@lamella/namespace';
+import {
+  confiningPlaceOf,
+  confiningPlaces,
+  DEFAULT_MOUNTS,
+  DEFAULT_PATH,
+  defaultNamespaces,
+  enter,
+  findUser,
+  inOwnIds,
+  type Mount,
+  type User,
+  withinOwn,
+} from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
 import {
   AT_FDCWD,
   bootId,
+  bytesOf,
   END_SERVED,
   idMapping,
   LOCK,
   O,
+  type ObjectIdentity,
   type Op,
+  openObject,
   ownMountNamespace,
   type Program,
   RESTART,
@@ -31,8 +46,11 @@ import { overlayOf } from './overlay-of.js';
 import { giveStdio } from './own-stdio.js';
 import { pastaNetwork } from './pasta.js';
 import type { RunSpec } from './run-spec.js';
+import type { CheckedSources } from './sources/check.js';
+import type { Sources } from './sources/record.js';
+import type { Source } from './sources/source.js';
 import { asRootOf, makeUserNamespace, mapOntoItself, type OwnIds, ownIds, rangeLinksOf } from './userns.js';
-import { overlayVolumes, scaffoldOf, type View, viewsOf } from './views.js';
+import { type CheckedView, checkedViews, overlayVolumes, scaffoldOf, viewsOf } from './views.js';
 import { bind, isVolumeDirectory, likeSource } from './volumes.js';
 
 /** The layers a container stands on. */
@@ -62,6 +80,8 @@ export interface Life {
   readonly frozen?: readonly string[];
   /** What its last life left, if that was killed. */
   readonly left?: readonly Claim[];
+  /** What one that is new is given of the host, where that was decided before. Default: what is there now. */
+  readonly given?: Sources;
 }
 
 /** A run, decided: a program and what one needs to know to make sense of what becomes of it. */
@@ -71,13 +91,15 @@ export interface Plan {
   readonly program: Program;
   readonly stack: OverlayStack;
   /** The overlays beside it, of its volumes. */
-  readonly others: readonly View[];
+  readonly others: readonly CheckedView[];
   /** The container's own directory, on the host. */
   readonly directory: string;
   /** What is known of it from now on. */
   readonly config: ContainerConfig;
   /** For whoever writes the last part of its program. */
   readonly filter: Pick<Confinement, 'seccomp' | 'noNewPrivileges'>;
+  /** What the program expects of the host. */
+  readonly sources: CheckedSources;
 }
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
@@ -88,7 +110,15 @@ const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
  *
  * @throws EngineError `NAME_INVALID`, `VOLUME_INVALID`, `NO_COMMAND`; NamespaceError
  */
-export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { readonly lowerdirPlus: boolean }, confined: Confinement, life: Life = {}): Plan {
+export function plan(
+  spec: RunSpec,
+  root: string,
+  lowers: Lowers,
+  features: { readonly lowerdirPlus: boolean },
+  confined: Confinement,
+  sources: CheckedSources,
+  life: Life = {},
+): Plan {
   const id = life.again?.id ?? randomId();
   if (spec.name !== undefined) checkName(spec.name);
   const args = command(spec, lowers.config, life.idle);
@@ -105,7 +135,12 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   if (ids) checkUserNamespace(spec, ids, user);
 
   const isRoot = process.geteuid?.() === 0;
-  const [top, ...others] = viewsOf({ root, directory, spec, lowers, frozen: life.frozen ?? [], ids });
+  const [top, ...others] = checkedViews(viewsOf({ root, directory, spec, lowers, frozen: life.frozen ?? [], ids, sources: sources.now }), sources);
+  const given = (pathname: string): Source => {
+    const found = sources.now.get(pathname);
+    if (!found) throw new TypeError(`nothing is known of ${pathname}`);
+    return found;
+  };
   const stack: OverlayStack = { ...overlayOf(top, spec, root), merged: path.join(spec.workspace ?? directory, 'merged') };
   const onHost = spec.workspace !== undefined && isRoot;
   const fuse = fuseViewsOf([top, ...others], spec, stack.merged);
@@ -135,17 +170,23 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
         net: network === 'none',
         ...(keepsId && !ids ? { sameId: true } : {}),
       };
-  const mapped = (directory: string | undefined, mounts: Program): Program =>
-    userns === undefined || !ids?.idmapped || directory === undefined ? mounts : [...mapOntoItself(directory, userns, slots), ...asRootOf(ids, mounts)];
-  const made = (view: View): Mount => {
+  const mapped = (directory: string | undefined, mounts: Program, expected?: ObjectIdentity): Program =>
+    userns === undefined || !ids?.idmapped || directory === undefined
+      ? mounts
+      : [...mapOntoItself(directory, userns, slots, expected), ...asRootOf(ids, mounts)];
+  const made = (view: CheckedView): Mount => {
     const mounted = slots();
     return {
       type: 'made',
       destination: view.destination,
-      program: copyFuseView(fuse, view, mounted) ?? mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots)),
+      program: copyFuseView(fuse, view, mounted) ?? mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots), expectedOf(view)),
       mount: mounted,
     };
   };
+  const confining: readonly Mount[] = [
+    ...defaultMounts(spec, sources.now),
+    ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : []),
+  ];
   const container = enter(
     {
       args: args.length ? args : ['-'],
@@ -158,14 +199,14 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',
       namespaces,
       mounts: [
-        ...defaultMounts(spec),
-        ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : []),
+        ...confining,
         ...(spec.host ? hostMounts(spec.host, others, made, root) : files),
-        ...imageVolumes(lowers.config),
+        ...imageVolumes(lowers.config, confining),
         ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
         ...(spec.volumes ?? []).map((volume) => {
-          const directory = isVolumeDirectory(volume);
-          if (!volume.overlay) return bind(volume, directory, userns);
+          const source = given(volume.source);
+          isVolumeDirectory(volume, source);
+          if (!volume.overlay) return bind(volume, source, userns);
           const view = others[(spec.host?.overlays.length ?? 0) + overlayVolumes(spec).indexOf(volume)];
           if (!view) throw new TypeError('a volume without its view');
           return made(view);
@@ -183,7 +224,18 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     slots,
   );
 
-  const config = life.again ?? configOf({ id, spec, lowers, args, env, user, ...(ids ? { ids } : {}) });
+  const config =
+    life.again ??
+    configOf({
+      id,
+      spec,
+      lowers,
+      args,
+      env,
+      user,
+      ...(ids ? { ids } : {}),
+      ...(sources.now.size ? { sources: Object.fromEntries(sources.now) } : {}),
+    });
   const mountPoints = fuse.views.flatMap(([view, merged]) => (view === top ? [] : [merged]));
   const beside = [...others.flatMap((view) => [view.upperdir, view.workdir]), ...mountPoints];
   const directories = [top.upperdir, top.workdir, stack.merged];
@@ -191,7 +243,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     (pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(life.again ? { ignore: ['EEXIST'] } : {}) }),
   );
   if (!life.again) {
-    const volumes = others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source)));
+    const volumes = others.flatMap(({ upperdir, source, given }) => (source === undefined ? [] : likeSource(upperdir, source, given?.look)));
     make.push(...(spec.host ? prepareHost(spec.host, [top, ...others], scaffoldOf(directory)) : volumes));
   }
   const held = lowers.locks.flatMap((lock): Op[] => {
@@ -220,12 +272,12 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
   const limit = group?.create ?? [];
   // The caller's umask must not decide who may enter the container's root.
   const umask: Op = { op: 'umask', mask: 0o022 };
-  const known = life.again ? [] : makeKnown(record, config, spec);
+  const known = life.again ? [] : makeKnown(record, config, spec, slots);
   const watched = supervise(record, config, spec, life, slots);
   const program: Program = spec.workspace
     ? [
         umask,
-        ...holdWorkspace(spec.workspace, slots()),
+        ...holdWorkspace(given(spec.workspace), slots(), slots()),
         // What somebody else puts there in this moment makes mkdir fail, and is not ours to remove.
         ...claim(record, empties, slots, { durable: true }),
         { op: 'on_exit', program: releaseContainer(record, empties) },
@@ -261,6 +313,7 @@ export function plan(spec: RunSpec, root: string, lowers: Lowers, features: { re
     directory,
     config,
     filter: confined,
+    sources,
   };
 }
 
@@ -275,15 +328,15 @@ export function creation({ config, directory, stack, others }: Plan, spec: RunSp
     { op: 'umask', mask: 0o022 },
     ...claim(record, [], slots),
     { op: 'on_exit', program: releaseContainer(record, []) },
-    ...makeKnown(record, config, spec),
+    ...makeKnown(record, config, spec, slots),
     ...[stack, ...others].map(({ upperdir = '' }): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: upperdir, mode: 0o755 })),
-    ...others.flatMap(({ upperdir, source }) => (source === undefined ? [] : likeSource(upperdir, source))),
+    ...others.flatMap(({ upperdir, source, given }) => (source === undefined ? [] : likeSource(upperdir, source, given?.look))),
     { op: 'on_exit', program: [] },
   ]);
 }
 
 /** Ops that write down what a new container is, and take its name. */
-function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSpec): Program {
+function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSpec, slots: SlotAllocator): Program {
   const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
   const write = (pathname: string, data: string): Op => ({ op: 'write_file', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, data });
   const directory = directoryOf(record);
@@ -293,9 +346,22 @@ function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSp
       ? []
       : [{ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath: nameLinkOf(record.containers, spec.name) } as const]),
     ...range.map((linkpath): Op => ({ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath })),
-    write(path.join(directory, 'config.json'), formatConfig(config)),
+    ...writeLong(path.join(directory, 'config.json'), formatConfig(config), slots),
     ...(spec.keep ? [write(path.join(directory, 'layers'), layersOf(config)), write(keptOf(record), '')] : []),
   ];
+}
+
+/** So many bytes of a file are written by one op, of which a frame holds some more. */
+const LONGEST_WRITE = 1 << 20;
+
+/** Ops that make a private file, however long it is. */
+function writeLong(pathname: string, text: string, slots: SlotAllocator): Program {
+  const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
+  const data = bytesOf(text);
+  if (data.length <= LONGEST_WRITE) return [{ op: 'write_file', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, data: text }];
+  const fd = slots();
+  const parts = Array.from({ length: Math.ceil(data.length / LONGEST_WRITE) }, (_, i) => data.subarray(i * LONGEST_WRITE, (i + 1) * LONGEST_WRITE));
+  return [{ op: 'openat', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, out: fd }, ...parts.map((buf): Op => ({ op: 'write', fd, buf })), { op: 'close', fd }];
 }
 
 /** The op that tells the monitor how to look after the container. */
@@ -399,8 +465,8 @@ function resourcesOf({ resources }: RunSpec): Resources | undefined {
 }
 
 /** The mounts that every container gets, with what was asked for of them. */
-function defaultMounts(spec: RunSpec): Mount[] {
-  const devices = devicesOf(spec);
+function defaultMounts(spec: RunSpec, sources: Sources): Mount[] {
+  const devices = devicesOf(spec, sources);
   return DEFAULT_MOUNTS.map((mount) => {
     if (mount.type === 'dev' && devices.length) return { ...mount, devices };
     if (mount.type === 'proc' && spec.hidepid !== undefined) return { ...mount, hidepid: spec.hidepid };
@@ -411,12 +477,14 @@ function defaultMounts(spec: RunSpec): Mount[] {
 
 /**
  * What an image calls its volumes: with Docker they get a place beside the container, with us the
- * container's own upper is one. Only a read-only root makes a difference: they stay writable.
+ * container's own upper is one. Only a read-only root makes a difference: they stay writable. What is a filesystem of the
+ * kernel's stays that, whatever the image says: images of systemd call /sys/fs/cgroup a volume.
  */
-function imageVolumes({ volumes = [] }: ImageConfig): Mount[] {
+function imageVolumes({ volumes = [] }: ImageConfig, confining: readonly Mount[]): Mount[] {
+  const places = confiningPlaces(confining);
   const paths = new Set(volumes.map((each) => path.posix.resolve('/', each)));
   paths.delete('/');
-  return [...paths].map((destination) => ({ type: 'own', destination }));
+  return [...paths].filter((each) => confiningPlaceOf(each, places) === undefined).map((destination) => ({ type: 'own', destination }));
 }
 
 /** @throws EngineError `USERNS_INVALID` */
@@ -432,10 +500,16 @@ function checkUserNamespace({ workspace, volumes = [] }: RunSpec, { uids, gids }
   if (!has(uids, uid) || !has(gids, gid)) fail(`the container has no ids ${uid}:${gid} to run as`, 'Give it more: --userns auto:size=65536.');
 }
 
+/** Which object the source of a view has to be. */
+function expectedOf({ source, expected }: CheckedView): ObjectIdentity | undefined {
+  return source === undefined ? undefined : expected[source];
+}
+
 /** One run at a time in a workspace: a lock on the directory itself, held by the monitor. */
-function holdWorkspace(workspace: string, slot: number): Program {
+function holdWorkspace(workspace: Source, object: number, slot: number): Program {
   return [
-    { op: 'openat', dirfd: AT_FDCWD, pathname: workspace, flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot },
+    ...openObject(workspace.path, workspace.identity, object),
+    { op: 'openat', dirfd: object, pathname: '.', flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot },
     { op: 'flock', fd: slot, operation: LOCK.EX | LOCK.NB },
   ];
 }

@@ -6,6 +6,7 @@ import { EngineError } from './engine-error.js';
 import { explainFailure } from './explain-failure.js';
 import type { Plan } from './plan.js';
 import type { RunSpec } from './run-spec.js';
+import { recordSources } from './sources/record.js';
 
 /** What the containers of a pool are; each runs one command, and is thrown away. */
 export interface PoolSpec
@@ -60,8 +61,11 @@ export async function pool({ size = 4, ...spec }: PoolSpec): Promise<Pool> {
   const whole: RunSpec = { ...spec, root, args: ['-'], entrypoint: [] };
   await prepare(root);
 
+  // All of them get the same, whatever one of them puts in its place.
+  const given = recordSources(whole);
+
   const warm = async (): Promise<Warm> => {
-    const plan = await decide(whole, {}, root, { hold: 'rest' });
+    const plan = await decide(whole, {}, root, { hold: 'rest', given });
     let events = '';
     const held = launchHeld(plan.program, (data) => {
       events += data.toString('latin1');

@@ -1,4 +1,4 @@
-import { readFileSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
 import { prctl } from '@lamella/namespace';
@@ -6,20 +6,24 @@ import { findFuseOverlay } from '@lamella/overlay';
 import {
   AT,
   AT_FDCWD,
+  FILE_BOUNDS,
   type FullMapping,
   type IdRange,
   idMapping,
   insideId,
   MOUNT_ATTR,
   MOVE_MOUNT,
+  O,
+  type ObjectIdentity,
   OPEN_TREE,
   type Op,
+  openObject,
   PR,
   type Program,
+  readOptionalText,
   type SlotAllocator,
   unfitForUpper,
 } from '@lamella/syscall';
-import { absent } from './absent.js';
 import { EngineError } from './engine-error.js';
 import { isFreeName, nameLinkOf } from './names.js';
 
@@ -205,13 +209,7 @@ function stepsOf(start: number, size: number, step: number): number[] {
 
 /** What users of this machine may use by themselves (subuid(5)). */
 function subordinate(file: string): IdRange[] {
-  let text: string | undefined;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    text = absent(error as NodeJS.ErrnoException);
-  }
-  return (text ?? '').split('\n').flatMap((line) => {
+  return (readOptionalText(file, FILE_BOUNDS.host) ?? '').split('\n').flatMap((line) => {
     const [, start, count] = line.split(':').map(Number);
     return start !== undefined && count !== undefined && count > 0 ? [{ start, count }] : [];
   });
@@ -248,11 +246,18 @@ export function asRootOf({ uids, gids }: OwnIds, program: Program): Program {
  * Ops after which a directory, and all mounts below it, are seen with the ids of a user namespace, in the mount
  * namespace of who runs them (mount_setattr(2), MOUNT_ATTR_IDMAP): what belongs to root there belongs to root on the
  * disk, so that layers are shared by containers with different ids, and what one writes is as any other's.
+ *
+ * @param expected which object the directory has to be
  */
-export function mapOntoItself(directory: string, userns: number, slots: SlotAllocator): Program {
+export function mapOntoItself(directory: string, userns: number, slots: SlotAllocator, expected?: ObjectIdentity): Program {
   const tree = slots();
+  const object = slots();
+  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE;
   return [
-    { op: 'open_tree', dirfd: AT_FDCWD, pathname: directory, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE, out: tree },
+    ...(expected
+      ? openObject(directory, expected, object)
+      : ([{ op: 'openat', dirfd: AT_FDCWD, pathname: directory, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: object }] as const)),
+    { op: 'open_tree', dirfd: object, pathname: '', flags: flags | AT.EMPTY_PATH, out: tree },
     {
       op: 'mount_setattr',
       dirfd: tree,
@@ -263,7 +268,8 @@ export function mapOntoItself(directory: string, userns: number, slots: SlotAllo
       propagation: 0,
       userns_fd: userns,
     },
-    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: directory, flags: MOVE_MOUNT.F_EMPTY_PATH },
+    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: object, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
+    { op: 'close', fd: object },
     { op: 'close', fd: tree },
   ];
 }

@@ -1,8 +1,12 @@
 import path from 'node:path';
+import type { ExpectedDirectories } from '@lamella/overlay';
 import { isByFuse } from './is-by-fuse.js';
 import type { Lowers } from './plan.js';
 import type { RunSpec, Volume } from './run-spec.js';
 import { skeleton } from './skeleton.js';
+import type { CheckedSources } from './sources/check.js';
+import type { Sources } from './sources/record.js';
+import type { Source } from './sources/source.js';
 import type { OwnIds } from './userns.js';
 
 /** A part of what a container sees that it can write to, and what takes up what it writes. All paths are absolute. */
@@ -17,8 +21,15 @@ export interface View {
   readonly lowerdirs: readonly string[];
   /** Its marks are files, for fuse-overlayfs(1) shows it. */
   readonly files: boolean;
-  /** The directory of the host that it shows: what its changes can be applied to. The root of an image has none. */
+  /** The directory of the host that it shows, without links: what its changes can be applied to. The root of an image has none. */
   readonly source: string | undefined;
+}
+
+/** A view whose source was compared with what the container was given: whoever opens it expects that object. */
+export interface CheckedView extends View {
+  readonly expected: ExpectedDirectories;
+  /** What its source is; nothing for `/`, and where it has none. */
+  readonly given: Source | undefined;
 }
 
 /** What a container's views are made of. */
@@ -33,10 +44,12 @@ export interface ViewParts {
   readonly lowers: Pick<Lowers, 'trees'>;
   /** Ids of the states it stands on, the latest first. */
   readonly frozen: readonly string[];
+  /** What it was given of the host. */
+  readonly sources: Sources;
 }
 
 /** The views of a container: its root, then directories of the host, then volumes whose changes are kept apart. */
-export function viewsOf({ root, directory, spec, lowers, frozen, ids }: ViewParts): readonly [View, ...View[]] {
+export function viewsOf({ root, directory, spec, lowers, frozen, ids, sources }: ViewParts): readonly [View, ...View[]] {
   const place = spec.workspace ?? directory;
   const states = (name: string): string[] => frozen.map((id) => path.join(stateDirectory(root, id), name));
   const top: View = {
@@ -49,7 +62,8 @@ export function viewsOf({ root, directory, spec, lowers, frozen, ids }: ViewPart
     source: spec.host && !spec.host.scaffold ? '/' : undefined,
   };
   const hosts = spec.host?.overlays.map((each) => ({ source: each, destination: each })) ?? [];
-  const others = [...hosts, ...overlayVolumes(spec)].map(({ source, destination }, i): View => {
+  const others = [...hosts, ...overlayVolumes(spec)].map(({ source: asked, destination }, i): View => {
+    const source = sources.get(asked)?.path ?? asked;
     const name = `upper.${i + 1}`;
     return {
       destination: path.posix.resolve(destination),
@@ -62,6 +76,17 @@ export function viewsOf({ root, directory, spec, lowers, frozen, ids }: ViewPart
     };
   });
   return [top, ...others];
+}
+
+/** Views, with what is expected of their sources. */
+export function checkedViews(views: readonly [View, ...View[]], { now }: CheckedSources): readonly [CheckedView, ...CheckedView[]] {
+  const byPath = new Map([...now.values()].map((each) => [each.path, each]));
+  const checked = (view: View): CheckedView => {
+    const given = view.source === undefined || view.source === '/' ? undefined : byPath.get(view.source);
+    return { ...view, given, expected: given === undefined ? {} : { [given.path]: given.identity } };
+  };
+  const [top, ...others] = views;
+  return [checked(top), ...others.map(checked)];
 }
 
 /** Where what the root of an ordinary user's view of the host is made of is put together. */

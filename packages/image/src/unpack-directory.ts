@@ -1,7 +1,7 @@
-import { createReadStream } from 'node:fs';
 import { lstat, mkdir, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { lockFile } from '@lamella/syscall';
+import type { Readable } from 'node:stream';
+import { FileError, lockFile, streamRegular } from '@lamella/syscall';
 import { ImageError } from './image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer } from './layer/apply-layer.js';
 import { removeTree } from './store/temporary-layer.js';
@@ -31,13 +31,20 @@ export async function unpackDirectory(archive: string, directory: string, option
   await removeTree(temporary);
   try {
     await mkdir(temporary, { mode: 0o755 });
-    const applied = await applyLayer(createReadStream(archive, { highWaterMark: 256 * 1024 }), temporary, options);
+    const applied = await applyLayer(await stream(archive, options.signal), temporary, options);
     await rename(temporary, directory);
     return applied;
   } catch (error) {
     await removeTree(temporary);
     throw error;
   }
+}
+
+async function stream(archive: string, signal: AbortSignal | undefined): Promise<Readable> {
+  return await streamRegular(archive, { signal }).catch((error) => {
+    if (!(error instanceof FileError)) throw error;
+    throw new ImageError({ code: 'ARCHIVE_UNREADABLE', message: error.message, hint: error.hint, cause: error });
+  });
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -4,12 +4,12 @@ import { NamespaceError } from './namespace-error.js';
 /** What execvp(3) searches when there is no PATH, as Docker has it. */
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** The ops that execute a command: one per place where it may be. */
+/** The ops that execute a command: one per place where it may be. All have the same two lists, which are sent once. */
 export function execute(args: readonly string[], env: Readonly<Record<string, string>>): Program {
-  const [command, ...rest] = args;
+  const [command] = args;
   if (!command) throw new NamespaceError({ code: 'COMMAND_MISSING', message: 'no command to run', hint: 'Name one; the image has no default.' });
   const envp = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const exec = (pathname: string): Op => ({ op: 'execve', pathname, argv: [command, ...rest], envp });
+  const exec = (pathname: string): Op => ({ op: 'execve', pathname, argv: args, envp });
   if (command.includes('/')) return [exec(command)];
   const places = (env.PATH || DEFAULT_PATH).split(':').map((place) => place || '.');
   return places.map((place, i) => ({

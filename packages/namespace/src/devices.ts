@@ -1,4 +1,4 @@
-import { AT, AT_FDCWD, MOVE_MOUNT, O, OPEN_TREE, type Op, type Program, S_IF } from '@lamella/syscall';
+import { AT, AT_FDCWD, MOVE_MOUNT, O, type ObjectIdentity, OPEN_TREE, type Op, openObject, type Program, S_IF } from '@lamella/syscall';
 import type { DeviceNode } from './mount.js';
 import type { MountContext } from './mount-program.js';
 
@@ -40,7 +40,7 @@ function deviceNode(dev: number, device: DeviceNode, bound: BoundNode | undefine
   const { name, type, major, minor, mode, uid, gid } = device;
   const parents = name.split('/').slice(0, -1);
   const directories = parents.map((_, i): Op => ({ op: 'mkdirat', dirfd: dev, pathname: parents.slice(0, i + 1).join('/'), mode: 0o755, ignore: ['EEXIST'] }));
-  if (bound) return [...directories, ...bindNode(dev, device.source, name, bound)];
+  if (bound) return [...directories, ...bindNode(dev, device.source, name, bound, device.expected)];
   return [
     ...directories,
     // One of the standard nodes may be asked for again.
@@ -56,9 +56,16 @@ interface BoundNode {
 }
 
 /** In a user namespace the host's own node is bound onto an empty file. */
-function bindNode(dev: number, source: string, name: string, { node, file }: BoundNode): Op[] {
+function bindNode(dev: number, source: string, name: string, { node, file }: BoundNode, expected?: ObjectIdentity): Op[] {
+  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC;
   return [
-    { op: 'open_tree', dirfd: AT_FDCWD, pathname: source, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: node },
+    ...(expected
+      ? ([
+          ...openObject(source, expected, file),
+          { op: 'open_tree', dirfd: file, pathname: '', flags: flags | AT.EMPTY_PATH, out: node },
+          { op: 'close', fd: file },
+        ] as const)
+      : ([{ op: 'open_tree', dirfd: AT_FDCWD, pathname: source, flags, out: node }] as const)),
     { op: 'openat', dirfd: dev, pathname: name, flags: O.WRONLY | O.CREAT | O.NOFOLLOW | O.CLOEXEC, mode: 0o666, out: file },
     { op: 'close', fd: file },
     { op: 'move_mount', from_dirfd: node, from_pathname: '', to_dirfd: dev, to_pathname: name, flags: MOVE_MOUNT.F_EMPTY_PATH },

@@ -20,7 +20,8 @@ export function become(
   capabilities: readonly CapabilityName[],
   { ambient, noNewPrivileges, singleId }: { readonly ambient: readonly CapabilityName[]; readonly noNewPrivileges: boolean; readonly singleId: boolean },
 ): Program {
-  const groups = user.groups ?? [];
+  // Its group is one of those that it is in: else a file that is closed to this group could be opened (CVE-2022-36109).
+  const groups = [...new Set([user.gid, ...(user.groups ?? [])])];
   // Who stops being root loses all capabilities, but for those that are kept on purpose.
   const kept = user.uid === 0 ? [] : ambient.filter((name) => capabilities.includes(name));
   return [

@@ -9,11 +9,12 @@ export { type BindMount, DEFAULT_MOUNTS, type DeviceNode, type FileMount, type M
 export { NamespaceError } from './namespace-error.js';
 export { defaultNamespaces, withinOwn } from './namespace-flags.js';
 export { inOwnIds } from './own-ids.js';
+export { confiningPlaceOf, confiningPlaces, PROC_FILES, PROCFS } from './places.js';
 export { type ContainerProcess, explainTold, type HeldProcess, launch, launchHeld, type ProcessOptions } from './process.js';
 export type { ProcessResult } from './process-result.js';
 export type { Identity, Namespaces, ProcessSpec, Rlimit } from './process-spec.js';
 export { rest } from './rest.js';
-export { readRootfsFile } from './rootfs-file.js';
+export { rootfsLines } from './rootfs-file.js';
 export { spawn } from './spawn.js';
 export { openDevpts, TTY_GROUP, takeTerminal } from './terminal.js';
 export { findUser, type User } from './user.js';

@@ -1,65 +1,156 @@
-import { AT, MOUNT_ATTR, MOVE_MOUNT, OPEN_TREE, type Op, type Program, type SlotAllocator } from '@lamella/syscall';
+import {
+  AT,
+  AT_FDCWD,
+  FSCONFIG,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MOUNT_ATTR,
+  MOVE_MOUNT,
+  O,
+  OPEN_TREE,
+  type Op,
+  type Program,
+  RESOLVE,
+  type SlotAllocator,
+} from '@lamella/syscall';
+import type { Mount } from './mount.js';
+import { normalizedPath } from './places.js';
 
 /** Files and directories which tell of the host or steer it, hidden as runc and Docker hide them. */
-const MASKED_PROC_FILES = ['kcore', 'keys', 'latency_stats', 'timer_list', 'sched_debug', 'interrupts'];
-const MASKED_PROC_DIRECTORIES = ['acpi', 'asound', 'scsi'];
-const MASKED_SYS_DIRECTORIES = ['firmware', 'devices/virtual/powercap'];
-const READONLY_PROC = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'];
+export const MASKED_PROC_FILES = ['kcore', 'keys', 'latency_stats', 'timer_list', 'sched_debug', 'interrupts'] as const;
+export const MASKED_PROC_DIRECTORIES = ['acpi', 'asound', 'scsi'] as const;
+export const MASKED_SYS_DIRECTORIES = ['firmware', 'devices/virtual/powercap'] as const;
+export const READONLY_PROC = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'] as const;
 
-/** Slots of the mounts to mask in; nothing is resolved by a path from the root again. */
-export interface MaskTargets {
-  readonly proc: number | undefined;
-  readonly sys: number | undefined;
-  readonly dev: number;
+const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
+const ONTO = MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH;
+const MASKS = '.masked';
+
+/** What masks are made of and put on. */
+export interface MaskContext {
+  readonly slots: SlotAllocator;
+  /** Slot of the container's root. */
+  readonly root: number;
+  /** Slot of its /dev; without one the host's /dev/null covers files. */
+  readonly dev: number | undefined;
 }
 
-/** Hide and write-protect what the kernel of this container shares with the host. */
-export function masked({ proc, sys, dev }: MaskTargets, slots: SlotAllocator): Program {
-  const files = proc === undefined ? [] : MASKED_PROC_FILES.map((name) => [proc, name] as const);
-  const directories = [
-    ...(proc === undefined ? [] : MASKED_PROC_DIRECTORIES.map((name) => [proc, name] as const)),
-    ...(sys === undefined ? [] : MASKED_SYS_DIRECTORIES.map((name) => [sys, name] as const)),
+/** Slots that every mask uses in its turn. */
+interface Turn extends MaskContext {
+  readonly target: number;
+  readonly tree: number;
+  readonly context: number;
+}
+
+/**
+ * Ops that hide and write-protect what the kernel of this container shares with the host. They come after all mounts: what is
+ * covered is what is seen at a path then, whatever was mounted there. An op at the end of each sees that it is covered.
+ */
+export function masked(mounts: readonly Mount[], { slots, root, dev }: MaskContext): Program {
+  const at = (type: Mount['type'], names: readonly string[]): string[] => [
+    ...new Set(mounts.filter((mount) => mount.type === type).flatMap(({ destination }) => names.map((name) => normalizedPath(`${destination}/${name}`)))),
   ];
-  const hide = files.flatMap(([mount, name]) => cover(dev, 'null', mount, name, slots));
-  return [...hide, ...coverWithEmpty(dev, directories, slots), ...(proc === undefined ? [] : READONLY_PROC.flatMap((name) => readonly(proc, name, slots)))];
-}
-
-function cover(dev: number, source: string, mount: number, name: string, slots: SlotAllocator): Op[] {
-  const tree = slots();
+  const turn: Turn = { slots, root, dev, target: slots(), tree: slots(), context: slots() };
+  const files = at('proc', MASKED_PROC_FILES);
+  const directories = [...at('proc', MASKED_PROC_DIRECTORIES), ...at('sysfs', MASKED_SYS_DIRECTORIES)];
   return [
-    { op: 'open_tree', dirfd: dev, pathname: source, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
-    { op: 'mount_setattr', dirfd: tree, pathname: '', flags: AT.EMPTY_PATH, attr_set: MOUNT_ATTR.RDONLY, attr_clr: 0, propagation: 0, userns_fd: -1 },
-    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: mount, to_pathname: name, flags: MOVE_MOUNT.F_EMPTY_PATH, ignore: ['ENOENT'] },
-    { op: 'close', fd: tree },
+    ...files.flatMap((pathname) => cover(pathname, nothing(turn), turn)),
+    ...coverWithEmpty(directories, turn),
+    ...at('proc', READONLY_PROC).flatMap((pathname) => readonly(pathname, turn)),
   ];
 }
 
-/** An empty directory covers them all; once it has no name, nothing can ever be put into it. */
-function coverWithEmpty(dev: number, directories: readonly (readonly [number, string])[], slots: SlotAllocator): Op[] {
-  if (!directories.length) return [];
+/** Opens what is seen at a path of the container's, if there is something. */
+function look(pathname: string, { root, target }: Turn): Op {
+  const resolve = RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS;
+  return { op: 'openat2', dirfd: root, pathname, flags: O.PATH | O.CLOEXEC, mode: 0, resolve, out: target, ignore: ['ENOENT', 'ENOTDIR'] };
+}
+
+function covered(pathname: string, { root }: Turn): Op {
+  return { op: 'covered', rootfd: root, readonly: 1, pathname };
+}
+
+/** A file in which nothing can be read, in the slot `tree`. */
+function nothing({ dev, tree }: Turn): Program {
+  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC;
   return [
-    { op: 'mkdirat', dirfd: dev, pathname: '.masked', mode: 0o555 },
-    ...directories.flatMap(([mount, name]) => cover(dev, '.masked', mount, name, slots)),
-    { op: 'unlinkat', dirfd: dev, pathname: '.masked', flags: AT.REMOVEDIR },
+    dev === undefined
+      ? { op: 'open_tree', dirfd: AT_FDCWD, pathname: '/dev/null', flags, out: tree }
+      : { op: 'open_tree', dirfd: dev, pathname: 'null', flags, out: tree },
+    setReadonly(tree, 0),
   ];
 }
 
-function readonly(mount: number, name: string, slots: SlotAllocator): Op[] {
-  const tree = slots();
+function setReadonly(tree: number, recursive: number): Op {
+  return {
+    op: 'mount_setattr',
+    dirfd: tree,
+    pathname: '',
+    flags: AT.EMPTY_PATH | recursive,
+    attr_set: MOUNT_ATTR.RDONLY,
+    attr_clr: 0,
+    propagation: 0,
+    userns_fd: -1,
+  };
+}
+
+/** What does not fit, or is not there, `covered` tells apart. */
+function cover(pathname: string, source: Program, turn: Turn): Program {
+  const { tree, target } = turn;
   return [
-    { op: 'open_tree', dirfd: mount, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE, out: tree, ignore: ['ENOENT'] },
+    look(pathname, turn),
+    ...source,
     {
-      op: 'mount_setattr',
-      dirfd: tree,
-      pathname: '',
-      flags: AT.EMPTY_PATH | AT.RECURSIVE,
-      attr_set: MOUNT_ATTR.RDONLY,
-      attr_clr: 0,
-      propagation: 0,
-      userns_fd: -1,
-      ignore: ['EBADF'],
+      op: 'move_mount',
+      from_dirfd: tree,
+      from_pathname: '',
+      to_dirfd: target,
+      to_pathname: '',
+      flags: ONTO,
+      ignore: ['EBADF', 'EINVAL', 'ENOTDIR'],
     },
-    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: mount, to_pathname: name, flags: MOVE_MOUNT.F_EMPTY_PATH, ignore: ['EBADF'] },
-    { op: 'close', fd: tree, ignore: ['EBADF'] },
+    { op: 'close', fd: tree },
+    { op: 'close', fd: target, ignore: ['EBADF'] },
+    covered(pathname, turn),
+  ];
+}
+
+/** An empty directory of /dev covers them all; once it has no name, nothing can ever be put into it. */
+function coverWithEmpty(directories: readonly string[], turn: Turn): Program {
+  const { dev, tree, context } = turn;
+  if (!directories.length) return [];
+  if (dev === undefined)
+    return directories.flatMap((pathname) =>
+      cover(
+        pathname,
+        [
+          { op: 'fsopen', fsname: 'tmpfs', flags: FSOPEN_CLOEXEC, out: context },
+          { op: 'fsconfig', fd: context, cmd: FSCONFIG.SET_STRING, key: 'nr_inodes', value: '1', aux: -1 },
+          { op: 'fsconfig', fd: context, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
+          { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: QUIET | MOUNT_ATTR.RDONLY, out: tree },
+          { op: 'close', fd: context },
+        ],
+        turn,
+      ),
+    );
+  const empty: Program = [{ op: 'open_tree', dirfd: dev, pathname: MASKS, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree }, setReadonly(tree, 0)];
+  return [
+    { op: 'mkdirat', dirfd: dev, pathname: MASKS, mode: 0o555 },
+    ...directories.flatMap((pathname) => cover(pathname, empty, turn)),
+    { op: 'unlinkat', dirfd: dev, pathname: MASKS, flags: AT.REMOVEDIR },
+  ];
+}
+
+function readonly(pathname: string, turn: Turn): Program {
+  const { target, tree } = turn;
+  const ignore = ['EBADF'];
+  return [
+    look(pathname, turn),
+    { op: 'open_tree', dirfd: target, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH | AT.RECURSIVE, out: tree, ignore },
+    { ...setReadonly(tree, AT.RECURSIVE), ignore },
+    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore },
+    { op: 'close', fd: tree, ignore },
+    { op: 'close', fd: target, ignore },
+    covered(pathname, turn),
   ];
 }

@@ -7,8 +7,10 @@ import {
   MOUNT_ATTR,
   MOVE_MOUNT,
   O,
+  type ObjectIdentity,
   OPEN_TREE,
   type Op,
+  openObject,
   type Program,
   type SlotAllocator,
 } from '@lamella/syscall';
@@ -16,6 +18,7 @@ import { deviceNodes } from './devices.js';
 import { masked } from './masks.js';
 import type { BindMount, FileMount, Mount, TmpfsMount } from './mount.js';
 import { NamespaceError } from './namespace-error.js';
+import { confiningPlaces, type Landing, landingOf } from './places.js';
 
 /** What the mounts of one container share while their program is being written. */
 export interface MountContext {
@@ -57,17 +60,34 @@ function detached(fsname: string, options: readonly (readonly [key: string, valu
   ];
 }
 
-/** Attach a detached mount at a path inside the root, which is made when missing. */
-function attach(
-  mount: number,
-  destination: string,
+/** What the mounts of one list share beside their context. */
+interface ListContext extends MountContext {
+  /** Absolute paths at and below which other mounts get by their exact paths only. */
+  readonly places: readonly string[];
+}
+
+/**
+ * Opens the target of a mount, inside the root, in the slot `target`; it is made when missing. Where it is is seen from the
+ * descriptor: neither a link nor a race leads a mount to where it may not be.
+ */
+function openTarget(
+  target: number,
+  { destination, exact }: Landing,
   directory: boolean,
-  { root, slots }: Pick<MountContext, 'root' | 'slots'>,
+  { root, places }: ListContext,
   options: { readonly ignore?: readonly string[] } = {},
 ): Program {
-  const target = slots();
   return [
     { op: 'mkpath', rootfd: root, directory: directory ? 1 : 0, mode: directory ? 0o755 : 0o644, out: target, pathname: destination, ...options },
+    { op: 'landed', rootfd: root, fd: target, exact: exact ? 1 : 0, pathname: destination, outside: places.map((place) => `${place}\0`).join('') },
+  ];
+}
+
+/** Attach a detached mount at a path inside the root. */
+function attach(mount: number, landing: Landing, directory: boolean, context: ListContext, options: { readonly ignore?: readonly string[] } = {}): Program {
+  const target = context.slots();
+  return [
+    ...openTarget(target, landing, directory, context, options),
     {
       op: 'move_mount',
       from_dirfd: mount,
@@ -81,39 +101,46 @@ function attach(
   ];
 }
 
-/** Mount all, in order; every mount is made detached, then attached to a descriptor. */
-export function mountAll(mounts: readonly Mount[], context: MountContext): Mounted {
+/**
+ * Mount all, in order; every mount is made detached, then attached to a descriptor. Masks come last.
+ *
+ * @throws NamespaceError `MOUNT_REFUSED`, `FILE_WITHOUT_DEV`
+ */
+export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounted {
+  const context: ListContext = { ...shared, places: confiningPlaces(mounts) };
   const ops: Op[] = [];
   const outside: Op[] = context.laterUserNamespace ? [] : ops;
   const later: Op[] = [];
   let dev: number | undefined;
   let devpts: number | undefined;
-  let proc: number | undefined;
-  let sys: number | undefined;
   const { slots } = context;
-  const fresh = (fsname: string, options: readonly (readonly [string, string])[], attributes: number, destination: string, made = ops): number => {
+  const fresh = (fsname: string, options: readonly (readonly [string, string])[], attributes: number, landing: Landing, made = ops): number => {
     const slot = slots();
     made.push(...detached(fsname, options, attributes, slot, slots));
-    ops.push(...attach(slot, destination, true, context));
+    ops.push(...attach(slot, landing, true, context));
     return slot;
   };
-  const bind = (mount: BindMount): void => {
+  const bind = (mount: BindMount, landing: Landing): void => {
     const tree = slots();
-    outside.push(...openBind(mount, tree));
-    ops.push(...attachBind(mount, tree, context));
+    outside.push(...openBind(mount, tree, landing.type, slots));
+    ops.push(...attach(tree, landing, mount.directory, context, absentToo(mount)), { op: 'close', fd: tree, ...absentToo(mount) });
   };
   for (const mount of mounts) {
+    const landing = landingOf(mount, mounts, context.places);
     switch (mount.type) {
       case 'proc':
-        proc = fresh('proc', mount.hidepid === undefined ? [] : [['hidepid', String(mount.hidepid)]], QUIET, mount.destination, outside);
+        ops.push({
+          op: 'close',
+          fd: fresh('proc', mount.hidepid === undefined ? [] : [['hidepid', String(mount.hidepid)]], QUIET, landing, outside),
+        });
         break;
       case 'sysfs':
         if (context.userNamespace && context.hostNetwork) {
-          bind({ type: 'bind', source: '/sys', destination: mount.destination, directory: true, readonly: true });
-        } else sys = fresh('sysfs', [], QUIET | (mount.writable ? 0 : MOUNT_ATTR.RDONLY), mount.destination);
+          bind({ type: 'bind', source: '/sys', destination: mount.destination, directory: true, readonly: true }, landing);
+        } else ops.push({ op: 'close', fd: fresh('sysfs', [], QUIET | (mount.writable ? 0 : MOUNT_ATTR.RDONLY), landing) });
         break;
       case 'mqueue':
-        ops.push({ op: 'close', fd: fresh('mqueue', [], QUIET, mount.destination) });
+        ops.push({ op: 'close', fd: fresh('mqueue', [], QUIET, landing) });
         break;
       case 'dev':
         dev = fresh(
@@ -123,30 +150,30 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
             ['size', '65536k'],
           ],
           MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC,
-          mount.destination,
+          landing,
         );
         ops.push(...deviceNodes(dev, mount.devices ?? [], context));
         break;
       case 'devpts': {
         const owner: (readonly [string, string])[] = context.singleId ? [] : [['gid', '5']];
-        devpts = fresh('devpts', [...owner, ['mode', '620'], ['ptmxmode', '666']], MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, mount.destination);
+        devpts = fresh('devpts', [...owner, ['mode', '620'], ['ptmxmode', '666']], MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, landing);
         break;
       }
       case 'tmpfs':
-        ops.push({ op: 'close', fd: fresh('tmpfs', tmpfsOptions(mount), tmpfsAttributes(mount), mount.destination) });
+        ops.push({ op: 'close', fd: fresh('tmpfs', tmpfsOptions(mount), tmpfsAttributes(mount), landing) });
         break;
       case 'bind':
-        bind(mount);
+        bind(mount, landing);
         break;
       case 'cgroup2':
-        ops.push({ op: 'close', fd: fresh('cgroup2', [], QUIET | MOUNT_ATTR.RDONLY, mount.destination) });
+        ops.push({ op: 'close', fd: fresh('cgroup2', [], QUIET | MOUNT_ATTR.RDONLY, landing) });
         break;
       case 'made':
         outside.push(...mount.program);
-        ops.push(...attach(mount.mount, mount.destination, true, context), { op: 'close', fd: mount.mount });
+        ops.push(...attach(mount.mount, landing, true, context), { op: 'close', fd: mount.mount });
         break;
       case 'own':
-        ops.push(...ontoItself(mount.destination, context));
+        ops.push(...ontoItself(landing, context));
         break;
       case 'file':
         if (dev === undefined)
@@ -155,11 +182,11 @@ export function mountAll(mounts: readonly Mount[], context: MountContext): Mount
             message: `the file ${mount.destination} is listed before any 'dev' mount, which is to hold it`,
             hint: "Put { type: 'dev', destination: '/dev' } before it.",
           });
-        ops.push(...memoryFile(mount, dev, context));
+        ops.push(...memoryFile(mount, landing, dev, context));
         break;
     }
   }
-  if (dev !== undefined && context.masks) later.push(...masked({ proc, sys, dev }, slots));
+  if (context.masks) later.push(...masked(mounts, { slots, root: context.root, dev }));
   return {
     outside: outside === ops ? [] : outside,
     ops: [...ops, ...later],
@@ -184,23 +211,23 @@ function tmpfsAttributes(mount: TmpfsMount): number {
 }
 
 /** Write it into the tmpfs of /dev, bind it where it is to be, and take its name away. */
-function memoryFile(mount: FileMount, dev: number, context: MountContext): Program {
+function memoryFile(mount: FileMount, landing: Landing, dev: number, context: ListContext): Program {
   const tree = context.slots();
   const name = '.file';
   return [
     { op: 'write_file', dirfd: dev, flags: O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW | O.CLOEXEC, mode: 0o644, pathname: name, data: mount.content },
     { op: 'open_tree', dirfd: dev, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
-    ...attach(tree, mount.destination, false, context),
+    ...attach(tree, landing, false, context),
     { op: 'unlinkat', dirfd: dev, pathname: name, flags: 0 },
     { op: 'close', fd: tree },
   ];
 }
 
 /** A mount of the same directory, with flags of its own: those of the root are set later, and not on this one. */
-function ontoItself(destination: string, { root, slots }: MountContext): Program {
-  const [target, tree] = [slots(), slots()];
+function ontoItself(landing: Landing, context: ListContext): Program {
+  const [target, tree] = [context.slots(), context.slots()];
   return [
-    { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: target, pathname: destination },
+    ...openTarget(target, landing, true, context),
     { op: 'open_tree', dirfd: target, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH, out: tree },
     {
       op: 'move_mount',
@@ -216,16 +243,13 @@ function ontoItself(destination: string, { root, slots }: MountContext): Program
 }
 
 /** A piece of the host for the inside: without devices and set-user-id, read-only all the way down if asked. */
-function openBind(mount: BindMount, tree: number): Program {
+function openBind(mount: BindMount, tree: number, type: number | undefined, slots: SlotAllocator): Program {
+  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE;
   return [
-    {
-      op: 'open_tree',
-      dirfd: AT_FDCWD,
-      pathname: mount.source,
-      flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE,
-      out: tree,
-      ...(mount.optional ? { ignore: ['ENOENT'] } : {}),
-    },
+    ...(mount.expected
+      ? openExpected(mount.source, mount.expected, flags, tree, slots)
+      : ([{ op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags, out: tree, ...(mount.optional ? { ignore: ['ENOENT'] } : {}) }] as const)),
+    ...(type === undefined ? [] : [{ op: 'expect_type', fd: tree, type, ...absentToo(mount) } as const]),
     {
       op: 'mount_setattr',
       dirfd: tree,
@@ -240,8 +264,14 @@ function openBind(mount: BindMount, tree: number): Program {
   ];
 }
 
-function attachBind(mount: BindMount, tree: number, context: MountContext): Program {
-  return [...attach(tree, mount.destination, mount.directory, context, absentToo(mount)), { op: 'close', fd: tree, ...absentToo(mount) }];
+/** A copy of the mount of an object that has to be a certain one. */
+function openExpected(source: string, expected: ObjectIdentity, flags: number, tree: number, slots: SlotAllocator): Program {
+  const object = slots();
+  return [
+    ...openObject(source, expected, object),
+    { op: 'open_tree', dirfd: object, pathname: '', flags: flags | AT.EMPTY_PATH, out: tree },
+    { op: 'close', fd: object },
+  ];
 }
 
 /** What was not there to be opened is not attached, either. */

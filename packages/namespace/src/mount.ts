@@ -1,4 +1,4 @@
-import type { Program } from '@lamella/syscall';
+import type { ObjectIdentity, Program } from '@lamella/syscall';
 
 /**
  * What is mounted inside the container, in order. `destination` is an absolute path inside the
@@ -36,6 +36,8 @@ export interface DeviceNode {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
+  /** Which object the source has to be, where it is bound. */
+  readonly expected?: ObjectIdentity;
 }
 
 export interface TmpfsMount {
@@ -67,6 +69,8 @@ export interface BindMount {
   readonly idmap?: number;
   /** Nothing happens when the source does not exist. */
   readonly optional?: boolean;
+  /** Which object the source has to be: it is opened through no link, compared, and shown by its descriptor. */
+  readonly expected?: ObjectIdentity;
 }
 
 /** A file of the container's own, in memory. A `dev` comes before it in the list: it lives there, without a name. */

@@ -29,7 +29,7 @@ export interface Namespaces {
 export interface Identity {
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups. */
+  /** Supplementary groups; `gid` is always one of them. */
   readonly groups?: readonly number[];
 }
 

@@ -1,9 +1,10 @@
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { outcomeOf, type Program, type Reply, type Running, type RunResult, type StdioOption, SyscallError, start, type Told } from '@lamella/syscall';
+import { type Op, outcomeOf, type Program, type Reply, type Running, type RunResult, type StdioOption, SyscallError, start, type Told } from '@lamella/syscall';
 import { NamespaceError } from './namespace-error.js';
 import type { ProcessResult } from './process-result.js';
+import { whatIsTooLong } from './too-long.js';
 
 export interface ProcessOptions {
   /** stdin, stdout and stderr. Default: ignored, collected, collected. */
@@ -243,6 +244,24 @@ function isDenied(reply: Reply): boolean {
   return reply.kind === 'ignored' && reply.errno === constants.errno.EACCES;
 }
 
+/** A mount that would have been where it may not be. */
+function explainLanding(
+  { pathname, exact }: Extract<Op, { readonly op: 'landed' }>,
+  code: string,
+  make: (code: string, message: string, hint: string) => NamespaceError,
+): NamespaceError | undefined {
+  const destination = String(pathname);
+  const hint = 'The image has a link there. Mount on the path that is meant, or correct the image.';
+  if (code === 'ELOOP' && exact) return make('MOUNT_REFUSED', `nothing can be mounted on ${destination} in the container: it is behind a link`, hint);
+  if (code === 'EXDEV' || code === 'EBUSY')
+    return make(
+      'MOUNT_REFUSED',
+      `nothing can be mounted on ${destination} in the container: a link leads ${code === 'EBUSY' ? 'to its root' : 'into what confines it, such as /proc, /sys or /dev'}`,
+      hint,
+    );
+  return undefined;
+}
+
 /** Say what a failed call means for somebody who wanted a container. */
 function explainFailure(error: unknown, args: readonly string[], denied: boolean): unknown {
   // What serves a container is not the container's: who has it serve knows what it means.
@@ -259,8 +278,7 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
         );
       if (error.code === 'ENOTDIR' && !denied)
         return make('COMMAND_NOT_FOUND', `${command}: not found in the container`, 'A part of its path is not a directory.');
-      if (error.code === 'E2BIG')
-        return make('COMMAND_TOO_LONG', `${command}: the arguments and environment are too long`, 'Pass long data by stdin or a file.');
+      if (error.code === 'E2BIG') return make('COMMAND_TOO_LONG', `${command}: ${whatIsTooLong(error.op)}`, 'Pass long data by stdin or a file.');
       return make(
         'COMMAND_NOT_EXECUTABLE',
         `${command}: cannot be executed in the container: ${denied ? 'EACCES' : error.code}`,
@@ -286,10 +304,10 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
         );
       return error;
     case 'mkpath':
-      if (error.code === 'ENOTDIR')
+      if (error.code === 'ENOTDIR' || error.code === 'EISDIR')
         return make(
           'MOUNT_TARGET_INVALID',
-          `${String(error.op.pathname)} in the container is not a directory`,
+          `${String(error.op.pathname)} in the container is ${error.code === 'EISDIR' ? '' : 'not '}a directory`,
           'A directory goes on a directory, a file on a file.',
         );
       if (error.code === 'ENOENT' || error.code === 'ELOOP')
@@ -300,6 +318,20 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
         );
       if (error.code === 'EROFS') return make('MOUNT_TARGET_MISSING', `${String(error.op.pathname)} is missing in a read-only root`, 'Create it in the image.');
       return error;
+    case 'landed':
+      return explainLanding(error.op, error.code, make) ?? error;
+    case 'covered':
+      return make(
+        'MASK_FAILED',
+        `${String(error.op.pathname)} in the container cannot be ${error.code === 'ESTALE' ? 'hidden, or made read-only' : `looked at: ${error.code}`}`,
+        'What is mounted there is of another kind. Mount it elsewhere, or show everything: --privileged.',
+      );
+    case 'expect_type':
+      return make(
+        'MOUNT_REFUSED',
+        'nothing can be mounted on /proc in the container but a proc filesystem: the source is none',
+        'Only -v /proc:/proc is possible, and what is hidden there stays hidden.',
+      );
     case 'open_tree':
       if (error.code === 'ENOENT') return make('BIND_SOURCE_MISSING', `${String(error.op.pathname)} does not exist on the host`, 'Create it first.');
       return error;
@@ -319,6 +351,7 @@ function explainFailure(error: unknown, args: readonly string[], denied: boolean
         `the filter on system calls cannot be set: ${error.code}`,
         'The kernel needs CONFIG_SECCOMP_FILTER; --security-opt seccomp=unconfined goes without.',
       );
+    case 'setgroups':
     case 'setresuid':
     case 'setresgid':
       if (error.code === 'EINVAL')

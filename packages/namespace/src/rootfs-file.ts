@@ -1,86 +1,105 @@
-import { lstatSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
-import path from 'node:path';
-import { unfitForUpper, whiteoutFile } from '@lamella/syscall';
+import { FILE_BOUNDS, type FileBound, FileError, HeldFile, readLines, unfitForUpper, whiteoutFile } from '@lamella/syscall';
 
 const MAX_LINKS = 40;
 
 /**
- * Read a file as a process in the container would see it, before there is one: `layers` are
- * absolute host directories, the topmost first; links are followed inside of them only.
+ * Reads a file as a process in the container would see it, before there is one, line by line. Links are followed inside
+ * of the layers only, also while a container exchanges what is in the topmost.
  *
  * A handful of calls on small files: done at once, for a trip to the thread pool takes longer than each.
  *
- * @returns undefined when there is no such file
+ * @param layers absolute host directories, the topmost first
+ * @returns no line when there is no such file
+ * @throws FileError `FILE_IRREGULAR`, `FILE_TOO_LARGE`, `FILE_UNREADABLE`
  */
-export function readRootfsFile(layers: readonly string[], file: string): string | undefined {
-  const found = resolve(layers, file);
-  return found === undefined ? undefined : readFileSync(found, 'utf8');
+export function* rootfsLines(layers: readonly string[], file: string, bound: FileBound = FILE_BOUNDS.users): Generator<string> {
+  using held = holdRootfsFile(layers, file);
+  if (held) yield* readLines({ held, name: file }, bound);
 }
 
-/** The host path of a file in a stack of layers. */
-function resolve(layers: readonly string[], file: string): string | undefined {
-  let pending = file.split('/').filter(Boolean);
-  let at: string[] = [];
-  let here: string | undefined;
+/** Holds what a path leads to in a stack of layers. */
+function holdRootfsFile(layers: readonly string[], file: string): HeldFile | undefined {
+  try {
+    return follow(layers, file);
+  } catch (error) {
+    throw FileError.of(file, error as NodeJS.ErrnoException);
+  }
+}
+
+function follow(layers: readonly string[], file: string): HeldFile | undefined {
+  using kept = new DisposableStack();
+  // Of an upper of a container that runs only the directory itself is ours.
+  const roots = layers.flatMap((layer) => {
+    const root = HeldFile.at(layer);
+    return root ? [kept.use(root)] : [];
+  });
   // There whiteouts are files.
   const files = layers[0] !== undefined && unfitForUpper(layers[0]) !== undefined;
+  let pending = components(file);
+  let at: string[] = [];
   for (let links = 0; pending.length; ) {
     const [name, ...rest] = pending as [string, ...string[]];
     pending = rest;
-    if (name === '.') continue;
     if (name === '..') {
       at = at.slice(0, -1);
       continue;
     }
     const next = [...at, name];
-    const hit = topmost(layers, next, files);
-    if (!hit) return undefined;
-    here = hit.path;
-    if (!hit.link) {
+    const target = linkOf(roots, next, files);
+    if (target === undefined) {
       at = next;
       continue;
     }
     if (++links > MAX_LINKS) return undefined;
-    const target = readlinkSync(hit.path);
     if (target.startsWith('/')) at = [];
-    pending = [...target.split('/').filter(Boolean), ...pending];
-    here = undefined;
+    pending = [...components(target), ...pending];
   }
-  if (here === undefined && at.length) here = topmost(layers, at, files)?.path;
-  if (here === undefined) return undefined;
-  return lstatSync(here).isFile() ? here : undefined;
+  return at.length ? topmost(roots, at, files)?.entry : undefined;
 }
 
+/** Where a path leads, if it is a link. */
+function linkOf(roots: readonly HeldFile[], parts: readonly string[], files: boolean): string | undefined {
+  const hit = topmost(roots, parts, files);
+  using _entry = hit?.entry;
+  return hit?.target;
+}
+
+/** An entry, which the caller disposes of; or, of a link, what it says. */
+type Hit = { readonly entry: HeldFile; readonly target: undefined } | { readonly entry: undefined; readonly target: string };
+
 /** The entry of the topmost layer that has it, whiteouts and files in the way respected. */
-function topmost(layers: readonly string[], parts: readonly string[], files: boolean): { path: string; link: boolean } | undefined {
-  for (const layer of layers) {
-    let hidden = false;
-    for (let depth = 1; depth <= parts.length; depth++) {
-      const candidate = path.join(layer, ...parts.slice(0, depth));
-      const stat = statOf(candidate);
-      if (!stat) {
-        if (files && statOf(whiteoutFile(candidate))) return undefined;
-        break;
-      }
-      if (depth === parts.length) {
-        if (stat.isCharacterDevice() && stat.rdev === 0) return undefined;
-        return { path: candidate, link: stat.isSymbolicLink() };
-      }
-      if (!stat.isDirectory()) {
-        hidden = true;
-        break;
-      }
-    }
-    if (hidden) return undefined;
+function topmost(roots: readonly HeldFile[], parts: readonly string[], files: boolean): Hit | undefined {
+  for (const root of roots) {
+    const found = inLayer(root, parts, files);
+    if (found === 'hidden') return undefined;
+    if (found) return found;
   }
   return undefined;
 }
 
-function statOf(file: string): Stats | undefined {
-  try {
-    return lstatSync(file);
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
+/** @returns `hidden` when the layers below do not count for this path, undefined when they do */
+function inLayer(root: HeldFile, parts: readonly string[], files: boolean): Hit | 'hidden' | undefined {
+  using kept = new DisposableStack();
+  let directory = root;
+  for (const [depth, name] of parts.entries()) {
+    const entry = directory.entry(name);
+    if (!entry) {
+      using whiteout = files ? directory.entry(whiteoutFile(name)) : undefined;
+      return whiteout ? 'hidden' : undefined;
+    }
+    if (depth === parts.length - 1) {
+      const whiteout = entry.stat.isCharacterDevice() && entry.stat.rdev === 0;
+      if (!whiteout && !entry.stat.isSymbolicLink()) return { entry, target: undefined };
+      kept.use(entry);
+      return whiteout ? 'hidden' : { entry: undefined, target: directory.linkTarget(name) };
+    }
+    kept.use(entry);
+    if (!entry.stat.isDirectory()) return 'hidden';
+    directory = entry;
   }
+  return undefined;
+}
+
+function components(path: string): string[] {
+  return path.split('/').filter((name) => name && name !== '.');
 }

@@ -152,7 +152,7 @@ describe('the process', () => {
       'A=1',
       'B=two words',
       '/made/deep',
-      'uid=1234 gid=5678 groups=10,20',
+      'uid=1234 gid=5678 groups=10,20,5678',
       '0077',
       '100',
       '200',

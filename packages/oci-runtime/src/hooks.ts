@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import type { Readable } from 'node:stream';
 import { prctl } from '@lamella/namespace';
 import { type Op, PR, start } from '@lamella/syscall';
 import type { NamespaceType, OciConfig, OciHook } from './config/schema.js';
@@ -26,6 +27,9 @@ const SIGNALS: Readonly<Record<string, string>> = {
   SIGSYS: 'bad system call',
   SIGTERM: 'terminated',
 };
+
+/** Bytes of what a hook says on its stderr that are told: its program may be the container's. */
+const SAID_MAX = 64 << 10;
 
 interface Ended {
   readonly status: number | null;
@@ -91,8 +95,7 @@ function onHost(hook: OciHook, input: string, cwd: string): Promise<Ended> {
           child.kill('SIGKILL');
         }, hook.timeout * 1000)
       : undefined;
-    const errors: Buffer[] = [];
-    child.stderr.on('data', (data: Buffer) => errors.push(data));
+    const said = gathered(child.stderr);
     // It may end without having read its stdin.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
@@ -102,7 +105,7 @@ function onHost(hook: OciHook, input: string, cwd: string): Promise<Ended> {
       clearTimeout(timer);
       setImmediate(() => {
         child.stderr.destroy();
-        resolve({ status, signal, stderr: Buffer.concat(errors).toString(), timedOut });
+        resolve({ status, signal, stderr: said(), timedOut });
       });
     });
   });
@@ -135,8 +138,7 @@ async function inContainer(hook: OciHook, input: string, { pid, namespaces, filt
   const timeout = new AbortController();
   const timer = hook.timeout ? setTimeout(() => timeout.abort(), hook.timeout * 1000) : undefined;
   const running = start(program, { stdio: ['pipe', 'ignore', 'pipe'], signal: timeout.signal });
-  const errors: Buffer[] = [];
-  running.stderr?.on('data', (data: Buffer) => errors.push(data));
+  const said = gathered(running.stderr);
   running.stdin?.on('error', () => undefined);
   running.stdin?.end(input);
   try {
@@ -144,7 +146,7 @@ async function inContainer(hook: OciHook, input: string, { pid, namespaces, filt
     return {
       status: exited?.status ?? null,
       signal: exited?.signal ? signalName(exited.signal) : null,
-      stderr: Buffer.concat(errors).toString(),
+      stderr: said(),
       timedOut: false,
     };
   } catch (error) {
@@ -154,6 +156,17 @@ async function inContainer(hook: OciHook, input: string, { pid, namespaces, filt
     clearTimeout(timer);
     running.stderr?.destroy();
   }
+}
+
+/** Takes all that a hook says, for it must not wait, and keeps its beginning. */
+function gathered(stream: Readable | null | undefined): () => string {
+  const kept: Buffer[] = [];
+  let left = SAID_MAX;
+  stream?.on('data', (data: Buffer) => {
+    if (left > 0) kept.push(Buffer.from(data.subarray(0, left)));
+    left -= data.length;
+  });
+  return () => `${Buffer.concat(kept).toString()}${left < 0 ? '…' : ''}`;
 }
 
 function signalName(signo: number): string {

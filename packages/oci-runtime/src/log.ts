@@ -1,4 +1,5 @@
-import { appendFileSync, writeSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
+import { visible, visibleJson, writeAll } from '@lamella/syscall';
 
 /** What a command says beside its result. */
 export interface Log {
@@ -21,11 +22,12 @@ export interface LogOptions {
 export function makeLog({ file, format, debug }: LogOptions): Log {
   const write = (level: string, msg: string): void => {
     const time = new Date().toISOString();
-    const line = format === 'json' ? JSON.stringify({ level, msg, time }) : `time="${time}" level=${level} msg=${JSON.stringify(msg)}`;
-    if (file) appendFileSync(file, `${line}\n`, { mode: 0o644 });
-    else if (format === 'json') writeSync(2, `${line}\n`);
-    if (level === 'error' && (file || format === 'text')) writeSync(2, `lamella-oci: ${msg}\n`);
-    else if (!file && format === 'text') writeSync(2, level === 'debug' ? `${line}\n` : `lamella-oci: ${level}: ${msg}\n`);
+    const line =
+      format === 'json' ? visibleJson(JSON.stringify({ level, msg, time })) : `time="${time}" level=${level} msg=${visibleJson(JSON.stringify(msg))}`;
+    const logged = file !== undefined && append(file, line);
+    if (!logged && format === 'json') tell(line);
+    if (level === 'error' && (logged || format === 'text')) tell(`lamella-oci: ${visible(msg)}`);
+    else if (!logged && format === 'text') tell(level === 'debug' ? line : `lamella-oci: ${level}: ${visible(msg)}`);
   };
   return {
     error: (message) => write('error', message),
@@ -34,4 +36,22 @@ export function makeLog({ file, format, debug }: LogOptions): Log {
       if (debug) write('debug', message);
     },
   };
+}
+
+/** @returns whether the file took it: an engine's full disk is no reason to end here, and stderr is told in its place */
+function append(file: string, line: string): boolean {
+  try {
+    appendFileSync(file, `${line}\n`, { mode: 0o644 });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function tell(line: string): void {
+  try {
+    writeAll(2, `${line}\n`);
+  } catch {
+    // There is nowhere left to say so.
+  }
 }

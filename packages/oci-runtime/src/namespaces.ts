@@ -42,7 +42,7 @@ export function planNamespaces(linux: OciLinux | undefined, slots: SlotAllocator
     cloneFlags: [...made].reduce((sum, type) => (type === 'cgroup' || (type === 'time' && offsets) ? sum : sum + FLAGS[type]), 0),
     outside: [
       ...joined.flatMap(({ type: _, path, slot, i }) =>
-        said(purpose(i, path), [{ op: 'openat', dirfd: AT_FDCWD, pathname: path, flags: O.RDONLY | O.CLOEXEC, mode: 0, out: slot }]),
+        said(purpose(i, path), [{ op: 'openat', dirfd: AT_FDCWD, pathname: path, flags: O.RDONLY | O.NONBLOCK | O.CLOEXEC, mode: 0, out: slot }]),
       ),
       // Some belong to a user namespace that is joined, others to the one outside of it: both are tried.
       ...(user ? [...others.flatMap((each) => enter(each, ['EPERM'])), ...enter(user)] : []),

@@ -1,4 +1,15 @@
-import { type Compared, isOwnAttribute, ownMountNamespace, type Program, parseCompared, type Reply, type Running, start, type Walked } from '@lamella/syscall';
+import {
+  type Compared,
+  isOwnAttribute,
+  ownMountNamespace,
+  type Program,
+  parseCompared,
+  type Reply,
+  type Running,
+  start,
+  textOf,
+  type Walked,
+} from '@lamella/syscall';
 import { inodeOf, originOf } from './origin.js';
 import { openSides, type Upper } from './sides.js';
 
@@ -25,7 +36,7 @@ export interface ObjectState {
 /** One object that an upper adds, changes or hides. */
 export interface Change {
   readonly kind: 'added' | 'modified' | 'deleted';
-  /** As seen inside: absolute. What is no UTF-8 in it is shown as U+FFFD. */
+  /** As seen inside: absolute. What is no UTF-8 in it has the form of `textOf` in @lamella/syscall. */
   readonly path: string;
   /** Its bytes below the top, as latin1: without the first slash. */
   readonly name: string;
@@ -157,7 +168,7 @@ function changeOf(compared: Compared): Change | undefined {
   if (upper && lower && !aspects.length) return undefined;
   return {
     kind: upper ? (lower ? 'modified' : 'added') : 'deleted',
-    path: `/${Buffer.from(name, 'latin1').toString('utf8')}`,
+    path: `/${textOf(Buffer.from(name, 'latin1'))}`,
     name,
     aspects,
     before: lower && stateOf(lower),
@@ -175,7 +186,7 @@ function stateOf(object: Walked): ObjectState {
     gid: object.gid,
     size: type === 'file' ? object.size : 0,
     ...(type !== 'directory' && object.links > 1 ? { links: object.links } : {}),
-    ...(type === 'symlink' ? { target: Buffer.from(object.target, 'latin1').toString('utf8') } : {}),
+    ...(type === 'symlink' ? { target: textOf(Buffer.from(object.target, 'latin1')) } : {}),
   };
 }
 

@@ -9,6 +9,7 @@ import {
   idMapping,
   O,
   type Op,
+  openObject,
   type Program,
   type SlotAllocator,
   serve,
@@ -56,10 +57,13 @@ export function fuseOverlayDetached(stack: Omit<OverlayStack, 'merged'> & { read
   const directories: Op[] = [];
   let named = 0;
   const nameOf = (path: string): string => {
-    if (!/[\\,:]/.test(path)) return path;
+    const expected = stack.expected?.[path];
+    if (!expected && !/[\\,:]/.test(path)) return path;
     const [slot, number] = [slots(), FIRST_DIRECTORY + named++];
     directories.push(
-      { op: 'openat', dirfd: AT_FDCWD, pathname: path, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot },
+      ...(expected
+        ? openObject(path, expected, slot)
+        : ([{ op: 'openat', dirfd: AT_FDCWD, pathname: path, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot }] as const)),
       { op: 'dup3', fd: slot, newfd: number, flags: 0 },
     );
     return `/proc/self/fd/${number}`;

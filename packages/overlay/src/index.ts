@@ -8,4 +8,4 @@ export { inodeOf, originOf } from './origin.js';
 export { OverlayError } from './overlay-error.js';
 export { methodFor, type OverlayMethod, overlayDetached, overlayMount } from './overlay-mount.js';
 export { openSides, type Sides, type Upper } from './sides.js';
-export { type FuseOverlay, MAX_LOWERDIRS, type OverlayOptions, type OverlayStack, type ShownIds } from './stack.js';
+export { type ExpectedDirectories, type FuseOverlay, MAX_LOWERDIRS, type OverlayOptions, type OverlayStack, type ShownIds } from './stack.js';

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import path from 'node:path';
 import { ownMountNamespace, type Program, run } from '@lamella/syscall';
 import { mountsBelow, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { STACK_CONTRACT } from './contract.js';
 import { diagnose, mountOverlay, type OverlayMethod, type OverlayStack, overlayMount, probeFeatures } from './index.js';
 
@@ -28,9 +28,6 @@ async function mountBy(method: OverlayMethod, stack: OverlayStack): Promise<Asyn
     },
   };
 }
-
-const before = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').length;
-afterEach(() => expect(readFileSync('/proc/self/mountinfo', 'utf8').split('\n')).toHaveLength(before));
 
 describe.each(['mount', 'lowerdir+', 'descriptors'] as const)('a stack mounted by %s', (method) => {
   test.for(STACK_CONTRACT.map(({ name, run: check }) => [name, check] as const))('%s', async ([, check], context) => {

@@ -6,7 +6,9 @@ import {
   MOVE_MOUNT,
   MS,
   O,
+  type ObjectIdentity,
   type Op,
+  openObject,
   type Program,
   type SlotAllocator,
   slotAllocator,
@@ -34,8 +36,13 @@ export type OverlayMethod = 'mount' | 'lowerdir+' | 'descriptors' | 'fuse';
 /** The method for a stack: the plainest that can express it. */
 export function methodFor(stack: OverlayStack, features: { readonly lowerdirPlus: boolean }): OverlayMethod {
   if (stack.fuse !== undefined) return 'fuse';
-  if (Buffer.byteLength(optionString(stack)) < PAGE) return 'mount';
+  if (Buffer.byteLength(optionString(stack)) < PAGE && !isExpecting(stack)) return 'mount';
   return features.lowerdirPlus ? 'lowerdir+' : 'descriptors';
+}
+
+/** Whether a lower has to be a certain object: then only its descriptor may name it. */
+function isExpecting({ expected, lowerdirs }: Pick<OverlayStack, 'expected' | 'lowerdirs'>): boolean {
+  return expected !== undefined && lowerdirs.some((each) => expected[each] !== undefined);
 }
 
 /**
@@ -88,10 +95,12 @@ function mountOp(stack: OverlayStack, data: string): Op {
 }
 
 /** Open a directory under a descriptor of a known number, so that a short string can name it. */
-function openAs(number: number, pathname: string, slots: SlotAllocator): Program {
+function openAs(number: number, pathname: string, expected: ObjectIdentity | undefined, slots: SlotAllocator): Program {
   const slot = slots();
   return [
-    { op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot },
+    ...(expected
+      ? openObject(pathname, expected, slot)
+      : ([{ op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot }] as const)),
     { op: 'dup3', fd: slot, newfd: number, flags: O.CLOEXEC },
     { op: 'close', fd: slot },
   ];
@@ -124,9 +133,10 @@ function newMount(stack: Omit<OverlayStack, 'merged'>, out: number, slots: SlotA
   let named = 0;
   const nameOf = (path: string, plain = true): string => {
     // In one lower's value a colon parts two, and older kernels take no comma.
-    if (plain && Buffer.byteLength(path) <= FSCONFIG_STRING_MAX && !/[\\,:]/.test(path)) return path;
+    const expected = stack.expected?.[path];
+    if (plain && !expected && Buffer.byteLength(path) <= FSCONFIG_STRING_MAX && !/[\\,:]/.test(path)) return path;
     const number = FIRST_NAMED_FD + named++;
-    ops.push(...openAs(number, path, slots));
+    ops.push(...openAs(number, path, expected, slots));
     return `/proc/self/fd/${number}`;
   };
   const context = slots();
@@ -167,7 +177,7 @@ function withDescriptors(stack: OverlayStack, slots: SlotAllocator): Program {
   let named = 0;
   const nameOf = (path: string): string => {
     const number = FIRST_NAMED_FD + named++;
-    ops.push(...openAs(number, path, slots));
+    ops.push(...openAs(number, path, stack.expected?.[path], slots));
     return String(number);
   };
   const short: OverlayStack = {

@@ -1,7 +1,8 @@
-import { AT_FDCWD, MARKS, O, type Program, type SlotAllocator, slotAllocator, unfitForUpper } from '@lamella/syscall';
+import { AT, AT_FDCWD, MARKS, O, OPEN_TREE, openObject, type Program, type SlotAllocator, slotAllocator, unfitForUpper } from '@lamella/syscall';
 import { hasLowerdirPlus } from './features.js';
 import { findFuseOverlay, fuseOverlayAtExit } from './fuse-overlay.js';
 import { methodFor, overlayDetached, overlayMount } from './overlay-mount.js';
+import type { ExpectedDirectories } from './stack.js';
 
 /** An upper directory, and what it lies on. All paths are absolute. */
 export interface Upper {
@@ -10,6 +11,8 @@ export interface Upper {
   readonly frozen?: readonly string[];
   /** What all that is compared with, the topmost first. */
   readonly lowerdirs: readonly string[];
+  /** Of the lowers. */
+  readonly expected?: ExpectedDirectories;
   /** Its marks are files: fuse-overlayfs(1) wrote it. Default: where the kernel can have no upper. */
   readonly files?: boolean;
   /** Its marks are in `user.overlay.*`. Default: as an ordinary user's are. */
@@ -32,7 +35,7 @@ export interface Sides {
  * it, both sides are whole trees.
  */
 export async function openSides(
-  { upperdir, frozen = [], lowerdirs, files = unfitForUpper(upperdir) !== undefined, userxattr = process.geteuid?.() !== 0 }: Upper,
+  { upperdir, frozen = [], lowerdirs, expected, files = unfitForUpper(upperdir) !== undefined, userxattr = process.geteuid?.() !== 0 }: Upper,
   slots: SlotAllocator = slotAllocator(),
 ): Promise<Sides> {
   const [upper, lower] = [slots(), slots()];
@@ -44,14 +47,34 @@ export async function openSides(
     mode: 0,
     out,
   });
+  // As an overlay sees it: without what is mounted below. Where the kernel refuses that (mounts that came later, in a user namespace) with it.
+  const alone = (pathname: string, out: number): Program => {
+    const slot = slots();
+    const object = expected?.[pathname];
+    return [
+      ...(object ? openObject(pathname, object, slot) : [open(pathname, slot)]),
+      {
+        op: 'open_tree',
+        dirfd: slot,
+        pathname: '',
+        flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH,
+        out,
+        ignore: ['EINVAL', 'EPERM'],
+      },
+      // The slot is taken where that was possible.
+      { op: 'openat', dirfd: slot, pathname: '.', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out, ignore: ['EBUSY'] },
+      { op: 'close', fd: slot },
+    ];
+  };
   const fuse = files ? findFuseOverlay(upperdir) : undefined;
   const own = files ? MARKS.files : userxattr ? MARKS.user : MARKS.trusted;
+  const checked = expected === undefined ? {} : { expected };
   // Nobody else sees the mount: it may cover a directory that is a part of it.
   const mounted = async (trees: readonly string[], merged: string, out: number): Promise<Program> => {
     const [first = '', ...others] = trees;
-    if (!others.length) return [open(first, out)];
-    if (fuse !== undefined) return [fuseOverlayAtExit, ...overlayDetached({ lowerdirs: trees, fuse }, out, slots)];
-    const stack = { lowerdirs: trees, merged, ...(userxattr ? { options: { userxattr } } : {}) };
+    if (!others.length) return alone(first, out);
+    if (fuse !== undefined) return [fuseOverlayAtExit, ...overlayDetached({ lowerdirs: trees, fuse, ...checked }, out, slots)];
+    const stack = { lowerdirs: trees, merged, ...checked, ...(userxattr ? { options: { userxattr } } : {}) };
     const method = methodFor(stack, { lowerdirPlus: methodFor(stack, { lowerdirPlus: false }) === 'mount' || (await hasLowerdirPlus()) });
     return [...overlayMount(stack, method, slots), open(merged, out)];
   };

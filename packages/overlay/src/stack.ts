@@ -1,3 +1,5 @@
+import type { ObjectIdentity } from '@lamella/syscall';
+
 /** Mount options of overlayfs (Documentation/filesystems/overlayfs.rst). */
 export interface OverlayOptions {
   /** Keep whiteout and opaque marks in `user.overlay.*`: needed in a user namespace, since 5.11. */
@@ -37,6 +39,12 @@ export interface FuseOverlay {
   readonly diesToo?: boolean;
 }
 
+/**
+ * Which objects directories have to be, by their paths, which have no links in them. They are opened through no link and compared, and used by
+ * their descriptors (see {@link openObject}): whoever exchanges them meanwhile gains nothing.
+ */
+export type ExpectedDirectories = Readonly<Record<string, ObjectIdentity>>;
+
 /** Layers, and where they are to be joined. Every path is absolute. */
 export interface OverlayStack {
   /** Read-only layers, the topmost first; 1 to 500 of them. */
@@ -47,6 +55,8 @@ export interface OverlayStack {
   readonly workdir?: string;
   /** The directory which becomes the merged view. */
   readonly merged: string;
+  /** Of the lowers. */
+  readonly expected?: ExpectedDirectories;
   readonly options?: OverlayOptions;
   /** mount(2) flags, e.g. `MS.NODEV`. */
   readonly flags?: number;

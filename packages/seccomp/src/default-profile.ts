@@ -4,7 +4,21 @@ const EPERM = 1;
 const ENOSYS = 38;
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET (clone(2)). */
 const NEW_NAMESPACES = 0x7e020000n;
-const AF_VSOCK = 40n;
+const EINVAL = 22;
+const AF_NETLINK = 16n;
+const NETLINK_AUDIT = 9n;
+/** The last protocol of netlink(7) that there is (linux/netlink.h). */
+const NETLINK_LAST = 22n;
+/**
+ * Families of sockets (socket(2)) that programs use. The kernel looks at the lower half of the argument only: a list of what is
+ * refused would let the same family pass with a bit in the upper. Not among them: DECnet, Econet, ATM's SVCs, IrDA, WANPIPE, ISDN, CAIF and
+ * what will come, which nobody misses; AF_ALG (38), by which CVE-2026-31431 wrote to the page cache; AF_VSOCK (40), which reaches the machine's
+ * hypervisor from any network namespace.
+ */
+const FAMILIES: readonly bigint[] = [
+  ...[0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n, 10n, 11n, 13n, 14n, 15n, AF_NETLINK, 17n, 18n, 21n, 22n, 24n],
+  ...[26n, 27n, 28n, 29n, 30n, 31n, 32n, 33n, 35n, 36n, 39n, 41n, 42n, 43n, 44n, 45n],
+];
 /** PER_LINUX, PER_LINUX32, UNAME26, both, and what asks for the current one (personality(2)). */
 const PERSONALITIES = [0n, 8n, 0x20000n, 0x20008n, 0xffffffffn];
 
@@ -20,7 +34,7 @@ const ALLOWED: readonly string[] = [
     lgetxattr link linkat listxattr listxattrat llistxattr lremovexattr lseek lsetxattr lstat mkdir mkdirat mknod mknodat
     name_to_handle_at newfstatat open openat openat2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read readahead readlink
     readlinkat readv removexattr removexattrat rename renameat renameat2 rmdir sendfile setxattr setxattrat splice stat
-    statfs statx symlink symlinkat sync sync_file_range syncfs tee truncate umask unlink unlinkat utime utimensat utimes write writev cachestat`),
+    statfs statx symlink symlinkat sync sync_file_range syncfs tee truncate umask unlink unlinkat utime utimensat utimes write writev`),
   // Waiting for things to happen.
   ...words(`
     epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2 epoll_wait epoll_wait_old eventfd eventfd2
@@ -30,7 +44,8 @@ const ALLOWED: readonly string[] = [
   // Memory.
   ...words(`
     brk madvise map_shadow_stack membarrier memfd_create memfd_secret mincore mlock mlock2 mlockall mmap mprotect mremap mseal
-    msync munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect process_mrelease remap_file_pages`),
+    msync munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect process_mrelease remap_file_pages
+    uprobe uretprobe`),
   // Processes and threads.
   ...words(`
     arch_prctl capget capset execve execveat exit exit_group fork futex futex_requeue futex_wait futex_waitv futex_wake
@@ -42,7 +57,7 @@ const ALLOWED: readonly string[] = [
     sched_getparam sched_getscheduler sched_rr_get_interval sched_setaffinity sched_setattr sched_setparam
     sched_setscheduler sched_yield seccomp set_robust_list set_thread_area set_tid_address setfsgid setfsuid setgid
     setgroups setpgid setpriority setregid setresgid setresuid setreuid setrlimit setsid setuid sigaltstack tgkill tkill
-    uname vfork wait4 waitid getcpu sysinfo getrandom times ioctl`),
+    listmount statmount uname vfork wait4 waitid getcpu sysinfo getrandom times ioctl`),
   // Time.
   ...words(`
     adjtimex alarm clock_adjtime clock_getres clock_gettime clock_nanosleep getitimer gettimeofday nanosleep setitimer time
@@ -58,9 +73,9 @@ const ALLOWED: readonly string[] = [
 const BY_CAPABILITY: Readonly<Record<string, readonly string[]>> = {
   CAP_DAC_READ_SEARCH: words('open_by_handle_at'),
   CAP_SYS_ADMIN: words(`
-    bpf clone3 fanotify_init fsconfig fsmount fsopen fspick listmount lookup_dcookie lsm_get_self_attr lsm_list_modules
+    bpf clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie lsm_get_self_attr lsm_list_modules
     lsm_set_self_attr mount mount_setattr move_mount open_tree open_tree_attr perf_event_open pivot_root quotactl
-    quotactl_fd setdomainname sethostname setns statmount syslog umount2 unshare`),
+    quotactl_fd setdomainname sethostname setns syslog umount2 unshare`),
   CAP_SYS_BOOT: words('kexec_file_load kexec_load reboot'),
   CAP_SYS_CHROOT: words('chroot'),
   CAP_SYS_MODULE: words('delete_module finit_module init_module'),
@@ -75,9 +90,9 @@ const BY_CAPABILITY: Readonly<Record<string, readonly string[]>> = {
   CAP_PERFMON: words('perf_event_open'),
 };
 
-/** Never: the kernel's keys know nothing of containers; the others are large, and holes were found in them. */
+/** Never: the kernel's keys know nothing of containers, nor does the page cache; the others are large, and holes were found in them. */
 const REFUSED: readonly string[] = words(
-  'add_key keyctl request_key userfaultfd vmsplice io_pgetevents io_uring_enter io_uring_register io_uring_setup swapoff swapon uselib ustat sysfs',
+  'cachestat add_key keyctl request_key userfaultfd vmsplice io_pgetevents io_uring_enter io_uring_register io_uring_setup swapoff swapon uselib ustat sysfs',
 );
 
 const rule = (
@@ -86,6 +101,10 @@ const rule = (
   more: { errnoRet?: number; args?: readonly ArgumentCondition[]; includes?: RuleCondition; excludes?: RuleCondition } = {},
 ): SyscallRule => ({ names, action, ...more });
 
+const family = (value: bigint): ArgumentCondition => ({ index: 0, value, op: 'SCMP_CMP_EQ' });
+/** All but the audit's, for who has no capability for that. */
+const netlinkProtocols: readonly bigint[] = Array.from({ length: Number(NETLINK_LAST) + 1 }, (_, i) => BigInt(i)).filter((value) => value !== NETLINK_AUDIT);
+
 /** Capabilities that allow a call beside the one it is listed under. */
 function ownersOf(name: string): string[] {
   return Object.entries(BY_CAPABILITY).flatMap(([capability, names]) => (names.includes(name) ? [capability] : []));
@@ -93,7 +112,7 @@ function ownersOf(name: string): string[] {
 
 /**
  * What a container may ask of the kernel unless told otherwise: a list of what is allowed, as Docker
- * and podman have one. What is known and refused gives EPERM, as without the capability; what nobody
+ * and podman have one; SECURITY.md compares the three. What is known and refused gives EPERM, as without the capability; what nobody
  * knew yet gives ENOSYS, so that programs try another way. New namespaces cannot be made without
  * CAP_SYS_ADMIN, nor `clone3` be called, whose flags no filter can see.
  */
@@ -102,7 +121,13 @@ export const DEFAULT_PROFILE: SeccompProfile = {
   defaultErrnoRet: ENOSYS,
   syscalls: [
     rule(ALLOWED, 'SCMP_ACT_ALLOW'),
-    rule(['socket'], 'SCMP_ACT_ALLOW', { args: [{ index: 0, value: AF_VSOCK, op: 'SCMP_CMP_NE' }] }),
+    ...FAMILIES.filter((value) => value !== AF_NETLINK).map((value) => rule(['socket'], 'SCMP_ACT_ALLOW', { args: [family(value)] })),
+    rule(['socket'], 'SCMP_ACT_ALLOW', { args: [family(AF_NETLINK)], includes: { caps: ['CAP_AUDIT_WRITE'] } }),
+    ...netlinkProtocols.map((value) =>
+      rule(['socket'], 'SCMP_ACT_ALLOW', { args: [family(AF_NETLINK), { index: 2, value, op: 'SCMP_CMP_EQ' }], excludes: { caps: ['CAP_AUDIT_WRITE'] } }),
+    ),
+    // As where the kernel has no audit: programs that log in users go on without it then.
+    rule(['socket'], 'SCMP_ACT_ERRNO', { errnoRet: EINVAL, args: [family(AF_NETLINK)], excludes: { caps: ['CAP_AUDIT_WRITE'] } }),
     rule(['socket'], 'SCMP_ACT_ERRNO', { errnoRet: EPERM }),
     ...PERSONALITIES.map((value) => rule(['personality'], 'SCMP_ACT_ALLOW', { args: [{ index: 0, value, op: 'SCMP_CMP_EQ' }] })),
     rule(['personality'], 'SCMP_ACT_ERRNO', { errnoRet: EPERM }),

@@ -1,3 +1,4 @@
+import { jsonProblem } from '@lamella/syscall';
 import * as v from 'valibot';
 import { SeccompError } from './seccomp-error.js';
 
@@ -115,7 +116,7 @@ export function parseProfile(text: string, where: string): SeccompProfile {
   try {
     json = JSON.parse(text, exact as never);
   } catch (cause) {
-    throw invalid(where, (cause as Error).message, cause);
+    throw invalid(where, jsonProblem(cause), cause);
   }
   return checkProfile(json, where);
 }

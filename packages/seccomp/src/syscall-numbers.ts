@@ -50,7 +50,7 @@ export const X86_64: ReadonlyMap<string, number> = parse(
     'syncfs 306,sendmmsg 307,setns 308,getcpu 309,process_vm_readv 310,process_vm_writev 311,kcmp 312,finit_module 313',
     'sched_setattr 314,sched_getattr 315,renameat2 316,seccomp 317,getrandom 318,memfd_create 319,kexec_file_load 320,bpf 321',
     'execveat 322,userfaultfd 323,membarrier 324,mlock2 325,copy_file_range 326,preadv2 327,pwritev2 328,pkey_mprotect 329',
-    'pkey_alloc 330,pkey_free 331,statx 332,io_pgetevents 333,rseq 334,pidfd_send_signal 424,io_uring_setup 425,io_uring_enter 426',
+    'pkey_alloc 330,pkey_free 331,statx 332,io_pgetevents 333,rseq 334,uretprobe 335,uprobe 336,pidfd_send_signal 424,io_uring_setup 425,io_uring_enter 426',
     'io_uring_register 427,open_tree 428,move_mount 429,fsopen 430,fsconfig 431,fsmount 432,fspick 433,pidfd_open 434,clone3 435',
     'close_range 436,openat2 437,pidfd_getfd 438,faccessat2 439,process_madvise 440,epoll_pwait2 441,mount_setattr 442,quotactl_fd 443',
     'landlock_create_ruleset 444,landlock_add_rule 445,landlock_restrict_self 446,memfd_secret 447,process_mrelease 448,futex_waitv 449',

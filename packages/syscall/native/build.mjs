@@ -25,6 +25,7 @@ const common = [
   'walk.c',
   'names.c',
   'copy.c',
+  'place.c',
   'monitor.c',
   'child.c',
   'serve.c',

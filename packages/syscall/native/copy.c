@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compound op: another object that is in everything like one of a tree, but for the marks of overlayfs. */
+/* Compound op: another object that is in everything like one of a tree; with the marks of overlayfs, or without them. */
 #include "interpreter.h"
 #include <linux/fcntl.h>
 #include <linux/fs.h>
@@ -51,8 +51,14 @@ static int listed(const char *list, long length, const char *name)
 	return 0;
 }
 
+/* A label belongs to the place, even where all marks are wanted. */
+static int is_left(const char *name, int marks)
+{
+	return marks ? equal(name, "security.selinux") : is_private(name);
+}
+
 /* Give the attributes of one object to another, and take those away that it alone has. */
-static long copy_xattrs(const char *from, const char *to)
+static long copy_xattrs(const char *from, const char *to, int marks)
 {
 	static char list[65536], other[65536], value[65536];
 	long n = SYS(listxattr, from, list, sizeof(list)), m, err;
@@ -63,7 +69,7 @@ static long copy_xattrs(const char *from, const char *to)
 		return n;
 	m = SYS(listxattr, to, other, sizeof(other));
 	for (long i = 0; i < m; i++) {
-		if (!is_private(other + i) && !listed(list, n, other + i)) {
+		if (!is_left(other + i, marks) && !listed(list, n, other + i)) {
 			err = SYS(removexattr, to, other + i);
 			if (err < 0 && err != -ENODATA)
 				return err;
@@ -72,7 +78,7 @@ static long copy_xattrs(const char *from, const char *to)
 			i++;
 	}
 	for (long i = 0; i < n; i++) {
-		if (!is_private(list + i)) {
+		if (!is_left(list + i, marks)) {
 			long got = SYS(getxattr, from, list + i, value, sizeof(value));
 
 			if (got < 0 && got != -ENODATA)
@@ -88,7 +94,7 @@ static long copy_xattrs(const char *from, const char *to)
 }
 
 /* Owner, mode, attributes and times, in the order in which one does not undo the other. */
-static long copy_metadata(int from, int to, const struct statx *st)
+static long copy_metadata(int from, int to, const struct statx *st, int marks)
 {
 	char source[32], target[32];
 	struct __kernel_timespec times[2] = {
@@ -102,7 +108,7 @@ static long copy_metadata(int from, int to, const struct statx *st)
 	if (!err && (st->stx_mode & S_IFMT) != S_IFLNK)
 		err = SYS(fchmodat, AT_FDCWD, target, st->stx_mode & 07777);
 	if (!err)
-		err = copy_xattrs(source, target);
+		err = copy_xattrs(source, target, marks);
 	/* Through its name in procfs: utimensat of an O_PATH descriptor itself is younger than the kernels we run on. */
 	return err ? err : SYS(utimensat, AT_FDCWD, target, times, 0);
 }
@@ -165,10 +171,10 @@ static long copy_content(int dirfd, const char *name, int to, const struct statx
 }
 
 /*
- * A directory comes without what is in it. With `metadata` the new name is there already and keeps
- * its content. Nothing has to be on the disk when it returns: that is syncfs' work, once for all.
+ * A directory comes without what is in it. With COPY_METADATA the new name is there already and keeps
+ * its content. With COPY_MARKS the copy has the marks of overlayfs, too. Nothing has to be on the disk when it returns: that is syncfs' work, once for all.
  */
-long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int metadata)
+long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int how)
 {
 	struct statx st;
 	char target[4096];
@@ -179,7 +185,7 @@ long object_copy(int olddir, const char *oldname, int newdir, const char *newnam
 		return from;
 	err = SYS(statx, from, "", AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BASIC_STATS, &st);
 	type = st.stx_mode & S_IFMT;
-	if (err || metadata)
+	if (err || how & COPY_METADATA)
 		;
 	else if (type == S_IFDIR)
 		err = SYS(mkdirat, newdir, newname, 0700);
@@ -197,7 +203,7 @@ long object_copy(int olddir, const char *oldname, int newdir, const char *newnam
 	}
 	if (!err) {
 		to = SYS(openat, newdir, newname, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
-		err = to < 0 ? to : copy_metadata((int)from, (int)to, &st);
+		err = to < 0 ? to : copy_metadata((int)from, (int)to, &st, how & COPY_MARKS);
 	}
 	if (file >= 0)
 		SYS(close, file);

@@ -16,7 +16,8 @@
 
 #include "sys.h"
 
-#define FRAME_MAX (1u << 20)
+/* Above what the kernel takes as arguments and environment: 6 MiB, see execve(2). */
+#define FRAME_MAX (8u << 20)
 #define FRAME_HEADER 12
 #define MAX_NUMBERS 8
 #define MAX_STRINGS 4

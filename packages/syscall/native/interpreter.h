@@ -88,6 +88,9 @@ long op_run(const struct frame *frame);
  */
 long program_run(const u8 *at, size_t length, int keep_going);
 
+/* The vectors of the last execve are no longer in memory. */
+void execve_forget(void);
+
 /* Run one frame and report as its flags ask; -errno when the program has to stop. */
 long frame_run(const struct frame *frame);
 
@@ -118,6 +121,9 @@ struct dirent64 {
 
 /* tree.c */
 int is_dot(const char *name);
+struct open_how;
+/* Every openat2(2) of ours: one that the kernel could not decide is tried again. */
+long openat2_again(int dirfd, const char *path, const struct open_how *how);
 /* Open a directory, never through a link and never into another mount, which is -EXDEV. */
 long directory_below(int dirfd, const char *name);
 /* The same for a top: its parents are the caller's, and it may be a mount point; only it must not be a link. */
@@ -127,12 +133,25 @@ long tree_make_path(int root, const char *path, int directory, u32 mode);
 
 /* walk.c */
 enum overlay { PLAIN, TRUSTED, USER, FILES }; /* where the marks of an overlay are: in attributes, or in names of files */
-long tree_walk(int dirfd, const char *path, u32 index, int content);
+long tree_walk(int dirfd, const char *path, u32 index, s64 content);
 long tree_compare(int upper, int lower, enum overlay overlay, u32 index);
 long object_tell(int dirfd, const char *path, u32 index);
 
 /* copy.c */
-long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int metadata);
+/* What a copy is: see object_copy. */
+enum { COPY_METADATA = 1, COPY_MARKS = 2 };
+long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int how);
+
+/* place.c */
+/*
+ * A descriptor must not be the root itself (-EBUSY) nor outside of it (-EXDEV). With `exact` it must be at `path` in the root, which
+ * no link led away from (-ELOOP); else it must not be at or below one of `outside`, paths that end in a NUL each (-EXDEV).
+ */
+long place_check(int root, int fd, const char *path, int exact, const struct bytes *outside);
+/* What is at `path` in the root, if anything, must be the root of a mount, and read-only if asked: else -ESTALE. */
+long place_covered(int root, const char *path, int readonly);
+/* A descriptor's filesystem must be of this type (statfs(2)): else -ESTALE. */
+long place_type(int fd, u64 type);
 
 /* monitor.c */
 long op_clone(const struct frame *frame);

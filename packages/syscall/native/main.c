@@ -183,6 +183,7 @@ long program_run(const u8 *at, size_t length, int keep_going)
 	struct frame frame;
 	long result = 0;
 
+	execve_forget();
 	while (length) {
 		long used = frame_decode(at, length, &frame), err;
 
@@ -249,6 +250,7 @@ static int read_and_run(int check_only)
 				reply(REPLY_OK, 0, frame.index, frame.opcode, NULL, 0);
 			else if (frame_run(&frame) < 0)
 				return STATUS_FAILED;
+			execve_forget();
 			used += (size_t)length;
 		}
 		input_length -= used;

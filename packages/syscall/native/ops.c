@@ -219,7 +219,7 @@ OP(openat2)
 	FD(dirfd, 0);
 	struct open_how how = { .flags = (u64)N(1), .mode = (u64)N(2), .resolve = (u64)N(3) };
 
-	return slot_put(N(4), SYS(openat2, dirfd, S(0), &how, sizeof(how)));
+	return slot_put(N(4), openat2_again(dirfd, S(0), &how));
 }
 
 OP(write)
@@ -568,6 +568,19 @@ OP(umask)
 	return SYS(umask, N(0));
 }
 
+/*
+ * As many strings as execve(2) takes, both vectors and their ends: 6 MiB hold so many empty ones, with their pointers.
+ * The vectors of the last execve stay for the next one of the same program: a search of PATH sends them once.
+ */
+#define VECTORS_MAX (6u * 1024 * 1024 / 9 + 3)
+static const char *vectors[VECTORS_MAX];
+static s64 kept_argc = -1, kept_envc = -1;
+
+void execve_forget(void)
+{
+	kept_argc = kept_envc = -1;
+}
+
 /* Split a block of NUL-terminated strings into the vector that execve wants. */
 static long vector(const struct bytes *block, s64 count, const char **out, size_t room)
 {
@@ -591,18 +604,34 @@ static long vector(const struct bytes *block, s64 count, const char **out, size_
 	return left ? -EBADMSG : 0;
 }
 
+/* Both vectors are new, or both are those of the execve before. */
+static long take_vectors(const struct frame *frame)
+{
+	s64 argc = N(0), envc = N(1);
+	long err;
+
+	if (argc == -1 && envc == -1)
+		return kept_argc < 0 || LEN(1) || LEN(2) ? -EINVAL : 0;
+	execve_forget();
+	err = vector(&frame->string[1], argc, vectors, VECTORS_MAX);
+	if (!err)
+		err = vector(&frame->string[2], envc, vectors + argc + 1, VECTORS_MAX - (size_t)argc - 1);
+	if (err)
+		return err;
+	kept_argc = argc;
+	kept_envc = envc;
+	return 0;
+}
+
 OP(execve)
 {
-	static const char *argv[16384], *envp[16384];
-	long err = vector(&frame->string[1], N(0), argv, 16384);
+	long err = take_vectors(frame);
 
-	if (!err)
-		err = vector(&frame->string[2], N(1), envp, 16384);
 	if (err)
 		return err;
 	replies_flush();
 	set_signal_mask(0);
-	err = SYS(execve, S(0), argv, envp);
+	err = SYS(execve, S(0), vectors, vectors + kept_argc + 1);
 	set_signal_mask(ALL_SIGNALS);
 	return err;
 }
@@ -673,7 +702,7 @@ OP(rmtree)
 OP(walk)
 {
 	FD(dirfd, 0);
-	return tree_walk(dirfd, S(0), frame->index, N(1) != 0);
+	return tree_walk(dirfd, S(0), frame->index, N(1));
 }
 
 /* Compound: what an overlay's upper directory did to what is below the second slot; or how two whole trees differ. */
@@ -748,18 +777,53 @@ OP(rename_seen)
 	return err < 0 ? err : SYS(renameat2, from, S(0), to, S(1), N(2));
 }
 
+/*
+ * What a descriptor refers to must be the object that was seen: its type, filesystem, inode and birth time, which nobody can
+ * set. Zeros stand for an inode number or a birth time that the filesystem does not keep.
+ */
+OP(same_object)
+{
+	FD(fd, 0);
+	struct statx st;
+	long err = SYS(statx, fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO | STATX_BTIME, &st);
+
+	if (err < 0)
+		return err;
+	if ((st.stx_mode & S_IFMT) != N(1) || st.stx_dev_major != N(2) || st.stx_dev_minor != N(3))
+		return -ESTALE;
+	if ((N(4) || N(5)) && (st.stx_ino >> 32 != (u64)N(4) || (st.stx_ino & 0xffffffff) != (u64)N(5)))
+		return -ESTALE;
+	if (!N(6) && !N(7))
+		return 0;
+	return st.stx_mask & STATX_BTIME && st.stx_btime.tv_sec == N(6) && st.stx_btime.tv_nsec == (u64)N(7) ? 0 : -ESTALE;
+}
+
 OP(copy_object)
 {
 	FD(from, 0);
 	FD(to, 1);
-	return object_copy(from, S(0), to, S(1), N(2) != 0);
+	if (N(2) & ~(COPY_METADATA | COPY_MARKS))
+		return -EINVAL;
+	return object_copy(from, S(0), to, S(1), (int)N(2));
 }
 
-/* Compound: a path inside a root which the container may have prepared against us. */
+/* Compound: a path inside a root which the container may have prepared against us. A file is not a directory. */
 OP(mkpath)
 {
 	FD(root, 0);
-	return slot_put(N(3), tree_make_path(root, S(0), N(1) != 0, (u32)N(2)));
+	long fd = tree_make_path(root, S(0), N(1) != 0, (u32)N(2)), err;
+	struct statx st;
+
+	if (fd >= 0 && !N(1)) {
+		err = SYS(statx, fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st);
+		if (err == 0 && (st.stx_mode & S_IFMT) == S_IFDIR)
+			err = -EISDIR;
+		if (err < 0) {
+			SYS(close, fd);
+			return err;
+		}
+	}
+	return slot_put(N(3), fd);
 }
 
 OP(keyctl)
@@ -911,6 +975,27 @@ OP(bpf_prog_attach)
 	return SYS(bpf, 8 /* BPF_PROG_ATTACH */, &attr, sizeof(attr));
 }
 
+/* Compound: nothing is mounted where a link of the container's leads. */
+OP(landed)
+{
+	FD(root, 0);
+	FD(fd, 1);
+	return place_check(root, fd, S(0), N(2) != 0, &frame->string[1]);
+}
+
+/* Compound: what is to be hidden, or not to be written to, is. */
+OP(covered)
+{
+	FD(root, 0);
+	return place_covered(root, S(0), N(1) != 0);
+}
+
+OP(expect_type)
+{
+	FD(fd, 0);
+	return place_type(fd, (u64)N(1));
+}
+
 struct op {
 	struct shape shape;
 	long (*run)(const struct frame *frame);
@@ -1009,6 +1094,10 @@ static const struct op table[] = {
 	ENTRY(88, await_served, 2, ""),
 	ENTRY(89, netns, 2, ""),
 	ENTRY(95, rename_seen, 4, "zzb"),
+	ENTRY(100, landed, 3, "zb"),
+	ENTRY(101, covered, 2, "z"),
+	ENTRY(102, expect_type, 2, ""),
+	ENTRY(94, same_object, 8, ""),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },
 	[201] = { { "resize", 2, "" }, NULL },

@@ -43,6 +43,22 @@ int is_dot(const char *name)
 	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
 }
 
+/*
+ * A scoped lookup (RESOLVE_IN_ROOT, RESOLVE_BENEATH) that meets ".." fails with EAGAIN when anything on the machine was
+ * renamed or mounted meanwhile, and openat2(2) says to try again. The bound is about a tenth of a second. No other
+ * call is made in between: the container's filter may be set already.
+ */
+#define OPENAT2_TRIES 100000
+
+long openat2_again(int dirfd, const char *path, const struct open_how *how)
+{
+	long fd = -EAGAIN;
+
+	for (int tries = 0; fd == -EAGAIN && tries < OPENAT2_TRIES; tries++)
+		fd = SYS(openat2, dirfd, path, how, sizeof(*how));
+	return fd;
+}
+
 long directory_below(int dirfd, const char *name)
 {
 	struct open_how how = {
@@ -50,14 +66,14 @@ long directory_below(int dirfd, const char *name)
 		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
 	};
 
-	return SYS(openat2, dirfd, name, &how, sizeof(how));
+	return openat2_again(dirfd, name, &how);
 }
 
 long directory_top(int dirfd, const char *path)
 {
 	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
-	return SYS(openat2, dirfd, path, &how, sizeof(how));
+	return openat2_again(dirfd, path, &how);
 }
 
 static long open_level(int dirfd, const char *name, struct level *level)
@@ -223,7 +239,7 @@ static long open_in_root(int root, const char *path, u64 flags)
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 
-	return SYS(openat2, root, path, &how, sizeof(how));
+	return openat2_again(root, path, &how);
 }
 
 long tree_make_path(int root, const char *path, int directory, u32 mode)

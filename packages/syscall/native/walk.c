@@ -163,6 +163,11 @@ static int is(const struct statx *st, u32 type)
 	return (st->stx_mode & S_IFMT) == type;
 }
 
+static int is_shown(const struct statx *st, s64 content)
+{
+	return is(st, S_IFREG) && (content == 1 || (content > 1 && st->stx_size <= (u64)content));
+}
+
 /* One file seen through two views of it, each a device of its own: nobody can set its ctime. */
 static int unchanged(const struct statx *a, const struct statx *b)
 {
@@ -192,20 +197,43 @@ static long is_opaque(int fd, enum overlay overlay)
 	return n == 1 && value[0] == 'y';
 }
 
-/* What is in a file, as of now: whoever reads the replies knows how long it was said to be. */
-static long show_content(int dirfd, const char *name, u32 index)
+/* Open what was a regular file when it was looked at. -ENOENT when it no longer is: a FIFO or a device gives no content. */
+static long open_regular(int dirfd, const char *name)
+{
+	long fd = SYS(openat, dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0), err;
+	struct statx st;
+
+	if (fd < 0)
+		return fd == -ELOOP || fd == -ENXIO || fd == -ENODEV ? -ENOENT : fd;
+	err = SYS(statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &st);
+	if (!err && is(&st, S_IFREG))
+		return fd;
+	SYS(close, fd);
+	return err < 0 ? err : -ENOENT;
+}
+
+/*
+ * Tell what is in a file now, but no more than the size that was told: one that grows as fast as it is read would have
+ * no end. The reader of the replies fills up what is missing.
+ */
+static long show_content(int dirfd, const char *name, u64 size, u32 index)
 {
 	static char chunk[65536];
-	long fd = SYS(openat, dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), n;
+	long fd = open_regular(dirfd, name), n = 0;
 
-	/* Taken away meanwhile: its size is made up for with nothing. */
 	if (fd < 0)
-		return fd == -ENOENT || fd == -ELOOP ? 0 : fd;
-	while ((n = SYS(read, fd, chunk, sizeof(chunk))) > 0 || n == -EINTR)
-		if (n > 0)
-			reply_content(index, chunk, (u32)n);
+		return fd == -ENOENT ? 0 : fd;
+	while (size) {
+		n = SYS(read, fd, chunk, size < sizeof(chunk) ? size : sizeof(chunk));
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		reply_content(index, chunk, (u32)n);
+		size -= (u64)n;
+	}
 	SYS(close, fd);
-	return n;
+	return n < 0 ? n : 0;
 }
 
 static long read_full(int fd, char *at, size_t size)
@@ -245,11 +273,11 @@ static int bytes_differ(const char *a, const char *b, long n)
 static long contents_differ(const struct level *level, const char *name)
 {
 	static char a[65536] __attribute__((aligned(8))), b[65536] __attribute__((aligned(8)));
-	long x = SYS(openat, level->upper, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), y, n, m, result = 0;
+	long x = open_regular(level->upper, name), y, n, m, result = 0;
 
 	if (x < 0)
 		return x;
-	y = SYS(openat, level->lower, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+	y = open_regular(level->lower, name);
 	if (y < 0) {
 		SYS(close, x);
 		return y;
@@ -270,7 +298,9 @@ static long contents_differ(const struct level *level, const char *name)
 struct walk {
 	u32 index;
 	enum overlay overlay;
-	int compare, content;
+	int compare;
+	/* Whether contents are told: 0, 1 for all, or of files of at most so many bytes. */
+	s64 content;
 };
 
 /* Tell of one name: what it is (`*upper`, `*lower`: whether there is one), and what it was. */
@@ -305,7 +335,7 @@ static long tell(const struct walk *walk, const struct level *level, const char 
 	if (err < 0)
 		return err;
 	reply_data(walk->index, record.at, record.length);
-	return walk->content && *has_upper && is(upper, S_IFREG) ? show_content(level->upper, name, walk->index) : 0;
+	return *has_upper && is_shown(upper, walk->content) ? show_content(level->upper, name, upper->stx_size, walk->index) : 0;
 }
 
 /* Go down into a directory of either side; 1 when there is nowhere to go. */
@@ -407,7 +437,7 @@ static long walk_levels(const struct walk *walk)
 }
 
 /* Names are relative to the top. The top may be anything. */
-static long walk_one(int dirfd, const char *path, u32 index, int content)
+static long walk_one(int dirfd, const char *path, u32 index, s64 content)
 {
 	struct walk walk = { .index = index, .content = content };
 	struct statx st;
@@ -422,8 +452,8 @@ static long walk_one(int dirfd, const char *path, u32 index, int content)
 			err = put_object(dirfd, path, &st, 0);
 		if (!err)
 			reply_data(index, record.at, record.length);
-		if (!err && content && is(&st, S_IFREG))
-			err = show_content(dirfd, path, index);
+		if (!err && is_shown(&st, content))
+			err = show_content(dirfd, path, st.stx_size, index);
 		replies_flush();
 		return err;
 	}
@@ -473,7 +503,7 @@ static long come_back(int fd, long result)
 	return result < 0 || err >= 0 ? result : err;
 }
 
-long tree_walk(int dirfd, const char *path, u32 index, int content)
+long tree_walk(int dirfd, const char *path, u32 index, s64 content)
 {
 	int fd = (int)SYS(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 

@@ -1,6 +1,7 @@
+import { textOf } from './byte-text.js';
 import { FRAME_MAX } from './encode.js';
 import { errnoName } from './errno.js';
-import type { ControlOp, Op } from './op.js';
+import type { ControlOp, ExecveOp, Op } from './op.js';
 import { OPCODES, type OpShape } from './opcodes.js';
 
 const BY_CODE = new Map<number, [string, OpShape]>(
@@ -10,17 +11,20 @@ const BY_CODE = new Map<number, [string, OpShape]>(
 /** Frames back into ops: byte strings come out as Buffers. Throws RangeError on a malformed frame. */
 export function decodeProgram(frames: Buffer): (Op | ControlOp)[] {
   const ops: (Op | ControlOp)[] = [];
+  let executed: ExecveOp | undefined;
   for (let at = 0; at < frames.length; ) {
     if (frames.length - at < 12) throw new RangeError('a frame is cut off in its header');
     const length = frames.readUInt32LE(at);
     if (length < 12 || length > FRAME_MAX || at + length > frames.length) throw new RangeError(`a frame of ${length} bytes does not fit`);
-    ops.push(decodeFrame(frames.subarray(at, at + length)));
+    const op = decodeFrame(frames.subarray(at, at + length), executed);
+    if (op.op === 'execve') executed = op;
+    ops.push(op);
     at += length;
   }
   return ops;
 }
 
-function decodeFrame(frame: Buffer): Op | ControlOp {
+function decodeFrame(frame: Buffer, executed: ExecveOp | undefined): Op | ControlOp {
   const code = frame.readUInt16LE(4);
   const found = BY_CODE.get(code);
   if (!found) throw new RangeError(`there is no opcode ${code}`);
@@ -49,7 +53,14 @@ function decodeFrame(frame: Buffer): Op | ControlOp {
   }
   if (at !== frame.length) throw new RangeError(`${name}: ${frame.length - at} bytes left over`);
   if (name === 'execve') {
-    for (const field of ['argv', 'envp']) fields[field] = (fields[field] as Buffer).toString().split('\0').slice(0, -1);
+    const again = fields.argc === -1;
+    if (again && !executed) throw new RangeError('execve: the lists of the one before are missing');
+    for (const field of ['argv', 'envp'] as const)
+      fields[field] = again
+        ? executed?.[field]
+        : textOf(fields[field] as Buffer)
+            .split('\0')
+            .slice(0, -1);
     delete fields.argc;
     delete fields.envc;
   } else if (name === 'clone' || name === 'on_exit' || name === 'serve' || name === 'go') fields.program = decodeProgram(fields.program as Buffer);

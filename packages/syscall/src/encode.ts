@@ -1,15 +1,17 @@
+import { bytesOf } from './byte-text.js';
 import { errnoNumber } from './errno.js';
-import type { Bytes, ControlOp, Op, Program } from './op.js';
+import { LamellaError } from './lamella-error.js';
+import type { Bytes, ControlOp, ExecveOp, Op, Program } from './op.js';
 import { OPCODES, type OpShape } from './opcodes.js';
 
 /** The longest frame the interpreter takes, in bytes. */
-export const FRAME_MAX = 0x100000;
+export const FRAME_MAX = 0x800000;
 
 /** Flags of a frame's header, for users of {@link FrameWriter}. */
 export const FRAME_FLAGS = { OPTIONAL: 1, REPLY: 2, REPLACE: 4 } as const;
 
 /** Strings that may have a NUL inside. */
-const BINARY = new Set(['data', 'value', 'attributes']);
+const BINARY = new Set(['data', 'value', 'attributes', 'outside']);
 const NULL_STRING = 0xffffffff;
 const SHAPES: Readonly<Record<string, OpShape>> = OPCODES;
 
@@ -23,6 +25,8 @@ export class FrameWriter {
   #at = 0;
   #start = 0;
   readonly #spare: Buffer[] = [];
+  /** What a nested program executed last; undefined at the top, where the interpreter does not keep it. */
+  #executed: Partial<Pick<ExecveOp, 'argv' | 'envp'>> | undefined;
   /** The index the next frame gets. */
   index = 0;
 
@@ -82,13 +86,14 @@ export class FrameWriter {
       return;
     }
     let length: number;
-    if (typeof value === 'string') {
+    if (typeof value === 'string' && value.isWellFormed()) {
       this.#room(5 + value.length * 3);
       length = this.#buffer.write(value, this.#at + 4, 'utf8');
     } else {
-      length = value.length;
+      const bytes = typeof value === 'string' ? bytesOf(value) : value;
+      length = bytes.length;
       this.#room(5 + length);
-      this.#buffer.set(value, this.#at + 4);
+      this.#buffer.set(bytes, this.#at + 4);
     }
     this.#buffer.writeUInt32LE(length, this.#at);
     this.#at += 4 + length;
@@ -108,9 +113,11 @@ export class FrameWriter {
     const length = this.#at - this.#start;
     if (length > FRAME_MAX) {
       this.#at = this.#start;
-      throw new RangeError(
-        `an op of ${length} bytes is more than the ${FRAME_MAX} that fit in a frame; make its arguments (environment, data) smaller or split it`,
-      );
+      throw new LamellaError({
+        code: 'PROGRAM_TOO_LONG',
+        message: `what is to be executed takes ${length} bytes, and lamella-init takes ${FRAME_MAX} at once`,
+        hint: 'Make the arguments and the environment shorter: pass long data by stdin or a file.',
+      });
     }
     this.#buffer.writeUInt32LE(length, this.#start);
   }
@@ -128,11 +135,7 @@ export class FrameWriter {
     );
     switch (op.op) {
       case 'execve':
-        this.number(op.argv.length);
-        this.number(op.envp.length);
-        this.string(op.pathname);
-        this.string(block(op.argv, 'argv'));
-        this.string(block(op.envp, 'envp'));
+        this.#execve(op);
         break;
       case 'clone':
         this.number(op.flags);
@@ -172,13 +175,28 @@ export class FrameWriter {
     this.end();
   }
 
+  /** Lists that a nested program has executed something with before are not written once more. */
+  #execve(op: ExecveOp): void {
+    const { argv, envp } = this.#executed ?? {};
+    const again = op.argv === argv && op.envp === envp;
+    if (this.#executed) this.#executed = op;
+    this.number(again ? -1 : op.argv.length);
+    this.number(again ? -1 : op.envp.length);
+    this.string(op.pathname);
+    this.string(again ? '' : block(op.argv, 'argv'));
+    this.string(again ? '' : block(op.envp, 'envp'));
+  }
+
   /** A nested program, in place, with the indexes that follow this op's own. */
   #program(program: Program): void {
     const outer = this.#start;
     this.#room(5);
     const at = this.#at;
     this.#at += 4;
+    const executed = this.#executed;
+    this.#executed = {};
     for (const op of program) this.op(op);
+    this.#executed = executed;
     this.#room(1);
     this.#buffer.writeUInt32LE(this.#at - at - 4, at);
     this.#buffer[this.#at++] = 0;
@@ -208,7 +226,7 @@ export class FrameWriter {
 
 function block(strings: readonly string[], what: string): Uint8Array {
   for (const s of strings) if (s.includes('\0')) throw new TypeError(`execve: '${what}' has a NUL inside: ${JSON.stringify(s)}`);
-  return Buffer.from(strings.map((s) => `${s}\0`).join(''));
+  return bytesOf(strings.map((s) => `${s}\0`).join(''));
 }
 
 /** Programs are short, and encoded one at a time: they share the memory in which they are. */

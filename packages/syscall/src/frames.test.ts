@@ -107,8 +107,23 @@ describe('frames', () => {
     expect(() => encodeProgram([{ op: 'execve', pathname: '/x', argv: ['a\0'], envp: [] }])).toThrow(/'argv' has a NUL/);
   });
 
+  test('lists that a nested program executes with again are sent once, and decoded each time', () => {
+    const list = ['x'.repeat(1000)];
+    const exec = (pathname: string, argv = list): Op => ({ op: 'execve', pathname, argv, envp: list, ignore: ['ENOENT'] });
+    const ops = [exec('/a'), { op: 'setsid' } as const, exec('/b'), exec('/c', ['other']), exec('/d')];
+    const nest: Program = [{ op: 'clone', flags: 0, monitor: 0, cgroup: -1, program: ops }];
+    expect(readable(decodeProgram(encodeProgram(nest)))).toEqual(readable(nest));
+    const once = 2 * 1001;
+    expect(encodeProgram(nest).length).toBeLessThan(2.5 * once + 300);
+    // At the top the interpreter no longer has them.
+    expect(encodeProgram([exec('/a'), exec('/b')]).length).toBeGreaterThan(2 * once);
+    const again = encodeProgram(nest);
+    again.writeBigInt64LE(-1n, again.indexOf('/a') - 4 - 16);
+    expect(() => decodeProgram(again)).toThrow(RangeError);
+  });
+
   test('an op that does not fit in a frame is refused with what to do', () => {
-    expect(() => encodeProgram([{ op: 'write', fd: 1, buf: Buffer.alloc(FRAME_MAX) }])).toThrow(/smaller or split it/);
+    expect(() => encodeProgram([{ op: 'write', fd: 1, buf: Buffer.alloc(FRAME_MAX) }])).toThrow(/8388633 bytes, and lamella-init takes 8388608 at once/);
   });
 
   test('truncated and lying frames are refused by the decoder', () => {

@@ -1,5 +1,6 @@
 import { accessSync, closeSync, constants, readFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
+import { textOf } from './byte-text.js';
 import { decodeProgram } from './decode.js';
 import { encodeProgram } from './encode.js';
 import { isOwnUserNamespace, mapCommands } from './id-mapping.js';
@@ -122,12 +123,9 @@ export async function outcomeOf({ program, replies, waitStatus }: Told, onReply:
   return outcome.result(signo ? { status: null, signal } : { status: waitStatus >> 8, signal: null });
 }
 
-/** Byte strings that are text, as who wrote the program had them. */
+/** Byte strings as text, as the ops of a program that was not encoded have them. */
 function withText<Any>(value: Any): Any {
-  if (Buffer.isBuffer(value)) {
-    const text = value.toString();
-    return (Buffer.from(text).equals(value) ? text : value) as Any;
-  }
+  if (Buffer.isBuffer(value)) return textOf(value) as Any;
   if (Array.isArray(value)) return value.map(withText) as Any;
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withText(each)])) as Any;

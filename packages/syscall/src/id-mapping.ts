@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { CLONE, MS } from './constants.js';
+import { FILE_BOUNDS } from './files/file-bounds.js';
+import { FileError } from './files/file-error.js';
+import { readRegularText } from './files/read-regular.js';
 import { findProgram } from './find-program.js';
 import type { Op } from './op.js';
 import { mapSingleId } from './user-namespace.js';
@@ -50,9 +52,9 @@ function find(): IdMapping {
 function ranges(file: string): IdRange[] {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readRegularText(file, FILE_BOUNDS.host);
   } catch (error) {
-    if (['ENOENT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    if (error instanceof FileError && ['ENOENT', 'EACCES'].includes((error.cause as NodeJS.ErrnoException | undefined)?.code ?? 'ENOENT')) return [];
     throw error;
   }
   const owners = new Set([String(process.getuid?.()), nameOfUser()]);

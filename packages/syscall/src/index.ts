@@ -1,10 +1,19 @@
 export { bootId } from './boot-id.js';
+export { bytesOf, textOf } from './byte-text.js';
 export * from './constants.js';
 export { decodeProgram } from './decode.js';
 export { encodeProgram, FRAME_FLAGS, FRAME_MAX, FrameWriter, flatten } from './encode.js';
 export { errnoName } from './errno.js';
 export { type CallText, callsOf, type DescriptorOf } from './explain/calls-of.js';
 export { type Call, explain, explainText } from './explain/explain.js';
+export { FILE_BOUNDS, type FileBound } from './files/file-bounds.js';
+export { FileError, type FileProblem, kindOf } from './files/file-error.js';
+export { HeldFile } from './files/held-file.js';
+export { type FilePlace, holdPlace } from './files/hold-place.js';
+export { jsonProblem } from './files/json-problem.js';
+export { openRegular, openRegularSync } from './files/open-regular.js';
+export { readLines } from './files/read-lines.js';
+export { readNamed, readNamedText, readOptionalText, readRegular, readRegularText, streamRegular } from './files/read-regular.js';
 export { findProgram } from './find-program.js';
 export { becomeFront, canBecomeFront, type FrontOptions, outcomeOf, type Told, toldByFront } from './front.js';
 export { type FullMapping, type IdMapping, type IdRange, idMapping, insideId, isOwnUserNamespace, ownMountNamespace, ownUserNamespace } from './id-mapping.js';
@@ -13,6 +22,7 @@ export { LamellaError, type LamellaErrorFields } from './lamella-error.js';
 export { type HeldLock, type LockOptions, lockFile, tryLockFile } from './lock-file.js';
 export { connectMonitor, type MonitorConnection } from './monitor-client.js';
 export { type MountPoint, readMounts } from './mounts.js';
+export { type ObjectIdentity, openObject, sameObject } from './object-identity.js';
 export {
   AT_FDCWD,
   type Bytes,
@@ -56,4 +66,6 @@ export { END_SERVED, type Server, serve, servingProgram } from './serve.js';
 export { SyscallError } from './syscall-error.js';
 export { unfitForUpper } from './upper-filesystem.js';
 export { mapSingleId } from './user-namespace.js';
+export { type VisibleOptions, visible, visibleBytes, visibleJson } from './visible.js';
 export { type Compared, parseCompared, parseWalked, type Walked } from './walked.js';
+export { isTransient, writeAll } from './write-all.js';

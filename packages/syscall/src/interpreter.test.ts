@@ -5,7 +5,7 @@ import path from 'node:path';
 import { requiresProgram, skip } from '@lamella-test/scratch';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { encodeProgram, interpreterPath, OPCODES, type Op } from './index.js';
+import { encodeProgram, FRAME_MAX, interpreterPath, OPCODES, type Op } from './index.js';
 
 const native = path.join(import.meta.dirname, '../native');
 const scratch = mkdtempSync(path.join(tmpdir(), 'lamella-interpreter-'));
@@ -49,7 +49,7 @@ const oneOfEach: Op[] = Object.entries(OPCODES).map(([op, shape]) => {
 
 const MALFORMED: readonly (readonly [what: string, edit: (frame: Buffer) => Buffer | number, errno: string])[] = [
   ['a length below the header', (frame) => frame.writeUInt32LE(11, 0), 'EBADMSG'],
-  ['a length above the maximum', (frame) => frame.writeUInt32LE(0x100001, 0), 'EMSGSIZE'],
+  ['a length above the maximum', (frame) => frame.writeUInt32LE(FRAME_MAX + 1, 0), 'EMSGSIZE'],
   ['an opcode that does not exist', (frame) => frame.writeUInt16LE(99, 4), 'ENOSYS'],
   ['an unknown flag', (frame) => frame.writeUInt8(0x80, 6), 'EBADMSG'],
   ['more ignored errnos than there is room for', (frame) => frame.writeUInt8(9, 7), 'EBADMSG'],

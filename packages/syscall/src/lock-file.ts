@@ -36,7 +36,7 @@ export async function tryLockFile(path: string, { signal, create = true, shared 
 /** A process of its own waits, for it can do nothing else meanwhile. */
 async function wait(path: string, operation: number, { signal, create = true }: LockOptions): Promise<HeldLock> {
   const acquired = Promise.withResolvers<void>();
-  const flags = (create ? O.RDWR | O.CREAT : O.RDONLY) | O.CLOEXEC;
+  const flags = (create ? O.RDWR | O.CREAT : O.RDONLY) | O.NONBLOCK | O.NOCTTY | O.CLOEXEC;
   const program: Program = [
     { op: 'prctl', option: PR.SET_PDEATHSIG, arg2: 9, arg3: 0, arg4: 0, arg5: 0 },
     { op: 'openat', dirfd: AT_FDCWD, pathname: path, flags, mode: 0o600, out: 5 },

@@ -79,7 +79,8 @@ class LockKeeper {
     clearTimeout(this.#leaving);
     this.#running.hold(true);
     const fd = this.#free.pop() ?? this.#next++;
-    const flags = (create ? O.RDWR | O.CREAT : O.RDONLY) | O.CLOEXEC;
+    // A FIFO in the place of the file must not stop all other locks.
+    const flags = (create ? O.RDWR | O.CREAT : O.RDONLY) | O.NONBLOCK | O.NOCTTY | O.CLOEXEC;
     const opened = this.#frames.index;
     this.#frames.begin(OPCODES.openat.code, FRAME_FLAGS.OPTIONAL, codes(OPEN_ERRORS));
     for (const value of [AT_FDCWD, flags, 0o600, fd]) this.#frames.number(value);

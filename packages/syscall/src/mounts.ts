@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { textOf } from './byte-text.js';
 
 /** A mount that a process sees. */
 export interface MountPoint {
@@ -25,7 +26,7 @@ export interface MountPoint {
  * @param pid of another process than this one
  */
 export function readMounts(pid: number | 'self' = 'self'): MountPoint[] {
-  return readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
+  return textOf(readFileSync(`/proc/${pid}/mountinfo`))
     .split('\n')
     .filter(Boolean)
     .map((line) => {

@@ -78,6 +78,7 @@ export const OPCODES = {
   clone: { code: 52, numbers: ['flags', 'monitor', 'cgroup'], strings: ['program'] },
   write_file: { code: 53, numbers: ['dirfd', 'flags', 'mode'], strings: ['pathname', 'data'] },
   rmtree: { code: 54, numbers: ['dirfd'], strings: ['pathname'] },
+  // content: 0 for none, 1 for that of all files, more for that of files of at most so many bytes.
   walk: { code: 55, numbers: ['dirfd', 'content'], strings: ['pathname'] },
   mkpath: { code: 56, numbers: ['rootfd', 'directory', 'mode', 'out'], strings: ['pathname'] },
   pty: { code: 57, numbers: ['dirfd', 'rows', 'columns', 'owner', 'group', 'out', 'master'], strings: [] },
@@ -118,6 +119,10 @@ export const OPCODES = {
   await_served: { code: 88, numbers: ['fd', 'milliseconds'], strings: [] },
   netns: { code: 89, numbers: ['userns_fd', 'out'], strings: [] },
   rename_seen: { code: 95, numbers: ['olddirfd', 'newdirfd', 'flags', 'what'], strings: ['oldpath', 'newpath', 'seen'] },
+  landed: { code: 100, numbers: ['rootfd', 'fd', 'exact'], strings: ['pathname', 'outside'] },
+  covered: { code: 101, numbers: ['rootfd', 'readonly'], strings: ['pathname'] },
+  expect_type: { code: 102, numbers: ['fd', 'type'], strings: [] },
+  same_object: { code: 94, numbers: ['fd', 'type', 'dev_major', 'dev_minor', 'ino_high', 'ino_low', 'btime_sec', 'btime_nsec'], strings: [] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },
   go: { code: 202, numbers: [], strings: ['program'] },

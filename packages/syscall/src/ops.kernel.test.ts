@@ -18,11 +18,13 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
-import { expect, type TestContext, test } from 'vitest';
+import { describe, expect, type TestContext, test } from 'vitest';
 import {
   AT,
   AT_FDCWD,
   CLONE,
+  COPY,
+  FrameWriter,
   FSCONFIG,
   IOCTL,
   LOCK,
@@ -32,9 +34,12 @@ import {
   MOVE_MOUNT,
   MS,
   O,
+  type ObjectIdentity,
   OPCODES,
   OPEN_TREE,
   type Op,
+  openObject,
+  ownMountNamespace,
   PR,
   type Program,
   packSeen,
@@ -50,6 +55,7 @@ import {
   type Seen,
   seenOf,
   start,
+  startInterpreter,
   UTIME,
   type Walked,
 } from './index.js';
@@ -81,6 +87,26 @@ const privately: Program = [
 /** Run a shell command in a program; `files` is what it may report into. */
 const sh = (script: string): Op => ({ op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', script], envp: ['PATH=/usr/bin:/bin:/usr/sbin:/sbin'] });
 const inside = (program: Program, flags = 0): Op => ({ op: 'clone', flags, monitor: 0, cgroup: -1, program });
+
+test('execve searches with lists that are sent once, and refuses to without any', async () => {
+  await using at = scratch();
+  const list = ['sh', '-c', `printf '%s' "$A" > ${at.join('found')}`];
+  const envp = ['A=passed on'];
+  const exec = (pathname: string): Op => ({ op: 'execve', pathname, argv: list, envp, ignore: ['ENOENT'] });
+  await execute([{ op: 'clone', flags: 0, monitor: 0, cgroup: -1, program: [exec('/no/sh'), { op: 'umask', mask: 0 }, exec('/none/sh'), exec('/bin/sh')] }]);
+  expect(readFileSync(at.join('found'), 'utf8')).toBe('passed on');
+  const failing = exec('/no/sh');
+  const running = startInterpreter({}, { op: () => failing, isRelease: () => false });
+  const writer = new FrameWriter();
+  writer.op(failing);
+  // What a nested program may say.
+  writer.begin(OPCODES.execve.code);
+  for (const count of [-1, -1]) writer.number(count);
+  for (const text of ['/bin/true', '', '']) writer.string(text);
+  writer.end();
+  running.frames.end(writer.take());
+  await expect(running.result).rejects.toMatchObject({ code: 'EINVAL' });
+});
 
 test('files are made, written, linked, renamed, given away and removed', async (context) => {
   requiresRoot(context);
@@ -166,7 +192,93 @@ test('mkpath makes what is missing, and links on the way lead nowhere but into t
   await expect(execute([root, { op: 'mkpath', rootfd: 5, directory: 1, mode: 0o755, pathname: 'dangling/x', out: 6 }])).rejects.toMatchObject({
     code: 'ENOENT',
   });
+  await expect(execute([root, { op: 'mkpath', rootfd: 5, directory: 0, mode: 0o644, pathname: 'absolute/a', out: 6 }])).rejects.toMatchObject({
+    code: 'EISDIR',
+  });
   expect(readdirSync(at.path)).toEqual(['root']);
+});
+
+describe('where a mount goes is seen from its descriptor', () => {
+  const open = (pathname: string, out: number): Op => ({ op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.CLOEXEC, mode: 0, out });
+  const landed = (pathname: string, exact: 0 | 1, outside: readonly string[] = []): Op => ({
+    op: 'landed',
+    rootfd: 5,
+    fd: 6,
+    exact,
+    pathname,
+    outside: outside.map((each) => `${each}\0`).join(''),
+  });
+
+  test.for([
+    ['root/a/b', landed('/a/b', 1), undefined],
+    ['root/link/b', landed('/link/b', 1), 'ELOOP'],
+    ['root/a', landed('/a/b', 1), 'ELOOP'],
+    ['root/a/b', landed('/a', 1), 'ELOOP'],
+    ['root', landed('/', 1), 'EBUSY'],
+    ['root', landed('/', 0), 'EBUSY'],
+    ['rooted', landed('/ed', 1), 'EXDEV'],
+    ['.', landed('/', 0), 'EXDEV'],
+    ['root/a/b', landed('/x', 0, ['/proc', '/a']), 'EXDEV'],
+    ['root/link/b', landed('/x', 0, ['/a/b', '/proc']), 'EXDEV'],
+    ['root/ab', landed('/x', 0, ['/a', '/a/b', '/proc']), undefined],
+    ['root/a', landed('/x', 0, ['/a/b']), undefined],
+    ['root/a/file', landed('/a/file', 1), undefined],
+    ['root/a', landed('/x', 0), undefined],
+  ] as const)('%s, %o: %s', async ([place, op, code]) => {
+    await using at = scratch();
+    for (const name of ['root/a/b', 'root/ab', 'rooted']) mkdirSync(at.join(name), { recursive: true });
+    writeFileSync(at.join('root/a/file'), '');
+    symlinkSync('a', at.join('root/link'));
+    const run = execute([open(at.join('root'), 5), open(at.join(place), 6), op]);
+    await (code === undefined ? run : expect(run).rejects.toMatchObject({ syscall: 'landed', code }));
+  });
+
+  test('the root of everything is a root, too', async () => {
+    await execute([open('/', 5), open('/proc', 6), landed('/proc', 1), { op: 'close', fd: 6 }, open('/usr', 6), landed('/x', 0, ['/proc', '/us'])]);
+    await expect(execute([open('/', 5), open('/proc/self', 6), landed('/x', 0, ['/proc'])])).rejects.toMatchObject({ code: 'EXDEV' });
+  });
+
+  test('a detached mount is nowhere', async (context) => {
+    requiresRoot(context);
+    const nowhere = execute([
+      open('/', 5),
+      { op: 'fsopen', fsname: 'tmpfs', flags: 1, out: 7 },
+      { op: 'fsconfig', fd: 7, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
+      { op: 'fsmount', fd: 7, flags: 1, mount_attrs: 0, out: 6 },
+      { op: 'mkdirat', dirfd: 6, pathname: 'proc', mode: 0o755 },
+      landed('/proc', 0, ['/proc']),
+      landed('/', 1),
+    ]);
+    await expect(nowhere).rejects.toMatchObject({ syscall: 'landed' });
+  });
+});
+
+test('what is to be covered is the root of a mount, and read-only where asked', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  for (const name of ['a', 'b/c']) mkdirSync(at.join(name), { recursive: true });
+  symlinkSync('/b', at.join('link'));
+  const root: Op = { op: 'openat', dirfd: AT_FDCWD, pathname: at.path, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: 5 };
+  const covered = (pathname: string, readonly: 0 | 1): Op => ({ op: 'covered', rootfd: 5, readonly, pathname });
+  const tmpfs = (target: string, mountflags: number): Op => ({
+    op: 'mount',
+    source: 'x',
+    target: at.join(target),
+    filesystemtype: 'tmpfs',
+    mountflags,
+    data: null,
+  });
+  const mounts: Program = [...ownMountNamespace(), tmpfs('a', 0), tmpfs('b', MS.RDONLY), root];
+  await execute([...mounts, covered('/a', 0), covered('/b', 1), covered('/link', 1), covered('/nothing', 1), covered('/a/nothing/x', 1)]);
+  for (const op of [covered('/a', 1), covered('/link/../a', 1)])
+    await expect(execute([...mounts, op])).rejects.toMatchObject({ syscall: 'covered', code: 'ESTALE' });
+  for (const op of [covered('/b/c', 0), covered('/b', 0)]) await expect(execute([root, op])).rejects.toMatchObject({ syscall: 'covered', code: 'ESTALE' });
+});
+
+test('a filesystem is of the type that is expected', async () => {
+  const open = (pathname: string): Op => ({ op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.CLOEXEC, mode: 0, out: 5 });
+  await execute([open('/proc/sys'), { op: 'expect_type', fd: 5, type: 0x9fa0 }]);
+  await expect(execute([open('/'), { op: 'expect_type', fd: 5, type: 0x9fa0 }])).rejects.toMatchObject({ syscall: 'expect_type', code: 'ESTALE' });
 });
 
 test('rmtree removes any tree, follows no link and crosses no mount', async (context) => {
@@ -393,7 +505,8 @@ test('copy_object makes another one that is in everything the same', async (cont
     // Of two directories that are there already, the metadata alone.
     { op: 'mkdirat', dirfd: AT_FDCWD, pathname: at.join('to/other'), mode: 0o700 },
     { op: 'lsetxattr', path: at.join('to/other'), name: 'user.goes', value: 'v', flags: 0 },
-    { op: 'copy_object', olddirfd: 6, newdirfd: 7, metadata: 1, oldpath: 'directory', newpath: 'other' },
+    { op: 'copy_object', olddirfd: 6, newdirfd: 7, metadata: COPY.METADATA, oldpath: 'directory', newpath: 'other' },
+    { op: 'copy_object', olddirfd: 6, newdirfd: 7, metadata: COPY.MARKS, oldpath: 'file', newpath: 'marked' },
   ]);
   const { mtimeMs } = lstatSync(at.join('to/file'));
   expect(mtimeMs).toBeCloseTo(7000, 3);
@@ -404,7 +517,9 @@ test('copy_object makes another one that is in everything the same', async (cont
         if (reply.kind !== 'data') return;
         const { name, inode, ctimeSeconds, ctimeNanoseconds, btimeSeconds, btimeNanoseconds, blocks, xattrs, ...rest } = parseWalked(reply.data);
         const kept = xattrs.filter(([key]) => key !== 'user.overlay.mark').map(([key, value]) => `${key}=${value}`);
-        if (name && name !== 'other') all.push(JSON.stringify({ name, ...rest, kept, sparse: blocks * 512 < rest.size }));
+        if (name && name !== 'other' && name !== 'marked') all.push(JSON.stringify({ name, ...rest, kept, sparse: blocks * 512 < rest.size }));
+        if (name === 'file' && top === at.join('to')) expect(xattrs.map(([key]) => key)).toEqual(['user.kept']);
+        if (name === 'marked') expect(xattrs.map(([key]) => key).toSorted()).toEqual(['user.kept', 'user.overlay.mark']);
         if (name === 'other') expect([rest.mode & 0o7777, xattrs]).toEqual([0o751, []]);
       },
     });
@@ -486,6 +601,46 @@ test('copy_object leaves out attributes that belong to a place or a filesystem',
     onReply: (reply) => reply.kind === 'data' && found.push(...parseWalked(reply.data).xattrs.map(([name]) => name)),
   });
   expect(found.toSorted()).toEqual(['trusted.SGI_CAP_FILE', 'trusted.own', 'user.own']);
+});
+
+test('same_object tells an object from every other one, and openObject goes through no link', async () => {
+  await using at = scratch();
+  for (const name of ['one', 'two']) mkdirSync(at.join(name));
+  symlinkSync('one', at.join('link'));
+  writeFileSync(at.join('file'), '');
+  const identify = (name: string): ObjectIdentity => {
+    const { mode, dev, ino, birthtimeNs } = lstatSync(at.join(name), { bigint: true });
+    return {
+      type: Number(mode) & S_IF.IFMT,
+      major: Number((dev >> 8n) & 0xfffn),
+      minor: Number((dev & 0xffn) | ((dev >> 12n) & 0xfff00n)),
+      inode: ino.toString(),
+      birthSeconds: Number(birthtimeNs / 1_000_000_000n),
+      birthNanoseconds: Number(birthtimeNs % 1_000_000_000n),
+    };
+  };
+  const one = identify('one');
+  const opened = (name: string, expected: ObjectIdentity): Promise<unknown> => execute(openObject(at.join(name), expected, 5));
+  await opened('one', one);
+  await opened('file', identify('file'));
+  // What a filesystem does not keep is not compared.
+  await opened('one', { ...one, birthSeconds: 0, birthNanoseconds: 0 });
+  await opened('one', { ...one, inode: '0' });
+  const others: ObjectIdentity[] = [
+    identify('two'),
+    { ...one, type: S_IF.IFREG },
+    { ...one, major: one.major + 1 },
+    { ...one, minor: one.minor + 1 },
+    { ...one, inode: (BigInt(one.inode) + (1n << 32n)).toString() },
+    { ...one, birthSeconds: one.birthSeconds + 1 },
+    { ...one, birthNanoseconds: one.birthNanoseconds + 1 },
+  ];
+  for (const other of others) await expect(opened('one', other)).rejects.toMatchObject({ syscall: 'same_object', code: 'ESTALE' });
+  await expect(opened('link', one)).rejects.toMatchObject({ syscall: 'openat2', code: 'ELOOP' });
+  renameSync(at.join('one'), at.join('two/one'));
+  symlinkSync('two', at.join('way'));
+  await opened('two/one', one);
+  await expect(opened('way/one', one)).rejects.toMatchObject({ syscall: 'openat2', code: 'ELOOP' });
 });
 
 test('mounts are made by both interfaces, moved, changed and taken away', async (context) => {

@@ -13,7 +13,7 @@ import { asRoot, type Somebody, withoutSubIds, withSubIds } from './somebody.js'
  * Programs that try to get out, from inside of a default container, as root and as an ordinary user.
  * SECURITY.md lists them; the last test holds the two together.
  */
-const IMAGES = ['layout', 'links', 'nowhere'] as const;
+const IMAGES = ['layout', 'links', 'nowhere', 'volumes'] as const;
 const SECRET = 'lamella-secret-of-the-host';
 const USERS = {
   root: { make: asRoot, flags: [] },
@@ -57,6 +57,15 @@ beforeAll(() => {
       readFileSync(busyboxArchive()),
       tarArchive([{ name: '.wh.proc' }, { name: 'proc', type: '2', linkname: at.join('host') }, { name: 'volume', type: '2', linkname: out }, ...members]),
     ]);
+  ociLayout(
+    at.join('volumes'),
+    [readFileSync(busyboxArchive()), tarArchive([{ name: 'volume', type: '2', linkname: out }, { name: 'data', type: '2', linkname: '/proc' }, ...inside])],
+    {
+      config: {
+        Volumes: Object.fromEntries(['/proc', '/sys/', '/dev', '/proc/sys', '/x/..//proc/../proc/./sys/', '/sys/fs/cgroup'].map((each) => [each, {}])),
+      },
+    },
+  );
   spawnSync('chmod', ['-R', 'a+rX', ...IMAGES.map((image) => at.join(image))]);
   before = kernel();
 }, 60_000);
@@ -108,12 +117,13 @@ const ATTACKS: readonly Attack[] = [
   {
     name: '/proc that the image made a link (CVE-2019-19921, CVE-2025-52881)',
     image: 'links',
-    script: 'echo x >/proc/sys/kernel/core_pattern; echo h >/proc/sysrq-trigger; wc -c </proc/timer_list; readlink -f /proc; echo ended',
-    seen: [/Read-only file system|Permission denied|nonexistent/, /^0$/m, /\/host$/m, /ended/],
+    script: 'echo started',
+    seen: [/on \/proc in the container: it is behind a link/],
+    never: [/started/],
   },
   {
     name: 'a volume onto a link that leads out',
-    image: 'links',
+    image: 'volumes',
     flags: ['-v', 'HOSTDIR:/volume/mine'],
     script: 'cat /volume/mine/secret; echo; grep -c " $(readlink -f /volume/mine) " /proc/mounts; echo ended',
     seen: [/^1$/m, /ended/],
@@ -123,6 +133,28 @@ const ATTACKS: readonly Attack[] = [
     image: 'nowhere',
     script: 'echo started',
     seen: [/\/proc in the container leads to nothing/],
+    never: [/started/],
+  },
+  {
+    name: 'volumes of the image where the kernel is masked',
+    image: 'volumes',
+    script: `echo "|/tmp/run" >/proc/sys/kernel/core_pattern; echo h >/proc/sysrq-trigger; wc -c </proc/timer_list
+      cut -d" " -f5 /proc/self/mountinfo | grep -cE "^/(proc|sys|dev)$"`,
+    seen: [/Read-only file system|Permission denied/, /^0$/m, /^3$/m],
+  },
+  {
+    name: 'a volume onto a link that leads to /proc',
+    image: 'volumes',
+    flags: ['-v', 'HOSTDIR:/data/sys'],
+    script: 'echo started',
+    seen: [/on \/data\/sys in the container: a link leads into what confines it/],
+    never: [/started/],
+  },
+  {
+    name: 'a tmpfs over /proc',
+    flags: ['--tmpfs', '/proc'],
+    script: 'echo started',
+    seen: [/nothing but a proc filesystem may take its place/],
     never: [/started/],
   },
   { name: 'a volume whose path climbs', flags: ['--tmpfs', '/a/../../../../../tmp/climbed'], script: 'ls -d /tmp/climbed', seen: [/\/tmp\/climbed/] },
@@ -178,6 +210,20 @@ const ATTACKS: readonly Attack[] = [
     seen: [/^1$/m, /unreachable|not permitted/i],
   },
   { name: 'the machine’s VM sockets', flags: PERL, script: call(41, 40, 1, 0), seen: [REFUSED] },
+  {
+    name: 'the ciphers of the kernel by AF_ALG (CVE-2026-31431)',
+    flags: PERL,
+    script: `${call(41, 38, 5, 0)}; ${call(41, 0x100000000 + 38, 5, 0)}; ${call(41, 0x100000000 + 40, 1, 0)}`,
+    seen: [REFUSED],
+    never: [/done|Address family not supported/],
+  },
+  {
+    name: 'old families of sockets',
+    flags: PERL,
+    script: [12, 19, 20, 23, 25, 34, 37, 46].map((family) => call(41, family, 2, 0)).join('; '),
+    seen: [REFUSED],
+    never: [/done|Address family not supported/],
+  },
   {
     name: 'a module of the kernel',
     flags: PERL,

@@ -331,6 +331,61 @@ test('mounts are made in their order, inside the root only, with their options',
   expect(stdout).toMatch(/text.*Read-only file system\nbelow/s);
 });
 
+/** Mounts in or near /proc, and whether runc makes them. */
+const NEAR_PROC: readonly (readonly [what: string, mount: (data: string) => object, allowed: boolean])[] = [
+  ['a directory on /proc', (data) => ({ destination: '/proc', source: data, options: ['bind'] }), false],
+  ['a tmpfs on /proc', () => ({ destination: '/proc', type: 'tmpfs', source: 'tmpfs' }), false],
+  ['a tmpfs on //proc/', () => ({ destination: '//proc/', type: 'tmpfs', source: 'tmpfs' }), false],
+  ['the host’s /proc on /proc', () => ({ destination: '/proc', source: '/proc', options: ['rbind'] }), true],
+  ['a directory on /proc/sys', (data) => ({ destination: '/proc/sys', source: data, options: ['bind'] }), false],
+  ['a directory on /proc/sys by ..', (data) => ({ destination: '/x/../proc/sys', source: data, options: ['bind'] }), false],
+  ['a tmpfs on /proc/scsi', () => ({ destination: '/proc/scsi', type: 'tmpfs', source: 'tmpfs' }), false],
+  ['a file on /proc/uptime', (data) => ({ destination: '/proc/uptime', source: `${data}/file`, options: ['bind'] }), true],
+  ['a file on /proc/version', (data) => ({ destination: '/proc/version', source: `${data}/file`, options: ['bind'] }), false],
+  ['a directory behind a link to /proc', (data) => ({ destination: '/to-proc/sys', source: data, options: ['bind'] }), false],
+  ['a tmpfs behind a link to /proc/sys', () => ({ destination: '/to-sys/kernel', type: 'tmpfs', source: 'tmpfs' }), false],
+  ['cgroups behind a link to /proc', () => ({ destination: '/to-proc/sys', type: 'cgroup', source: 'cgroup' }), false],
+  ['a directory on /processes', (data) => ({ destination: '/processes', source: data, options: ['bind'] }), true],
+  ['a directory on /sys/firmware', (data) => ({ destination: '/sys/fs', source: data, options: ['bind'] }), true],
+];
+
+test.each(NEAR_PROC)('%s: as runc has it', (what, mount, allowed) => {
+  mkdirSync(at.join('data'));
+  writeFileSync(at.join('data/file'), 'text');
+  for (const [name, target] of [
+    ['to-proc', '/proc'],
+    ['to-sys', 'to-proc/../proc/sys'],
+  ] as const)
+    symlinkSync(target, path.join(bundle.bundle, 'rootfs', name));
+  bundle.configure((config) => {
+    // Where a directory is missing no kernel could make it.
+    config.process.args = [
+      'sh',
+      '-c',
+      '(: >>/proc/sys/kernel/core_pattern) 2>/dev/null && echo written; head -c 1 /proc/timer_list; head -c 1 /proc/keys; echo ended',
+    ];
+    config.mounts.push(mount(at.join('data')));
+  });
+  const ours = bundle.oci('run', 'near');
+  expect({ what, stdout: ours.stdout, status: ours.status === 0 }).toEqual({ what, stdout: allowed ? 'ended\n' : '', status: allowed });
+  if (!allowed) expect(ours.stderr).toMatch(/MOUNT_REFUSED|inside \/proc|not of type proc|a link/);
+  if (spawnSync('runc', ['--version'], { stdio: 'ignore' }).status !== 0) return;
+  const runc = (id: string): OciResult => {
+    const { status, stdout, stderr } = spawnSync('runc', ['--root', at.join('runc'), 'run', id], {
+      cwd: bundle.bundle,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    return { status, stdout, stderr };
+  };
+  const theirs = runc('near');
+  bundle.configure((config) => {
+    config.process.args = ['echo', 'ended'];
+  });
+  // Where it runs nothing at all it is no witness.
+  if (runc('plain').stdout === 'ended\n') expect({ what, status: theirs.status === 0, stderr: theirs.stderr }).toMatchObject({ what, status: allowed });
+});
+
 test('a user namespace maps its ids, has its devices, and can be entered', () => {
   bundle.configure((config) => {
     config.process.args = ['sleep', '1000'];

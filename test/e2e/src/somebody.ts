@@ -149,7 +149,7 @@ function somebody(uid: number, home: string, { ids, before = [], env: own }: Way
     home,
     run,
     spawn: (command, args) => spawn(...commandOf(command, args), { ...optionsOf(), stdio: ['pipe', 'pipe', 'inherit'] }),
-    lamella: (args, env) => run(process.execPath, [CLI, ...args], env),
+    lamella: (args, env) => run(CLI, args, { LAMELLA_NODE: process.execPath, ...env }),
     required(context) {
       programs(context);
       if (run(process.execPath, ['-e', `require('fs').accessSync(${JSON.stringify(CLI)})`]).status !== 0)

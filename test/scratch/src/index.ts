@@ -8,4 +8,5 @@ export { hasOverlayUppers, requiresOverlayUppers, scratchOnOverlay } from './on-
 export { findProgram, requiresProgram, requiresRoot, skip } from './requires.js';
 export { storeScript } from './store-script.js';
 export { type Systemd, startSystemd } from './systemd.js';
+export { SECRET, type UnfitFile, unfitFiles } from './unfit-files.js';
 export { readReport, type VitestReport, vitestArgs } from './vitest-run.js';

@@ -1,11 +1,12 @@
 import type { ContainerChange, OnConflict, StoredContainer } from '@lamella/engine';
+import { type Shown, text } from '../output/printable.js';
 import { ChangeTally } from './change-tally.js';
 import { describeTally } from './describe-change.js';
 import { review, type Terminal } from './review.js';
 
 /** Ask somebody about changes, and do what was decided. What is not applied of some that are stays in the container. */
 export async function decide(container: StoredContainer, changes: readonly ContainerChange[], name: string, terminal: Terminal): Promise<void> {
-  const say = (text: string): void => void terminal.output.write(`${text}\n`);
+  const say = (line: Shown): void => terminal.output.line(line);
   const canApply = changes.some((change) => change.view.source !== undefined);
   const decision = await review(container, changes, terminal, canApply);
   if (decision.do === 'keep') say(`Kept: lamella review ${name} asks again, lamella apply ${name} applies them, lamella discard ${name} throws them away.`);
@@ -22,7 +23,7 @@ export async function applyThem(
   all: readonly ContainerChange[],
   wanted: ReadonlySet<ContainerChange>,
   name: string,
-  say: (text: string) => void,
+  say: (line: Shown) => void,
   onConflict: OnConflict = 'fail',
 ): Promise<void> {
   const key = ({ kind, path }: ContainerChange): string => `${kind} ${path}`;
@@ -30,7 +31,7 @@ export async function applyThem(
   const { changes, conflicts } = await container.apply({ select: (change) => keys.has(key(change)), onConflict });
   const tally = new ChangeTally();
   for (const change of changes) tally.add(change);
-  say(`Applied: ${describeTally(tally)}. To take it back: lamella apply --undo ${container.id}`);
+  say(text`Applied: ${describeTally(tally)}. To take it back: lamella apply --undo ${container.id}`);
   if (wanted.size === all.length && (onConflict === 'ours' || !conflicts.length)) await container.remove();
   else say(`The others are kept: lamella review ${name}`);
 }

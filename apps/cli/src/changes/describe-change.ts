@@ -1,32 +1,35 @@
-import { styleText } from 'node:util';
 import type { ContainerChange } from '@lamella/engine';
+import { visible, visibleBytes } from '@lamella/syscall';
+import { asIs, joined, type Printable, styled, text } from '../output/printable.js';
 import { bytes } from '../output/units.js';
 import { ChangeTally } from './change-tally.js';
+import { pathBytes } from './patch.js';
 
 const LETTERS = { added: 'A', modified: 'M', deleted: 'D' } as const;
 const COLORS = { added: 'green', modified: 'yellow', deleted: 'red' } as const;
 
-/** A path as one line: what a terminal would take for more than text is escaped, as ls(1) -b does. */
-export function printable(path: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it is about
-  return path.replace(/[\\\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (c) =>
-    c === '\n' ? '\\n' : c === '\\' ? '\\\\' : `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+/** Returns a path as it is in a list: in one line, a backslash twice, and bytes that are no UTF-8 as escapes. */
+export function shownPath(change: ContainerChange): Printable {
+  return shownName(Buffer.from(pathBytes(change), 'latin1'), '/');
+}
+
+function shownName(bytes: Buffer, before = ''): Printable {
+  return asIs(`${before}${visibleBytes(bytes, { backslash: true })}`);
 }
 
 /** One line for people: `M /etc/passwd  content, mode 644 -> 600  1.2 kB`. */
-export function describeChange(change: ContainerChange): string {
-  const { kind, before, after } = change;
+export function describeChange(change: ContainerChange): Printable {
+  const { kind, before, after, compared } = change;
   const object = after ?? before;
-  const name = `${printable(change.path)}${object?.type === 'directory' ? '/' : ''}`;
-  const target = object?.target === undefined ? '' : ` -> ${printable(object.target)}`;
-  const renamed = change.renamed === undefined ? '' : `${kind === 'deleted' ? 'is now' : 'was'} ${printable(change.renamed)}`;
+  const target = object?.type === 'symlink' ? text` -> ${shownName(Buffer.from((compared.upper ?? compared.lower)?.target ?? '', 'latin1'))}` : '';
+  const name = text`${shownPath(change)}${object?.type === 'directory' ? '/' : ''}${target}`;
+  const renamed = change.renamed === undefined ? '' : `${kind === 'deleted' ? 'is now' : 'was'} ${visible(change.renamed, { backslash: true })}`;
   const details = [...detailsOf(change), sizeOf(change), renamed].filter(Boolean);
-  return line(kind, `${name}${target}`, details.join(', '));
+  return line(kind, name, details.join(', '));
 }
 
-function line(kind: ContainerChange['kind'], name: string, details: string): string {
-  return `${styleText(COLORS[kind], `${LETTERS[kind]} ${name}`)}${details ? `  ${styleText('dim', details)}` : ''}`;
+function line(kind: ContainerChange['kind'], name: Printable, details: string): Printable {
+  return text`${styled(COLORS[kind], text`${LETTERS[kind]} ${name}`)}${details ? text`  ${styled('dim', details)}` : ''}`;
 }
 
 /** What is different, of a modified object. */
@@ -62,15 +65,15 @@ function sizeOf({ kind, before, after }: ContainerChange): string {
 }
 
 /** The last line of a list. */
-export function describeTally({ added, modified, deleted, bytesAdded, bytesDeleted }: ChangeTally): string {
-  if (!added && !modified && !deleted) return 'Nothing was changed.';
+export function describeTally({ added, modified, deleted, bytesAdded, bytesDeleted }: ChangeTally): Printable {
+  if (!added && !modified && !deleted) return asIs('Nothing was changed.');
   const counts = [
-    ...(added ? [styleText('green', `${added} added`)] : []),
-    ...(modified ? [styleText('yellow', `${modified} modified`)] : []),
-    ...(deleted ? [styleText('red', `${deleted} deleted`)] : []),
+    ...(added ? [styled('green', `${added} added`)] : []),
+    ...(modified ? [styled('yellow', `${modified} modified`)] : []),
+    ...(deleted ? [styled('red', `${deleted} deleted`)] : []),
   ];
   const sizes = [...(bytesAdded ? [`+${bytes(bytesAdded)}`] : []), ...(bytesDeleted ? [`-${bytes(bytesDeleted)}`] : [])];
-  return `${counts.join(', ')}${sizes.length ? ` (${sizes.join(', ')})` : ''}`;
+  return text`${joined(counts, ', ')}${sizes.length ? ` (${sizes.join(', ')})` : ''}`;
 }
 
 /** Makes one line of a new directory and all that is in it. */
@@ -79,7 +82,7 @@ export class Grouping {
   #tally = new ChangeTally();
 
   /** Lines that are ready with this change. */
-  add(change: ContainerChange): string[] {
+  add(change: ContainerChange): Printable[] {
     if (this.#top && change.kind === 'added' && change.view === this.#top.view && change.path.startsWith(`${this.#top.path}/`)) {
       this.#tally.add(change);
       return [];
@@ -93,14 +96,14 @@ export class Grouping {
   }
 
   /** The line of a directory after which nothing of it came. */
-  end(): string[] {
+  end(): Printable[] {
     if (!this.#top) return [];
     const { added, bytesAdded } = this.#tally;
-    const text = added
-      ? line('added', `${printable(this.#top.path)}/`, `with ${added} ${added === 1 ? 'entry' : 'entries'}, ${bytes(bytesAdded)}`)
+    const described = added
+      ? line('added', text`${shownPath(this.#top)}/`, `with ${added} ${added === 1 ? 'entry' : 'entries'}, ${bytes(bytesAdded)}`)
       : describeChange(this.#top);
     this.#top = undefined;
     this.#tally = new ChangeTally();
-    return [text];
+    return [described];
   }
 }

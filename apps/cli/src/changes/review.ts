@@ -1,10 +1,12 @@
 import { createInterface } from 'node:readline/promises';
-import type { Readable, Writable } from 'node:stream';
-import { styleText } from 'node:util';
+import type { Readable } from 'node:stream';
 import type { ContainerChange, StoredContainer } from '@lamella/engine';
+import type { Out } from '../output/out.js';
+import { type Printable, type Shown, styled, text } from '../output/printable.js';
 import { ChangeTally } from './change-tally.js';
 import { describeChange, describeTally, Grouping } from './describe-change.js';
-import { patchOf } from './patch.js';
+import { SHOWN_LIMIT, showPatch } from './show-patch.js';
+import { withContents } from './with-contents.js';
 
 /** What somebody decided to do with changes. */
 export type Decision = { readonly do: 'apply'; readonly changes: ReadonlySet<ContainerChange> } | { readonly do: 'discard' | 'keep' };
@@ -12,16 +14,15 @@ export type Decision = { readonly do: 'apply'; readonly changes: ReadonlySet<Con
 /** Where somebody is asked. */
 export interface Terminal {
   readonly input: Readable;
-  readonly output: Writable;
+  readonly output: Out;
 }
 
-const CHOICES = `  y  apply all of them        n  throw them away
-  k  keep them for later      d  show the differences
-  e  decide one by one        l  list them again
-`;
-const EACH = `  y  apply it      n  leave it      d  show the difference
-  a  apply it and all that follow   q  leave it and all that follow
-`;
+const CHOICES = [
+  '  y  apply all of them        n  throw them away',
+  '  k  keep them for later      d  show the differences',
+  '  e  decide one by one        l  list them again',
+];
+const EACH = ['  y  apply it      n  leave it      d  show the difference', '  a  apply it and all that follow   q  leave it and all that follow'];
 
 /**
  * Show changes to somebody, and ask what to do with them: all of it at once, or one by one. The end of the input
@@ -35,15 +36,13 @@ export async function review(
   { input, output }: Terminal,
   canApply: boolean,
 ): Promise<Decision> {
-  const say = (text: string): void => void output.write(`${text}\n`);
-  const list = (): void => {
-    for (const line of listed(changes)) say(line);
-  };
+  const say = (line: Shown): void => output.line(line);
+  const list = (): void => output.lines(listed(changes));
   list();
-  const asking = createInterface({ input, output, terminal: false });
+  const asking = createInterface({ input, terminal: false });
   const answers = asking[Symbol.asyncIterator]();
   const ask = async (question: string): Promise<string | undefined> => {
-    output.write(styleText('bold', question));
+    output.prompt(styled('bold', question));
     const { value, done } = await answers.next();
     return done ? undefined : String(value).trim().toLowerCase();
   };
@@ -74,7 +73,7 @@ export async function review(
           list();
           break;
         default:
-          output.write(CHOICES);
+          output.lines(CHOICES);
       }
     }
   } finally {
@@ -83,7 +82,7 @@ export async function review(
 }
 
 /** Lines of a list, with the sum at its end. */
-export function listed(changes: readonly ContainerChange[]): string[] {
+export function listed(changes: readonly ContainerChange[]): Printable[] {
   const tally = new ChangeTally();
   const grouping = new Grouping();
   const lines = changes.flatMap((change) => {
@@ -93,12 +92,8 @@ export function listed(changes: readonly ContainerChange[]): string[] {
   return [...lines, ...grouping.end(), describeTally(tally)];
 }
 
-async function differences(container: StoredContainer, changes: readonly ContainerChange[], say: (text: string) => void): Promise<void> {
-  const contents = await container.contents(changes);
-  for (const [i, change] of changes.entries()) {
-    const patch = await patchOf(change, contents[i]);
-    if (patch) say(patch);
-  }
+async function differences(container: StoredContainer, changes: readonly ContainerChange[], say: (line: Shown) => void): Promise<void> {
+  for await (const [change, contents] of withContents(container, changes, SHOWN_LIMIT)) for (const line of await showPatch(change, contents)) say(line);
 }
 
 /** Changes that are decided about at once: what comes, or goes, as a whole is one. */
@@ -118,14 +113,14 @@ async function eachOf(
   container: StoredContainer,
   changes: readonly ContainerChange[],
   ask: (question: string) => Promise<string | undefined>,
-  say: (text: string) => void,
+  say: (line: Shown) => void,
 ): Promise<Set<ContainerChange>> {
   const chosen = new Set<ContainerChange>();
   const all = units(changes);
   for (const [i, unit] of all.entries()) {
     const [top] = unit;
     if (!top) continue;
-    say(`${describeChange(top)}${unit.length > 1 ? styleText('dim', `  and ${unit.length - 1} below it`) : ''}`);
+    say(text`${describeChange(top)}${unit.length > 1 ? styled('dim', `  and ${unit.length - 1} below it`) : ''}`);
     for (let decided = false; !decided; ) {
       const answer = await ask(`(${i + 1}/${all.length}) Apply it? [y/n/d/a/q/?] `);
       decided = true;
@@ -146,7 +141,7 @@ async function eachOf(
           decided = false;
           break;
         default:
-          say(EACH.trimEnd());
+          for (const line of EACH) say(line);
           decided = false;
       }
     }

@@ -6,6 +6,8 @@ import { describeChange, describeTally, Grouping } from '../changes/describe-cha
 import { matches } from '../changes/matches.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { LinesOut } from '../output/lines-out.js';
+import { stdout } from '../output/out.js';
+import { jsonLine, text } from '../output/printable.js';
 import { UsageError } from '../usage-error.js';
 
 export class Apply extends ContainerCommand {
@@ -41,33 +43,33 @@ brings it back.`;
       dryRun: flags['dry-run'],
       ...(patterns.length ? { select: (change: ContainerChange) => patterns.some((pattern) => matches(change.path, pattern)) } : {}),
     });
-    await using out = new LinesOut(process.stdout);
+    using out = new LinesOut(stdout);
     const met = new Set(conflicts);
     if (flags.json) {
-      for (const change of changes) await out.line(JSON.stringify({ ...changeToJSON(change), ...(met.has(change) ? { conflict: true } : {}) }));
-      for (const change of left) await out.line(JSON.stringify({ ...changeToJSON(change), left: true, ...(met.has(change) ? { conflict: true } : {}) }));
+      for (const change of changes) out.line(jsonLine({ ...changeToJSON(change), ...(met.has(change) ? { conflict: true } : {}) }));
+      for (const change of left) out.line(jsonLine({ ...changeToJSON(change), left: true, ...(met.has(change) ? { conflict: true } : {}) }));
       return;
     }
     const tally = new ChangeTally();
     const grouping = new Grouping();
     for (const change of changes) {
       tally.add(change);
-      for (const line of grouping.add(change)) await out.line(line);
+      for (const line of grouping.add(change)) out.line(line);
     }
-    for (const line of grouping.end()) await out.line(line);
+    for (const line of grouping.end()) out.line(line);
     for (const change of left)
-      await out.line(`${describeChange(change)}  left: ${met.has(change) ? 'the host changed it, too' : 'it depends on what the host changed'}`);
-    if (!changes.length) await out.line('There is nothing to apply.');
-    else if (flags['dry-run']) await out.line(`Would be applied: ${describeTally(tally)}`);
-    else await out.line(`Applied: ${describeTally(tally)}. To take it back: lamella apply --undo ${reference}`);
+      out.line(text`${describeChange(change)}  left: ${met.has(change) ? 'the host changed it, too' : 'it depends on what the host changed'}`);
+    if (!changes.length) out.line('There is nothing to apply.');
+    else if (flags['dry-run']) out.line(text`Would be applied: ${describeTally(tally)}`);
+    else out.line(text`Applied: ${describeTally(tally)}. To take it back: lamella apply --undo ${reference}`);
   }
 
   async #undo(reference: string, flags: { root?: string | undefined; force: boolean; json?: boolean }): Promise<void> {
     const kept: { readonly path: string; readonly at: string }[] = [];
     const count = await this.containersOf(flags).undoApply(reference, { force: flags.force, onKept: (each) => void kept.push(each) });
     this.print(flags.json, { container: reference, restored: count, kept }, [
-      `Taken back: ${count} ${count === 1 ? 'object is' : 'objects are'} again what ${count === 1 ? 'it was' : 'they were'}.`,
-      ...kept.map(({ path, at }) => `${path} had changed since: it is kept in ${at} until the next apply.`),
+      text`Taken back: ${count} ${count === 1 ? 'object is' : 'objects are'} again what ${count === 1 ? 'it was' : 'they were'}.`,
+      ...kept.map(({ path, at }) => text`${path} had changed since: it is kept in ${at} until the next apply.`),
     ]);
   }
 }

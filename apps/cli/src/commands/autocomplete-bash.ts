@@ -1,5 +1,6 @@
 import { Command } from '@oclif/core/command';
 import { CONTAINER_COMMANDS, IMAGE_COMMANDS } from '../completed-words.js';
+import { stdout } from '../output/out.js';
 
 export class AutocompleteBash extends Command {
   static override summary = 'Print completion for bash, with the names of containers and images.';
@@ -17,7 +18,7 @@ export class AutocompleteBash extends Command {
           .map((name) => `--${name}`)
           .join(' ')}" ;;`,
     );
-    process.stdout.write(`# Completion of ${bin} for bash.
+    const script = `# Completion of ${bin} for bash.
 _${bin}() {
   local word=\${COMP_WORDS[COMP_CWORD]} command=\${COMP_WORDS[1]} flags= words=
   if [ "$COMP_CWORD" = 1 ]; then
@@ -36,7 +37,7 @@ ${[...new Map(flags.map((line) => [line.split(')')[0], line])).values()].join('\
     *) COMPREPLY=($(compgen -W "$words" -- "$word") $(compgen -f -- "$word")) ;;
   esac
 }
-complete -o filenames -F _${bin} ${bin}
-`);
+complete -o filenames -F _${bin} ${bin}`;
+    stdout.lines(script.split('\n'));
   }
 }

@@ -1,5 +1,6 @@
 import { Command } from '@oclif/core/command';
 import { CONTAINER_COMMANDS, IMAGE_COMMANDS } from '../completed-words.js';
+import { stdout } from '../output/out.js';
 
 /** What of a flag fish wants to know. */
 interface FlagFacts {
@@ -34,7 +35,7 @@ export class AutocompleteFish extends Command {
     lines.push(`complete -c ${bin} -n '__fish_seen_subcommand_from ${IMAGE_COMMANDS.join(' ')}' -a ${quote(images)}`);
     const containers = `(${bin} ps -a --format '{{.Names}} {{.ID}}' 2>/dev/null | string split -n ' ')`;
     lines.push(`complete -c ${bin} -f -n '__fish_seen_subcommand_from ${CONTAINER_COMMANDS.join(' ')}' -a ${quote(containers)}`);
-    process.stdout.write(`${lines.join('\n')}\n`);
+    stdout.lines(lines);
   }
 }
 

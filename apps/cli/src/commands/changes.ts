@@ -4,13 +4,14 @@ import { ChangeTally } from '../changes/change-tally.js';
 import { changeToJSON } from '../changes/change-to-json.js';
 import { describeChange, describeTally, Grouping } from '../changes/describe-change.js';
 import { matches } from '../changes/matches.js';
-import { patchOf } from '../changes/patch.js';
+import { patchStream } from '../changes/patch-stream.js';
+import { SHOWN_LIMIT, showPatch } from '../changes/show-patch.js';
+import { withContents } from '../changes/with-contents.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { LinesOut } from '../output/lines-out.js';
+import { stderr, stdout } from '../output/out.js';
+import { jsonLine, type Shown, text } from '../output/printable.js';
 import { UsageError } from '../usage-error.js';
-
-/** Changes whose contents are read at once, for a patch. */
-const BATCH = 64;
 
 export class Changes extends ContainerCommand {
   static override summary = 'Show what a container changed: added, modified and deleted, one by one.';
@@ -28,7 +29,8 @@ line: {"kind":"added"|"modified"|"deleted","path":…,"type":…,"aspects":[…]
   static override strict = false;
   static override flags = {
     all: boolean({ char: 'a', description: 'each object of a new directory, too' }),
-    patch: boolean({ char: 'p', description: 'as a patch: differences of text files', exclusive: ['stat', 'json'] }),
+    patch: boolean({ char: 'p', description: 'as a patch, for git apply and patch -p1', exclusive: ['stat', 'json'] }),
+    binary: boolean({ default: true, allowNo: true, description: "binary files in git's format, with --patch" }),
     stat: boolean({ description: 'counts and sizes alone', exclusive: ['patch'] }),
     web: boolean({ description: 'a page on this machine alone: look at each, apply them or throw them away', exclusive: ['all', 'patch', 'stat', 'json'] }),
     port: integer({
@@ -50,10 +52,10 @@ line: {"kind":"added"|"modified"|"deleted","path":…,"type":…,"aspects":[…]
       return this.#serve(container, reference, flags.port);
     }
     const changes = matching(container.changes(), patterns);
-    await using out = new LinesOut(process.stdout);
+    if (flags.patch) return stdout.isTerminal ? show(container, changes) : patch(container, changes, flags.binary ? 'patch' : 'omit');
+    using out = new LinesOut(stdout);
     if (flags.stat) await stat(changes, out, flags.json);
-    else if (flags.json) for await (const change of changes) await out.line(JSON.stringify(changeToJSON(change)));
-    else if (flags.patch) await patch(container, changes, out);
+    else if (flags.json) for await (const change of changes) out.line(jsonLine(changeToJSON(change)));
     else await list(changes, out, flags.all);
   }
 
@@ -61,7 +63,7 @@ line: {"kind":"added"|"modified"|"deleted","path":…,"type":…,"aspects":[…]
     const changes = (): Promise<ContainerChange[]> => Array.fromAsync(container.changes());
     if (!(await changes()).length) return this.print(false, { changes: 0 }, ['Nothing was changed.']);
     const { serveReview } = await import('../web/review-server.js');
-    const say = (text: string): void => void process.stdout.write(`${text}\n`);
+    const say = (line: Shown): void => stdout.line(line);
     await using server = await serveReview({ container, name, changes }, port, say);
     say(`Open ${server.url} (it works once). Ctrl-C keeps everything as it is.`);
     await server.decided;
@@ -75,7 +77,7 @@ async function* matching(changes: AsyncIterable<ContainerChange>, patterns: read
 async function stat(changes: AsyncIterable<ContainerChange>, out: LinesOut, json: boolean): Promise<void> {
   const tally = new ChangeTally();
   for await (const change of changes) tally.add(change);
-  await out.line(json ? JSON.stringify(tally) : describeTally(tally));
+  out.line(json ? jsonLine(tally) : describeTally(tally));
 }
 
 async function list(changes: AsyncIterable<ContainerChange>, out: LinesOut, all: boolean): Promise<void> {
@@ -83,26 +85,21 @@ async function list(changes: AsyncIterable<ContainerChange>, out: LinesOut, all:
   const grouping = new Grouping();
   for await (const change of changes) {
     tally.add(change);
-    if (all) await out.line(describeChange(change));
-    else for (const line of grouping.add(change)) await out.line(line);
+    if (all) out.line(describeChange(change));
+    else for (const line of grouping.add(change)) out.line(line);
   }
-  for (const line of grouping.end()) await out.line(line);
-  await out.line(describeTally(tally));
+  for (const line of grouping.end()) out.line(line);
+  out.line(describeTally(tally));
 }
 
-async function patch(container: StoredContainer, changes: AsyncIterable<ContainerChange>, out: LinesOut): Promise<void> {
-  let batch: ContainerChange[] = [];
-  const flush = async (): Promise<void> => {
-    const contents = await container.contents(batch);
-    for (const [i, change] of batch.entries()) {
-      const text = await patchOf(change, contents[i]);
-      if (text) await out.line(text);
-    }
-    batch = [];
-  };
-  for await (const change of changes) {
-    batch.push(change);
-    if (batch.length === BATCH) await flush();
-  }
-  if (batch.length) await flush();
+/** To be read: nothing in it reaches the terminal as more than text. */
+async function show(container: StoredContainer, changes: AsyncIterable<ContainerChange>): Promise<void> {
+  for await (const [change, contents] of withContents(container, changes, SHOWN_LIMIT)) stdout.lines(await showPatch(change, contents));
+}
+
+/** To be applied. What has no place in a patch is told on stderr. */
+async function patch(container: StoredContainer, changes: AsyncIterable<ContainerChange>, binary: 'patch' | 'omit'): Promise<void> {
+  for await (const part of patchStream(container, changes, binary))
+    if ('text' in part) stdout.bytes(Buffer.from(part.text, 'latin1'));
+    else stderr.line(text`lamella: note: not in the patch: ${part.omitted} of ${part.path}`);
 }

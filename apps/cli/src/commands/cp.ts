@@ -5,6 +5,7 @@ import { getFiles, putFiles } from '@lamella/image';
 import { boolean } from '@oclif/core/flags';
 import { argument } from '../argument.js';
 import { ContainerCommand } from '../container/container-command.js';
+import { stdout } from '../output/out.js';
 import { UsageError } from '../usage-error.js';
 
 export class Cp extends ContainerCommand {
@@ -36,7 +37,8 @@ to root. What is mounted below a directory inside is left out.`;
     const container = await this.containersOf(flags).get(source.container);
     const content = /(?:^|\/)\.$/.test(source.path);
     const own = path.posix.basename(path.posix.resolve('/', source.path)) || '.';
-    if (destination === '-') return pipeline(await container.copyOut(source.path, content ? '.' : own), process.stdout, { end: false });
+    if (destination === '-' && stdout.isTerminal) throw new UsageError('a tar is not for a terminal', 'Name a directory, or give it a pipe.');
+    if (destination === '-') return pipeline(await container.copyOut(source.path, content ? '.' : own), stdout.stream());
     const there = await stat(destination).catch(missing);
     if (there && !there.isDirectory() && (await container.isDirectory(source.path)))
       throw new UsageError(`${destination} is not a directory`, 'A directory is copied into one.');

@@ -1,8 +1,8 @@
 import { Command } from '@oclif/core/command';
 import { argument, optionalArgument } from '../argument.js';
 import { tellPlugins } from '../hooks/plugin-hooks.js';
-import { OUR_FAILURE } from '../output/exit-status.js';
-import { reportError } from '../output/report-error.js';
+import { failedByUs } from '../output/exit-status.js';
+import { stdout } from '../output/out.js';
 import { parseRun } from '../run/parse-run.js';
 import { detachedSpec } from '../run/run-detached.js';
 import { CONTAINER_FLAGS } from '../run/run-flags.js';
@@ -30,13 +30,13 @@ export class Create extends Command {
         await tellPlugins('before_create', { spec });
         const { id } = await containers.create(spec, { onPull: bars.show });
         if (line.flags.cidfile !== undefined) writeId(line.flags.cidfile, id);
-        process.stdout.write(line.flags.json ? `${JSON.stringify({ id })}\n` : `${id}\n`);
+        if (line.flags.json) stdout.json({ id });
+        else stdout.line(id);
       } finally {
         bars.stop();
       }
     } catch (error) {
-      reportError(error, { debug });
-      process.exitCode = OUR_FAILURE;
+      process.exitCode = failedByUs(error, { debug });
     }
   }
 }

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
 import { ContainerCommand } from '../container/container-command.js';
+import { stdout } from '../output/out.js';
 import { UsageError } from '../usage-error.js';
 
 export class Export extends ContainerCommand {
@@ -15,10 +16,10 @@ export class Export extends ContainerCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Export);
-    if (flags.output === undefined && process.stdout.isTTY) throw new UsageError('a tar is not for a terminal', 'Give -o FILE, or a pipe.');
+    if (flags.output === undefined && stdout.isTerminal) throw new UsageError('a tar is not for a terminal', 'Give -o FILE, or a pipe.');
     const container = await this.containersOf(flags).get(args.container);
     const archive = await container.export();
-    if (flags.output === undefined) return pipeline(archive, process.stdout, { end: false });
+    if (flags.output === undefined) return pipeline(archive, stdout.stream());
     // Nobody finds half of it by its name.
     const partial = `${flags.output}.${process.pid}.partial`;
     try {

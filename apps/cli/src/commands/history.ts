@@ -1,5 +1,4 @@
 import { argument } from '../argument.js';
-import { printable } from '../changes/describe-change.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { table } from '../output/table.js';
 import { ago } from '../output/units.js';
@@ -13,12 +12,7 @@ export class History extends ContainerCommand {
   async run(): Promise<void> {
     const { args, flags } = await this.parse(History);
     const { checkpoints, current } = await (await this.containersOf(flags).get(args.container)).history();
-    const rows = checkpoints.map(({ id, created, parent, message }) => [
-      `${id === current ? '*' : ' '} ${id}`,
-      ago(created),
-      parent ?? '-',
-      message === undefined ? '' : printable(message),
-    ]);
+    const rows = checkpoints.map(({ id, created, parent, message }) => [`${id === current ? '*' : ' '} ${id}`, ago(created), parent ?? '-', message ?? '']);
     this.print(
       flags.json,
       checkpoints.map((each) => ({ ...each, current: each.id === current })),

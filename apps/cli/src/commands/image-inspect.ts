@@ -2,6 +2,7 @@ import { ImageStore, shortReference } from '@lamella/image';
 import { string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
+import { stdout } from '../output/out.js';
 import { fill } from '../output/template.js';
 
 export class ImageInspect extends LamellaCommand {
@@ -14,6 +15,7 @@ export class ImageInspect extends LamellaCommand {
     const { args, flags } = await this.parse(ImageInspect);
     const { names, digest, mediaType, config, manifest, layers } = await new ImageStore(this.storeRoot(flags)).describe(args.name);
     const fields = { Names: names.map(shortReference), Digest: digest, MediaType: mediaType, Config: config, Manifest: manifest, Layers: layers };
-    process.stdout.write(`${flags.format === undefined ? JSON.stringify(fields, undefined, 2) : fill(flags.format, fields)}\n`);
+    if (flags.format === undefined) stdout.json(fields, flags.json ? undefined : 2);
+    else stdout.line(fill(flags.format, fields));
   }
 }

@@ -1,6 +1,8 @@
 import { familiarReference, formatReference, ImageStore } from '@lamella/image';
 import { boolean, string } from '@oclif/core/flags';
 import { LamellaCommand } from '../lamella-command.js';
+import { stderr } from '../output/out.js';
+import { jsonLine } from '../output/printable.js';
 import { table } from '../output/table.js';
 import { fill } from '../output/template.js';
 import { ago, bytes } from '../output/units.js';
@@ -33,19 +35,14 @@ export class Images extends LamellaCommand {
       return { ...familiarReference(reference), size, shared, unique, ...rest };
     });
     if (!images.length && !flags.json && !flags.quiet)
-      process.stderr.write(`There are no images in ${store.paths.root}. Fetch one: lamella pull NAME, or import one: lamella import FILE NAME\n`);
+      stderr.line(`There are no images in ${store.paths.root}. Fetch one: lamella pull NAME, or import one: lamella import FILE NAME`);
     if (flags.quiet)
       return this.print(
         flags.json,
         images.map(({ digest }) => digest),
         images.map(({ digest }) => digest),
       );
-    if (flags.format === 'json' && !flags.json)
-      return this.print(
-        false,
-        images,
-        images.map((image) => JSON.stringify(image)),
-      );
+    if (flags.format === 'json' && !flags.json) return this.print(false, images, images.map(jsonLine));
     const shown = images.map(({ name, tag, digest, created, size, shared, unique }) => ({
       Name: name,
       Tag: tag,

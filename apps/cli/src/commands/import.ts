@@ -1,6 +1,7 @@
 import { familiarReference, ImageStore } from '@lamella/image';
 import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
+import { stderr } from '../output/out.js';
 import { watching } from '../transfer-command.js';
 
 export class Import extends LamellaCommand {
@@ -24,7 +25,7 @@ export class Import extends LamellaCommand {
     const { reference, digest, diffID, warnings, reused } = await watching({ json: false, quiet: flags.json }, (show, signal) =>
       store.import(source, args.name, { signal, onProgress: ({ bytes, total }) => show({ id: args.file, state: 'unpacking', bytes, total }) }),
     );
-    if (!flags.json) for (const warning of warnings) process.stderr.write(`lamella: note: ${warning}\n`);
+    if (!flags.json) for (const warning of warnings) stderr.line(`lamella: note: ${warning}`);
     const { name, tag } = familiarReference(reference);
     this.print(flags.json, { name, tag, digest, diffID, warnings, reused }, [`${name}:${tag} ${digest}`]);
   }

@@ -3,6 +3,7 @@ import { string } from '@oclif/core/flags';
 import { ContainerCommand } from '../container/container-command.js';
 import { describeContainer } from '../container/describe-container.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
+import { stdout } from '../output/out.js';
 import { reportError } from '../output/report-error.js';
 import { fill } from '../output/template.js';
 import { UsageError } from '../usage-error.js';
@@ -30,8 +31,8 @@ export class Inspect extends ContainerCommand {
         process.exitCode = OUR_FAILURE;
       }
     }
-    if (flags.format === undefined) process.stdout.write(`${JSON.stringify(found, undefined, flags.json ? undefined : 2)}\n`);
-    else for (const each of found) process.stdout.write(`${fill(flags.format, each)}\n`);
+    if (flags.format === undefined) stdout.json(found, flags.json ? undefined : 2);
+    else for (const each of found) stdout.line(fill(flags.format, each));
   }
 
   async #isImage(flags: { root?: string | undefined }, reference: string): Promise<boolean> {

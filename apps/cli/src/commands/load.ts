@@ -2,6 +2,7 @@ import { ImageStore, shortReference } from '@lamella/image';
 import { string as stringFlag } from '@oclif/core/flags';
 import { optionalArgument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
+import { stderr } from '../output/out.js';
 import { PLATFORM_FLAG, platformOf, QUIET_FLAG, watching } from '../transfer-command.js';
 
 export class Load extends LamellaCommand {
@@ -37,7 +38,7 @@ in skopeo's words: docker-archive:FILE[:NAME], oci-archive:FILE[:NAME], oci:DIR[
     );
     for (const { references, digest, layers, unpacked, warnings } of added) {
       const names = references.map(shortReference);
-      for (const warning of flags.json ? [] : warnings) process.stderr.write(`lamella: note: ${warning}\n`);
+      for (const warning of flags.json ? [] : warnings) stderr.line(`lamella: note: ${warning}`);
       this.print(flags.json, { event: 'done', names, digest, layers, unpacked, warnings }, [
         flags.quiet ? digest : `${names.join(' ')} ${digest} (${layers} layers, ${unpacked} of them new)`,
       ]);

@@ -4,6 +4,7 @@ import { RegistryClient } from '@lamella/image/registry-client';
 import { boolean, string as stringFlag } from '@oclif/core/flags';
 import { optionalArgument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
+import { stderr } from '../output/out.js';
 import { tlsVerifyWords } from '../tls-verify-words.js';
 import { REGISTRY_FLAGS } from '../transfer-command.js';
 import { UsageError } from '../usage-error.js';
@@ -34,7 +35,7 @@ export class Login extends LamellaCommand {
 /** Without an echo. */
 async function askPassword(): Promise<string> {
   if (!process.stdin.isTTY) throw new UsageError('there is no terminal to ask for the password', 'Give it by --password-stdin.');
-  process.stderr.write('Password: ');
+  stderr.prompt('Password: ');
   process.stdin.setRawMode(true);
   try {
     let typed = '';
@@ -48,6 +49,6 @@ async function askPassword(): Promise<string> {
   } finally {
     process.stdin.setRawMode(false);
     process.stdin.pause();
-    process.stderr.write('\n');
+    stderr.line('');
   }
 }

@@ -2,6 +2,9 @@ import { boolean, string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { moment } from '../container/moment.js';
+import { DataOut } from '../output/data-out.js';
+import { stderr, stdout } from '../output/out.js';
+import { jsonLine } from '../output/printable.js';
 import { UsageError } from '../usage-error.js';
 
 export class Logs extends ContainerCommand {
@@ -24,7 +27,7 @@ export class Logs extends ContainerCommand {
     if (flags.tail !== 'all' && !/^\d+$/.test(flags.tail)) throw new UsageError(`'${flags.tail}' is not a number of lines`, 'Write --tail 20, or all.');
     const container = await this.containersOf(flags).get(args.container);
     if (!container.hasLog && (await container.state()).status !== 'created')
-      process.stderr.write(`lamella: what ${args.container} wrote went to whoever ran it; those that run by themselves (-d, start) have a log\n`);
+      stderr.line(`lamella: what ${args.container} wrote went to whoever ran it; those that run by themselves (-d, start) have a log`);
     const abort = new AbortController();
     process.once('SIGINT', () => abort.abort());
     process.once('SIGTERM', () => abort.abort());
@@ -35,18 +38,16 @@ export class Logs extends ContainerCommand {
       ...(flags.until === undefined ? {} : { until: moment(flags.until) }),
       ...(flags.tail === 'all' ? {} : { tail: Number(flags.tail) }),
     });
+    await using out = new DataOut(stdout.stream());
+    // A terminal that went away is no reason to lose what goes to stdout.
+    await using errors = new DataOut(stderr.stream(), { lossy: true });
+    const outputs = { stdout: out, stderr: errors };
     const begins = { stdout: true, stderr: true };
     for await (const { timestamp, stream, content } of logs) {
-      const output = process[stream];
-      if (output.destroyed || output.errored) return;
-      const line = flags.json
-        ? `${JSON.stringify({ time: timestamp, stream, content: content.toString('utf8') })}\n`
-        : flags.timestamps && begins[stream]
-          ? Buffer.concat([Buffer.from(`${timestamp} `), content])
-          : content;
+      if (flags.json) await out.write(`${jsonLine({ time: timestamp, stream, content: content.toString('utf8') })}\n`);
+      else if (flags.timestamps && begins[stream]) await outputs[stream].write(Buffer.concat([Buffer.from(`${timestamp} `), content]));
+      else await outputs[stream].write(content);
       begins[stream] = content.at(-1) === 10;
-      const where = flags.json ? process.stdout : output;
-      if (!where.write(line)) await new Promise((resolve) => where.once('drain', resolve));
     }
   }
 }

@@ -2,6 +2,7 @@ import type { ContainerState } from '@lamella/engine';
 import { boolean, string } from '@oclif/core/flags';
 import { ContainerCommand } from '../container/container-command.js';
 import { statusWords } from '../container/status-words.js';
+import { jsonLine, type Shown } from '../output/printable.js';
 import { table } from '../output/table.js';
 import { fill } from '../output/template.js';
 import { ago } from '../output/units.js';
@@ -39,9 +40,9 @@ export class Ps extends ContainerCommand {
       .filter((state) => tests.every((test) => test(state)))
       .slice(0, last);
     const shown = found.map((state) => row(state, flags['no-trunc']));
-    const lines = (): string[] => {
+    const lines = (): Shown[] => {
       if (flags.quiet) return found.map(({ id }) => id);
-      if (flags.format === 'json') return shown.map((each) => JSON.stringify(each));
+      if (flags.format === 'json') return shown.map(jsonLine);
       if (flags.format !== 'table') return shown.map((each) => fill(flags.format.replace(/^table /, ''), each));
       return table(
         ['CONTAINER ID', 'IMAGE', 'COMMAND', 'CREATED', 'STATUS', 'NAMES'],

@@ -1,6 +1,7 @@
 import { ImageStore, shortReference } from '@lamella/image';
 import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
+import { stderr } from '../output/out.js';
 import { tlsVerifyWords } from '../tls-verify-words.js';
 import { PLATFORM_FLAG, platformOf, QUIET_FLAG, REGISTRY_FLAGS, watching } from '../transfer-command.js';
 
@@ -27,7 +28,7 @@ export class Pull extends LamellaCommand {
         onProgress: ({ diffID: id, ...rest }) => show({ id, ...rest }),
       }),
     );
-    for (const warning of flags.json ? [] : result.warnings) process.stderr.write(`lamella: note: ${warning}\n`);
+    for (const warning of flags.json ? [] : result.warnings) stderr.line(`lamella: note: ${warning}`);
     const names = result.references.map(shortReference);
     const lines = flags.quiet ? [result.digest] : [`${names.join(' ')} ${result.digest} (${result.layers} layers, ${result.unpacked} of them new)`];
     this.print(flags.json, { event: 'done', names, digest: result.digest, layers: result.layers, unpacked: result.unpacked, warnings: result.warnings }, lines);

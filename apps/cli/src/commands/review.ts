@@ -1,6 +1,7 @@
 import { argument } from '../argument.js';
 import { decide } from '../changes/decide.js';
 import { ContainerCommand } from '../container/container-command.js';
+import { stdout } from '../output/out.js';
 import { UsageError } from '../usage-error.js';
 
 export class Review extends ContainerCommand {
@@ -14,6 +15,6 @@ export class Review extends ContainerCommand {
     const container = await this.containersOf(flags).get(args.container);
     const changes = await Array.fromAsync(container.changes());
     if (!changes.length) return this.print(flags.json, { changes: 0 }, ['Nothing was changed.']);
-    await decide(container, changes, args.container, { input: process.stdin, output: process.stdout });
+    await decide(container, changes, args.container, { input: process.stdin, output: stdout });
   }
 }

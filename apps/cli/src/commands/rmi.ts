@@ -2,6 +2,7 @@ import { familiarReference, ImageStore } from '@lamella/image';
 import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
+import { stdout } from '../output/out.js';
 import { reportError } from '../output/report-error.js';
 
 export class Rmi extends LamellaCommand {
@@ -20,7 +21,7 @@ export class Rmi extends LamellaCommand {
         const { reference, digest, blobs, layers } = await store.remove(String(each));
         const { name, tag } = familiarReference(reference);
         removed.push({ name, tag, digest, blobs, layers });
-        if (!flags.json) process.stdout.write(`removed ${name}:${tag}${layers.length ? ` and ${layers.length} layer${layers.length > 1 ? 's' : ''}` : ''}\n`);
+        if (!flags.json) stdout.line(`removed ${name}:${tag}${layers.length ? ` and ${layers.length} layer${layers.length > 1 ? 's' : ''}` : ''}`);
       } catch (error) {
         if (flags.json) throw error;
         reportError(error, { debug: flags.debug });

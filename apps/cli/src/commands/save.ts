@@ -1,10 +1,10 @@
 import { createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import { PassThrough, type Writable } from 'node:stream';
 import { ImageStore } from '@lamella/image';
 import { option, string as stringFlag } from '@oclif/core/flags';
 import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
+import { stdout } from '../output/out.js';
 import { UsageError } from '../usage-error.js';
 
 export class Save extends LamellaCommand {
@@ -31,8 +31,8 @@ export class Save extends LamellaCommand {
     const store = new ImageStore(this.storeRoot(flags));
     const names = argv.map(String);
     if (flags.output === undefined || flags.output === '-') {
-      if (process.stdout.isTTY) throw new UsageError('an archive does not go to a terminal', 'Write it to a file: -o FILE.');
-      await store.save(names, toStdout(), flags.format);
+      if (stdout.isTerminal) throw new UsageError('an archive does not go to a terminal', 'Write it to a file: -o FILE.');
+      await store.save(names, stdout.stream(), flags.format);
       return;
     }
     const partial = `${flags.output}.partial-${process.pid}`;
@@ -44,11 +44,4 @@ export class Save extends LamellaCommand {
       throw error;
     }
   }
-}
-
-/** stdout is not ours to end. */
-function toStdout(): Writable {
-  const through = new PassThrough();
-  through.pipe(process.stdout, { end: false });
-  return through;
 }

@@ -2,7 +2,7 @@ import { boolean, string } from '@oclif/core/flags';
 import { session } from '../container/attached-session.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { tellPlugins } from '../hooks/plugin-hooks.js';
-import { statusOf } from '../output/exit-status.js';
+import { failed } from '../output/exit-status.js';
 import { DEFAULT_DETACH_KEYS, detachKeys, sayLeft } from '../run/detach-keys.js';
 import { UsageError } from '../usage-error.js';
 
@@ -47,8 +47,7 @@ export class Start extends ContainerCommand {
       if (ending === 'left') sayLeft(reference);
       process.exitCode = ending === 'left' ? 0 : (ending?.status ?? 125);
     } catch (error) {
-      await this.catch(error as Error);
-      process.exitCode = statusOf(error);
+      process.exitCode = failed(error, { json: flags.json, debug: flags.debug });
     }
   }
 }

@@ -2,10 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerUsage, StoredContainer } from '@lamella/engine';
 import { boolean } from '@oclif/core/flags';
 import { ContainerCommand, called } from '../container/container-command.js';
+import { stdout } from '../output/out.js';
+import { asIs, type Printable } from '../output/printable.js';
 import { table } from '../output/table.js';
 import { bytes } from '../output/units.js';
 
 const PERIOD = 1000;
+/** The cursor to the top left, and the screen empty. */
+const CLEAR = asIs('\u001b[H\u001b[2J');
 
 export class Stats extends ContainerCommand {
   static override summary = 'Show what containers use up, live.';
@@ -25,7 +29,7 @@ export class Stats extends ContainerCommand {
     };
     process.once('SIGINT', end);
     process.once('SIGTERM', end);
-    const live = flags.stream && !flags.json && process.stdout.isTTY;
+    const live = flags.stream && !flags.json && stdout.isTerminal;
     const before = new Map<string, ContainerUsage>();
     const measure = async (): Promise<Row[]> => {
       const states = (await containers.list()).filter(
@@ -47,9 +51,9 @@ export class Stats extends ContainerCommand {
     do {
       await sleep(flags.stream ? PERIOD : PERIOD / 2);
       const rows = await measure();
-      if (live) process.stdout.write('\u001b[H\u001b[2J');
+      if (live) stdout.prompt(CLEAR);
       this.print(flags.json, rows, shown(rows));
-    } while (flags.stream && !over && !process.stdout.errored);
+    } while (flags.stream && !over);
   }
 }
 
@@ -71,7 +75,7 @@ function row(name: string, id: string, usage: ContainerUsage, before: ContainerU
   return { name, id, cpuPercent: Math.round(cpuPercent * 100) / 100, memory, memoryLimit, network, block, processes };
 }
 
-function shown(rows: readonly Row[]): string[] {
+function shown(rows: readonly Row[]): Printable[] {
   return table(
     ['CONTAINER ID', 'NAME', 'CPU %', 'MEM USAGE / LIMIT', 'MEM %', 'NET I/O', 'BLOCK I/O', 'PIDS'],
     rows.map(({ id, name, cpuPercent, memory, memoryLimit, network, block, processes }) => [

@@ -2,6 +2,7 @@ import { ImageStore } from '@lamella/image';
 import { boolean } from '@oclif/core/flags';
 import { LamellaCommand } from '../lamella-command.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
+import { stderr } from '../output/out.js';
 
 export class SystemCheck extends LamellaCommand {
   static override summary = 'Verify every digest and layer of the store.';
@@ -14,7 +15,7 @@ export class SystemCheck extends LamellaCommand {
     const summary = `${check.blobs} blobs and ${check.layers} layers verified, ${check.problems.length ? `${check.problems.length} problems` : 'all is well'}`;
     this.print(flags.json, check, [...lines, summary]);
     if (check.problems.some(({ repaired }) => !repaired)) {
-      if (!flags.json && !flags.repair) process.stderr.write('Mend what can be: lamella system check --repair\n');
+      if (!flags.json && !flags.repair) stderr.line('Mend what can be: lamella system check --repair');
       process.exitCode = OUR_FAILURE;
     }
   }

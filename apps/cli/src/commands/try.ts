@@ -6,7 +6,9 @@ import { boolean, option, string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
 import { applyThem, decide } from '../changes/decide.js';
 import { listed } from '../changes/review.js';
-import { statusOf, statusOfResult } from '../output/exit-status.js';
+import { failed, statusOfResult } from '../output/exit-status.js';
+import { stderr, stdout } from '../output/out.js';
+import type { Shown } from '../output/printable.js';
 import { reportError } from '../output/report-error.js';
 import { forwardSignals, windowSize } from '../run/forward-signals.js';
 import { parseLeading } from '../run/parse-run.js';
@@ -74,8 +76,7 @@ printed on stderr.`;
     try {
       process.exitCode = await tryMain(this.argv);
     } catch (error) {
-      reportError(error, { debug });
-      process.exitCode = statusOf(error);
+      process.exitCode = failed(error, { debug });
     }
   }
 }
@@ -83,7 +84,7 @@ printed on stderr.`;
 async function tryMain(argv: readonly string[]): Promise<number> {
   const hint = 'lamella try [FLAGS] [--] COMMAND [ARG…]; see lamella try --help';
   const { flags, rest } = await parseLeading<TryFlags>(argv, Try.flags, hint);
-  const size = process.stdin.isTTY && process.stdout.isTTY ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
+  const size = process.stdin.isTTY && stdout.isTerminal ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
   if (!rest.length && !size) throw new UsageError('no command was given', hint);
   const ignored = (flags.ignore ?? []).map(expression);
   const directory = flags.directory === undefined ? undefined : existing(flags.directory);
@@ -110,7 +111,7 @@ async function tryMain(argv: readonly string[]): Promise<number> {
     await settle(await containers.get(id), flags, ignored, size !== undefined);
   } catch (error) {
     // Whatever it was, the changes are there.
-    process.stderr.write(`lamella: the changes are kept: lamella review ${id}, lamella discard ${id}\n`);
+    stderr.line(`lamella: the changes are kept: lamella review ${id}, lamella discard ${id}`);
     throw error;
   }
   return status;
@@ -119,7 +120,7 @@ async function tryMain(argv: readonly string[]): Promise<number> {
 /** Show what was changed, and do with it what was asked for, or is answered. */
 async function settle(container: StoredContainer, flags: TryFlags, ignored: readonly RegExp[], terminal: boolean): Promise<void> {
   const changes = (await Array.fromAsync(container.changes())).filter((change) => !ignored.some((pattern) => pattern.test(change.path)));
-  const say = (text: string): void => void process.stderr.write(`${text}\n`);
+  const say = (line: Shown): void => stderr.line(line);
   if (!changes.length) {
     await container.remove();
     if (terminal) say('Nothing was changed.');
@@ -130,7 +131,7 @@ async function settle(container: StoredContainer, flags: TryFlags, ignored: read
   else if (keep || !terminal) {
     if (!flags.no) for (const line of listed(changes)) say(line);
     say(container.id);
-  } else await decide(container, changes, container.id, { input: process.stdin, output: process.stderr });
+  } else await decide(container, changes, container.id, { input: process.stdin, output: stderr });
 }
 
 async function ended(begin: () => Promise<Container>, terminal: boolean): Promise<{ readonly id: string; readonly status: number }> {

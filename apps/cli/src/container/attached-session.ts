@@ -1,5 +1,7 @@
 import { constants } from 'node:os';
+import type { Writable } from 'node:stream';
 import type { Attached, Ending } from '@lamella/engine';
+import { stderr, stdout } from '../output/out.js';
 import { detachScanner } from '../run/detach-keys.js';
 import { forwardSignals, windowSize } from '../run/forward-signals.js';
 
@@ -18,13 +20,17 @@ export interface SessionOptions {
  * Be a container's terminal, or its stdio, until it ends or the user leaves it.
  *
  * @returns how it ended; `left` when the user did
+ * @throws OutputError when stdout takes no more
  */
 export async function session(attached: Attached, { terminal, input, signals, keys }: SessionOptions): Promise<Ending | 'left' | undefined> {
   const { stdin } = process;
   const raw = terminal && input && stdin.isTTY === true;
   const left = Promise.withResolvers<'left'>();
-  attached.stdout.pipe(process.stdout, { end: false });
-  attached.stderr.pipe(process.stderr, { end: false });
+  const [out, errors] = [attached.stdout.pipe(stdout.stream()), attached.stderr.pipe(stderr.stream())];
+  // Nobody sees the container any more: this command ends, and it runs on.
+  out.once('error', left.reject);
+  // Without its errors somebody does; they must not hold it back.
+  errors.once('error', () => attached.stderr.resume());
   const scan = detachScanner(terminal ? keys : '');
   const type = (typed: Buffer): void => {
     const { pass, detach } = scan(typed);
@@ -52,10 +58,8 @@ export async function session(attached: Attached, { terminal, input, signals, ke
       stdin.once('end', end);
     }
     const ending = await Promise.race([attached.ended, left.promise]);
-    if (ending !== 'left')
-      await Promise.all(
-        [attached.stdout, attached.stderr].map((stream) => (stream.readableEnded ? undefined : new Promise((resolve) => stream.once('end', resolve)))),
-      );
+    // All that it wrote is to be seen.
+    if (ending !== 'left') await Promise.race([Promise.all([over(out), over(errors)]), left.promise]);
     return ending;
   } finally {
     if (raw) stdin.setRawMode(false);
@@ -64,4 +68,12 @@ export async function session(attached: Attached, { terminal, input, signals, ke
     stdin.pause();
     attached.detach();
   }
+}
+
+/** Resolves when all is written, or nothing more can be. */
+function over(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.writableFinished || stream.destroyed) resolve();
+    else stream.once('close', resolve);
+  });
 }

@@ -1,6 +1,7 @@
 import { type ContainerState, Containers, type StoredContainer } from '@lamella/engine';
 import { LamellaCommand } from '../lamella-command.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
+import { stdout } from '../output/out.js';
 import { errorToJSON, reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
 
@@ -37,10 +38,10 @@ export abstract class ContainerCommand extends LamellaCommand {
     for (const { reference, line, error } of results) {
       if (error !== undefined) {
         process.exitCode = OUR_FAILURE;
-        if (flags.json) process.stdout.write(`${JSON.stringify({ container: reference, ...(errorToJSON(error) as object) })}\n`);
+        if (flags.json) stdout.json({ container: reference, ...(errorToJSON(error) as object) });
         else reportError(error, { debug: flags.debug ?? false });
-      } else if (flags.json) process.stdout.write(`${JSON.stringify({ container: reference })}\n`);
-      else if (line !== undefined) process.stdout.write(`${line}\n`);
+      } else if (flags.json) stdout.json({ container: reference });
+      else if (line !== undefined) stdout.line(line);
     }
   }
 }

@@ -28,8 +28,11 @@ import { Try } from '../commands/try.js';
 import { Unpause } from '../commands/unpause.js';
 import { Wait } from '../commands/wait.js';
 
+import { catchTheRest } from '../last-resort.js';
 import { ownWords } from '../run/parse-run.js';
 import { CONTAINER_FLAGS } from '../run/run-flags.js';
+
+export { ownWords } from '@lamella/syscall/own-words';
 
 /** The commands on containers that people and scripts type all day, without the rest of oclif. */
 export const COMMANDS: Readonly<Record<string, new (argv: string[], config: never) => Command>> = {
@@ -84,6 +87,7 @@ export function wantsHelp(command: string, argv: readonly string[]): boolean {
 }
 
 export async function main(name: string, argv: readonly string[]): Promise<void> {
+  catchTheRest(argv);
   const Found = COMMANDS[name];
   if (!Found) throw new TypeError(`${name} is not in this bundle`);
   Object.assign(Found, { id: name });

@@ -1,9 +1,12 @@
+import { catchTheRest } from '../last-resort.js';
 import { EXEC_FLAGS } from '../run/exec-flags.js';
 import { execMain } from '../run/exec-main.js';
 import { ownWords } from '../run/parse-run.js';
 import { RUN_FLAGS } from '../run/run-flags.js';
 import { runMain } from '../run/run-main.js';
 import { toldMain } from '../run/told-main.js';
+
+export { ownWords } from '@lamella/syscall/own-words';
 
 /** The commands that somebody waits for, without the rest of oclif. */
 export const COMMANDS = {
@@ -21,5 +24,6 @@ export function wantsHelp(command: FastCommand, argv: readonly string[]): boolea
 }
 
 export async function main(command: FastCommand, argv: readonly string[]): Promise<void> {
+  catchTheRest(argv);
   process.exitCode = await COMMANDS[command].main(argv);
 }

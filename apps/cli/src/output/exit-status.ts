@@ -1,12 +1,15 @@
 import { constants } from 'node:os';
-import { firstOf } from './report-error.js';
+import { OutputError } from './output-error.js';
+import { firstOf, reportError, reportErrorAsJSON } from './report-error.js';
 
 /** Docker's: anything of ours, usage errors included. */
 export const OUR_FAILURE = 125;
 
 /** The exit status for an error: 127 and 126 where the command is to blame. */
 export function statusOf(error: unknown): number {
-  switch ((firstOf(error) as { code?: string }).code) {
+  const first = firstOf(error);
+  if (first instanceof OutputError) return first.status;
+  switch ((first as { code?: string } | undefined)?.code) {
     case 'COMMAND_NOT_FOUND':
       return 127;
     case 'COMMAND_NOT_EXECUTABLE':
@@ -19,4 +22,27 @@ export function statusOf(error: unknown): number {
 /** The exit status for a process that ended: its own, or 128 and the signal. */
 export function statusOfResult({ exitCode, signal }: { readonly exitCode: number | undefined; readonly signal: NodeJS.Signals | undefined }): number {
   return exitCode ?? 128 + (signal ? (constants.signals[signal] ?? 0) : 0);
+}
+
+/** Tells of the error that ended a command. @returns the exit status, also where it cannot be told */
+export function failed(
+  error: unknown,
+  { json = false, debug = false }: { readonly json?: boolean | undefined; readonly debug?: boolean | undefined } = {},
+): number {
+  if (!json) reportError(error, { debug });
+  else
+    try {
+      reportErrorAsJSON(error);
+    } catch (unwritten) {
+      // Somebody is to know both.
+      reportError(error, { debug });
+      return failed(unwritten, { debug });
+    }
+  return statusOf(error);
+}
+
+/** As {@link failed} for commands that are ours throughout: no other status than {@link OUR_FAILURE}, or that of a closed pipe. */
+export function failedByUs(error: unknown, options: Parameters<typeof failed>[1] = {}): number {
+  const status = failed(error, options);
+  return firstOf(error) instanceof OutputError ? status : OUR_FAILURE;
 }

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { visible } from '@lamella/syscall';
 // Its names are not to be had one by one: it is CommonJS, and makes them as it goes.
 import cliProgress, { type SingleBar } from 'cli-progress';
 import { bytes } from './units.js';
@@ -18,13 +19,16 @@ export interface LayerBars {
 
 /** Bars on stderr. */
 export function layerBars(): LayerBars {
+  // A terminal that went away takes no bars.
+  process.stderr.on('error', () => undefined);
   const format = (
     options: Parameters<typeof cliProgress.Format.BarFormat>[1],
     parameters: { progress: number; value: number; total: number; eta: number; startTime: number },
     payload: { id: string; state: string; known: boolean },
   ): string => {
     const seconds = Math.max(0.001, (Date.now() - parameters.startTime) / 1000);
-    const rate = payload.state === 'done' ? '' : ` ${bytes(parameters.value / seconds)}/s, ${Math.ceil(parameters.eta || 0)} s left`;
+    const rate =
+      payload.state === 'done' ? '' : ` ${bytes(parameters.value / seconds)}/s, ${Number.isFinite(parameters.eta) ? Math.ceil(parameters.eta) : 0} s left`;
     // A stream does not say how long it is.
     if (!payload.known) return `${payload.id} ${bytes(parameters.value)}, ${bytes(parameters.value / seconds)}/s`;
     return `${payload.id} ${cliProgress.Format.BarFormat(parameters.progress, options)} ${bytes(parameters.value)} of ${bytes(parameters.total)}${rate}`;
@@ -39,7 +43,7 @@ export function layerBars(): LayerBars {
       let bar = bars.get(id);
       if (!bar) {
         bar = multi.create(total ?? Math.max(done, 1), done, {
-          id: id.startsWith('sha256:') ? id.slice(7, 19) : path.basename(id),
+          id: id.startsWith('sha256:') ? id.slice(7, 19) : visible(path.basename(id)),
           state,
           known: total !== undefined,
         });

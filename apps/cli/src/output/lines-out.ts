@@ -1,27 +1,31 @@
-import { once } from 'node:events';
-import type { Writable } from 'node:stream';
+import type { Out } from './out.js';
+import type { Shown } from './printable.js';
 
-/** Lines to a stream, a few at once, waiting for who reads slowly. */
-export class LinesOut implements AsyncDisposable {
-  readonly #stream: Writable;
-  #waiting: string[] = [];
+/** How many lines are written at once. */
+const LINES = 256;
 
-  constructor(stream: Writable) {
-    this.#stream = stream;
+/** Many lines to one of our descriptors, some at once. What waits is written when it is disposed. */
+export class LinesOut implements Disposable {
+  readonly #out: Out;
+  #waiting: Shown[] = [];
+
+  constructor(out: Out) {
+    this.#out = out;
   }
 
-  async line(text: string): Promise<void> {
-    if (this.#waiting.push(text) >= 256) await this.#flush();
+  /** @throws OutputError */
+  line(value: Shown): void {
+    if (this.#waiting.push(value) >= LINES) this.#flush();
   }
 
-  async #flush(): Promise<void> {
-    if (!this.#waiting.length) return;
-    const text = `${this.#waiting.join('\n')}\n`;
+  #flush(): void {
+    const lines = this.#waiting;
     this.#waiting = [];
-    if (!this.#stream.write(text)) await once(this.#stream, 'drain');
+    this.#out.lines(lines);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#flush();
+  /** @throws OutputError */
+  [Symbol.dispose](): void {
+    this.#flush();
   }
 }

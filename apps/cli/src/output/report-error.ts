@@ -1,3 +1,7 @@
+import { stderr, stdout } from './out.js';
+import { OutputError } from './output-error.js';
+import { type Printable, text } from './printable.js';
+
 /** An error of ours: it knows a code and, mostly, what to do. */
 interface ToldError extends Error {
   readonly code: string;
@@ -15,27 +19,51 @@ export function firstOf(error: unknown): unknown {
   return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
 }
 
-/** Print an error for people: what happened, what to do, and with `debug` all that led to it. */
+/** Whether it was told that stdout takes nothing. */
+let unwritten = false;
+
+/**
+ * Prints an error for people: what happened in one line, what to do below it, and with `debug` all that led to it. Whatever it embeds is
+ * escaped. When only the reader of stdout is gone, nothing is printed.
+ */
 export function reportError(error: unknown, { debug = false }: { readonly debug?: boolean } = {}): void {
-  process.stderr.write(`${describe(firstOf(error))}\n`);
-  if (debug) for (let each: unknown = error; each instanceof Error; each = each.cause) process.stderr.write(`  ${each.stack?.replaceAll('\n', '\n  ')}\n`);
+  const first = firstOf(error);
+  if (first instanceof OutputError) {
+    // Once: after it nothing can be written there, whoever tries.
+    if (first.isClosedPipe || unwritten) return;
+    unwritten = true;
+  }
+  stderr.lines(describe(first));
+  if (debug) for (let each: unknown = error; each instanceof Error; each = each.cause) stderr.lines(indented(each.stack ?? String(each)));
 }
 
-function describe(error: unknown): string {
-  if (isTold(error)) {
-    const hint = error.hint ? `\n  ${error.hint.replaceAll('\n', '\n  ')}` : '';
-    return `lamella: ${error.message}${hint}`;
-  }
+function describe(error: unknown): Printable[] {
+  if (isTold(error)) return [text`lamella: ${oneLine(error.message)}`, ...(error.hint ? indented(error.hint) : [])];
   if (error instanceof Error) {
     const system = (error as NodeJS.ErrnoException).code;
     // A refused system call says all there is to say; anything else is a defect of ours.
-    if (system && (error as NodeJS.ErrnoException).syscall) return `lamella: ${error.message}`;
-    return `lamella: internal error: ${error.message}\n  Run again with --debug, and report what it prints.`;
+    if (system && (error as NodeJS.ErrnoException).syscall) return [text`lamella: ${oneLine(error.message)}`];
+    return [text`lamella: internal error: ${oneLine(error.message)}`, text`  Run again with --debug, and report what it prints.`];
   }
-  return `lamella: internal error: ${String(error)}`;
+  return [text`lamella: internal error: ${String(error)}`];
 }
 
-/** The same for programs. */
+/** What a helper said ends with a newline. */
+function oneLine(message: string): string {
+  return message.trimEnd();
+}
+
+function indented(lines: string): Printable[] {
+  return lines.split('\n').map((line) => text`  ${line}`);
+}
+
+/** Prints the same for programs. @throws OutputError */
+export function reportErrorAsJSON(error: unknown): void {
+  if (!(firstOf(error) instanceof OutputError)) stdout.json(errorToJSON(error));
+  else reportError(error);
+}
+
+/** Returns what programs are told of an error. */
 export function errorToJSON(given: unknown): unknown {
   const error = firstOf(given);
   if (isTold(error)) return { error: error.toJSON() };

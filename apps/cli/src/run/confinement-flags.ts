@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RunSpec } from '@lamella/engine';
 import type { SeccompProfile } from '@lamella/seccomp';
+import { FILE_BOUNDS, readNamedText } from '@lamella/syscall';
 import { UsageError } from '../usage-error.js';
 import type { RunFlags } from './run-flags.js';
+import { whyUnread } from './why-unread.js';
 
 type Confinement = Pick<
   RunSpec,
@@ -106,9 +107,9 @@ async function securityOption(text: string): Promise<Partial<Confinement>> {
 async function profile(file: string): Promise<SeccompProfile> {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readNamedText(file, FILE_BOUNDS.profile);
   } catch (error) {
-    throw new UsageError(`the seccomp profile ${file} cannot be read: ${(error as NodeJS.ErrnoException).code}`, 'Check the path and its permissions.');
+    throw new UsageError(`the seccomp profile ${file} cannot be read: ${whyUnread(error)}`, 'Check the path and its permissions.');
   }
   const { parseProfile } = await import('@lamella/seccomp');
   return parseProfile(text, path.resolve(file));

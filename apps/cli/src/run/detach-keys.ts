@@ -1,3 +1,4 @@
+import { stderr } from '../output/out.js';
 import { UsageError } from '../usage-error.js';
 
 /**
@@ -42,9 +43,14 @@ export const DEFAULT_DETACH_KEYS = 'ctrl-p,ctrl-q';
 
 /** Tell who typed them what became of it. */
 export function sayLeft(called: string): void {
-  process.stderr.write(left(called));
+  stderr.lines(['', leftLine(called)]);
 }
 
-export function left(called: string): string {
-  return `\nlamella: it runs on; come back to it: lamella attach ${called}\n`;
+/** The same, for what writes it when this process is gone. */
+export function left(id: string): string {
+  return `\n${leftLine(id)}\n`;
+}
+
+function leftLine(called: string): string {
+  return `lamella: it runs on; come back to it: lamella attach ${called}`;
 }

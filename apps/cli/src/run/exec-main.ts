@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { Containers } from '@lamella/engine';
-import { statusOf, statusOfResult } from '../output/exit-status.js';
-import { errorToJSON, reportError } from '../output/report-error.js';
+import { failed, statusOfResult } from '../output/exit-status.js';
+import { stdout } from '../output/out.js';
 import { UsageError } from '../usage-error.js';
 import { EXEC_FLAGS, type ExecFlags } from './exec-flags.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
@@ -22,9 +22,7 @@ export async function execMain(argv: readonly string[]): Promise<number> {
     if (!args.length) throw new UsageError('there is no command to execute', HINT);
     return await execute(reference, args, flags);
   } catch (error) {
-    if (flags.json) process.stdout.write(`${JSON.stringify(errorToJSON(error))}\n`);
-    else reportError(error, { debug: flags.debug ?? false });
-    return statusOf(error);
+    return failed(error, { json: flags.json, debug: flags.debug });
   }
 }
 
@@ -54,6 +52,6 @@ async function execute(reference: string, args: readonly string[], flags: ExecFl
   }
   using _signals = forwardSignals(running, terminal !== undefined);
   const result = await running.result;
-  if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  if (json) stdout.json(result);
   return statusOfResult(result);
 }

@@ -1,4 +1,5 @@
 import type { Container } from '@lamella/engine';
+import { stderr, stdout } from '../output/out.js';
 
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGCONT'];
 /** A process 1 without a handler ignores what is asked of it; who asks three times means it. */
@@ -9,7 +10,7 @@ export function forwardSignals(container: Pick<Container, 'kill' | 'resize'>, te
   let asked = 0;
   const forward = (signal: NodeJS.Signals): void => {
     if (signal === 'SIGINT' || signal === 'SIGTERM') asked++;
-    if (asked === PATIENCE) process.stderr.write('lamella: asked three times: killing it\n');
+    if (asked === PATIENCE) stderr.line('lamella: asked three times: killing it');
     container.kill(asked >= PATIENCE ? 'SIGKILL' : signal);
   };
   const resize = (): void => {
@@ -28,11 +29,5 @@ export function forwardSignals(container: Pick<Container, 'kill' | 'resize'>, te
 
 /** The size of the user's terminal, wherever there is one. */
 export function windowSize(): { readonly rows: number; readonly columns: number } | undefined {
-  for (const stream of [process.stdout, process.stderr]) {
-    if (!stream.isTTY) continue;
-    // A terminal knows its size; asking anew also after a resize that Node has not seen yet.
-    const [columns, rows] = stream.getWindowSize();
-    if (rows && columns) return { rows, columns };
-  }
-  return undefined;
+  return stdout.windowSize() ?? stderr.windowSize();
 }

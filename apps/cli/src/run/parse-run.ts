@@ -1,7 +1,7 @@
 import { parse } from '@oclif/core/parser';
 import { nearest } from '../nearest.js';
 import { tlsVerifyWords } from '../tls-verify-words.js';
-import { UsageError } from '../usage-error.js';
+import { UsageError, usageOf } from '../usage-error.js';
 import { RUN_FLAGS, type RunFlags } from './run-flags.js';
 
 /** A command line of `run`, taken apart. */
@@ -95,5 +95,5 @@ function usage(error: unknown, known: FlagTable, hint: string): UsageError {
     const meant = nearest(unknown.replace(/^-+/, '').replace(/=.*/, ''), Object.keys(known));
     return new UsageError(`there is no flag ${unknown}`, meant ? `Did you mean --${meant}? ${hint}` : hint);
   }
-  return new UsageError(message.replace(/\nSee more help with --help$/, ''), hint);
+  return usageOf(message, hint);
 }

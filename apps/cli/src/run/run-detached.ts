@@ -1,5 +1,6 @@
 import { Containers, type DetachedSpec } from '@lamella/engine';
 import { tellPlugins } from '../hooks/plugin-hooks.js';
+import { stdout } from '../output/out.js';
 import { UsageError } from '../usage-error.js';
 import type { RunCommandLine } from './parse-run.js';
 import { runSpec } from './run-spec.js';
@@ -17,7 +18,8 @@ export async function runDetached(line: RunCommandLine): Promise<number> {
     const { container } = await containers.run(spec, { onPull: bars.show });
     bars.stop();
     if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
-    process.stdout.write(flags.json ? `${JSON.stringify({ id: container.id })}\n` : `${container.id}\n`);
+    if (flags.json) stdout.json({ id: container.id });
+    else stdout.line(container.id);
     // It runs on whatever they say: its id is known by now.
     await tellPlugins('after_start', { id: container.id });
     return 0;

@@ -1,7 +1,8 @@
 import { becomeContainer, type Container, Containers, createContainer, explainRun, type RunOptions, type RunSpec } from '@lamella/engine';
 import { hasPlugins, tellPlugins } from '../hooks/plugin-hooks.js';
-import { statusOf, statusOfResult } from '../output/exit-status.js';
-import { errorToJSON, reportError } from '../output/report-error.js';
+import { failed, statusOfResult } from '../output/exit-status.js';
+import { stderr, stdout } from '../output/out.js';
+import { reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
 import { left, sayLeft } from './detach-keys.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
@@ -23,9 +24,7 @@ export async function runMain(argv: readonly string[]): Promise<number> {
     if (line.flags.explain) return await explain(line);
     return line.flags.detach ? await runDetached(line) : await execute(line);
   } catch (error) {
-    if ((line?.flags.json ?? json) && !(error instanceof UsageError && !line)) process.stdout.write(`${JSON.stringify(errorToJSON(error))}\n`);
-    else reportError(error, { debug: line?.flags.debug ?? false });
-    return statusOf(error);
+    return failed(error, { json: (line?.flags.json ?? json) && !(error instanceof UsageError && !line), debug: line?.flags.debug });
   }
 }
 
@@ -57,7 +56,7 @@ async function explain(line: RunCommandLine): Promise<number> {
   const { explainText } = await import('@lamella/syscall');
   const size = line.flags.tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
   const program = await explainRun({ ...(await runSpec(line)), ...(size ? { terminal: size } : {}) });
-  process.stdout.write(`${explainText(program)}\n`);
+  stdout.lines(explainText(program).split('\n'));
   return 0;
 }
 
@@ -102,8 +101,8 @@ async function execute(line: RunCommandLine): Promise<number> {
       sayLeft(flags.name ?? container.id);
       return 0;
     }
-    if (flags.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-    else if (result.kept && flags.on === undefined) process.stderr.write(`kept ${result.kept}\n`);
+    if (flags.json) stdout.json(result);
+    else if (result.kept && flags.on === undefined) stderr.line(`kept ${result.kept}`);
     await tellPlugins('after_exit', { id: container.id, exitCode: result.exitCode, signal: result.signal });
     for (const failure of result.releaseFailures) reportError(failure, { debug: flags.debug });
     return statusOfResult(result);

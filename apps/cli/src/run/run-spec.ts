@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { RunSpec, Volume } from '@lamella/engine';
 import type { TmpfsMount } from '@lamella/namespace';
+import { FILE_BOUNDS, readNamed, textOf } from '@lamella/syscall';
 import { UsageError } from '../usage-error.js';
 import { confinement } from './confinement-flags.js';
 import { detachKeys } from './detach-keys.js';
@@ -9,6 +9,7 @@ import { life } from './life-flags.js';
 import type { RunCommandLine } from './parse-run.js';
 import { published } from './published-ports.js';
 import { userNamespace } from './user-namespace.js';
+import { whyUnread } from './why-unread.js';
 
 /**
  * What a command line asks for.
@@ -60,9 +61,9 @@ export function environment(files: readonly string[], entries: readonly string[]
   for (const file of files) {
     let text: string;
     try {
-      text = readFileSync(file, 'utf8');
+      text = textOf(readNamed(file, FILE_BOUNDS.environment));
     } catch (error) {
-      throw new UsageError(`the environment file ${file} cannot be read: ${(error as NodeJS.ErrnoException).code}`, 'Check the path and its permissions.');
+      throw new UsageError(`the environment file ${file} cannot be read: ${whyUnread(error)}`, 'Check the path and its permissions.');
     }
     for (const [number, line] of text.split('\n').entries()) {
       const entry = line.replace(/\r$/, '').trimStart();

@@ -1,5 +1,5 @@
 import { explainBecome } from '@lamella/engine';
-import { OUR_FAILURE, statusOf } from '../output/exit-status.js';
+import { failed, OUR_FAILURE } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
 
@@ -14,7 +14,6 @@ export async function toldMain([waitStatus]: readonly string[]): Promise<number>
     for (const failure of releaseFailures) reportError(failure, { debug });
     return exited?.status ?? OUR_FAILURE;
   } catch (error) {
-    reportError(error, { debug });
-    return statusOf(error);
+    return failed(error, { debug });
   }
 }

@@ -1,5 +1,6 @@
 import { isPlace, type LayerProgress } from '@lamella/image';
 import type { LayerBars } from '../output/layer-progress.js';
+import { stderr } from '../output/out.js';
 import type { RunCommandLine } from './parse-run.js';
 
 /** A missing image is fetched and unpacked in sight of whoever waits for it. */
@@ -12,8 +13,8 @@ export function unpackingBars({ flags, image }: RunCommandLine): { readonly show
       if (!loading && rest.state === 'unpacking') {
         loading = true;
         // In a workspace the archive lies in front of everybody.
-        if (!flags.json && flags.workspace === undefined) process.stderr.write(`lamella: ${isPlace(image) ? 'unpacking' : 'fetching'} ${image}\n`);
-        if (process.stderr.isTTY && !flags.json)
+        if (!flags.json && flags.workspace === undefined) stderr.line(`lamella: ${isPlace(image) ? 'unpacking' : 'fetching'} ${image}`);
+        if (stderr.isTerminal && !flags.json)
           void import('../output/layer-progress.js').then(({ layerBars }) => {
             bars = layerBars();
           });

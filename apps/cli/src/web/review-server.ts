@@ -65,7 +65,7 @@ export async function serveReview({ container, name, changes }: Reviewed, port: 
       const chosen = new Set(shown.filter((change) => wanted.has(`${change.kind} ${change.path}`)));
       if (!chosen.size) throw new UsageError('nothing was chosen', 'Choose changes in the list first.');
       const told: string[] = [];
-      await applyThem(container, shown, chosen, name, (text) => told.push(text), onConflict as OnConflict);
+      await applyThem(container, shown, chosen, name, (line) => told.push(String(line)), onConflict as OnConflict);
       for (const each of told) say(each);
       const rest = await left();
       return { said: told.join('\n'), ended: !rest, ...(rest ? listed() : {}) };

@@ -22,7 +22,7 @@ import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
-import type { View } from '../views.js';
+import type { CheckedView } from '../views.js';
 import { type Applied, type ApplyOptions, apply } from './apply.js';
 import { forgetTakenBack } from './forget.js';
 import { applyingOf, type Journal, journalOf } from './journal.js';
@@ -33,7 +33,7 @@ import { undo } from './undo.js';
 interface Setup {
   readonly project: string;
   readonly root: string;
-  readonly view: View;
+  readonly view: CheckedView;
   /** Do something in the view. */
   change(act: (merged: string) => void): Promise<void>;
   apply(options?: ApplyOptions): Promise<Applied>;
@@ -56,7 +56,17 @@ function setup(at: ScratchDirectory, fill: (project: string) => void): Setup {
   ];
   for (const each of [project, root, upperdir, workdir, merged]) mkdirSync(each);
   fill(project);
-  const view: View = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [project], files: false, source: project };
+  const view: CheckedView = {
+    destination: '/p',
+    upperdir,
+    workdir,
+    frozen: [],
+    lowerdirs: [project],
+    files: false,
+    source: project,
+    expected: {},
+    given: undefined,
+  };
   return {
     project,
     root,

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import { openSides } from '@lamella/overlay';
-import { type Op, type SlotAllocator, SyscallError, slotAllocator } from '@lamella/syscall';
+import { type Op, type SlotAllocator, SyscallError, slotAllocator, textOf } from '@lamella/syscall';
 import { type ContainerChange, changesIn } from '../containers/changes.js';
 import { EngineError } from '../engine-error.js';
-import type { View } from '../views.js';
+import type { CheckedView } from '../views.js';
 import { Applying, type PartWork, type StagedPart } from './applying.js';
 import { chosenOf, leftWith } from './choose.js';
 import { judge } from './conflicts.js';
@@ -142,8 +142,8 @@ function nameIn(op: Op, paths: ReadonlyMap<string, string> | undefined): string 
         .toString('latin1')
         .replace(/^[^/]*\//, ''),
     );
-  if ((op.op === 'expect' || op.op === 'statx') && op.pathname instanceof Uint8Array) return Buffer.from(op.pathname).toString();
-  if ((op.op === 'rename_seen' || op.op === 'renameat2') && op.oldpath instanceof Uint8Array) return Buffer.from(op.oldpath).toString();
+  if ((op.op === 'expect' || op.op === 'statx') && op.pathname instanceof Uint8Array) return textOf(Buffer.from(op.pathname));
+  if ((op.op === 'rename_seen' || op.op === 'renameat2') && op.oldpath instanceof Uint8Array) return textOf(Buffer.from(op.oldpath));
   return undefined;
 }
 
@@ -158,7 +158,7 @@ async function decided(
   const views = [...new Set(all.map((change) => change.view))].map((view) => ({ view, known: new KnownObjects(known, view.source ?? '') }));
   const conflicts = new Set<ContainerChange>();
   const wanted: ContainerChange[] = [];
-  const directories = new Map<View, Directories>();
+  const directories = new Map<CheckedView, Directories>();
   for (const { view, known: left } of views) {
     let own = all.filter((change) => change.view === view);
     // Only who links files of the host inside pays for a second look.

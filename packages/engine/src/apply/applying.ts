@@ -2,7 +2,8 @@ import type { Op, Program, SlotAllocator } from '@lamella/syscall';
 import { SAME } from '@lamella/syscall';
 import { beneath } from '../beneath.js';
 import { EngineError } from '../engine-error.js';
-import type { View } from '../views.js';
+import { openGiven } from '../sources/check.js';
+import type { CheckedView } from '../views.js';
 import { clean } from './clean.js';
 import { changedMeanwhile, shownPath } from './errors.js';
 import type { Journal, Part } from './journal.js';
@@ -10,7 +11,7 @@ import { type KnownObjects, knownWith } from './known.js';
 import { contentOf, noteAround, objectsOf, placesIn, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
 import { checkOf, copies, expected, journaled, linked, marked, stageMade, synced, taken } from './ops.js';
-import { namesAbove, openDirectory } from './places.js';
+import { namesAbove } from './places.js';
 import type { Directories } from './same-directory.js';
 import type { Session } from './session.js';
 import type { StagePlace } from './stage.js';
@@ -19,7 +20,7 @@ import { cameBetween, madeAs } from './verify.js';
 
 /** What is to be done to one directory of the host, and from what. */
 export interface PartWork extends Work {
-  readonly view: View;
+  readonly view: CheckedView;
   readonly source: string;
   readonly known: KnownObjects;
   /** Slot of what is in the view now. */
@@ -103,10 +104,12 @@ export class Applying {
   /** Makes the new objects of a part, and copies the old ones where they cannot stay. */
   async #staged(part: OpenPart): Promise<Part> {
     const { source, stage, keep, at, beside, keptAt, upper, staged, steps, replaced } = part;
+    const { given } = part.view;
+    const where = { source, ...(given ? { given } : {}) };
     const directories = new Set(steps.filter((step) => step.do === 'metadata').map(({ n }) => String(n)));
     const before = replaced.filter(({ to }) => directories.has(to));
     const program: Op[] = [
-      openDirectory(source, at),
+      ...openGiven(source, given, at),
       ...stageMade(stage, beside),
       ...copies(upper, staged, beside, 'new', this.#parent),
       ...copies(at, before, beside, 'old', this.#parent),
@@ -118,14 +121,14 @@ export class Applying {
     const made = madeAs(staged, await contentOf(this.#session, `${stage}/new`));
     if (keep !== undefined) madeAs(replaced, await contentOf(this.#session, `${keep}/old`));
     // Another name of a file of the host is that file.
-    const anchors = await objectsOf(this.#session, this.#slots, source, [...new Set(steps.flatMap(({ linkTo }) => linkTo ?? []))]);
+    const anchors = await objectsOf(this.#session, this.#slots, where, [...new Set(steps.flatMap(({ linkTo }) => linkTo ?? []))]);
     for (const { n, linkTo } of steps) {
       const anchor = linkTo === undefined ? undefined : anchors.get(linkTo);
       if (anchor) made.set(String(n), note(anchor));
     }
-    const places = await objectsOf(this.#session, this.#slots, source, placesIn(steps));
+    const places = await objectsOf(this.#session, this.#slots, where, placesIn(steps));
     return {
-      source,
+      ...where,
       stage,
       steps,
       made: [...made],

@@ -1,10 +1,10 @@
-import { SyscallError } from '@lamella/syscall';
+import { SyscallError, textOf } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
 import type { Journal } from './journal.js';
 
 /** Returns the path of a name below a directory of the host, for a message. */
 export function shownPath(source: string, name: string): string {
-  return `${source === '/' ? '' : source}/${Buffer.from(name, 'latin1').toString()}`;
+  return `${source === '/' ? '' : source}/${textOf(Buffer.from(name, 'latin1'))}`;
 }
 
 /** Returns up to ten of some paths for a message, and how many more there are. */

@@ -7,7 +7,7 @@ import { AT_FDCWD, isOwnAttribute, parseWalked, run, type Walked } from '@lamell
 import { findProgram, requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
 import { beforeEach, expect, type TestContext, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
-import type { View } from '../views.js';
+import type { CheckedView } from '../views.js';
 import { apply } from './apply.js';
 import { undo } from './undo.js';
 
@@ -120,7 +120,7 @@ test.each(PAIRS)(
     }
     const [root = '', upperdir = '', workdir = '', merged = ''] = ['root', 'upper', 'work', 'merged'].map((name) => path.join(store.path, name));
     for (const each of [root, upperdir, workdir, merged]) mkdirSync(each);
-    const view: View = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top };
+    const view: CheckedView = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top, expected: {}, given: undefined };
     await sleep(15);
     const since = new Date();
     await sleep(15);

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { absent } from '../absent.js';
+import type { Source } from '../sources/source.js';
 import type { Known } from './known.js';
 import type { Noted } from './noted.js';
 import type { Staged, Step } from './steps.js';
@@ -12,6 +13,8 @@ export type Names<Content> = readonly (readonly [name: string, content: Content]
 /** What is done to one directory of the host. Paths are absolute. */
 export interface Part {
   readonly source: string;
+  /** What the source is: an undo of a later day expects the same. */
+  readonly given?: Source;
   /** Holds the new objects (`new/N`) and the old ones (`old/N`), on the mount that the source is on. */
   readonly stage: string;
   /**

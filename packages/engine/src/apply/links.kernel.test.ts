@@ -7,7 +7,7 @@ import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scra
 import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
-import type { View } from '../views.js';
+import type { CheckedView } from '../views.js';
 import { type Applied, type ApplyOptions, apply } from './apply.js';
 import { undo } from './undo.js';
 
@@ -34,7 +34,7 @@ async function linked(at: ScratchDirectory): Promise<Linked> {
   for (const each of [top, copy, root, upperdir, workdir, merged]) mkdirSync(each);
   const sh = (directory: string, script: string): void => void execFileSync('sh', ['-ec', script], { cwd: directory });
   for (const each of [top, copy]) sh(each, BEFORE);
-  const view: View = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top };
+  const view: CheckedView = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top, expected: {}, given: undefined };
   await sleep(15);
   const since = new Date();
   await sleep(15);

@@ -1,9 +1,10 @@
 import type { Op, Program, SlotAllocator, Walked } from '@lamella/syscall';
 import { beneath, unlessGone } from '../beneath.js';
+import { openGiven } from '../sources/check.js';
 import type { Part } from './journal.js';
 import type { KnownObjects } from './known.js';
 import { hasSameMetadata, isDirectoryMode, isIdentical, isUntouched, looksSame, type Noted, note } from './noted.js';
-import { namesAbove, openDirectory } from './places.js';
+import { namesAbove } from './places.js';
 import type { Session } from './session.js';
 import type { Step } from './steps.js';
 
@@ -21,11 +22,20 @@ export async function contentOf(session: Session, directory: string): Promise<Tr
   return found;
 }
 
+/** A directory of the host, and what it is to be. */
+export type Where = Pick<Part, 'source' | 'given'>;
+
 /** Looks at something below a directory of the host for each of some names. What is gone is not among the answers. */
-async function lookBelow(session: Session, slots: SlotAllocator, source: string, names: readonly string[], op: 'walk' | 'statx'): Promise<Map<string, Tree>> {
+async function lookBelow(
+  session: Session,
+  slots: SlotAllocator,
+  { source, given }: Where,
+  names: readonly string[],
+  op: 'walk' | 'statx',
+): Promise<Map<string, Tree>> {
   const [top, parent] = [slots(), slots()];
   const look = (dirfd: number, pathname: Buffer | string): Program => (op === 'walk' ? [{ op, dirfd, content: 0, pathname }] : [{ op, dirfd, pathname }]);
-  const program: Op[] = [openDirectory(source, top)];
+  const program: Op[] = [...openGiven(source, given, top)];
   const told = new Map<number, string>();
   for (const name of names) {
     const ops = unlessGone(name === '' ? look(top, '') : beneath(top, name, parent, look));
@@ -37,15 +47,16 @@ async function lookBelow(session: Session, slots: SlotAllocator, source: string,
 }
 
 /** Returns what is at the targets of an apply to one directory now, by their names. */
-export async function targetsOf(session: Session, slots: SlotAllocator, { source, steps }: Pick<Part, 'source' | 'steps'>): Promise<Map<string, Tree>> {
+export async function targetsOf(session: Session, slots: SlotAllocator, part: Where & Pick<Part, 'steps'>): Promise<Map<string, Tree>> {
+  const { steps } = part;
   const whole = steps.filter((step) => step.do !== 'metadata').map(({ name }) => name);
   const alone = steps.filter((step) => step.do === 'metadata').map(({ name }) => name);
-  return new Map([...(await lookBelow(session, slots, source, whole, 'walk')), ...(await lookBelow(session, slots, source, alone, 'statx'))]);
+  return new Map([...(await lookBelow(session, slots, part, whole, 'walk')), ...(await lookBelow(session, slots, part, alone, 'statx'))]);
 }
 
 /** Returns what is at some names now, without what is in them. */
-export async function objectsOf(session: Session, slots: SlotAllocator, source: string, names: readonly string[]): Promise<Map<string, Walked>> {
-  const found = await lookBelow(session, slots, source, names, 'statx');
+export async function objectsOf(session: Session, slots: SlotAllocator, where: Where, names: readonly string[]): Promise<Map<string, Walked>> {
+  const found = await lookBelow(session, slots, where, names, 'statx');
   return new Map([...found].flatMap(([name, tree]) => [...tree.values()].slice(0, 1).map((object) => [name, object] as const)));
 }
 
@@ -58,14 +69,14 @@ export const placesIn = (steps: readonly Step[]): string[] => [
 export async function noteAround(session: Session, slots: SlotAllocator, part: Part, known: KnownObjects): Promise<void> {
   const made = new Map(part.made);
   const anchors = new Map(part.steps.flatMap(({ n, linkTo, conflict }) => (linkTo === undefined || conflict ? [] : [[linkTo, made.get(String(n))] as const])));
-  for (const [name, object] of await objectsOf(session, slots, part.source, [...anchors.keys()])) {
+  for (const [name, object] of await objectsOf(session, slots, part, [...anchors.keys()])) {
     const was = anchors.get(name);
     if (was && looksSame(was, note(object))) known.add(name, note(object));
   }
   const doubtful = new Set(part.doubtful);
   for (const name of doubtful) known.doubt(name);
   const places = placesIn(part.steps).filter((name) => !doubtful.has(name));
-  for (const [name, object] of await objectsOf(session, slots, part.source, places)) known.leavePlace(name, note(object));
+  for (const [name, object] of await objectsOf(session, slots, part, places)) known.leavePlace(name, note(object));
 }
 
 /** Compares what is at a target with what an apply left there. */

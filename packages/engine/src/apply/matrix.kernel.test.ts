@@ -8,7 +8,7 @@ import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scra
 import { describeTree } from '@lamella-test/tree';
 import { describe, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
-import type { View } from '../views.js';
+import type { CheckedView } from '../views.js';
 import { type Applied, type ApplyOptions, apply } from './apply.js';
 import { undo } from './undo.js';
 
@@ -21,7 +21,7 @@ type Verdict = 'conflict' | 'applies' | 'doubt' | 'proof';
 /** A project of the host, and a container's view of it. */
 interface Project {
   readonly root: string;
-  readonly view: View;
+  readonly view: CheckedView;
   host(name: string): string;
   /** The container begins: what the host does from here on is later. */
   begins(): Promise<void>;
@@ -32,7 +32,7 @@ interface Project {
 async function project(at: ScratchDirectory, handles: 'with file handles' | 'without them'): Promise<Project> {
   const [top = '', root = '', upperdir = '', workdir = '', merged = ''] = ['project', 'store', 'upper', 'work', 'merged'].map((name) => at.join(name));
   for (const each of [top, root, upperdir, workdir, merged]) mkdirSync(each);
-  const view: View = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top };
+  const view: CheckedView = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top, expected: {}, given: undefined };
   let since = new Date();
   return {
     root,

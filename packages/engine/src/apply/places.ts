@@ -1,7 +1,8 @@
 import { AT_FDCWD, isOverlayMark, O, type Op, type Program, type SlotAllocator, type Walked } from '@lamella/syscall';
 import { beneath, unlessGone } from '../beneath.js';
 import type { ContainerChange } from '../containers/changes.js';
-import type { View } from '../views.js';
+import { openGiven } from '../sources/check.js';
+import type { CheckedView } from '../views.js';
 import type { Session } from './session.js';
 
 /** A directory on the way to a target: what the host has there, and what the view wrote there. */
@@ -25,7 +26,7 @@ export function openDirectory(pathname: string, out: number): Op {
  * Looks at the directories on the way to the changes of one view. The upper's is the topmost one there is: marks of overlayfs are seen
  * in no other way when there are states below it.
  */
-export async function placesOf(session: Session, slots: SlotAllocator, view: View, changes: readonly ContainerChange[]): Promise<Map<string, Place>> {
+export async function placesOf(session: Session, slots: SlotAllocator, view: CheckedView, changes: readonly ContainerChange[]): Promise<Map<string, Place>> {
   const places = new Map<string, Place>();
   const names = new Set(changes.flatMap(({ name }) => namesAbove(name)));
   for (const change of changes) {
@@ -36,8 +37,9 @@ export async function placesOf(session: Session, slots: SlotAllocator, view: Vie
     places.set(change.name, { lower: change.compared.lower, upper: change.compared.upper });
   }
   const tops = [view.source ?? '/', view.upperdir, ...view.frozen].map((directory) => ({ directory, slot: slots() }));
+  const [{ slot: source } = { slot: -1 }, ...uppers] = tops;
   const parent = slots();
-  const program: Op[] = tops.map(({ directory, slot }) => openDirectory(directory, slot));
+  const program: Op[] = [...openGiven(view.source ?? '/', view.given, source), ...uppers.map(({ directory, slot }) => openDirectory(directory, slot))];
   const told = new Map<number, { readonly name: string; readonly side: number }>();
   for (const name of names)
     for (const [side, { slot }] of tops.entries()) {

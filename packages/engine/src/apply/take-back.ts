@@ -1,5 +1,6 @@
 import { type Op, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { beneathIfThere } from '../beneath.js';
+import { openGiven } from '../sources/check.js';
 import { shownPath } from './errors.js';
 import type { Journal, Part } from './journal.js';
 import { KnownObjects, knownWith } from './known.js';
@@ -45,7 +46,7 @@ export async function takeBack(session: Session, { root, journal, undo, force }:
     const [at, beside] = [slots(), slots()];
     const before = await contentOf(session, part.stage);
     const now = await targetsOf(session, slots, part);
-    const program: Op[] = [openDirectory(part.source, at), openDirectory(part.stage, beside)];
+    const program: Op[] = [...openGiven(part.source, part.given, at), openDirectory(part.stage, beside)];
     for (const step of part.steps.toReversed()) {
       const old = before.get(`old/${step.n}`);
       const tree = now.get(step.name);

@@ -78,7 +78,7 @@ async function refuseChanged(session: Session, journal: Journal): Promise<void> 
     const left = new Left(part, known);
     const now = await targetsOf(session, slots, part);
     const places = new Map(part.places);
-    const parents = await objectsOf(session, slots, part.source, [...places.keys()]);
+    const parents = await objectsOf(session, slots, part, [...places.keys()]);
     for (const step of part.steps) {
       const differences = left.differences(step, now.get(step.name));
       const parent = namesAbove(step.name).at(-1) ?? '';

@@ -1,16 +1,22 @@
-import { chmodSync, chownSync, mkdirSync, readdirSync, renameSync, rmSync, type Stats, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, type Stats, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ContainerRecord, directoryOf, gateOf, keptOf, lockOf, releaseDead } from '@lamella/cleanup';
-import { AT_FDCWD, lockFile, runMapped, tryLockFile } from '@lamella/syscall';
+import { AT_FDCWD, lockFile, type Op, run, runMapped, tryLockFile } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { began } from '../apply/began.js';
 import { type ContainerConfig, formatConfig, layersOf } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
+import { permitted } from '../host-program.js';
 import { nameLinkOf, nameTaken, targetOf } from '../names.js';
 import { randomId } from '../plan.js';
+import { readSources } from '../sources/record.js';
+import { isEmpty } from '../sources/untouched.js';
 import { ownIds, rangeLinksOf, rangeTaken } from '../userns.js';
 import { stateDirectory, type View, viewsOf } from '../views.js';
+import { likeSource } from '../volumes.js';
+import { checkpointByCopy, finishRollback, forkByCopy, isRollingBack, readAt, rollbackByCopy, usesCopies } from './by-copies.js';
+import { asOwner } from './copy-trees.js';
 import { aboutOf, type Checkpoint, headOf, historyOf, isInterrupted, parentOf, readFrozen, readHistory } from './states.js';
 
 /** A container that is held at rest, so that its uppers can be frozen, or exchanged. */
@@ -18,9 +24,11 @@ export interface Branching {
   readonly root: string;
   readonly record: ContainerRecord;
   readonly config: ContainerConfig;
-  readonly views: readonly View[];
+  readonly views: readonly [View, ...View[]];
   /** What it stands on now, the latest first. */
   readonly frozen: readonly string[];
+  /** Its states are copies, see by-copies.ts. */
+  readonly copies: boolean;
 }
 
 /** Overlayfs takes 500 lowers; an image's own are among them. */
@@ -28,11 +36,12 @@ const DEEPEST = 400;
 
 /**
  * Freeze what a container has written, and let it go on above that: a few renames by this process itself,
- * whatever the size.
+ * whatever the size; or a copy, where the layers of a container cannot be stacked.
  *
- * @throws EngineError `CONTAINER_RUNNING`, `CHECKPOINT_TOO_DEEP`
+ * @throws EngineError `CONTAINER_RUNNING`, `CHECKPOINT_TOO_DEEP`, `NO_SPACE`
  */
-export async function checkpoint({ root, record, views, frozen }: Branching, message: string | undefined): Promise<Checkpoint> {
+export async function checkpoint({ root, record, views, frozen, copies }: Branching, message: string | undefined): Promise<Checkpoint> {
+  if (copies) return checkpointByCopy(root, directoryOf(record), views, message);
   if (frozen.length >= DEEPEST)
     throw new EngineError({
       code: 'CHECKPOINT_TOO_DEEP',
@@ -57,7 +66,7 @@ export async function checkpoint({ root, record, views, frozen }: Branching, mes
 export async function settled(root: string, config: ContainerConfig): Promise<readonly string[]> {
   const record: ContainerRecord = { containers: path.join(root, 'containers'), id: config.id };
   const { frozen, views } = standing(root, record, config);
-  if (!needsFreezing(root, frozen, views)) return frozen;
+  if (!needsFreezing(root, frozen, views) && !isRollingBack(directoryOf(record))) return frozen;
   return branching(root, config, async (held) => held.frozen);
 }
 
@@ -73,14 +82,26 @@ export async function branching<Result>(root: string, config: ContainerConfig, w
   const { frozen, views } = standing(root, record, config);
   const [last] = frozen;
   if (last !== undefined && needsFreezing(root, frozen, views)) await freeze(root, views, last);
-  return await work({ root, record, config, frozen, views });
+  if (isRollingBack(directoryOf(record))) removeLater(await finishRollback(record, views));
+  return await work({ root, record, config, frozen, views, copies: areCopied(root, config, frozen) });
+}
+
+/** Whether states of a container are copies. One that stands on something already goes on as it began. */
+export function areCopied(root: string, { spec }: ContainerConfig, frozen: readonly string[]): boolean {
+  return !frozen.length && usesCopies(root, spec);
+}
+
+/** The state that a container came from last; undefined for none. */
+export function currentState(record: ContainerRecord, [last]: readonly string[]): string | undefined {
+  return last ?? readAt(directoryOf(record));
 }
 
 /** What a container stands on, as it is written down. */
-export function standing(root: string, record: ContainerRecord, { spec, lowers, ids }: ContainerConfig): Pick<Branching, 'frozen' | 'views'> {
+export function standing(root: string, record: ContainerRecord, config: ContainerConfig): Pick<Branching, 'frozen' | 'views'> {
+  const { spec, lowers, ids } = config;
   const directory = directoryOf(record);
   const frozen = readFrozen(root, directory);
-  return { frozen, views: viewsOf({ root, directory, spec, lowers, frozen, ids }) };
+  return { frozen, views: viewsOf({ root, directory, spec, lowers, frozen, ids, sources: readSources(directory, config) }) };
 }
 
 /** Whether something came between a checkpoint and its end. */
@@ -95,11 +116,12 @@ function needsFreezing(root: string, [last]: readonly string[], views: readonly 
  * @param to one of its history; undefined for its beginning
  * @returns what is to be removed, see {@link removeLater}
  */
-export async function rollback({ root, record, views }: Branching, to: string | undefined): Promise<ContainerRecord> {
+export async function rollback({ root, record, config, views, copies }: Branching, to: string | undefined): Promise<ContainerRecord> {
+  if (copies) return rollbackByCopy(root, record, views, to, (directory) => emptyUppers(views, directory, config.spec.host !== undefined));
   // A dead container: if nobody removes it now, a sweep does.
   const trash: ContainerRecord = { ...record, id: `${randomId()}-discarded` };
   mkdirSync(directoryOf(trash), { mode: 0o700 });
-  for (const { upperdir } of views) move(upperdir, path.join(directoryOf(trash), path.basename(upperdir)));
+  for (const { upperdir } of views) await move(upperdir, path.join(directoryOf(trash), path.basename(upperdir)));
   head(directoryOf(record), to);
   for (const { upperdir, source } of views) {
     const name = path.basename(upperdir);
@@ -110,6 +132,18 @@ export async function rollback({ root, record, views }: Branching, to: string | 
     ]);
   }
   return trash;
+}
+
+/** The uppers of a container that has written nothing, in a directory: each looks like what it stands for. */
+async function emptyUppers(views: readonly View[], directory: string, isHost: boolean): Promise<void> {
+  const ops: Op[] = [];
+  for (const { upperdir, source } of views) {
+    const empty = path.join(directory, path.basename(upperdir));
+    mkdirSync(empty, { mode: 0o755 });
+    if (source === undefined) await fresh(empty, [upperdir]);
+    else ops.push(...(isHost ? permitted(empty, source) : likeSource(empty, source)));
+  }
+  await run([...asOwner(), ...ops]);
 }
 
 /**
@@ -127,17 +161,18 @@ async function removeWhenFree(trash: ContainerRecord): Promise<void> {
 
 /**
  * Make containers that go on from where one is, each by itself. What it has written since its last checkpoint is
- * frozen for that; nothing is copied.
+ * frozen for that, and nothing is copied; or each gets a copy, where the layers of a container cannot be stacked.
  *
  * @param names of the new ones; undefined for one without
- * @throws EngineError `CONTAINER_EXISTS`
+ * @throws EngineError `CONTAINER_EXISTS`, `NO_SPACE`
  */
 export async function fork(held: Branching, names: readonly (string | undefined)[]): Promise<readonly ContainerConfig[]> {
-  const { root, record, config, views } = held;
-  const last = isUntouched(views) ? held.frozen[0] : (await checkpoint(held, 'fork')).id;
+  const { root, record, config, views, copies } = held;
+  const last = copies || isUntouched(views) ? held.frozen[0] : (await checkpoint(held, 'fork')).id;
   const history = await readHistory(root, directoryOf(record));
   const { containers } = record;
   const created = new Date().toISOString();
+  const sources = readSources(directoryOf(record), config);
   const configs = names.map((name): ContainerConfig => {
     const { name: _, ...spec } = config.spec;
     const { ids: __, ...same } = config;
@@ -151,6 +186,7 @@ export async function fork(held: Branching, names: readonly (string | undefined)
       ...(ids ? { ids } : {}),
       created,
       since: began(config, record).toISOString(),
+      ...(sources.size ? { sources: Object.fromEntries(sources) } : {}),
       spec: { ...spec, ...(name === undefined ? {} : { name }), keep: true },
     };
   });
@@ -169,13 +205,14 @@ export async function fork(held: Branching, names: readonly (string | undefined)
       write(path.join(directory, 'layers'), layersOf(each));
       for (const { id } of history) remember(directory, id);
       if (last !== undefined) head(directory, last);
-      for (const { upperdir } of views) await fresh(path.join(directory, path.basename(upperdir)), [upperdir]);
+      if (copies) await forkByCopy(directoryOf(record), views, directory);
+      else for (const { upperdir } of views) await fresh(path.join(directory, path.basename(upperdir)), [upperdir]);
       // With this file it stays: until then a sweep takes it away.
       write(keptOf(own), '');
     }
   } catch (error) {
     // All of them, or none.
-    for (const directory of made) rmSync(directory, { recursive: true, force: true });
+    await runMapped(made.map((pathname) => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname })));
     throw error;
   }
   return configs;
@@ -183,15 +220,7 @@ export async function fork(held: Branching, names: readonly (string | undefined)
 
 /** Whether it has written nothing since it was frozen last. */
 function isUntouched(views: readonly View[]): boolean {
-  return views.every(({ upperdir }) => {
-    try {
-      return readdirSync(upperdir).length === 0;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EACCES') return false;
-      absent(error as NodeJS.ErrnoException);
-      return true;
-    }
-  });
+  return views.every(({ upperdir }) => isEmpty(upperdir));
 }
 
 /**
@@ -248,17 +277,24 @@ async function freeze(root: string, views: readonly View[], id: string): Promise
   for (const { upperdir } of views) {
     const state = path.join(stateDirectory(root, id), path.basename(upperdir));
     // One that is there was frozen before the interruption, and what is new is new.
-    if (!statSync(state, { throwIfNoEntry: false })) move(upperdir, state);
+    if (!statSync(state, { throwIfNoEntry: false })) await move(upperdir, state);
     await fresh(upperdir, [state]);
   }
 }
 
-/** Rename, if it is there. */
-function move(from: string, to: string): void {
+/**
+ * Rename, if it is there. Who moves a directory changes its `..`, and needs the right to write to it: that of a container's root, if
+ * the container has closed its root, or given it away.
+ */
+async function move(from: string, to: string): Promise<void> {
   try {
     renameSync(from, to);
   } catch (error) {
-    absent(error as NodeJS.ErrnoException);
+    if (!['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      absent(error as NodeJS.ErrnoException);
+      return;
+    }
+    await run([...asOwner(), { op: 'renameat2', olddirfd: AT_FDCWD, oldpath: from, newdirfd: AT_FDCWD, newpath: to, flags: 0 }]);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   AT,
   AT_FDCWD,
   CLONE,
+  FILE_BOUNDS,
   idMapping,
   lockFile,
   MNT,
@@ -19,8 +20,10 @@ import {
   O,
   OPEN_TREE,
   type Op,
+  openRegular,
   type Program,
   readMounts,
+  readRegular,
   run,
   runMapped,
   type SlotAllocator,
@@ -35,9 +38,11 @@ import { EngineError } from '../engine-error.js';
 import { refuseExchange } from '../fuse-views.js';
 import { overlayOf } from '../overlay-of.js';
 import { randomId } from '../plan.js';
+import { checkSources } from '../sources/check.js';
+import { completeSources } from '../sources/record.js';
 import { asRootOf, mapOntoItself } from '../userns.js';
-import type { View } from '../views.js';
-import { type Branching, standing } from './branch.js';
+import { type CheckedView, checkedViews, type View } from '../views.js';
+import { areCopied, type Branching, standing } from './branch.js';
 
 /** A container that runs, whose layers are to be exchanged. */
 interface Running {
@@ -90,7 +95,11 @@ export async function branchingLive<Result>(
   if (!lock) throw busy(config, 'somebody else does it');
   refuseExchange(standing(root, record, config).views);
   await using _stopped = await stop();
+  // What is mounted anew has to be what the container was given.
+  const sources = checkSources(completeSources(directoryOf(record), config), config.spec, config.spec.name ?? config.id);
   const { frozen, views } = standing(root, record, config);
+  // What is copied stays beneath the processes.
+  if (areCopied(root, config, frozen)) return await work({ root, record, config, frozen, views, copies: true });
   const running: Running = { root, config, pid, views };
   const places = placesOf(running, readMounts(pid));
   await refuseHolders(config, pid, places);
@@ -111,9 +120,9 @@ export async function branchingLive<Result>(
   const before = views.map(({ upperdir }) => statSync(upperdir).ino);
   const isMoved = (): boolean => views.some(({ upperdir }, i) => statSync(upperdir, { throwIfNoEntry: false })?.ino !== before[i]);
   try {
-    const result = await work({ root, record, config, frozen, views });
+    const result = await work({ root, record, config, frozen, views, copies: false });
     // A fork of one that has written nothing freezes nothing.
-    if (isMoved()) await switchTo(running, places, standing(root, record, config).views);
+    if (isMoved()) await switchTo(running, places, checkedViews(standing(root, record, config).views, sources));
     else await readonly(false);
     return result;
   } catch (error) {
@@ -132,7 +141,7 @@ export async function branchingLive<Result>(
 }
 
 /** Mount what is to be beneath the processes from now on, each upper with a work directory of its own, for the old ones are in use still. */
-async function switchTo(running: Running, places: readonly Place[], views: readonly View[]): Promise<void> {
+async function switchTo(running: Running, places: readonly Place[], views: readonly CheckedView[]): Promise<void> {
   const old = views.map(({ workdir }) => `${workdir}.old`);
   await removeAll(old);
   for (const [i, { workdir }] of views.entries()) {
@@ -167,7 +176,7 @@ function remount(target: string, mountflags: number): Op {
 function switchOver(
   { root, config, pid }: Running,
   places: readonly Place[],
-  views: readonly View[],
+  views: readonly CheckedView[],
   mounts: readonly MountPoint[],
   nameless: ReadonlyMap<string, File>,
 ): Program {
@@ -187,7 +196,8 @@ function switchOver(
     ? overlays
     : [
         { op: 'openat', dirfd: AT_FDCWD, pathname: `/proc/${pid}/ns/user`, flags: O.RDONLY | O.CLOEXEC, mode: 0, out: userns },
-        ...[root, ...views.flatMap(({ source }) => (source === undefined ? [] : [source]))].flatMap((each) => mapOntoItself(each, userns, slots)),
+        ...mapOntoItself(root, userns, slots),
+        ...views.flatMap(({ source, expected }) => (source === undefined ? [] : mapOntoItself(source, userns, slots, expected[source]))),
         { op: 'close', fd: userns },
         ...asRootOf(ids, overlays),
       ];
@@ -275,8 +285,10 @@ async function namelessIn(pid: number, root: MountPoint | undefined, mounts: rea
   return new Map(
     await Promise.all(
       files.map(async ({ point }) => {
-        const file = `/proc/${pid}/root${point}`;
-        return [point, { content: await readFile(file), mode: (await stat(file)).mode & 0o777 }] as const;
+        // The container may have written into it, and says what lies on the way there.
+        const place = { root: `/proc/${pid}/root`, path: point, leaving: 'clamped' } as const;
+        await using handle = await openRegular(place);
+        return [point, { content: readRegular(place, FILE_BOUNDS.host), mode: (await handle.stat()).mode & 0o777 }] as const;
       }),
     ),
   );

@@ -1,11 +1,12 @@
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { type Change, type ChangesOptions, changesOf } from '@lamella/overlay';
-import type { View } from '../views.js';
+import { isEmpty } from '../sources/untouched.js';
+import type { CheckedView } from '../views.js';
 
 /** What a container changed: one object of one of its views. */
 export interface ContainerChange extends Change {
   /** The view it is in, see {@link StoredContainer.views}. */
-  readonly view: View;
+  readonly view: CheckedView;
 }
 
 /**
@@ -14,7 +15,11 @@ export interface ContainerChange extends Change {
  * @param mountPoints where something else is mounted inside
  * @throws SyscallError when a directory is missing
  */
-export async function* changesIn(views: readonly View[], mountPoints: readonly string[], options: ChangesOptions = {}): AsyncGenerator<ContainerChange> {
+export async function* changesIn(
+  views: readonly CheckedView[],
+  mountPoints: readonly string[],
+  options: ChangesOptions = {},
+): AsyncGenerator<ContainerChange> {
   // What was made for a mount is not the command's doing.
   const ours = new Set(mountPoints.flatMap(withParents));
   for (const view of views) {
@@ -28,16 +33,6 @@ export async function* changesIn(views: readonly View[], mountPoints: readonly s
       if (!(change.kind === 'added' && ours.has(path) && change.after?.size === 0))
         yield { ...change, path, view, ...(change.renamed === undefined ? {} : { renamed: `${below}${change.renamed}` }) };
     }
-  }
-}
-
-/** Whether there is nothing in it; who may not look does not know. */
-function isEmpty(upperdir: string): boolean {
-  try {
-    return readdirSync(upperdir).length === 0;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') return false;
-    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { type ObjectState, openSides } from '@lamella/overlay';
 import { flatten, type Op, ownMountNamespace, run, slotAllocator } from '@lamella/syscall';
 import { beneath, unlessGone } from '../beneath.js';
-import type { View } from '../views.js';
+import type { CheckedView } from '../views.js';
 import type { ContainerChange } from './changes.js';
 
 /** Content of a file before and after; undefined where there is no file, or one that is larger than was asked for. */
@@ -23,7 +23,7 @@ export async function contentsOf(changes: readonly ContainerChange[], limit: num
   return changes.map((change) => found.get(change) ?? { before: undefined, after: undefined });
 }
 
-async function contentsIn(view: View, changes: readonly ContainerChange[], limit: number): Promise<ReadonlyMap<ContainerChange, Contents>> {
+async function contentsIn(view: CheckedView, changes: readonly ContainerChange[], limit: number): Promise<ReadonlyMap<ContainerChange, Contents>> {
   const slots = slotAllocator();
   const sides = await openSides(view, slots);
   const parent = slots();
@@ -31,21 +31,35 @@ async function contentsIn(view: View, changes: readonly ContainerChange[], limit
   // What fuse-overlayfs needs has programs of its own in it, whose ops are counted, too.
   const inside = flatten(program).length - program.length;
   /** By the index of its op: whose content comes. */
-  const readers = new Map<number, Buffer[]>();
-  const read = (top: number, name: string, state: ObjectState | undefined): Buffer[] | undefined => {
+  const readers = new Map<number, Reader>();
+  const read = (top: number, name: string, state: ObjectState | undefined): Reader | undefined => {
     if (state?.type !== 'file' || state.size > limit) return undefined;
-    const parts: Buffer[] = [];
-    for (const op of unlessGone(beneath(top, name, parent, (dirfd, pathname) => [{ op: 'walk', dirfd, content: 1, pathname }]))) {
-      if (op.op === 'walk') readers.set(program.length + inside, parts);
+    const reader: Reader = { parts: [], left: limit };
+    for (const op of unlessGone(beneath(top, name, parent, (dirfd, pathname) => [{ op: 'walk', dirfd, content: Math.max(limit, 2), pathname }]))) {
+      if (op.op === 'walk') readers.set(program.length + inside, reader);
       program.push(op);
     }
-    return parts;
+    return reader;
   };
   const under = changes.map((change) => [change, read(sides.lower, change.name, change.before), read(sides.upper, change.name, change.after)] as const);
   await run(program, {
     onReply(reply) {
-      if (reply.kind === 'content') readers.get(reply.index)?.push(reply.data);
+      const reader = reply.kind === 'content' ? readers.get(reply.index) : undefined;
+      if (!reader || reply.kind !== 'content') return;
+      reader.left -= reply.data.length;
+      if (reader.left < 0) reader.parts.length = 0;
+      else reader.parts.push(reply.data);
     },
   });
-  return new Map(under.map(([change, before, after]) => [change, { before: before && Buffer.concat(before), after: after && Buffer.concat(after) }]));
+  return new Map(under.map(([change, before, after]) => [change, { before: contentOf(before), after: contentOf(after) }]));
+}
+
+/** What has come of a file, and how many bytes of it may come still: it may have grown since it was seen, or be a directory now. */
+interface Reader {
+  readonly parts: Buffer[];
+  left: number;
+}
+
+function contentOf(reader: Reader | undefined): Buffer | undefined {
+  return reader && reader.left >= 0 ? Buffer.concat(reader.parts) : undefined;
 }

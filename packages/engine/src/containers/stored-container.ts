@@ -13,7 +13,7 @@ import { absent } from '../absent.js';
 import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
 import { began } from '../apply/began.js';
 import { recover } from '../apply/recover.js';
-import { type Branching, branching, checkpoint, fork, removeLater, rollback, settled } from '../branches/branch.js';
+import { type Branching, branching, checkpoint, currentState, fork, removeLater, rollback, settled, standing } from '../branches/branch.js';
 import { branchingLive, holdBySignals } from '../branches/live.js';
 import { LONG, squash } from '../branches/squash.js';
 import { type Checkpoint, collectStates, readFrozen, readHistory } from '../branches/states.js';
@@ -26,7 +26,11 @@ import { isByFuse } from '../is-by-fuse.js';
 import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
-import { type View, viewsOf } from '../views.js';
+import { type CheckedSources, checkSources, explainMoved } from '../sources/check.js';
+import { followReplaced } from '../sources/follow.js';
+import { completeSources } from '../sources/record.js';
+import { untouchedOf } from '../sources/untouched.js';
+import { type CheckedView, checkedViews, type View } from '../views.js';
 import { type Attached, attachTo, type Ending } from './attach.js';
 import { type ContainerChange, changesIn } from './changes.js';
 import { type Contents, contentsOf } from './contents.js';
@@ -371,11 +375,12 @@ export class StoredContainer {
   }
 
   /**
-   * Freeze what it has written: it can come back to that, and forks begin there. Renames, whatever the size.
+   * Freeze what it has written: it can come back to that, and forks begin there. Renames, whatever the size; a copy of what
+   * was written, where it sees the host, or a directory that the store is in.
    *
    * One that runs goes on above it, unless something holds on to what it stands on.
    *
-   * @throws EngineError `CHECKPOINT_BUSY`, `CHECKPOINT_TOO_DEEP`
+   * @throws EngineError `CHECKPOINT_BUSY`, `CHECKPOINT_TOO_DEEP`, `NO_SPACE`
    */
   async checkpoint(message?: string): Promise<Checkpoint> {
     return this.#branching('frozen', (held) => checkpoint(held, message));
@@ -384,8 +389,8 @@ export class StoredContainer {
   /** Its checkpoints, the oldest first, and which of them it stands on now. */
   async history(): Promise<{ readonly checkpoints: readonly Checkpoint[]; readonly current: string | undefined }> {
     const directory = directoryOf(this.#record);
-    const [checkpoints, [current]] = await Promise.all([readHistory(this.#root, directory), settled(this.#root, this.config)]);
-    return { checkpoints, current };
+    const [checkpoints, frozen] = await Promise.all([readHistory(this.#root, directory), settled(this.#root, this.config)]);
+    return { checkpoints, current: currentState(this.#record, frozen) };
   }
 
   /**
@@ -396,12 +401,23 @@ export class StoredContainer {
    */
   async rollback(to?: string | null): Promise<Checkpoint | undefined> {
     const { target, trash } = await this.#branching('taken back', async (held) => {
-      const wanted = to === undefined ? held.frozen[0] : to;
+      if (held.copies && isAlive((await this.state()).status)) throw this.#notWhileRunning();
+      const wanted = to === undefined ? currentState(held.record, held.frozen) : to;
       const target = typeof wanted === 'string' ? await this.#checkpoint(wanted) : undefined;
       return { target, trash: await rollback(held, target?.id) };
     });
     removeLater(trash);
     return target;
+  }
+
+  /** Its layers are not stacked, and what its processes have below them cannot be exchanged. */
+  #notWhileRunning(): EngineError {
+    const name = this.config.spec.name ?? this.id;
+    return new EngineError({
+      code: 'CHECKPOINT_BUSY',
+      message: `the container ${name} is running, and its view of the host cannot be taken back below its processes`,
+      hint: `Stop it first: lamella stop ${name}`,
+    });
   }
 
   /** One of its checkpoints, by the beginning of its id. @throws EngineError `CHECKPOINT_NOT_FOUND` */
@@ -417,8 +433,8 @@ export class StoredContainer {
   }
 
   /**
-   * Make containers that go on from where it is, each by itself. What it has written is frozen for that;
-   * nothing is copied.
+   * Make containers that go on from where it is, each by itself. What it has written is frozen for that, and
+   * nothing is copied; but see {@link checkpoint}.
    *
    * @param names how many, or what to call each
    * @throws EngineError `CHECKPOINT_BUSY`, `CONTAINER_EXISTS`, `NAME_INVALID`
@@ -487,26 +503,47 @@ export class StoredContainer {
     });
   }
 
-  /** The parts of what it sees that it can write to: its root, and the volumes that are overlays. */
-  async views(): Promise<readonly [View, ...View[]]> {
+  /**
+   * The parts of what it sees that it can write to: its root, and the volumes that are overlays.
+   *
+   * @throws EngineError `VOLUME_MOVED` when a volume is not what it was
+   */
+  async views(): Promise<readonly [CheckedView, ...CheckedView[]]> {
+    const views = await this.#views();
+    return checkedViews(views, this.#sources(views));
+  }
+
+  /** The same, of which the sources may be others by now. */
+  async #views(): Promise<readonly [View, ...View[]]> {
     await recover(this.#root);
-    const { spec, lowers, ids } = this.config;
-    const frozen = await settled(this.#root, this.config);
-    return viewsOf({ root: this.#root, directory: directoryOf(this.#record), spec, lowers, frozen, ids });
+    await settled(this.#root, this.config);
+    return standing(this.#root, this.#record, this.config).views;
+  }
+
+  /** What it was given of the host, if it is that still. @throws EngineError `VOLUME_MOVED` */
+  #sources(views: readonly View[]): CheckedSources {
+    const { spec } = this.config;
+    return checkSources(completeSources(directoryOf(this.#record), this.config), spec, spec.name ?? this.id, untouchedOf(views, spec));
   }
 
   /**
    * What it changed since it began, before checkpoints, too, as of now; see {@link changesOf} of @lamella/overlay.
    *
-   * @throws EngineError `CONTAINER_NOT_FOUND`
+   * @throws EngineError `CONTAINER_NOT_FOUND`, `VOLUME_MOVED`
    */
   async *changes(): AsyncGenerator<ContainerChange> {
     await this.state();
     const { volumes = [], tmpfs = [] } = this.config.spec;
-    yield* changesIn(
-      await this.views(),
-      [...volumes, ...tmpfs].map((each) => each.destination),
-    );
+    const views = await this.#views();
+    const sources = this.#sources(views);
+    try {
+      yield* changesIn(
+        checkedViews(views, sources),
+        [...volumes, ...tmpfs].map((each) => each.destination),
+      );
+    } catch (error) {
+      throw explainMoved(error, sources) ?? error;
+    }
   }
 
   /**
@@ -515,7 +552,12 @@ export class StoredContainer {
    * @param limit bytes: of a larger file there is nothing
    */
   async contents(changes: readonly ContainerChange[], { limit = 1 << 20 }: { readonly limit?: number } = {}): Promise<readonly Contents[]> {
-    return contentsOf(changes, limit);
+    try {
+      return await contentsOf(changes, limit);
+    } catch (error) {
+      const given = changes.flatMap(({ view }) => (view.given ? [[view.given.path, view.given] as const] : []));
+      throw explainMoved(error, { container: this.config.spec.name ?? this.id, now: new Map(given) }) ?? error;
+    }
   }
 
   /**
@@ -533,7 +575,7 @@ export class StoredContainer {
         message: `the container ${this.id} has no image of the store below it`,
         hint: 'What it changed can be copied out (lamella cp, lamella export) and imported.',
       });
-    const [top] = await this.views();
+    const [top] = await this.#views();
     const { status } = await this.state();
     const freezes = pause && status === 'running';
     if (freezes) await this.pause();
@@ -559,7 +601,8 @@ export class StoredContainer {
     await this.#mustRest('applied');
     // Nobody starts it meanwhile.
     return branching(this.#root, this.config, async ({ views: all }) => {
-      const views = all.filter((view) => view.source !== undefined);
+      const sources = this.#sources(all);
+      const views = checkedViews(all, sources).filter((view) => view.source !== undefined);
       if (!views.length)
         throw new EngineError({
           code: 'APPLY_NO_TARGET',
@@ -567,7 +610,13 @@ export class StoredContainer {
           hint: 'Give it directories of the host as -v DIR:/inside:overlay; lamella commit makes an image of what it changed.',
         });
       const applier = { root: this.#root, id: this.id, since: began(this.config, this.#record) };
-      return apply(applier, changesIn(views, []), options);
+      return followReplaced(this.#root, async () => {
+        const result = await apply(applier, changesIn(views, []), options).catch((error: unknown) => {
+          throw explainMoved(error, sources) ?? error;
+        });
+        const replaced = options.dryRun ? [] : result.changes.map(({ view, name }) => path.join(view.source ?? '/', Buffer.from(name, 'latin1').toString()));
+        return { replaced, result };
+      });
     });
   }
 

@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import {
   AT,
   AT_FDCWD,
+  bytesOf,
   FRAME_FLAGS,
   FrameWriter,
   type IdMapping,
@@ -11,6 +12,7 @@ import {
   OPCODES,
   type Program,
   S_IF,
+  textOf,
   UTIME,
   WHITEOUT,
   whiteoutFile,
@@ -597,9 +599,9 @@ export class LayerWriter implements TarHandler {
 
 /** Names are kept as their bytes; what leaves this file is text. */
 function utf8(name: string): string {
-  return Buffer.from(name, 'latin1').toString('utf8');
+  return textOf(Buffer.from(name, 'latin1'));
 }
 
 function latin1(name: string): string {
-  return Buffer.from(name, 'utf8').toString('latin1');
+  return bytesOf(name).toString('latin1');
 }

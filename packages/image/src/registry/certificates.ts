@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { rootCertificates } from 'node:tls';
+import { FILE_BOUNDS, readRegularText } from '@lamella/syscall';
 import { listOptional } from './optional-files.js';
 
 /** What a TLS connection to a registry uses beside the system's certificates. */
@@ -20,9 +20,11 @@ export function certificatesFor(host: string): Certificates {
   )) {
     for (const name of listOptional(directory)) {
       const file = path.join(directory, name);
-      if (name.endsWith('.crt')) ca.push(readFileSync(file, 'utf8'));
-      if (name.endsWith('.cert')) pair = { cert: readFileSync(file, 'utf8'), key: readFileSync(file.replace(/cert$/, 'key'), 'utf8') };
+      if (name.endsWith('.crt')) ca.push(read(file));
+      if (name.endsWith('.cert')) pair = { cert: read(file), key: read(file.replace(/cert$/, 'key')) };
     }
   }
   return { ...(ca.length ? { ca: [...rootCertificates, ...ca] } : {}), ...pair };
 }
+
+const read = (file: string): string => readRegularText(file, FILE_BOUNDS.credentials);

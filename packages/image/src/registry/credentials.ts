@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { FILE_BOUNDS, readOptionalText } from '@lamella/syscall';
 import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
 import { writeDurably } from '../store/durable-file.js';
@@ -110,10 +110,7 @@ async function askHelper(helper: string, registry: string): Promise<Credentials 
 export async function storeCredentials(domain: string, credentials: { readonly username: string; readonly password: string } | undefined): Promise<string> {
   const file = process.env.REGISTRY_AUTH_FILE || dockerConfig();
   makeDirectory(path.dirname(file));
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '{}';
-    throw error;
-  });
+  const text = readOptionalText(file, FILE_BOUNDS.credentials) ?? '{}';
   const config = parseDocument(AuthFile, text, file);
   const key = domain === 'docker.io' ? DOCKER_HUB : domain;
   const { [key]: had, ...others } = config.auths ?? {};

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { FILE_BOUNDS, FileError, readOptionalText } from '@lamella/syscall';
 
 /** Configuration that may be there: what is missing, or not for us to read, says nothing. */
 function ifThere<Value>(read: () => Value): Value | undefined {
@@ -10,6 +11,14 @@ function ifThere<Value>(read: () => Value): Value | undefined {
   }
 }
 
-export const readOptional = (file: string): string | undefined => ifThere(() => readFileSync(file, 'utf8'));
+/** @throws FileError for one that is there and is no regular file, or too large */
+export function readOptional(file: string): string | undefined {
+  try {
+    return readOptionalText(file, FILE_BOUNDS.credentials);
+  } catch (error) {
+    if (error instanceof FileError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EACCES') return undefined;
+    throw error;
+  }
+}
 
 export const listOptional = (directory: string): readonly string[] => ifThere(() => readdirSync(directory)) ?? [];

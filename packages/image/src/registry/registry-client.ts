@@ -33,6 +33,8 @@ export interface RegistryResponse {
 const Token = v.looseObject({ token: v.optional(v.string()), access_token: v.optional(v.string()) });
 const Problems = v.looseObject({ errors: v.optional(v.array(v.looseObject({ code: v.optional(v.string()), message: v.optional(v.string()) }))) });
 
+/** Bytes of a token, or of what a registry says is wrong. */
+const TOKEN_MAX = 1 << 20;
 const ATTEMPTS = 5;
 const FIRST_PAUSE = 200;
 /** Who asks for more patience than this is told to the user instead. */
@@ -211,7 +213,11 @@ export class RegistryClient implements AsyncDisposable {
       await response.body.dump();
       throw this.#unauthorized(credentials ? 'it does not accept these credentials' : 'it wants credentials');
     }
-    const { token, access_token } = parseDocument(Token, await response.body.text(), `the token of ${url.origin}`);
+    const { token, access_token } = parseDocument(
+      Token,
+      await textWithin(response.body, TOKEN_MAX, `the token of ${url.origin}`),
+      `the token of ${url.origin}`,
+    );
     this.#authorization = `Bearer ${token ?? access_token}`;
   }
 
@@ -241,7 +247,7 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   async #refused(status: number, path: string, response: Dispatcher.ResponseData): Promise<ImageError> {
-    const text = await response.body.text().catch(() => '');
+    const text = await textWithin(response.body, TOKEN_MAX, 'the answer').catch(() => '');
     const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), Problems), text);
     const said = parsed.success
       ? (parsed.output.errors ?? [])
@@ -260,6 +266,23 @@ export class RegistryClient implements AsyncDisposable {
       status >= 500 ? 'It has trouble of its own: try again later.' : 'It does not do what we ask.',
     );
   }
+}
+
+/** Reads an answer that is short unless it is made to do damage. @throws ImageError `DOCUMENT_TOO_LARGE` */
+async function textWithin(body: AsyncIterable<Buffer>, most: number, what: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > most)
+      throw new ImageError({
+        code: 'DOCUMENT_TOO_LARGE',
+        message: `${what} has more than ${most} bytes`,
+        hint: 'The registry is broken, or made to do damage.',
+      });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function basic({ username, password }: { readonly username: string; readonly password: string }): string {

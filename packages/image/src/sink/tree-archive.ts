@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { isOverlayMark, OPAQUE_FILE, type Program, parseWalked, type Reply, type Running, start, type Walked, whiteoutFile } from '@lamella/syscall';
+import { bytesOf, isOverlayMark, OPAQUE_FILE, type Program, parseWalked, type Reply, type Running, start, type Walked, whiteoutFile } from '@lamella/syscall';
 import { Header } from 'tar/header';
 
 const BLOCK = 512;
@@ -33,7 +33,7 @@ export interface TreeArchiveOptions {
  * @throws (by the stream) SyscallError of the program's
  */
 export function treeArchive(program: Program, name: string, { layer, mtime }: TreeArchiveOptions = {}): Readable {
-  const top = Buffer.from(name, 'utf8').toString('latin1');
+  const top = bytesOf(name).toString('latin1');
   const first = new Map<string, string>();
   let running: Running | undefined;
   /** What is still to come of the file whose header was written last. */

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { FILE_BOUNDS } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { ConfigSchema, IndexSchema, ManifestSchema, MEDIA_TYPES, type OciDescriptor, parseDocument } from '../store/oci-schema.js';
 import { choosePlatform } from './platform.js';
 import type { Platform, SourceImage } from './source-image.js';
 
 /** image-spec says that clients may refuse larger ones; registries do. */
-export const DOCUMENT_MAX: number = 4 << 20;
+export const DOCUMENT_MAX: number = FILE_BOUNDS.document.bytes;
 /** An index in an index is allowed; a chain of them is a trap. */
 const MAX_DEPTH = 4;
 const SCHEMA1 = /vnd\.docker\.distribution\.manifest\.v1\+/;

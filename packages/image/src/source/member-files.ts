@@ -1,10 +1,11 @@
-import { createReadStream } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
+import { FILE_BOUNDS, FileError, type FilePlace, openRegular, openRegularSync, readRegular, streamRegular } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { BLOCK, isZero, parseHeader, text } from '../tar/header.js';
 import { parsePax, paxInteger } from '../tar/pax.js';
+import { unreadable } from './unreadable.js';
 
 /** Files by name, wherever they are: in a directory, or inside of a tar. */
 export interface MemberFiles {
@@ -23,33 +24,32 @@ function missing(where: string, name: string): ImageError {
   return new ImageError({ code: 'SOURCE_INCOMPLETE', message: `${where} has no ${name}`, hint: 'It is damaged, or not a whole image: save it again.' });
 }
 
-/** The files below a directory; links that lead out of it are not followed. */
+/** The files below a directory; links that lead out of it are refused. */
 export function directoryFiles(directory: string): MemberFiles {
-  const openFile = async (name: string): Promise<FileHandle> => {
-    const file = path.join(directory, path.normalize(`/${name}`));
-    return open(file, 'r').catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') throw missing(directory, name);
-      throw new ImageError({ code: 'SOURCE_UNREADABLE', message: `${file} cannot be read: ${cause.code}`, hint: 'Check its permissions.', cause });
-    });
+  const placeOf = (name: string): FilePlace => ({ root: directory, path: path.normalize(`/${name}`), leaving: 'refused' });
+  const refuse = (error: unknown, name: string): never => {
+    throw error instanceof FileError && error.problem === 'missing' ? missing(directory, name) : unreadable(error);
   };
   return {
     where: directory,
     async has(name) {
       try {
-        await (await openFile(name)).close();
+        closeSync(openRegularSync(placeOf(name)).fd);
         return true;
       } catch (error) {
-        if (error instanceof ImageError && error.code === 'SOURCE_INCOMPLETE') return false;
-        throw error;
+        if (error instanceof FileError && error.problem === 'missing') return false;
+        throw unreadable(error);
       }
     },
     async read(name, limit) {
-      await using handle = await openFile(name);
-      // Awaited: a rejection must not come while the handle is being closed.
-      return await bounded(directory, name, (await handle.stat()).size, limit, () => handle.readFile());
+      try {
+        return readRegular(placeOf(name), { ...FILE_BOUNDS.document, bytes: limit });
+      } catch (error) {
+        return refuse(error, name);
+      }
     },
     async open(name, signal) {
-      return (await openFile(name)).createReadStream({ highWaterMark: CHUNK, ...(signal ? { signal } : {}) } as never);
+      return await streamRegular(placeOf(name), { signal, highWaterMark: CHUNK }).catch((error) => refuse(error, name));
     },
   };
 }
@@ -84,17 +84,19 @@ export async function tarFiles(file: string, where: string = file): Promise<Memb
     if (!member) throw missing(where, name);
     return member;
   };
-  const stream = ({ offset, size }: Member, signal?: AbortSignal): Readable =>
-    createReadStream(file, { start: offset, end: offset + size - 1, highWaterMark: CHUNK, ...(signal ? { signal } : {}) });
+  const stream = (part: Member, signal?: AbortSignal): Promise<Readable> =>
+    streamRegular(file, { part, highWaterMark: CHUNK, signal }).catch((error) => {
+      throw unreadable(error);
+    });
   return {
     where,
     has: async (name) => find(name) !== undefined,
     async read(name, limit) {
       const member = need(name);
       // Awaited: a rejection must not come while the handle is being closed.
-      return await bounded(where, name, member.size, limit, async () => (member.size ? Buffer.concat(await Array.fromAsync(stream(member))) : Buffer.alloc(0)));
+      return await bounded(where, name, member.size, limit, async () => Buffer.concat(await Array.fromAsync(await stream(member))));
     },
-    open: async (name, signal) => stream(need(name), signal),
+    open: (name, signal) => stream(need(name), signal),
   };
 }
 
@@ -109,7 +111,9 @@ async function bounded(where: string, name: string, size: number, limit: number,
 
 async function indexOf(file: string, where: string): Promise<Map<string, Member>> {
   const members = new Map<string, Member>();
-  await using handle = await open(file, 'r');
+  await using handle = await openRegular(file).catch((error) => {
+    throw unreadable(error);
+  });
   const { size: total } = await handle.stat();
   const block = Buffer.alloc(BLOCK);
   const extension = new Map<string, string>();

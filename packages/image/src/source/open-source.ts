@@ -1,7 +1,8 @@
-import { createReadStream, createWriteStream } from 'node:fs';
-import { open, rm, stat } from 'node:fs/promises';
+import { createReadStream, createWriteStream, statSync } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { openRegular, streamRegular } from '@lamella/syscall';
 import { decompressor, detectCompression, explainInflateError } from '../compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
@@ -10,6 +11,7 @@ import { dockerArchiveImages } from './docker-archive.js';
 import { directoryFiles, type MemberFiles, tarFiles } from './member-files.js';
 import { directoryImage, ociLayoutImages } from './oci-layout.js';
 import type { Platform, SourceImage } from './source-image.js';
+import { unreadable } from './unreadable.js';
 
 /** An opened source. Disposing removes what was written to be able to read it. */
 export interface OpenSource extends AsyncDisposable {
@@ -19,12 +21,13 @@ export interface OpenSource extends AsyncDisposable {
 /**
  * Open an archive or layout and list its images.
  *
- * @param source where it is, or an archive's bytes
+ * @param given where it is, or an archive's bytes
  * @param scratch absolute path of a file that may be written: archives that cannot be read at any
  * place, because they are compressed or come through a pipe, are put there first
  * @throws ImageError `SOURCE_UNREADABLE`, `SOURCE_UNKNOWN`, and what is wrong with the image
  */
-export async function openSource(source: SourceLocation | Readable, scratch: string, platform: Platform, signal?: AbortSignal): Promise<OpenSource> {
+export async function openSource(given: SourceLocation | Readable, scratch: string, platform: Platform, signal?: AbortSignal): Promise<OpenSource> {
+  const source = given instanceof Readable || !isOwnPipe(given.path) ? given : createReadStream(given.path);
   let temporary = false;
   const dispose = async (): Promise<void> => {
     if (temporary) await rm(scratch, { force: true });
@@ -49,7 +52,7 @@ export async function openSource(source: SourceLocation | Readable, scratch: str
     if (detectCompression(await headOf(file)) !== 'none') {
       temporary = true;
       const plain = `${scratch}.plain`;
-      await spool(createReadStream(file), plain, signal);
+      await spool(await streamRegular(file), plain, signal);
       await rm(scratch, { force: true });
       file = plain;
     }
@@ -82,9 +85,19 @@ async function imagesOf(files: MemberFiles, { transport, name }: SourceLocation,
   });
 }
 
+/**
+ * Whether a path is a descriptor of this process, as a shell's `<(…)` is: a pipe that was opened by its giver. A FIFO by
+ * any other name is not opened, for it may never have a writer.
+ */
+export function isOwnPipe(file: string): boolean {
+  return /^\/(?:dev\/fd\/\d+|dev\/stdin|proc\/self\/fd\/\d+)$/.test(file) && (statSync(file, { throwIfNoEntry: false })?.isFIFO() ?? false);
+}
+
 /** The first bytes of a file: as many as tell its compression, or that it is a tar. */
 export async function headOf(file: string): Promise<Buffer> {
-  await using handle = await open(file, 'r');
+  await using handle = await openRegular(file).catch((error) => {
+    throw unreadable(error);
+  });
   const head = Buffer.alloc(512);
   await handle.read(head, 0, head.length, 0);
   return head;

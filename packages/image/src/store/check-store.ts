@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { lockFile } from '@lamella/syscall';
+import { lockFile, streamRegular } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { formatReference } from '../reference.js';
 import { collectGarbage } from './collect-garbage.js';
@@ -86,6 +85,6 @@ export async function checkStore(paths: StorePaths, { repair = false }: { readon
 
 async function digestOf(file: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  for await (const chunk of await streamRegular(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
   return `sha256:${hash.digest('hex')}`;
 }

@@ -3,11 +3,12 @@ import { createReadStream } from 'node:fs';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { lockFile } from '@lamella/syscall';
+import { kindOf, lockFile, streamRegular } from '@lamella/syscall';
 import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
+import { isOwnPipe } from '../source/open-source.js';
 import { collectGarbage } from './collect-garbage.js';
 import { publish, writeDurably } from './durable-file.js';
 import { isWhole, layerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
@@ -45,6 +46,7 @@ type LayerRecord = v.InferOutput<typeof LayerRecord>;
 /** The whole of an import; {@link ImageStore.import} tells of it. */
 export async function importArchive(paths: StorePaths, source: string | Readable, reference: Reference, options: ImportOptions): Promise<ImportResult> {
   await sweepTemporary(paths);
+  if (typeof source === 'string' && isOwnPipe(source)) return unpack(paths, createReadStream(source), reference, { options });
   if (typeof source !== 'string') return unpack(paths, source, reference, { options });
   const { identity, size } = await identify(source);
   const record = path.join(paths.imports, identity);
@@ -55,7 +57,7 @@ export async function importArchive(paths: StorePaths, source: string | Readable
     if (known) return { ...(await publishImage(paths, reference, known)), reused: true };
   }
   // Awaited here: a promise that is only returned would outlive the lock.
-  return await unpack(paths, createReadStream(source, { highWaterMark: 256 * 1024 }), reference, { record, size, options });
+  return await unpack(paths, await streamRegular(source, options), reference, { record, size, options });
 }
 
 /** A file that has not been touched since is the same file: its inode and times say so. */
@@ -73,6 +75,12 @@ export async function identify(file: string): Promise<{ readonly identity: strin
       code: 'ARCHIVE_UNREADABLE',
       message: `${file} is a directory`,
       hint: `Import a tar of it: tar -C ${file} -c . | lamella import - NAME`,
+    });
+  if (!found.isFile())
+    throw new ImageError({
+      code: 'ARCHIVE_UNREADABLE',
+      message: `${file} is ${kindOf(found)}, not a regular file`,
+      hint: `Give what it says by stdin: COMMAND | lamella import - NAME`,
     });
   const identity = createHash('sha256').update([found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':')).digest('hex');
   return { identity, size: Number(found.size) };

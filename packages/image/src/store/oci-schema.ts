@@ -1,3 +1,4 @@
+import { jsonProblem } from '@lamella/syscall';
 import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
 
@@ -130,7 +131,7 @@ export function parseDocument<Document>(schema: v.GenericSchema<unknown, Documen
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw corrupt(file, (cause as Error).message, cause);
+    throw corrupt(file, jsonProblem(cause), cause);
   }
   const parsed = v.safeParse(schema, json);
   if (parsed.success) return parsed.output;

@@ -1,3 +1,5 @@
+import { visibleBytes } from '@lamella/syscall';
+
 /** What an entry is; GNU and PAX extension headers are taken in by the reader and never seen. */
 export type EntryType = 'file' | 'hardlink' | 'symlink' | 'character' | 'block' | 'directory' | 'fifo';
 
@@ -24,12 +26,8 @@ export interface TarEntry {
   readonly xattrs: ReadonlyMap<string, Buffer> | undefined;
 }
 
-/** A name for people: valid UTF-8 as it is, other bytes and control characters escaped. */
+/** Returns a name for people: in one line, with control characters and bytes that are no UTF-8 escaped. */
 export function printable(name: string): string {
-  const text = Buffer.from(name, 'latin1').toString('utf8');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not reach a terminal
-  const safe = text.includes('\ufffd') ? name.replace(/[^\x20-\x7e]/g, escapeByte) : text.replace(/[\x00-\x1f\x7f-\x9f]/g, escapeByte);
+  const safe = visibleBytes(Buffer.from(name, 'latin1'));
   return safe.length > 200 ? `${safe.slice(0, 120)}…${safe.slice(-60)} (${name.length} bytes)` : safe;
 }
-
-const escapeByte = (c: string): string => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`;

@@ -6,6 +6,11 @@ import { dataMap, oldGnuExtension, oldGnuHeader, paxMap, type SparseMap, verifyS
 
 /** An extended header or long name larger than this is an attack, not a name. */
 const EXTENSION_MAX = 1 << 20;
+/** An entry may have several of them. */
+const EXTENSIONS_MAX = 4 * EXTENSION_MAX;
+
+/** tar(1) fills up its last record; more than so many bytes after the end marker are no archive's. */
+const TAIL_MAX = 64 << 20;
 
 /** Where a reader tells what it reads. Data comes with its offset in the file: holes are skipped. */
 export interface TarHandler {
@@ -55,6 +60,12 @@ export class TarReader {
   #entries = 0;
   #current = '';
 
+  /** Bytes after the end marker. */
+  #tail = 0;
+  /** Bytes of extended headers since the last entry, and of global ones: each is small, but they are kept. */
+  #extensionBytes = 0;
+  #globalBytes = 0;
+
   #extension: { kind: string; size: number } | undefined;
   #longName: string | undefined;
   #longLink: string | undefined;
@@ -86,7 +97,7 @@ export class TarReader {
    * Take the next bytes. Slices handed to the handler are only valid until it returns.
    *
    * @throws ImageError `TAR_CHECKSUM`, `TAR_NUMBER`, `TAR_PAX`, `TAR_SPARSE`, `TAR_TYPE`,
-   * `TAR_EXTENSION_TOO_LARGE`; each names the entry, or where in the archive it was
+   * `TAR_EXTENSION_TOO_LARGE`, `TAR_TAIL`; each names the entry, or where in the archive it was
    */
   write(chunk: Buffer): void {
     let at = 0;
@@ -146,6 +157,9 @@ export class TarReader {
         }
       }
     }
+    if (this.#state !== 'end') return;
+    this.#tail += chunk.length - at;
+    if (this.#tail > TAIL_MAX) throw this.#problem('TAR_TAIL', `the archive goes on for more than ${TAIL_MAX} bytes after its end`);
   }
 
   /**
@@ -189,7 +203,8 @@ export class TarReader {
     const header = this.#parse(block, at);
     if (header.size < 0) throw this.#problem('TAR_NUMBER', `the size of '${printable(header.name)}' is negative`);
     if ('xgLKX'.includes(header.typeflag)) {
-      if (header.size > EXTENSION_MAX)
+      const kept = header.typeflag === 'g' ? (this.#globalBytes += header.size) : (this.#extensionBytes += header.size);
+      if (header.size > EXTENSION_MAX || kept > EXTENSIONS_MAX)
         throw this.#problem('TAR_EXTENSION_TOO_LARGE', `an extended header of ${header.size} bytes stands before '${printable(header.name)}'`);
       this.#extension = { kind: header.typeflag, size: header.size };
       if (header.size > 0) this.#state = 'extension';
@@ -315,6 +330,7 @@ export class TarReader {
     name = sparseName ?? name;
     this.#longName = this.#longLink = undefined;
     this.#records = [];
+    this.#extensionBytes = 0;
     this.#current = name;
     this.#entries++;
     if (size < 0) throw this.#problem('TAR_NUMBER', `the size of '${printable(name)}' is negative`);

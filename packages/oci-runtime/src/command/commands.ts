@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cgroupStats, oomKills, processesOf } from '@lamella/cgroup';
-import { MONITOR_INPUT, MONITOR_RAW } from '@lamella/syscall';
+import { MONITOR_INPUT, MONITOR_RAW, visible } from '@lamella/syscall';
 import { OciError } from '../oci-error.js';
 import { type CreateOptions, create } from '../operations/create.js';
 import { deleteContainer } from '../operations/delete.js';
@@ -21,7 +21,7 @@ import { attended } from './attended.js';
 import type { Context } from './context.js';
 import { execProcess } from './exec-process.js';
 import { preserved } from './preserved.js';
-import { print } from './print.js';
+import { print, printJson } from './print.js';
 import { resourcesOf, schemasOf, UPDATE_FLAGS } from './update-flags.js';
 
 /** A command: what it takes, and what it does. */
@@ -81,7 +81,7 @@ function duration(given: string): number {
 }
 
 function json(value: unknown): number {
-  return print(`${JSON.stringify(value, null, 2)}\n`);
+  return printJson(value, 2);
 }
 
 /** What only takes a container's id. */
@@ -236,10 +236,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const format = text(values, 'format') ?? 'table';
       if (format !== 'table' && format !== 'json') throw usage(`invalid format option '${format}': it is table or json`);
       if (on(values, 'quiet')) return print(all.map(({ id }) => `${id}\n`).join(''));
-      if (format === 'json') return print(`${JSON.stringify(all)}\n`);
+      if (format === 'json') return printJson(all);
       const rows = [
         ['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'],
-        ...all.map(({ id, pid, status, bundle, created, owner }) => [id, pid, status, bundle, created, owner].map(String)),
+        ...all.map(({ id, pid, status, bundle, created, owner }) => [id, pid, status, bundle, created, owner].map((cell) => visible(String(cell)))),
       ];
       const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
       return print(
@@ -265,7 +265,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const { stored } = readStored(root, id);
       const pids = processesOf(stored.cgroup);
       const format = text(values, 'format') ?? 'table';
-      if (format === 'json') return print(`${JSON.stringify(pids)}\n`);
+      if (format === 'json') return printJson(pids);
       const lines = execFileSync('ps', options.length ? options : ['-ef'], { encoding: 'utf8' }).split('\n');
       const column = lines[0]?.trim().split(/\s+/).indexOf('PID') ?? -1;
       if (column < 0) throw usage('ps options have to leave the column PID in');
@@ -296,7 +296,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const found = readStored(root, id);
       if (statusOf(found) === 'stopped')
         throw new OciError({ code: 'NOT_RUNNING', message: `container with id ${id} is not running`, hint: 'There is nothing to tell of it.' });
-      const tell = (type: string, data?: unknown): number => print(`${JSON.stringify({ type, id, ...(data === undefined ? {} : { data }) })}\n`);
+      const tell = (type: string, data?: unknown): number => printJson({ type, id, ...(data === undefined ? {} : { data }) });
       if (on(values, 'stats')) return tell('stats', cgroupStats(found.stored.cgroup));
       const seconds = duration(text(values, 'interval') ?? '5s');
       let kills = oomKills(found.stored.cgroup);

@@ -3,11 +3,14 @@ import path from 'node:path';
 import { LamellaError } from '@lamella/syscall';
 import { makeLog } from '../log.js';
 import { NEWEST } from '../operations/features.js';
+import { OutputError } from '../output-error.js';
 import { defaultRoot } from '../state/state-directory.js';
 import { type Flags, on, parseFlags, text, usage } from './arguments.js';
 import { COMMANDS } from './commands.js';
 import { help } from './help.js';
 import { print } from './print.js';
+
+export { ownWords } from '@lamella/syscall/own-words';
 
 /** Flags that come before the command. */
 const GLOBAL_FLAGS: Flags = {
@@ -49,6 +52,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     const status = await command.run({ root, log, systemdCgroup: on(values, 'systemd-cgroup'), version }, parsed.values, parsed.rest);
     return status ?? 0;
   } catch (error) {
+    if (error instanceof OutputError && error.status !== undefined) return error.status;
     log.error(describe(error));
     if (!(error instanceof LamellaError)) log.debug(String((error as Error).stack));
     return failed;

@@ -1,13 +1,26 @@
-import { writeSync } from 'node:fs';
+import { visible, visibleJson, writeAll } from '@lamella/syscall';
+import { OutputError } from '../output-error.js';
 
-/** Write to stdout, all of it before this returns, also into a pipe that is full for a while. @returns the status of success */
+/** Prints lines, all of them before this returns; what is in them is escaped. @returns the status of success @throws OutputError */
 export function print(output: string): number {
-  let bytes = Buffer.from(output);
-  while (bytes.length)
-    try {
-      bytes = bytes.subarray(writeSync(1, bytes));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-    }
+  return write(
+    output
+      .split('\n')
+      .map((line) => visible(line))
+      .join('\n'),
+  );
+}
+
+/** Prints a value for programs. @returns the status of success @throws OutputError */
+export function printJson(value: unknown, indent?: number): number {
+  return write(`${visibleJson(JSON.stringify(value, null, indent))}\n`);
+}
+
+function write(output: string): number {
+  try {
+    writeAll(1, output);
+  } catch (error) {
+    throw new OutputError(error);
+  }
   return 0;
 }

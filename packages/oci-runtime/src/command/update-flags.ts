@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { FILE_BOUNDS, FileError, readNamedText } from '@lamella/syscall';
 import { parseResources } from '../config/read-config.js';
 import type { OciResources } from '../config/schema.js';
 import { type Flags, text, usage, type Values, whole } from './arguments.js';
@@ -33,10 +33,19 @@ export function schemasOf(values: Values): { l3CacheSchema?: string; memBwSchema
   return { ...(l3CacheSchema === undefined ? {} : { l3CacheSchema }), ...(memBwSchema === undefined ? {} : { memBwSchema }) };
 }
 
+function named(file: string): string {
+  try {
+    return readNamedText(file === '-' ? 0 : file, FILE_BOUNDS.bundle, file === '-' ? 'stdin' : file);
+  } catch (error) {
+    if (error instanceof FileError) throw usage(error.message);
+    throw error;
+  }
+}
+
 /** Limits from a file, or from flags. @throws OciError `USAGE`, `CONFIG_INVALID` */
 export function resourcesOf(values: Values): OciResources {
   const file = text(values, 'resources');
-  if (file !== undefined) return parseResources(readFileSync(file === '-' ? 0 : file, 'utf8'), file === '-' ? 'stdin' : file);
+  if (file !== undefined) return parseResources(named(file), file === '-' ? 'stdin' : file);
   const given = (name: string): boolean => values[name] !== undefined;
   const some = (object: Record<string, unknown>): Record<string, unknown> | undefined => {
     const set = Object.entries(object).filter(([, value]) => value !== undefined);

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { FILE_BOUNDS, FileError, jsonProblem, readNamedText, readRegularText } from '@lamella/syscall';
 import * as v from 'valibot';
 import { OciError } from '../oci-error.js';
 import { checkConfig } from './check-config.js';
@@ -19,20 +19,31 @@ export interface ReadConfig {
  */
 export function readConfig(bundle: string): ReadConfig {
   const file = path.join(bundle, 'config.json');
-  const text = read(file, 'BUNDLE_MISSING', 'A bundle is a directory with a config.json; `lamella-oci spec` writes one.');
+  const hint = 'A bundle is a directory with a config.json; `lamella-oci spec` writes one.';
+  const text = read(file, 'BUNDLE_MISSING', hint, () => readRegularText(file, FILE_BOUNDS.bundle));
   const config = parse(Config, text, file);
   checkConfig(config, file, bundle);
   return { config, text };
 }
 
-/** The same from the text that was kept, which was checked when the container was made. */
-export function keptConfig(text: string, where: string): OciConfig {
-  return parse(Config, text, where);
+/**
+ * The same of a container, as it was kept and checked when the container was made.
+ *
+ * @param file absolute path
+ * @throws FileError; OciError `CONFIG_INVALID`
+ */
+export function keptConfig(file: string): OciConfig {
+  return parse(Config, readRegularText(file, FILE_BOUNDS.bundle), file);
 }
 
 /** @throws OciError `PROCESS_INVALID`, `CONFIG_INVALID` */
 export function readProcess(file: string): OciProcess {
-  return parse(Process, read(file, 'PROCESS_INVALID', 'Name a file with a process object, as config.json has it.'), file);
+  const hint = 'Name a file with a process object, as config.json has it.';
+  return parse(
+    Process,
+    read(file, 'PROCESS_INVALID', hint, () => readNamedText(file, FILE_BOUNDS.bundle)),
+    file,
+  );
 }
 
 /** @throws OciError `CONFIG_INVALID` */
@@ -40,12 +51,12 @@ export function parseResources(text: string, where: string): OciResources {
   return parse(Resources, text, where);
 }
 
-function read(file: string, code: string, hint: string): string {
+function read(file: string, code: string, hint: string, reading: () => string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return reading();
   } catch (cause) {
-    const { code: errno } = cause as NodeJS.ErrnoException;
-    throw new OciError({ code, message: `cannot read ${file}: ${errno === 'ENOENT' ? 'no such file or directory' : (cause as Error).message}`, hint, cause });
+    if (!(cause instanceof FileError)) throw cause;
+    throw new OciError({ code, message: cause.problem === 'missing' ? `cannot read ${file}: no such file or directory` : cause.message, hint, cause });
   }
 }
 
@@ -54,7 +65,7 @@ function parse<Schema extends v.GenericSchema>(schema: Schema, text: string, whe
   try {
     json = /\d{16}/.test(text) ? JSON.parse(text, exact as never) : JSON.parse(text);
   } catch (cause) {
-    throw invalid(where, `it is not JSON: ${(cause as Error).message}`, cause);
+    throw invalid(where, `it is not JSON: ${jsonProblem(cause)}`, cause);
   }
   const parsed = v.safeParse(schema, withoutNulls(json));
   if (parsed.success) return parsed.output;

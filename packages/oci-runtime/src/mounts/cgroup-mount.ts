@@ -28,13 +28,15 @@ export function cgroupMount(
   plan: MountPlan,
   view: CgroupView,
   { root, slots }: { readonly root: number; readonly slots: SlotAllocator },
+  /** Ops that see whether it may be there, of the slot of the target. */
+  checks: (target: number) => readonly Op[],
 ): Op[] {
   const [only] = view.hierarchies;
   if (!only) return [];
   const target = slots();
   const flags = plan.flags & ~MS.RDONLY;
   const readonly = Boolean(plan.flags & MS.RDONLY);
-  const open: Op = { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: target, pathname: destination };
+  const open: Op[] = [{ op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: target, pathname: destination }, ...checks(target)];
   const reopen = (out: number): Op => ({
     op: 'openat2',
     dirfd: root,
@@ -48,7 +50,7 @@ export function cgroupMount(
     { op: 'chdir', path: '/' },
     { op: 'close', fd: target },
   ];
-  if (!only.name) return [open, ...put(only, target, plan.flags, view.namespace, slots), ...leave];
+  if (!only.name) return [...open, ...put(only, target, plan.flags, view.namespace, slots), ...leave];
   const top = slots();
   const below = view.hierarchies.flatMap((each): Op[] => {
     const directory = slots();
@@ -63,7 +65,7 @@ export function cgroupMount(
     ];
   });
   return [
-    open,
+    ...open,
     { op: 'fchdir', fd: target },
     { op: 'mount', source: 'tmpfs', target: '.', filesystemtype: 'tmpfs', mountflags: flags, data: 'mode=755' },
     ...leave,

@@ -4,6 +4,7 @@ import { DEFAULT_NODES, STDIO_LINKS } from '@lamella/namespace';
 import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, OPEN_TREE, type Op, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciDevice } from '../config/schema.js';
 import { said } from '../said.js';
+import { outsideOfProc } from './beside-proc.js';
 import { setattr } from './mount-program.js';
 
 /** config-linux.md, "Default Devices". */
@@ -79,6 +80,7 @@ export function devices(asked: readonly OciDevice[], context: DeviceContext): Op
     ...asked.flatMap((each, i) => said(`linux.devices[${i}] ${each.path}`, node(each, context))),
     ...said('the links in /dev', [
       { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: dev, pathname: '/dev' },
+      outsideOfProc('/dev', { root, target: dev }),
       ...[...STDIO_LINKS, ...core].map(([name, target]): Op => ({ op: 'symlinkat', newdirfd: dev, linkpath: name, target, ignore: ['EEXIST'] })),
       { op: 'symlinkat', newdirfd: dev, linkpath: 'ptmx', target: 'pts/ptmx', replace: true },
       { op: 'close', fd: dev },
@@ -91,14 +93,18 @@ function node(device: OciDevice, { slots, root, userNamespace, outside }: Device
   const file = path.posix.normalize(device.path);
   const name = path.posix.basename(file);
   const parent = slots();
-  const open: Op = { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: parent, pathname: path.posix.dirname(file) };
+  const open: Op[] = [
+    { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: parent, pathname: path.posix.dirname(file) },
+    outsideOfProc(path.posix.dirname(file), { root, target: parent }),
+  ];
   if (userNamespace && device.type !== 'p') {
     const made = outside.get(device);
     const [source, target] = [made ?? slots(), slots()];
     return [
-      open,
+      ...open,
       ...(made === undefined ? [{ op: 'open_tree', dirfd: AT_FDCWD, pathname: file, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: source } as const] : []),
       { op: 'mkpath', rootfd: root, directory: 0, mode: 0o644, out: target, pathname: file },
+      outsideOfProc(file, { root, target }),
       { op: 'move_mount', from_dirfd: source, from_pathname: '', to_dirfd: target, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
       { op: 'close', fd: target },
       { op: 'close', fd: source },
@@ -106,7 +112,7 @@ function node(device: OciDevice, { slots, root, userNamespace, outside }: Device
     ];
   }
   return [
-    open,
+    ...open,
     {
       op: 'mknodat',
       dirfd: parent,
@@ -126,6 +132,7 @@ export function console(slave: number, { slots, root }: Pick<DeviceContext, 'slo
   const [file, tree] = [slots(), slots()];
   return said('the terminal at /dev/console', [
     { op: 'mkpath', rootfd: root, directory: 0, mode: 0o600, out: file, pathname: '/dev/console' },
+    outsideOfProc('/dev/console', { root, target: file }),
     { op: 'open_tree', dirfd: slave, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH, out: tree },
     { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: file, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
     { op: 'close', fd: tree },

@@ -53,6 +53,7 @@ export function maskedPaths(paths: readonly string[], root: number, slots: SlotA
       { op: 'open_tree', dirfd: AT_FDCWD, pathname: '/dev/null', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
       ...cover(tree, target),
       { op: 'close', fd: target, ignore: ['EBADF'] },
+      { op: 'covered', rootfd: root, readonly: 0, pathname },
     ]),
   );
 }
@@ -88,6 +89,7 @@ export function readonlyPaths(paths: readonly string[], root: number, slots: Slo
       { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore },
       { op: 'close', fd: tree, ignore },
       { op: 'close', fd: target, ignore },
+      { op: 'covered', rootfd: root, readonly: 1, pathname },
     ]),
   );
 }

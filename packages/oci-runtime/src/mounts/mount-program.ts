@@ -1,9 +1,10 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
+import { AT, AT_FDCWD, holdPlace, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
 import type { OciMount } from '../config/schema.js';
 import { OciError } from '../oci-error.js';
 import { said } from '../said.js';
+import { besideProc } from './beside-proc.js';
 import { type CgroupView, cgroupMount } from './cgroup-mount.js';
 import { attributesOf, type MountPlan, planMount } from './mount-options.js';
 
@@ -56,7 +57,7 @@ export function mountAll(mounts: readonly OciMount[], context: MountContext): Mo
   for (const [i, mount] of mounts.entries()) {
     const plan = planMount(mount);
     const each = { ...context, target, seen };
-    const made = plan.bind && !plan.remount ? bind(mount, plan, i, each) : plan.remount ? remount(mount, plan, each) : fresh(mount, plan, each);
+    const made = plan.bind && !plan.remount ? bind(mount, plan, i, each) : plan.remount ? remount(mount, plan, each) : fresh(mount, plan, i, each);
     const kernels = mount.type === 'proc' || mount.type === 'sysfs';
     const purpose = `mounts[${i}] onto ${mount.destination}${kernels ? ` (${mount.type} must be mounted on ordinary directory)` : ''}`;
     ops.outside.push(...said(purpose, made.outside));
@@ -67,8 +68,9 @@ export function mountAll(mounts: readonly OciMount[], context: MountContext): Mo
 }
 
 function bind(mount: OciMount, plan: MountPlan, index: number, context: EachMount): MountOps {
-  const { target } = context;
+  const { target, root } = context;
   const tree = context.slots();
+  const beside = besideProc(`mounts[${index}]`, mount.destination, { root, target, tree });
   const source = path.resolve(context.bundle, mount.source ?? '');
   const found = statSync(source, { throwIfNoEntry: false });
   if (!found)
@@ -80,6 +82,7 @@ function bind(mount: OciMount, plan: MountPlan, index: number, context: EachMoun
   const whole = plan.bind === 'rbind' ? AT.RECURSIVE : 0;
   const take: Op[] = [
     { op: 'open_tree', dirfd: AT_FDCWD, pathname: source, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | whole, out: tree },
+    ...beside.source,
     ...(context.fromHost && context.propagation ? [setattr(tree, { propagation: context.propagation & PROPAGATION, recursive: true })] : []),
   ];
   const idmap = context.idmaps.get(index);
@@ -102,6 +105,7 @@ function bind(mount: OciMount, plan: MountPlan, index: number, context: EachMoun
         out: target,
         pathname: mount.destination,
       },
+      ...beside.target,
       { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
       ...propagate(tree, plan),
       { op: 'close', fd: target },
@@ -112,10 +116,23 @@ function bind(mount: OciMount, plan: MountPlan, index: number, context: EachMoun
 }
 
 /** A filesystem of the container's own, mounted onto the directory that the process stands in: no path is looked up twice. */
-function fresh(mount: OciMount, plan: MountPlan, context: EachMount): MountOps {
-  const { target } = context;
+function fresh(mount: OciMount, plan: MountPlan, index: number, context: EachMount): MountOps {
+  const { target, root } = context;
   const type = mount.type ?? '';
-  if (type === 'cgroup' || type === 'cgroup2') return { outside: [], later: [], inside: cgroupMount(mount.destination, plan, context.cgroups, context) };
+  if (type === 'cgroup' || type === 'cgroup2')
+    return {
+      outside: [],
+      later: [],
+      inside: cgroupMount(
+        mount.destination,
+        plan,
+        context.cgroups,
+        context,
+        (at) => besideProc(`mounts[${index}]`, mount.destination, { root, target: at }).target,
+      ),
+    };
+  // It is opened through no link.
+  const beside = type === 'proc' ? [] : besideProc(`mounts[${index}]`, mount.destination, { root, target }).target;
   // Devices, and what is copied up, come into it later than the flag that forbids writing.
   const readonlyLater = Boolean(plan.flags & MS.RDONLY) && type === 'tmpfs';
   const label = context.mountLabel && !['proc', 'sysfs', 'mqueue'].includes(type) ? `context="${context.mountLabel}"` : '';
@@ -125,6 +142,7 @@ function fresh(mount: OciMount, plan: MountPlan, context: EachMount): MountOps {
     outside: [],
     inside: [
       ...directoryAt(mount.destination, target, context, type === 'proc' || type === 'sysfs'),
+      ...beside,
       ...copied.before,
       { op: 'fchdir', fd: target },
       {
@@ -220,12 +238,11 @@ export function setattr(
 
 /**
  * What the image has at the destination, copied into the tmpfs that hides it (config.md, "tmpcopyup"). What is there
- * is looked up on the host: a destination below another mount, or behind a link, starts empty.
+ * is looked up on the host: a destination below another mount starts empty.
  */
 function copyUp(destination: string, context: MountContext): { readonly before: Op[]; readonly after: Op[] } {
   const { slots, root } = context;
-  const from = path.join(context.rootfs, path.posix.resolve('/', destination));
-  const entries = entriesOf(from);
+  const entries = entriesOf(context.rootfs, destination);
   if (!entries.length) return { before: [], after: [] };
   const [below, above] = [slots(), slots()];
   const at = {
@@ -246,9 +263,12 @@ function copyUp(destination: string, context: MountContext): { readonly before: 
   };
 }
 
-function entriesOf(directory: string): string[] {
+/** The names below a directory of a root; its links lead nowhere else. */
+function entriesOf(root: string, directory: string): string[] {
+  using held = holdPlace({ root, path: directory, leaving: 'clamped' });
+  if (!held?.stat.isDirectory()) return [];
   try {
-    return readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort();
+    return readdirSync(held.path, { recursive: true, encoding: 'utf8' }).sort();
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
     throw error;

@@ -115,7 +115,7 @@ async function answersTo(where: Where, ...requests: readonly Buffer[]): Promise<
     where === 'self'
       ? []
       : [
-          { op: 'openat', dirfd: AT_FDCWD, pathname: where, flags: O.RDONLY | O.CLOEXEC, mode: 0, out: namespace },
+          { op: 'openat', dirfd: AT_FDCWD, pathname: where, flags: O.RDONLY | O.NONBLOCK | O.CLOEXEC, mode: 0, out: namespace },
           { op: 'setns', fd: namespace, nstype: CLONE.NEWNET },
         ];
   const program: Program = [

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freezeCgroup, isCgroupFrozen, processesOf, removeCgroup, stopScope } from '@lamella/cgroup';
 import { lockFile, MNT, run } from '@lamella/syscall';
@@ -50,7 +50,7 @@ export async function deleteContainer(root: string, id: string, force: boolean, 
     });
   let config: OciConfig | undefined;
   try {
-    config = keptConfig(readFileSync(directory.config, 'utf8'), directory.config);
+    config = keptConfig(directory.config);
   } catch (error) {
     if (!force) throw error;
     log.warn(`the configuration of container ${id} cannot be read, so its poststop hooks are not run: ${(error as Error).message}`);

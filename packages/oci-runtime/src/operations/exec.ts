@@ -69,7 +69,7 @@ export async function execInContainer(options: ExecOptions): Promise<ExecutedPro
       message: 'cannot exec in a paused container (use --ignore-paused to override)',
       hint: `lamella-oci resume ${options.id}`,
     });
-  const config = keptConfig(readFileSync(directory.config, 'utf8'), directory.config);
+  const config = keptConfig(directory.config);
   const given = options.processOf(config);
   checkProcess(given, 'exec');
   const spec = { ...given, env: environmentOf(given, `/proc/${stored.init?.pid}/root`, options.preserved.listening) };

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, promises, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, openSync, promises, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoName, lockFile, type Op, type Reply, replyParser, run } from '@lamella/syscall';
@@ -36,7 +36,7 @@ export async function startLocked(root: string, id: string, log: Log): Promise<v
       message: status === 'stopped' ? `cannot start a container that has stopped: ${id}` : `cannot start an already running container: ${id} is ${status}`,
       hint: 'Only a created container can be started, once.',
     });
-  const config = keptConfig(readFileSync(directory.config, 'utf8'), directory.config);
+  const config = keptConfig(directory.config);
   if (!config.process)
     throw new OciError({
       code: 'PROCESS_MISSING',

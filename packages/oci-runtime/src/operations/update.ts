@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { limitCgroup, unitProperties, updateScope } from '@lamella/cgroup';
-import { lockFile } from '@lamella/syscall';
+import { FILE_BOUNDS, lockFile, readRegularText } from '@lamella/syscall';
 import type { OciLinux, OciResources } from '../config/schema.js';
 import { changeRdtGroup } from '../intel-rdt.js';
 import { OciError } from '../oci-error.js';
@@ -30,7 +29,7 @@ export async function updateContainer(root: string, id: string, { devices: _, ..
 
 /** The configuration that was kept tells of them, too. */
 function keep(file: string, resources: Omit<OciResources, 'devices'>, schemas: Schemas | undefined): void {
-  const config = JSON.parse(readFileSync(file, 'utf8')) as { linux?: { resources?: Record<string, unknown>; intelRdt?: object } };
+  const config = JSON.parse(readRegularText(file, FILE_BOUNDS.bundle)) as { linux?: { resources?: Record<string, unknown>; intelRdt?: object } };
   const before = config.linux?.resources ?? {};
   const after: Record<string, unknown> = { ...before };
   for (const [name, value] of Object.entries(resources)) {

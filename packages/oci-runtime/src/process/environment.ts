@@ -1,4 +1,5 @@
-import { readRootfsFile } from '@lamella/namespace';
+import { rootfsLines } from '@lamella/namespace';
+import { FileError } from '@lamella/syscall';
 import type { OciProcess } from '../config/schema.js';
 
 /** Descriptors that the process gets: how many, from 3 on; and how many of them socket activation passed. */
@@ -21,19 +22,16 @@ export function environmentOf({ env = [], user }: OciProcess, root: string, list
   return [...(home.length ? said.filter((pair) => pair !== 'HOME=') : said), ...home, ...(listening ? [`LISTEN_FDS=${listening}`, 'LISTEN_PID=1'] : [])];
 }
 
+/** A passwd(5) that cannot be read, or is no file, has no entries. */
 function homeOf(root: string, uid: number): string {
-  const line = passwdOf(root)
-    .split('\n')
-    .find((each) => each.split(':')[2] === String(uid));
-  return line?.split(':')[5] || '/';
-}
-
-/** One that cannot be read, or is none, says nothing. */
-function passwdOf(root: string): string {
   try {
-    return readRootfsFile([root], '/etc/passwd') ?? '';
+    for (const line of rootfsLines([root], '/etc/passwd')) {
+      const fields = line.split(':');
+      if (fields[2] === String(uid)) return fields[5] || '/';
+    }
+    return '/';
   } catch (error) {
-    if (['EACCES', 'EPERM', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) return '';
+    if (error instanceof FileError) return '/';
     throw error;
   }
 }

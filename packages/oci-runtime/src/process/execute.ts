@@ -45,6 +45,6 @@ export function execute(args: readonly string[], env: readonly string[]): Op[] {
   const all = places(args, env);
   return said(
     `exec ${JSON.stringify(args[0] ?? '')}`,
-    all.map((pathname, i): Op => ({ op: 'execve', pathname, argv: [...args], envp: [...env], ...(i < all.length - 1 ? { ignore: NOT_HERE } : {}) })),
+    all.map((pathname, i): Op => ({ op: 'execve', pathname, argv: args, envp: env, ...(i < all.length - 1 ? { ignore: NOT_HERE } : {}) })),
   );
 }

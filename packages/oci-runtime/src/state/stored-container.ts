@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { type ContainerCgroup, isCgroupFrozen, type SystemdScope } from '@lamella/cgroup';
-import { bootId } from '@lamella/syscall';
+import { bootId, FILE_BOUNDS, FileError, jsonProblem, readRegularText } from '@lamella/syscall';
 import type { NamespaceType } from '../config/schema.js';
 import type { RdtGroup } from '../intel-rdt.js';
 import { OciError } from '../oci-error.js';
@@ -76,16 +76,17 @@ export function readStored(root: string, id: string): { readonly directory: Stat
   const directory = stateDirectory(root, id);
   let text: string;
   try {
-    text = readFileSync(directory.state, 'utf8');
+    text = readRegularText(directory.state, FILE_BOUNDS.bundle);
   } catch (cause) {
-    if (!['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) throw cause;
+    if (!(cause instanceof FileError)) throw cause;
+    if (cause.problem !== 'missing') throw damaged(directory, cause.message, cause);
     if (existsSync(directory.path)) throw damaged(directory, 'the command that made it was interrupted at its very beginning', cause);
     throw new OciError({ code: 'CONTAINER_MISSING', message: `container ${id} does not exist`, hint: `lamella-oci list shows those in ${root}.`, cause });
   }
   try {
     return { directory, stored: JSON.parse(text) as StoredContainer };
   } catch (cause) {
-    throw damaged(directory, (cause as Error).message, cause);
+    throw damaged(directory, jsonProblem(cause), cause);
   }
 }
 

@@ -267,12 +267,24 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
       return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS|STATX_BTIME)`);
     case 'rename_seen':
       return one(`statx(${fd(op.olddirfd)}, ${quoted(op.oldpath)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS|STATX_BTIME)`, ['renameat2']);
+    case 'same_object':
+      return one(`statx(${fd(op.fd)}, "", AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH, STATX_TYPE|STATX_INO|STATX_BTIME)`);
     case 'mkpath':
       return one(
         `openat2(${fd(op.rootfd)}, ${quoted(op.pathname)}, {flags=${openFlags(O.PATH | O.CLOEXEC | (op.directory ? O.DIRECTORY : 0))}, ` +
           `resolve=${flags(RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS, RESOLVE_FLAGS)}}, 24)`,
-        ['openat2', 'mkdirat', 'mknodat', 'close'],
+        ['openat2', 'mkdirat', 'mknodat', 'statx', 'close'],
       );
+    case 'landed':
+      return one('readlinkat(AT_FDCWD, "/proc/self/fd/…", …, 4096)', ['readlinkat']);
+    case 'covered':
+      return one(
+        `openat2(${fd(op.rootfd)}, ${quoted(op.pathname)}, {flags=${openFlags(O.PATH | O.CLOEXEC)}, ` +
+          `resolve=${flags(RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS, RESOLVE_FLAGS)}}, 24)`,
+        ['statx', 'fstatfs', 'close'],
+      );
+    case 'expect_type':
+      return one(`fstatfs(${fd(op.fd)}, …)`);
     case 'pty':
       return [
         { text: `fstatfs(${fd(op.dirfd)}, …)` },

@@ -1,3 +1,4 @@
+import { bytesOf } from '../byte-text.js';
 import type { Bytes } from '../op.js';
 
 /** Bits and their names, in the order in which strace(1) prints them. */
@@ -31,7 +32,7 @@ const ESCAPES: Readonly<Record<number, string>> = { 0x22: '\\"', 0x5c: '\\\\', 0
 /** A string or bytes as C source, `NULL` for none. */
 export function quoted(value: Bytes): string {
   if (value === null) return 'NULL';
-  const bytes = Buffer.from(value as string);
+  const bytes = typeof value === 'string' ? bytesOf(value) : Buffer.from(value);
   let text = '';
   for (const [i, byte] of bytes.entries()) {
     const next = bytes[i + 1] ?? 0;

@@ -1,0 +1,48 @@
+import type { StructuredPatchHunk } from 'diff';
+
+const NO_NEWLINE = '\\ No newline at end of file\n';
+/** Lines that are added and deleted before the search for the shortest difference is given up; its time grows with the square. */
+const EDITS = 4000;
+
+/**
+ * Returns the hunks of a unified difference, with three lines of context, as git(1) writes them. Two contents with little in common become
+ * one hunk.
+ *
+ * @param before latin1, as `after`: every byte of a line is kept
+ */
+export async function hunksOf(before: string, after: string): Promise<string> {
+  if (before === after) return '';
+  // One side is empty: no search, and no library to load.
+  if (!before || !after) return wholeHunk(before, after);
+  const { structuredPatch } = await import('diff');
+  const patch = structuredPatch('', '', before, after, undefined, undefined, { context: 3, maxEditLength: EDITS });
+  return patch ? patch.hunks.map(hunk).join('') : wholeHunk(before, after);
+}
+
+function hunk({ oldStart, oldLines, newStart, newLines, lines }: StructuredPatchHunk): string {
+  return `${header(oldStart, oldLines, newStart, newLines)}${lines.join('\n')}\n`;
+}
+
+/** All of one in the place of all of the other. */
+function wholeHunk(before: string, after: string): string {
+  const [old, now] = [marked(before, '-'), marked(after, '+')];
+  return `${header(1, old.count, 1, now.count)}${old.text}${now.text}`;
+}
+
+/** Each line with a mark before it. */
+function marked(content: string, mark: string): { readonly text: string; readonly count: number } {
+  if (!content) return { text: '', count: 0 };
+  const lines = content.split('\n');
+  const complete = lines.at(-1) === '';
+  if (complete) lines.pop();
+  return { text: `${mark}${lines.join(`\n${mark}`)}\n${complete ? '' : NO_NEWLINE}`, count: lines.length };
+}
+
+/** A range of no lines names the line before it. */
+function header(oldStart: number, oldLines: number, newStart: number, newLines: number): string {
+  return `@@ -${range(oldStart, oldLines)} +${range(newStart, newLines)} @@\n`;
+}
+
+function range(start: number, count: number): string {
+  return count === 1 ? `${start}` : `${count ? start : start - 1},${count}`;
+}

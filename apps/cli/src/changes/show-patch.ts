@@ -1,0 +1,37 @@
+import type { ContainerChange, Contents } from '@lamella/engine';
+import { visibleBytes } from '@lamella/syscall';
+import { asIs, type Printable, styled, text } from '../output/printable.js';
+import { shownPath } from './describe-change.js';
+import { patchOf } from './patch.js';
+
+/** Bytes of a file whose difference somebody may want to read. */
+export const SHOWN_LIMIT: number = 1 << 20;
+
+/** Returns a change's patch for people: in colors, with everything escaped that a terminal would take for more than text. */
+export async function showPatch(change: ContainerChange, contents: Contents | undefined): Promise<Printable[]> {
+  const { text: patch, omitted } = await patchOf(change, contents, 'line');
+  const lines = patch.split('\n').slice(0, -1);
+  let inHunks = false;
+  const shown = lines.map((line) => {
+    if (line.startsWith('diff --git ')) inHunks = false;
+    else if (line.startsWith('@@')) inHunks = true;
+    // Lines of a file are indented by one character: what is in them starts no header.
+    return colored(asIs(visibleBytes(Buffer.from(line, 'latin1'))), inHunks ? line.charAt(0) : 'header');
+  });
+  return [...shown, ...omitted.map((each) => styled('dim', text`${shownPath(change)}: ${each}`))];
+}
+
+function colored(line: Printable, kind: string): Printable {
+  switch (kind) {
+    case 'header':
+      return styled('bold', line);
+    case '@':
+      return styled('cyan', line);
+    case '+':
+      return styled('green', line);
+    case '-':
+      return styled('red', line);
+    default:
+      return line;
+  }
+}

@@ -1,0 +1,44 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+
+/** Bytes to one of our descriptors, as they are, waiting for who reads slowly. Disposing waits until all are written. */
+export class DataOut implements AsyncDisposable {
+  readonly #stream: Writable;
+  readonly #lossy: boolean;
+  #failure: Error | undefined;
+
+  /** @param lossy what cannot be written is left out */
+  constructor(stream: Writable, { lossy = false }: { readonly lossy?: boolean } = {}) {
+    this.#stream = stream;
+    this.#lossy = lossy;
+    stream.on('error', (error) => {
+      this.#failure = error;
+    });
+  }
+
+  /** @throws OutputError what was wrong with this, or with an earlier one */
+  async write(content: string | Buffer): Promise<void> {
+    if (this.#isOver()) return;
+    if (!this.#stream.write(content)) await this.#settled('drain');
+  }
+
+  /** @throws OutputError */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isOver()) return;
+    this.#stream.end();
+    await this.#settled('finish');
+  }
+
+  #isOver(): boolean {
+    if (this.#failure && !this.#lossy) throw this.#failure;
+    return this.#failure !== undefined;
+  }
+
+  async #settled(event: 'drain' | 'finish'): Promise<void> {
+    try {
+      await once(this.#stream, event);
+    } catch (error) {
+      if (!this.#lossy) throw error;
+    }
+  }
+}

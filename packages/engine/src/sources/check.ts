@@ -1,0 +1,117 @@
+import { readlinkSync } from 'node:fs';
+import { AT_FDCWD, O, openObject, type Program, RESOLVE, S_IF, SyscallError } from '@lamella/syscall';
+import { absent } from '../absent.js';
+import { EngineError } from '../engine-error.js';
+import { OF_VIEW, type SourceSpec, type Sources, sourcePaths } from './record.js';
+import { describeSource, differenceOf, lookAt, type Source } from './source.js';
+
+/** Sources as they are now, which is as they were recorded. A program expects exactly these, and opens them through no link. */
+export interface CheckedSources {
+  /** What the container is called in messages. */
+  readonly container: string;
+  readonly now: Sources;
+}
+
+/**
+ * Compares what a container was given with what is there.
+ *
+ * @param spec whose sources are compared
+ * @param container what it is called in messages
+ * @param untouched directories of a view of the host in which the container has changed nothing, by the paths in the spec: what is there now
+ * is seen from now on, if it is a directory, and left out if not
+ * @throws EngineError `VOLUME_MOVED`
+ */
+export function checkSources(recorded: Sources, spec: SourceSpec, container: string, untouched: ReadonlySet<string> = new Set()): CheckedSources {
+  const now = new Map<string, Source>();
+  for (const [pathname, what] of sourcePaths(spec)) {
+    const was = recorded.get(pathname);
+    if (now.has(pathname) || (!was && what === OF_VIEW)) continue;
+    if (!was) throw new TypeError(`nothing is recorded of ${pathname}`);
+    const is = untouched.has(pathname) ? directoryAt(was.path) : sameAs(was, what, container);
+    if (is) now.set(pathname, is);
+  }
+  return { container, now };
+}
+
+/** What is at a path, if it is a directory, and no part of the path a link. */
+function directoryAt(pathname: string): Source | undefined {
+  if (linkIn(pathname) !== undefined) return undefined;
+  try {
+    const found = lookAt(pathname);
+    return isDirectorySource(found) ? found : undefined;
+  } catch (error) {
+    if (['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    return absent(error as NodeJS.ErrnoException);
+  }
+}
+
+function sameAs(was: Source, what: string, container: string): Source {
+  const link = linkIn(was.path);
+  if (link) throw moved(was, what, container, `${link.at === was.path ? 'it' : link.at} is a symbolic link to ${link.target}`);
+  let is: Source;
+  try {
+    is = lookAt(was.path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw moved(was, what, container, code === 'ENOENT' || code === 'ENOTDIR' ? 'nothing is there' : `it cannot be looked at (${code})`);
+  }
+  if (differenceOf(was, is) !== undefined) throw moved(was, what, container, `it is ${describeSource(is)}`);
+  return is;
+}
+
+/** The first part of a path that is a symbolic link, and what it says. */
+export function linkIn(pathname: string): { readonly at: string; readonly target: string } | undefined {
+  const parts = pathname.split('/').filter(Boolean);
+  for (let i = 1; i <= parts.length; i++) {
+    const at = `/${parts.slice(0, i).join('/')}`;
+    try {
+      return { at, target: readlinkSync(at) };
+    } catch (error) {
+      // What is no link has nothing to be read.
+      if ((error as NodeJS.ErrnoException).code === 'EINVAL') continue;
+      if ((error as NodeJS.ErrnoException).code !== 'EACCES') absent(error as NodeJS.ErrnoException);
+      return undefined;
+    }
+  }
+  return undefined;
+}
+
+function moved(was: Source, what: string, container: string, now: string): EngineError {
+  return new EngineError({
+    code: 'VOLUME_MOVED',
+    message: `${was.path}, ${what} of the container ${container}, is not what it was when the container was made: it was ${describeSource(was)}, and now ${now}`,
+    hint: `Nothing was changed. Put it back; or look who exchanged it, and make another container (lamella rm ${container}).`,
+  });
+}
+
+/**
+ * Returns ops that open a directory of the host that a container was given, if it is what it was.
+ *
+ * @param given nothing for `/`, which cannot be exchanged, and what an earlier version wrote down
+ * @throws EngineError `VOLUME_MOVED`
+ */
+export function openGiven(pathname: string, given: Source | undefined, out: number): Program {
+  if (given) return openObject(given.path, sameAs(given, 'a directory', 'that changed it').identity, out);
+  return [{ op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out }];
+}
+
+/** Says what it means that a program did not find a source as it was a moment before; undefined for any other failure. */
+export function explainMoved(error: unknown, { container, now }: CheckedSources): EngineError | undefined {
+  if (!(error instanceof SyscallError)) return undefined;
+  const { op, code } = error;
+  const opened =
+    op.op === 'openat2' && op.resolve === (RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS) && ['ELOOP', 'ENOENT', 'ENOTDIR'].includes(code)
+      ? [...now.values()].find((each) => each.path === op.pathname)
+      : undefined;
+  const same =
+    op.op === 'same_object' && code === 'ESTALE'
+      ? [...now.values()].find(({ identity }) => BigInt(identity.inode) === (BigInt(op.ino_high) << 32n) + BigInt(op.ino_low))
+      : undefined;
+  const found = opened ?? same;
+  return found && moved(found, 'a source', container, 'it was exchanged in this moment');
+}
+
+/** Whether a source is a directory. */
+export function isDirectorySource({ identity }: Source): boolean {
+  return identity.type === S_IF.IFDIR;
+}

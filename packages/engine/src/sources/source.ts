@@ -1,0 +1,121 @@
+import { type BigIntStats, lstatSync, realpathSync, statfsSync } from 'node:fs';
+import { bootId, type ObjectIdentity, S_IF } from '@lamella/syscall';
+
+/** An object of the host that a container was given: a volume's source, the target of an overlay, a device, a workspace. */
+export interface Source {
+  /** Absolute, without links: those in the path that was asked for were followed once, when the container was made. */
+  readonly path: string;
+  /** Of its inode number and birth time what its filesystem keeps; see {@link identityOf}. */
+  readonly identity: ObjectIdentity;
+  /** Magic number of its filesystem (statfs(2)). */
+  readonly filesystem: number;
+  /** Whose it is, and who may do what (inode(7)): not compared. */
+  readonly look: { readonly mode: number; readonly uid: number; readonly gid: number };
+  /** Of a device: which (`st_rdev`). */
+  readonly device?: string;
+  /** Id of the boot in which that was seen: device numbers of filesystems belong to it. */
+  readonly boot: string;
+}
+
+/** What is different of two objects that should be one. */
+export type Difference = 'type' | 'device' | 'filesystem' | 'object';
+
+/** statfs(2) magic numbers of filesystems whose inode numbers are made up as objects are looked at, and may change meanwhile. */
+const NUMBERLESS: ReadonlySet<number> = new Set([
+  0x9fa0, // proc
+  0x65735546, // FUSE
+  0x4d44, // FAT
+  0x2011bab0, // exFAT
+  0x517b, // SMB
+  0xff534d42, // CIFS
+  0xfe534d42, // SMB2
+  0x01021997, // 9p
+  0x786f4256, // vboxsf
+]);
+const OVERLAYFS = 0x794c7630;
+/** tmpfs, ramfs: what is there after a reboot was made after it. */
+const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
+/** btrfs, bcachefs: users may make snapshots, where inode numbers and birth times are the same. */
+const WITH_SNAPSHOTS: ReadonlySet<number> = new Set([0x9123683e, 0xca451a4e]);
+
+/** Follows the links of a path, and looks at what it leads to. @throws NodeJS.ErrnoException */
+export function findSource(pathname: string): Source {
+  return lookAt(realpathSync.native(pathname));
+}
+
+/** Looks at an object itself, if it is a link, too. @param pathname absolute @throws NodeJS.ErrnoException */
+export function lookAt(pathname: string): Source {
+  const stats = lstatSync(pathname, { bigint: true });
+  const filesystem = statfsSync(pathname).type;
+  const isDevice = stats.isCharacterDevice() || stats.isBlockDevice();
+  return {
+    path: pathname,
+    identity: identityOf(stats, filesystem),
+    filesystem,
+    look: { mode: Number(stats.mode), uid: Number(stats.uid), gid: Number(stats.gid) },
+    ...(isDevice ? { device: stats.rdev.toString() } : {}),
+    boot: bootId(),
+  };
+}
+
+const NANOSECONDS = 1_000_000_000n;
+
+/**
+ * What tells an object from others. An inode number that is made up is left out (0), and so is a birth time where the kernel says that of a
+ * copy: overlayfs tells that of the upper's directory, which is made when something in it is changed first.
+ */
+function identityOf(stats: BigIntStats, filesystem: number): ObjectIdentity {
+  const numbered = !NUMBERLESS.has(filesystem);
+  const born = numbered && filesystem !== OVERLAYFS ? stats.birthtimeNs : 0n;
+  return {
+    type: Number(stats.mode) & S_IF.IFMT,
+    // gnu_dev_major(3), gnu_dev_minor(3)
+    major: Number(((stats.dev >> 8n) & 0xfffn) | ((stats.dev >> 32n) & 0xfffff000n)),
+    minor: Number((stats.dev & 0xffn) | ((stats.dev >> 12n) & 0xffffff00n)),
+    inode: numbered ? stats.ino.toString() : '0',
+    birthSeconds: Number(born / NANOSECONDS),
+    birthNanoseconds: Number(born % NANOSECONDS),
+  };
+}
+
+/**
+ * Returns what tells the object that is there now from the one that was recorded; undefined if they are the same.
+ *
+ * A device is the same if it has the same number: its node is made anew whenever it is plugged in. Anything else is the same if inode number and
+ * birth time are, which no user can choose. The number of its filesystem counts where these do not suffice: in the boot in which it was
+ * recorded, if the birth time is unknown, or users can make snapshots. Filesystems in memory begin anew with each boot: of
+ * what is in one then, only the type can be compared.
+ */
+export function differenceOf(was: Source, is: Source): Difference | undefined {
+  if (was.identity.type !== is.identity.type) return 'type';
+  if (was.device !== undefined || is.device !== undefined) return was.device === is.device ? undefined : 'device';
+  if (was.filesystem !== is.filesystem) return 'filesystem';
+  const rebooted = was.boot !== is.boot;
+  if (rebooted && IN_MEMORY.has(was.filesystem)) return undefined;
+  const [a, b] = [was.identity, is.identity];
+  if (a.inode !== b.inode || a.birthSeconds !== b.birthSeconds || a.birthNanoseconds !== b.birthNanoseconds) return 'object';
+  if (rebooted || NUMBERLESS.has(was.filesystem) || (a.major === b.major && a.minor === b.minor)) return undefined;
+  const isUnique = (a.birthSeconds !== 0 || a.birthNanoseconds !== 0) && !WITH_SNAPSHOTS.has(was.filesystem);
+  return isUnique ? undefined : 'filesystem';
+}
+
+const TYPES: Readonly<Record<number, string>> = {
+  [S_IF.IFDIR]: 'directory',
+  [S_IF.IFREG]: 'file',
+  [S_IF.IFLNK]: 'symbolic link',
+  [S_IF.IFSOCK]: 'socket',
+  [S_IF.IFIFO]: 'FIFO',
+  [S_IF.IFCHR]: 'character device',
+  [S_IF.IFBLK]: 'block device',
+};
+
+/** Names an object in a message. */
+export function describeSource({ identity, device }: Source): string {
+  const { type, major, minor, inode, birthSeconds } = identity;
+  const facts = [
+    ...(device === undefined ? [] : [`number ${(Number(device) >> 8) & 0xfff}:${Number(device) & 0xff}`]),
+    ...(inode === '0' || device !== undefined ? [] : [`inode ${inode} of ${major}:${minor}`]),
+    ...(birthSeconds && device === undefined ? [`made ${new Date(birthSeconds * 1000).toISOString().replace('.000Z', 'Z')}`] : []),
+  ];
+  return `a ${TYPES[type] ?? 'thing'}${facts.length ? ` (${facts.join(', ')})` : ''}`;
+}

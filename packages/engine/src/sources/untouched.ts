@@ -1,0 +1,24 @@
+import { readdirSync } from 'node:fs';
+import { absent } from '../absent.js';
+import type { RunSpec } from '../run-spec.js';
+import type { View } from '../views.js';
+
+/**
+ * The directories of a view of the host in which a container has changed nothing, by the paths in its spec. They come and go with the
+ * machine: what is mounted there, or somebody's directory in /tmp.
+ */
+export function untouchedOf(views: readonly View[], { host }: Pick<RunSpec, 'host'>): ReadonlySet<string> {
+  const changed = new Set(views.filter((view) => view.frozen.length > 0 || !isEmpty(view.upperdir)).map((view) => view.destination));
+  return new Set((host?.overlays ?? []).filter((each) => !changed.has(each)));
+}
+
+/** Whether there is nothing in it; who may not look does not know. */
+export function isEmpty(upperdir: string): boolean {
+  try {
+    return readdirSync(upperdir).length === 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return false;
+    absent(error as NodeJS.ErrnoException);
+    return true;
+  }
+}

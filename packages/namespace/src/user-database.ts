@@ -1,0 +1,58 @@
+import { FileError } from '@lamella/syscall';
+import { NamespaceError } from './namespace-error.js';
+import { rootfsLines } from './rootfs-file.js';
+
+/**
+ * The entries of passwd(5) or group(5) of a root, by their fields. The file is read anew each time, line by line: it may
+ * be large.
+ */
+export class UserDatabase {
+  readonly #layers: readonly string[];
+  readonly #file: string;
+  readonly #optional: boolean;
+  /** Why there are no entries, if the file is there and is not read. */
+  problem: FileError | undefined;
+
+  /**
+   * @param layers absolute host directories of the root, the topmost first
+   * @param file absolute, inside
+   * @param optional whether a file that cannot be read is as good as none
+   */
+  constructor(layers: readonly string[], file: string, optional: boolean) {
+    this.#layers = layers;
+    this.#file = file;
+    this.#optional = optional;
+  }
+
+  /**
+   * Returns the first entry that fits.
+   *
+   * @throws NamespaceError `USERS_UNREADABLE`, unless the file is optional
+   */
+  find(fits: (fields: readonly string[]) => boolean): readonly string[] | undefined {
+    for (const fields of this.#entries()) if (fits(fields)) return fields;
+    return undefined;
+  }
+
+  /**
+   * Returns all entries that fit.
+   *
+   * @throws NamespaceError `USERS_UNREADABLE`, unless the file is optional
+   */
+  filter(fits: (fields: readonly string[]) => boolean): (readonly string[])[] {
+    const all: (readonly string[])[] = [];
+    for (const fields of this.#entries()) if (fits(fields)) all.push(fields);
+    return all;
+  }
+
+  *#entries(): Generator<readonly string[]> {
+    try {
+      for (const line of rootfsLines(this.#layers, this.#file)) if (!line.startsWith('#')) yield line.split(':');
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      if (!this.#optional && error.problem !== 'irregular')
+        throw new NamespaceError({ code: 'USERS_UNREADABLE', message: error.message, hint: 'Name the user by numbers: -u UID:GID', cause: error });
+      this.problem = error;
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { O } from '../constants.js';
+import type { FileBound } from './file-bounds.js';
+import { FileError, kindOf } from './file-error.js';
+import { type FilePlace, nameOfPlace } from './hold-place.js';
+import { openRegular, openRegularSync, tooLarge } from './open-regular.js';
+
+const CHUNK = 256 * 1024;
+
+/**
+ * Reads a regular file that others made, whole and within its bound. It is done at once: for small files a trip to the
+ * thread pool takes longer.
+ *
+ * @throws FileError
+ */
+export function readRegular(place: FilePlace, bound: FileBound): Buffer {
+  const { fd, stat } = openRegularSync(place);
+  try {
+    if (stat.size > bound.bytes) throw tooLarge(nameOfPlace(place), stat.size, bound);
+    return readWithin(fd, nameOfPlace(place), stat.size, bound);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The same as UTF-8 text. */
+export function readRegularText(place: FilePlace, bound: FileBound): string {
+  return readRegular(place, bound).toString('utf8');
+}
+
+/**
+ * The same for a file that need not be there.
+ *
+ * @returns undefined when it is missing
+ * @throws FileError
+ */
+export function readOptionalText(place: FilePlace, bound: FileBound): string | undefined {
+  try {
+    return readRegularText(place, bound);
+  } catch (error) {
+    if (error instanceof FileError && error.problem === 'missing') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Reads what the user named: a regular file, or a pipe such as `<(…)` and `/dev/stdin`, until its end. Also a device may
+ * be named, but its bound is the same.
+ *
+ * @param file a path, or a descriptor, which stays open
+ * @param name what messages call it
+ * @throws FileError
+ */
+export function readNamed(file: string | number, bound: FileBound, name: string = String(file)): Buffer {
+  let fd: number;
+  try {
+    fd = typeof file === 'number' ? file : openSync(file, O.RDONLY | O.NOCTTY);
+  } catch (error) {
+    throw FileError.of(name, error as NodeJS.ErrnoException);
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (stat.isDirectory()) throw new FileError('irregular', name, `${name} is ${kindOf(stat)}`, 'Name a file.');
+    if (stat.size > bound.bytes) throw tooLarge(name, stat.size, bound);
+    return readWithin(fd, name, stat.size, bound);
+  } finally {
+    if (typeof file !== 'number') closeSync(fd);
+  }
+}
+
+/** The same as UTF-8 text. */
+export function readNamedText(file: string | number, bound: FileBound, name?: string): string {
+  return readNamed(file, bound, name).toString('utf8');
+}
+
+export interface StreamOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** How many bytes are read at once. */
+  readonly highWaterMark?: number;
+  /** A part of the file, in bytes. Default: all that it has when it is opened. */
+  readonly part?: { readonly offset: number; readonly size: number } | undefined;
+}
+
+/**
+ * Opens a regular file that others made as a stream. No more is read than it had when it was opened.
+ *
+ * @returns the stream, which closes the file
+ * @throws FileError
+ */
+export async function streamRegular(place: FilePlace, { signal, highWaterMark = CHUNK, part }: StreamOptions = {}): Promise<Readable> {
+  const handle = await openRegular(place);
+  try {
+    const { offset, size } = part ?? { offset: 0, size: (await handle.stat()).size };
+    if (size) return handle.createReadStream({ start: offset, end: offset + size - 1, highWaterMark, ...(signal ? { signal } : {}) } as never);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  await handle.close();
+  return Readable.from([]);
+}
+
+/** Reads to the end, however long the file says it is: those of /proc say 0, and one may grow. */
+function readWithin(fd: number, name: string, expected: number, bound: FileBound): Buffer {
+  const chunks: Buffer[] = [];
+  let total = 0;
+  for (;;) {
+    const wanted = expected > total ? expected - total + 1 : expected ? 4096 : CHUNK;
+    const chunk = Buffer.allocUnsafe(Math.min(wanted, bound.bytes + 1 - total));
+    const count = readNow(fd, chunk, name);
+    const [only, ...more] = chunks;
+    if (count === 0) return only && !more.length ? only : Buffer.concat(chunks);
+    const read = chunk.subarray(0, count);
+    // A pipe may give single bytes: a large buffer is not kept for each.
+    chunks.push(count * 2 < chunk.length ? Buffer.from(read) : read);
+    total += count;
+    if (total > bound.bytes) throw tooLarge(name, undefined, bound);
+  }
+}
+
+/** A pipe that was made non-blocking by somebody else has to be waited for. */
+function readNow(fd: number, into: Buffer, name: string): number {
+  for (;;) {
+    try {
+      return readSync(fd, into, 0, into.length, null);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EAGAIN' || fstatSync(fd).isFile()) throw FileError.of(name, error as NodeJS.ErrnoException);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/** What a terminal takes for more than text, or shows in another order or place than it has: lone surrogates, too. */
+const UNSEEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u00ad\u200c\u200d])\p{Cf}/gu;
+const PLAIN = /^[ -~]*$/;
+const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/** How text is shown. */
+export interface VisibleOptions {
+  /** Whether a backslash is written twice, so that escapes can be told from names that look like them. */
+  readonly backslash?: boolean;
+}
+
+/**
+ * Returns text as one line that is safe on a terminal: control characters, line separators, lone surrogates and invisible format
+ * characters (those that turn the direction of text among them) are written as escapes, such as `\n`, `\x1b` and `\u202e`.
+ */
+export function visible(text: string, { backslash = false }: VisibleOptions = {}): string {
+  const told = backslash ? text.replaceAll('\\', '\\\\') : text;
+  return PLAIN.test(told) ? told : told.replace(UNSEEN, (found) => NAMED[found] ?? escaped(found, 'text'));
+}
+
+/**
+ * Returns JSON text with the same characters escaped as JSON does. Its meaning does not change.
+ *
+ * @param json as `JSON.stringify` wrote it; newlines and spaces of its indentation stay
+ */
+export function visibleJson(json: string): string {
+  return json.replace(UNSEEN, (found) => (found === '\n' ? found : escaped(found, 'json')));
+}
+
+function escaped(found: string, notation: 'text' | 'json'): string {
+  let text = '';
+  for (let i = 0; i < found.length; i++) {
+    const unit = found.charCodeAt(i);
+    text += notation === 'text' && unit < 0x100 ? `\\x${unit.toString(16).padStart(2, '0')}` : `\\u${unit.toString(16).padStart(4, '0')}`;
+  }
+  return text;
+}
+
+/** Returns bytes as {@link visible} text; those that are no UTF-8 are written as `\xff`. */
+export function visibleBytes(bytes: Buffer, options: VisibleOptions = {}): string {
+  const text = bytes.toString('utf8');
+  if (!text.includes('\ufffd')) return visible(text, options);
+  // Bytes that cannot begin or continue a character here, one by one.
+  let shown = '';
+  for (let at = 0; at < bytes.length; ) {
+    const length = sequenceLength(bytes, at);
+    shown += length ? visible(bytes.toString('utf8', at, at + length), options) : `\\x${bytes.toString('hex', at, at + 1)}`;
+    at += length || 1;
+  }
+  return shown;
+}
+
+/** How many bytes a character of UTF-8 has; 0 where there is none. */
+function sequenceLength(bytes: Buffer, at: number): number {
+  for (let length = 1; length <= 4 && at + length <= bytes.length; length++) {
+    const part = bytes.subarray(at, at + length);
+    // One that comes back as it was.
+    const text = part.toString('utf8');
+    if (Buffer.from(text).equals(part)) return length;
+  }
+  return 0;
+}

@@ -1,0 +1,127 @@
+#!/usr/bin/env node
+/**
+ * What others made is read by the functions of packages/syscall/src/files only: without links that lead astray, without
+ * waiting, regular files alone, within a bound (docs/untrusted-files.md). Node's own functions that open a file for
+ * reading may be used in the files below, each with the reason why nobody else can put something there.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+const root = path.join(import.meta.dirname, '..');
+
+/** Files of procfs, sysfs, cgroupfs or resctrl: the kernel's, short, and never waited for. */
+const KERNEL = 'files of the kernel';
+/** In the store or a state directory, where no container and no other user can write. */
+const OWN = 'files of the store, which only Lamella writes';
+
+const READERS = {
+  'packages/cgroup/src/cgroup.ts': KERNEL,
+  'packages/cgroup/src/freeze.ts': KERNEL,
+  'packages/cgroup/src/hierarchies.ts': KERNEL,
+  'packages/cgroup/src/read-kernel-file.ts': KERNEL,
+  'packages/cgroup/src/systemd-scope.ts': KERNEL,
+  'packages/cleanup/src/sweep.ts': `${KERNEL}, and ${OWN}`,
+  'packages/engine/src/apply/journal.ts': OWN,
+  'packages/engine/src/branches/live.ts': KERNEL,
+  'packages/engine/src/branches/states.ts': OWN,
+  'packages/engine/src/confinement.ts': KERNEL,
+  'packages/engine/src/container-config.ts': OWN,
+  'packages/engine/src/containers/events.ts': OWN,
+  'packages/engine/src/containers/logs.ts': OWN,
+  'packages/engine/src/containers/processes.ts': KERNEL,
+  'packages/engine/src/containers/state.ts': OWN,
+  'packages/engine/src/containers/usage.ts': KERNEL,
+  'packages/engine/src/examine.ts': KERNEL,
+  'packages/engine/src/plan.ts': KERNEL,
+  'packages/image/src/registry/push.ts': OWN,
+  'packages/image/src/sink/save-images.ts': OWN,
+  'packages/image/src/source/open-source.ts': 'a pipe that this process was given open',
+  'packages/image/src/store/add-image.ts': OWN,
+  'packages/image/src/store/bring-image.ts': OWN,
+  'packages/image/src/store/durable-file.ts': OWN,
+  'packages/image/src/store/held-by-containers.ts': OWN,
+  'packages/image/src/store/import-archive.ts': `${OWN}, and a pipe that this process was given open`,
+  'packages/image/src/store/layer-meta.ts': OWN,
+  'packages/image/src/store/open-image.ts': OWN,
+  'packages/image/src/store/restore-layer.ts': OWN,
+  'packages/image/src/store/store-index.ts': OWN,
+  'packages/oci-runtime/src/command/main.ts': 'its own package.json',
+  'packages/oci-runtime/src/config/check-config.ts': KERNEL,
+  'packages/oci-runtime/src/initial-root.ts': KERNEL,
+  'packages/oci-runtime/src/intel-rdt.ts': KERNEL,
+  'packages/oci-runtime/src/network/move-devices.ts': KERNEL,
+  'packages/oci-runtime/src/operations/exec.ts': KERNEL,
+  'packages/oci-runtime/src/operations/start.ts': 'the fifo of its state directory',
+  'packages/oci-runtime/src/process/identity.ts': KERNEL,
+  'packages/oci-runtime/src/state/stored-container.ts': KERNEL,
+  'packages/overlay/src/contract.ts': 'what the test itself wrote',
+  'packages/overlay/src/mount-overlay.ts': KERNEL,
+  'packages/syscall/src/boot-id.ts': KERNEL,
+  'packages/syscall/src/files/held-file.ts': 'the one way itself',
+  'packages/syscall/src/files/open-regular.ts': 'the one way itself',
+  'packages/syscall/src/files/read-lines.ts': 'the one way itself',
+  'packages/syscall/src/files/read-regular.ts': 'the one way itself',
+  'packages/syscall/src/front.ts': 'a descriptor that the front gives',
+  'packages/syscall/src/interpreter-path.ts': 'its own sources',
+  'packages/syscall/src/monitor-client.ts': 'a directory of the store, by O_PATH',
+  'packages/syscall/src/mounts.ts': KERNEL,
+  'packages/syscall/src/sealed-copy.ts': KERNEL,
+  'apps/cli/src/web/review-server.ts': 'the files of its page',
+};
+
+/** What opens a file for reading, or reads from a descriptor. `promises` and the whole module could do that, too. */
+const OPENERS = new Set([
+  'readFile',
+  'readFileSync',
+  'createReadStream',
+  'open',
+  'openSync',
+  'openAsBlob',
+  'read',
+  'readSync',
+  'readv',
+  'readvSync',
+  'promises',
+  'default',
+]);
+const IMPORT = /import\s+(?:type\s+)?(?:([\w$]+)\s*,?\s*)?(?:\*\s+as\s+([\w$]+)|\{([^}]*)\})?\s*from\s*'(?:node:)?fs(?:\/promises)?'/g;
+const OTHERWISE = /(?:\bimport\s*\(|\brequire\s*\(|\bgetBuiltinModule\s*\()\s*['"](?:node:)?fs(?:\/promises)?['"]/;
+
+/** Returns what of node:fs a source could open a file with. */
+export function openersIn(text) {
+  const found = [];
+  for (const [statement, byDefault, whole, named] of text.matchAll(IMPORT)) {
+    if (/^import\s+type\b/.test(statement)) continue;
+    if (byDefault || whole) found.push(byDefault ?? whole);
+    for (const each of (named ?? '').split(',')) {
+      const [, type, name] = /^\s*(type\s+)?([\w$]+)/.exec(each) ?? [];
+      if (name && !type && OPENERS.has(name)) found.push(name);
+    }
+  }
+  if (OTHERWISE.test(text)) found.push('the module');
+  return found;
+}
+
+/** Returns what is wrong among sources, by file. */
+export function problemsOf(sources) {
+  const problems = [];
+  const using = new Set();
+  for (const [file, text] of sources) {
+    const openers = openersIn(text);
+    if (!openers.length) continue;
+    using.add(file);
+    if (!(file in READERS))
+      problems.push(
+        `${file} imports ${openers.join(', ')} of node:fs. Read by readRegular, readNamed, readLines or streamRegular of @lamella/syscall, or name the file and the reason in scripts/check-file-readers.mjs.`,
+      );
+  }
+  for (const file of Object.keys(READERS)) if (!using.has(file)) problems.push(`scripts/check-file-readers.mjs names ${file}, which opens no file.`);
+  return problems;
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const files = globSync(['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts'], { cwd: root }).filter((file) => !file.endsWith('.test.ts'));
+  const problems = problemsOf(files.map((file) => [file, readFileSync(path.join(root, file), 'utf8')]));
+  for (const problem of problems) console.error(problem);
+  if (problems.length) process.exit(1);
+}
