@@ -353,3 +353,103 @@ test('the mark of an apply that is under way stays, and that of one which died b
   expect(existsSync(applyingOf(one.root, 'c1'))).toBe(false);
   expect(await one.now()).toEqual(after);
 });
+
+test('an undo that would take later work with it names all of it, and is refused', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => {
+    mkdirSync(path.join(merged, 'app/src'), { recursive: true });
+    writeFileSync(path.join(merged, 'app/src/main.js'), 'generated');
+    rmSync(path.join(merged, 'README'));
+    chmodSync(path.join(merged, 'src'), 0o711);
+    unlinkSync(path.join(merged, 'src/b'));
+    writeFileSync(path.join(merged, 'src/a'), 'generated');
+  });
+  await one.apply();
+  const applied = await one.now();
+  const to = (name: string): string => path.join(one.project, name);
+  const later: Readonly<Record<string, () => void>> = {
+    'app/src/main.js': () => writeFileSync(to('app/src/main.js'), 'mine'),
+    'app/src/new': () => writeFileSync(to('app/src/new'), ''),
+    'app/empty': () => mkdirSync(to('app/empty')),
+    app: () => chmodSync(to('app'), 0o700),
+    'app/src': () => chmodSync(to('app/src'), 0o700),
+    README: () => writeFileSync(to('README'), 'mine'),
+    src: () => chmodSync(to('src'), 0o700),
+    'src/b': () => symlinkSync('a', to('src/b')),
+    'src/a': () => writeFileSync(to('src/a'), 'mine'),
+  };
+  for (const act of Object.values(later)) act();
+  const before = await one.now();
+  const refused = await undo(one.root, 'c1').catch((error: unknown) => error as { code: string; message: string });
+  expect(refused).toMatchObject({ code: 'UNDO_CONFLICT' });
+  const { message = '' } = typeof refused === 'object' ? refused : {};
+  expect(message.split(': ')[1]?.split(', ').toSorted()).toEqual(
+    Object.keys(later)
+      .map((name) => to(name))
+      .toSorted(),
+  );
+  expect(await one.now()).toEqual(before);
+  // Forced it gives back what was there, and nothing of the later work is lost.
+  const kept = new Map<string, string>();
+  await undo(one.root, 'c1', { force: true, onKept: (each) => void kept.set(each.path, each.at) });
+  expect([readFileSync(to('README'), 'utf8'), readFileSync(to('src/a'), 'utf8'), existsSync(to('app'))]).toEqual(['README\n', 'src/a\n', false]);
+  expect([...kept.keys()].toSorted()).toEqual(['app', 'README', 'src', 'src/a', 'src/b'].map((name) => to(name)).toSorted());
+  const content = (name: string, below = ''): string => readFileSync(path.join(kept.get(to(name)) ?? '', below), 'utf8');
+  expect([content('app', 'src/main.js'), content('README'), content('src/a')]).toEqual(['mine', 'mine', 'mine']);
+  expect(readdirSync(path.join(kept.get(to('app')) ?? ''))).toEqual(['empty', 'src']);
+  expect(statSync(kept.get(to('src')) ?? '').mode & 0o777).toBe(0o700);
+  // Until the next apply.
+  await one.apply({ onConflict: 'ours' });
+  expect(await one.now()).toEqual(applied);
+  expect([...kept.values()].filter((place) => existsSync(place))).toEqual([]);
+});
+
+test('what an undo removes is kept until the next apply', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => writeFileSync(path.join(merged, 'new'), 'generated'));
+  await one.apply();
+  await undo(one.root, 'c1');
+  const places = (): string[] =>
+    readdirSync(path.join(one.root, 'applied/c1'), { recursive: true })
+      .map(String)
+      .filter((name) => name.includes('/new/'));
+  expect(places().map((name) => readFileSync(path.join(one.root, 'applied/c1', name), 'utf8'))).toEqual(['generated']);
+  await one.apply();
+  expect(places()).toEqual([]);
+});
+
+test('what the host has removed, renamed or put back after an apply does not come back, or go, with the next one', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => {
+    for (const name of ['made', 'made-too', 'src/a']) writeFileSync(path.join(merged, name), 'generated');
+    mkdirSync(path.join(merged, 'dir/deep'), { recursive: true });
+    writeFileSync(path.join(merged, 'dir/deep/file'), 'generated');
+    unlinkSync(path.join(merged, 'README'));
+  });
+  await one.apply();
+  const to = (name: string): string => path.join(one.project, name);
+  renameSync(to('made'), to('made.kept'));
+  unlinkSync(to('made-too'));
+  renameSync(to('dir/deep/file'), to('dir/file'));
+  writeFileSync(to('README'), 'mine');
+  const before = await one.now();
+  await expect(one.apply()).rejects.toMatchObject({ code: 'APPLY_CONFLICT' });
+  const { conflicts } = await one.apply({ onConflict: 'ours', dryRun: true });
+  expect(conflicts.map(({ name }) => name).toSorted()).toEqual(['README', 'dir/deep/file', 'dir/file', 'made', 'made-too'].filter((name) => name !== 'dir/file'));
+  await one.apply({ onConflict: 'theirs' });
+  expect(await one.now()).toEqual(before);
+});
+
+test('who chooses a directory that goes, chooses what is in it, and meets what the host put there', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => rmSync(path.join(merged, 'src'), { recursive: true }));
+  writeFileSync(path.join(one.project, 'src/deep/mine'), 'mine');
+  const select: ApplyOptions['select'] = (change) => change.path === '/p/src';
+  await expect(one.apply({ select })).rejects.toMatchObject({ code: 'APPLY_CONFLICT', message: expect.stringContaining('/p/src/deep/mine') });
+  await one.apply({ select, onConflict: 'theirs' });
+  expect(readFileSync(path.join(one.project, 'src/deep/mine'), 'utf8')).toBe('mine');
+});

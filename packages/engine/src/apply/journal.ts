@@ -99,7 +99,7 @@ export function strays(root: string, id: string, journal: Journal | undefined): 
 
 /** Ids of applies that are under way, or were. At once: every command pays for it, and mostly finds nothing. */
 export function underWay(root: string): readonly string[] {
-  return entries(path.join(root, 'applying')).filter((name) => !name.endsWith('.next'));
+  return entries(path.join(root, 'applying'));
 }
 
 /** Ids of containers that were applied. */

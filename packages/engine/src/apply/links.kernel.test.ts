@@ -76,7 +76,7 @@ const LIKE_NATIVE = {
   'a new name in the place of another file': 'ln -f x e',
   'new files that are linked': 'echo new > n1; ln n1 n2; mkdir n; ln n1 n/n3',
   'all names changed to the same': 'chmod 600 x y',
-  'all names written by a package manager': 'echo three > new; ln new x.new; ln new y.new; rm new; mv x.new x; mv y.new y',
+  'all names written by a package manager': 'echo three > x.new; ln x.new y.new; ln x x.tmp; mv x.new x; ln y y.tmp; mv y.new y; rm x.tmp y.tmp',
   'all names written with the same': 'echo three > x; echo three > y',
   'all names renamed': 'mv x v; mv y w',
   'one renamed, the other removed': 'mv x v; rm y',

@@ -193,7 +193,11 @@ async function contentOf(directory: string): Promise<Map<string, unknown>> {
   );
 }
 
-const CELLS = (Object.keys(INSIDE) as (keyof typeof INSIDE)[]).flatMap((inside) => Object.keys(OUTSIDE).map((outside) => ({ inside, outside })));
+/** All with LAMELLA_LONG; else a quarter of them, others each day. */
+const day = Math.floor(Date.now() / 86_400_000);
+const CELLS = (Object.keys(INSIDE) as (keyof typeof INSIDE)[])
+  .flatMap((inside) => Object.keys(OUTSIDE).map((outside) => ({ inside, outside })))
+  .filter((_, i) => process.env.LAMELLA_LONG || (i + day) % 4 === 0);
 
 /** A tree of its own for each cell, all in one project. Without handles a file is known again by its size and time. */
 function filled(top: string, i: number): void {
@@ -236,7 +240,8 @@ describe.each(['with file handles', 'without them'] as const)('what a container 
     const done = new Set(changes.map(({ name }) => name));
     for (const { name } of left) expect(done.has(name), name).toBe(false);
     for (const [name, object] of before) if (!done.has(name)) expect(after.get(name), name).toEqual(object);
-    expect(left.length).toBeGreaterThan(conflicts.length);
+    expect(left.length).toBeGreaterThanOrEqual(conflicts.length);
+    expect(conflicts.length).toBeGreaterThan(0);
 
     await undo(one.root, 'c1');
     expect(await contentOf(one.host(''))).toEqual(before);

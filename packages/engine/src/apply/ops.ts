@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { AT_FDCWD, LOCK, O, type Op, type Program, packSeen, RENAME, SAME } from '@lamella/syscall';
 import { beneath } from '../beneath.js';
-import { applyingOf, applyLockOf, type Journal, journalOf, type Mark } from './journal.js';
+import { appliedOf, applyingOf, applyLockOf, type Journal, journalOf, type Mark } from './journal.js';
 import type { Noted } from './noted.js';
 import { openDirectory } from './places.js';
 import type { Staged, Step } from './steps.js';
@@ -22,9 +22,8 @@ export function locked(root: string, id: string): Program {
 }
 
 /** Writes a file that is whole or not there, on the disk with its name. */
-function durably(pathname: string, data: string): Program {
+function durably(pathname: string, data: string, next: string = `${pathname}.next`): Program {
   const file = FILE_SLOT;
-  const next = `${pathname}.next`;
   const content = Buffer.from(data);
   const parts: Op[] = [];
   // A frame has its limit, a journal of a hundred thousand steps has not.
@@ -41,7 +40,9 @@ function durably(pathname: string, data: string): Program {
   ];
 }
 
-export const marked = (root: string, id: string, mark: Mark): Program => durably(applyingOf(root, id), JSON.stringify(mark));
+export const marked = (root: string, id: string, mark: Mark): Program =>
+  // A name in the directory of marks is a mark.
+  durably(applyingOf(root, id), JSON.stringify(mark), path.join(appliedOf(root, id), 'mark.next'));
 
 export const journaled = (root: string, journal: Journal): Program => durably(journalOf(root, journal.id), JSON.stringify(journal));
 
