@@ -38,14 +38,16 @@ brings it back.`;
     if (flags.undo) return this.#undo(reference, flags);
     if (flags.force && flags.theirs) throw new UsageError('--force and --theirs contradict each other', 'Give one of them.');
     const container = await this.containersOf(flags).get(reference);
-    const { changes, conflicts } = await container.apply({
+    const { changes, conflicts, left } = await container.apply({
       onConflict: flags.ours || flags.force ? 'ours' : flags.theirs ? 'theirs' : 'fail',
       dryRun: flags['dry-run'],
       ...(patterns.length ? { select: (change: ContainerChange) => patterns.some((pattern) => matches(change.path, pattern)) } : {}),
     });
     using out = new LinesOut(stdout);
+    const met = new Set(conflicts);
     if (flags.json) {
-      for (const change of changes) out.line(jsonLine({ ...changeToJSON(change), ...(conflicts.includes(change) ? { conflict: true } : {}) }));
+      for (const change of changes) out.line(jsonLine({ ...changeToJSON(change), ...(met.has(change) ? { conflict: true } : {}) }));
+      for (const change of left) out.line(jsonLine({ ...changeToJSON(change), left: true, ...(met.has(change) ? { conflict: true } : {}) }));
       return;
     }
     const tally = new ChangeTally();
@@ -55,16 +57,19 @@ brings it back.`;
       for (const line of grouping.add(change)) out.line(line);
     }
     for (const line of grouping.end()) out.line(line);
-    if (flags.theirs) for (const change of conflicts) out.line(text`${describeChange(change)}  left: the host changed it, too`);
+    for (const change of left)
+      out.line(text`${describeChange(change)}  left: ${met.has(change) ? 'the host changed it, too' : 'it depends on what the host changed'}`);
     if (!changes.length) out.line('There is nothing to apply.');
     else if (flags['dry-run']) out.line(text`Would be applied: ${describeTally(tally)}`);
     else out.line(text`Applied: ${describeTally(tally)}. To take it back: lamella apply --undo ${reference}`);
   }
 
   async #undo(reference: string, flags: { root?: string | undefined; force: boolean; json?: boolean }): Promise<void> {
-    const count = await this.containersOf(flags).undoApply(reference, { force: flags.force });
-    this.print(flags.json, { container: reference, restored: count }, [
-      `Taken back: ${count} ${count === 1 ? 'object is' : 'objects are'} again what ${count === 1 ? 'it was' : 'they were'}.`,
+    const kept: { readonly path: string; readonly at: string }[] = [];
+    const count = await this.containersOf(flags).undoApply(reference, { force: flags.force, onKept: (each) => void kept.push(each) });
+    this.print(flags.json, { container: reference, restored: count, kept }, [
+      text`Taken back: ${count} ${count === 1 ? 'object is' : 'objects are'} again what ${count === 1 ? 'it was' : 'they were'}.`,
+      ...kept.map(({ path, at }) => text`${path} had changed since: it is kept in ${at} until the next apply.`),
     ]);
   }
 }

@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs';
-import { type Change, changesOf } from '@lamella/overlay';
+import { type Change, type ChangesOptions, changesOf } from '@lamella/overlay';
 import { isEmpty } from '../sources/untouched.js';
 import type { CheckedView } from '../views.js';
 
@@ -15,7 +15,11 @@ export interface ContainerChange extends Change {
  * @param mountPoints where something else is mounted inside
  * @throws SyscallError when a directory is missing
  */
-export async function* changesIn(views: readonly CheckedView[], mountPoints: readonly string[]): AsyncGenerator<ContainerChange> {
+export async function* changesIn(
+  views: readonly CheckedView[],
+  mountPoints: readonly string[],
+  options: ChangesOptions = {},
+): AsyncGenerator<ContainerChange> {
   // What was made for a mount is not the command's doing.
   const ours = new Set(mountPoints.flatMap(withParents));
   for (const view of views) {
@@ -24,7 +28,7 @@ export async function* changesIn(views: readonly CheckedView[], mountPoints: rea
     // Where this user may not look, the container could not write.
     if (view.source !== undefined && !isReadable(view.source)) continue;
     const below = view.destination === '/' ? '' : view.destination;
-    for await (const change of changesOf(view)) {
+    for await (const change of changesOf(view, options)) {
       const path = `${below}${change.path}`;
       if (!(change.kind === 'added' && ours.has(path) && change.after?.size === 0))
         yield { ...change, path, view, ...(change.renamed === undefined ? {} : { renamed: `${below}${change.renamed}` }) };
