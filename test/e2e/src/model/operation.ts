@@ -94,7 +94,8 @@ function lineOf(operation: Operation): string {
     case 'symlink':
       return `${made}; ln -sT -- ${quoted(operation.target)} ${at}`;
     case 'mode':
-      return `chmod ${operation.mode} -- ${at}`;
+      // A directory that its owner may not enter could not be looked at.
+      return `${/[46]\d\d$/.test(operation.mode) ? `test -d ${at} || ` : ''}chmod ${operation.mode} -- ${at}`;
     case 'owner':
       return `chown -h ${operation.owner} -- ${at}`;
     case 'time':

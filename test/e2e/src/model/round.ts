@@ -46,7 +46,7 @@ export async function play({ setup, rounds, apart }: Case, stage: Stage): Promis
   const { project, copy } = stage;
   const began = Math.floor(Date.now() / 1000) - 1;
   for (const directory of [project, copy]) {
-    rmSync(directory, { recursive: true, force: true });
+    removed(directory);
     mkdirSync(directory);
   }
   native(stage, project, setup);
@@ -87,10 +87,12 @@ async function playOne(round: Round, { stage, began, apart, container: before, n
   };
   let conflicts: readonly string[] = [];
   let applied = false;
+  let nothing = false;
   try {
     const result = await container.apply({ onConflict: round.way });
     conflicts = result.conflicts.map((each) => each.name);
     applied = true;
+    nothing = !result.changes.length;
   } catch (error) {
     const { code, message } = error as { code?: string; message: string };
     if (code === 'APPLY_NO_TARGET') fail('no target');
@@ -111,7 +113,8 @@ async function playOne(round: Round, { stage, began, apart, container: before, n
     const groups = brokenGroups(base, native_, found, broken);
     if (groups.length && !round.between.length) fail('what is one file natively is not after apply', groups);
   }
-  if (!round.undo) {
+  // Where nothing was applied an undo would take back the apply before.
+  if (!round.undo || nothing) {
     if (!round.between.length && round.way === 'fail' && !broken.size) return container;
     await forget(container);
     return undefined;
@@ -257,8 +260,14 @@ async function inside({ store, project, script }: Stage, some: readonly Operatio
   return before ?? containers.get(running.id);
 }
 
+/** Remove a tree, directories in which their owner may remove nothing, too. */
+function removed(directory: string): void {
+  spawnSync('chmod', ['-R', 'u+rwX', directory], { stdio: 'ignore' });
+  rmSync(directory, { recursive: true, force: true });
+}
+
 function copied(from: string, to: string): void {
-  rmSync(to, { recursive: true, force: true });
+  removed(to);
   const { status } = spawnSync('cp', ['-aT', from, to]);
   if (status !== 0) throw new Error(`cp failed with ${status}`);
 }
