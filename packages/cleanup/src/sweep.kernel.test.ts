@@ -38,6 +38,14 @@ test('there is nothing to sweep where there is nothing', async () => {
   expect(await sweep('/no/such/directory')).toEqual({ released: [], alive: [], kept: [], failed: [] });
 });
 
+test('a directory in which no container was claimed is left alone, whatever is in it', async () => {
+  await using at = scratch();
+  mkdirSync(at.join('images/blobs'), { recursive: true });
+  writeFileSync(at.join('images/blobs/kept'), 'of the user');
+  expect(await sweep(at.path)).toEqual({ released: [], alive: [], kept: [], failed: [] });
+  expect(readdirSync(at.path, { recursive: true }).toSorted()).toEqual(['images', 'images/blobs', 'images/blobs/kept']);
+});
+
 test('the living are left alone, the dead are released, the kept are kept', async () => {
   await using at = scratch();
   const living = await container(at, 'living');

@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
 import { AT_FDCWD, LOCK, type MountPoint, O, type Program, readMounts, runMapped, SyscallError } from '@lamella/syscall';
 import { type Claim, parseJournal } from './claims.js';
 import { CleanupError } from './cleanup-error.js';
@@ -18,8 +19,9 @@ export interface SweepResult {
 }
 
 /**
- * Release what dead containers left. Whether one is dead is asked of the kernel: its lock can be
- * taken. Costs one readdir when there is nothing.
+ * Releases what dead containers left. A container is dead when its lock can be taken. Costs one readdir when there is
+ * nothing. A directory in which no container was ever claimed is left alone: it has no gate (`.lock`), and what is in
+ * it is not ours.
  *
  * @param containers absolute path of the directory of all containers; it need not exist
  */
@@ -29,7 +31,7 @@ export async function sweep(containers: string): Promise<SweepResult> {
   const kept: string[] = [];
   const failed: CleanupError[] = [];
   const names = list(containers);
-  const ids = names.filter((name) => !name.startsWith('.'));
+  const ids = names.includes(path.basename(gateOf(containers))) ? names.filter((name) => !name.startsWith('.')) : [];
   const held: HeldLocks = ids.length ? await heldLocks() : new Map();
   for (const id of ids) {
     const record = { containers, id };

@@ -2,17 +2,20 @@ import path from 'node:path';
 import { sweep as release, type SweepResult } from '@lamella/cleanup';
 import { forgetPlans, forgetTakenBack, recover } from './apply/apply.js';
 import { collectStates } from './branches/states.js';
+import { defaultRoot } from './default-root.js';
 import { forgetDeadNames } from './names.js';
 
 /**
- * Release what dead containers left: their names, frozen states that none goes back to, an apply that was interrupted.
+ * Releases what dead containers left in a store: their names, frozen states that no container goes back to, an
+ * interrupted apply.
  *
- * @param containers absolute path of the directory of all containers
+ * @param root absolute path of the store. Default: {@link defaultRoot}
+ * @throws EngineError `APPLY_INCOMPLETE`
  */
-export async function sweep(containers: string): Promise<SweepResult> {
+export async function sweep(root: string = defaultRoot()): Promise<SweepResult> {
+  const containers = path.join(root, 'containers');
   const result = await release(containers);
   await forgetDeadNames(containers);
-  const root = path.dirname(containers);
   await recover(root);
   await forgetPlans(root);
   await forgetTakenBack(root);

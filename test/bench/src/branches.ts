@@ -26,7 +26,7 @@ export async function branches(at: ScratchDirectory, { smoke, rounds }: { readon
     const left = (): boolean => readdirSync(path.join(root, 'containers')).some((name) => name.endsWith('-discarded'));
     for (let tries = 0; left() && tries < 500; tries++) await sleep(20);
     // Else by whoever comes next.
-    if (left()) await sweep(path.join(root, 'containers'));
+    if (left()) await sweep(root);
     await sleep(50);
   };
   const one = async (fill: boolean): Promise<StoredContainer> => {

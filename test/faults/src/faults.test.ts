@@ -318,7 +318,7 @@ async function clear(): Promise<void> {
 
 async function clearOnce(): Promise<void> {
   const containers = new engine.Containers(root);
-  await engine.sweep(path.join(root, 'containers'));
+  await engine.sweep(root);
   for (const { id } of await containers.list()) {
     await (await containers.get(id)).remove({ force: true });
   }
@@ -328,7 +328,7 @@ async function clearOnce(): Promise<void> {
   // A removal goes on by itself after a rollback.
   for (let i = 0; i < 100 && left().some((each) => each.includes('-discarded')); i++) {
     await sleep(20);
-    await engine.sweep(path.join(root, 'containers'));
+    await engine.sweep(root);
   }
   // What runs now sweeps, and works, on the image as it was.
   const { stdout } = await engine.run({ ...sh('ls /etc; cat /etc/group | wc -l'), root });

@@ -21,7 +21,7 @@ async function recover(): Promise<void> {
     if (status !== 'created' && status !== 'exited' && status !== 'dead') throw new Error(`${id} is ${status}`);
     if (status === 'dead' && reason !== 'reboot') throw new Error(`${id} is dead of ${reason}`);
   }
-  const { failed } = await sweep(`${root}/containers`);
+  const { failed } = await sweep(root);
   if (failed.length) throw failed[0];
   for (const { id } of await containers.list()) {
     const container = await containers.get(id);

@@ -17,7 +17,7 @@ export class Sweep extends LamellaCommand {
     const { flags } = await this.parse(Sweep);
     const root = this.storeRoot(flags);
     const containers = path.join(root, 'containers');
-    const found = await sweep(containers);
+    const found = await sweep(root);
     const released = [...found.released];
     const failed = [...found.failed];
     let kept = found.kept;

@@ -16,7 +16,7 @@ beforeAll(async () => {
 beforeEach((context) => requiresRoot(context));
 afterEach(async () => {
   for (const { id } of await containers.list()) await (await containers.get(id)).remove({ force: true });
-  await sweep(path.join(root, 'containers'));
+  await sweep(root);
   expect(readdirSync(path.join(root, 'containers')).filter((name) => !name.startsWith('.'))).toEqual([]);
   expect(existsSync(path.join(root, 'frozen')) ? readdirSync(path.join(root, 'frozen')) : []).toEqual([]);
   expect(mountsBelow(at.path)).toEqual([]);
