@@ -438,7 +438,9 @@ test('what the host has removed, renamed or put back after an apply does not com
   const before = await one.now();
   await expect(one.apply()).rejects.toMatchObject({ code: 'APPLY_CONFLICT' });
   const { conflicts } = await one.apply({ onConflict: 'ours', dryRun: true });
-  expect(conflicts.map(({ name }) => name).toSorted()).toEqual(['README', 'dir/deep/file', 'dir/file', 'made', 'made-too'].filter((name) => name !== 'dir/file'));
+  expect(conflicts.map(({ name }) => name).toSorted()).toEqual(
+    ['README', 'dir/deep/file', 'dir/file', 'made', 'made-too'].filter((name) => name !== 'dir/file'),
+  );
   await one.apply({ onConflict: 'theirs' });
   expect(await one.now()).toEqual(before);
 });

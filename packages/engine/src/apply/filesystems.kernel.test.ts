@@ -160,16 +160,31 @@ test('what the target cannot hold is named, and nothing is applied', async (cont
   const [root = '', upperdir = '', workdir = '', merged = ''] = ['root', 'upper', 'work', 'merged'].map((name) => path.join(store.path, name));
   for (const each of [root, upperdir, workdir, merged]) mkdirSync(each);
   writeFileSync(path.join(target.path, 'first'), 'before');
-  const view: CheckedView = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [target.path], files: false, source: target.path, expected: {}, given: undefined };
+  const view: CheckedView = {
+    destination: '/p',
+    upperdir,
+    workdir,
+    frozen: [],
+    lowerdirs: [target.path],
+    files: false,
+    source: target.path,
+    expected: {},
+    given: undefined,
+  };
   await sleep(15);
   const since = new Date();
   {
     await using mount = await mountOverlay({ lowerdirs: [target.path], upperdir, workdir, merged });
     // Blocks of ext4 have 4096 bytes, and attributes are in one.
-    execFileSync('sh', ['-ec', 'echo after > first; echo new > second; setfattr -n user.large -v "$(head -c 20000 /dev/zero | tr "\\0" x)" second'], { cwd: mount.path });
+    execFileSync('sh', ['-ec', 'echo after > first; echo new > second; setfattr -n user.large -v "$(head -c 20000 /dev/zero | tr "\\0" x)" second'], {
+      cwd: mount.path,
+    });
   }
   const before = await treeOf(target.path);
-  await expect(apply({ root, id: 'c1', since }, changesIn([view], []))).rejects.toMatchObject({ code: 'APPLY_FAILED', message: expect.stringContaining('/p/second') });
+  await expect(apply({ root, id: 'c1', since }, changesIn([view], []))).rejects.toMatchObject({
+    code: 'APPLY_FAILED',
+    message: expect.stringContaining('/p/second'),
+  });
   expect(await treeOf(target.path)).toEqual(before);
   expect(readdirSync(path.join(root, 'applying'))).toEqual([]);
 });

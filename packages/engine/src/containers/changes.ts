@@ -15,11 +15,7 @@ export interface ContainerChange extends Change {
  * @param mountPoints where something else is mounted inside
  * @throws SyscallError when a directory is missing
  */
-export async function* changesIn(
-  views: readonly CheckedView[],
-  mountPoints: readonly string[],
-  options: ChangesOptions = {},
-): AsyncGenerator<ContainerChange> {
+export async function* changesIn(views: readonly CheckedView[], mountPoints: readonly string[], options: ChangesOptions = {}): AsyncGenerator<ContainerChange> {
   // What was made for a mount is not the command's doing.
   const ours = new Set(mountPoints.flatMap(withParents));
   for (const view of views) {
