@@ -15,7 +15,7 @@ export class Apply extends ContainerCommand {
   static override description = `For containers with -v DIR:/inside:overlay, and for lamella try. PATTERNs choose by path as seen inside; with a
 directory comes all that is in it. What the host itself has changed since the container began is a
 conflict, and nothing is applied. What was there before is kept until the next apply to the same directory: --undo
-brings it back.`;
+brings it back, unless something of what was applied has changed since. What --undo removes is kept as long.`;
   static override usage = 'apply [FLAGS] CONTAINER [PATTERN…]';
   static override examples = [
     '<%= config.bin %> apply build --dry-run',
@@ -28,7 +28,7 @@ brings it back.`;
     undo: boolean({ description: 'take the last apply of the container back', exclusive: ['dry-run', 'ours', 'theirs'] }),
     ours: boolean({ description: 'where both changed something, the container wins', exclusive: ['theirs'] }),
     theirs: boolean({ description: 'where both changed something, the host keeps what it has' }),
-    force: boolean({ char: 'f', description: 'as --ours; with --undo, also what has changed since' }),
+    force: boolean({ char: 'f', description: 'as --ours; with --undo, move later changes aside and say where' }),
   };
 
   async run(): Promise<void> {

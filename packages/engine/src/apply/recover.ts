@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { visible } from '@lamella/syscall';
 import { clean } from './clean.js';
 import { busy, incomplete } from './errors.js';
 import { appliedOf, applyingOf, readJournal, readMark, underWay } from './journal.js';
@@ -39,7 +40,9 @@ export async function recoverOne(root: string, id: string, token?: string): Prom
       // Nobody asked for this, so nobody reads a result of it.
       if (kept.length)
         process.emitWarning(
-          `An interrupted apply of the container ${id} was taken back. ${kept.map(({ path, at }) => `${path} had changed since: see ${at}.`).join(' ')}`,
+          visible(
+            `An interrupted apply of the container ${id} was taken back. ${kept.map(({ path, at }) => `${path} had changed since: see ${at}.`).join(' ')}`,
+          ),
           { code: 'LAMELLA_KEPT' },
         );
     }
