@@ -1075,7 +1075,7 @@ static const struct op table[] = {
 	ENTRY(56, mkpath, 4, "z"),
 	ENTRY(57, pty, 7, ""),
 	ENTRY(58, wait, 0, ""),
-	ENTRY(59, init, 0, ""),
+	ENTRY(59, init, 1, ""),
 	ENTRY(60, on_exit, 0, "p"),
 	ENTRY(61, read_file, 1, "z"),
 	ENTRY(62, keyctl, 1, "o"),
@@ -1107,6 +1107,7 @@ static const struct op table[] = {
 	ENTRY(88, await_served, 2, ""),
 	ENTRY(89, netns, 2, ""),
 	ENTRY(95, rename_seen, 4, "zzb"),
+	ENTRY(93, attempt, 0, "p"),
 	ENTRY(100, landed, 3, "zb"),
 	ENTRY(101, covered, 2, "z"),
 	ENTRY(102, expect_type, 2, ""),
@@ -1120,6 +1121,7 @@ static const struct op table[] = {
 	[205] = { { "end_input", 0, "" }, NULL },
 	[206] = { { "watch", 1, "" }, NULL },
 	[207] = { { "leave", 0, "" }, NULL },
+	[208] = { { "foreground", 0, "" }, NULL },
 };
 
 const struct shape *shape_of(u16 opcode)

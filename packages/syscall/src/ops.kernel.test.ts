@@ -872,7 +872,7 @@ test('init reaps orphans, passes signals on and ends with its child', async (con
   requiresRoot(context);
   await using at = scratch();
   const script = `trap 'echo got > ${at.join('got')}; exit 9' TERM; (sleep 0.05 &) ; kill -TERM 1; while :; do sleep 0.02; done`;
-  const { exited } = await execute([inside([{ op: 'init' }, { op: 'setsid' }, sh(script)], CLONE.NEWPID)]);
+  const { exited } = await execute([inside([{ op: 'init', job: 0 }, { op: 'setsid' }, sh(script)], CLONE.NEWPID)]);
   expect(exited).toEqual({ status: 9, signal: 0 });
   expect(readFileSync(at.join('got'), 'utf8')).toBe('got\n');
 });

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { absent } from '../absent.js';
 import type { ContainerConfig } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
+import { unreachable } from '../host-paths.js';
 import type { RunSpec } from '../run-spec.js';
 import { findSource, type Source } from './source.js';
 
@@ -21,7 +22,7 @@ export function sourcePaths({ volumes = [], devices = [], workspace, host }: Sou
     ...volumes.map(({ source }) => [source, 'the source of a volume'] as const),
     ...devices.map(({ source }) => [source, 'a device'] as const),
     ...(workspace === undefined ? [] : [[workspace, 'the workspace'] as const]),
-    ...(host?.overlays ?? []).map((each) => [each, OF_VIEW] as const),
+    ...(host?.overlays ?? []).filter((each) => !each.gone).map((each) => [each.path, OF_VIEW] as const),
   ];
 }
 
@@ -50,7 +51,7 @@ function find(pathname: string, what: string): Source | undefined {
   try {
     return findSource(pathname);
   } catch (error) {
-    if (what === OF_VIEW) return absent(error as NodeJS.ErrnoException);
+    if (what === OF_VIEW) return unreachable(error);
     throw new EngineError({
       code,
       message: `${pathname}, ${what}, cannot be used: ${(error as NodeJS.ErrnoException).code}`,
