@@ -147,14 +147,16 @@ describe.each(WALKS)('by %s', (_, make, spec, every) => {
     who.required(context);
     const chosen = cells.filter((cell, i) => LONG || (every < 100 && isCentral(cell)) || i % every === 0);
     const images = Object.fromEntries(chosen.filter(({ kind }) => kind === 'volume of the image').map(({ destination }) => [destination, image(destination)]));
-    const plain = image(undefined);
+    const [plain, root] = ['plain', `${who.home}/store`];
+    const directory = image(undefined).replace('oci:', '');
     spawnSync('chmod', ['-R', 'a+rX', at.path]);
+    expect(who.lamella(['load', '--root', root, directory, plain]).status).toBe(0);
     const none: Cell = { kind: 'directory', destination: '/data', written: '/data', real: '/data' };
     const walked: Walked[] = [];
     const todo = [none, ...chosen];
     // A command line holds so much.
     for (let i = 0; i < todo.length; i += 300) {
-      const walk: Walk = { root: `${who.home}/store`, spec, image: plain, images, sources: sources(), cells: todo.slice(i, i + 300) };
+      const walk: Walk = { root, spec, image: plain, images, sources: sources(), cells: todo.slice(i, i + 300) };
       const { stdout, stderr } = who.run(process.execPath, [WALKER, JSON.stringify({ ...walk, images: only(images, walk.cells) })]);
       expect(stderr).toBe('');
       walked.push(
