@@ -96,7 +96,8 @@ class Assembler implements Assembly {
     const mine = found.uid === this.#uid && found.gid === this.#gid;
     if (found.isSymbolicLink()) {
       const target = targetOfLink(at);
-      if (target !== undefined && this.#takes(0)) this.scaffold.push(writable && mine ? { path: at, type: 'copy', directory: false } : { path: at, type: 'symlink', target });
+      if (target !== undefined && this.#takes(0))
+        this.scaffold.push(writable && mine ? { path: at, type: 'copy', directory: false } : { path: at, type: 'symlink', target });
       else if (target !== undefined) short.missing.push(at);
     } else if (found.isDirectory()) {
       if (this.below.has(at)) this.directory(at, own);
@@ -147,8 +148,7 @@ class Assembler implements Assembly {
         const each = path.join(at, name);
         const found = look(each);
         if (!found) return true;
-        if (entries.length >= COPIED.treeNames || found.uid !== this.#uid || found.gid !== this.#gid)
-          return false;
+        if (entries.length >= COPIED.treeNames || found.uid !== this.#uid || found.gid !== this.#gid) return false;
         if (found.isDirectory()) return walk(each);
         bytes += found.isFile() ? found.size : 0;
         if (bytes > COPIED.treeBytes || (found.isFile() && !may(each, constants.R_OK))) return false;
@@ -165,7 +165,14 @@ class Assembler implements Assembly {
 
   #note(at: string, { fixed, readonly, missing, more }: Shortcomings): void {
     const told = (what: string, names: readonly string[]): string[] =>
-      names.length ? [`${what}: ${names.slice(0, TOLD).map((each) => path.basename(each)).join(', ')}${names.length > TOLD ? ` and ${names.length - TOLD} more` : ''}`] : [];
+      names.length
+        ? [
+            `${what}: ${names
+              .slice(0, TOLD)
+              .map((each) => path.basename(each))
+              .join(', ')}${names.length > TOLD ? ` and ${names.length - TOLD} more` : ''}`,
+          ]
+        : [];
     const parts = [
       ...told('not shown', missing),
       ...(more ? [`only ${NAMES} of its names are shown`] : []),

@@ -95,7 +95,13 @@ function scaffolding(top: string, entries: readonly ScaffoldEntry[]): Program {
 /** Ops that make a scaffold one that everybody may remove who may remove what it is in. */
 export function openScaffold({ scaffold: entries }: HostView, top: string): Program {
   const parents = new Set(entries?.map((each) => path.dirname(each.path)));
-  return entries ? modes(top, entries.filter((each) => parents.has(each.path)), 0o755) : [];
+  return entries
+    ? modes(
+        top,
+        entries.filter((each) => parents.has(each.path)),
+        0o755,
+      )
+    : [];
 }
 
 /** Ops that set the mode of those directories of a scaffold that are not copies. */

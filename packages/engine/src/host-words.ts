@@ -20,9 +20,7 @@ export function inHostWords(error: unknown, { args, cwd, root }: Attempted): unk
     case 'COMMAND_NOT_FOUND':
       return say(
         `${command}: not found`,
-        command.includes('/')
-          ? 'Check the path, and the interpreter that the file names: head -n 1, or ldd.'
-          : `It is not in your PATH. ${asLine(args)}`,
+        command.includes('/') ? 'Check the path, and the interpreter that the file names: head -n 1, or ldd.' : `It is not in your PATH. ${asLine(args)}`,
       );
     case 'COMMAND_NOT_EXECUTABLE': {
       const why = /E[A-Z]+$/.exec(error.message)?.[0] ?? 'it is no program';
@@ -48,7 +46,10 @@ export function inHostWords(error: unknown, { args, cwd, root }: Attempted): unk
       return say(`no space is left below ${root}`, 'Free some, or keep the changes elsewhere: -D DIR, or --root DIR.');
     case 'FUSE_UNFIT':
     case 'OVERLAY_UPPER_UNSUPPORTED':
-      return say(`changes cannot be kept in ${root}: the kernel’s overlayfs has no upper there`, 'Keep them on ext4, xfs, btrfs or tmpfs: -D DIR, or --root DIR.');
+      return say(
+        `changes cannot be kept in ${root}: the kernel’s overlayfs has no upper there`,
+        'Keep them on ext4, xfs, btrfs or tmpfs: -D DIR, or --root DIR.',
+      );
     default:
       return error;
   }
@@ -66,7 +67,9 @@ function isOurs(error: unknown): error is LamellaError {
 /** A call that nobody can say more about, with the path that it was for. */
 function unexplained(error: SyscallError): EngineError {
   const op = error.op as unknown as Readonly<Record<string, unknown>>;
-  const paths = ['pathname', 'oldpath', 'target', 'path', 'source'].map((field) => op[field]).filter((each) => typeof each === 'string' || each instanceof Uint8Array);
+  const paths = ['pathname', 'oldpath', 'target', 'path', 'source']
+    .map((field) => op[field])
+    .filter((each) => typeof each === 'string' || each instanceof Uint8Array);
   const at = paths.map((each) => Buffer.from(each as Uint8Array).toString()).find((each) => each.startsWith('/'));
   return new EngineError({
     code: 'TRY_FAILED',

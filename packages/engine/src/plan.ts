@@ -246,7 +246,8 @@ export function plan(
   const make = [...directories, ...beside].map(
     (pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(life.again ? { ignore: ['EEXIST'] } : {}) }),
   );
-  if (!life.again && !spec.host) make.push(...others.flatMap(({ upperdir, source, given }) => (source === undefined ? [] : likeSource(upperdir, source, given?.look))));
+  if (!life.again && !spec.host)
+    make.push(...others.flatMap(({ upperdir, source, given }) => (source === undefined ? [] : likeSource(upperdir, source, given?.look))));
   if (spec.host) {
     const before = life.again ? (life.again.spec.host?.overlays.length ?? 0) + 1 : 0;
     make.push(...prepareHost(spec.host, [top, ...others], [top, ...others].slice(before), scaffoldOf(directory)));

@@ -1,6 +1,6 @@
 import path from 'node:path';
-import type { HostOverlay } from './host-view.js';
 import type { ExpectedDirectories } from '@lamella/overlay';
+import type { HostOverlay } from './host-view.js';
 import { isByFuse } from './is-by-fuse.js';
 import type { Lowers } from './plan.js';
 import type { RunSpec, Volume } from './run-spec.js';

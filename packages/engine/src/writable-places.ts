@@ -75,7 +75,8 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
     const stats = look(at);
     // What is in a directory of the user's is the user's, but for rare exceptions.
     if (!stats?.isDirectory() || owned(stats)) continue;
-    if (found.size >= PLACES) return { ...told(found, named, owned), doubt: `Only ${PLACES} directories of yours below those of other users are writable inside.` };
+    if (found.size >= PLACES)
+      return { ...told(found, named, owned), doubt: `Only ${PLACES} directories of yours below those of other users are writable inside.` };
     if (seen.size > BUDGET.directories || performance.now() > until)
       return {
         ...told(found, named, owned),
@@ -109,7 +110,9 @@ function told(found: ReadonlySet<string>, named: readonly string[], owned: (stat
         return inside?.isFile() && !owned(inside) && may(path.join(place, name), constants.W_OK);
       });
     if (!others.length) return [];
-    return [`Files of other users or groups in ${place} cannot be changed inside (EOVERFLOW): ${others.slice(0, 5).join(', ')}${others.length > 5 ? ' and more' : ''}. They can be replaced.`];
+    return [
+      `Files of other users or groups in ${place} cannot be changed inside (EOVERFLOW): ${others.slice(0, 5).join(', ')}${others.length > 5 ? ' and more' : ''}. They can be replaced.`,
+    ];
   });
   return { found: [...found], notes };
 }

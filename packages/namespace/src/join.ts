@@ -1,4 +1,17 @@
-import { AT_FDCWD, CLONE, MONITOR_ENDED, MONITOR_INPUT, MONITOR_RAW, O, type Op, PR, type Program, RESOLVE, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import {
+  AT_FDCWD,
+  CLONE,
+  MONITOR_ENDED,
+  MONITOR_INPUT,
+  MONITOR_RAW,
+  O,
+  type Op,
+  PR,
+  type Program,
+  RESOLVE,
+  type SlotAllocator,
+  slotAllocator,
+} from '@lamella/syscall';
 import { DEFAULT_CAPABILITIES, prctl } from './capabilities.js';
 import { setrlimit } from './enter.js';
 import { become, becomeRoot } from './identity.js';

@@ -174,7 +174,8 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
         ops.push({ op: 'close', fd: fresh('cgroup2', [], QUIET | MOUNT_ATTR.RDONLY, landing) });
         break;
       case 'made':
-        if (mount.ignore && outside === ops) ops.push({ op: 'attempt', program: [...mount.program, ...attachMade(mount, landing, context)], ignore: mount.ignore });
+        if (mount.ignore && outside === ops)
+          ops.push({ op: 'attempt', program: [...mount.program, ...attachMade(mount, landing, context)], ignore: mount.ignore });
         else {
           outside.push(...mount.program);
           ops.push(...attachMade(mount, landing, context));

@@ -37,7 +37,15 @@ export interface Sides {
  * it, both sides are whole trees.
  */
 export async function openSides(
-  { upperdir, frozen = [], lowerdirs, compared = lowerdirs, expected, files = unfitForUpper(upperdir) !== undefined, userxattr = process.geteuid?.() !== 0 }: Upper,
+  {
+    upperdir,
+    frozen = [],
+    lowerdirs,
+    compared = lowerdirs,
+    expected,
+    files = unfitForUpper(upperdir) !== undefined,
+    userxattr = process.geteuid?.() !== 0,
+  }: Upper,
   slots: SlotAllocator = slotAllocator(),
 ): Promise<Sides> {
   const [upper, lower] = [slots(), slots()];

@@ -12,7 +12,23 @@ const plainOp: fc.Arbitrary<Op> = fc
   .constantFrom(
     ...Object.entries(OPCODES).filter(
       ([name]) =>
-        !['execve', 'clone', 'on_exit', 'serve', 'attempt', 'setgroups', 'signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'leave', 'foreground'].includes(name),
+        ![
+          'execve',
+          'clone',
+          'on_exit',
+          'serve',
+          'attempt',
+          'setgroups',
+          'signal',
+          'resize',
+          'go',
+          'input',
+          'stop',
+          'end_input',
+          'watch',
+          'leave',
+          'foreground',
+        ].includes(name),
     ),
   )
   .chain(

@@ -23,26 +23,58 @@ type Keys = readonly (readonly [when: RegExp, ...keys: string[]])[];
 
 /** What is typed at an interactive shell while a command runs there: `COMMAND` is it, natively and as it is tried. */
 const TYPED: Readonly<Record<string, { readonly line: string; readonly keys: Keys; readonly shows: RegExp }>> = {
-  'Ctrl-C ends it': { line: "COMMANDsh -c 'echo up; exec sleep 100'; echo left $?", keys: [[/^up/m, 'C-c'], [/\$ $/, 'echo "<$?>"', 'Enter']], shows: /<130>/ },
-  'Ctrl-C ends the loop that it is in': {
-    line: "for i in 1 2; do COMMANDsh -c 'echo up; exec sleep 100'; echo left; done",
-    keys: [[/^up/m, 'C-c'], [/\$ $/, 'echo "<$?>"', 'Enter']],
+  'Ctrl-C ends it': {
+    line: "COMMANDsh -c 'echo up; exec sleep 100'; echo left $?",
+    keys: [
+      [/^up/m, 'C-c'],
+      [/\$ $/, 'echo "<$?>"', 'Enter'],
+    ],
     shows: /<130>/,
   },
-  'Ctrl-\\ ends it': { line: "COMMANDsh -c 'ulimit -c 0; echo up; exec sleep 100'", keys: [[/^up/m, 'C-\\'], [/\$ $/, 'echo "<$?>"', 'Enter']], shows: /<131>/ },
+  'Ctrl-C ends the loop that it is in': {
+    line: "for i in 1 2; do COMMANDsh -c 'echo up; exec sleep 100'; echo left; done",
+    keys: [
+      [/^up/m, 'C-c'],
+      [/\$ $/, 'echo "<$?>"', 'Enter'],
+    ],
+    shows: /<130>/,
+  },
+  'Ctrl-\\ ends it': {
+    line: "COMMANDsh -c 'ulimit -c 0; echo up; exec sleep 100'",
+    keys: [
+      [/^up/m, 'C-\\'],
+      [/\$ $/, 'echo "<$?>"', 'Enter'],
+    ],
+    shows: /<131>/,
+  },
   'Ctrl-Z stops it, and fg lets it go on': {
-    line: "COMMANDsh -c 'echo up; read line; echo \"got $line\"; exit 4'",
-    keys: [[/^up/m, 'C-z'], [/Stopped/, 'echo "($?)"', 'Enter'], [/\(148\)/, 'fg', 'Enter'], [/\$ fg\n[^]*read line/, 'typed', 'Enter'], [/got typed/, 'echo "<$?>"', 'Enter']],
+    line: 'COMMANDsh -c \'echo up; read line; echo "got $line"; exit 4\'',
+    keys: [
+      [/^up/m, 'C-z'],
+      [/Stopped/, 'echo "($?)"', 'Enter'],
+      [/\(148\)/, 'fg', 'Enter'],
+      [/\$ fg\n[^]*read line/, 'typed', 'Enter'],
+      [/got typed/, 'echo "<$?>"', 'Enter'],
+    ],
     shows: /<4>/,
   },
   'bg lets it go on': {
     line: "COMMANDsh -c 'echo up; sleep 1; exit 6'",
-    keys: [[/^up/m, 'C-z'], [/Stopped/, 'bg', 'Enter'], [/&/, 'wait %1; echo "<$?>"', 'Enter']],
+    keys: [
+      [/^up/m, 'C-z'],
+      [/Stopped/, 'bg', 'Enter'],
+      [/&/, 'wait %1; echo "<$?>"', 'Enter'],
+    ],
     shows: /<6>/,
   },
   'Ctrl-Z stops a pipeline': {
     line: "COMMANDsh -c 'echo up; sleep 100' | cat",
-    keys: [[/^up/m, 'C-z'], [/Stopped/, 'fg', 'Enter'], [/\$ fg\n[^]*sleep/, 'C-c'], [/\^C[^]*\$ $/, 'echo "<$?>"', 'Enter']],
+    keys: [
+      [/^up/m, 'C-z'],
+      [/Stopped/, 'fg', 'Enter'],
+      [/\$ fg\n[^]*sleep/, 'C-c'],
+      [/\^C[^]*\$ $/, 'echo "<$?>"', 'Enter'],
+    ],
     shows: /<130>/,
   },
 };
@@ -69,7 +101,7 @@ const SIGNALS = process.env.LAMELLA_LONG === undefined ? ['INT', 'TERM', 'USR1']
 
 /** Scripts of a shell without a terminal, in which a signal comes another way. What they print is the same natively and tried. */
 const SCRIPTS: Readonly<Record<string, string>> = {
-  'timeout ends it': "timeout 2 COMMANDsleep 100; echo $?",
+  'timeout ends it': 'timeout 2 COMMANDsleep 100; echo $?',
   'timeout kills what ignores it': "timeout -k 1 2 COMMANDsh -c 'trap : TERM; while :; do sleep 0.1; done'; echo $?",
   'its own signal': "COMMANDsh -c 'kill -9 $$'; echo $?; COMMANDsh -c 'kill -TERM $$'; echo $?",
   'its status': 'COMMANDsh -c "exit 7"; echo $?; COMMANDfalse; echo $?',
@@ -86,8 +118,10 @@ const SCRIPTS: Readonly<Record<string, string>> = {
       `set -m; mkfifo f; COMMANDsh -c 'trap "echo caught; exit 9" ${signal}; echo up; while :; do sleep 0.1; done' >f & exec 5<f; read up <&5; kill -${signal} $!; wait $!; echo $?; cat <&5`,
     ]),
   ),
-  'a stop, and going on': "set -m; mkfifo f; COMMANDsh -c 'echo up; sleep 1; exit 5' >f & read up <f; kill -TSTP $!; until ps -o stat= $! | grep T; do sleep 0.05; done | cut -c 1; kill -CONT $!; wait $!; echo $?",
-  'a stop that is taken back at once': "set -m; mkfifo f; COMMANDsh -c 'echo up; sleep 1; exit 5' >f & read up <f; kill -TSTP $!; kill -CONT $!; until ! kill -0 $! 2>&-; do sleep 0.1; done; wait $!; echo $?",
+  'a stop, and going on':
+    "set -m; mkfifo f; COMMANDsh -c 'echo up; sleep 1; exit 5' >f & read up <f; kill -TSTP $!; until ps -o stat= $! | grep T; do sleep 0.05; done | cut -c 1; kill -CONT $!; wait $!; echo $?",
+  'a stop that is taken back at once':
+    "set -m; mkfifo f; COMMANDsh -c 'echo up; sleep 1; exit 5' >f & read up <f; kill -TSTP $!; kill -CONT $!; until ! kill -0 $! 2>&-; do sleep 0.1; done; wait $!; echo $?",
 };
 
 /** Run a script by bash, in a directory of its own. */

@@ -17,14 +17,19 @@ const WRONG: Readonly<Record<string, { readonly before?: string; readonly words:
   'a box that is closed': { before: 'chmod 0 /proc/self/cwd/shut', words: '-D shut/x true', says: /shut\/x/ },
   'a store that cannot be': { words: '--root /dev/null true', says: /\/dev\/null\/containers cannot be made: ENOTDIR/ },
   'a box that is read-only': { before: 'mount -t tmpfs -o ro tmpfs dir', words: '-D dir true', says: /dir\/containers cannot be made: EROFS/ },
-  'a box that is full': { before: 'mount -t tmpfs -o size=16k,mode=777 tmpfs dir; head -c 16384 /dev/zero >dir/full', words: '-D dir true', says: /no space is left below .*\/dir[^]*-D DIR/ },
+  'a box that is full': {
+    before: 'mount -t tmpfs -o size=16k,mode=777 tmpfs dir; head -c 16384 /dev/zero >dir/full',
+    words: '-D dir true',
+    says: /no space is left below .*\/dir[^]*-D DIR/,
+  },
   'a box on an overlay': {
     before: 'mkdir -p l u w o; mount -t overlay -o lowerdir=l,upperdir=u,workdir=w overlay o; chmod 777 o',
     words: '-D o true',
     says: /changes cannot be kept in .*\/o[^]*ext4/,
   },
   'a box that is in use': {
-    before: 'mkdir used; chmod 777 used; lamella try -D used sleep 30 </dev/null >/dev/null 2>&1 & until lamella ps -q --root used | grep -q .; do sleep 0.1; done',
+    before:
+      'mkdir used; chmod 777 used; lamella try -D used sleep 30 </dev/null >/dev/null 2>&1 & until lamella ps -q --root used | grep -q .; do sleep 0.1; done',
     words: '-D used true',
     says: /another command is running on these changes[^]*lamella ps --root .*used/,
   },

@@ -121,7 +121,9 @@ async function tryMain(argv: readonly string[]): Promise<Ending> {
       'Give --hide with the first command only, or take another directory.',
     );
   const begin = (): Promise<Container> =>
-    earlier ? earlier.run({ ...spec, init: true, job: true, cwd, env: process.env }, options) : containers.try({ ...spec, cwd, hide, umask: process.umask() }, options);
+    earlier
+      ? earlier.run({ ...spec, init: true, job: true, cwd, env: process.env }, options)
+      : containers.try({ ...spec, cwd, hide, umask: process.umask() }, options);
   const { id, ...ending } = await ended(begin, signals);
   try {
     await settle(await containers.get(id), flags, ignored, size !== undefined);

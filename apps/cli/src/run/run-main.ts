@@ -75,7 +75,10 @@ async function execute(line: RunCommandLine): Promise<number> {
   process.once('SIGINT', interrupt);
   const bars = unpackingBars(line);
   try {
-    const spec = { ...(await runSpec(line)), ...(terminal ? { terminal, input: { forward: flags.interactive, raw, ended: isNobodyTyping(flags.interactive) } } : {}) };
+    const spec = {
+      ...(await runSpec(line)),
+      ...(terminal ? { terminal, input: { forward: flags.interactive, raw, ended: isNobodyTyping(flags.interactive) } } : {}),
+    };
     const options: RunOptions = {
       stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
       signal: abort.signal,

@@ -9,7 +9,9 @@ import type { View } from '../views.js';
  */
 export function untouchedOf(views: readonly View[], { host }: Pick<RunSpec, 'host'>): ReadonlySet<string> {
   // What is gone is not compared, and another directory may be in its place.
-  const changed = new Set(views.filter((view) => view.source !== undefined && (view.frozen.length > 0 || !isEmpty(view.upperdir))).map((view) => view.destination));
+  const changed = new Set(
+    views.filter((view) => view.source !== undefined && (view.frozen.length > 0 || !isEmpty(view.upperdir))).map((view) => view.destination),
+  );
   return new Set((host?.overlays ?? []).map((each) => each.path).filter((each) => !changed.has(each)));
 }
 
