@@ -134,6 +134,7 @@ export class Applying {
       made: [...made],
       places: [...places].map(([name, object]) => [name, note(object)] as const),
       doubtful: [...places.keys()].filter((name) => part.directories?.itself(name) !== 'same' || part.directories.above(name) !== 'same'),
+      clean: [...places.keys()].filter((name) => part.directories?.isClean(name)),
       ...(keep === undefined ? {} : { kept: { directory: keep, objects: replaced } }),
     };
   }

@@ -29,6 +29,8 @@ export interface Part {
   readonly places: Names<Noted>;
   /** Those of them that may be others than the container saw: what is found there proves nothing later. */
   readonly doubtful: readonly string[];
+  /** Those whose permissions, owner and attributes were what the container saw. */
+  readonly clean: readonly string[];
 }
 
 /**

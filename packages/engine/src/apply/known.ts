@@ -1,6 +1,6 @@
 import type { Walked } from '@lamella/syscall';
 import type { Names } from './journal.js';
-import { looksSame, type Noted, note } from './noted.js';
+import { hasSameMetadata, looksSame, type Noted, note } from './noted.js';
 import { namesAbove } from './places.js';
 
 /**
@@ -15,6 +15,8 @@ export interface KnownSource {
   readonly objects: Names<Noted | null>;
   /** Directories that targets are in: their times are ours. */
   readonly places: Names<Noted>;
+  /** Those of them whose permissions, owner and attributes nobody had changed. */
+  readonly clean: readonly string[];
   /** Directories that may be others than the container saw. Our own work in them makes them look as if they were not. */
   readonly doubts: readonly string[];
   /** Files with other names than those that were changed: their ctime is ours. */
@@ -27,6 +29,7 @@ export class KnownObjects {
   readonly #places: Map<string, Noted>;
   readonly #files: Map<string, Noted>;
   readonly #doubts: Set<string>;
+  readonly #clean: Set<string>;
   readonly #old: ReadonlySet<string>;
   readonly source: string;
 
@@ -37,6 +40,7 @@ export class KnownObjects {
     this.#places = new Map(found?.places);
     this.#old = new Set([...this.#objects.keys(), ...this.#places.keys()]);
     this.#doubts = new Set(found?.doubts);
+    this.#clean = new Set(found?.clean);
     this.#files = new Map(found?.files.map((file) => [file.ino, file]));
   }
 
@@ -86,8 +90,16 @@ export class KnownObjects {
     }
   }
 
-  leavePlace(name: string, now: Noted): void {
+  leavePlace(name: string, now: Noted, isClean: boolean): void {
     this.#places.set(name, now);
+    if (isClean) this.#clean.add(name);
+    else this.#clean.delete(name);
+  }
+
+  /** Whether a directory has the permissions, owner and attributes that it had, though its times are others by our own work. */
+  isClean(name: string, now: Noted): boolean {
+    const left = this.#places.get(name);
+    return left !== undefined && this.#clean.has(name) && hasSameMetadata(left, now);
   }
 
   isDoubtful(name: string): boolean {
@@ -103,7 +115,7 @@ export class KnownObjects {
   }
 
   get all(): KnownSource {
-    return { source: this.source, objects: [...this.#objects], places: [...this.#places], doubts: [...this.#doubts], files: [...this.#files.values()] };
+    return { source: this.source, objects: [...this.#objects], places: [...this.#places], doubts: [...this.#doubts], clean: [...this.#clean], files: [...this.#files.values()] };
   }
 }
 

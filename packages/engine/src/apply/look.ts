@@ -76,7 +76,12 @@ export async function noteAround(session: Session, slots: SlotAllocator, part: P
   const doubtful = new Set(part.doubtful);
   for (const name of doubtful) known.doubt(name);
   const places = placesIn(part.steps).filter((name) => !doubtful.has(name));
-  for (const [name, object] of await objectsOf(session, slots, part, places)) known.leavePlace(name, note(object));
+  const before = new Map(part.places);
+  const clean = new Set(part.clean);
+  for (const [name, object] of await objectsOf(session, slots, part, places)) {
+    const [was, now] = [before.get(name), note(object)];
+    known.leavePlace(name, now, clean.has(name) && was !== undefined && hasSameMetadata(was, now));
+  }
 }
 
 /** Compares what is at a target with what an apply left there. */
