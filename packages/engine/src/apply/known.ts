@@ -31,6 +31,8 @@ export class KnownObjects {
   readonly #doubts: Set<string>;
   readonly #clean: Set<string>;
   readonly #old: ReadonlySet<string>;
+  /** What some of them are in: most names have none below. */
+  readonly #parents: ReadonlySet<string>;
   readonly source: string;
 
   constructor(known: Known, source: string) {
@@ -39,6 +41,7 @@ export class KnownObjects {
     this.#objects = new Map(found?.objects);
     this.#places = new Map(found?.places);
     this.#old = new Set([...this.#objects.keys(), ...this.#places.keys()]);
+    this.#parents = new Set([...this.#old].flatMap(namesAbove));
     this.#doubts = new Set(found?.doubts);
     this.#clean = new Set(found?.clean);
     this.#files = new Map(found?.files.map((file) => [file.ino, file]));
@@ -83,6 +86,7 @@ export class KnownObjects {
 
   /** Only what was known from the start can be below a name that is left now. */
   #drop(prefix: string): void {
+    if (!this.#parents.has(prefix.slice(0, -1))) return;
     for (const each of this.#old) {
       if (!each.startsWith(prefix)) continue;
       this.#objects.delete(each);

@@ -1,10 +1,10 @@
-import { type Op, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import { type Op, type SlotAllocator, slotAllocator, type Walked } from '@lamella/syscall';
 import { beneathIfThere } from '../beneath.js';
 import { openGiven } from '../sources/check.js';
 import { shownPath } from './errors.js';
 import type { Journal, Mark, Part } from './journal.js';
 import { KnownObjects, knownWith } from './known.js';
-import { contentOf, Left, noteAround, type Tree, targetsOf } from './look.js';
+import { contentOf, Left, noteAround, splitTo, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
 import { copies, givenBack, journaled, removed, synced } from './ops.js';
 import { openDirectory } from './places.js';
@@ -95,6 +95,13 @@ function worthKeeping(
   undo: boolean,
 ): { readonly any: boolean; readonly named: readonly { readonly path: string; readonly at: string }[] } {
   const named: { path: string; at: string }[] = [];
+  const fresh = new Map<string, Map<string, Walked>>();
+  for (const [name, object] of rest) {
+    if (!name.startsWith('new/')) continue;
+    const [n, below] = splitTo(name.slice('new/'.length));
+    const tree = fresh.get(n) ?? new Map<string, Walked>();
+    fresh.set(n, tree.set(below, object));
+  }
   const directory = part.kept?.directory ?? part.stage;
   let any = false;
   for (const step of part.steps) {
@@ -107,10 +114,7 @@ function worthKeeping(
     // A copy of a directory's permissions is there in any case.
     if (step.do !== 'metadata' && rest.has(`old/${step.n}`)) keep(`old/${step.n}`);
     if (!rest.has(`new/${step.n}`) || step.do === 'metadata' || step.do === 'remove') continue;
-    const tree = new Map<string, NonNullable<ReturnType<Tree['get']>>>();
-    for (const [name, object] of rest)
-      if (name === `new/${step.n}`) tree.set('', object);
-      else if (name.startsWith(`new/${step.n}/`)) tree.set(name.slice(`new/${step.n}/`.length), object);
+    const tree = fresh.get(String(step.n)) ?? new Map<string, Walked>();
     const differs = step.linkTo === undefined && left.differences(step, tree).filter((name) => name !== '' || !isMade(left, step, tree)).length > 0;
     if (differs) keep(`new/${step.n}`);
     // What an undo removes is kept, too; it is what the container has.
