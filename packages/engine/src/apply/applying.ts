@@ -134,6 +134,7 @@ export class Applying {
       made: [...made],
       places: [...places].map(([name, object]) => [name, note(object)] as const),
       doubtful: [...places.keys()].filter((name) => part.directories?.itself(name) !== 'same' || part.directories.above(name) !== 'same'),
+      clean: [...places.keys()].filter((name) => part.directories?.isClean(name)),
       ...(keep === undefined ? {} : { kept: { directory: keep, objects: replaced } }),
     };
   }
@@ -176,7 +177,8 @@ export class Applying {
   async #verify({ stage, replaced, known }: OpenPart, part: Part | undefined, touched: ReadonlySet<string>): Promise<void> {
     if (!part) return;
     const old = await contentOf(this.#session, `${stage}/old`);
-    const wrong = part.steps.flatMap((step) => (step.do === 'put' || step.do === 'metadata' ? [] : cameBetween(step.n, replaced, old, touched)));
+    const moved = new Set(part.steps.filter(({ do: what }) => what !== 'put' && what !== 'metadata').map(({ n }) => String(n)));
+    const wrong = cameBetween(moved, replaced, old, touched);
     if (wrong.length) throw changedMeanwhile(wrong);
     const now = await targetsOf(this.#session, this.#slots, part);
     const made = new Map(part.made);

@@ -44,7 +44,7 @@ export function judge({ changes, places, since, known }: Evidence): Judged {
     if (change.before?.type === 'directory') {
       if (directories.itself(change.name) !== 'same') return true;
       // Names that came into it are told of one by one; what it is itself may have been changed before them.
-      return !removes(change) && isSince(note(lower).ctime, since);
+      return !removes(change) && !directories.isClean(change.name);
     }
     if (isSince(note(lower).ctime, since)) return !known.isFile(lower);
     return isAnother(change, lower, renamed);

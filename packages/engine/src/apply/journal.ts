@@ -29,6 +29,8 @@ export interface Part {
   readonly places: Names<Noted>;
   /** Those of them that may be others than the container saw: what is found there proves nothing later. */
   readonly doubtful: readonly string[];
+  /** Those whose permissions, owner and attributes were what the container saw. */
+  readonly clean: readonly string[];
 }
 
 /**
@@ -66,6 +68,8 @@ export interface Mark {
   /** An undo: `staging` changed nothing of the host yet, `begun` is to be finished. */
   readonly undo?: 'staging' | 'begun';
   readonly force?: boolean;
+  /** What the old objects are that an undo gives back as copies, by their `to`, for each stage: they are known again after a crash. */
+  readonly copied?: readonly { readonly stage: string; readonly objects: Names<Noted> }[];
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Walked } from '@lamella/syscall';
 import type { Names } from './journal.js';
-import { looksSame, type Noted, note } from './noted.js';
+import { hasSameMetadata, looksSame, type Noted, note } from './noted.js';
 import { namesAbove } from './places.js';
 
 /**
@@ -15,6 +15,8 @@ export interface KnownSource {
   readonly objects: Names<Noted | null>;
   /** Directories that targets are in: their times are ours. */
   readonly places: Names<Noted>;
+  /** Those of them whose permissions, owner and attributes nobody had changed. */
+  readonly clean: readonly string[];
   /** Directories that may be others than the container saw. Our own work in them makes them look as if they were not. */
   readonly doubts: readonly string[];
   /** Files with other names than those that were changed: their ctime is ours. */
@@ -27,7 +29,10 @@ export class KnownObjects {
   readonly #places: Map<string, Noted>;
   readonly #files: Map<string, Noted>;
   readonly #doubts: Set<string>;
+  readonly #clean: Set<string>;
   readonly #old: ReadonlySet<string>;
+  /** What some of them are in: most names have none below. */
+  readonly #parents: ReadonlySet<string>;
   readonly source: string;
 
   constructor(known: Known, source: string) {
@@ -36,7 +41,9 @@ export class KnownObjects {
     this.#objects = new Map(found?.objects);
     this.#places = new Map(found?.places);
     this.#old = new Set([...this.#objects.keys(), ...this.#places.keys()]);
+    this.#parents = new Set([...this.#old].flatMap(namesAbove));
     this.#doubts = new Set(found?.doubts);
+    this.#clean = new Set(found?.clean);
     this.#files = new Map(found?.files.map((file) => [file.ino, file]));
   }
 
@@ -79,6 +86,7 @@ export class KnownObjects {
 
   /** Only what was known from the start can be below a name that is left now. */
   #drop(prefix: string): void {
+    if (!this.#parents.has(prefix.slice(0, -1))) return;
     for (const each of this.#old) {
       if (!each.startsWith(prefix)) continue;
       this.#objects.delete(each);
@@ -86,8 +94,16 @@ export class KnownObjects {
     }
   }
 
-  leavePlace(name: string, now: Noted): void {
+  leavePlace(name: string, now: Noted, isClean: boolean): void {
     this.#places.set(name, now);
+    if (isClean) this.#clean.add(name);
+    else this.#clean.delete(name);
+  }
+
+  /** Whether a directory has the permissions, owner and attributes that it had, though its times are others by our own work. */
+  isClean(name: string, now: Noted): boolean {
+    const left = this.#places.get(name);
+    return left !== undefined && this.#clean.has(name) && hasSameMetadata(left, now);
   }
 
   isDoubtful(name: string): boolean {
@@ -103,7 +119,7 @@ export class KnownObjects {
   }
 
   get all(): KnownSource {
-    return { source: this.source, objects: [...this.#objects], places: [...this.#places], doubts: [...this.#doubts], files: [...this.#files.values()] };
+    return { source: this.source, objects: [...this.#objects], places: [...this.#places], doubts: [...this.#doubts], clean: [...this.#clean], files: [...this.#files.values()] };
   }
 }
 

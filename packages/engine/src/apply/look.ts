@@ -25,6 +25,12 @@ export async function contentOf(session: Session, directory: string): Promise<Tr
 /** A directory of the host, and what it is to be. */
 export type Where = Pick<Part, 'source' | 'given'>;
 
+/** Parts the `to` of an object into its step, and its path below the object of that: empty for the object itself. */
+export function splitTo(to: string): readonly [n: string, below: string] {
+  const slash = to.indexOf('/');
+  return slash < 0 ? [to, ''] : [to.slice(0, slash), to.slice(slash + 1)];
+}
+
 /** Looks at something below a directory of the host for each of some names. What is gone is not among the answers. */
 async function lookBelow(
   session: Session,
@@ -76,19 +82,29 @@ export async function noteAround(session: Session, slots: SlotAllocator, part: P
   const doubtful = new Set(part.doubtful);
   for (const name of doubtful) known.doubt(name);
   const places = placesIn(part.steps).filter((name) => !doubtful.has(name));
-  for (const [name, object] of await objectsOf(session, slots, part, places)) known.leavePlace(name, note(object));
+  const before = new Map(part.places);
+  const clean = new Set(part.clean);
+  for (const [name, object] of await objectsOf(session, slots, part, places)) {
+    const [was, now] = [before.get(name), note(object)];
+    known.leavePlace(name, now, clean.has(name) && was !== undefined && hasSameMetadata(was, now));
+  }
 }
 
 /** Compares what is at a target with what an apply left there. */
 export class Left {
-  readonly #made: ReadonlyMap<string, Noted>;
+  /** By the step, and by the path below its object. */
+  readonly #made = new Map<string, Map<string, Noted>>();
   readonly #linked = new Set<string>();
   readonly #names: ReadonlySet<string>;
   readonly #known: KnownObjects | undefined;
 
   /** @param known what was noted after the apply; without it times of change are not compared */
   constructor(part: Part, known: KnownObjects | undefined) {
-    this.#made = new Map(part.made);
+    for (const [to, made] of part.made) {
+      const [n, below] = splitTo(to);
+      const tree = this.#made.get(n) ?? new Map<string, Noted>();
+      this.#made.set(n, tree.set(below, made));
+    }
     this.#names = new Set(part.steps.map(({ name }) => name));
     this.#known = known;
     const seen = new Set<string>();
@@ -99,7 +115,7 @@ export class Left {
   }
 
   made(step: Step): Noted | undefined {
-    return this.#made.get(String(step.n));
+    return this.#made.get(String(step.n))?.get('');
   }
 
   /** Returns the names, below the target, of what is not what the apply left: empty when all is. The target's own is the empty name. */
@@ -117,13 +133,13 @@ export class Left {
     const found: string[] = [];
     const left = this.#known?.object(step.name);
     if (!looksSame(made, is) || (left && !isDirectoryMode(is.mode) && !isUntouched(left, is))) found.push('');
-    const prefix = `${step.n}/`;
-    for (const [to, each] of this.#made) {
-      if (!to.startsWith(prefix)) continue;
-      const object = now?.get(to.slice(prefix.length));
-      if (!object || !this.#isLeft(each, note(object))) found.push(to.slice(prefix.length));
+    const tree = this.#made.get(String(step.n));
+    for (const [below, each] of tree ?? []) {
+      if (below === '') continue;
+      const object = now?.get(below);
+      if (!object || !this.#isLeft(each, note(object))) found.push(below);
     }
-    for (const name of now?.keys() ?? []) if (name && !this.#made.has(prefix + name) && !this.#names.has(`${step.name}/${name}`)) found.push(name);
+    for (const name of now?.keys() ?? []) if (name && !tree?.has(name) && !this.#names.has(`${step.name}/${name}`)) found.push(name);
     return found;
   }
 

@@ -32,9 +32,9 @@ export async function placesOf(session: Session, slots: SlotAllocator, view: Che
   for (const change of changes) {
     // A stack does not show the marks of what it is made of.
     if (view.frozen.length) names.add(change.name);
-    // One that is a change was looked at with the others. An empty directory is above nothing, and is judged all the same.
-    else if (!names.delete(change.name) && change.before?.type !== 'directory') continue;
-    places.set(change.name, { lower: change.compared.lower, upper: change.compared.upper });
+    // One that is a change was looked at with the others.
+    else if (names.delete(change.name) || change.before?.type === 'directory')
+      places.set(change.name, { lower: change.compared.lower, upper: change.compared.upper });
   }
   const tops = [view.source ?? '/', view.upperdir, ...view.frozen].map((directory) => ({ directory, slot: slots() }));
   const [{ slot: source } = { slot: -1 }, ...uppers] = tops;

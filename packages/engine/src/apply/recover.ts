@@ -35,7 +35,7 @@ export async function recoverOne(root: string, id: string, token?: string): Prom
     if (journal && journal.version !== 2) throw new TypeError('it was written by another version of Lamella');
     const isBegun = journal?.token === mark.token && (journal.state === 'begun' || (journal.state === 'done' && mark.undo === 'begun'));
     if (journal && isBegun) {
-      const { journal: next, kept } = await takeBack(session, { root, journal, undo: mark.undo === 'begun', force: mark.force === true });
+      const { journal: next, kept } = await takeBack(session, { root, journal, mark });
       journal = next;
       // Nobody asked for this, so nobody reads a result of it.
       if (kept.length)

@@ -34,6 +34,14 @@ export class Directories {
     return found;
   }
 
+  /** Whether nobody but us can have changed what a directory is itself. */
+  isClean(name: string): boolean {
+    const { lower } = this.#places.get(name) ?? {};
+    if (!lower || this.itself(name) !== 'same') return false;
+    const now = note(lower);
+    return !isSince(now.ctime, this.#since) || this.#known.isClean(name, now);
+  }
+
   /** Returns the worst answer for the directories above a name. */
   above(name: string): Sameness {
     let worst: Sameness = 'same';

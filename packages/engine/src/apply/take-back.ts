@@ -1,10 +1,10 @@
-import { type Op, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import { type Op, type SlotAllocator, slotAllocator, type Walked } from '@lamella/syscall';
 import { beneathIfThere } from '../beneath.js';
 import { openGiven } from '../sources/check.js';
 import { shownPath } from './errors.js';
-import type { Journal, Part } from './journal.js';
+import type { Journal, Mark, Part } from './journal.js';
 import { KnownObjects, knownWith } from './known.js';
-import { contentOf, Left, noteAround, type Tree, targetsOf } from './look.js';
+import { contentOf, Left, noteAround, splitTo, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
 import { copies, givenBack, journaled, removed, synced } from './ops.js';
 import { openDirectory } from './places.js';
@@ -16,10 +16,8 @@ import { madeAs } from './verify.js';
 export interface TakeBack {
   readonly root: string;
   readonly journal: Journal;
-  /** Of an apply that is done; else of one that did not come to its end. */
-  readonly undo: boolean;
-  /** Move away what somebody else put where something is to be given back. */
-  readonly force: boolean;
+  /** Says whether it is an undo; else it is what an apply began that did not come to its end. With `force` what is in the way is moved aside. */
+  readonly mark: Mark;
 }
 
 /** What came of it. */
@@ -34,7 +32,9 @@ export interface TakenBack {
  * repeated. Nothing that is not exactly what the apply put there is removed: it stays, or is kept. The session holds the lock, and the mark is
  * there.
  */
-export async function takeBack(session: Session, { root, journal, undo, force }: TakeBack): Promise<TakenBack> {
+export async function takeBack(session: Session, { root, journal, mark }: TakeBack): Promise<TakenBack> {
+  const undo = mark.undo === 'begun';
+  const force = mark.force === true;
   const slots = slotAllocator();
   const parent = slots();
   const kept: { path: string; at: string }[] = [];
@@ -45,6 +45,7 @@ export async function takeBack(session: Session, { root, journal, undo, force }:
     const left = new Left(part, undo ? known : undefined);
     const [at, beside] = [slots(), slots()];
     const before = await contentOf(session, part.stage);
+    const copied = new Map(mark.copied?.find(({ stage }) => stage === part.stage)?.objects);
     const now = await targetsOf(session, slots, part);
     const program: Op[] = [...openGiven(part.source, part.given, at), openDirectory(part.stage, beside)];
     for (const step of part.steps.toReversed()) {
@@ -66,7 +67,7 @@ export async function takeBack(session: Session, { root, journal, undo, force }:
     const directory = part.kept?.directory ?? part.stage;
     if (worth.any) directories.push(directory);
     if (worth.any && part.kept) await keepCopies(session, slots, part, rest);
-    await noteGivenBack(session, slots, part, known, before, undo);
+    await noteGivenBack(session, slots, part, known, { before, copied, undo });
     knowns.push(known);
   }
   const known = knownWith(journal.known, knowns);
@@ -94,6 +95,13 @@ function worthKeeping(
   undo: boolean,
 ): { readonly any: boolean; readonly named: readonly { readonly path: string; readonly at: string }[] } {
   const named: { path: string; at: string }[] = [];
+  const fresh = new Map<string, Map<string, Walked>>();
+  for (const [name, object] of rest) {
+    if (!name.startsWith('new/')) continue;
+    const [n, below] = splitTo(name.slice('new/'.length));
+    const tree = fresh.get(n) ?? new Map<string, Walked>();
+    fresh.set(n, tree.set(below, object));
+  }
   const directory = part.kept?.directory ?? part.stage;
   let any = false;
   for (const step of part.steps) {
@@ -106,10 +114,7 @@ function worthKeeping(
     // A copy of a directory's permissions is there in any case.
     if (step.do !== 'metadata' && rest.has(`old/${step.n}`)) keep(`old/${step.n}`);
     if (!rest.has(`new/${step.n}`) || step.do === 'metadata' || step.do === 'remove') continue;
-    const tree = new Map<string, NonNullable<ReturnType<Tree['get']>>>();
-    for (const [name, object] of rest)
-      if (name === `new/${step.n}`) tree.set('', object);
-      else if (name.startsWith(`new/${step.n}/`)) tree.set(name.slice(`new/${step.n}/`.length), object);
+    const tree = fresh.get(String(step.n)) ?? new Map<string, Walked>();
     const differs = step.linkTo === undefined && left.differences(step, tree).filter((name) => name !== '' || !isMade(left, step, tree)).length > 0;
     if (differs) keep(`new/${step.n}`);
     // What an undo removes is kept, too; it is what the container has.
@@ -155,14 +160,21 @@ async function keepCopies(session: Session, slots: SlotAllocator, part: Part, re
 }
 
 /** Notes what is there now: it is what was there before, and nobody's change since. */
-async function noteGivenBack(session: Session, slots: SlotAllocator, part: Part, known: KnownObjects, before: Tree, undo: boolean): Promise<void> {
+async function noteGivenBack(
+  session: Session,
+  slots: SlotAllocator,
+  part: Part,
+  known: KnownObjects,
+  { before, copied, undo }: { readonly before: Tree; readonly copied: ReadonlyMap<string, Noted>; readonly undo: boolean },
+): Promise<void> {
   const now = await targetsOf(session, slots, part);
   for (const step of part.steps) {
     const tree = now.get(step.name);
     const top = tree?.get('');
     const is = top && note(top);
-    const old = before.get(`old/${step.n}`);
-    const isBack = is !== undefined && step.was !== undefined && isWhatWas(step, is, old && note(old));
+    const waited = before.get(`old/${step.n}`);
+    const old = copied.get(String(step.n)) ?? (waited && note(waited));
+    const isBack = is !== undefined && step.was !== undefined && isWhatWas(step, is, old);
     // What the host had changed before is its change still.
     if (step.conflict || (is && !isBack)) {
       if (undo) known.forget(step.name);

@@ -3,10 +3,10 @@ import { type Op, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
 import { clean } from './clean.js';
 import { busy, incomplete, nothingToUndo, shownPath, some } from './errors.js';
-import { appliedOf, type Journal, type Part, readJournal } from './journal.js';
+import { appliedOf, type Journal, type Mark, type Names, type Part, readJournal } from './journal.js';
 import { KnownObjects } from './known.js';
 import { contentOf, Left, objectsOf, targetsOf } from './look.js';
-import { isIdentical, note } from './noted.js';
+import { isIdentical, type Noted, note } from './noted.js';
 import { copies, locked, marked, stageMade, synced } from './ops.js';
 import { namesAbove, openDirectory } from './places.js';
 import { recover } from './recover.js';
@@ -40,9 +40,11 @@ export async function undo(root: string, id: string, { force = false, onKept }: 
     const foreign = journal.parts.filter((part) => part.kept);
     const mark = { token: journal.token, stages: foreign.map(({ stage }) => stage), force };
     await session.run(marked(root, id, { ...mark, undo: 'staging' }));
-    for (const part of foreign) await restage(session, slotAllocator(), part);
-    await session.run(marked(root, id, { ...mark, undo: 'begun' }));
-    const { journal: next, kept } = await takeBack(session, { root, journal, undo: true, force });
+    const copied: NonNullable<Mark['copied']>[number][] = [];
+    for (const part of foreign) copied.push({ stage: part.stage, objects: await restage(session, slotAllocator(), part) });
+    const begun: Mark = { ...mark, undo: 'begun', copied };
+    await session.run(marked(root, id, begun));
+    const { journal: next, kept } = await takeBack(session, { root, journal, mark: begun });
     await clean(session, root, id, next, mark);
     for (const each of kept) onKept?.(each);
     return journal.parts.reduce((sum, part) => sum + part.steps.length, 0);
@@ -52,9 +54,9 @@ export async function undo(root: string, id: string, { force = false, onKept }: 
   }
 }
 
-/** Copies what was kept in the store to where it can be renamed from. */
-async function restage(session: Session, slots: SlotAllocator, { stage, kept }: Part): Promise<void> {
-  if (!kept) return;
+/** Copies what was kept in the store to where it can be renamed from, and returns what the copies are. */
+async function restage(session: Session, slots: SlotAllocator, { stage, kept }: Part): Promise<Names<Noted>> {
+  if (!kept) return [];
   const [from, beside, parent] = [slots(), slots(), slots()];
   const objects = kept.objects.map((object) => ({ ...object, name: object.to }));
   const program: Op[] = [
@@ -66,7 +68,7 @@ async function restage(session: Session, slots: SlotAllocator, { stage, kept }: 
     { op: 'close', fd: beside },
   ];
   await session.run(program);
-  madeAs(objects, await contentOf(session, `${stage}/old`));
+  return [...madeAs(objects, await contentOf(session, `${stage}/old`))];
 }
 
 /** @throws EngineError `UNDO_CONFLICT` with the name of each object that is not what the apply left there */

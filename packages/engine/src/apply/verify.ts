@@ -1,6 +1,6 @@
 import type { Time, Walked } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
-import type { Tree } from './look.js';
+import { splitTo, type Tree } from './look.js';
 import { isDirectoryMode, isUntouched, looksSame, type Noted, note, sameTime } from './noted.js';
 import type { Staged } from './steps.js';
 
@@ -58,25 +58,28 @@ function isKept(meant: Time, kept: Time): boolean {
  * Returns the paths of what was moved away and is not what was seen there before: it came in between. The host's own
  * files keep all their times when a directory above them is renamed.
  *
+ * @param moved steps that moved something away
+ * @param objects what was seen, by where it is now
+ * @param found what is there
  * @param linked inodes whose ctime steps of ours have changed
  */
-export function cameBetween(n: number, objects: readonly Staged[], found: Tree, linked: ReadonlySet<string>): string[] {
-  const prefix = `${n}/`;
+export function cameBetween(moved: ReadonlySet<string>, objects: readonly Staged[], found: Tree, linked: ReadonlySet<string>): string[] {
   const wrong: string[] = [];
   const expected = new Set<string>();
   for (const { to, meant, path } of objects) {
-    if (to !== String(n) && !to.startsWith(prefix)) continue;
+    const [n, below] = splitTo(to);
+    if (!moved.has(n)) continue;
     expected.add(to);
     const object = found.get(to);
     const now = object && note(object);
-    // The top itself was renamed, and so its ctime is ours.
-    const same =
-      now &&
-      (to === String(n) || linked.has(now.ino)
-        ? looksSame(meant, now) && (isDirectoryMode(now.mode) ? sameTime(meant.mtime, now.mtime) : true)
-        : isUntouched(meant, now));
-    if (!same) wrong.push(path);
+    if (!now || !isSeen(meant, now, below === '' || linked.has(now.ino))) wrong.push(path);
   }
-  for (const to of found.keys()) if (to.startsWith(prefix) && !expected.has(to)) wrong.push(to.slice(prefix.length));
+  for (const to of found.keys()) if (moved.has(splitTo(to)[0]) && !expected.has(to)) wrong.push(splitTo(to)[1]);
   return wrong;
+}
+
+/** Whether something is what was seen. What was renamed itself, or had its links changed, has another ctime. */
+function isSeen(seen: Noted, now: Noted, isTouched: boolean): boolean {
+  if (!isTouched) return isUntouched(seen, now);
+  return looksSame(seen, now) && sameTime(seen.mtime, now.mtime);
 }
