@@ -15,6 +15,7 @@ const KERNEL = 'files of the kernel';
 const OWN = 'files of the store, which only Lamella writes';
 
 const READERS = {
+  'apps/cli/src/run/job-signals.ts': KERNEL,
   'packages/cgroup/src/cgroup.ts': KERNEL,
   'packages/cgroup/src/freeze.ts': KERNEL,
   'packages/cgroup/src/hierarchies.ts': KERNEL,

@@ -26,7 +26,7 @@ export function hostMounts<Shown extends View>({ binds, hidden }: HostView, othe
 }
 
 /** Somebody else removed, or closed, what was there a moment ago. */
-const VANISHED = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ESTALE', 'EIO', 'ENXIO', 'ENOTCONN'] as const;
+const VANISHED = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ESTALE', 'EIO', 'ENXIO', 'ESPIPE', 'ENOTCONN'] as const;
 
 /**
  * Ops that make the uppers of a view of the host look like what they stand for, and put the root of an ordinary user's together, in
@@ -51,7 +51,8 @@ export function permitted(upperdir: string, source: string): Program {
   const found = look(source);
   if (!found) return [];
   if (process.geteuid?.() === 0) return likeSource(upperdir, source, found);
-  return [{ op: 'fchmodat', dirfd: AT_FDCWD, pathname: upperdir, mode: effectiveMode(source, found.mode) & 0o7777 }];
+  // Whether there is something in it can be seen of every upper: names of a lower that is closed are not shown by that.
+  return [{ op: 'fchmodat', dirfd: AT_FDCWD, pathname: upperdir, mode: (effectiveMode(source, found.mode) & 0o7777) | 0o400 }];
 }
 
 /** Ops that put the root of an ordinary user's view together: names, which the real things are mounted on, and copies. */

@@ -55,6 +55,8 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
     if (found.size >= PLACES || (owned(stats) && parentOwned)) return;
     if (stats.uid === uid || (stats.mode & 0o022 && may(at, constants.W_OK | constants.X_OK))) found.add(at);
   };
+  /** It is the top of an overlay, where names can be made: on the host, too, which an apply needs. */
+  const isOpen = (at: string): boolean => found.has(at) || (topSet.has(at) && may(at, constants.W_OK | constants.X_OK));
   const chains = new Set<string>();
   for (const each of named)
     for (const at of [...ancestors(each).toReversed(), each]) {
@@ -63,7 +65,7 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
       const parent = path.dirname(at);
       if (topSet.has(at) || below.has(at) || !tops.some((top) => isWithin(at, top))) continue;
       const [stats, above] = [look(at), look(parent)];
-      if (stats?.isDirectory() && above) place(at, stats, topSet.has(parent) || found.has(parent) || owned(above));
+      if (stats?.isDirectory() && above) place(at, stats, isOpen(parent) || owned(above));
     }
   const until = performance.now() + BUDGET.milliseconds;
   const queue = [...named.filter((each) => tops.some((top) => isWithin(each, top))), ...tops.toSorted((a, b) => a.length - b.length)];
@@ -87,7 +89,7 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
       if (topSet.has(child) || below.has(child)) continue;
       const inside = look(child);
       if (!inside) continue;
-      place(child, inside, topSet.has(at) || found.has(at));
+      place(child, inside, isOpen(at));
       if (!owned(inside)) queue.push(child);
     }
   }

@@ -53,7 +53,7 @@ const TYPED: Readonly<Record<string, { readonly line: string; readonly keys: Key
       [/^up/m, 'C-z'],
       [/Stopped/, 'echo "($?)"', 'Enter'],
       [/\(148\)/, 'fg', 'Enter'],
-      [/\$ fg\n[^]*read line/, 'typed', 'Enter'],
+      [/\$ fg\n[\s\S]*read line/, 'typed', 'Enter'],
       [/got typed/, 'echo "<$?>"', 'Enter'],
     ],
     shows: /<4>/,
@@ -72,8 +72,8 @@ const TYPED: Readonly<Record<string, { readonly line: string; readonly keys: Key
     keys: [
       [/^up/m, 'C-z'],
       [/Stopped/, 'fg', 'Enter'],
-      [/\$ fg\n[^]*sleep/, 'C-c'],
-      [/\^C[^]*\$ $/, 'echo "<$?>"', 'Enter'],
+      [/\$ fg\n[\s\S]*sleep/, 'C-c'],
+      [/\^C[\s\S]*\$ $/, 'echo "<$?>"', 'Enter'],
     ],
     shows: /<130>/,
   },
@@ -102,7 +102,7 @@ const SIGNALS = process.env.LAMELLA_LONG === undefined ? ['INT', 'TERM', 'USR1']
 /** Scripts of a shell without a terminal, in which a signal comes another way. What they print is the same natively and tried. */
 const SCRIPTS: Readonly<Record<string, string>> = {
   'timeout ends it': 'timeout 2 COMMANDsleep 100; echo $?',
-  'timeout kills what ignores it': "timeout -k 1 2 COMMANDsh -c 'trap : TERM; while :; do sleep 0.1; done'; echo $?",
+  'timeout kills what ignores it': "timeout -k 1 4 COMMANDsh -c 'trap : TERM; while :; do sleep 0.1; done'; echo $?",
   'its own signal': "COMMANDsh -c 'kill -9 $$'; echo $?; COMMANDsh -c 'kill -TERM $$'; echo $?",
   'its status': 'COMMANDsh -c "exit 7"; echo $?; COMMANDfalse; echo $?',
   ...Object.fromEntries(
@@ -119,7 +119,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
     ]),
   ),
   'a stop, and going on':
-    "set -m; mkfifo f; COMMANDsh -c 'echo up; sleep 1; exit 5' >f & read up <f; kill -TSTP $!; until ps -o stat= $! | grep T; do sleep 0.05; done | cut -c 1; kill -CONT $!; wait $!; echo $?",
+    "set -m; mkfifo f; COMMANDsh -c 'echo up; sleep 1; exit 5' >f & read up <f; kill -TSTP $!; until ps -o stat= $! | grep T; do sleep 0.05; done | cut -c 1; sleep 0.3; jobs >&2; kill -CONT $!; wait $!; echo $?",
   'a stop that is taken back at once':
     "set -m; mkfifo f; COMMANDsh -c 'echo up; sleep 1; exit 5' >f & read up <f; kill -TSTP $!; kill -CONT $!; until ! kill -0 $! 2>&-; do sleep 0.1; done; wait $!; echo $?",
 };
@@ -148,7 +148,7 @@ describe('in a script', () => {
   });
 
   test('orphans are reaped, and end with the command', { timeout: 60_000 }, async (context) => {
-    const orphans = String.raw`COMMANDsh -c '(sleep 0.1 &); (exec sleep 3141592 &); sleep 0.5; ps -eo stat= | grep -c Z; pgrep -fc "^sleep 314159[2]"'; pgrep -fc "^sleep 314159[2]"`;
+    const orphans = `COMMANDsh -c '(sleep 0.1 &); (exec sleep 3141592 &); sleep 0.5; ps -eo stat= | grep -c Z; pgrep -fc "^sleep 314159[2]"'; pgrep -fc "^sleep 314159[2]"`;
     expect(await script(context, orphans, 'tried')).toBe('0\n1\n0\n');
   });
 });

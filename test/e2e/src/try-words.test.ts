@@ -1,15 +1,16 @@
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { requiresOverlayUppers, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
 
 /** What somebody does wrong, as words of a shell after `lamella try`, with lines before it; and what is said. */
 const WRONG: Readonly<Record<string, { readonly before?: string; readonly words: string; readonly says: RegExp; readonly status?: number }>> = {
-  'a command that is nowhere': { words: 'no-such-command a', says: /no-such-command: not found[^]*lamella try 'no-such-command a'/, status: 127 },
+  'a command that is nowhere': { words: 'no-such-command a', says: /no-such-command: not found[\s\S]*lamella try 'no-such-command a'/, status: 127 },
   'a path that is nowhere': { words: '/no/such', says: /\/no\/such: not found/, status: 127 },
   'a file that is no program': { words: './plain', says: /\.\/plain: cannot be executed: EACCES/, status: 126 },
-  'a script of an interpreter that is nowhere': { words: './script', says: /\.\/script: not found[^]*interpreter/, status: 127 },
+  'a script of an interpreter that is nowhere': { words: './script', says: /\.\/script: not found[\s\S]*interpreter/, status: 127 },
   'a program of another machine': { words: './garbage', says: /\.\/garbage: cannot be executed: ENOEXEC/, status: 126 },
   'a directory': { words: './dir', says: /\.\/dir: cannot be executed: EACCES/, status: 126 },
   'a box that is not there': { words: '-D nowhere true', says: /mkdir nowhere/ },
@@ -20,18 +21,18 @@ const WRONG: Readonly<Record<string, { readonly before?: string; readonly words:
   'a box that is full': {
     before: 'mount -t tmpfs -o size=16k,mode=777 tmpfs dir; head -c 16384 /dev/zero >dir/full',
     words: '-D dir true',
-    says: /no space is left below .*\/dir[^]*-D DIR/,
+    says: /no space is left below .*\/dir[\s\S]*-D DIR/,
   },
   'a box on an overlay': {
     before: 'mkdir -p l u w o; mount -t overlay -o lowerdir=l,upperdir=u,workdir=w overlay o; chmod 777 o',
     words: '-D o true',
-    says: /changes cannot be kept in .*\/o[^]*ext4/,
+    says: /changes cannot be kept in .*\/o[\s\S]*ext4/,
   },
   'a box that is in use': {
     before:
       'mkdir used; chmod 777 used; lamella try -D used sleep 30 </dev/null >/dev/null 2>&1 & until lamella ps -q --root used | grep -q .; do sleep 0.1; done',
     words: '-D used true',
-    says: /another command is running on these changes[^]*lamella ps --root .*used/,
+    says: /another command is running on these changes[\s\S]*lamella ps --root .*used/,
   },
   'a directory that is gone': { before: 'mkdir gone; cd gone; rmdir ../gone', words: 'true', says: /the directory that you are in has been removed/ },
   'something to hide that is nowhere': { words: '--hide /no/such true', says: /\/no\/such cannot be hidden: ENOENT/ },
@@ -54,7 +55,7 @@ describe.each(process.env.LAMELLA_LONG === undefined ? [65534] : [0, 65534])('wh
   });
   afterAll(() => at?.[Symbol.asyncDispose]());
 
-  test.concurrent.each(Object.entries(WRONG))('%s', { timeout: 60_000 }, (name, { before = '', words, says, status = 125 }) => {
+  test.concurrent.each(Object.entries(WRONG))('%s', { timeout: 120_000 }, async (name, { before = '', words, says, status = 125 }) => {
     const context = { task: { name }, skip: () => undefined } as never;
     requiresRoot(context);
     requiresOverlayUppers(context);
@@ -64,8 +65,8 @@ describe.each(process.env.LAMELLA_LONG === undefined ? [65534] : [0, 65534])('wh
       lamella() { as ${process.execPath} ${CLI} "$@"; }
       export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=$PWD LAMELLA_ROOT=$PWD/store
       ${before}
-      lamella try ${words} </dev/null; echo "status $?"; kill %1 2>/dev/null; wait`;
-    const { stdout, stderr } = spawnSync('unshare', ['-m', 'bash', '-c', script], { cwd: at.join('home'), encoding: 'utf8' });
+      lamella try ${words} </dev/null; echo "status $?"; kill %1 2>/dev/null; wait; true`;
+    const { stdout, stderr } = await promisify(execFile)('unshare', ['-m', 'bash', '-c', script], { cwd: at.join('home') });
     expect(stdout.trim()).toBe(`status ${status}`);
     expect(stderr).toMatch(says);
     // There is no image here, nor a container that one knows of, and nothing of ours to be looked into.

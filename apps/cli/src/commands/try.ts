@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
+import { isatty } from 'node:tty';
 import { type Container, Containers, defaultRoot, type StoredContainer } from '@lamella/engine';
 import { Command } from '@oclif/core/command';
 import { boolean, option, string } from '@oclif/core/flags';
@@ -112,7 +113,7 @@ async function tryMain(argv: readonly string[]): Promise<Ending> {
     onStopped: signals.stopped,
     stdio: ['inherit', 'inherit', 'inherit'],
     onNote(sentence: string, certain: boolean): void {
-      if (certain || process.stderr.isTTY) stderr.line(`lamella: ${sentence}`);
+      if (certain || isatty(2)) stderr.line(`lamella: ${sentence}`);
     },
   } as const;
   if (earlier && hide.length)
