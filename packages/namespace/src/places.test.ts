@@ -57,6 +57,13 @@ describe('wherever a mount is asked for, in whatever words', () => {
   });
 });
 
+test('an empty file may hide any file below /proc, and one with content the listed ones', () => {
+  const file = (destination: string, content: string): Mount => ({ type: 'file', destination, content });
+  expect(landing(file('/proc/version', ''))).toEqual({ destination: '/proc/version', exact: true });
+  expect(landing(file('/proc/uptime', '1 1'))).toEqual({ destination: '/proc/uptime', exact: true });
+  expect(() => landing(file('/proc/version', 'x'))).toThrow(expect.objectContaining({ code: 'MOUNT_REFUSED' }));
+});
+
 test('masks need no /dev, and follow /proc wherever it is', () => {
   const ops = flatten(enter({ rootfs: '/root', args: ['x'], mounts: [{ type: 'proc', destination: '/else/where/' }] }));
   const covered = ops.flatMap((op) => (op.op === 'covered' ? [op.pathname] : []));

@@ -114,6 +114,15 @@ describe('the filesystem', () => {
     await run([{ op: 'rmtree', dirfd: -100, pathname: path.join(rootfs, 'hidden') }]);
   });
 
+  test('hides it behind a null device of its own, whatever is at /dev/null', async () => {
+    writeFileSync(at.join('instead'), 'of the host');
+    const mounts = [...DEFAULT_MOUNTS, { type: 'bind', source: at.join('instead'), destination: '/dev/null', directory: false, readonly: true }] as const;
+    expect(await lines('head -c 1 /proc/timer_list | wc -c; cat /dev/null; ls -A /dev | grep masked; stat -c "%t:%T" /proc/keys', { mounts })).toEqual([
+      '0',
+      'of the host1:3',
+    ]);
+  });
+
   test.for([
     ['a link to /proc', 'proc', { type: 'bind', source: '/etc', destination: '/way', directory: true }],
     ['a link below /proc', '/proc/sys', { type: 'tmpfs', destination: '/way/kernel' }],

@@ -44,6 +44,7 @@ const POSSIBLE: readonly (readonly [kind: Cell['kind'], destination: string])[] 
   ['procfs', '/proc'],
   ['procfs', '/data'],
   ['device', '/dev/new'],
+  ['device', '/dev/null'],
 ];
 const isPossible = (cell: Cell): boolean => POSSIBLE.some(([kind, destination]) => cell.kind === kind && cell.destination === destination);
 
