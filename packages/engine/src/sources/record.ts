@@ -81,9 +81,9 @@ export function readSources(directory: string, { sources = {} }: Pick<ContainerC
  */
 export function completeSources(directory: string, config: Pick<ContainerConfig, 'sources' | 'spec'>): Sources {
   const known = readSources(directory, config);
-  if (sourcePaths(config.spec).every(([pathname, what]) => known.has(pathname) || what === OF_VIEW)) return known;
+  if (sourcePaths(config.spec).every(([pathname]) => known.has(pathname))) return known;
   const complete = new Map([...known, ...recordSources(config.spec, known)]);
-  noteSources(directory, complete);
+  if (complete.size > known.size) noteSources(directory, complete);
   return complete;
 }
 
