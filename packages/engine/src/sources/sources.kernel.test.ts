@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -178,6 +179,26 @@ test('links in the path that was asked for are followed once', async () => {
   await container.apply();
   expect(readdirSync(at.join('d/way/p'))).toEqual(['new', 'own']);
   expect(readdirSync(at.join('outside/p'))).toEqual(['secret']);
+});
+
+test('what only a magic link leads to is refused, and not taken for what is at the same path here', async (context) => {
+  for (const program of ['unshare', 'mount']) requiresProgram(context, program);
+  prepare();
+  const script = 'mount -t tmpfs lamella-test "$0" && touch "$0/elsewhere" && echo ready && exec sleep 1000';
+  const other = spawn('unshare', ['-m', 'sh', '-c', script, at.join('d/way/p')], { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    await once(other.stdout, 'data');
+    const source = `/proc/${other.pid}/root${at.join('d/way/p')}`;
+    await expect(make({ volumes: [{ source, destination: '/v' }] })).rejects.toMatchObject({
+      code: 'VOLUME_INVALID',
+      message: expect.stringContaining(source),
+    });
+    // The same namespace's root is no other.
+    const same = await make({ volumes: [{ source: `/proc/self/root${at.join('d/way/p')}`, destination: '/v' }] });
+    expect(String((await (await same.run({ args: ['ls', '/v'] })).result).stdout)).toBe('own');
+  } finally {
+    other.kill('SIGKILL');
+  }
 });
 
 test('a container without a record is given what is there when it is next looked at', async () => {
