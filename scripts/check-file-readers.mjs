@@ -63,8 +63,10 @@ const READERS = {
   'packages/syscall/src/files/read-regular.ts': 'the one way itself',
   'packages/syscall/src/front.ts': 'a descriptor that the front gives',
   'packages/syscall/src/interpreter-path.ts': 'its own sources',
+  'packages/syscall/src/keep-bytes.ts': KERNEL,
   'packages/syscall/src/monitor-client.ts': 'a directory of the store, by O_PATH',
   'packages/syscall/src/mounts.ts': KERNEL,
+  'packages/syscall/src/own-words.ts': KERNEL,
   'packages/syscall/src/sealed-copy.ts': KERNEL,
   'apps/cli/src/web/review-server.ts': 'the files of its page',
 };
