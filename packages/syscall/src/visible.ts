@@ -32,8 +32,9 @@ export function visibleJson(json: string): string {
 function escaped(found: string, notation: 'text' | 'json'): string {
   let text = '';
   for (let i = 0; i < found.length; i++) {
-    // A byte that is no UTF-8, in the form of textOf.
-    const unit = notation === 'text' && found.length === 1 && /[\udc80-\udcff]/.test(found) ? found.charCodeAt(i) - 0xdc00 : found.charCodeAt(i);
+    // In text a lone surrogate is shown as the byte that it stands for.
+    const shown = found.charCodeAt(i);
+    const unit = notation === 'text' && shown >= 0xdc80 && shown <= 0xdcff && found.length === 1 ? shown - 0xdc00 : shown;
     text += notation === 'text' && unit < 0x100 ? `\\x${unit.toString(16).padStart(2, '0')}` : `\\u${unit.toString(16).padStart(4, '0')}`;
   }
   return text;
