@@ -119,7 +119,14 @@ export class KnownObjects {
   }
 
   get all(): KnownSource {
-    return { source: this.source, objects: [...this.#objects], places: [...this.#places], doubts: [...this.#doubts], clean: [...this.#clean], files: [...this.#files.values()] };
+    return {
+      source: this.source,
+      objects: [...this.#objects],
+      places: [...this.#places],
+      doubts: [...this.#doubts],
+      clean: [...this.#clean],
+      files: [...this.#files.values()],
+    };
   }
 }
 
