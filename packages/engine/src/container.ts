@@ -7,8 +7,7 @@ import type { LayerProgress } from '@lamella/image';
 import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import type { Program } from '@lamella/syscall';
-import { recover } from './apply/apply.js';
-import { underWay } from './apply/journal.js';
+import { recover } from './apply/recover.js';
 import { settled, standing } from './branches/branch.js';
 import { confinement } from './confinement.js';
 import { rotateEvents } from './containers/events.js';
@@ -143,7 +142,7 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
 /** Make the places that containers need, and release what dead ones left. */
 export async function prepare(root: string, { name }: Pick<RunSpec, 'name'> = {}): Promise<void> {
   prepareRoot(root);
-  if (underWay(root).length) await recover(root);
+  await recover(root);
   rotateEvents(`${root}/containers`);
   const { released } = await sweepNow(`${root}/containers`);
   // Names cost a look at each: whoever wants one takes it, and so does who has just taken somebody's away.
@@ -177,6 +176,7 @@ export async function run(spec: RunSpec, options: RunOptions = {}): Promise<RunR
 export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promise<Program> {
   const root = spec.root ?? defaultRoot();
   prepareRoot(root);
+  await recover(root);
   return (await decide(spec, options, root)).program;
 }
 

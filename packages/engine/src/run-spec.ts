@@ -7,7 +7,7 @@ import type { UserNamespace } from './userns.js';
 
 /** A directory or file of the host inside the container. */
 export interface Volume {
-  /** Absolute path on the host; it must exist. */
+  /** Absolute path on the host; it must exist. The container gets what is there when it is made, and nothing else later (`VOLUME_MOVED`). */
   readonly source: string;
   /** Absolute path inside; made when missing. */
   readonly destination: string;

@@ -195,7 +195,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
         break;
     }
   }
-  if (context.masks) later.push(...masked(mounts, { slots, root: context.root, dev }));
+  if (context.masks) later.push(...masked(mounts, { slots, root: context.root, dev, userNamespace: context.userNamespace }));
   return {
     outside: outside === ops ? [] : outside,
     ops: [...ops, ...later],

@@ -20,10 +20,24 @@ static int equal(const char *a, const char *b)
 	return *a == *b;
 }
 
-/* What says where an object was, not what it is: a label is given by the place. */
-static int is_mark(const char *name)
+/*
+ * Attributes that are not the object's own: marks of overlayfs say where it was, labels and measurements belong to the
+ * place and the kernel, and some filesystems show their own way of keeping an ACL or a capability beside the attribute itself:
+ * xfs does so as trusted.SGI_*. packages/syscall/src/overlay-mark.ts has the same list.
+ */
+static int is_private(const char *name)
 {
-	return starts(name, "trusted.overlay.") || starts(name, "user.overlay.") || starts(name, "user.fuseoverlayfs.") || equal(name, "security.selinux");
+	static const char *const own[] = { "user.", "trusted.", "security.", "system.posix_acl_access", "system.posix_acl_default" };
+	static const char *const not[] = { "trusted.overlay.", "user.overlay.", "user.fuseoverlayfs.", "trusted.SGI_", "security.selinux",
+					   "security.ima", "security.evm" };
+
+	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
+		if (starts(name, not[i]))
+			return 1;
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (starts(name, own[i]))
+			return 0;
+	return 1;
 }
 
 static int listed(const char *list, long length, const char *name)
@@ -40,7 +54,7 @@ static int listed(const char *list, long length, const char *name)
 /* A label belongs to the place, even where all marks are wanted. */
 static int is_left(const char *name, int marks)
 {
-	return marks ? equal(name, "security.selinux") : is_mark(name);
+	return marks ? equal(name, "security.selinux") : is_private(name);
 }
 
 /* Give the attributes of one object to another, and take those away that it alone has. */

@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { type Change, changesOf } from '@lamella/overlay';
+import { type Change, type ChangesOptions, changesOf } from '@lamella/overlay';
 import { isEmpty } from '../sources/untouched.js';
 import { type CheckedView, nothingOf } from '../views.js';
 
@@ -16,7 +16,7 @@ export interface ContainerChange extends Change {
  * @param mountPoints where something else is mounted inside
  * @throws SyscallError when a directory is missing
  */
-export async function* changesIn(views: readonly CheckedView[], mountPoints: readonly string[]): AsyncGenerator<ContainerChange> {
+export async function* changesIn(views: readonly CheckedView[], mountPoints: readonly string[], options: ChangesOptions = {}): AsyncGenerator<ContainerChange> {
   // What was made for a mount is not the command's doing.
   const ours = new Set(mountPoints.flatMap(withParents));
   for (const view of views) {
@@ -26,7 +26,7 @@ export async function* changesIn(views: readonly CheckedView[], mountPoints: rea
     const source = view.source === undefined ? 'readable' : accessTo(view.source);
     if (source === 'closed') continue;
     const below = view.destination === '/' ? '' : view.destination;
-    for await (const change of changesOf(source === 'gone' ? aboveNothing(view) : view)) {
+    for await (const change of changesOf(source === 'gone' ? aboveNothing(view) : view, options)) {
       const at = `${below}${change.path}`;
       if (!(change.kind === 'added' && ours.has(at) && change.after?.size === 0))
         yield { ...change, path: at, view, ...(change.renamed === undefined ? {} : { renamed: `${below}${change.renamed}` }) };

@@ -260,11 +260,18 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
         'close',
       ]);
     case 'statx':
-      return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS)`, ['readlinkat', 'fchdir', 'llistxattr', 'lgetxattr']);
+      return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS|STATX_BTIME)`, [
+        'readlinkat',
+        'fchdir',
+        'llistxattr',
+        'lgetxattr',
+      ]);
     case 'expect':
-      return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_CTIME)`);
+      return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS|STATX_BTIME)`);
+    case 'rename_seen':
+      return one(`statx(${fd(op.olddirfd)}, ${quoted(op.oldpath)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS|STATX_BTIME)`, ['renameat2']);
     case 'same_object':
-      return one(`statx(${fd(op.fd)}, "", AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH, STATX_TYPE|STATX_INO|STATX_BTIME)`);
+      return one(`statx(${fd(op.fd)}, "", AT_STATX_SYNC_AS_STAT|AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH, STATX_TYPE|STATX_INO|STATX_BTIME, …)`);
     case 'mkpath':
       return one(
         `openat2(${fd(op.rootfd)}, ${quoted(op.pathname)}, {flags=${openFlags(O.PATH | O.CLOEXEC | (op.directory ? O.DIRECTORY : 0))}, ` +
