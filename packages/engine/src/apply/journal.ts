@@ -120,9 +120,23 @@ export function entries(directory: string): readonly string[] {
   }
 }
 
+/** Returns the journal of the last apply; nothing where another version of Lamella wrote it. */
 export async function readJournal(root: string, id: string): Promise<Journal | undefined> {
-  return parse<Journal>(await readFile(journalOf(root, id), 'utf8').catch(absent));
+  const found = await readAnyJournal(root, id);
+  return found?.version === VERSION ? (found as Journal) : undefined;
 }
+
+/** Whether the journal is one that this version cannot read: what it is about must not be touched. */
+export async function isForeignJournal(root: string, id: string): Promise<boolean> {
+  const found = await readAnyJournal(root, id);
+  return found !== undefined && found.version !== VERSION;
+}
+
+async function readAnyJournal(root: string, id: string): Promise<{ readonly version: number } | undefined> {
+  return parse<{ readonly version: number }>(await readFile(journalOf(root, id), 'utf8').catch(absent));
+}
+
+const VERSION: Journal['version'] = 2;
 
 /** Returns the mark of what is under way; one that is torn is of something that had not begun. */
 export async function readMark(root: string, id: string): Promise<Mark | undefined> {

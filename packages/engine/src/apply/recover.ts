@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { visible } from '@lamella/syscall';
 import { clean } from './clean.js';
 import { busy, incomplete } from './errors.js';
-import { appliedOf, applyingOf, readJournal, readMark, underWay } from './journal.js';
+import { appliedOf, applyingOf, isForeignJournal, readJournal, readMark, underWay } from './journal.js';
 import { locked } from './ops.js';
 import { Session } from './session.js';
 import { takeBack } from './take-back.js';
@@ -31,8 +31,8 @@ export async function recoverOne(root: string, id: string, token?: string): Prom
     await session.run(locked(root, id));
     const mark = await readMark(root, id);
     if (!mark || (token !== undefined && mark.token !== token)) return;
+    if (await isForeignJournal(root, id)) throw new TypeError('it was begun by another version of Lamella');
     let journal = await readJournal(root, id);
-    if (journal && journal.version !== 2) throw new TypeError('it was written by another version of Lamella');
     const isBegun = journal?.token === mark.token && (journal.state === 'begun' || (journal.state === 'done' && mark.undo === 'begun'));
     if (journal && isBegun) {
       const { journal: next, kept } = await takeBack(session, { root, journal, mark });
