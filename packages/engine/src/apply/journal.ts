@@ -63,6 +63,8 @@ export interface Journal {
 /** What is under way in this moment: written before anything is made, and gone when nothing is left of it. */
 export interface Mark {
   readonly token: string;
+  /** The process that wrote it. When it was killed its interpreter may go on for a moment. */
+  readonly pid?: number;
   /** Directories that are ours alone, outside of `applied/ID`: they are to be removed. */
   readonly stages: readonly string[];
   /** An undo: `staging` changed nothing of the host yet, `begun` is to be finished. */
