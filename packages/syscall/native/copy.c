@@ -180,6 +180,7 @@ long object_copy(int olddir, const char *oldname, int newdir, const char *newnam
 	char target[4096];
 	u32 type;
 	long from = SYS(openat, olddir, oldname, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0), to = -1, file = -1, err, n;
+	int made = 0;
 
 	if (from < 0)
 		return from;
@@ -201,10 +202,14 @@ long object_copy(int olddir, const char *oldname, int newdir, const char *newnam
 
 		err = SYS(mknodat, newdir, newname, type | 0600, (minor & 0xff) | (major << 8) | ((minor & ~0xffULL) << 12));
 	}
+	made = !err && !(how & COPY_METADATA);
 	if (!err) {
 		to = SYS(openat, newdir, newname, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 		err = to < 0 ? to : copy_metadata((int)from, (int)to, &st, how & COPY_MARKS);
 	}
+	/* What is a part of an object only must not be taken for it. */
+	if (err && (made || file >= 0))
+		SYS(unlinkat, newdir, newname, type == S_IFDIR ? AT_REMOVEDIR : 0);
 	if (file >= 0)
 		SYS(close, file);
 	if (to >= 0)

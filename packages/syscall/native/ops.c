@@ -351,13 +351,26 @@ OP(setgroups)
 	return SYS(setgroups, LEN(0) / 4, S(0));
 }
 
+/*
+ * An id, or -1, which leaves it what it is. The kernel looks at 32 bits: more of them would make 0 of 2^32, and no change of the last,
+ * and leave the process root.
+ */
+static int is_id(s64 id)
+{
+	return id >= -1 && id < 0xffffffffLL;
+}
+
 OP(setresgid)
 {
+	if (!is_id(N(0)) || !is_id(N(1)) || !is_id(N(2)))
+		return -EINVAL;
 	return SYS(setresgid, N(0), N(1), N(2));
 }
 
 OP(setresuid)
 {
+	if (!is_id(N(0)) || !is_id(N(1)) || !is_id(N(2)))
+		return -EINVAL;
 	return SYS(setresuid, N(0), N(1), N(2));
 }
 
@@ -1062,7 +1075,7 @@ static const struct op table[] = {
 	ENTRY(56, mkpath, 4, "z"),
 	ENTRY(57, pty, 7, ""),
 	ENTRY(58, wait, 0, ""),
-	ENTRY(59, init, 0, ""),
+	ENTRY(59, init, 1, ""),
 	ENTRY(60, on_exit, 0, "p"),
 	ENTRY(61, read_file, 1, "z"),
 	ENTRY(62, keyctl, 1, "o"),
@@ -1094,6 +1107,7 @@ static const struct op table[] = {
 	ENTRY(88, await_served, 2, ""),
 	ENTRY(89, netns, 2, ""),
 	ENTRY(95, rename_seen, 4, "zzb"),
+	ENTRY(93, attempt, 0, "p"),
 	ENTRY(100, landed, 3, "zb"),
 	ENTRY(101, covered, 2, "z"),
 	ENTRY(102, expect_type, 2, ""),
@@ -1107,6 +1121,7 @@ static const struct op table[] = {
 	[205] = { { "end_input", 0, "" }, NULL },
 	[206] = { { "watch", 1, "" }, NULL },
 	[207] = { { "leave", 0, "" }, NULL },
+	[208] = { { "foreground", 0, "" }, NULL },
 };
 
 const struct shape *shape_of(u16 opcode)

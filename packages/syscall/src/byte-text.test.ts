@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bytesOf, decodeProgram, encodeProgram, type Op, textOf } from './index.js';
 
-const runs = { numRuns: process.env.LAMELLA_LONG ? 100_000 : 500 };
+const runs = { numRuns: process.env.LAMELLA_LONG ? 20_000 : 500 };
 /** Bytes that are nearly UTF-8 find more than any bytes. */
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 40 }),

@@ -281,6 +281,15 @@ test('a filesystem is of the type that is expected', async () => {
   await expect(execute([open('/'), { op: 'expect_type', fd: 5, type: 0x9fa0 }])).rejects.toMatchObject({ syscall: 'expect_type', code: 'ESTALE' });
 });
 
+test.for([4294967295, 4294967296, -2, 2 ** 40, 2 ** 52 + 1000])('the id %d is none, and leaves nobody root', async (id, context) => {
+  requiresRoot(context);
+  const user: Op = { op: 'setresuid', ruid: id, euid: id, suid: id };
+  const group: Op = { op: 'setresgid', rgid: id, egid: id, sgid: id };
+  await expect(execute([user])).rejects.toMatchObject({ syscall: 'setresuid', code: 'EINVAL' });
+  await expect(execute([group])).rejects.toMatchObject({ syscall: 'setresgid', code: 'EINVAL' });
+  await expect(execute([{ ...user, ruid: 0, euid: 0 }])).rejects.toMatchObject({ code: 'EINVAL' });
+});
+
 test('rmtree removes any tree, follows no link and crosses no mount', async (context) => {
   requiresRoot(context);
   await using at = scratch();
@@ -863,7 +872,7 @@ test('init reaps orphans, passes signals on and ends with its child', async (con
   requiresRoot(context);
   await using at = scratch();
   const script = `trap 'echo got > ${at.join('got')}; exit 9' TERM; (sleep 0.05 &) ; kill -TERM 1; while :; do sleep 0.02; done`;
-  const { exited } = await execute([inside([{ op: 'init' }, { op: 'setsid' }, sh(script)], CLONE.NEWPID)]);
+  const { exited } = await execute([inside([{ op: 'init', job: 0 }, { op: 'setsid' }, sh(script)], CLONE.NEWPID)]);
   expect(exited).toEqual({ status: 9, signal: 0 });
   expect(readFileSync(at.join('got'), 'utf8')).toBe('got\n');
 });

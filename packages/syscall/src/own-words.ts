@@ -6,7 +6,7 @@ import { keepBytes } from './keep-bytes.js';
  * The words of a command line, whoever has read them before. Node looks for `--env-file` and `--experimental-config-file`
  * among all of its arguments, those of the script included, and obeys before any script runs.
  *
- * Therefore a launcher starts Node: the first lines of `bin/*.cjs`, in sh(1). The contract between launcher and program:
+ * Therefore a launcher starts Node: `bin/lamella` and `bin/lamella-oci`, in sh(1). The contract between launcher and program:
  *
  *     NODE SCRIPT : :WORD :WORD …
  *
@@ -15,7 +15,7 @@ import { keepBytes } from './keep-bytes.js';
  * dash(1) drops variables whose names are no identifiers (`a.b`).
  *
  * `NODE SCRIPT WORD …`, which is Node started directly, is accepted where Node reads none of the words. Else the program starts again by
- * the launcher.
+ * the launcher, whose path is SCRIPT's without `.cjs`.
  */
 const READ_BY_NODE = /^--(?:env[-_]file|experimental[-_](?:default[-_])?config[-_]file)/;
 
@@ -33,7 +33,7 @@ export function ownWords(program: string, status: number): readonly string[] {
   const [node = '', script = '', ...given] = process.argv;
   const exact = given.some((word) => word.includes(REPLACED)) ? lastWords(given.length) : given;
   const marked = exact[0] === ':';
-  if (!marked && readByNode(exact) !== undefined) startAgain(program, status, script, exact);
+  if (!marked && readByNode(exact) !== undefined) startAgain(program, status, script.replace(/\.cjs$/, ''), exact);
   const words = marked ? exact.slice(1).map((word) => word.slice(1)) : exact;
   process.argv = [node, script, ...words];
   keepBytes();
@@ -51,15 +51,15 @@ function lastWords(count: number): readonly string[] {
 }
 
 /** By the launcher, and with the environment as it was before Node added to it. */
-function startAgain(program: string, status: number, script: string, words: readonly string[]): never {
+function startAgain(program: string, status: number, launcher: string, words: readonly string[]): never {
   const environment = textOf(readFileSync('/proc/self/environ')).split('\0').slice(0, -1);
   // Node's execve takes text, and replaces what is none.
   if ([...words, ...environment].every((each) => each.isWellFormed())) {
     const variables = environment.map((each): [string, string] => [each.slice(0, each.indexOf('=')), each.slice(each.indexOf('=') + 1)]);
-    process.execve?.('/bin/sh', ['sh', script, ...words], { ...Object.fromEntries(variables), LAMELLA_NODE: process.execPath });
+    process.execve?.('/bin/sh', ['sh', launcher, ...words], { ...Object.fromEntries(variables), LAMELLA_NODE: process.execPath });
   }
   process.stderr.write(
-    `${program}: Node was started directly and has read options that are meant for ${program}\n  Start the program itself instead of Node: ${script}\n`,
+    `${program}: Node was started directly and has read options that are meant for ${program}\n  Start the program itself instead of Node: ${launcher}\n`,
   );
   process.exit(status);
 }

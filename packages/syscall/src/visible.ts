@@ -1,3 +1,5 @@
+import { textOf } from './byte-text.js';
+
 /** What a terminal takes for more than text, or shows in another order or place than it has: lone surrogates, too. */
 const UNSEEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u00ad\u200c\u200d])\p{Cf}/gu;
 const PLAIN = /^[ -~]*$/;
@@ -30,33 +32,15 @@ export function visibleJson(json: string): string {
 function escaped(found: string, notation: 'text' | 'json'): string {
   let text = '';
   for (let i = 0; i < found.length; i++) {
-    const unit = found.charCodeAt(i);
+    // In text a lone surrogate is shown as the byte that it stands for.
+    const shown = found.charCodeAt(i);
+    const unit = notation === 'text' && shown >= 0xdc80 && shown <= 0xdcff && found.length === 1 ? shown - 0xdc00 : shown;
     text += notation === 'text' && unit < 0x100 ? `\\x${unit.toString(16).padStart(2, '0')}` : `\\u${unit.toString(16).padStart(4, '0')}`;
   }
   return text;
 }
 
 /** Returns bytes as {@link visible} text; those that are no UTF-8 are written as `\xff`. */
-export function visibleBytes(bytes: Buffer, options: VisibleOptions = {}): string {
-  const text = bytes.toString('utf8');
-  if (!text.includes('\ufffd')) return visible(text, options);
-  // Bytes that cannot begin or continue a character here, one by one.
-  let shown = '';
-  for (let at = 0; at < bytes.length; ) {
-    const length = sequenceLength(bytes, at);
-    shown += length ? visible(bytes.toString('utf8', at, at + length), options) : `\\x${bytes.toString('hex', at, at + 1)}`;
-    at += length || 1;
-  }
-  return shown;
-}
-
-/** How many bytes a character of UTF-8 has; 0 where there is none. */
-function sequenceLength(bytes: Buffer, at: number): number {
-  for (let length = 1; length <= 4 && at + length <= bytes.length; length++) {
-    const part = bytes.subarray(at, at + length);
-    // One that comes back as it was.
-    const text = part.toString('utf8');
-    if (Buffer.from(text).equals(part)) return length;
-  }
-  return 0;
+export function visibleBytes(bytes: Uint8Array, options: VisibleOptions = {}): string {
+  return visible(textOf(bytes), options);
 }

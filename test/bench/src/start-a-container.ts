@@ -47,7 +47,7 @@ export async function startAContainer(at: ScratchDirectory, rounds: number): Pro
 
   rows.push(...againstRuntimes(root, rounds));
 
-  const cli = path.join(path.dirname(createRequire(import.meta.url).resolve('lamella/package.json')), 'bin/lamella.cjs');
+  const cli = path.join(path.dirname(createRequire(import.meta.url).resolve('lamella/package.json')), 'bin/lamella');
   const env = { ...process.env, LAMELLA_ROOT: root };
   const node = (...args: string[]): void => {
     const { status } = spawnSync(process.execPath, args, { stdio: 'ignore', env });

@@ -11,7 +11,7 @@ import { ociLayout, tarArchive } from '@lamella-test/tree';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type FaultyProxy, faultyProxy } from './faulty-proxy.js';
 
-const CLI = path.join(path.dirname(createRequire(import.meta.url).resolve('lamella/package.json')), 'bin/lamella.cjs');
+const CLI = path.join(path.dirname(createRequire(import.meta.url).resolve('lamella/package.json')), 'bin/lamella');
 const program = findProgram('docker-registry');
 const skopeo = findProgram('skopeo');
 let at: ScratchDirectory;

@@ -23,9 +23,8 @@ function anyWords(count: number): Buffer[] {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 0x100000000) * limit);
   };
-  return Array.from({ length: count }, () =>
-    Buffer.from(Array.from({ length: 1 + below(12) }, () => 1 + below(255)).map((byte) => (byte === 0x2f ? 0x80 : byte))),
-  );
+  const word = (): string => Array.from({ length: 1 + below(12) }, () => String.fromCharCode(1 + below(255))).join('');
+  return [...new Set(Array.from({ length: count }, () => word().replaceAll('/', '\x80')))].map(latin1);
 }
 
 /** The directory in which everything happens. */

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 
 /** The built CLI's entry: a program, or a script for `process.execPath` where no word is an option that Node looks for. */
-export const CLI: string = path.join(path.dirname(createRequire(import.meta.url).resolve('lamella/package.json')), 'bin/lamella.cjs');
+export const CLI: string = path.join(path.dirname(createRequire(import.meta.url).resolve('lamella/package.json')), 'bin/lamella');
 
 export interface Outcome {
   readonly status: number | null;

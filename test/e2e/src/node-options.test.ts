@@ -94,16 +94,19 @@ describe('no option of Node is one of ours', () => {
   });
 
   test('as variables', () => {
-    const flags = words.filter((word) => word && !word.startsWith('=')).flatMap((word) => ['-e', `${word.replace(/=.*/, '')}=${word}`]);
-    const { status, stdout } = here(['run', ...flags, '-e', `NODE_OPTIONS=--require=${at.join('here', 'evil.cjs')}`, 'busybox', 'env']);
-    expect({ status, set: stdout.split('\n').filter((line) => line.startsWith('NODE_OPTIONS')) }).toEqual({
-      status: 0,
-      set: [`NODE_OPTIONS=--require=${at.join('here', 'evil.cjs')}`],
-    });
+    const named = words.filter((word) => !/^-*(?:=|$)/.test(word));
+    const flags = named.flatMap((word, i) => (i % 2 ? [`--env=${word.replace(/=.*/, '')}=${word}`] : ['-e', `${word.replace(/=.*/, '')}=${word}`]));
+    const { status, stdout, stderr } = here(['run', ...flags, '-e', `NODE_OPTIONS=--require=${at.join('here', 'evil.cjs')}`, 'busybox', 'env']);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const set = stdout.split('\n');
+    expect(set).toContain(`NODE_OPTIONS=--require=${at.join('here', 'evil.cjs')}`);
+    // Of several with one name the last counts.
+    const last = new Map(named.map((word) => [word.replace(/=.*/, ''), word]));
+    for (const [name, word] of last) expect(set).toContain(`${name}=${word}`);
   });
 
   test('instead of a command, and behind every other one', () => {
-    for (const command of ['', 'images', 'ps', 'changes', 'plugins', 'plugins install', 'autocomplete', 'doctor', 'help']) {
+    for (const command of ['', 'images', 'changes', 'plugins install', 'autocomplete']) {
       const { status, stderr } = here([...command.split(' ').filter(Boolean), '--env-file=evil.env', '--experimental-config-file=evil-config.json']);
       expect({ command, stderr, ours: status === 125 || status === 0 || status === 127 }).toMatchObject({ command, ours: true });
     }
@@ -133,7 +136,7 @@ describe('an environment file is read by us', () => {
   test('also when Node is started directly', () => {
     const env = { ...process.env, LAMELLA_ROOT: at.join('store') };
     writeFileSync(at.join('plain.env'), 'FROM_FILE=yes\n');
-    const args = [CLI, 'run', '--env-file', at.join('plain.env'), 'busybox', 'sh', '-c', 'echo "$FROM_FILE"'];
+    const args = [`${CLI}.cjs`, 'run', '--env-file', at.join('plain.env'), 'busybox', 'sh', '-c', 'echo "$FROM_FILE"'];
     expect(spawnSync(process.execPath, args, { env, encoding: 'utf8' })).toMatchObject({ status: 0, stdout: 'yes\n', stderr: '' });
   });
 });

@@ -33,7 +33,7 @@ test('plugins are installed from their tarballs: one adds commands, the other is
     EXAMPLE_LOG: log,
   };
   const lamella = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
-    spawnSync(process.execPath, [path.join(checkout, 'apps/cli/bin/lamella.cjs'), ...args], { env, encoding: 'utf8' });
+    spawnSync(process.execPath, [path.join(checkout, 'apps/cli/bin/lamella'), ...args], { env, encoding: 'utf8' });
   expect(lamella('oci').stderr).toContain("there is no command 'oci'");
 
   expect(lamella('plugins', 'install', `file:${pack('packages/plugin-oci')}`)).toMatchObject({ status: 0 });

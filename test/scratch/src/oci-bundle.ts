@@ -5,7 +5,7 @@ import { busyboxArchive } from './busybox.js';
 import type { ScratchDirectory } from './directory.js';
 
 /** `lamella-oci` as its users start it: Node and the file. */
-export const OCI_RUNTIME: string = path.join(import.meta.dirname, '../../../packages/oci-runtime/bin/lamella-oci.cjs');
+export const OCI_RUNTIME: string = path.join(import.meta.dirname, '../../../packages/oci-runtime/bin/lamella-oci');
 
 export interface OciResult {
   readonly status: number | null;

@@ -3,6 +3,7 @@ import { nearest } from '../nearest.js';
 import { tlsVerifyWords } from '../tls-verify-words.js';
 import { UsageError, usageOf } from '../usage-error.js';
 import { RUN_FLAGS, type RunFlags } from './run-flags.js';
+import { shieldValues, unshieldValues } from './shielded-values.js';
 
 /** A command line of `run`, taken apart. */
 export interface RunCommandLine {
@@ -40,8 +41,13 @@ export async function parseLeading<Flags>(
 ): Promise<{ readonly flags: Flags; readonly rest: readonly string[] }> {
   const { own, rest } = split(argv, known);
   try {
-    const { flags } = (await parse(tlsVerifyWords(own), { flags: known as never, strict: true })) as unknown as { flags: Flags };
-    return { flags, rest };
+    const words = shieldValues(
+      tlsVerifyWords(own),
+      (word) => takesNext(word, known),
+      (name) => known[name]?.type === 'option',
+    );
+    const { flags } = (await parse(words, { flags: known as never, strict: true })) as unknown as { flags: Flags };
+    return { flags: unshieldValues(flags), rest };
   } catch (error) {
     throw usage(error, known, hint);
   }
@@ -82,6 +88,7 @@ export function ownWords(argv: readonly string[], known: FlagTable): readonly st
 
 /** Whether a flag's value is the next word. */
 function takesNext(word: string, known: FlagTable): boolean {
+  if (!word.startsWith('-')) return false;
   if (word.startsWith('--')) return !word.includes('=') && known[word.slice(2)]?.type === 'option';
   // `-itu USER`: only the last of a cluster can want more, and `-uUSER` has it already.
   for (let i = 1; i < word.length; i++) if (Object.values(known).some(({ char, type }) => char === word[i] && type === 'option')) return i === word.length - 1;

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { RunSpec, Volume } from '@lamella/engine';
 import type { TmpfsMount } from '@lamella/namespace';
-import { FILE_BOUNDS, readNamed, textOf } from '@lamella/syscall';
+import { FILE_BOUNDS, readNamedText } from '@lamella/syscall';
 import { UsageError } from '../usage-error.js';
 import { confinement } from './confinement-flags.js';
 import { detachKeys } from './detach-keys.js';
@@ -61,7 +61,7 @@ export function environment(files: readonly string[], entries: readonly string[]
   for (const file of files) {
     let text: string;
     try {
-      text = textOf(readNamed(file, FILE_BOUNDS.environment));
+      text = readNamedText(file, FILE_BOUNDS.environment);
     } catch (error) {
       throw new UsageError(`the environment file ${file} cannot be read: ${whyUnread(error)}`, 'Check the path and its permissions.');
     }

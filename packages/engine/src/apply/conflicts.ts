@@ -1,6 +1,8 @@
+import { lstatSync } from 'node:fs';
 import { inodeOf, originOf } from '@lamella/overlay';
-import type { Walked } from '@lamella/syscall';
+import { bytesOf, type Walked } from '@lamella/syscall';
 import type { ContainerChange } from '../containers/changes.js';
+import type { View } from '../views.js';
 import type { KnownObjects } from './known.js';
 import { isCopy, looksOf } from './links.js';
 import { hasSameMetadata, isIdentical, isSince, isUntouched, type Noted, note } from './noted.js';
@@ -32,6 +34,7 @@ export function judge({ changes, places, since, known }: Evidence): Judged {
   const renamed = new Renamed(changes);
   const conflicts = changes.filter((change) => {
     const { lower } = change.compared;
+    if (!wasShown(change.view, change.name, lower)) return true;
     const above = directories.above(change.name);
     if (above === 'other' || (above === 'doubt' && lower)) return true;
     const left = known.object(change.name);
@@ -65,6 +68,13 @@ function isAnother(change: ContainerChange, lower: Walked, renamed: Renamed): bo
   const { upper } = change.compared;
   const origin = upper && originOf(upper);
   return origin !== undefined && origin !== inodeOf(lower) && !renamed.has(change);
+}
+
+/** Whether the container saw what is there: where its view was put together ({@link View.compared}), some names were left out. */
+function wasShown({ compared, lowerdirs }: View, name: string, lower: Walked | undefined): boolean {
+  if (!compared || !lower) return true;
+  const copy = Buffer.concat([bytesOf(`${lowerdirs[0]}/`), Buffer.from(name, 'latin1')]);
+  return lstatSync(copy, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Whether something is new only because the host has removed what it is a copy of. */

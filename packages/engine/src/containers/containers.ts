@@ -112,11 +112,26 @@ export class Containers {
   async try({ args, hide = [], ...spec }: TrySpec, options: RunOptions = {}): Promise<Container> {
     const env = definedIn(spec.env ?? process.env);
     makeDirectory(this.#directory);
-    const host = surveyHost(hide);
-    return createContainer(
-      { image: 'host', network: 'host', cwd: process.cwd(), ...spec, env, host, args, entrypoint: [], keep: true, root: this.root },
+    const cwd = spec.cwd ?? process.cwd();
+    const host = surveyHost(hide, { cwd, args, env });
+    const container = await createContainer(
+      { image: 'host', network: 'host', ...spec, cwd, env, host, args, entrypoint: [], init: true, job: true, detachKeys: '', keep: true, root: this.root },
       options,
     );
+    const forget = async (error: unknown): Promise<never> => {
+      // What was never executed has changed nothing.
+      if ((await container.started) === undefined) await this.#forget(container.id);
+      throw error;
+    };
+    return { ...container, result: container.result.catch(forget) };
+  }
+
+  async #forget(id: string): Promise<void> {
+    try {
+      await (await this.get(id)).remove();
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'CONTAINER_NOT_FOUND') throw error;
+    }
   }
 
   /**

@@ -47,7 +47,7 @@ import { type ContainerState, stateOf } from './state.js';
 import { type ContainerUsage, usageOf } from './usage.js';
 
 /** Another command for a container that is there, and what of its spec is to be different. */
-export interface AgainSpec extends Partial<Pick<RunSpec, 'cwd' | 'user' | 'network' | 'terminal' | 'input' | 'detachKeys' | 'resources' | 'init'>> {
+export interface AgainSpec extends Partial<Pick<RunSpec, 'cwd' | 'user' | 'network' | 'terminal' | 'input' | 'detachKeys' | 'resources' | 'init' | 'job'>> {
   readonly args: readonly string[];
   /** Beside the container's own; without a value a variable of it is left out. */
   readonly env?: Readonly<Record<string, string | undefined>>;

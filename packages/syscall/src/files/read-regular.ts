@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { Readable } from 'node:stream';
+import { textOf } from '../byte-text.js';
 import { O } from '../constants.js';
 import type { FileBound } from './file-bounds.js';
 import { FileError, kindOf } from './file-error.js';
@@ -24,9 +25,9 @@ export function readRegular(place: FilePlace, bound: FileBound): Buffer {
   }
 }
 
-/** The same as UTF-8 text. */
+/** The same as text, with bytes that are no UTF-8 as {@link textOf} has them. */
 export function readRegularText(place: FilePlace, bound: FileBound): string {
-  return readRegular(place, bound).toString('utf8');
+  return textOf(readRegular(place, bound));
 }
 
 /**
@@ -69,9 +70,9 @@ export function readNamed(file: string | number, bound: FileBound, name: string 
   }
 }
 
-/** The same as UTF-8 text. */
+/** The same as text, with bytes that are no UTF-8 as {@link textOf} has them. */
 export function readNamedText(file: string | number, bound: FileBound, name?: string): string {
-  return readNamed(file, bound, name).toString('utf8');
+  return textOf(readNamed(file, bound, name));
 }
 
 export interface StreamOptions {
