@@ -24,7 +24,13 @@ const fileOf = (record: ContainerRecord): string => path.join(directoryOf(record
 /** Reads what was noted. Nothing is where nobody noted it: then times decide. */
 export async function readSeenPlaces(record: ContainerRecord): Promise<SeenPlaces> {
   const text = await readFile(fileOf(record), 'utf8').catch(absent);
-  return text === undefined ? [] : (JSON.parse(text) as SeenPlaces);
+  try {
+    return text === undefined ? [] : (JSON.parse(text) as SeenPlaces);
+  } catch (error) {
+    // It is not waited for the disk: the power may have gone.
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
 }
 
 /**
