@@ -42,6 +42,8 @@ function detailsOf({ kind, aspects, before, after }: ContainerChange): string[] 
         return 'attributes';
       case 'mtime':
         return 'time';
+      case 'links':
+        return `links ${before.links ?? 1} -> ${after.links ?? 1}`;
       default:
         return after.type === 'file' ? '' : 'content';
     }
