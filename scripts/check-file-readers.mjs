@@ -65,7 +65,6 @@ const READERS = {
   'packages/syscall/src/files/read-regular.ts': 'the one way itself',
   'packages/syscall/src/front.ts': 'a descriptor that the front gives',
   'packages/syscall/src/interpreter-path.ts': 'its own sources',
-  'packages/syscall/src/keep-bytes.ts': KERNEL,
   'packages/syscall/src/monitor-client.ts': 'a directory of the store, by O_PATH',
   'packages/syscall/src/keep-bytes.ts': `${KERNEL}; and it wraps the functions themselves`,
   'packages/syscall/src/mounts.ts': KERNEL,
