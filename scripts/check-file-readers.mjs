@@ -15,6 +15,7 @@ const KERNEL = 'files of the kernel';
 const OWN = 'files of the store, which only Lamella writes';
 
 const READERS = {
+  'apps/cli/src/run/job-signals.ts': KERNEL,
   'packages/cgroup/src/cgroup.ts': KERNEL,
   'packages/cgroup/src/freeze.ts': KERNEL,
   'packages/cgroup/src/hierarchies.ts': KERNEL,
@@ -33,6 +34,7 @@ const READERS = {
   'packages/engine/src/containers/usage.ts': KERNEL,
   'packages/engine/src/examine.ts': KERNEL,
   'packages/engine/src/plan.ts': KERNEL,
+  'packages/engine/src/sources/record.ts': OWN,
   'packages/image/src/registry/push.ts': OWN,
   'packages/image/src/sink/save-images.ts': OWN,
   'packages/image/src/source/open-source.ts': 'a pipe that this process was given open',
@@ -65,6 +67,7 @@ const READERS = {
   'packages/syscall/src/interpreter-path.ts': 'its own sources',
   'packages/syscall/src/keep-bytes.ts': KERNEL,
   'packages/syscall/src/monitor-client.ts': 'a directory of the store, by O_PATH',
+  'packages/syscall/src/keep-bytes.ts': `${KERNEL}; and it wraps the functions themselves`,
   'packages/syscall/src/mounts.ts': KERNEL,
   'packages/syscall/src/own-words.ts': KERNEL,
   'packages/syscall/src/sealed-copy.ts': KERNEL,

@@ -9,6 +9,11 @@ import { run as runProgram } from '../packages/syscall/dist/index.js';
 import { makeBusyboxImage } from './busybox-image.mjs';
 
 const root = path.join(import.meta.dirname, '..');
+// console.log() takes no notice.
+process.stdout.on('error', ({ code }) => {
+  if (code !== 'EPIPE') process.stderr.write(`lamella: cannot write to stdout: ${code}\n`);
+  process.exit(code === 'EPIPE' ? 141 : 1);
+});
 const color = process.stdout.isTTY && !process.env.NO_COLOR;
 const paint = (code, text) => (color ? `\x1b[${code}m${text}\x1b[0m` : text);
 const say = (text = '') => console.log(text);

@@ -52,7 +52,7 @@ const farImports = {
 
 /** Modules of Node's that take a while to load, and that a container of an image which is there needs nothing of. */
 const SLOW =
-  /(\bimport_\w+)=(require\("node:(?:crypto|zlib|child_process|net|tty|stream|stream\/promises|timers\/promises|readline|readline\/promises)"\)|require\("node:fs"\)\.promises)/g;
+  /(\bimport_\w+)=(require\("node:(?:crypto|zlib|child_process|net|stream|stream\/promises|timers\/promises|tty|readline|readline\/promises)"\)|require\("node:fs"\)\.promises)/g;
 /** Of a built-in module esbuild copies every property, wherever it is imported as a whole. */
 const WHOLE = /(\bimport_\w+)=__toESM\((require\("node:[\w/]+"\))(?:,1)?\)/g;
 

@@ -1,10 +1,13 @@
 import path from 'node:path';
-import { defaultRoot } from '@lamella/engine';
+import { defaultRoot, recover } from '@lamella/engine';
 import { Command } from '@oclif/core/command';
 import { boolean, string } from '@oclif/core/flags';
+import type { Input, ParserOutput } from '@oclif/core/interfaces';
 import { failedByUs } from './output/exit-status.js';
 import { stdout } from './output/out.js';
 import type { Shown } from './output/printable.js';
+
+type Values = Record<string, unknown>;
 
 /** What the commands share: the store, `--json`, `--debug`, and how errors are told. */
 export abstract class LamellaCommand extends Command {
@@ -13,6 +16,20 @@ export abstract class LamellaCommand extends Command {
     json: boolean({ description: 'print JSON' }),
     debug: boolean({ description: 'print where an error came from' }),
   };
+
+  /**
+   * The one way of every command to its flags, and so to the store: what an interrupted apply left is taken back before anything
+   * is looked at.
+   */
+  protected override async parse<F extends Values, B extends Values, A extends Values>(
+    options?: Input<F, B, A>,
+    argv?: string[],
+  ): Promise<ParserOutput<F, B, A>> {
+    const parsed = await super.parse<F, B, A>(options, argv);
+    const { root } = parsed.flags as { readonly root?: string };
+    await recover(this.storeRoot({ root }));
+    return parsed;
+  }
 
   protected storeRoot(flags: { root?: string | undefined }): string {
     return flags.root === undefined ? defaultRoot() : path.resolve(flags.root);

@@ -1,17 +1,16 @@
+import './output/guard-streams.js';
 import path from 'node:path';
 import { readByNode } from '@lamella/syscall/own-words';
 import { flush } from '@oclif/core/flush';
 import { run } from '@oclif/core/run';
 import { commandFailed } from './command-failed.js';
 import { catchTheRest } from './last-resort.js';
-import { guardStreams } from './output/guard-streams.js';
 import { OutputError } from './output/output-error.js';
 import { UsageError } from './usage-error.js';
 
 /** Every command but the fast path of `run`, through oclif. */
 export async function main(argv: readonly string[]): Promise<void> {
   catchTheRest(argv);
-  guardStreams();
   try {
     refuseOptionsOfNode(argv);
     await run([...argv], path.join(import.meta.dirname, '..'));

@@ -32,3 +32,8 @@ export function beneath(top: number, name: string, parent: number, ops: (dirfd: 
 export function unlessGone(program: Program): Program {
   return program.map((op) => ({ ...op, ignore: ['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV', 'EBADF'] }));
 }
+
+/** As {@link beneath}, where the directory that the name is in may be gone: then nothing is done. The ops say themselves what they ignore. */
+export function beneathIfThere(top: number, name: string, parent: number, ops: (dirfd: number, base: Buffer) => Program): Program {
+  return beneath(top, name, parent, ops).map((op) => (op.op === 'openat2' || op.op === 'close' ? (unlessGone([op])[0] ?? op) : op));
+}

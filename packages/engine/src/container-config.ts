@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { User } from '@lamella/namespace';
 import { absent } from './absent.js';
+import { readView } from './kept-view.js';
 import type { Lowers } from './plan.js';
 import type { RunSpec } from './run-spec.js';
 import type { Source } from './sources/source.js';
@@ -55,7 +56,9 @@ function parse(text: string | undefined): ContainerConfig | undefined {
   if (text === undefined) return undefined;
   try {
     const config = JSON.parse(text) as ContainerConfig;
-    return config.version === 1 ? config : undefined;
+    if (config.version !== 1) return undefined;
+    const { host } = config.spec;
+    return host ? { ...config, spec: { ...config.spec, host: readView(host) } } : config;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

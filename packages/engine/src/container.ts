@@ -7,21 +7,22 @@ import type { LayerProgress } from '@lamella/image';
 import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import type { Program } from '@lamella/syscall';
-import { recover } from './apply/apply.js';
-import { underWay } from './apply/journal.js';
+import { recover } from './apply/recover.js';
 import { settled, standing } from './branches/branch.js';
 import { confinement } from './confinement.js';
 import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
 import { explainFailure } from './explain-failure.js';
+import { unreachable } from './host-paths.js';
+import type { HostView } from './host-view.js';
 import { lowersOf, sameLowers } from './lowers.js';
 import { forgetDeadNames } from './names.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
 import { type CheckedSources, checkSources } from './sources/check.js';
-import { completeSources, noteSources, recordSources } from './sources/record.js';
-import { differenceOf, type Source } from './sources/source.js';
-import { untouchedOf } from './sources/untouched.js';
+import { completeSources, noteSources, readSources, recordSources } from './sources/record.js';
+import { differenceOf, lookAt, type Source } from './sources/source.js';
+import { isEmpty, untouchedOf } from './sources/untouched.js';
 import type { UnpackOptions } from './workspace.js';
 
 /** How a container ended. */
@@ -36,6 +37,8 @@ export interface RunResult extends ProcessResult {
 export interface RunOptions extends ProcessOptions {
   /** Told of the unpacking of a workspace's image. */
   readonly onProgress?: UnpackOptions['onProgress'];
+  /** Told, before it starts, what a view of the host does not show as it is, or may not: a sentence each. */
+  readonly onNote?: (sentence: string, certain: boolean) => void;
   /** Told of the layers of an image that is fetched. */
   readonly onPull?: (progress: LayerProgress) => void;
 }
@@ -60,6 +63,8 @@ export interface Container extends AsyncDisposable {
   merged(): Promise<string | undefined>;
   kill(signal?: NodeJS.Signals | number): void;
   resize(rows: number, columns: number): void;
+  /** Tell it that the user's terminal is this process's again, after `onStopped`. */
+  foreground(): void;
 }
 
 /**
@@ -76,7 +81,14 @@ export async function createContainer(spec: RunSpec, options: RunOptions = {}): 
 
 /** Start one life of a container in the foreground. */
 export async function begin(spec: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Container> {
-  const decided = await decide(spec, options, root, life);
+  const explained = async (error: unknown): Promise<unknown> => {
+    if (!spec.host) return error;
+    const { inHostWords } = await import('./host-words.js');
+    return inHostWords(error, { args: spec.args ?? [], cwd: spec.cwd ?? '/', root });
+  };
+  const decided = await decide(spec, options, root, life).catch(async (error: unknown) => {
+    throw await explained(error);
+  });
   let events = '';
   const running = launch(decided.program, decided.args, options, (data) => {
     events += data.toString('latin1');
@@ -88,7 +100,7 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
     try {
       return { ...(await running.result), id, oomKilled: wasOomKilled(events), kept: spec.keep ? upper : undefined };
     } catch (error) {
-      throw await explainFailure(error, decided, spec.workspace);
+      throw await explained(await explainFailure(error, decided, spec.workspace));
     } finally {
       if (spec.name !== undefined && !spec.keep) await forgetDeadNames(`${root}/containers`);
     }
@@ -119,6 +131,7 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
     detached: running.detached.then(() => running.release()),
     kill: running.kill,
     resize: running.resize,
+    foreground: running.foreground,
     async [Symbol.asyncDispose]() {
       if (!settled) running.kill('SIGKILL');
       await ended;
@@ -129,7 +142,7 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
 /** Make the places that containers need, and release what dead ones left. */
 export async function prepare(root: string, { name }: Pick<RunSpec, 'name'> = {}): Promise<void> {
   prepareRoot(root);
-  if (underWay(root).length) await recover(root);
+  await recover(root);
   rotateEvents(`${root}/containers`);
   const { released } = await sweepNow(`${root}/containers`);
   // Names cost a look at each: whoever wants one takes it, and so does who has just taken somebody's away.
@@ -163,7 +176,32 @@ export async function run(spec: RunSpec, options: RunOptions = {}): Promise<RunR
 export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promise<Program> {
   const root = spec.root ?? defaultRoot();
   prepareRoot(root);
+  await recover(root);
   return (await decide(spec, options, root)).program;
+}
+
+/** The host as a container is to see it now: since it began, mounts and directories may have gone and come. */
+async function hostNow({ cwd, args, env }: RunSpec, host: HostView, root: string, { again, idle }: Life): Promise<HostView> {
+  if (!again || idle) return host;
+  const { goOn, surveyHost } = await import('./host-view.js');
+  const directory = path.join(root, 'containers', again.id);
+  const recorded = readSources(directory, again);
+  const frozen = standing(root, { containers: path.join(root, 'containers'), id: again.id }, again).frozen.length > 0;
+  const now = surveyHost([], { cwd: cwd ?? '/', args: args ?? [], env: env ?? {} });
+  return goOn(host, now, ({ path: at }, i) => {
+    if (!frozen && isEmpty(path.join(directory, `upper.${i + 1}`))) return 'untouched';
+    const was = recorded.get(at);
+    return !was || isThere(was) ? 'same' : 'other';
+  });
+}
+
+function isThere(was: Source): boolean {
+  try {
+    return differenceOf(was, lookAt(was.path)) === undefined;
+  } catch (error) {
+    unreachable(error);
+    return false;
+  }
 }
 
 /**
@@ -172,7 +210,9 @@ export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promi
  * @throws EngineError, ImageError, NamespaceError, SeccompError, CgroupError
  */
 export async function decide(asked: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Plan> {
-  const spec = withRealWorkspace(asked);
+  const spec = withRealWorkspace(asked.host ? { ...asked, host: await hostNow(asked, asked.host, root, life) } : asked);
+  for (const note of spec.host?.notes ?? []) options.onNote?.(note, true);
+  if (spec.host?.doubt !== undefined) options.onNote?.(spec.host.doubt, false);
   const confined = await confinement(spec);
   const sources = sourcesFor(spec, root, life);
   const lowers = life.again ? sameLowers(life.again.lowers, life.again.image) : await lowersOf(spec, options, root);
@@ -192,7 +232,9 @@ function sourcesFor(spec: RunSpec, root: string, { again, given }: Life): Checke
   const recorded = completeSources(directory, { ...again, spec });
   if (!spec.host) return checkSources(recorded, spec, name);
   const { views } = standing(root, { containers: path.join(root, 'containers'), id: again.id }, { ...again, spec });
-  const checked = checkSources(recorded, spec, name, untouchedOf(views, spec));
+  // What came since is what it is now.
+  const complete = new Map([...recordSources({ host: spec.host }, recorded), ...recorded]);
+  const checked = checkSources(complete, spec, name, untouchedOf(views, spec));
   // What is written from now on is written for what is there now.
   if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) noteSources(directory, new Map([...recorded, ...checked.now]));
   return checked;

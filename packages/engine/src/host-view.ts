@@ -1,8 +1,10 @@
-import { accessSync, constants, lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { type MountPoint, readMounts } from '@lamella/syscall';
-import { absent } from './absent.js';
 import { EngineError } from './engine-error.js';
+import { assemble } from './host-assembly.js';
+import { isOverlaid, isWithin, look, OWN } from './host-paths.js';
+import { writablePlaces } from './writable-places.js';
 
 /**
  * The host's own filesystem as a container's: what it has of real filesystems is seen through overlays, the rest
@@ -11,57 +13,99 @@ import { EngineError } from './engine-error.js';
 export interface HostView {
   /**
    * Of an ordinary user: what the root is made of, for in a user namespace no directory with other mounts
-   * below it can be the lower of an overlay. Nothing for root, whose `/` is one itself.
+   * below it can be the lower of an overlay. Nothing for root, whose `/` is one itself. It is not kept, and made anew for
+   * each start; what is kept of it is an empty list.
    */
   readonly scaffold?: readonly ScaffoldEntry[];
-  /** Directories with an overlay each, parents first; `/` of root is not among them. */
-  readonly overlays: readonly string[];
-  /** What is shown as it is. */
-  readonly binds: readonly { readonly path: string; readonly directory: boolean }[];
+  /** Directories with an overlay each; `/` of root is not among them. Their order is that of their uppers. */
+  readonly overlays: readonly HostOverlay[];
+  /** What is shown as it is. Not kept. */
+  readonly binds: readonly HostPath[];
   /** What is not shown at all: an empty directory or file is there instead. */
-  readonly hidden: readonly { readonly path: string; readonly directory: boolean }[];
+  readonly hidden: readonly HostPath[];
+  /** Sentences about what is not as on the host, for the user. Not kept. */
+  readonly notes?: readonly string[];
+  /** A sentence about what may not be as on the host. Not kept. */
+  readonly doubt?: string;
 }
 
-/** A name in the scaffold, parents first. */
+export interface HostPath {
+  readonly path: string;
+  readonly directory: boolean;
+}
+
+/** A directory of the host that has an upper. */
+export interface HostOverlay {
+  readonly path: string;
+  /** Something was mounted there when it got its upper. */
+  readonly mount?: true;
+  /** There are other mounts below it: what it shows is put together in the scaffold. */
+  readonly assembled?: true;
+  /** It is not there any more, or is something else: what was changed in it is kept, and not shown. */
+  readonly gone?: true;
+}
+
+/** A name in the scaffold, parents first. `copy` is everything that is like the host's: of a directory without what is in it. */
 export type ScaffoldEntry = { readonly path: string } & (
   | { readonly type: 'directory' }
   | { readonly type: 'file' }
+  | { readonly type: 'copy'; readonly directory: boolean }
+  | { readonly type: 'node'; readonly mode: number }
   | { readonly type: 'symlink'; readonly target: string }
 );
 
-/** Filesystems whose directories overlayfs takes as lowers. */
-const REAL: ReadonlySet<string> = new Set([
-  'ext2',
-  'ext3',
-  'ext4',
-  'xfs',
-  'btrfs',
-  'tmpfs',
-  'f2fs',
-  'zfs',
-  'bcachefs',
-  'overlay',
-  'erofs',
-  'squashfs',
-  'jfs',
-  'reiserfs',
-  'hostfs',
-  'rootfs',
-  'ramfs',
-]);
-/** A container gets its own of these. */
-const OWN = ['/proc', '/sys', '/dev'];
+/** What says where a command is going to write. */
+export interface Intent {
+  /** Absolute path. */
+  readonly cwd: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
 
 /**
- * Look at what this process sees, and decide how a container is to see it.
+ * Look at what this process sees, and decide how a container is to see it. Names may come and go meanwhile.
  *
  * @param hide absolute paths
  * @throws EngineError `HIDE_INVALID`
  */
-export function surveyHost(hide: readonly string[]): HostView {
+export function surveyHost(hide: readonly string[], intent: Intent): HostView {
   const mounts = visibleMounts().filter(({ point }) => !OWN.some((own) => isWithin(point, own)));
   const hidden = hide.map(hiddenPath);
-  return process.geteuid?.() === 0 ? { ...asRoot(mounts), hidden } : { ...asUser(mounts), hidden };
+  return process.geteuid?.() === 0 ? { ...asRoot(mounts), hidden } : { ...asUser(mounts, intent), hidden };
+}
+
+/** What an overlay of a view is to its container: nothing was changed in it; it is what it was when something was; or it is something else. */
+export type OverlayState = 'untouched' | 'same' | 'other';
+
+/**
+ * The view of a container that goes on, from what it was and what the host is now. Uppers keep their numbers: a directory that is not there
+ * any more is `gone`, and one that came is added.
+ *
+ * @param stateOf what became of an overlay since; given its place in the list
+ */
+export function goOn(before: HostView, now: HostView, stateOf: (overlay: HostOverlay, index: number) => OverlayState): HostView {
+  const mounted = new Set(now.overlays.filter((each) => each.mount).map((each) => each.path));
+  const assembled = new Set(now.overlays.filter((each) => each.assembled).map((each) => each.path));
+  const taken = new Set<string>();
+  const lost: string[] = [];
+  const overlays = before.overlays.map((each, i): HostOverlay => {
+    const { path: at, mount } = each;
+    const state = stateOf(each, i);
+    const kept = state === 'untouched' || (state === 'same' && mounted.has(at) === (mount === true));
+    if (taken.has(at) || !kept || look(at)?.isDirectory() !== true) {
+      if (!each.gone && state !== 'untouched') lost.push(at);
+      return { path: at, ...(mount ? { mount } : {}), gone: true };
+    }
+    taken.add(at);
+    return { path: at, ...(mounted.has(at) ? { mount: true } : {}), ...(assembled.has(at) ? { assembled: true } : {}) };
+  });
+  const notes = lost.map((at) => `${at} is not what it was before: what was changed in it is kept, and not shown.`);
+  return {
+    ...now,
+    overlays: [...overlays, ...now.overlays.filter((each) => !taken.has(each.path))],
+    hidden: before.hidden.filter((each) => look(each.path)),
+    notes: [...notes, ...(now.notes ?? [])],
+  };
 }
 
 /** Mounts that nothing covers, parents first. */
@@ -72,128 +116,63 @@ function visibleMounts(): MountPoint[] {
     .sort((a, b) => (a.point < b.point ? -1 : 1));
 }
 
-/** Whether what is mounted can be written to. */
-function isWritableMount({ options, superOptions }: MountPoint): boolean {
-  return !options.includes('ro') && !superOptions.split(',').includes('ro');
-}
-
 /** Where the filesystem that a real path is on is mounted. */
 export function mountPointOf(real: string): string {
   return visibleMounts().findLast(({ point }) => isWithin(real, point))?.point ?? '/';
 }
 
 function asRoot(mounts: readonly MountPoint[]): Omit<HostView, 'hidden'> {
-  const overlays: string[] = [];
-  const binds: { path: string; directory: boolean }[] = [];
+  const overlays: HostOverlay[] = [];
+  const binds: HostPath[] = [];
   for (const mount of mounts) {
-    const { point, type } = mount;
+    const { point } = mount;
     if (point === '/') continue;
     const found = look(point);
     if (!found) continue;
-    if (found.isDirectory() && REAL.has(type) && isWritableMount(mount)) overlays.push(point);
+    if (found.isDirectory() && isOverlaid(mount)) overlays.push({ path: point, mount: true });
     else binds.push({ path: point, directory: found.isDirectory() });
   }
   return { overlays, binds };
 }
 
-/**
- * What has no other mount below it gets an overlay; a directory that has is put together from what is in it. In such
- * a directory itself nothing can be made, renamed or removed.
- */
-function asUser(mounts: readonly MountPoint[]): Omit<HostView, 'hidden'> & { readonly scaffold: readonly ScaffoldEntry[] } {
-  const scaffold: ScaffoldEntry[] = [];
-  const overlays: string[] = [];
-  const binds: { path: string; directory: boolean }[] = [];
-  const points = new Map(mounts.map((mount) => [mount.point, mount]));
-  const below = new Set([...mounts.map(({ point }) => point), ...OWN].flatMap((point) => ancestors(point)));
-  const show = (at: string, mount: MountPoint): void => {
-    const own = points.get(at) ?? mount;
-    const found = look(at);
-    if (!found || OWN.includes(at)) return;
-    if (found.isSymbolicLink()) scaffold.push({ path: at, type: 'symlink', target: readlinkSync(at) });
-    else if (!found.isDirectory()) {
-      scaffold.push({ path: at, type: 'file' });
-      binds.push({ path: at, directory: false });
-    } else {
-      if (at !== '/') scaffold.push({ path: at, type: 'directory' });
-      const names = below.has(at) ? list(at) : undefined;
-      if (names) for (const name of names) show(path.join(at, name), own);
-      else if (!below.has(at) && REAL.has(own.type) && isWritableMount(own)) overlays.push(at);
-      else binds.push({ path: at, directory: true });
-    }
+/** What has no other mount below it gets an overlay; a directory that has is put together from what is in it. */
+function asUser(mounts: readonly MountPoint[], intent: Intent): Omit<HostView, 'hidden'> {
+  const wanted = namedPlaces(intent);
+  const assembly = assemble(mounts, wanted);
+  const places = writablePlaces(assembly, wanted);
+  return {
+    scaffold: assembly.scaffold,
+    overlays: [...assembly.overlays, ...places.found.map((each) => ({ path: each }))],
+    binds: assembly.binds,
+    notes: [...assembly.notes, ...places.notes],
+    ...(places.doubt === undefined ? {} : { doubt: places.doubt }),
   };
-  const [root] = mounts;
-  if (root) show('/', root);
-  for (const own of OWN) scaffold.push({ path: own, type: 'directory' });
-  for (const foothold of footholds())
-    if (overlays.some((each) => each !== foothold && isWithin(foothold, each)) && !overlays.includes(foothold) && !below.has(foothold)) overlays.push(foothold);
-  return { scaffold, overlays, binds };
 }
 
-/**
- * Directories that this user writes to, but not to the one they are in. Overlayfs copies the directories above a
- * changed file, and cannot give one to somebody who is not mapped: such a directory needs an overlay of its own.
- */
-function footholds(): readonly string[] {
-  const uid = process.geteuid?.();
-  const mine = (start: string | undefined): string[] => {
-    if (!start) return [];
-    let real: string;
-    try {
-      real = realpathSync(start);
-    } catch (error) {
-      if (['ENOENT', 'EACCES', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
-      throw error;
+/** Places that a command is likely to write to, as real paths: where it starts, and what its words and environment name. */
+function namedPlaces({ cwd, args, env }: Intent): readonly string[] {
+  const named = [cwd, env.HOME, env.TMPDIR, '/tmp', '/var/tmp', `/run/user/${process.geteuid?.()}`, '/run/lock'].filter((each) => each !== undefined);
+  for (const text of [...args, ...Object.values(env)])
+    for (const word of text.slice(0, 65536).split(/[\s:=,;'"()<>|&]+/)) {
+      if (!word.includes('/') || word.length > 4096) continue;
+      named.push(word.startsWith('~/') ? path.join(env.HOME ?? '/', word.slice(2)) : path.resolve(cwd, word));
+      if (named.length > 1000) break;
     }
-    const owned = [real, ...ancestors(real)].filter((each) => look(each)?.uid === uid);
-    return owned.slice(-1);
-  };
-  const shared = [process.env.TMPDIR, '/tmp', '/var/tmp', '/run/lock']
-    .filter((each) => each !== undefined && isWritable(each))
-    .map((each) => realpathSync(each as string));
-  return [...new Set([...mine(process.cwd()), ...mine(process.env.HOME), ...mine(`/run/user/${uid}`), ...shared])];
+  return [...new Set([...new Set(named)].map(nearest))];
 }
 
-function isWritable(directory: string): boolean {
+/** What exists of a path, without links in it. */
+function nearest(file: string): string {
   try {
-    accessSync(directory, constants.W_OK | constants.X_OK);
-    return true;
+    return realpathSync(file);
   } catch (error) {
-    if (['EACCES', 'EROFS', 'EPERM', 'ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (!['ENOENT', 'EACCES', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ESTALE', 'EIO', 'ENOTCONN', 'ERR_INVALID_ARG_VALUE'].includes(code ?? '')) throw error;
+    return file === '/' || code === 'ERR_INVALID_ARG_VALUE' ? '/' : nearest(path.dirname(file));
   }
 }
 
-/** All directories above one. */
-function ancestors(point: string): string[] {
-  return point === '/' ? [] : [path.dirname(point), ...ancestors(path.dirname(point))];
-}
-
-function isWithin(point: string, directory: string): boolean {
-  return point === directory || directory === '/' || point.startsWith(`${directory}/`);
-}
-
-function look(file: string): Stats | undefined {
-  try {
-    return lstatSync(file);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') return undefined;
-    return absent(error as NodeJS.ErrnoException);
-  }
-}
-
-/** Undefined for a directory whose names this user may not see, or not follow. */
-function list(directory: string): readonly string[] | undefined {
-  try {
-    accessSync(directory, constants.R_OK | constants.X_OK);
-    return readdirSync(directory).toSorted();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') return undefined;
-    throw error;
-  }
-}
-
-function hiddenPath(file: string): { readonly path: string; readonly directory: boolean } {
+function hiddenPath(file: string): HostPath {
   try {
     const real = realpathSync(file);
     if (real === '/') throw new EngineError({ code: 'HIDE_INVALID', message: '/ cannot be hidden', hint: 'Name what is not to be read.' });
@@ -207,18 +186,4 @@ function hiddenPath(file: string): { readonly path: string; readonly directory: 
       cause: error,
     });
   }
-}
-
-/** What this user may do in a directory of the host, as its owner's permission bits. */
-export function effectiveMode(directory: string, mode: number): number {
-  const may = [constants.R_OK, constants.W_OK, constants.X_OK].map((each) => {
-    try {
-      accessSync(directory, each);
-      return each;
-    } catch (error) {
-      if (!['EACCES', 'EROFS', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-      return 0;
-    }
-  });
-  return (mode & 0o7077) | (may.reduce((all, each) => all | each, 0) << 6);
 }

@@ -40,7 +40,8 @@ import { type ContainerConfig, configOf, formatConfig, layersOf } from './contai
 import { containerFiles } from './container-files.js';
 import { EngineError } from './engine-error.js';
 import { copyFuseView, endFuseViews, fuseViewsOf, mountFuseViews } from './fuse-views.js';
-import { hostMounts, ownUser, prepareHost } from './host-program.js';
+import { hostMounts, openScaffold, ownUser, prepareHost } from './host-program.js';
+import { keptView } from './kept-view.js';
 import { nameLinkOf, targetOf } from './names.js';
 import { overlayOf } from './overlay-of.js';
 import { giveStdio } from './own-stdio.js';
@@ -50,7 +51,7 @@ import type { CheckedSources } from './sources/check.js';
 import type { Sources } from './sources/record.js';
 import type { Source } from './sources/source.js';
 import { asRootOf, makeUserNamespace, mapOntoItself, type OwnIds, ownIds, rangeLinksOf } from './userns.js';
-import { type CheckedView, checkedViews, overlayVolumes, scaffoldOf, viewsOf } from './views.js';
+import { type CheckedView, checkedViews, nothingOf, overlayVolumes, scaffoldOf, viewsOf } from './views.js';
 import { bind, isVolumeDirectory, likeSource } from './volumes.js';
 
 /** The layers a container stands on. */
@@ -181,6 +182,8 @@ export function plan(
       destination: view.destination,
       program: copyFuseView(fuse, view, mounted) ?? mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots), expectedOf(view)),
       mount: mounted,
+      // A directory of the host may go in this very moment.
+      ...(spec.host ? { ignore: ['ENOENT', 'ENOTDIR', 'ESTALE', 'ELOOP'] } : {}),
     };
   };
   const confining: readonly Mount[] = [
@@ -217,34 +220,39 @@ export function plan(
       ...(group ? { cgroup: group } : {}),
       ...(life.hold ? { hold: life.hold } : {}),
       ...confined,
-      ...optional(spec, 'umask', 'rlimits', 'readonlyRoot', 'init', 'terminal', 'oomScoreAdj'),
+      ...optional(spec, 'umask', 'rlimits', 'readonlyRoot', 'init', 'job', 'terminal', 'oomScoreAdj'),
       // What is typed into a detached one comes by its socket.
       ...(life.detached ? {} : optional(spec, 'input')),
     },
     slots,
   );
 
-  const config =
-    life.again ??
-    configOf({
-      id,
-      spec,
-      lowers,
-      args,
-      env,
-      user,
-      ...(ids ? { ids } : {}),
-      ...(sources.now.size ? { sources: Object.fromEntries(sources.now) } : {}),
-    });
+  const host = spec.host && keptView(spec.host);
+  const config = life.again
+    ? { ...life.again, ...(host ? { spec: { ...life.again.spec, host } } : {}) }
+    : configOf({
+        id,
+        spec: { ...spec, ...(host ? { host } : {}) },
+        lowers,
+        args,
+        env,
+        user,
+        ...(ids ? { ids } : {}),
+        ...(sources.now.size ? { sources: Object.fromEntries(sources.now) } : {}),
+      });
   const mountPoints = fuse.views.flatMap(([view, merged]) => (view === top ? [] : [merged]));
   const beside = [...others.flatMap((view) => [view.upperdir, view.workdir]), ...mountPoints];
   const directories = [top.upperdir, top.workdir, stack.merged];
   const make = [...directories, ...beside].map(
     (pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ...(life.again ? { ignore: ['EEXIST'] } : {}) }),
   );
-  if (!life.again) {
-    const volumes = others.flatMap(({ upperdir, source, given }) => (source === undefined ? [] : likeSource(upperdir, source, given?.look)));
-    make.push(...(spec.host ? prepareHost(spec.host, [top, ...others], scaffoldOf(directory)) : volumes));
+  if (!life.again && !spec.host)
+    make.push(...others.flatMap(({ upperdir, source, given }) => (source === undefined ? [] : likeSource(upperdir, source, given?.look))));
+  if (spec.host) {
+    const before = life.again ? (life.again.spec.host?.overlays.length ?? 0) + 1 : 0;
+    make.push(...prepareHost(spec.host, [top, ...others], [top, ...others].slice(before), scaffoldOf(directory)));
+    if (spec.host.overlays.some((each) => each.gone))
+      make.push({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: nothingOf(directory), mode: 0o755, ignore: ['EEXIST'] });
   }
   const held = lowers.locks.flatMap((lock): Op[] => {
     const slot = slots();
@@ -264,6 +272,7 @@ export function plan(
     program: [
       ...endFuseViews(fuse),
       ...(byMonitor.length ? [END_SERVED] : []),
+      ...(spec.host ? openScaffold(spec.host, scaffoldOf(directory)) : []),
       ...(group?.events(spec.keep ? path.join(directory, 'oom') : undefined) ?? []),
       ...(spec.keep ? [] : range.map((pathname): Op => ({ op: 'unlinkat', dirfd: AT_FDCWD, pathname, flags: 0 }))),
       ...(spec.keep && !spec.removeAtEnd ? releaseKept(record, claims) : releaseContainer(record, claims)),
@@ -272,7 +281,7 @@ export function plan(
   const limit = group?.create ?? [];
   // The caller's umask must not decide who may enter the container's root.
   const umask: Op = { op: 'umask', mask: 0o022 };
-  const known = life.again ? [] : makeKnown(record, config, spec, slots);
+  const known = life.again ? (spec.host ? writeConfigAgain(directory, config, slots) : []) : makeKnown(record, config, spec, slots);
   const watched = supervise(record, config, spec, life, slots);
   const program: Program = spec.workspace
     ? [
@@ -355,13 +364,23 @@ function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSp
 const LONGEST_WRITE = 1 << 20;
 
 /** Ops that make a private file, however long it is. */
-function writeLong(pathname: string, text: string, slots: SlotAllocator): Program {
-  const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;
+function writeLong(pathname: string, text: string, slots: SlotAllocator, existing = O.EXCL): Program {
+  const flags = O.WRONLY | O.CREAT | existing | O.CLOEXEC;
   const data = bytesOf(text);
   if (data.length <= LONGEST_WRITE) return [{ op: 'write_file', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, data: text }];
   const fd = slots();
   const parts = Array.from({ length: Math.ceil(data.length / LONGEST_WRITE) }, (_, i) => data.subarray(i * LONGEST_WRITE, (i + 1) * LONGEST_WRITE));
   return [{ op: 'openat', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, out: fd }, ...parts.map((buf): Op => ({ op: 'write', fd, buf })), { op: 'close', fd }];
+}
+
+/** Ops that write down what a container has become: whole, or not at all. */
+function writeConfigAgain(directory: string, config: ContainerConfig, slots: SlotAllocator): Program {
+  const pathname = path.join(directory, 'config.json');
+  const next = `${pathname}.next`;
+  return [
+    ...writeLong(next, formatConfig(config), slots, O.TRUNC),
+    { op: 'renameat2', olddirfd: AT_FDCWD, oldpath: next, newdirfd: AT_FDCWD, newpath: pathname, flags: 0 },
+  ];
 }
 
 /** The op that tells the monitor how to look after the container. */

@@ -7,7 +7,7 @@ import type { UserNamespace } from './userns.js';
 
 /** A directory or file of the host inside the container. */
 export interface Volume {
-  /** Absolute path on the host; it must exist. */
+  /** Absolute path on the host; it must exist. The container gets what is there when it is made, and nothing else later (`VOLUME_MOVED`). */
   readonly source: string;
   /** Absolute path inside; made when missing. */
   readonly destination: string;
@@ -65,6 +65,8 @@ export interface RunSpec {
   readonly name?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly init?: boolean;
+  /** With `init`: see {@link ProcessSpec.job} of @lamella/namespace. */
+  readonly job?: boolean;
   /** Default `host`. */
   readonly userns?: UserNamespace;
   /** Default `none`: a network of its own with nothing but loopback. `pasta`: that, connected with the host's by pasta(1). */
@@ -106,5 +108,5 @@ export interface RunSpec {
   /** -1000 to 1000 (proc(5)). */
   readonly oomScoreAdj?: number;
   readonly terminal?: { readonly rows: number; readonly columns: number };
-  readonly input?: { readonly forward: boolean; readonly raw: boolean };
+  readonly input?: { readonly forward: boolean; readonly raw: boolean; readonly ended?: boolean };
 }

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { sweep as release, type SweepResult } from '@lamella/cleanup';
-import { forgetPlans, forgetTakenBack, recover } from './apply/apply.js';
+import { forgetTakenBack } from './apply/forget.js';
+import { recover } from './apply/recover.js';
 import { collectStates } from './branches/states.js';
 import { defaultRoot } from './default-root.js';
 import { forgetDeadNames } from './names.js';
@@ -17,7 +18,6 @@ export async function sweep(root: string = defaultRoot()): Promise<SweepResult> 
   const result = await release(containers);
   await forgetDeadNames(containers);
   await recover(root);
-  await forgetPlans(root);
   await forgetTakenBack(root);
   await collectStates(root);
   return result;

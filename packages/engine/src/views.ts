@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { ExpectedDirectories } from '@lamella/overlay';
+import type { HostOverlay } from './host-view.js';
 import { isByFuse } from './is-by-fuse.js';
 import type { Lowers } from './plan.js';
 import type { RunSpec, Volume } from './run-spec.js';
@@ -19,6 +20,8 @@ export interface View {
   readonly frozen: readonly string[];
   /** What is below all that, the topmost first. */
   readonly lowerdirs: readonly string[];
+  /** What its changes are compared with, where it stands on a copy of that. */
+  readonly compared?: readonly string[];
   /** Its marks are files, for fuse-overlayfs(1) shows it. */
   readonly files: boolean;
   /** The directory of the host that it shows, without links: what its changes can be applied to. The root of an image has none. */
@@ -61,18 +64,20 @@ export function viewsOf({ root, directory, spec, lowers, frozen, ids, sources }:
     lowerdirs: spec.host ? [spec.host.scaffold ? scaffoldOf(directory) : '/'] : [...lowers.trees, skeleton(root)],
     source: spec.host && !spec.host.scaffold ? '/' : undefined,
   };
-  const hosts = spec.host?.overlays.map((each) => ({ source: each, destination: each })) ?? [];
-  const others = [...hosts, ...overlayVolumes(spec)].map(({ source: asked, destination }, i): View => {
+  const hosts = spec.host?.overlays.map(({ path: each, ...rest }) => ({ source: each, destination: each, ...rest })) ?? [];
+  const others = [...hosts, ...overlayVolumes(spec)].map(({ source: asked, destination, ...rest }, i): View => {
     const source = sources.get(asked)?.path ?? asked;
     const name = `upper.${i + 1}`;
+    const { gone = false, assembled = false } = rest as Partial<HostOverlay>;
     return {
       destination: path.posix.resolve(destination),
       upperdir: path.join(directory, name),
       workdir: path.join(directory, `work.${i + 1}`),
       frozen: states(name),
       files: isByFuse(ids, root),
-      lowerdirs: [source],
-      source,
+      ...(gone
+        ? { lowerdirs: [nothingOf(directory)], source: undefined }
+        : { lowerdirs: [assembled ? path.join(scaffoldOf(directory), asked) : source], ...(assembled ? { compared: [source] } : {}), source }),
     };
   });
   return [top, ...others];
@@ -92,6 +97,11 @@ export function checkedViews(views: readonly [View, ...View[]], { now }: Checked
 /** Where what the root of an ordinary user's view of the host is made of is put together. */
 export function scaffoldOf(directory: string): string {
   return path.join(directory, 'scaffold');
+}
+
+/** A directory with nothing in it: what changes to a directory that is gone are seen on. */
+export function nothingOf(directory: string): string {
+  return path.join(directory, 'nothing');
 }
 
 /** Those volumes that do not reach the host. */

@@ -1,6 +1,7 @@
 import { AT, AT_FDCWD, MOVE_MOUNT, O, type ObjectIdentity, OPEN_TREE, type Op, openObject, type Program, S_IF } from '@lamella/syscall';
 import type { DeviceNode } from './mount.js';
 import type { MountContext } from './mount-program.js';
+import { NamespaceError } from './namespace-error.js';
 
 /** The character devices of every container (OCI runtime-spec, config-linux.md, "Default Devices"): name, major, minor. */
 export const DEFAULT_NODES = [
@@ -22,7 +23,7 @@ export const STDIO_LINKS = [
 
 const LINKS = [...STDIO_LINKS, ['core', '/proc/kcore'], ['ptmx', 'pts/ptmx']] as const;
 
-/** Fill a fresh `/dev`, whose root is slot `dev`. */
+/** Fill a fresh `/dev`, whose root is slot `dev`. @throws NamespaceError `MOUNT_REFUSED` */
 export function deviceNodes(dev: number, devices: readonly DeviceNode[], context: Pick<MountContext, 'slots' | 'userNamespace'>): Program {
   // The same two for all of them, each in its turn: a machine may have more devices than a program has slots.
   const bound = { node: context.slots(), file: context.slots() };
@@ -37,6 +38,13 @@ export function deviceNodes(dev: number, devices: readonly DeviceNode[], context
 
 /** A node of its own, in directories that are made for it; or, in a user namespace, the host's own. */
 function deviceNode(dev: number, device: DeviceNode, bound: BoundNode | undefined): Op[] {
+  const link = LINKS.find(([each]) => device.name.startsWith(`${each}/`));
+  if (link)
+    throw new NamespaceError({
+      code: 'MOUNT_REFUSED',
+      message: `no device can be at /dev/${device.name}: /dev/${link[0]} is a link to ${link[1]}`,
+      hint: 'Choose another name for it.',
+    });
   const { name, type, major, minor, mode, uid, gid } = device;
   const parents = name.split('/').slice(0, -1);
   const directories = parents.map((_, i): Op => ({ op: 'mkdirat', dirfd: dev, pathname: parents.slice(0, i + 1).join('/'), mode: 0o755, ignore: ['EEXIST'] }));

@@ -3,6 +3,7 @@ import {
   AT_FDCWD,
   CLONE,
   MNT,
+  MONITOR_ENDED,
   MONITOR_INPUT,
   MONITOR_RAW,
   MOUNT_ATTR,
@@ -47,7 +48,10 @@ export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator())
       hint: 'Give the absolute path of a directory other than /; a view of / itself needs an overlay on it.',
     });
   const namespaces = spec.namespaces ?? defaultNamespaces();
-  const monitor = (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) | (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0);
+  const monitor =
+    (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) |
+    (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0) |
+    (spec.terminal && spec.input?.ended ? MONITOR_ENDED : 0);
   return [
     // A group leader cannot, and need not: nobody's terminal signals it.
     { op: 'setsid', ignore: ['EPERM'] },
@@ -138,9 +142,11 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     prctl(PR.SET_PDEATHSIG, SIGKILL),
     // The small init must be under the filter, too: who controls it must not gain by that.
     ...(noNewPrivileges && spec.init ? filter : []),
-    ...(spec.init ? [{ op: 'init' } as const] : []),
+    ...(spec.init && !spec.job ? [{ op: 'init', job: 0 } as const] : []),
     { op: 'setsid' },
     ...(spec.terminal ? takeTerminal(slave) : []),
+    // The init leads the session: a job that has nobody to be stopped for, stops not (credentials(7), orphaned process groups).
+    ...(spec.init && spec.job ? [{ op: 'init', job: 1 } as const] : []),
     ...(spec.hold ? [{ op: 'wait' } as const] : []),
     ...(spec.hold === 'rest' ? [] : rest(spec)),
   ];

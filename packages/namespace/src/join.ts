@@ -1,4 +1,17 @@
-import { AT_FDCWD, CLONE, MONITOR_INPUT, MONITOR_RAW, O, type Op, PR, type Program, RESOLVE, type SlotAllocator, slotAllocator } from '@lamella/syscall';
+import {
+  AT_FDCWD,
+  CLONE,
+  MONITOR_ENDED,
+  MONITOR_INPUT,
+  MONITOR_RAW,
+  O,
+  type Op,
+  PR,
+  type Program,
+  RESOLVE,
+  type SlotAllocator,
+  slotAllocator,
+} from '@lamella/syscall';
 import { DEFAULT_CAPABILITIES, prctl } from './capabilities.js';
 import { setrlimit } from './enter.js';
 import { become, becomeRoot } from './identity.js';
@@ -34,7 +47,10 @@ export function join(spec: JoinSpec, slots: SlotAllocator = slotAllocator()): Pr
   const pidfd = slots();
   const groups = (spec.cgroups?.directories ?? []).map((directory) => ({ directory, slot: slots() }));
   const bornIn = spec.cgroups?.version === 2 ? groups[0]?.slot : undefined;
-  const monitor = (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) | (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0);
+  const monitor =
+    (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) |
+    (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0) |
+    (spec.terminal && spec.input?.ended ? MONITOR_ENDED : 0);
   return [
     { op: 'setsid', ignore: ['EPERM'] },
     { op: 'pidfd_open', pid: spec.pid, flags: 0, out: pidfd },

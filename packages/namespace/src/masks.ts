@@ -11,28 +11,32 @@ import {
   type Op,
   type Program,
   RESOLVE,
+  S_IF,
   type SlotAllocator,
 } from '@lamella/syscall';
 import type { Mount } from './mount.js';
 import { normalizedPath } from './places.js';
 
 /** Files and directories which tell of the host or steer it, hidden as runc and Docker hide them. */
-export const MASKED_PROC_FILES = ['kcore', 'keys', 'latency_stats', 'timer_list', 'sched_debug', 'interrupts'] as const;
-export const MASKED_PROC_DIRECTORIES = ['acpi', 'asound', 'scsi'] as const;
-export const MASKED_SYS_DIRECTORIES = ['firmware', 'devices/virtual/powercap'] as const;
-export const READONLY_PROC = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'] as const;
+const MASKED_PROC_FILES = ['kcore', 'keys', 'latency_stats', 'timer_list', 'sched_debug', 'interrupts'] as const;
+const MASKED_PROC_DIRECTORIES = ['acpi', 'asound', 'scsi'] as const;
+const MASKED_SYS_DIRECTORIES = ['firmware', 'devices/virtual/powercap'] as const;
+const READONLY_PROC = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'] as const;
 
 const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
 const ONTO = MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH;
-const MASKS = '.masked';
+/** Names in /dev that are there while masks are made: those that the user put in place are not used. */
+const [EMPTY, NULL] = ['.masked', '.masked-file'];
 
 /** What masks are made of and put on. */
 export interface MaskContext {
   readonly slots: SlotAllocator;
   /** Slot of the container's root. */
   readonly root: number;
-  /** Slot of its /dev; without one the host's /dev/null covers files. */
+  /** Slot of the tmpfs of its /dev. */
   readonly dev: number | undefined;
+  /** Nobody makes a device there: without one of its own, as without a /dev, the host's /dev/null covers files. */
+  readonly userNamespace: boolean;
 }
 
 /** Slots that every mask uses in its turn. */
@@ -46,18 +50,14 @@ interface Turn extends MaskContext {
  * Ops that hide and write-protect what the kernel of this container shares with the host. They come after all mounts: what is
  * covered is what is seen at a path then, whatever was mounted there. An op at the end of each sees that it is covered.
  */
-export function masked(mounts: readonly Mount[], { slots, root, dev }: MaskContext): Program {
+export function masked(mounts: readonly Mount[], { slots, root, dev, userNamespace }: MaskContext): Program {
   const at = (type: Mount['type'], names: readonly string[]): string[] => [
     ...new Set(mounts.filter((mount) => mount.type === type).flatMap(({ destination }) => names.map((name) => normalizedPath(`${destination}/${name}`)))),
   ];
-  const turn: Turn = { slots, root, dev, target: slots(), tree: slots(), context: slots() };
+  const turn: Turn = { slots, root, dev, userNamespace, target: slots(), tree: slots(), context: slots() };
   const files = at('proc', MASKED_PROC_FILES);
   const directories = [...at('proc', MASKED_PROC_DIRECTORIES), ...at('sysfs', MASKED_SYS_DIRECTORIES)];
-  return [
-    ...files.flatMap((pathname) => cover(pathname, nothing(turn), turn)),
-    ...coverWithEmpty(directories, turn),
-    ...at('proc', READONLY_PROC).flatMap((pathname) => readonly(pathname, turn)),
-  ];
+  return [...coverWithNothing(files, turn), ...coverWithEmpty(directories, turn), ...at('proc', READONLY_PROC).flatMap((pathname) => readonly(pathname, turn))];
 }
 
 /** Opens what is seen at a path of the container's, if there is something. */
@@ -70,14 +70,17 @@ function covered(pathname: string, { root }: Turn): Op {
   return { op: 'covered', rootfd: root, readonly: 1, pathname };
 }
 
-/** A file in which nothing can be read, in the slot `tree`. */
-function nothing({ dev, tree }: Turn): Program {
-  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC;
+/** A null device covers files: one of our own making, whatever the user put at /dev/null. */
+function coverWithNothing(files: readonly string[], turn: Turn): Program {
+  const { dev, tree, userNamespace } = turn;
+  if (!files.length) return [];
+  const clone = { op: 'open_tree', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree } as const;
+  const coverAll = (source: Op): Program => files.flatMap((pathname) => cover(pathname, [source, setReadonly(tree, 0)], turn));
+  if (dev === undefined || userNamespace) return coverAll({ ...clone, dirfd: AT_FDCWD, pathname: '/dev/null' });
   return [
-    dev === undefined
-      ? { op: 'open_tree', dirfd: AT_FDCWD, pathname: '/dev/null', flags, out: tree }
-      : { op: 'open_tree', dirfd: dev, pathname: 'null', flags, out: tree },
-    setReadonly(tree, 0),
+    { op: 'mknodat', dirfd: dev, pathname: NULL, mode: S_IF.IFCHR | 0o666, major: 1, minor: 3 },
+    ...coverAll({ ...clone, dirfd: dev, pathname: NULL }),
+    { op: 'unlinkat', dirfd: dev, pathname: NULL, flags: 0 },
   ];
 }
 
@@ -133,11 +136,11 @@ function coverWithEmpty(directories: readonly string[], turn: Turn): Program {
         turn,
       ),
     );
-  const empty: Program = [{ op: 'open_tree', dirfd: dev, pathname: MASKS, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree }, setReadonly(tree, 0)];
+  const empty: Program = [{ op: 'open_tree', dirfd: dev, pathname: EMPTY, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree }, setReadonly(tree, 0)];
   return [
-    { op: 'mkdirat', dirfd: dev, pathname: MASKS, mode: 0o555 },
+    { op: 'mkdirat', dirfd: dev, pathname: EMPTY, mode: 0o555 },
     ...directories.flatMap((pathname) => cover(pathname, empty, turn)),
-    { op: 'unlinkat', dirfd: dev, pathname: MASKS, flags: AT.REMOVEDIR },
+    { op: 'unlinkat', dirfd: dev, pathname: EMPTY, flags: AT.REMOVEDIR },
   ];
 }
 

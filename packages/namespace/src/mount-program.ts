@@ -101,6 +101,11 @@ function attach(mount: number, landing: Landing, directory: boolean, context: Li
   ];
 }
 
+/** Attach what a mount of the list has made. */
+function attachMade({ mount }: Extract<Mount, { type: 'made' }>, landing: Landing, context: ListContext): Program {
+  return [...attach(mount, landing, true, context), { op: 'close', fd: mount }];
+}
+
 /**
  * Mount all, in order; every mount is made detached, then attached to a descriptor. Masks come last.
  *
@@ -169,8 +174,12 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
         ops.push({ op: 'close', fd: fresh('cgroup2', [], QUIET | MOUNT_ATTR.RDONLY, landing) });
         break;
       case 'made':
-        outside.push(...mount.program);
-        ops.push(...attach(mount.mount, landing, true, context), { op: 'close', fd: mount.mount });
+        if (mount.ignore && outside === ops)
+          ops.push({ op: 'attempt', program: [...mount.program, ...attachMade(mount, landing, context)], ignore: mount.ignore });
+        else {
+          outside.push(...mount.program);
+          ops.push(...attachMade(mount, landing, context));
+        }
         break;
       case 'own':
         ops.push(...ontoItself(landing, context));
@@ -186,7 +195,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
         break;
     }
   }
-  if (context.masks) later.push(...masked(mounts, { slots, root: context.root, dev }));
+  if (context.masks) later.push(...masked(mounts, { slots, root: context.root, dev, userNamespace: context.userNamespace }));
   return {
     outside: outside === ops ? [] : outside,
     ops: [...ops, ...later],

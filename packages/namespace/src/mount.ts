@@ -17,8 +17,11 @@ export type Mount =
   | { readonly type: 'own'; readonly destination: string }
   /** A private devpts; a terminal of the container is opened in it. */
   | { readonly type: 'devpts'; readonly destination: string }
-  /** One that `program` makes, detached; its descriptor is in the slot `mount` then. */
-  | { readonly type: 'made'; readonly destination: string; readonly program: Program; readonly mount: number }
+  /**
+   * One that `program` makes, detached; its descriptor is in the slot `mount` then. Where that fails with one of the errors to `ignore`,
+   * nothing is mounted.
+   */
+  | { readonly type: 'made'; readonly destination: string; readonly program: Program; readonly mount: number; readonly ignore?: readonly string[] }
   | TmpfsMount
   | BindMount
   | FileMount;

@@ -69,6 +69,8 @@ export function landingOf(mount: Mount, mounts: readonly Mount[], places: readon
     throw refused(mount, 'nothing but a proc filesystem may take its place', 'Only -v /proc:/proc is possible, and what is hidden there stays hidden.');
   }
   if ((mount.type === 'bind' || mount.type === 'file') && PROC_FILES.has(destination.slice(proc.length + 1))) return { destination, exact: true };
+  // An empty file takes something from sight, and gives nothing.
+  if (mount.type === 'file' && mount.content.length === 0) return { destination, exact: true };
   throw refused(mount, 'it is below /proc', `Only files that tell of resources can be replaced there: ${[...PROC_FILES].join(', ')}.`);
 }
 

@@ -92,6 +92,8 @@ export interface ProcessSpec {
   readonly readonlyRoot?: boolean;
   /** Keep a small process as pid 1 which reaps orphans and passes signals on. */
   readonly init?: boolean;
+  /** With `init`: the command is a job of it, as a shell has them. It can be stopped and go on, and dies of signals as outside. */
+  readonly job?: boolean;
   /**
    * Wait, all but executed, until `go` is said: with `go` to execute `args` then, with `rest` to run what
    * comes along (see {@link rest}).
@@ -105,5 +107,7 @@ export interface ProcessSpec {
     readonly forward: boolean;
     /** It is a terminal itself: set it raw meanwhile. */
     readonly raw: boolean;
+    /** Nobody types: whatever reads from the terminal comes to the end of the file. */
+    readonly ended?: boolean;
   };
 }

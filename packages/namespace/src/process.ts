@@ -15,6 +15,8 @@ export interface ProcessOptions {
   readonly timeout?: number;
   /** Aborting kills everything in the container and rejects when it is gone. */
   readonly signal?: AbortSignal;
+  /** Told when a job ({@link ProcessSpec.job}) was stopped, by which signal; it goes on when it gets SIGCONT. */
+  readonly onStopped?: (signal: number) => void;
   /** How collected output is returned. Default text. */
   readonly encoding?: 'utf8' | 'buffer';
   /** Bytes collected per stream before the container is killed. Default 100 million. */
@@ -33,6 +35,8 @@ export interface ContainerProcess {
   kill(signal?: NodeJS.Signals | number): void;
   /** Change the size of its terminal. */
   resize(rows: number, columns: number): void;
+  /** Tell the monitor that the user's terminal is this process's again, after `onStopped`. */
+  foreground(): void;
   /** Resolves when the user left it with the keys for that: it goes on, and `result` stays pending. */
   readonly detached: Promise<void>;
   /** Let a process that was held go on, with these ops as the rest of it. */
@@ -54,6 +58,7 @@ function begin(
   stdio: readonly [StdioOption, StdioOption, StdioOption],
   signal: AbortSignal | undefined,
   onData: ((data: Buffer) => void) | undefined,
+  onStopped?: (signal: number) => void,
 ): Begun {
   let denied = false;
   const detached = Promise.withResolvers<void>();
@@ -63,6 +68,7 @@ function begin(
     onReply: (reply: Reply) => {
       if (reply.kind === 'data') onData?.(reply.data);
       if (reply.kind === 'detached') detached.resolve();
+      if (reply.kind === 'stopped') onStopped?.(reply.signal);
       denied ||= isDenied(reply);
     },
   });
@@ -80,7 +86,7 @@ function begin(
 export function launch(program: Program, args: readonly string[], options: ProcessOptions = {}, onData?: (data: Buffer) => void): ContainerProcess {
   const began = performance.now();
   const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'pipe', 'pipe'];
-  const begun = begin(program, [options.input === undefined ? stdin : 'pipe', stdout, stderr], options.signal, onData);
+  const begun = begin(program, [options.input === undefined ? stdin : 'pipe', stdout, stderr], options.signal, onData, options.onStopped);
   return watch(begun, args, options, began);
 }
 
@@ -182,6 +188,7 @@ function watch({ running, denied, detached }: Begun, args: readonly string[], op
     result: finish(),
     kill,
     resize: (rows, columns) => running.control({ op: 'resize', rows, columns }),
+    foreground: () => running.control({ op: 'foreground' }),
     detached,
     go: (program = []) => running.control({ op: 'go', program }),
     release: () => running.release(),

@@ -1,4 +1,4 @@
-import { FILE_BOUNDS, type FileBound, FileError, HeldFile, readLines, unfitForUpper, whiteoutFile } from '@lamella/syscall';
+import { FILE_BOUNDS, FileError, HeldFile, readLines, unfitForUpper, whiteoutFile } from '@lamella/syscall';
 
 const MAX_LINKS = 40;
 
@@ -9,12 +9,13 @@ const MAX_LINKS = 40;
  * A handful of calls on small files: done at once, for a trip to the thread pool takes longer than each.
  *
  * @param layers absolute host directories, the topmost first
+ * @param mention what a line must have in it
  * @returns no line when there is no such file
  * @throws FileError `FILE_IRREGULAR`, `FILE_TOO_LARGE`, `FILE_UNREADABLE`
  */
-export function* rootfsLines(layers: readonly string[], file: string, bound: FileBound = FILE_BOUNDS.users): Generator<string> {
+export function* rootfsLines(layers: readonly string[], file: string, mention?: string): Generator<string> {
   using held = holdRootfsFile(layers, file);
-  if (held) yield* readLines({ held, name: file }, bound);
+  if (held) yield* readLines({ held, name: file }, FILE_BOUNDS.users, mention);
 }
 
 /** Holds what a path leads to in a stack of layers. */

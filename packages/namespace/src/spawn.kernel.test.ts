@@ -1,13 +1,13 @@
 import { spawn as spawnProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { run } from '@lamella/syscall';
 import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { extract } from 'tar';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type ProcessOptions, type ProcessResult, type ProcessSpec, spawn } from './index.js';
+import { DEFAULT_MOUNTS, type ProcessOptions, type ProcessResult, type ProcessSpec, spawn } from './index.js';
 
 let at: ScratchDirectory;
 let rootfs: string;
@@ -101,6 +101,44 @@ describe('the filesystem', () => {
       'cat /proc/timer_list | wc -c; cat /proc/keys | wc -c; ls /sys/firmware | wc -l; echo 1 2>&1 > /proc/sys/kernel/panic || echo refused; echo x 2>&1 > /sys/kernel/uevent_seqnum || echo refused',
     );
     expect(out.filter((line) => !line.includes('sh:'))).toEqual(['0', '0', '0', 'refused', 'refused']);
+  });
+
+  test('hides it without a /dev, too, and wherever /proc and /sys are', async () => {
+    const mounts = [
+      { type: 'proc', destination: '/hidden/proc' },
+      { type: 'sysfs', destination: '/hidden/sys' },
+    ] as const;
+    const script = `cd /hidden; cat proc/timer_list | wc -c; ls proc/acpi 2>/dev/null | wc -l; ls sys/firmware | wc -l
+      (: >>proc/sys/kernel/panic) 2>/dev/null || echo refused; grep -c " /hidden/proc/sys ro" proc/self/mountinfo`;
+    expect(await lines(script, { mounts })).toEqual(['0', '0', '0', 'refused', '1']);
+    await run([{ op: 'rmtree', dirfd: -100, pathname: path.join(rootfs, 'hidden') }]);
+  });
+
+  test('hides it behind a null device of its own, whatever is at /dev/null', async () => {
+    writeFileSync(at.join('instead'), 'of the host');
+    const mounts = [...DEFAULT_MOUNTS, { type: 'bind', source: at.join('instead'), destination: '/dev/null', directory: false, readonly: true }] as const;
+    expect(await lines('head -c 1 /proc/timer_list | wc -c; cat /dev/null; ls -A /dev | grep masked; stat -c "%t:%T" /proc/keys', { mounts })).toEqual([
+      '0',
+      'of the host1:3',
+    ]);
+  });
+
+  test.for([
+    ['a link to /proc', 'proc', { type: 'bind', source: '/etc', destination: '/way', directory: true }],
+    ['a link below /proc', '/proc/sys', { type: 'tmpfs', destination: '/way/kernel' }],
+    ['a link to the root', '/', { type: 'bind', source: '/etc', destination: '/way', directory: true }],
+    ['a link to /dev for a file', '/dev', { type: 'file', destination: '/way/null', content: '' }],
+    ['a directory of the root that is a link', '/sys', { type: 'own', destination: '/way/fs' }],
+  ] as const)('mounts nothing through %s', async ([, target, mount]) => {
+    symlinkSync(target, path.join(rootfs, 'way'));
+    try {
+      await expect(sh('true', { mounts: [...DEFAULT_MOUNTS, mount] })).rejects.toMatchObject({
+        code: expect.stringMatching(/^MOUNT_(?:REFUSED|TARGET_INVALID)$/),
+      });
+    } finally {
+      unlinkSync(path.join(rootfs, 'way'));
+    }
+    expect(mountsBelow(at.path)).toEqual([]);
   });
 
   test('binds directories and files of the host, read-only where asked, and makes what is missing', async () => {

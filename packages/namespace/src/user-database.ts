@@ -27,27 +27,29 @@ export class UserDatabase {
   /**
    * Returns the first entry that fits.
    *
+   * @param mention what the line of an entry that fits has in it
    * @throws NamespaceError `USERS_UNREADABLE`, unless the file is optional
    */
-  find(fits: (fields: readonly string[]) => boolean): readonly string[] | undefined {
-    for (const fields of this.#entries()) if (fits(fields)) return fields;
+  find(fits: (fields: readonly string[]) => boolean, mention?: string): readonly string[] | undefined {
+    for (const fields of this.#entries(mention)) if (fits(fields)) return fields;
     return undefined;
   }
 
   /**
    * Returns all entries that fit.
    *
+   * @param mention what the line of an entry that fits has in it
    * @throws NamespaceError `USERS_UNREADABLE`, unless the file is optional
    */
-  filter(fits: (fields: readonly string[]) => boolean): (readonly string[])[] {
+  filter(fits: (fields: readonly string[]) => boolean, mention?: string): (readonly string[])[] {
     const all: (readonly string[])[] = [];
-    for (const fields of this.#entries()) if (fits(fields)) all.push(fields);
+    for (const fields of this.#entries(mention)) if (fits(fields)) all.push(fields);
     return all;
   }
 
-  *#entries(): Generator<readonly string[]> {
+  *#entries(mention: string | undefined): Generator<readonly string[]> {
     try {
-      for (const line of rootfsLines(this.#layers, this.#file)) if (!line.startsWith('#')) yield line.split(':');
+      for (const line of rootfsLines(this.#layers, this.#file, mention)) if (!line.startsWith('#')) yield line.split(':');
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
       if (!this.#optional && error.problem !== 'irregular')

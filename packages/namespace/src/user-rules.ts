@@ -11,10 +11,10 @@ export interface User extends Identity {
 
 /** The entries of passwd(5) or group(5), by their fields, in the order of their lines. */
 export interface Entries {
-  /** Returns the first entry that fits. */
-  find(fits: (fields: readonly string[]) => boolean): readonly string[] | undefined;
+  /** Returns the first entry that fits; the line of one that does has `mention` in it, so that a large file is searched fast. */
+  find(fits: (fields: readonly string[]) => boolean, mention?: string): readonly string[] | undefined;
   /** Returns all entries that fit. */
-  filter(fits: (fields: readonly string[]) => boolean): readonly (readonly string[])[];
+  filter(fits: (fields: readonly string[]) => boolean, mention?: string): readonly (readonly string[])[];
   /** Why the file was not read. */
   readonly problem?: Error | undefined;
 }
@@ -55,7 +55,8 @@ function asked(part: string, text: string): Asked {
 export function resolveUser(text: string, passwd: Entries, group: Entries): User {
   const spec = parseUser(text);
   const { user } = spec;
-  const entry = passwd.find('id' in user ? ([, , uid]) => idOf(uid) === user.id : ([name]) => name?.trimStart() === user.name);
+  const entry =
+    'id' in user ? passwd.find(([, , uid]) => idOf(uid) === user.id, String(user.id)) : passwd.find(([name]) => name?.trimStart() === user.name, user.name);
   const uid = 'id' in user ? user.id : uidOf(user.name, entry, passwd);
   const home = entry?.[5] || '/';
   if (spec.group) return { uid, gid: gidOf(spec.group, group), groups: [], home };
@@ -63,7 +64,7 @@ export function resolveUser(text: string, passwd: Entries, group: Entries): User
   const gid = entry?.[3] ? idOf(entry[3]) : 0;
   if (gid === undefined) throw notFound(`the group of the user '${name}' is '${entry?.[3]}'`, 'Its /etc/passwd is wrong; give the group, too: USER:GID.');
   if (!name) return { uid, gid, groups: [], home };
-  const groups = group.filter(([, , , members]) => members?.trimEnd().split(',').includes(name) === true).map(([, , value]) => idOf(value));
+  const groups = group.filter(([, , , members]) => members?.trimEnd().split(',').includes(name) === true, name).map(([, , value]) => idOf(value));
   return { uid, gid, groups: [...new Set(groups.filter((value) => value !== undefined && value !== gid))] as number[], home };
 }
 
@@ -81,7 +82,7 @@ function uidOf(name: string, entry: readonly string[] | undefined, { problem }: 
 
 function gidOf(asked: Asked, group: Entries): number {
   if ('id' in asked) return asked.id;
-  const entry = group.find(([name]) => name?.trimStart() === asked.name);
+  const entry = group.find(([name]) => name?.trimStart() === asked.name, asked.name);
   const gid = entry && idOf(entry[2]);
   if (gid !== undefined) return gid;
   const { problem } = group;

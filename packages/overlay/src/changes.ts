@@ -1,6 +1,6 @@
 import {
   type Compared,
-  isOverlayMark,
+  isOwnAttribute,
   ownMountNamespace,
   type Program,
   parseCompared,
@@ -16,7 +16,7 @@ import { openSides, type Upper } from './sides.js';
 export type ObjectType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
 
 /** What a modified object has that the one before had not. A link's target is its content, and so is a device's number. */
-export type Aspect = 'type' | 'content' | 'mode' | 'owner' | 'xattr' | 'mtime';
+export type Aspect = 'type' | 'content' | 'mode' | 'owner' | 'xattr' | 'mtime' | 'links';
 
 /** An object as it is, or was. */
 export interface ObjectState {
@@ -29,6 +29,8 @@ export interface ObjectState {
   readonly size: number;
   /** Of a symbolic link. */
   readonly target?: string;
+  /** How many names it has, if that is more than one and it is no directory. */
+  readonly links?: number;
 }
 
 /** One object that an upper adds, changes or hides. */
@@ -64,6 +66,14 @@ const TYPES: Readonly<Record<number, ObjectType>> = {
 /** Changes that wait for a reader before the comparison waits, too. */
 const AHEAD = 512;
 
+export interface ChangesOptions {
+  /**
+   * Also files that are what they were, but were given other names: with `links` as their only aspect. Default false: the names are changes by
+   * themselves.
+   */
+  readonly otherNames?: boolean;
+}
+
 /**
  * What an upper did to its lowers, sorted by path, parents before children. Each object that is hidden
  * is told of by itself, those in a removed or replaced directory, too. Directories in which only the names
@@ -73,7 +83,7 @@ const AHEAD = 512;
  *
  * @throws SyscallError, when a directory is missing or an overlay cannot be mounted
  */
-export async function* changesOf(upper: Upper): AsyncGenerator<Change> {
+export async function* changesOf(upper: Upper, { otherNames = false }: ChangesOptions = {}): AsyncGenerator<Change> {
   // As they came: what is made of them is gone again before V8 thinks that it needs room for what lives longer.
   let waiting: Buffer[] = [];
   let failure: unknown;
@@ -106,7 +116,7 @@ export async function* changesOf(upper: Upper): AsyncGenerator<Change> {
       if (batch.length) {
         for (const data of batch) {
           const change = changeOf(parseCompared(data));
-          if (!change) continue;
+          if (!change || (!otherNames && change.aspects.length === 1 && change.aspects[0] === 'links')) continue;
           const renamed = renames.add(change);
           yield renamed === undefined ? change : { ...change, renamed };
         }
@@ -175,6 +185,7 @@ function stateOf(object: Walked): ObjectState {
     uid: object.uid,
     gid: object.gid,
     size: type === 'file' ? object.size : 0,
+    ...(type !== 'directory' && object.links > 1 ? { links: object.links } : {}),
     ...(type === 'symlink' ? { target: textOf(Buffer.from(object.target, 'latin1')) } : {}),
   };
 }
@@ -197,14 +208,25 @@ function aspectsOf({ contentDiffers }: Compared, upper: Walked, lower: Walked): 
   // That of a directory changes with every name in it; that of a file with its content.
   const moved = upper.mtimeSeconds !== lower.mtimeSeconds || upper.mtimeNanoseconds !== lower.mtimeNanoseconds;
   if (!aspects.length && type !== 'directory' && moved) aspects.push('mtime');
+  if (sameType && type !== 'directory' && linksDiffer(upper, lower, aspects)) aspects.push('links');
   return aspects;
+}
+
+/**
+ * Whether an object has other names than before. A copy-up alone breaks links, and is no change while the file itself is the same: then only
+ * names that were given inside count.
+ */
+function linksDiffer(upper: Walked, lower: Walked, aspects: readonly Aspect[]): boolean {
+  if (aspects.length) return upper.links !== lower.links;
+  const isLower = upper.ctimeSeconds === lower.ctimeSeconds && upper.ctimeNanoseconds === lower.ctimeNanoseconds;
+  return upper.links > 1 && !isLower;
 }
 
 /** Marks of overlayfs say where a tree was, not what it is. */
 function attributesOf({ xattrs }: Walked): string {
   if (!xattrs.length) return '';
   return xattrs
-    .filter(([name]) => !isOverlayMark(name))
+    .filter(([name]) => isOwnAttribute(name))
     .map(([name, value]) => `${name}=${value.toString('latin1')}`)
     .sort()
     .join('\0');

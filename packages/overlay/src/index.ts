@@ -1,9 +1,10 @@
-export { type Aspect, type Change, changesOf, type ObjectState, type ObjectType } from './changes.js';
+export { type Aspect, type Change, type ChangesOptions, changesOf, type ObjectState, type ObjectType } from './changes.js';
 export { diagnose, unsupportedUpper } from './diagnose.js';
 export { hasLowerdirPlus, type OverlayFeatures, probeFeatures } from './features.js';
 export { FUSE_DEVICE, findFuseOverlay, fuseOverlayAtExit, fuseOverlayFor } from './fuse-overlay.js';
 export { mountOverlay, type OverlayMount } from './mount-overlay.js';
 export { escapePath, optionString } from './options.js';
+export { inodeOf, originOf } from './origin.js';
 export { OverlayError } from './overlay-error.js';
 export { methodFor, type OverlayMethod, overlayDetached, overlayMount } from './overlay-mount.js';
 export { openSides, type Sides, type Upper } from './sides.js';

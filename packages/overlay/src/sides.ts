@@ -9,8 +9,10 @@ export interface Upper {
   readonly upperdir: string;
   /** Uppers of before that lie below it, the topmost first: what they did counts, too. */
   readonly frozen?: readonly string[];
-  /** What all that is compared with, the topmost first. */
+  /** What is below all that, the topmost first. */
   readonly lowerdirs: readonly string[];
+  /** What it is compared with. Default: what is below. */
+  readonly compared?: readonly string[];
   /** Of the lowers. */
   readonly expected?: ExpectedDirectories;
   /** Its marks are files: fuse-overlayfs(1) wrote it. Default: where the kernel can have no upper. */
@@ -35,7 +37,15 @@ export interface Sides {
  * it, both sides are whole trees.
  */
 export async function openSides(
-  { upperdir, frozen = [], lowerdirs, expected, files = unfitForUpper(upperdir) !== undefined, userxattr = process.geteuid?.() !== 0 }: Upper,
+  {
+    upperdir,
+    frozen = [],
+    lowerdirs,
+    compared = lowerdirs,
+    expected,
+    files = unfitForUpper(upperdir) !== undefined,
+    userxattr = process.geteuid?.() !== 0,
+  }: Upper,
   slots: SlotAllocator = slotAllocator(),
 ): Promise<Sides> {
   const [upper, lower] = [slots(), slots()];
@@ -82,7 +92,7 @@ export async function openSides(
   return {
     program:
       last === undefined
-        ? [open(upperdir, upper), ...(await mounted(lowerdirs, upperdir, lower))]
+        ? [open(upperdir, upper), ...(await mounted(compared, upperdir, lower))]
         : [...(await mounted([upperdir, ...frozen, ...lowerdirs], upperdir, upper)), ...(await mounted(lowerdirs, last, lower))],
     upper,
     lower,

@@ -20,10 +20,24 @@ static int equal(const char *a, const char *b)
 	return *a == *b;
 }
 
-/* What says where an object was, not what it is: a label is given by the place. */
-static int is_mark(const char *name)
+/*
+ * Attributes that are not the object's own: marks of overlayfs say where it was, labels and measurements belong to the
+ * place and the kernel, and some filesystems show their own way of keeping an ACL or a capability beside the attribute itself:
+ * xfs does so as trusted.SGI_*. packages/syscall/src/overlay-mark.ts has the same list.
+ */
+static int is_private(const char *name)
 {
-	return starts(name, "trusted.overlay.") || starts(name, "user.overlay.") || starts(name, "user.fuseoverlayfs.") || equal(name, "security.selinux");
+	static const char *const own[] = { "user.", "trusted.", "security.", "system.posix_acl_access", "system.posix_acl_default" };
+	static const char *const not[] = { "trusted.overlay.", "user.overlay.", "user.fuseoverlayfs.", "trusted.SGI_", "security.selinux",
+					   "security.ima", "security.evm" };
+
+	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
+		if (starts(name, not[i]))
+			return 1;
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (starts(name, own[i]))
+			return 0;
+	return 1;
 }
 
 static int listed(const char *list, long length, const char *name)
@@ -40,7 +54,7 @@ static int listed(const char *list, long length, const char *name)
 /* A label belongs to the place, even where all marks are wanted. */
 static int is_left(const char *name, int marks)
 {
-	return marks ? equal(name, "security.selinux") : is_mark(name);
+	return marks ? equal(name, "security.selinux") : is_private(name);
 }
 
 /* Give the attributes of one object to another, and take those away that it alone has. */
@@ -166,6 +180,7 @@ long object_copy(int olddir, const char *oldname, int newdir, const char *newnam
 	char target[4096];
 	u32 type;
 	long from = SYS(openat, olddir, oldname, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0), to = -1, file = -1, err, n;
+	int made = 0;
 
 	if (from < 0)
 		return from;
@@ -187,10 +202,14 @@ long object_copy(int olddir, const char *oldname, int newdir, const char *newnam
 
 		err = SYS(mknodat, newdir, newname, type | 0600, (minor & 0xff) | (major << 8) | ((minor & ~0xffULL) << 12));
 	}
+	made = !err && !(how & COPY_METADATA);
 	if (!err) {
 		to = SYS(openat, newdir, newname, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 		err = to < 0 ? to : copy_metadata((int)from, (int)to, &st, how & COPY_MARKS);
 	}
+	/* What is a part of an object only must not be taken for it. */
+	if (err && (made || file >= 0))
+		SYS(unlinkat, newdir, newname, type == S_IFDIR ? AT_REMOVEDIR : 0);
 	if (file >= 0)
 		SYS(close, file);
 	if (to >= 0)

@@ -36,7 +36,7 @@ struct info {
 
 #define FRAMES_FD 3
 #define REPLIES_FD 4
-#define SLOTS 1024
+#define SLOTS 8192
 #define SLOT_CWD (-100) /* AT_FDCWD */
 
 enum reply_kind {
@@ -49,6 +49,7 @@ enum reply_kind {
 	REPLY_TERMINAL = 7,
 	REPLY_DETACHED = 8,
 	REPLY_CONTENT = 9,
+	REPLY_STOPPED = 10,
 };
 
 /* Descriptors that ops opened, by the number the program gave them; 0 to 2 are the stdio. */
@@ -156,6 +157,9 @@ long place_type(int fd, u64 type);
 /* monitor.c */
 long op_clone(const struct frame *frame);
 long op_supervise(const struct frame *frame);
+
+/* main.c */
+long op_attempt(const struct frame *frame);
 
 /* child.c */
 long op_init(const struct frame *frame);

@@ -26,7 +26,7 @@ static size_t output_length;
 int unheard;
 static int replies_fd = REPLIES_FD;
 
-static u8 exit_program[65536];
+static u8 exit_program[262144];
 static size_t exit_program_length;
 
 size_t input_beyond(const char *end, const u8 **rest)
@@ -161,6 +161,21 @@ static int ignored(const struct frame *frame, long err)
 	return 0;
 }
 
+/* The op `attempt` that is under way: its program may end with the errors that it ignores. */
+static const struct frame *attempted;
+
+/* Run a program that may fail in known ways; then the rest of it is left out, and what it opened stays open until execve. */
+long op_attempt(const struct frame *frame)
+{
+	const struct frame *outer = attempted;
+	long err;
+
+	attempted = frame;
+	err = program_run((const u8 *)frame->string[0].at, frame->string[0].length, 0);
+	attempted = outer;
+	return err;
+}
+
 long frame_run(const struct frame *frame)
 {
 	long value = op_run(frame);
@@ -174,7 +189,8 @@ long frame_run(const struct frame *frame)
 		queue(REPLY_IGNORED, (int)-value, frame->index, 0, NULL, 0);
 		return 0;
 	}
-	reply(REPLY_FAILED, (int)-value, frame->index, 0, NULL, 0);
+	if (!attempted || !ignored(attempted, value))
+		reply(REPLY_FAILED, (int)-value, frame->index, 0, NULL, 0);
 	return value;
 }
 

@@ -16,6 +16,9 @@
 /* Between restarts: doubling, as Docker has it, and anew after ten seconds of life. */
 #define FIRST_PAUSE 100000000ULL
 #define LONGEST_PAUSE (60 * SECOND)
+/* A program that takes its terminal's settings over forgets what was typed before: it is said again, ever more seldom. */
+#define FIRST_END (SECOND / 20)
+#define LAST_END (4 * SECOND)
 #define LONG_LIFE (10 * SECOND)
 
 struct monitor m;
@@ -82,6 +85,13 @@ void obey(const struct frame *frame)
 		/* The process goes on as the child of whoever adopts it: an engine's own monitor. */
 		replies_flush();
 		exit_now(0);
+		break;
+	case ORDER_FOREGROUND:
+		if (m.away) {
+			m.away = 0;
+			terminal_raw();
+			take_window_size();
+		}
 		break;
 	case ORDER_END_INPUT:
 		if (m.in >= 0 && m.input_at == m.input_end) {
@@ -151,6 +161,10 @@ static void read_child(void)
 		take_window_size();
 		return;
 	}
+	if (n > 0 && what == 'J' && fd >= 0) {
+		m.job = fd;
+		return;
+	}
 	if (n > 0 && what == 'F')
 		m.failed = 1;
 	if (n > 0)
@@ -163,6 +177,28 @@ static void read_child(void)
 	record_announced();
 	reply(REPLY_STARTED, 0, m.index, m.pid, NULL, 0);
 	clients_tell_started();
+}
+
+/* From the init: its job stopped, and the terminal is the user's again; or a signal killed it. */
+static void read_job(void)
+{
+	u8 message[2];
+	long n = SYS(recvfrom, m.job, message, sizeof(message), 0, NULL, NULL);
+
+	if (n == -EINTR)
+		return;
+	if (n != sizeof(message)) {
+		SYS(close, m.job);
+		m.job = -1;
+		return;
+	}
+	if (message[0] == JOB_KILLED) {
+		m.job_signal = message[1];
+		return;
+	}
+	m.away |= m.raw;
+	terminal_restore();
+	reply(REPLY_STOPPED, message[1], m.index, 0, NULL, 0);
 }
 
 /* Without who serves it the process is of no use, and would go on as if its disk had died. */
@@ -226,6 +262,14 @@ static int input_pending(void)
 	return m.input_at < m.input_end;
 }
 
+/* The end of a stdin that is no terminal: what a person would type for it. */
+static void type_end(void)
+{
+	m.input[0] = 4;
+	m.input_at = 0;
+	m.input_end = 1;
+}
+
 static void read_input(void)
 {
 	char raw[4096];
@@ -240,9 +284,7 @@ static void read_input(void)
 		return;
 	}
 	m.input_open = 0;
-	/* End of a piped stdin: what a person would type for it. */
-	m.input[0] = 4;
-	m.input_end = 1;
+	type_end();
 }
 
 static void write_input(int to)
@@ -296,7 +338,7 @@ static long read_output(int from, u32 stream)
 	return 1;
 }
 
-enum { CONTROL, CHILD, SOCKET, SIGNALS, MASTER, STDIN, STDOUT, OUT, ERR, IN, OWN, POLLED = OWN + 1 + CLIENTS };
+enum { CONTROL, CHILD, SOCKET, SIGNALS, MASTER, STDIN, STDOUT, OUT, ERR, IN, JOB, OWN, POLLED = OWN + 1 + CLIENTS };
 
 static void close_fd(int *fd)
 {
@@ -307,8 +349,9 @@ static void close_fd(int *fd)
 /* One round: wait (for so long at most), and see to whatever is ready. */
 static void monitor_step(u64 nanoseconds)
 {
-	int waiting = behind(), to = m.master >= 0 ? m.master : m.in;
-	struct __kernel_timespec wait = { (s64)(nanoseconds / SECOND), (s64)(nanoseconds % SECOND) };
+	int saying = m.ended && !nanoseconds && m.master >= 0 && !input_pending(), waiting = behind(), to = m.master >= 0 ? m.master : m.in;
+	struct __kernel_timespec wait = { 0 };
+	long ready;
 	struct __kernel_timespec soon = { 0, 100000000 };
 	struct pollfd p[POLLED] = {
 		[CONTROL] = { m.control_open ? FRAMES_FD : -1, POLLIN, 0 },
@@ -316,11 +359,12 @@ static void monitor_step(u64 nanoseconds)
 		[SOCKET] = { m.socket, POLLIN, 0 },
 		[SIGNALS] = { m.signals, POLLIN, 0 },
 		[MASTER] = { m.master, (short)((waiting ? 0 : POLLIN) | (input_pending() ? POLLOUT : 0)), 0 },
-		[STDIN] = { m.master >= 0 && m.input_open && !input_pending() ? 0 : -1, POLLIN, 0 },
+		[STDIN] = { m.master >= 0 && m.input_open && !m.away && !input_pending() ? 0 : -1, POLLIN, 0 },
 		[STDOUT] = { foreground_behind() ? 1 : -1, POLLOUT, 0 },
 		[OUT] = { waiting ? -1 : m.out[0], POLLIN, 0 },
 		[ERR] = { waiting ? -1 : m.out[1], POLLIN, 0 },
 		[IN] = { input_pending() ? m.in : -1, POLLOUT, 0 },
+		[JOB] = { m.job, POLLIN, 0 },
 	};
 	int own = clients_poll(p + OWN);
 
@@ -332,12 +376,23 @@ static void monitor_step(u64 nanoseconds)
 		unheard = 0;
 	}
 	/* A slow client or a full disk is looked after from time to time. */
-	if (SYS(ppoll, p, OWN + own, waiting ? &soon : nanoseconds ? &wait : 0, 0, 0) < 0)
+	if (saying)
+		nanoseconds = m.ended;
+	wait.tv_sec = (s64)(nanoseconds / SECOND);
+	wait.tv_nsec = (s64)(nanoseconds % SECOND);
+	ready = SYS(ppoll, p, OWN + own, waiting ? &soon : nanoseconds ? &wait : 0, 0, 0);
+	if (ready < 0)
 		return;
+	if (!ready && saying && !waiting) {
+		m.ended = m.ended * 2 < LAST_END ? m.ended * 2 : LAST_END;
+		type_end();
+	}
 	if (p[SIGNALS].revents)
 		read_signals();
 	if (p[SOCKET].revents)
 		read_child();
+	if (p[JOB].revents)
+		read_job();
 	if (p[CONTROL].revents)
 		read_control();
 	clients_serve(p + OWN, own);
@@ -467,6 +522,8 @@ static long begin(const struct frame *frame)
 	m.pidfd = pidfd;
 	m.socket = pair[0];
 	m.master = -1;
+	m.job = -1;
+	m.job_signal = 0;
 	m.started = now(0);
 	record_started();
 	if (frame->flags & OP_REPLY)
@@ -481,8 +538,12 @@ static void reap(void)
 	while (SYS(waitid, 1 /* P_PID */, m.pid, &info, WEXITED, 0) == -EINTR)
 		;
 	m.finished = now(0);
+	while (m.job >= 0) /* nobody else has the other end */
+		read_job();
 	m.signal = info.code == EXITED_BY_ITSELF ? 0 : info.status & 0x7f;
 	m.status = m.signal ? 128 + m.signal : info.status;
+	if (m.job_signal && m.status == 128 + m.job_signal)
+		m.signal = m.job_signal;
 }
 
 static void finish_life(void)
@@ -600,6 +661,7 @@ long op_clone(const struct frame *frame)
 	m.in = m.out[0] = m.out[1] = -1;
 	m.input_open = (frame->number[1] & CLONE_INPUT) != 0;
 	m.leaves = (frame->number[1] & CLONE_LEAVES) != 0;
+	m.ended = frame->number[1] & CLONE_ENDED ? FIRST_END : 0;
 	/* Who looks after a detached process is nobody's terminal. */
 	m.foreground = !(supervision.flags & SUPERVISE_DETACHED);
 	err = begin(frame);

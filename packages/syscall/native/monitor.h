@@ -11,6 +11,7 @@
 enum {
 	CLONE_RAW = 2,   /* stdin is a terminal of the user's: raw while this runs */
 	CLONE_INPUT = 4, /* stdin is read for the pty; else nobody types */
+	CLONE_ENDED = 16, /* nobody types: whatever reads from the pty comes to the end of the file */
 	CLONE_LEAVES = 8, /* this will be told to leave: the end of the process is somebody else's to see */
 };
 
@@ -35,12 +36,20 @@ enum {
 	ORDER_END_INPUT = 205,
 	ORDER_WATCH = 206,
 	ORDER_LEAVE = 207,
+	ORDER_FOREGROUND = 208,
 };
+
+/* What the init says of a job. */
+enum { JOB_STOPPED = 'S', JOB_KILLED = 'K' };
 
 #define CHUNK 16384
 
 struct monitor {
 	int pid, pidfd, socket, signals, master;
+	/* Where the init tells of its job, and which signal killed that. `away`: it is stopped, and the terminal the user's. */
+	int job, job_signal, away;
+	/* Nobody types: nanoseconds until the end of the file is said again, or 0. */
+	u64 ended;
 	u32 index;
 	int control_open, input_open, foreground, raw, failed, announced, detached, stopping, leaves;
 	/* The status and signal of the process's end. */

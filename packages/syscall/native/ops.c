@@ -351,13 +351,26 @@ OP(setgroups)
 	return SYS(setgroups, LEN(0) / 4, S(0));
 }
 
+/*
+ * An id, or -1, which leaves it what it is. The kernel looks at 32 bits: more of them would make 0 of 2^32, and no change of the last,
+ * and leave the process root.
+ */
+static int is_id(s64 id)
+{
+	return id >= -1 && id < 0xffffffffLL;
+}
+
 OP(setresgid)
 {
+	if (!is_id(N(0)) || !is_id(N(1)) || !is_id(N(2)))
+		return -EINVAL;
 	return SYS(setresgid, N(0), N(1), N(2));
 }
 
 OP(setresuid)
 {
+	if (!is_id(N(0)) || !is_id(N(1)) || !is_id(N(2)))
+		return -EINVAL;
 	return SYS(setresuid, N(0), N(1), N(2));
 }
 
@@ -722,16 +735,59 @@ OP(statx)
 	return object_tell(dirfd, S(0), frame->index);
 }
 
-/* An object must be the one that was seen: nothing of it was changed since, as its ctime says. */
+/* What a program says of an object, in the order of `Seen` in packages/syscall/src/seen.ts. */
+struct seen {
+	u64 ino, mode, uid, gid, size;
+	s64 btime_sec, btime_nsec, mtime_sec, mtime_nsec, ctime_sec, ctime_nsec;
+};
+
+/* What of it has to be the same, beside the identity. */
+#define SEEN_CONTENT 1  /* size and time of modification */
+#define SEEN_METADATA 2 /* permissions and owner */
+#define SEEN_CTIME 4    /* the time of change, which nobody can set */
+
+/* Whether an object is the one that was seen: 0, -ESTALE, or why nobody knows. An empty path is the descriptor itself. */
+static long expected(int dirfd, const char *path, const struct bytes *given, s64 what)
+{
+	struct seen seen;
+	struct statx st;
+	long err;
+
+	if (given->length != sizeof(seen))
+		return -EINVAL;
+	__builtin_memcpy(&seen, given->at, sizeof(seen));
+	err = SYS(statx, dirfd, path, AT_SYMLINK_NOFOLLOW | (path[0] ? 0 : AT_EMPTY_PATH), STATX_BASIC_STATS | STATX_BTIME, &st);
+	if (err < 0)
+		return err;
+	if (st.stx_ino != seen.ino || (st.stx_mode & S_IFMT) != (seen.mode & S_IFMT))
+		return -ESTALE;
+	if (st.stx_mask & STATX_BTIME && (st.stx_btime.tv_sec != seen.btime_sec || st.stx_btime.tv_nsec != (u64)seen.btime_nsec))
+		return -ESTALE;
+	if (what & SEEN_CONTENT && (st.stx_mtime.tv_sec != seen.mtime_sec || st.stx_mtime.tv_nsec != (u64)seen.mtime_nsec ||
+				    ((st.stx_mode & S_IFMT) != S_IFDIR && st.stx_size != seen.size)))
+		return -ESTALE;
+	if (what & SEEN_METADATA && (st.stx_mode != seen.mode || st.stx_uid != seen.uid || st.stx_gid != seen.gid))
+		return -ESTALE;
+	if (what & SEEN_CTIME && (st.stx_ctime.tv_sec != seen.ctime_sec || st.stx_ctime.tv_nsec != (u64)seen.ctime_nsec))
+		return -ESTALE;
+	return 0;
+}
+
+/* An object must be the one that was seen. */
 OP(expect)
 {
 	FD(dirfd, 0);
-	struct statx st;
-	long err = SYS(statx, dirfd, S(0), AT_SYMLINK_NOFOLLOW, STATX_CTIME, &st);
+	return expected(dirfd, S(0), &frame->string[1], N(1));
+}
 
-	if (err < 0)
-		return err;
-	return st.stx_ctime.tv_sec == N(1) && st.stx_ctime.tv_nsec == (u64)N(2) ? 0 : -ESTALE;
+/* Compound: rename an object if it is the one that was seen. */
+OP(rename_seen)
+{
+	FD(from, 0);
+	FD(to, 1);
+	long err = expected(from, S(0), &frame->string[2], N(3));
+
+	return err < 0 ? err : SYS(renameat2, from, S(0), to, S(1), N(2));
 }
 
 /*
@@ -1019,7 +1075,7 @@ static const struct op table[] = {
 	ENTRY(56, mkpath, 4, "z"),
 	ENTRY(57, pty, 7, ""),
 	ENTRY(58, wait, 0, ""),
-	ENTRY(59, init, 0, ""),
+	ENTRY(59, init, 1, ""),
 	ENTRY(60, on_exit, 0, "p"),
 	ENTRY(61, read_file, 1, "z"),
 	ENTRY(62, keyctl, 1, "o"),
@@ -1029,7 +1085,7 @@ static const struct op table[] = {
 	ENTRY(66, compare, 3, ""),
 	ENTRY(67, copy_object, 3, "zz"),
 	ENTRY(68, statx, 1, "z"),
-	ENTRY(69, expect, 3, "z"),
+	ENTRY(69, expect, 2, "zb"),
 	ENTRY(70, faccessat, 3, "z"),
 	ENTRY(71, personality, 1, ""),
 	ENTRY(72, sched_setattr, 7, ""),
@@ -1050,6 +1106,8 @@ static const struct op table[] = {
 	ENTRY(87, end_served, 1, ""),
 	ENTRY(88, await_served, 2, ""),
 	ENTRY(89, netns, 2, ""),
+	ENTRY(95, rename_seen, 4, "zzb"),
+	ENTRY(93, attempt, 0, "p"),
 	ENTRY(100, landed, 3, "zb"),
 	ENTRY(101, covered, 2, "z"),
 	ENTRY(102, expect_type, 2, ""),
@@ -1063,6 +1121,7 @@ static const struct op table[] = {
 	[205] = { { "end_input", 0, "" }, NULL },
 	[206] = { { "watch", 1, "" }, NULL },
 	[207] = { { "leave", 0, "" }, NULL },
+	[208] = { { "foreground", 0, "" }, NULL },
 };
 
 const struct shape *shape_of(u16 opcode)

@@ -121,7 +121,7 @@ static long put_xattrs(int dirfd, const char *name)
 
 static long look(int dirfd, const char *name, struct statx *st)
 {
-	return SYS(statx, dirfd, name, AT_SYMLINK_NOFOLLOW | (name[0] ? 0 : AT_EMPTY_PATH), STATX_BASIC_STATS, st);
+	return SYS(statx, dirfd, name, AT_SYMLINK_NOFOLLOW | (name[0] ? 0 : AT_EMPTY_PATH), STATX_BASIC_STATS | STATX_BTIME, st);
 }
 
 static long put_object(int dirfd, const char *name, const struct statx *st, u32 path_length)
@@ -144,6 +144,9 @@ static long put_object(int dirfd, const char *name, const struct statx *st, u32 
 	put64(st->stx_dev_minor);
 	put64((u64)st->stx_ctime.tv_sec);
 	put64(st->stx_ctime.tv_nsec);
+	/* Zero where the filesystem does not keep it. */
+	put64(st->stx_mask & STATX_BTIME ? (u64)st->stx_btime.tv_sec : 0);
+	put64(st->stx_mask & STATX_BTIME ? st->stx_btime.tv_nsec : 0);
 	put_counted(walk_path, path_length);
 	if ((st->stx_mode & S_IFMT) == S_IFLNK) {
 		n = SYS(readlinkat, dirfd, name, target, sizeof(target));

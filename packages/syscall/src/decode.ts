@@ -63,7 +63,8 @@ function decodeFrame(frame: Buffer, executed: ExecveOp | undefined): Op | Contro
             .slice(0, -1);
     delete fields.argc;
     delete fields.envc;
-  } else if (name === 'clone' || name === 'on_exit' || name === 'serve' || name === 'go') fields.program = decodeProgram(fields.program as Buffer);
+  } else if (name === 'clone' || name === 'on_exit' || name === 'serve' || name === 'attempt' || name === 'go')
+    fields.program = decodeProgram(fields.program as Buffer);
   else if (name === 'setgroups') {
     const list = fields.list as Buffer;
     fields.list = Array.from({ length: list.length / 4 }, (_, i) => list.readUInt32LE(i * 4));

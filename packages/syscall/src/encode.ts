@@ -148,6 +148,7 @@ export class FrameWriter {
         this.#program(op.program);
         break;
       case 'on_exit':
+      case 'attempt':
       case 'go':
         this.#program(op.program ?? []);
         break;
@@ -249,7 +250,7 @@ export function flatten(program: Program): Op[] {
   const all: Op[] = [];
   const visit = (op: Op): void => {
     all.push(op);
-    if (op.op === 'clone' || op.op === 'on_exit' || op.op === 'serve') for (const nested of op.program) visit(nested);
+    if (op.op === 'clone' || op.op === 'on_exit' || op.op === 'serve' || op.op === 'attempt') for (const nested of op.program) visit(nested);
   };
   for (const op of program) visit(op);
   return all;

@@ -12,7 +12,23 @@ const plainOp: fc.Arbitrary<Op> = fc
   .constantFrom(
     ...Object.entries(OPCODES).filter(
       ([name]) =>
-        !['execve', 'clone', 'on_exit', 'serve', 'setgroups', 'signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'leave'].includes(name),
+        ![
+          'execve',
+          'clone',
+          'on_exit',
+          'serve',
+          'attempt',
+          'setgroups',
+          'signal',
+          'resize',
+          'go',
+          'input',
+          'stop',
+          'end_input',
+          'watch',
+          'leave',
+          'foreground',
+        ].includes(name),
     ),
   )
   .chain(
@@ -51,6 +67,7 @@ const program: fc.Arbitrary<Program> = fc
     ...before,
     { op: 'on_exit', program: after },
     { op: 'serve', signal: 15, program: inside },
+    { op: 'attempt', program: inside, ignore: ['ENOENT'] },
     { op: 'clone', flags: 0x20000, monitor: 0, cgroup: -1, program: inside },
   ]);
 
@@ -81,6 +98,7 @@ describe('frames', () => {
             const code = frames.readUInt16LE(at + 4);
             if (code === OPCODES.clone.code) visit(nested(frames, at, 3));
             if (code === OPCODES.serve.code) visit(nested(frames, at, 1));
+            if (code === OPCODES.attempt.code) visit(nested(frames, at, 0));
             if (code === OPCODES.on_exit.code) visit(nested(frames, at, 0));
           }
         };

@@ -31,6 +31,7 @@ export {
   type ExecveOp,
   type GoOrder,
   MARKS,
+  MONITOR_ENDED,
   MONITOR_INPUT,
   MONITOR_LEAVES,
   MONITOR_RAW,
@@ -46,7 +47,7 @@ export {
   slotAllocator,
 } from './op.js';
 export { FD_FIELDS, OPCODES } from './opcodes.js';
-export { isOriginMark, isOverlayMark, OPAQUE_FILE, WHITEOUT, whiteoutFile } from './overlay-mark.js';
+export { isOriginMark, isOverlayMark, isOwnAttribute, OPAQUE_FILE, WHITEOUT, whiteoutFile } from './overlay-mark.js';
 export { removeScratch } from './remove-scratch.js';
 export { type Reply, replyParser } from './replies.js';
 export {
@@ -61,6 +62,7 @@ export {
   startInterpreter,
 } from './run.js';
 export { runMapped } from './run-mapped.js';
+export { packSeen, SAME, type Seen, seenOf, type Time } from './seen.js';
 export { END_SERVED, type Server, serve, servingProgram } from './serve.js';
 export { SyscallError } from './syscall-error.js';
 export { unfitForUpper } from './upper-filesystem.js';

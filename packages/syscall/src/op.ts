@@ -20,7 +20,7 @@ export interface OpOptions {
   readonly replace?: boolean;
 }
 
-type Special = 'execve' | 'clone' | 'on_exit' | 'serve' | 'setgroups';
+type Special = 'execve' | 'clone' | 'on_exit' | 'serve' | 'attempt' | 'setgroups';
 type Plain = Exclude<OpName, Special>;
 
 type FieldsOf<Name extends OpName | ControlName> = {
@@ -44,7 +44,7 @@ export interface ExecveOp extends OpOptions {
 export interface CloneOp extends OpOptions {
   readonly op: 'clone';
   readonly flags: number;
-  /** What the monitor does with its stdin: see {@link MONITOR_RAW}, {@link MONITOR_INPUT} and {@link MONITOR_LEAVES}. */
+  /** What the monitor does with its stdin: see {@link MONITOR_RAW}, {@link MONITOR_INPUT}, {@link MONITOR_ENDED} and {@link MONITOR_LEAVES}. */
   readonly monitor: number;
   /** Slot of the directory of a cgroup (version 2) to be born in; -1, the default, for this process's own. */
   readonly cgroup?: number;
@@ -68,13 +68,22 @@ export interface ServeOp extends OpOptions {
   readonly program: Program;
 }
 
+/**
+ * Run `program`, which may fail with one of the errors that are ignored: then the rest of it is left out, and the program around it goes
+ * on. What it had opened by then stays open until `execve`.
+ */
+export interface AttemptOp extends OpOptions {
+  readonly op: 'attempt';
+  readonly program: Program;
+}
+
 export interface SetgroupsOp extends OpOptions {
   readonly op: 'setgroups';
   readonly list: readonly number[];
 }
 
 /** One system call (or one of the few compound steps), as data. */
-export type Op = PlainOp | ExecveOp | CloneOp | OnExitOp | ServeOp | SetgroupsOp;
+export type Op = PlainOp | ExecveOp | CloneOp | OnExitOp | ServeOp | AttemptOp | SetgroupsOp;
 
 /** A list of ops: composition is concatenation. */
 export type Program = readonly Op[];
@@ -116,6 +125,8 @@ export const MONITOR_RAW = 2;
 /** `clone.monitor`: stdin is read and typed into the container's terminal. */
 export const MONITOR_INPUT = 4;
 
+/** `clone.monitor`: nobody types: whatever reads from the container's terminal comes to the end of the file. */
+export const MONITOR_ENDED = 16;
 /**
  * `clone.monitor`: it will be told to `leave`. Until then it does not reap the process: its status is for whoever
  * adopts it.
@@ -126,16 +137,16 @@ export const MONITOR_LEAVES = 8;
 export type SlotAllocator = () => number;
 
 /**
- * Slots from `first` (5 is the lowest a program may use) upwards, to 1023; what it returns throws LamellaError
+ * Slots from `first` (5 is the lowest a program may use) upwards, to 8191; what it returns throws LamellaError
  * `TOO_MANY_DESCRIPTORS` then.
  */
 export function slotAllocator(first = 5): SlotAllocator {
   let next = first;
   return () => {
-    if (next > 1023)
+    if (next > 8191)
       throw new LamellaError({
         code: 'TOO_MANY_DESCRIPTORS',
-        message: 'this takes more than the 1019 descriptors that can be held at once',
+        message: 'this takes more than the 8187 descriptors that can be held at once',
         hint: 'Mount fewer things: the directory that many are in, instead of each.',
       });
     return next++;

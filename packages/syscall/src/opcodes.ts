@@ -3,7 +3,7 @@
  * order. Field names are the man page's. `native/ops.c` holds the same table for the other side.
  *
  * A number field whose name is in {@link FD_FIELDS} names a *slot*: 0 to 2 are the stdio,
- * `AT_FDCWD` is itself, and 5 to 1023 hold the descriptors which ops of the program opened.
+ * `AT_FDCWD` is itself, and 5 to 8191 hold the descriptors which ops of the program opened.
  */
 export interface OpShape {
   readonly code: number;
@@ -83,7 +83,7 @@ export const OPCODES = {
   mkpath: { code: 56, numbers: ['rootfd', 'directory', 'mode', 'out'], strings: ['pathname'] },
   pty: { code: 57, numbers: ['dirfd', 'rows', 'columns', 'owner', 'group', 'out', 'master'], strings: [] },
   wait: { code: 58, numbers: [], strings: [] },
-  init: { code: 59, numbers: [], strings: [] },
+  init: { code: 59, numbers: ['job'], strings: [] },
   on_exit: { code: 60, numbers: [], strings: ['program'] },
   read_file: { code: 61, numbers: ['dirfd'], strings: ['pathname'] },
   keyctl: { code: 62, numbers: ['operation'], strings: ['name'] },
@@ -97,7 +97,7 @@ export const OPCODES = {
   compare: { code: 66, numbers: ['dirfd', 'rootfd', 'marks'], strings: [] },
   copy_object: { code: 67, numbers: ['olddirfd', 'newdirfd', 'metadata'], strings: ['oldpath', 'newpath'] },
   statx: { code: 68, numbers: ['dirfd'], strings: ['pathname'] },
-  expect: { code: 69, numbers: ['dirfd', 'ctime_sec', 'ctime_nsec'], strings: ['pathname'] },
+  expect: { code: 69, numbers: ['dirfd', 'what'], strings: ['pathname', 'seen'] },
   faccessat: { code: 70, numbers: ['dirfd', 'mode', 'flags'], strings: ['pathname'] },
   personality: { code: 71, numbers: ['persona'], strings: [] },
   sched_setattr: { code: 72, numbers: ['policy', 'flags', 'nice', 'priority', 'runtime', 'deadline', 'period'], strings: [] },
@@ -118,6 +118,8 @@ export const OPCODES = {
   end_served: { code: 87, numbers: ['milliseconds'], strings: [] },
   await_served: { code: 88, numbers: ['fd', 'milliseconds'], strings: [] },
   netns: { code: 89, numbers: ['userns_fd', 'out'], strings: [] },
+  rename_seen: { code: 95, numbers: ['olddirfd', 'newdirfd', 'flags', 'what'], strings: ['oldpath', 'newpath', 'seen'] },
+  attempt: { code: 93, numbers: [], strings: ['program'] },
   landed: { code: 100, numbers: ['rootfd', 'fd', 'exact'], strings: ['pathname', 'outside'] },
   covered: { code: 101, numbers: ['rootfd', 'readonly'], strings: ['pathname'] },
   expect_type: { code: 102, numbers: ['fd', 'type'], strings: [] },
@@ -130,6 +132,7 @@ export const OPCODES = {
   end_input: { code: 205, numbers: [], strings: [] },
   watch: { code: 206, numbers: ['output'], strings: [] },
   leave: { code: 207, numbers: [], strings: [] },
+  foreground: { code: 208, numbers: [], strings: [] },
 } as const;
 
 /** Number fields that name a slot to read a descriptor from. */
@@ -151,5 +154,5 @@ export const FD_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /** Orders which only a running monitor obeys; in a program they are refused. */
-export type ControlName = 'signal' | 'resize' | 'go' | 'input' | 'stop' | 'end_input' | 'watch' | 'leave';
+export type ControlName = 'signal' | 'resize' | 'go' | 'input' | 'stop' | 'end_input' | 'watch' | 'leave' | 'foreground';
 export type OpName = Exclude<keyof typeof OPCODES, ControlName>;

@@ -4,6 +4,7 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -41,13 +42,18 @@ import {
   ownMountNamespace,
   PR,
   type Program,
+  packSeen,
   parseCompared,
   parseWalked,
+  RENAME,
   RESOLVE,
   type Reply,
   type RunOptions,
   run,
   S_IF,
+  SAME,
+  type Seen,
+  seenOf,
   start,
   startInterpreter,
   UTIME,
@@ -273,6 +279,15 @@ test('a filesystem is of the type that is expected', async () => {
   const open = (pathname: string): Op => ({ op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.CLOEXEC, mode: 0, out: 5 });
   await execute([open('/proc/sys'), { op: 'expect_type', fd: 5, type: 0x9fa0 }]);
   await expect(execute([open('/'), { op: 'expect_type', fd: 5, type: 0x9fa0 }])).rejects.toMatchObject({ syscall: 'expect_type', code: 'ESTALE' });
+});
+
+test.for([4294967295, 4294967296, -2, 2 ** 40, 2 ** 52 + 1000])('the id %d is none, and leaves nobody root', async (id, context) => {
+  requiresRoot(context);
+  const user: Op = { op: 'setresuid', ruid: id, euid: id, suid: id };
+  const group: Op = { op: 'setresgid', rgid: id, egid: id, sgid: id };
+  await expect(execute([user])).rejects.toMatchObject({ syscall: 'setresuid', code: 'EINVAL' });
+  await expect(execute([group])).rejects.toMatchObject({ syscall: 'setresgid', code: 'EINVAL' });
+  await expect(execute([{ ...user, ruid: 0, euid: 0 }])).rejects.toMatchObject({ code: 'EINVAL' });
 });
 
 test('rmtree removes any tree, follows no link and crosses no mount', async (context) => {
@@ -509,7 +524,7 @@ test('copy_object makes another one that is in everything the same', async (cont
     await run([{ op: 'walk', dirfd: AT_FDCWD, content: 0, pathname: top }], {
       onReply(reply) {
         if (reply.kind !== 'data') return;
-        const { name, inode, ctimeSeconds, ctimeNanoseconds, blocks, xattrs, ...rest } = parseWalked(reply.data);
+        const { name, inode, ctimeSeconds, ctimeNanoseconds, btimeSeconds, btimeNanoseconds, blocks, xattrs, ...rest } = parseWalked(reply.data);
         const kept = xattrs.filter(([key]) => key !== 'user.overlay.mark').map(([key, value]) => `${key}=${value}`);
         if (name && name !== 'other' && name !== 'marked') all.push(JSON.stringify({ name, ...rest, kept, sparse: blocks * 512 < rest.size }));
         if (name === 'file' && top === at.join('to')) expect(xattrs.map(([key]) => key)).toEqual(['user.kept']);
@@ -523,30 +538,78 @@ test('copy_object makes another one that is in everything the same', async (cont
   expect(readFileSync(at.join('to/sparse')).toString('utf8', 1 << 23, (1 << 23) + 6)).toBe('middle');
 });
 
-test('statx tells of one object, and expect of its ctime', async () => {
+test('expect and rename_seen compare an object with what was seen of it', async () => {
   await using at = scratch();
   mkdirSync(at.join('directory'));
-  writeFileSync(at.join('directory/file'), 'abc');
-  const found: Walked[] = [];
-  await execute(
-    [
-      { op: 'statx', dirfd: AT_FDCWD, pathname: at.join('directory') },
-      { op: 'openat', dirfd: AT_FDCWD, pathname: at.join('directory'), flags: O.PATH | O.DIRECTORY, mode: 0, out: 5 },
-      { op: 'statx', dirfd: 5, pathname: 'file' },
-    ],
-    { onReply: (reply) => reply.kind === 'data' && found.push(parseWalked(reply.data)) },
-  );
-  expect(found).toMatchObject([{ name: '' }, { name: '', size: 3 }]);
-  const expected: Op = {
-    op: 'expect',
-    dirfd: AT_FDCWD,
-    pathname: at.join('directory/file'),
-    ctime_sec: found[1]?.ctimeSeconds ?? 0,
-    ctime_nsec: found[1]?.ctimeNanoseconds ?? 0,
+  const file = at.join('directory/file');
+  writeFileSync(file, 'abc', { mode: 0o644 });
+  const look = async (pathname: string): Promise<Seen> => {
+    const found: Walked[] = [];
+    await execute([{ op: 'statx', dirfd: AT_FDCWD, pathname }], { onReply: (reply) => reply.kind === 'data' && found.push(parseWalked(reply.data)) });
+    const [only] = found;
+    if (!only) throw new Error('statx told nothing');
+    expect(only).toMatchObject({ name: '' });
+    return seenOf(only);
   };
-  await execute([expected]);
-  chmodSync(at.join('directory/file'), 0o600);
-  await expect(run([expected])).rejects.toMatchObject({ syscall: 'expect', code: 'ESTALE' });
+  const seen = await look(file);
+  expect(seen.btime[0]).toBeGreaterThan(0);
+  const is = (what: number, pathname = file): Promise<unknown> =>
+    run([{ op: 'expect', dirfd: AT_FDCWD, what, pathname, seen: packSeen(seen) }]).then(
+      () => true,
+      (error: { code: string }) => error.code,
+    );
+  const ALL = SAME.CONTENT | SAME.METADATA | SAME.CTIME;
+  expect(await is(ALL)).toBe(true);
+  // A link changes the ctime alone.
+  linkSync(file, at.join('linked'));
+  expect([await is(ALL), await is(SAME.CTIME), await is(SAME.CONTENT | SAME.METADATA)]).toEqual(['ESTALE', 'ESTALE', true]);
+  chmodSync(file, 0o600);
+  expect([await is(SAME.METADATA), await is(SAME.CONTENT)]).toEqual(['ESTALE', true]);
+  writeFileSync(file, 'abcd');
+  expect([await is(SAME.CONTENT), await is(SAME.IDENTITY)]).toEqual(['ESTALE', true]);
+  // Another one of the same looks.
+  renameSync(file, at.join('directory/kept'));
+  writeFileSync(file, 'abc');
+  expect([await is(SAME.IDENTITY), await is(SAME.IDENTITY, at.join('directory/none'))]).toEqual(['ESTALE', 'ENOENT']);
+  const move = (oldpath: string): Promise<unknown> =>
+    execute([
+      {
+        op: 'rename_seen',
+        olddirfd: AT_FDCWD,
+        newdirfd: AT_FDCWD,
+        flags: RENAME.NOREPLACE,
+        what: SAME.IDENTITY,
+        oldpath,
+        newpath: at.join('moved'),
+        seen: packSeen(seen),
+      },
+    ]);
+  await expect(move(file)).rejects.toMatchObject({ syscall: 'rename_seen', code: 'ESTALE' });
+  await move(at.join('directory/kept'));
+  expect(readFileSync(at.join('moved'), 'utf8')).toBe('abcd');
+  const directory = await look(at.join('directory'));
+  // An empty path is the descriptor itself.
+  const open: Op = { op: 'openat', dirfd: AT_FDCWD, pathname: at.join('directory'), flags: O.PATH | O.DIRECTORY, mode: 0, out: 5 };
+  await execute([open, { op: 'expect', dirfd: 5, what: SAME.METADATA, pathname: '', seen: packSeen(directory) }]);
+  await expect(run([open, { op: 'expect', dirfd: 5, what: 0, pathname: '', seen: Buffer.alloc(80) }])).rejects.toMatchObject({ code: 'EINVAL' });
+});
+
+test('copy_object leaves out attributes that belong to a place or a filesystem', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  for (const name of ['from', 'to']) writeFileSync(at.join(name), name);
+  const set = (path: string, name: string): Op => ({ op: 'lsetxattr', path: at.join(path), name, value: 'v', flags: 0 });
+  await execute([
+    ...['user.own', 'trusted.own', 'trusted.SGI_ACL_FILE', 'trusted.SGI_ACL_DEFAULT', 'trusted.overlay.origin'].map((name) => set('from', name)),
+    set('to', 'user.goes'),
+    set('to', 'trusted.SGI_CAP_FILE'),
+    { op: 'copy_object', olddirfd: AT_FDCWD, newdirfd: AT_FDCWD, metadata: 1, oldpath: at.join('from'), newpath: at.join('to') },
+  ]);
+  const found: string[] = [];
+  await execute([{ op: 'statx', dirfd: AT_FDCWD, pathname: at.join('to') }], {
+    onReply: (reply) => reply.kind === 'data' && found.push(...parseWalked(reply.data).xattrs.map(([name]) => name)),
+  });
+  expect(found.toSorted()).toEqual(['trusted.SGI_CAP_FILE', 'trusted.own', 'user.own']);
 });
 
 test('same_object tells an object from every other one, and openObject goes through no link', async () => {
@@ -809,7 +872,7 @@ test('init reaps orphans, passes signals on and ends with its child', async (con
   requiresRoot(context);
   await using at = scratch();
   const script = `trap 'echo got > ${at.join('got')}; exit 9' TERM; (sleep 0.05 &) ; kill -TERM 1; while :; do sleep 0.02; done`;
-  const { exited } = await execute([inside([{ op: 'init' }, { op: 'setsid' }, sh(script)], CLONE.NEWPID)]);
+  const { exited } = await execute([inside([{ op: 'init', job: 0 }, { op: 'setsid' }, sh(script)], CLONE.NEWPID)]);
   expect(exited).toEqual({ status: 9, signal: 0 });
   expect(readFileSync(at.join('got'), 'utf8')).toBe('got\n');
 });

@@ -6,6 +6,18 @@ export function isOverlayMark(name: string): boolean {
   return /^(?:(?:trusted|user)\.overlay|user\.fuseoverlayfs)\./.test(name);
 }
 
+/**
+ * Whether an attribute is the object's own. Marks of overlayfs are not, nor are labels and measurements, which belong to the place and the
+ * kernel, nor is what a filesystem shows of its own way of keeping things, such as `trusted.SGI_ACL_FILE` of xfs beside the ACL itself.
+ * `native/copy.c` has the same list.
+ */
+export function isOwnAttribute(name: string): boolean {
+  return (
+    /^(?:user\.|trusted\.|security\.|system\.posix_acl_(?:access|default)$)/.test(name) &&
+    !/^(?:(?:trusted|user)\.overlay\.|user\.fuseoverlayfs\.|trusted\.SGI_|security\.(?:selinux|ima|evm))/.test(name)
+  );
+}
+
 /** Where a copy-up says what it is a copy of. */
 export function isOriginMark(name: string): boolean {
   return isOverlayMark(name) && name.endsWith('.origin');

@@ -8,6 +8,8 @@ export type Reply =
   | { readonly kind: 'exited'; readonly status: number; readonly signal: number }
   | { readonly kind: 'terminal'; readonly termios: Buffer }
   | { readonly kind: 'detached' }
+  /** A job was stopped by that signal; it goes on when it gets SIGCONT. */
+  | { readonly kind: 'stopped'; readonly signal: number }
   | { readonly kind: 'content'; readonly index: number; readonly data: Buffer };
 
 /** Cuts the bytes of descriptor 4 into replies. */
@@ -50,6 +52,8 @@ function parse(b: Buffer): Reply | undefined {
       return { kind: 'detached' };
     case 9:
       return { kind: 'content', index, data: Buffer.from(b.subarray(20)) };
+    case 10:
+      return { kind: 'stopped', signal: errno };
     default:
       return undefined;
   }

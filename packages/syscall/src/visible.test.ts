@@ -30,7 +30,7 @@ test('letters, marks and emoji stay as they are', () => {
 });
 
 test('escapes are those that people know', () => {
-  expect(visible('\x1b]0;x\x07 \x9b31m \u202e\r\n\t\x7f \ud800')).toBe('\\x1b]0;x\\x07 \\x9b31m \\u202e\\r\\n\\t\\x7f \\ud800');
+  expect(visible('\x1b]0;x\x07 \x9b31m \u202e\r\n\t\x7f \ud800 \udcff')).toBe('\\x1b]0;x\\x07 \\x9b31m \\u202e\\r\\n\\t\\x7f \\ud800 \\xff');
 });
 
 test('JSON means the same, and is safe', () => {

@@ -41,6 +41,6 @@ function escaped(found: string, notation: 'text' | 'json'): string {
 }
 
 /** Returns bytes as {@link visible} text; those that are no UTF-8 are written as `\xff`. */
-export function visibleBytes(bytes: Buffer, options: VisibleOptions = {}): string {
+export function visibleBytes(bytes: Uint8Array, options: VisibleOptions = {}): string {
   return visible(textOf(bytes), options);
 }

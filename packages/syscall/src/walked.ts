@@ -19,6 +19,9 @@ export interface Walked {
   /** When anything of it was changed last; nobody can set that. */
   readonly ctimeSeconds: number;
   readonly ctimeNanoseconds: number;
+  /** When it was made; both are 0 where the filesystem does not keep that. */
+  readonly btimeSeconds: number;
+  readonly btimeNanoseconds: number;
   /** Of a device. */
   readonly major: number;
   readonly minor: number;
@@ -33,9 +36,9 @@ export interface Compared {
   readonly contentDiffers: boolean;
 }
 
-const NUMBERS = 15;
+const NUMBERS = 17;
 
-/** Take a `data` reply of a `walk` apart: fifteen numbers, then path, link target and attributes, counted. */
+/** Take a `data` reply of a `walk` apart: seventeen numbers, then path, link target and attributes, counted. */
 export function parseWalked(data: Buffer): Walked {
   return walkedAt(data, 0).object;
 }
@@ -75,6 +78,8 @@ function walkedAt(data: Buffer, start: number): { readonly object: Walked; reado
     mtimeNanoseconds: number(8),
     ctimeSeconds: number(13),
     ctimeNanoseconds: number(14),
+    btimeSeconds: number(15),
+    btimeNanoseconds: number(16),
     major: number(9),
     minor: number(10),
     xattrs: Array.from({ length: count }, () => [counted().toString('latin1'), counted()] as const),

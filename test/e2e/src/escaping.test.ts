@@ -89,6 +89,7 @@ const CONTROLS = /.{0,30}[\0-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u20
 const env = (): NodeJS.ProcessEnv => ({
   ...process.env,
   LAMELLA_ROOT: at.join('store'),
+  LAMELLA_NODE: process.execPath,
   NODE_NO_WARNINGS: '1',
   HOME: at.join('home'),
   XDG_DATA_HOME: at.join('data'),
@@ -106,10 +107,10 @@ async function said(program: string, args: readonly string[]): Promise<Buffer> {
   return Buffer.concat([stdout, stderr]);
 }
 
-const piped = (...args: string[]): Promise<Buffer> => said(process.execPath, [CLI, ...args]);
+const piped = (...args: string[]): Promise<Buffer> => said(CLI, args);
 const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 /** On a terminal, with colors. */
-const onTerminal = (...args: string[]): Promise<Buffer> => said('script', ['-qefc', [process.execPath, CLI, ...args].map(quoted).join(' '), '/dev/null']);
+const onTerminal = (...args: string[]): Promise<Buffer> => said('script', ['-qefc', [CLI, ...args].map(quoted).join(' '), '/dev/null']);
 
 async function all<Item>(items: readonly Item[], act: (item: Item) => Promise<void>): Promise<void> {
   const waiting = [...items];
@@ -175,7 +176,7 @@ test('a patch on a terminal is escaped, and into a pipe it is exact', async (con
 test('a review, and what try lists', async (context) => {
   requiresProgram(context, 'script');
   mkdirSync(at.join('here'));
-  const args = ['-c', `cd ${quoted(at.join('here'))}; exec "$@"`, 'sh', process.execPath, CLI, 'try', '-D', '.', 'sh', '-c', `echo '${EVIL}' >'new${EVIL}'`];
+  const args = ['-c', `cd ${quoted(at.join('here'))}; exec "$@"`, 'sh', CLI, 'try', '-D', '.', 'sh', '-c', `echo '${EVIL}' >'new${EVIL}'`];
   const output = await said('sh', args);
   expect(output.includes('pwn')).toBe(true);
   expect(unsafe(output)).toEqual([]);
@@ -205,8 +206,7 @@ describe('errors', () => {
       // What try executes writes itself.
       .filter(([id]) => id !== 'try')
       .flatMap(([id, { flags }], i) => {
-        // Node takes --env-file for its own.
-        const options = Object.entries(flags).filter(([name, { type }]) => type === 'option' && !['root', 'env-file'].includes(name));
+        const options = Object.entries(flags).filter(([name, { type }]) => type === 'option' && name !== 'root');
         const words = id.split(':');
         const lone = [...words, EVIL, EVIL];
         const each = options.map(([name]) => [...words, `--${name}`, EVIL, EVIL, EVIL]);
@@ -299,7 +299,7 @@ describe('errors', () => {
       mounts: [{ destination: `/${EVIL}`, type: EVIL, source: EVIL }],
     };
     writeFileSync(path.join(bundle, 'config.json'), JSON.stringify(config));
-    const oci = (...args: string[]): Promise<Buffer> => said(process.execPath, [OCI_RUNTIME, '--root', at.join('oci'), ...args]);
+    const oci = (...args: string[]): Promise<Buffer> => said(OCI_RUNTIME, ['--root', at.join('oci'), ...args]);
     for (const args of [
       [EVIL],
       ['state', EVIL],

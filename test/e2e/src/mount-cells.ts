@@ -13,10 +13,10 @@ export interface Cell {
 
 /** What of mounts there is to ask for. */
 export const KINDS = ['volume of the image', 'directory', 'read-only directory', 'file', 'overlay', 'tmpfs', 'procfs', 'device'] as const;
-export type Kind = (typeof KINDS)[number];
+type Kind = (typeof KINDS)[number];
 
 /** What is mounted for confinement, masked, read-only, below and above that, and what looks like it. */
-export const PLACES: readonly string[] = [
+const PLACES: readonly string[] = [
   '/',
   '/proc',
   '/sys',

@@ -45,17 +45,17 @@ interface Ended {
 const SINKS = {
   'a full disk': { said: /^lamella: cannot write to stdout: no space left on the device \(ENOSPC\)\n$/, status: 125 },
   'a pipe that nobody reads': { said: /^$/, status: 141 },
-  // What a launcher puts in the place of a closed descriptor: Node itself would open /dev/null for it.
   'a closed descriptor': { said: /^lamella: cannot write to stdout: it is closed \(EBADF\)\n$/, status: 125 },
 } as const;
 type Sink = keyof typeof SINKS;
 
 /** A program whose stdout is one of these. */
 async function into(sink: Sink, program: readonly string[]): Promise<Ended> {
-  const redirection = { 'a full disk': '>/dev/full', 'a pipe that nobody reads': '', 'a closed descriptor': '1</dev/null' }[sink];
+  const redirection = { 'a full disk': '>/dev/full', 'a pipe that nobody reads': '', 'a closed descriptor': '>&-' }[sink];
   const env = {
     ...process.env,
     LAMELLA_ROOT: at.join('store'),
+    LAMELLA_NODE: process.execPath,
     NODE_NO_WARNINGS: '1',
     XDG_DATA_HOME: at.join('data'),
     XDG_CONFIG_HOME: at.join('config'),
@@ -69,7 +69,7 @@ async function into(sink: Sink, program: readonly string[]): Promise<Ended> {
   return { status, stderr };
 }
 
-const lamella = (sink: Sink, args: readonly string[]): Promise<Ended> => into(sink, [process.execPath, CLI, ...args]);
+const lamella = (sink: Sink, args: readonly string[]): Promise<Ended> => into(sink, [CLI, ...args]);
 
 /** Notes, such as what an archive had in it that was left out, come before. */
 function expected(sink: Sink, { status, stderr }: Ended, about: string): void {
@@ -141,8 +141,8 @@ test('large data into a pipe that is closed in the middle is no error of ours', 
     ['save', 'busybox'],
     ['export', await fresh(world, 'ended')],
   ]) {
-    const child = spawn('bash', ['-c', `"$@" | head -c 100000 | wc -c; echo "\${PIPESTATUS[0]}"`, 'bash', process.execPath, CLI, ...words], {
-      env: { ...process.env, LAMELLA_ROOT: at.join('store'), NODE_NO_WARNINGS: '1' },
+    const child = spawn('bash', ['-c', `"$@" | head -c 100000 | wc -c; echo "\${PIPESTATUS[0]}"`, 'bash', CLI, ...words], {
+      env: { ...process.env, LAMELLA_ROOT: at.join('store'), LAMELLA_NODE: process.execPath, NODE_NO_WARNINGS: '1' },
     });
     const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
     expect({ stdout, stderr }).toEqual({ stdout: '100000\n141\n', stderr: '' });
@@ -156,8 +156,8 @@ test('where stderr takes nothing either, the status is what it would be', async 
     [['run', 'busybox', 'nonsense'], 127],
     [['ps'], 125],
   ] as const) {
-    const child = spawn('sh', ['-c', 'exec "$@" >/dev/full 2>/dev/full', 'sh', process.execPath, CLI, ...words], {
-      env: { ...process.env, LAMELLA_ROOT: at.join('store'), NODE_NO_WARNINGS: '1' },
+    const child = spawn('sh', ['-c', 'exec "$@" >/dev/full 2>/dev/full', 'sh', CLI, ...words], {
+      env: { ...process.env, LAMELLA_ROOT: at.join('store'), LAMELLA_NODE: process.execPath, NODE_NO_WARNINGS: '1' },
       stdio: 'ignore',
     });
     expect([words.join(' '), ...((await once(child, 'close')) as [number])].slice(0, 2)).toEqual([words.join(' '), status]);
@@ -169,7 +169,7 @@ test('lamella-oci does the same', async () => {
     for (const words of long
       ? [['--version'], ['--help'], ['features'], ['list'], ['list', '--format', 'json'], ['list', '--help']]
       : [['features'], ['list']]) {
-      const { status, stderr } = await into(sink, [process.execPath, OCI_RUNTIME, '--root', at.join('oci'), ...words]);
+      const { status, stderr } = await into(sink, [OCI_RUNTIME, '--root', at.join('oci'), ...words]);
       expect([sink, words.join(' '), status]).toEqual([sink, words.join(' '), SINKS[sink].status === 141 ? 141 : 1]);
       expect(stderr).toMatch(sink === 'a pipe that nobody reads' ? /^$/ : /^lamella-oci: cannot write to stdout: E[A-Z]+\n$/);
     }

@@ -4,13 +4,21 @@ import path from 'node:path';
 import { requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
-import { type Somebody, WHO } from './somebody.js';
+import { type Somebody, storeOf, succeeds, WHO } from './somebody.js';
 
 /**
  * Checkpoints, forks and rollbacks of `lamella try`, for each kind of user and each place that a store can be in. The same lines of shell run in a
  * copy of the directory without Lamella: a listing of changes has to say what is different there, and nothing else.
  */
 const PLACES = ['beside it', 'in the directory that is changed', 'in /dev/shm', 'on another mount'] as const;
+type Kind = keyof typeof WHO;
+/** All pairs take a minute; these are tried each time. */
+const SHORT: Readonly<Record<Kind, readonly (typeof PLACES)[number][]>> = {
+  root: ['in the directory that is changed'],
+  'an ordinary user': ['in /dev/shm'],
+  'an ordinary user with ids in /etc/subuid': ['beside it'],
+};
+const LONG = process.env.LAMELLA_LONG !== undefined;
 
 let at: ScratchDirectory;
 let memory: ScratchDirectory;
@@ -215,8 +223,8 @@ class Trial {
   }
 }
 
-describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('states of a try of %s', (kind) => {
-  test.for(PLACES)('with a store %s', (place, context) => {
+describe.each(Object.keys(WHO) as Kind[])('states of a try of %s', (kind) => {
+  test.for(LONG ? PLACES : SHORT[kind])('with a store %s', (place, context) => {
     const who = WHO[kind](at);
     who.required(context);
     requiresProgram(context, 'mount');
@@ -238,5 +246,53 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('states of a try of %s',
     trial.check();
     trial.apply();
     trial.end();
+  });
+
+  test.skipIf(!LONG && kind !== 'an ordinary user')('with a store of their own (-D), which is used again, and discarded', (context) => {
+    const who = WHO[kind](at);
+    who.required(context);
+    const project = `${who.home}/project`;
+    const box = `${who.home}/box`;
+    for (const directory of [project, box]) {
+      mkdirSync(directory);
+      chownSync(directory, who.uid, who.uid);
+    }
+    const inProject = (...args: string[]): string => {
+      const { status, stdout, stderr } = who.run('sh', ['-c', `cd ${project} && exec "$@"`, 'sh', process.execPath, CLI, ...args], { NODE_NO_WARNINGS: '1' });
+      expect({ args, status }, stderr).toEqual({ args, status: 0 });
+      return stdout.trim();
+    };
+    const attempt = (script: string): string => inProject('try', '-n', '-D', box, 'sh', '-c', script);
+    attempt('echo 1 >file');
+    const [id = ''] = inProject('ps', '-aq', '--root', box).split('\n');
+    inProject('checkpoint', '--root', box, id);
+    attempt('echo 2 >file; echo more >other');
+    expect(attempt('cat file other')).toBe('2\nmore');
+    inProject('rollback', '--root', box, id);
+    expect(attempt('cat *')).toBe('1');
+    expect(inProject('changes', '--root', box, '--stat', id)).toBe('1 added (+2 B)');
+    inProject('rollback', '--root', box, '--all', id);
+    expect(attempt('ls; touch last')).toBe('');
+    inProject('discard', '--root', box, id);
+    expect(inProject('ps', '-aq', '--root', box)).toBe('');
+    expect(readdirSync(project)).toEqual([]);
+  });
+
+  test.skipIf(!LONG && kind !== 'an ordinary user with ids in /etc/subuid')('and of an image whose root the container has closed, or given away', (context) => {
+    const who = WHO[kind](at);
+    who.required(context);
+    storeOf(at, who);
+    succeeds(who, ['create', '--name', 'one', 'busybox']);
+    const closed = kind === 'an ordinary user' ? 'chmod 555 /' : 'chmod 555 /; chown 7:7 /';
+    succeeds(who, ['run', '--on', 'one', 'sh', '-c', `echo 1 >/file; ${closed}`]);
+    const before = succeeds(who, ['changes', 'one']);
+    const id = succeeds(who, ['checkpoint', 'one']);
+    expect(succeeds(who, ['changes', 'one'])).toBe(before);
+    succeeds(who, ['run', '--on', 'one', 'rm', '/file']);
+    succeeds(who, ['fork', 'one', 'two']);
+    succeeds(who, ['rollback', 'one', id]);
+    expect(succeeds(who, ['changes', 'one'])).toBe(before);
+    expect(succeeds(who, ['run', '--on', 'one', 'sh', '-c', 'cat /file; stat -c %a /'])).toBe('1\n555');
+    succeeds(who, ['rm', 'one', 'two']);
   });
 });

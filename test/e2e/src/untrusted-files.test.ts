@@ -25,11 +25,12 @@ interface Ended extends Cell {
 }
 
 /** A cell may take so long, and a process have so much memory. */
-const PATIENCE = 5000;
+const PATIENCE = 10_000;
 const KIB_MAX = 500 * 1024;
-/** Where each cell is a command: these kinds, or all of them with LAMELLA_LONG. */
-const SHORT = ['a FIFO', 'a link to /dev/zero', 'a link out', '20 GiB'];
-const chosen = (kind: string): boolean => process.env.LAMELLA_LONG !== undefined || SHORT.includes(kind);
+/** Where a cell takes long: these kinds, or all of them with LAMELLA_LONG. */
+const SHORT = ['a FIFO', 'a link out', '20 GiB'];
+const LONG = process.env.LAMELLA_LONG !== undefined;
+const chosen = (kind: string): boolean => LONG || SHORT.includes(kind);
 
 const resolve = createRequire(createRequire(import.meta.url).resolve('@lamella/engine')).resolve;
 /** Runs cells in a process of their own: one that hangs there can be ended, and its memory is seen. */
@@ -90,9 +91,16 @@ function expectSound(cells: readonly Ended[]): void {
 }
 
 /** Cells for each kind of thing in the place of each file of a directory. */
-function placed(name: string, original: string, files: readonly string[], cell: (place: string) => Partial<Cell> & Pick<Cell, 'what' | 'argument'>): Cell[] {
+function placed(
+  name: string,
+  original: string,
+  files: readonly string[],
+  cell: (place: string) => Partial<Cell> & Pick<Cell, 'what' | 'argument'>,
+  few = false,
+): Cell[] {
+  const unfit = unfitFiles(at.join('outside')).filter(({ name }) => !few || chosen(name));
   return files.flatMap((file, f) =>
-    unfitFiles(at.join('outside')).map(({ name: kind, make }, k) => {
+    unfit.map(({ name: kind, make }, k) => {
       const copy = at.join(`${name}-${f}-${k}`);
       cpSync(original, copy, { recursive: true });
       make(path.join(copy, file));
@@ -137,8 +145,8 @@ test('a directory of skopeo, and one as docker save makes it', () => {
   writeFileSync(path.join(archive, 'manifest.json'), JSON.stringify([{ Config: 'config.json', RepoTags: ['saved:latest'], Layers: ['layer.tar'] }]));
   expect(lamella(['load', archive])).toMatchObject({ status: 0 });
   const all = ended([
-    ...placed('dir', directory, files, (argument) => ({ what: 'load', argument })),
-    ...placed('archive', archive, ['manifest.json', 'config.json', 'layer.tar'], (argument) => ({ what: 'load', argument })),
+    ...placed('dir', directory, files, (argument) => ({ what: 'load', argument }), true),
+    ...placed('archive', archive, ['manifest.json', 'config.json', 'layer.tar'], (argument) => ({ what: 'load', argument }), true),
   ]);
   expectSound(all);
   expect(all.filter(({ code }) => code === undefined)).toEqual([]);
@@ -181,11 +189,11 @@ test('members of an archive with absurd sizes, and headers without an end', () =
     512 + (1 << 20),
   );
   writeFileSync(at.join('manifest.tar'), Buffer.concat([huge('manifest.json'), Buffer.alloc(1024)]));
-  writeFileSync(at.join('pax.tar'), Buffer.concat([...Array(100).fill(pax), layer()]));
+  writeFileSync(at.join('pax.tar'), Buffer.concat([...Array(20).fill(pax), layer()]));
   execFileSync('gzip', ['-1', at.join('pax.tar')]);
   const all = ended([
     { name: 'manifest.json of 8 GiB', kind: 'archive', what: 'load', argument: at.join('manifest.tar') },
-    { name: '100 MiB of extended headers', kind: 'archive', what: 'import', argument: at.join('pax.tar.gz') },
+    { name: '20 MiB of extended headers', kind: 'archive', what: 'import', argument: at.join('pax.tar.gz') },
   ]);
   expectSound(all);
   expect(all.map(({ code }) => code)).toEqual(['TAR_TRUNCATED', 'TAR_EXTENSION_TOO_LARGE']);
@@ -235,7 +243,7 @@ describe('a container', () => {
     expect(lamella(['run', '-d', '--name', name, 'busybox', 'sh', '-c', `${put(kind)}; : > /ready; exec sleep 1000`])).toMatchObject({ status: 0 });
     const quick = (args: readonly string[], stdin: 'ignore' | 'inherit' = 'ignore') => {
       const began = Date.now();
-      const outcome = lamella(args, { timeout: 10_000, killSignal: 'SIGKILL', stdio: [stdin, 'pipe', 'pipe'] });
+      const outcome = lamella(args, { timeout: 2 * PATIENCE, killSignal: 'SIGKILL', stdio: [stdin, 'pipe', 'pipe'] });
       expect(Date.now() - began, args.join(' ')).toBeLessThan(PATIENCE);
       expect(outcome.stderr.trimEnd().split('\n').length, `${args.join(' ')}: ${outcome.stderr}`).toBeLessThan(4);
       return outcome;
@@ -250,18 +258,26 @@ describe('a container', () => {
     });
     for (const args of [
       ['top', name],
-      ['inspect', name],
-      ['ps', '-a'],
-      ['logs', name],
-      ['changes', name],
       ['changes', name, '--patch'],
-      ['stats', '--no-stream', name],
+      ...(LONG
+        ? [
+            ['inspect', name],
+            ['ps', '-a'],
+            ['logs', name],
+            ['changes', name],
+            ['stats', '--no-stream', name],
+          ]
+        : []),
     ])
       expect(quick(args), args.join(' ')).toMatchObject({ status: 0 });
     expect(quick(['stop', '-t', '0', name])).toMatchObject({ status: 0 });
     for (const args of [
-      ['changes', name, '--patch'],
-      ['inspect', name],
+      ...(LONG
+        ? [
+            ['changes', name, '--patch'],
+            ['inspect', name],
+          ]
+        : []),
       ['start', name],
       ['stop', '-t', '0', name],
     ])
@@ -279,20 +295,20 @@ describe('a container', () => {
 
   test('files that the user names may be pipes, and have their bounds', () => {
     const shell = (command: string) =>
-      spawnSync('bash', ['-c', command, 'bash', process.execPath, CLI], {
+      spawnSync('bash', ['-c', command, 'bash', CLI], {
         encoding: 'utf8',
-        timeout: 10_000,
-        env: { ...process.env, LAMELLA_ROOT: at.join('store') },
+        timeout: 2 * PATIENCE,
+        env: { ...process.env, LAMELLA_NODE: process.execPath, LAMELLA_ROOT: at.join('store') },
       });
     expect(lamella(['import', busyboxArchive(), 'busybox'])).toMatchObject({ status: 0 });
-    expect(shell(`"$1" "$2" run --env-file <(echo NAME=value) busybox sh -c 'echo $NAME'`)).toMatchObject({ status: 0, stdout: 'value\n' });
+    expect(shell(`"$1" run --env-file <(echo NAME=value) busybox sh -c 'echo $NAME'`)).toMatchObject({ status: 0, stdout: 'value\n' });
     for (const flag of ['--env-file /dev/zero', '--security-opt seccomp=/dev/zero', '--env-file /'])
-      expect(shell(`"$1" "$2" run ${flag} busybox true`), flag).toMatchObject({
+      expect(shell(`"$1" run ${flag} busybox true`), flag).toMatchObject({
         status: 125,
         stderr: expect.stringMatching(/^lamella: the .* cannot be read: .*\n.*\n$/),
       });
-    expect(shell(`"$1" "$2" import <(cat ${busyboxArchive()}) piped`)).toMatchObject({ status: 0 });
-    expect(shell(`"$1" "$2" load <("$1" "$2" save busybox)`)).toMatchObject({ status: 0 });
+    expect(shell(`"$1" import <(cat ${busyboxArchive()}) piped`)).toMatchObject({ status: 0 });
+    expect(shell(`"$1" load <("$1" save busybox)`)).toMatchObject({ status: 0 });
   });
 
   test('credentials with anything in the place of their file', () => {
@@ -302,7 +318,7 @@ describe('a container', () => {
       const directory = at.join(`docker-${k}`);
       mkdirSync(directory);
       make(path.join(directory, 'config.json'));
-      const { status, stderr } = lamella(['logout', 'registry.example'], { env: { DOCKER_CONFIG: directory, REGISTRY_AUTH_FILE: '' }, timeout: 10_000 });
+      const { status, stderr } = lamella(['logout', 'registry.example'], { env: { DOCKER_CONFIG: directory, REGISTRY_AUTH_FILE: '' }, timeout: PATIENCE });
       expect(status, kind).toBe(125);
       expect(stderr, kind).not.toContain(SECRET);
       expect(stderr.trimEnd().split('\n').length, `${kind}: ${stderr}`).toBe(2);

@@ -34,41 +34,42 @@ beforeAll(() => {
 });
 afterAll(() => at[Symbol.asyncDispose]());
 
+/** A user with a store that has the images. */
+function withImages(place: ScratchDirectory, make: (at: ScratchDirectory) => Somebody): Somebody {
+  const who = make(place);
+  for (const image of ['plain', 'numbered', 'wide']) expect(who.lamella(['load', at.join(image), image]).status).toBe(0);
+  return who;
+}
+
 const WHO: readonly (readonly [who: string, make: (at: ScratchDirectory) => Somebody, flags: readonly string[]])[] = [
   ['root', asRoot, []],
   ['root, in a user namespace of its own', asRoot, ['--userns', 'auto']],
   ['an ordinary user with sub-ids', withSubIds, []],
 ];
 
-test.each(WHO)('a number is a number, and the primary group is a group, for %s', async (_, make, flags) => {
+test.for(WHO)('a number is a number, and the primary group is a group, for %s', async ([, make, flags], context) => {
+  requiresRoot(context);
   await using place = scratch();
-  const who = make(place);
-  const run = (image: string, ...more: string[]): string => succeeds(who, ['run', ...flags, ...more, `oci:${at.join(image)}`, ...SHOW]);
-  expect([
-    run('plain', '-u', '1000'),
-    run('plain', '-u', 'app'),
-    run('plain', '-u', '4242'),
-    run('plain', '-u', '1000:1001'),
-    run('plain', '-u', ':1001'),
-    run('plain'),
-    run('numbered'),
-  ]).toEqual(['1000 1001 10 1001', '1000 1001 10 1001', '4242 0 0', '1000 1001 1001', '0 1001 1001', '0 0 0', '1000 1001 10 1001']);
-  expect(fails(who, ['run', ...flags, `oci:${at.join('wide')}`, ...SHOW])).toContain("'4294967296' is not the number of a user or group");
-  expect(fails(who, ['run', ...flags, '-u', 'odd', `oci:${at.join('plain')}`, ...SHOW])).toContain("the number of the user 'odd' is 'what'");
+  const who = withImages(place, make);
+  const run = (image: string, ...more: string[]): string => succeeds(who, ['run', ...flags, ...more, image, ...SHOW]);
+  expect([run('plain', '-u', '1000'), run('plain', '-u', '4242'), run('numbered')]).toEqual(['1000 1001 10 1001', '4242 0 0', '1000 1001 10 1001']);
+  expect(fails(who, ['run', ...flags, 'wide', ...SHOW])).toContain("'4294967296' is not the number of a user or group");
+  expect(fails(who, ['run', ...flags, '-u', 'odd', 'plain', ...SHOW])).toContain("the number of the user 'odd' is 'what'");
+});
+
+test('who else may be named, for root', async (context) => {
+  requiresRoot(context);
+  await using place = scratch();
+  const who = withImages(place, asRoot);
+  const run = (...more: string[]): string => succeeds(who, ['run', ...more, 'plain', ...SHOW]);
+  expect([run('-u', 'app'), run('-u', '1000:1001'), run('-u', ':1001'), run()]).toEqual(['1000 1001 10 1001', '1000 1001 1001', '0 1001 1001', '0 0 0']);
 });
 
 test('an exec takes numbers for numbers, too, and what the container wrote into its passwd', async (context) => {
   requiresRoot(context);
   await using place = scratch();
-  const who = asRoot(place);
-  const id = succeeds(who, [
-    'run',
-    '-d',
-    `oci:${at.join('plain')}`,
-    'sh',
-    '-c',
-    'echo 77:x:0:0::: >>/etc/passwd; echo new:x:78:79::: >>/etc/passwd; sleep 1000',
-  ]);
+  const who = withImages(place, asRoot);
+  const id = succeeds(who, ['run', '-d', 'plain', 'sh', '-c', 'echo 77:x:0:0::: >>/etc/passwd; echo new:x:78:79::: >>/etc/passwd; sleep 1000']);
   const exec = (...more: string[]): string => succeeds(who, ['exec', ...more, id, ...SHOW]);
   try {
     expect([exec('-u', '1000'), exec('-u', '65534'), exec()]).toEqual(['1000 1001 10 1001', '65534 0 0', '0 0 0']);

@@ -24,13 +24,13 @@ export interface Walked {
 /** Reads what is mounted and masked, and opens (and no more) what is not to be written to. */
 const PROBE = `cut -d" " -f5- /proc/self/mountinfo | sed "s/^/mount /"
 for f in kcore keys latency_stats timer_list sched_debug interrupts; do
-  test -e /proc/$f && echo "file /proc/$f $(head -c 1 /proc/$f 2>/dev/null | wc -c)"
+  test -e /proc/$f && echo "file /proc/$f $(head -c 1 /proc/$f 2>&- | wc -c)"
 done
 for d in /proc/acpi /proc/asound /proc/scsi /sys/firmware /sys/devices/virtual/powercap; do
-  test -d $d && echo "directory $d $(ls -A $d 2>/dev/null | wc -l)"
+  test -d $d && echo "directory $d $(ls -A $d 2>&- | wc -l)"
 done
 for f in sys/kernel/core_pattern sys/kernel/modprobe sys/vm/swappiness sysrq-trigger irq/default_smp_affinity bus/pci/00/00.0; do
-  test -e /proc/$f && (: >>/proc/$f) 2>/dev/null && echo "writable /proc/$f"
+  test -e /proc/$f && (: >>/proc/$f) 2>&- && echo "writable /proc/$f"
 done
 echo ended`;
 

@@ -76,6 +76,18 @@ const CHECKS: Record<string, () => Promise<void>> = {
     for (const wanted of [/NoNewPrivs:\t1/, /Seccomp:\t2/, /^0$/m, /mount: permission denied/, /unshare.*not permitted|EPERM/])
       if (!wanted.test(text)) throw new Error(`${wanted} is not in ${text}`);
   },
+  'nothing of an image gets over what confines it': async () => {
+    const layers = [readFileSync(busyboxArchive()), tarArchive([{ name: 'data', type: '2', linkname: '/proc' }])];
+    ociLayout(`/run/volumes-${who}`, layers, { config: { Volumes: { '/proc': {}, '/sys': {}, '/dev': {} } } });
+    await store.load(`/run/volumes-${who}`, { name: 'volumes' });
+    const { stdout } = await sh('cut -d" " -f5 /proc/self/mountinfo | grep -cE "^/(proc|sys|dev)$"; : >>/proc/sys/kernel/core_pattern && echo open', {
+      image: 'volumes',
+    });
+    equal(stdout, '3');
+    const volumes = [{ source: '/run', destination: '/data/sys' }];
+    await refused(sh('true', { image: 'volumes', volumes }), 'MOUNT_REFUSED');
+    await refused(sh('true', { tmpfs: [{ destination: '/proc' }] }), 'MOUNT_REFUSED');
+  },
   'forty layers are mounted without lowerdir+, which came with Linux 6.5': async () => {
     const layers = Array.from({ length: 40 }, (_, i) => tarArchive([{ name: `layer-${i}`, data: `${i}` }]));
     ociLayout(`/run/layout-${who}`, [readFileSync(busyboxArchive()), ...layers]);

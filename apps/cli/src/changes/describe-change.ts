@@ -1,29 +1,24 @@
 import type { ContainerChange } from '@lamella/engine';
-import { visible, visibleBytes } from '@lamella/syscall';
+import { visible } from '@lamella/syscall';
 import { asIs, joined, type Printable, styled, text } from '../output/printable.js';
 import { bytes } from '../output/units.js';
 import { ChangeTally } from './change-tally.js';
-import { pathBytes } from './patch.js';
 
 const LETTERS = { added: 'A', modified: 'M', deleted: 'D' } as const;
 const COLORS = { added: 'green', modified: 'yellow', deleted: 'red' } as const;
 
-/** Returns a path as it is in a list: in one line, a backslash twice, and bytes that are no UTF-8 as escapes. */
-export function shownPath(change: ContainerChange): Printable {
-  return shownName(Buffer.from(pathBytes(change), 'latin1'), '/');
-}
-
-function shownName(bytes: Buffer, before = ''): Printable {
-  return asIs(`${before}${visibleBytes(bytes, { backslash: true })}`);
+/** Returns a path or a link's target as it is in a list: in one line, a backslash twice, and bytes that are no UTF-8 as escapes. */
+export function shownPath(path: string): Printable {
+  return asIs(visible(path, { backslash: true }));
 }
 
 /** One line for people: `M /etc/passwd  content, mode 644 -> 600  1.2 kB`. */
 export function describeChange(change: ContainerChange): Printable {
-  const { kind, before, after, compared } = change;
+  const { kind, before, after } = change;
   const object = after ?? before;
-  const target = object?.type === 'symlink' ? text` -> ${shownName(Buffer.from((compared.upper ?? compared.lower)?.target ?? '', 'latin1'))}` : '';
-  const name = text`${shownPath(change)}${object?.type === 'directory' ? '/' : ''}${target}`;
-  const renamed = change.renamed === undefined ? '' : `${kind === 'deleted' ? 'is now' : 'was'} ${visible(change.renamed, { backslash: true })}`;
+  const target = object?.target === undefined ? '' : text` -> ${shownPath(object.target)}`;
+  const name = text`${shownPath(change.path)}${object?.type === 'directory' ? '/' : ''}${target}`;
+  const renamed = change.renamed === undefined ? '' : `${kind === 'deleted' ? 'is now' : 'was'} ${shownPath(change.renamed).plain}`;
   const details = [...detailsOf(change), sizeOf(change), renamed].filter(Boolean);
   return line(kind, name, details.join(', '));
 }
@@ -47,6 +42,8 @@ function detailsOf({ kind, aspects, before, after }: ContainerChange): string[] 
         return 'attributes';
       case 'mtime':
         return 'time';
+      case 'links':
+        return `links ${before.links ?? 1} -> ${after.links ?? 1}`;
       default:
         return after.type === 'file' ? '' : 'content';
     }
@@ -98,7 +95,7 @@ export class Grouping {
     if (!this.#top) return [];
     const { added, bytesAdded } = this.#tally;
     const described = added
-      ? line('added', text`${shownPath(this.#top)}/`, `with ${added} ${added === 1 ? 'entry' : 'entries'}, ${bytes(bytesAdded)}`)
+      ? line('added', text`${shownPath(this.#top.path)}/`, `with ${added} ${added === 1 ? 'entry' : 'entries'}, ${bytes(bytesAdded)}`)
       : describeChange(this.#top);
     this.#top = undefined;
     this.#tally = new ChangeTally();

@@ -1,5 +1,5 @@
 import type { ContainerChange, Contents } from '@lamella/engine';
-import { isOverlayMark } from '@lamella/syscall';
+import { bytesOf, isOverlayMark } from '@lamella/syscall';
 import { filePatch, type GitObject } from './file-patch.js';
 
 type ObjectState = NonNullable<ContainerChange['after']>;
@@ -46,7 +46,7 @@ export async function patchOf(change: ContainerChange, contents: Contents | unde
 
 /** The bytes of a path as seen inside, as latin1, without the first slash. */
 export function pathBytes({ view, name }: Pick<ContainerChange, 'view' | 'name'>): string {
-  const top = view.destination === '/' ? '' : `${Buffer.from(view.destination.slice(1)).toString('latin1')}/`;
+  const top = view.destination === '/' ? '' : `${bytesOf(view.destination.slice(1)).toString('latin1')}/`;
   return name ? `${top}${name}` : top.slice(0, -1);
 }
 
@@ -55,7 +55,7 @@ function attributes({ aspects, before, after, compared }: ContainerChange): stri
   if (!after) return [];
   const octal = (mode: number): string => mode.toString(8).padStart(3, '0');
   const mode = after.type === 'symlink' || isWhole(after) ? [] : [`mode ${octal(after.mode)}`];
-  if (!before) return [...mode, ...(compared.upper?.xattrs.some(([name]) => !isOverlayMark(name)) ? ['extended attributes'] : [])];
+  if (!before) return [...mode, ...(compared.upper?.xattrs.some(([name]) => !isOverlayMark(name) && name !== LABEL) ? ['extended attributes'] : [])];
   return [
     ...(before.mode === after.mode || (before.type === after.type && isWhole(before) && isWhole(after)) ? [] : mode),
     ...(aspects.includes('owner') ? [`owner ${after.uid}:${after.gid}`] : []),
@@ -63,6 +63,9 @@ function attributes({ aspects, before, after, compared }: ContainerChange): stri
     ...(aspects.includes('mtime') ? ['the time'] : []),
   ];
 }
+
+/** A label that every file gets from the machine's policy. */
+const LABEL = 'security.selinux';
 
 /** Whether git's two modes say all of an object's. */
 function isWhole({ type, mode }: ObjectState): boolean {

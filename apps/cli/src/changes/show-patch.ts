@@ -18,7 +18,7 @@ export async function showPatch(change: ContainerChange, contents: Contents | un
     // Lines of a file are indented by one character: what is in them starts no header.
     return colored(asIs(visibleBytes(Buffer.from(line, 'latin1'))), inHunks ? line.charAt(0) : 'header');
   });
-  return [...shown, ...omitted.map((each) => styled('dim', text`${shownPath(change)}: ${each}`))];
+  return [...shown, ...omitted.map((each) => styled('dim', text`${shownPath(change.path)}: ${each}`))];
 }
 
 function colored(line: Printable, kind: string): Printable {

@@ -15,7 +15,7 @@ export class Apply extends ContainerCommand {
   static override description = `For containers with -v DIR:/inside:overlay, and for lamella try. PATTERNs choose by path as seen inside; with a
 directory comes all that is in it. What the host itself has changed since the container began is a
 conflict, and nothing is applied. What was there before is kept until the next apply to the same directory: --undo
-brings it back.`;
+brings it back, unless something of what was applied has changed since. What --undo removes is kept as long.`;
   static override usage = 'apply [FLAGS] CONTAINER [PATTERN…]';
   static override examples = [
     '<%= config.bin %> apply build --dry-run',
@@ -28,7 +28,7 @@ brings it back.`;
     undo: boolean({ description: 'take the last apply of the container back', exclusive: ['dry-run', 'ours', 'theirs'] }),
     ours: boolean({ description: 'where both changed something, the container wins', exclusive: ['theirs'] }),
     theirs: boolean({ description: 'where both changed something, the host keeps what it has' }),
-    force: boolean({ char: 'f', description: 'as --ours; with --undo, also what has changed since' }),
+    force: boolean({ char: 'f', description: 'as --ours; with --undo, move later changes aside and say where' }),
   };
 
   async run(): Promise<void> {
@@ -38,14 +38,16 @@ brings it back.`;
     if (flags.undo) return this.#undo(reference, flags);
     if (flags.force && flags.theirs) throw new UsageError('--force and --theirs contradict each other', 'Give one of them.');
     const container = await this.containersOf(flags).get(reference);
-    const { changes, conflicts } = await container.apply({
+    const { changes, conflicts, left } = await container.apply({
       onConflict: flags.ours || flags.force ? 'ours' : flags.theirs ? 'theirs' : 'fail',
       dryRun: flags['dry-run'],
       ...(patterns.length ? { select: (change: ContainerChange) => patterns.some((pattern) => matches(change.path, pattern)) } : {}),
     });
     using out = new LinesOut(stdout);
+    const met = new Set(conflicts);
     if (flags.json) {
-      for (const change of changes) out.line(jsonLine({ ...changeToJSON(change), ...(conflicts.includes(change) ? { conflict: true } : {}) }));
+      for (const change of changes) out.line(jsonLine({ ...changeToJSON(change), ...(met.has(change) ? { conflict: true } : {}) }));
+      for (const change of left) out.line(jsonLine({ ...changeToJSON(change), left: true, ...(met.has(change) ? { conflict: true } : {}) }));
       return;
     }
     const tally = new ChangeTally();
@@ -55,16 +57,19 @@ brings it back.`;
       for (const line of grouping.add(change)) out.line(line);
     }
     for (const line of grouping.end()) out.line(line);
-    if (flags.theirs) for (const change of conflicts) out.line(text`${describeChange(change)}  left: the host changed it, too`);
+    for (const change of left)
+      out.line(text`${describeChange(change)}  left: ${met.has(change) ? 'the host changed it, too' : 'it depends on what the host changed'}`);
     if (!changes.length) out.line('There is nothing to apply.');
     else if (flags['dry-run']) out.line(text`Would be applied: ${describeTally(tally)}`);
     else out.line(text`Applied: ${describeTally(tally)}. To take it back: lamella apply --undo ${reference}`);
   }
 
   async #undo(reference: string, flags: { root?: string | undefined; force: boolean; json?: boolean }): Promise<void> {
-    const count = await this.containersOf(flags).undoApply(reference, { force: flags.force });
-    this.print(flags.json, { container: reference, restored: count }, [
-      `Taken back: ${count} ${count === 1 ? 'object is' : 'objects are'} again what ${count === 1 ? 'it was' : 'they were'}.`,
+    const kept: { readonly path: string; readonly at: string }[] = [];
+    const count = await this.containersOf(flags).undoApply(reference, { force: flags.force, onKept: (each) => void kept.push(each) });
+    this.print(flags.json, { container: reference, restored: count, kept }, [
+      text`Taken back: ${count} ${count === 1 ? 'object is' : 'objects are'} again what ${count === 1 ? 'it was' : 'they were'}.`,
+      ...kept.map(({ path, at }) => text`${path} had changed since: it is kept in ${at} until the next apply.`),
     ]);
   }
 }

@@ -4,6 +4,7 @@ import { session } from '../container/attached-session.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
 import { DEFAULT_DETACH_KEYS, detachKeys, sayLeft } from '../run/detach-keys.js';
+import { requireTty } from '../run/require-tty.js';
 
 export class Attach extends ContainerCommand {
   static override summary = 'Come to the terminal, or the stdin and output, of a container that runs.';
@@ -20,8 +21,9 @@ export class Attach extends ContainerCommand {
     const { args, flags } = await this.parse(Attach);
     const keys = detachKeys(flags['detach-keys']);
     const container = await this.containersOf(flags).get(args.container);
-    const attached = await container.attach();
     const { terminal, input } = container.config.spec;
+    if (flags.stdin && terminal && input?.forward) requireTty(`Leave its input out to see what it writes only: lamella attach --no-stdin ${args.container}`);
+    const attached = await container.attach();
     const ending = await session(attached, {
       terminal: terminal !== undefined,
       input: flags.stdin && (input?.forward ?? false),

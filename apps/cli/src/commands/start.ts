@@ -4,6 +4,7 @@ import { ContainerCommand } from '../container/container-command.js';
 import { tellPlugins } from '../hooks/plugin-hooks.js';
 import { failed } from '../output/exit-status.js';
 import { DEFAULT_DETACH_KEYS, detachKeys, sayLeft } from '../run/detach-keys.js';
+import { requireTty } from '../run/require-tty.js';
 import { UsageError } from '../usage-error.js';
 
 export class Start extends ContainerCommand {
@@ -36,6 +37,7 @@ export class Start extends ContainerCommand {
       throw new UsageError('one container at a time can be attached to', 'Name one, or start them without -a and -i.');
     const keys = detachKeys(flags['detach-keys']);
     const container = await this.containersOf(flags).get(reference);
+    if (flags.interactive && container.config.spec.terminal) requireTty(`Leave -i out to see what it writes only: lamella start -a ${reference}`);
     try {
       const attached = await container.start({ attach: true });
       await tellPlugins('after_start', { id: container.id }).catch((error: unknown) => {

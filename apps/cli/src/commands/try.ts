@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { type Container, Containers, defaultRoot, EngineError, type StoredContainer } from '@lamella/engine';
+import { isatty } from 'node:tty';
+import { type Container, Containers, defaultRoot, type StoredContainer } from '@lamella/engine';
 import { Command } from '@oclif/core/command';
 import { boolean, option, string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
@@ -10,7 +11,8 @@ import { failed, statusOfResult } from '../output/exit-status.js';
 import { stderr, stdout } from '../output/out.js';
 import type { Shown } from '../output/printable.js';
 import { reportError } from '../output/report-error.js';
-import { forwardSignals, windowSize } from '../run/forward-signals.js';
+import { windowSize } from '../run/forward-signals.js';
+import { dieOf, isForeground, type JobSignals, jobSignals } from '../run/job-signals.js';
 import { parseLeading } from '../run/parse-run.js';
 import { shell, wordsOf } from '../run/shell-line.js';
 import { UsageError } from '../usage-error.js';
@@ -74,18 +76,27 @@ printed on stderr.`;
   async run(): Promise<void> {
     const debug = this.argv.includes('--debug');
     try {
-      process.exitCode = await tryMain(this.argv);
+      const { status, signal } = await tryMain(this.argv);
+      process.exitCode = status;
+      if (signal) dieOf(signal);
     } catch (error) {
       process.exitCode = failed(error, { debug });
     }
   }
 }
 
-async function tryMain(argv: readonly string[]): Promise<number> {
+/** How a command ended, as a shell tells it. */
+interface Ending {
+  readonly status: number;
+  readonly signal: NodeJS.Signals | undefined;
+}
+
+async function tryMain(argv: readonly string[]): Promise<Ending> {
   const hint = 'lamella try [FLAGS] [--] COMMAND [ARG…]; see lamella try --help';
   const { flags, rest } = await parseLeading<TryFlags>(argv, Try.flags, hint);
   const size = process.stdin.isTTY && stdout.isTerminal ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
   if (!rest.length && !size) throw new UsageError('no command was given', hint);
+  const cwd = here();
   const ignored = (flags.ignore ?? []).map(expression);
   const directory = flags.directory === undefined ? undefined : existing(flags.directory);
   const containers = new Containers(path.resolve(directory ?? flags.root ?? defaultRoot()));
@@ -94,19 +105,27 @@ async function tryMain(argv: readonly string[]): Promise<number> {
   const spec = {
     args: rest.length ? wordsOf(rest) : [shell()],
     network: flags.offline ? 'none' : (flags.network ?? 'host'),
-    ...(size ? { terminal: size, input: { forward: true, raw: true } } : {}),
+    // In the background its terminal is the shell's: nobody types.
+    ...(size ? { terminal: size, ...(isForeground() ? { input: { forward: true, raw: true } } : {}) } : {}),
   } as const;
-  const options = { stdio: ['inherit', 'inherit', 'inherit'] } as const;
+  using signals = jobSignals(size !== undefined);
+  const options = {
+    onStopped: signals.stopped,
+    stdio: ['inherit', 'inherit', 'inherit'],
+    onNote(sentence: string, certain: boolean): void {
+      if (certain || isatty(2)) stderr.line(`lamella: ${sentence}`);
+    },
+  } as const;
   if (earlier && hide.length)
     throw new UsageError(
       `what is hidden was decided when the changes in ${directory} began`,
       'Give --hide with the first command only, or take another directory.',
     );
   const begin = (): Promise<Container> =>
-    earlier ? earlier.run({ ...spec, cwd: process.cwd(), env: process.env }, options) : containers.try({ ...spec, hide, umask: process.umask() }, options);
-  const { id, status } = await ended(begin, size !== undefined).catch((error: unknown) => {
-    throw (error as { code?: string }).code === 'COMMAND_NOT_FOUND' ? notFound(spec.args, error) : error;
-  });
+    earlier
+      ? earlier.run({ ...spec, init: true, job: true, cwd, env: process.env }, options)
+      : containers.try({ ...spec, cwd, hide, umask: process.umask() }, options);
+  const { id, ...ending } = await ended(begin, signals);
   try {
     await settle(await containers.get(id), flags, ignored, size !== undefined);
   } catch (error) {
@@ -114,7 +133,7 @@ async function tryMain(argv: readonly string[]): Promise<number> {
     stderr.line(`lamella: the changes are kept: lamella review ${id}, lamella discard ${id}`);
     throw error;
   }
-  return status;
+  return ending;
 }
 
 /** Show what was changed, and do with it what was asked for, or is answered. */
@@ -134,35 +153,40 @@ async function settle(container: StoredContainer, flags: TryFlags, ignored: read
   } else await decide(container, changes, container.id, { input: process.stdin, output: stderr });
 }
 
-async function ended(begin: () => Promise<Container>, terminal: boolean): Promise<{ readonly id: string; readonly status: number }> {
+async function ended(begin: () => Promise<Container>, signals: JobSignals): Promise<Ending & { readonly id: string }> {
   const running = await begin();
-  using _signals = forwardSignals(running, terminal);
-  const result = await Promise.race([running.result, running.detached]);
-  if (!result)
-    throw new UsageError(
-      'the command was left running',
-      `lamella attach ${running.id} comes back to it, lamella changes ${running.id} shows what it has changed.`,
-    );
+  signals.lead(running);
+  const result = await running.result;
   for (const failure of result.releaseFailures) reportError(failure);
-  return { id: running.id, status: statusOfResult(result) };
-}
-
-/** Here it is no image's fault. */
-function notFound([name = '', ...others]: readonly string[], cause: unknown): EngineError {
-  const line = [name, ...others].join(' ').replaceAll("'", "'\\''");
-  return new EngineError({
-    code: 'COMMAND_NOT_FOUND',
-    message: `${name}: not found`,
-    hint: name.includes('/') ? 'Check the path.' : `It is not in your PATH. What only your shell knows goes into one argument: lamella try '${line}'`,
-    cause,
-  });
+  // From here on signals are this process's own.
+  signals[Symbol.dispose]();
+  return { id: running.id, status: statusOfResult(result), signal: result.signal };
 }
 
 /** A directory for -D: one that is not there was meant to be another. */
 function existing(directory: string): string {
-  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())
-    throw new UsageError(`${directory} is not a directory`, `-D takes one that is there: mkdir ${directory}`);
+  const hint = `-D takes one that is there: mkdir ${directory}`;
+  try {
+    if (!statSync(directory).isDirectory()) throw new UsageError(`${directory} is not a directory`, hint);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (error instanceof UsageError || code === undefined) throw error;
+    throw new UsageError(
+      code === 'ENOENT' ? `${directory} is not a directory` : `${directory} cannot be used for the changes: ${code}`,
+      code === 'ENOENT' ? hint : 'Take a directory that you may write to.',
+    );
+  }
   return directory;
+}
+
+/** The directory that this process is in. */
+function here(): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new UsageError('the directory that you are in has been removed', 'Go to another: cd ~');
+  }
 }
 
 /** What was tried last in a store of its own. */

@@ -29,6 +29,8 @@ export async function session(attached: Attached, { terminal, input, signals, ke
   const [out, errors] = [attached.stdout.pipe(stdout.stream()), attached.stderr.pipe(stderr.stream())];
   // Nobody sees the container any more: this command ends, and it runs on.
   out.once('error', left.reject);
+  // It may come before somebody waits for it.
+  left.promise.catch(() => undefined);
   // Without its errors somebody does; they must not hold it back.
   errors.once('error', () => attached.stderr.resume());
   const scan = detachScanner(terminal ? keys : '');

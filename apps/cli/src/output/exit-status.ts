@@ -6,7 +6,7 @@ import { firstOf, reportError, reportErrorAsJSON } from './report-error.js';
 export const OUR_FAILURE = 125;
 
 /** The exit status for an error: 127 and 126 where the command is to blame. */
-export function statusOf(error: unknown): number {
+function statusOf(error: unknown): number {
   const first = firstOf(error);
   if (first instanceof OutputError) return first.status;
   switch ((first as { code?: string } | undefined)?.code) {

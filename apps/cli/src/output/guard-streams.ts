@@ -6,11 +6,13 @@ import { OutputError } from './output-error.js';
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it is about
 const OURS = /(\u001b\[[\d;?]*[A-HJKSTfhlmnsu]|\r|\n|\t)/;
 
-/**
- * Makes the streams of Node safe, on which oclif and its plugins print help and the like: an error of writing ends the process with a line
- * and a status, and what they print from outside is escaped.
+/*
+ * Importing this makes the streams of Node safe, on which oclif and its plugins print help and the like: an error of writing ends the process
+ * with a line and a status, and what they print from outside is escaped. It comes before oclif, which keeps the functions that it finds.
  */
-export function guardStreams(): void {
+guardStreams();
+
+function guardStreams(): void {
   // Before oclif's own, which throws.
   process.stdout.prependListener('error', (error) => process.exit(failedByUs(new OutputError(error))));
   process.stderr.on('error', () => undefined);

@@ -7,6 +7,7 @@ import { EXEC_FLAGS, type ExecFlags } from './exec-flags.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
 import { frontOf, last } from './front-options.js';
 import { parseLeading } from './parse-run.js';
+import { isNobodyTyping, requireTty } from './require-tty.js';
 import { environment, workdir } from './run-spec.js';
 
 const HINT = 'lamella exec [FLAGS] CONTAINER COMMAND [ARG…]; see lamella exec --help';
@@ -31,6 +32,7 @@ async function execute(reference: string, args: readonly string[], flags: ExecFl
   if (json && tty) throw new UsageError('--json and --tty contradict each other', 'What runs on a terminal writes there.');
   if (detach && (tty || interactive || json))
     throw new UsageError('-d and -i, -t or --json contradict each other', 'What runs on by itself is nobody’s terminal.');
+  if (tty && interactive) requireTty(`Leave -t out to pass a file or a pipe on: lamella exec -i ${reference} COMMAND`);
   const terminal = tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
   const container = await new Containers(flags.root === undefined ? undefined : path.resolve(flags.root)).get(reference);
   const output = detach ? 'ignore' : json ? 'pipe' : 'inherit';
@@ -40,7 +42,7 @@ async function execute(reference: string, args: readonly string[], flags: ExecFl
     ...(flags.workdir === undefined ? {} : { cwd: workdir(flags.workdir) }),
     ...(flags.user === undefined ? {} : { user: flags.user }),
     ...(flags.privileged ? { privileged: true } : {}),
-    ...(terminal ? { terminal, input: { forward: interactive, raw: interactive && process.stdin.isTTY === true } } : {}),
+    ...(terminal ? { terminal, input: { forward: interactive, raw: interactive && process.stdin.isTTY === true, ended: isNobodyTyping(interactive) } } : {}),
     ...(detach ? { detached: true } : {}),
   };
   if (!detach && !json) await container.becomeExec(spec, { ...frontOf(['exec', reference, ...args], flags), onLast: last });

@@ -8,6 +8,7 @@ import { left, sayLeft } from './detach-keys.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
 import { frontOf, last } from './front-options.js';
 import { parseRun, type RunCommandLine } from './parse-run.js';
+import { isNobodyTyping, requireTty } from './require-tty.js';
 import { runDetached } from './run-detached.js';
 import { runSpec } from './run-spec.js';
 import { unpackingBars } from './unpacking-bars.js';
@@ -65,6 +66,7 @@ async function execute(line: RunCommandLine): Promise<number> {
   for (const flag of ['restart', 'log-opt'] as const)
     if (flags[flag] !== undefined) throw new UsageError(`--${flag} is for containers that run on by themselves`, 'Give -d, too.');
   if (flags.json && flags.tty) throw new UsageError('--json and --tty contradict each other', 'What runs on a terminal writes there.');
+  if (flags.tty && flags.interactive) requireTty('Leave -t out to pass a file or a pipe on: lamella run -i IMAGE COMMAND');
   const terminal = flags.tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
   // Who looks at process.stdin makes it one that does not block, for the container, too.
   const raw = terminal !== undefined && flags.interactive && process.stdin.isTTY === true;
@@ -73,7 +75,10 @@ async function execute(line: RunCommandLine): Promise<number> {
   process.once('SIGINT', interrupt);
   const bars = unpackingBars(line);
   try {
-    const spec = { ...(await runSpec(line)), ...(terminal ? { terminal, input: { forward: flags.interactive, raw } } : {}) };
+    const spec = {
+      ...(await runSpec(line)),
+      ...(terminal ? { terminal, input: { forward: flags.interactive, raw, ended: isNobodyTyping(flags.interactive) } } : {}),
+    };
     const options: RunOptions = {
       stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
       signal: abort.signal,

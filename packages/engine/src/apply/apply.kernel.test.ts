@@ -23,8 +23,11 @@ import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
 import type { CheckedView } from '../views.js';
-import { type Applied, type ApplyOptions, apply, forgetPlans, forgetTakenBack, recover, undo } from './apply.js';
-import { applyingOf, journalOf, planOf } from './journal.js';
+import { type Applied, type ApplyOptions, apply } from './apply.js';
+import { forgetTakenBack } from './forget.js';
+import { applyingOf, type Journal, journalOf } from './journal.js';
+import { recover } from './recover.js';
+import { undo } from './undo.js';
 
 /** A project of the host, a container's view of it, and a store. */
 interface Setup {
@@ -145,10 +148,10 @@ test('what a container did is done to the host, and taken back', async () => {
   expect(readFileSync(path.join(one.project, 'empty'), 'utf8')).toBe('a file now');
   rmSync(path.join(one.root, 'containers/c1'), { recursive: true });
   await forgetTakenBack(one.root);
-  // It can be taken back still.
+  // It can be taken back still, and what that removes is kept.
   await undo(one.root, 'c1');
   await forgetTakenBack(one.root);
-  expect(readdirSync(path.join(one.root, 'applied'))).toEqual([]);
+  expect(readdirSync(path.join(one.root, 'applied'))).toEqual(['c1']);
 });
 
 test('a target that the host has changed since is a conflict, and nothing is applied', async () => {
@@ -255,14 +258,12 @@ test('what a crash leaves half done is taken back by the next command', async ()
   await one.change(everything);
   await one.apply();
   // As if the machine had stopped in the middle: some steps done, others not.
-  const journal = JSON.parse(readFileSync(journalOf(one.root, 'c1'), 'utf8')) as {
-    token: string;
-    parts: { stage: string; steps: { do: string; name: string; n: number }[] }[];
-  };
+  const journal = JSON.parse(readFileSync(journalOf(one.root, 'c1'), 'utf8')) as Journal;
   const [part] = journal.parts;
   const put = part?.steps.find((step) => step.do === 'put' && step.name === 'new');
   renameSync(path.join(one.project, 'new'), path.join(part?.stage ?? '', `new/${put?.n}`));
-  writeFileSync(applyingOf(one.root, 'c1'), journal.token);
+  writeFileSync(journalOf(one.root, 'c1'), JSON.stringify({ ...journal, state: 'begun' } satisfies Journal));
+  writeFileSync(applyingOf(one.root, 'c1'), JSON.stringify({ token: journal.token, stages: [] }));
   await recover(one.root);
   expect(await one.now()).toEqual(before);
   await recover(one.root);
@@ -281,7 +282,7 @@ test('an apply that fails leaves the way back of the one before it', async () =>
   };
   await expect(apply({ root: one.root, id: 'c1', since: begun }, changes())).rejects.toMatchObject({ code: 'APPLY_CONFLICT' });
   expect(readFileSync(path.join(one.project, 'other'), 'utf8')).toBe('theirs');
-  expect(readdirSync(path.join(one.root, 'applied/c1')).toSorted()).toEqual(['journal', 'known', 'lock', expect.stringMatching(/^stage-/)]);
+  expect(readdirSync(path.join(one.root, 'applied/c1')).toSorted()).toEqual(['journal', 'lock', expect.stringMatching(/^stage-/)]);
   expect(await undo(one.root, 'c1')).toBe(1);
   expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('README\n');
 });
@@ -291,12 +292,11 @@ test('what an apply staged that was stopped before it began is removed', async (
   const one = setup(at, filled);
   await one.change(everything);
   await one.apply();
-  const { parts, ...rest } = JSON.parse(readFileSync(journalOf(one.root, 'c1'), 'utf8')) as { parts: { stage: string }[] };
-  const stage = path.join(one.project, '.lamella-stopped');
-  mkdirSync(path.join(stage, 'new'), { recursive: true });
-  writeFileSync(planOf(one.root, 'c1'), JSON.stringify({ ...rest, token: 'another', parts: parts.map((part) => ({ ...part, stage })) }));
-  await forgetPlans(one.root);
-  expect([existsSync(stage), existsSync(planOf(one.root, 'c1'))]).toEqual([false, false]);
+  const stages = [path.join(one.project, '.lamella-stopped'), path.join(one.root, 'applied/c1/stage-stopped')];
+  for (const stage of stages) mkdirSync(path.join(stage, 'new'), { recursive: true });
+  writeFileSync(applyingOf(one.root, 'c1'), JSON.stringify({ token: 'another', stages: stages.slice(0, 1) }));
+  await recover(one.root);
+  expect([...stages, applyingOf(one.root, 'c1')].map((each) => existsSync(each))).toEqual([false, false, false]);
   // The one that was done can be taken back as before.
   expect(await undo(one.root, 'c1')).toBeGreaterThan(5);
 });
@@ -343,7 +343,7 @@ test('the mark of an apply that is under way stays, and that of one which died b
   await one.change(everything);
   await one.apply();
   const after = await one.now();
-  writeFileSync(applyingOf(one.root, 'c1'), 'another');
+  writeFileSync(applyingOf(one.root, 'c1'), JSON.stringify({ token: 'another', stages: [] }));
   {
     await using _apply = await lockFile(path.join(one.root, 'applied/c1/lock'));
     await recover(one.root);
@@ -352,4 +352,106 @@ test('the mark of an apply that is under way stays, and that of one which died b
   await recover(one.root);
   expect(existsSync(applyingOf(one.root, 'c1'))).toBe(false);
   expect(await one.now()).toEqual(after);
+});
+
+test('an undo that would take later work with it names all of it, and is refused', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => {
+    mkdirSync(path.join(merged, 'app/src'), { recursive: true });
+    writeFileSync(path.join(merged, 'app/src/main.js'), 'generated');
+    rmSync(path.join(merged, 'README'));
+    chmodSync(path.join(merged, 'src'), 0o711);
+    unlinkSync(path.join(merged, 'src/b'));
+    writeFileSync(path.join(merged, 'src/a'), 'generated');
+  });
+  await one.apply();
+  const applied = await one.now();
+  const to = (name: string): string => path.join(one.project, name);
+  const later: Readonly<Record<string, () => void>> = {
+    'app/src/main.js': () => writeFileSync(to('app/src/main.js'), 'mine'),
+    'app/src/new': () => writeFileSync(to('app/src/new'), ''),
+    'app/empty': () => mkdirSync(to('app/empty')),
+    app: () => chmodSync(to('app'), 0o700),
+    'app/src': () => chmodSync(to('app/src'), 0o700),
+    README: () => writeFileSync(to('README'), 'mine'),
+    src: () => chmodSync(to('src'), 0o700),
+    'src/b': () => symlinkSync('a', to('src/b')),
+    'src/a': () => writeFileSync(to('src/a'), 'mine'),
+  };
+  for (const act of Object.values(later)) act();
+  const before = await one.now();
+  const refused = await undo(one.root, 'c1').catch((error: unknown) => error as { code: string; message: string });
+  expect(refused).toMatchObject({ code: 'UNDO_CONFLICT' });
+  const { message = '' } = typeof refused === 'object' ? refused : {};
+  expect(message.split(': ')[1]?.split(', ').toSorted()).toEqual(
+    Object.keys(later)
+      .map((name) => to(name))
+      .toSorted(),
+  );
+  expect(await one.now()).toEqual(before);
+  // Forced it gives back what was there, and nothing of the later work is lost.
+  const kept = new Map<string, string>();
+  await undo(one.root, 'c1', { force: true, onKept: (each) => void kept.set(each.path, each.at) });
+  expect([readFileSync(to('README'), 'utf8'), readFileSync(to('src/a'), 'utf8'), existsSync(to('app'))]).toEqual(['README\n', 'src/a\n', false]);
+  expect([...kept.keys()].toSorted()).toEqual(['app', 'README', 'src', 'src/a', 'src/b'].map((name) => to(name)).toSorted());
+  const content = (name: string, below = ''): string => readFileSync(path.join(kept.get(to(name)) ?? '', below), 'utf8');
+  expect([content('app', 'src/main.js'), content('README'), content('src/a')]).toEqual(['mine', 'mine', 'mine']);
+  expect(readdirSync(path.join(kept.get(to('app')) ?? ''))).toEqual(['empty', 'src']);
+  expect(statSync(kept.get(to('src')) ?? '').mode & 0o777).toBe(0o700);
+  // Until the next apply.
+  await one.apply({ onConflict: 'ours' });
+  expect(await one.now()).toEqual(applied);
+  expect([...kept.values()].filter((place) => existsSync(place))).toEqual([]);
+});
+
+test('what an undo removes is kept until the next apply', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => writeFileSync(path.join(merged, 'new'), 'generated'));
+  await one.apply();
+  await undo(one.root, 'c1');
+  const places = (): string[] =>
+    readdirSync(path.join(one.root, 'applied/c1'), { recursive: true })
+      .map(String)
+      .filter((name) => name.includes('/new/'));
+  expect(places().map((name) => readFileSync(path.join(one.root, 'applied/c1', name), 'utf8'))).toEqual(['generated']);
+  await one.apply();
+  expect(places()).toEqual([]);
+});
+
+test('what the host has removed, renamed or put back after an apply does not come back, or go, with the next one', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => {
+    for (const name of ['made', 'made-too', 'src/a']) writeFileSync(path.join(merged, name), 'generated');
+    mkdirSync(path.join(merged, 'dir/deep'), { recursive: true });
+    writeFileSync(path.join(merged, 'dir/deep/file'), 'generated');
+    unlinkSync(path.join(merged, 'README'));
+  });
+  await one.apply();
+  const to = (name: string): string => path.join(one.project, name);
+  renameSync(to('made'), to('made.kept'));
+  unlinkSync(to('made-too'));
+  renameSync(to('dir/deep/file'), to('dir/file'));
+  writeFileSync(to('README'), 'mine');
+  const before = await one.now();
+  await expect(one.apply()).rejects.toMatchObject({ code: 'APPLY_CONFLICT' });
+  const { conflicts } = await one.apply({ onConflict: 'ours', dryRun: true });
+  expect(conflicts.map(({ name }) => name).toSorted()).toEqual(
+    ['README', 'dir/deep/file', 'dir/file', 'made', 'made-too'].filter((name) => name !== 'dir/file'),
+  );
+  await one.apply({ onConflict: 'theirs' });
+  expect(await one.now()).toEqual(before);
+});
+
+test('who chooses a directory that goes, chooses what is in it, and meets what the host put there', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => rmSync(path.join(merged, 'src'), { recursive: true }));
+  writeFileSync(path.join(one.project, 'src/deep/mine'), 'mine');
+  const select: ApplyOptions['select'] = (change) => change.path === '/p/src';
+  await expect(one.apply({ select })).rejects.toMatchObject({ code: 'APPLY_CONFLICT', message: expect.stringContaining('/p/src/deep/mine') });
+  await one.apply({ select, onConflict: 'theirs' });
+  expect(readFileSync(path.join(one.project, 'src/deep/mine'), 'utf8')).toBe('mine');
 });

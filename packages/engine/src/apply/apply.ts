@@ -1,31 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
-import { realpath, rm, writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { LamellaError, parseWalked, run, runMapped, SyscallError, textOf, tryLockFile } from '@lamella/syscall';
-import type { ContainerChange } from '../containers/changes.js';
+import { openSides } from '@lamella/overlay';
+import { type Op, type SlotAllocator, SyscallError, slotAllocator, textOf } from '@lamella/syscall';
+import { type ContainerChange, changesIn } from '../containers/changes.js';
 import { EngineError } from '../engine-error.js';
-import { mountPointOf } from '../host-view.js';
-import { conflictsIn } from './conflicts.js';
-import {
-  applied,
-  appliedOf,
-  applyingOf,
-  applyLockOf,
-  begunSteps,
-  type Journal,
-  journalOf,
-  type Known,
-  knownOf,
-  type Part,
-  readJournal,
-  readKnown,
-  readMark,
-  readPlan,
-  underWay,
-} from './journal.js';
-import { applyProgram, forgetProgram, type PartWork, rollbackProgram, tellingProgram } from './programs.js';
-import { isSame, type Seen, type Step, seen, workFor } from './steps.js';
+import type { CheckedView } from '../views.js';
+import { Applying, type PartWork, type StagedPart } from './applying.js';
+import { chosenOf, leftWith } from './choose.js';
+import { judge } from './conflicts.js';
+import { digestsOf } from './digests.js';
+import { busy, changedMeanwhile, conflicting } from './errors.js';
+import { forgetOthers } from './forget.js';
+import { appliedMade, applyingOf, readJournal } from './journal.js';
+import { type Known, KnownObjects } from './known.js';
+import { hasHiddenNames, isOnlyLinks, Links } from './links.js';
+import { locked } from './ops.js';
+import { placesOf, withMarks } from './places.js';
+import { recover, recoverOne } from './recover.js';
+import type { Directories } from './same-directory.js';
+import { Session } from './session.js';
+import { stageFor } from './stage.js';
+import { workFor } from './steps.js';
 
 /** What to do about targets that the host changed since the container began. */
 export type OnConflict = (typeof WAYS)[number];
@@ -34,7 +29,7 @@ const WAYS = ['fail', 'ours', 'theirs'] as const;
 export interface ApplyOptions {
   /** `fail` (default): nothing is applied; `ours`: the container's change wins; `theirs`: the host's stays, and all else is applied. */
   readonly onConflict?: OnConflict;
-  /** Which changes. Default: all. A directory that is new comes along with what is chosen in it. */
+  /** Which changes. Default: all. A directory that is new comes along with what is chosen in it, and with one that goes all that is in it. */
   readonly select?: (change: ContainerChange) => boolean;
   /** Find out what would be done, and do nothing. */
   readonly dryRun?: boolean;
@@ -45,6 +40,8 @@ export interface Applied {
   readonly changes: readonly ContainerChange[];
   /** Changes that met one of the host's: left alone with `theirs`, done with `ours`. */
   readonly conflicts: readonly ContainerChange[];
+  /** With `theirs`: all that was left alone, the conflicts and what depends on them. */
+  readonly left: readonly ContainerChange[];
 }
 
 /** Who asks for an apply. */
@@ -52,19 +49,25 @@ export interface Applier {
   /** Absolute path of the store. */
   readonly root: string;
   readonly id: string;
-  /** When the container began: what the host changed later is a conflict. */
+  /** When the container began: what the host changed then or later is a conflict. */
   readonly since: Date;
 }
 
+/** What an apply is about to do. */
+interface Decided extends Applied {
+  readonly works: readonly PartWork[];
+  readonly slots: SlotAllocator;
+}
+
 /**
- * Do to the directories of the host what a container did in its view of them: all of it or nothing. What was there is kept
+ * Applies a container's changes to the host: all of them, or nothing. What was there is kept
  * for {@link undo} until the next apply to the same directory.
  *
  * @throws EngineError `APPLY_CONFLICT`, `APPLY_BUSY`, `APPLY_FAILED`, `APPLY_INVALID`; nothing is changed then
  */
 export async function apply(applier: Applier, changes: AsyncIterable<ContainerChange>, options: ApplyOptions = {}): Promise<Applied> {
   const { root, id } = applier;
-  const { onConflict = 'fail' } = options;
+  const { onConflict = 'fail', dryRun = false } = options;
   // It comes from a page, too. Anything unknown would overwrite.
   if (!WAYS.includes(onConflict))
     throw new EngineError({
@@ -73,307 +76,128 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
       hint: `Choose one of ${WAYS.join(', ')}.`,
     });
   await recover(root);
-  await forgetPlans(root);
-  const wanted = await chosen(changes, options.select);
-  const before = await readJournal(root, id);
-  const conflicts = conflictsIn(wanted, applier.since, await readKnown(root, id));
-  if (conflicts.length && onConflict === 'fail') throw conflicting(conflicts);
-  const left = new Set(onConflict === 'theirs' ? withBelow(conflicts, wanted) : []);
-  const done = wanted.filter((change) => !left.has(change));
-  if (options.dryRun || !done.length) return { changes: done, conflicts };
-  const views = [...new Set(done.map((change) => change.view))];
-  mkdirSync(appliedOf(root, id), { recursive: true, mode: 0o700 });
-  mkdirSync(path.dirname(applyingOf(root, id)), { recursive: true, mode: 0o700 });
+  const all = await Array.fromAsync(changes);
+  for (const directory of appliedMade(root, id)) mkdirSync(directory, { recursive: true, mode: 0o700 });
   const token = randomUUID();
-  const works = await Promise.all(
-    views.map(async (view, i): Promise<PartWork> => {
-      const source = view.source ?? '';
-      const { steps, staged } = workFor(done.filter((change) => change.view === view));
-      // Who may not enter a directory any more makes no changes below it.
-      const ordered = [...steps.filter((step) => step.do !== 'metadata'), ...steps.filter((step) => step.do === 'metadata')];
-      return { view, source, steps: ordered, staged, stage: await stageFor(root, id, source, `${token}-${i}`) };
-    }),
-  );
-  const parts = works.map(({ source, stage, steps, view: { given } }): Part => ({ source, stage, steps, ...(given ? { given } : {}) }));
-  const journal: Journal = { version: 1, token, id, created: new Date().toISOString(), parts };
+  let paths: ReadonlyMap<string, string> | undefined;
   try {
-    await run(await applyProgram(root, journal, works));
+    await using session = await Session.open();
+    await session.run(locked(root, id));
+    const before = await readJournal(root, id);
+    const { works, slots, ...applied } = await decided(session, applier, all, options, before?.known ?? []);
+    if (dryRun || !works.length) return applied;
+    const parts = await Promise.all(
+      works.map(async (work, i): Promise<StagedPart> => ({ ...work, ...(await stageFor(root, id, work.source, `${token}-${i}`)) })),
+    );
+    paths = new Map(parts.flatMap(({ staged, replaced }) => [...staged, ...replaced].map(({ to, path: shown }) => [to, shown] as const)));
+    await new Applying(session, slots, { root, id, token, before }, parts).run();
+    await forgetOthers(
+      root,
+      id,
+      parts.map(({ source }) => source),
+    );
+    return applied;
   } catch (error) {
-    const told = await failed(root, journal, before, error);
-    if (told !== undefined) throw told;
-  }
-  await noteTargets(root, journal, () => true);
-  await forgetOthers(root, journal, before);
-  return { changes: done, conflicts };
-}
-
-/**
- * Take the last apply of a container back.
- *
- * @param force also where the host has changed since
- * @returns how many objects are again what they were
- * @throws EngineError `UNDO_NOTHING`, `UNDO_CONFLICT`, `APPLY_BUSY`
- */
-export async function undo(root: string, id: string, { force = false }: { readonly force?: boolean } = {}): Promise<number> {
-  await recover(root);
-  const journal = await readJournal(root, id);
-  if (!journal || journal.undone) throw nothingToUndo(id);
-  if (!force) await refuseChanged(journal, await readKnown(root, id));
-  try {
-    await takeBack(root, journal, () => true);
-  } catch (error) {
-    if ((await readJournal(root, id))?.undone) throw nothingToUndo(id);
-    throw busy(error) ?? incomplete(journal, error);
-  }
-  return journal.parts.reduce((sum, part) => sum + part.steps.length, 0);
-}
-
-function nothingToUndo(id: string): EngineError {
-  return new EngineError({
-    code: 'UNDO_NOTHING',
-    message: `nothing of the container ${id} was applied`,
-    hint: 'An apply can be taken back until the next one to the same directory.',
-  });
-}
-
-/** Take back what a crash left half done. Costs one readdir when there is nothing. */
-export async function recover(root: string): Promise<void> {
-  for (const id of underWay(root)) {
-    const journal = await interrupted(root, id);
-    if (!journal) continue;
-    try {
-      await takeBack(root, journal, await unchangedBefore(root, journal));
-    } catch (error) {
-      // Somebody is at it, or was faster.
-      if (!busy(error) && (await readMark(root, id)) === journal.token) throw incomplete(journal, error);
-    }
+    throw await explained(root, id, token, error, paths);
   }
 }
 
-/**
- * The apply that a mark was left by, if it is to be taken back. A mark without the journal of its token is of one that had not
- * touched the host yet: it goes. That is decided with the lock held, for whoever is under way may be between the two.
- */
-async function interrupted(root: string, id: string): Promise<Journal | undefined> {
-  const lock = await tryLockFile(applyLockOf(root, id)).catch((error: { code?: string }) => {
-    if (error.code !== 'ENOENT') throw error;
-    return 'gone' as const;
-  });
-  if (lock === undefined) return undefined;
-  try {
-    const journal = await readJournal(root, id);
-    if (journal && journal.token === (await readMark(root, id))) return journal;
-    await rm(applyingOf(root, id), { force: true });
-    return undefined;
-  } finally {
-    if (lock !== 'gone') await lock[Symbol.asyncDispose]();
-  }
-}
-
-/**
- * Remove what applies left that were stopped before they began. Those that are under way hold their lock.
- */
-export async function forgetPlans(root: string): Promise<void> {
-  for (const id of applied(root)) {
-    const plan = await readPlan(root, id);
-    if (!plan) continue;
-    const began = (await readJournal(root, id))?.token === plan.token;
-    await runMapped(forgetProgram(root, id, began ? [] : plan.parts, { whole: false })).catch((error: unknown) => {
-      if (!busy(error)) throw error;
-    });
-  }
-}
-
-/** Remove what is known of applies that were taken back, of containers that are gone: nobody asks for it again. */
-export async function forgetTakenBack(root: string): Promise<void> {
-  for (const id of applied(root)) {
-    if (existsSync(path.join(root, 'containers', id)) || !(await readJournal(root, id))?.undone) continue;
-    await runMapped(forgetProgram(root, id, [], { whole: true })).catch((error: unknown) => {
-      if (!busy(error)) throw error;
-    });
-  }
-}
-
-/** What the targets of a journal are now. */
-async function targetsNow(journal: Journal): Promise<Known> {
-  const { program, told } = tellingProgram(journal);
-  // Any name may be a target's, __proto__ too.
-  const found = Object.create(null) as Record<string, Record<string, Seen>>;
-  await run(program, {
-    onReply(reply) {
-      if (reply.kind !== 'data') return;
-      const where = told.get(reply.index);
-      const source = where && journal.parts[where.part]?.source;
-      if (!where || source === undefined) return;
-      found[source] ??= Object.create(null) as Record<string, Seen>;
-      found[source][where.step.name] = seen(parseWalked(reply.data));
-    },
-  });
-  return found;
-}
-
-/**
- * Write down what the targets of a journal are now, beside what is known of others. Where that fails, who takes them
- * back is told that nobody knows.
- *
- * @param ours whether what is there now is our work, and nobody's change in between
- */
-async function noteTargets(root: string, journal: Journal, ours: (source: string, step: Step) => boolean): Promise<void> {
-  const before = await readKnown(root, journal.id);
-  await rm(knownOf(root, journal.id), { force: true });
-  let now: Known;
-  try {
-    now = await targetsNow(journal);
-  } catch (error) {
-    if (!(error instanceof LamellaError)) throw error;
-    return;
-  }
-  const known = Object.assign(Object.create(null), before) as Record<string, Record<string, Seen>>;
-  for (const { source, steps } of journal.parts) {
-    const names = Object.assign(Object.create(null), known[source]) as Record<string, Seen>;
-    for (const step of steps) {
-      const target = now[source]?.[step.name];
-      if (!ours(source, step)) continue;
-      if (target) names[step.name] = target;
-      else delete names[step.name];
-    }
-    known[source] = names;
-  }
-  await writeFile(knownOf(root, journal.id), JSON.stringify(known satisfies Known), { mode: 0o600 });
-}
-
-/** Of an apply that did not come to its end: which targets nobody had changed since the one before it. */
-async function unchangedBefore(root: string, { id }: Journal): Promise<(source: string, step: Step) => boolean> {
-  const known = await readKnown(root, id);
-  return (source, { name, was }) => {
-    const left = known?.[source]?.[name];
-    return left === undefined || isSame(left, was);
-  };
-}
-
-async function takeBack(root: string, journal: Journal, ours: (source: string, step: Step) => boolean): Promise<void> {
-  await runMapped(rollbackProgram(root, journal, begunSteps(journal)));
-  await noteTargets(root, journal, ours);
-}
-
-/** Those that were chosen, and the new directories which they are in. */
-async function chosen(changes: AsyncIterable<ContainerChange>, select: ApplyOptions['select']): Promise<ContainerChange[]> {
-  const found: ContainerChange[] = [];
-  let parents: ContainerChange[] = [];
-  for await (const change of changes) {
-    parents = parents.filter((each) => each.view === change.view && change.name.startsWith(`${each.name}/`));
-    if (!select || select(change)) {
-      found.push(...parents, change);
-      parents = [];
-    } else if (change.after?.type === 'directory' && change.before?.type !== 'directory') parents.push(change);
-  }
-  return found;
-}
-
-/** With a change that is left alone goes all that is in it. */
-function withBelow(some: readonly ContainerChange[], all: readonly ContainerChange[]): ContainerChange[] {
-  const tops = some.filter((change) => change.kind !== 'deleted');
-  // What was to be removed as a whole is not, when something new is in it.
-  const above = (change: ContainerChange): boolean =>
-    change.kind === 'deleted' && some.some((each) => each.view === change.view && each.name.startsWith(`${change.name}/`));
-  return all.filter(
-    (change) => some.includes(change) || above(change) || tops.some((top) => top.view === change.view && change.name.startsWith(`${top.name}/`)),
-  );
-}
-
-function conflicting(conflicts: readonly ContainerChange[]): EngineError {
-  const shown = conflicts.slice(0, 10).map(({ path: name }) => name);
-  const more = conflicts.length - shown.length;
-  return new EngineError({
-    code: 'APPLY_CONFLICT',
-    message: `the host has changed since the container began: ${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
-    hint: 'Nothing was applied. --ours lets the container win, --theirs leaves what the host has; choose paths to apply others only.',
-  });
-}
-
-/** Beside the store's own files where they can be renamed to the target from; else in the target, hidden. */
-async function stageFor(root: string, id: string, source: string, name: string): Promise<string> {
-  const [ours, theirs] = (await Promise.all([realpath(root), realpath(source)])).map(mountPointOf);
-  return ours === theirs ? path.join(appliedOf(root, id), `stage-${name}`) : path.join(source, `.lamella-${name}`);
-}
-
-/** One way back for each directory: that of the last apply. */
-async function forgetOthers(root: string, { id, parts, token }: Journal, before: Journal | undefined): Promise<void> {
-  if (before && !before.undone) await runMapped(forgetProgram(root, id, before.parts, { whole: false }));
-  for (const other of applied(root)) {
-    const journal = other === id ? undefined : await readJournal(root, other);
-    if (journal && journal.token !== token && journal.parts.some((part) => parts.some((own) => own.source === part.source)))
-      await runMapped(forgetProgram(root, other, journal.parts, { whole: true }));
-  }
-}
-
-/**
- * Undo what was done of an apply that failed, and say why it did.
- *
- * @returns undefined for one that was done all the same: its last word was lost
- */
-async function failed(root: string, journal: Journal, before: Journal | undefined, error: unknown): Promise<unknown> {
-  const { id, token } = journal;
+/** Takes back what was begun of an apply that failed, and returns why it did. */
+async function explained(root: string, id: string, token: string, error: unknown, paths: ReadonlyMap<string, string> | undefined): Promise<unknown> {
   const held = busy(error);
   if (held) return held;
-  const there = await readJournal(root, id);
-  const began = there?.token === token;
-  if (began && !there.undone && (await readMark(root, id)) === undefined) return undefined;
   try {
-    if (!began) {
-      await rm(applyingOf(root, id), { force: true });
-      await runMapped(forgetProgram(root, id, journal.parts, { whole: !before }));
-    } else {
-      // Another command may have seen what was left, and taken it back already.
-      if (!there.undone) await takeBack(root, journal, await unchangedBefore(root, journal));
-      // The one before it can be taken back, as it could.
-      if (before) await writeFile(journalOf(root, id), JSON.stringify(before), { mode: 0o600 });
-    }
+    // Most are told before anything was begun.
+    if (existsSync(applyingOf(root, id))) await recoverOne(root, id, token);
   } catch (second) {
-    return incomplete(journal, second);
+    return second;
   }
   if (!(error instanceof SyscallError)) return error;
   const { op, code } = error;
-  const changed = op.op === 'expect' || (op.op === 'renameat2' && code === 'EEXIST') || (op.op === 'openat2' && code !== 'EACCES');
-  if (changed)
-    return new EngineError({
-      code: 'APPLY_CONFLICT',
-      message: 'the host changed while its directory was being written',
-      hint: 'Nothing was applied. Try again.',
-      cause: error,
-    });
+  const changed =
+    code === 'ESTALE' ||
+    (op.op === 'renameat2' && code === 'EEXIST') ||
+    (op.op === 'openat2' && code !== 'EACCES') ||
+    (op.op === 'rename_seen' && code === 'ENOENT');
+  const name = nameIn(op, paths);
+  if (changed) return changedMeanwhile(name === undefined ? [] : [name], error);
+  const lacks = code === 'EINVAL' && (op.op === 'rename_seen' || op.op === 'renameat2');
   return new EngineError({
     code: 'APPLY_FAILED',
-    message: `the changes cannot be applied: ${error.message}`,
-    hint: code === 'EACCES' || code === 'EPERM' ? 'You may not write there. Nothing was applied.' : 'Nothing was applied.',
+    message: `the changes cannot be applied${name === undefined ? '' : ` to ${name}`}: ${error.message}`,
+    hint: lacks
+      ? 'Nothing was applied. The filesystem of the target cannot exchange files (RENAME_EXCHANGE of rename(2)).'
+      : code === 'EACCES' || code === 'EPERM'
+        ? 'Nothing was applied. Only a user who may write there can apply it.'
+        : 'Nothing was applied.',
     cause: error,
   });
 }
 
-function busy(error: unknown): EngineError | undefined {
-  if (!(error instanceof SyscallError) || error.op.op !== 'flock' || error.code !== 'EAGAIN') return undefined;
-  return new EngineError({ code: 'APPLY_BUSY', message: 'another command is applying the same container', hint: 'Wait for its end.', cause: error });
+/** Returns the path that an op was about, if it has one that a user knows. */
+function nameIn(op: Op, paths: ReadonlyMap<string, string> | undefined): string | undefined {
+  if (op.op === 'copy_object' && op.newpath instanceof Uint8Array)
+    return paths?.get(
+      Buffer.from(op.newpath)
+        .toString('latin1')
+        .replace(/^[^/]*\//, ''),
+    );
+  if ((op.op === 'expect' || op.op === 'statx') && op.pathname instanceof Uint8Array) return textOf(Buffer.from(op.pathname));
+  if ((op.op === 'rename_seen' || op.op === 'renameat2') && op.oldpath instanceof Uint8Array) return textOf(Buffer.from(op.oldpath));
+  return undefined;
 }
 
-function incomplete({ parts, id }: Journal, cause: unknown): EngineError {
-  return new EngineError({
-    code: 'APPLY_INCOMPLETE',
-    message: `an apply of the container ${id} to ${parts.map((part) => part.source).join(', ')} cannot be taken back: ${(cause as Error).message}`,
-    hint: `What was there before is in ${parts.map((part) => `${part.stage}/old`).join(', ')}. Remove what is in the way; the next command tries again.`,
-    cause,
-  });
+/** Finds out what is to be done. */
+async function decided(
+  session: Session,
+  { since }: Applier,
+  all: readonly ContainerChange[],
+  { onConflict = 'fail', select }: ApplyOptions,
+  known: Known,
+): Promise<Decided> {
+  const views = [...new Set(all.map((change) => change.view))].map((view) => ({ view, known: new KnownObjects(known, view.source ?? '') }));
+  const conflicts = new Set<ContainerChange>();
+  const wanted: ContainerChange[] = [];
+  const directories = new Map<CheckedView, Directories>();
+  for (const { view, known: left } of views) {
+    let own = all.filter((change) => change.view === view);
+    // Only who links files of the host inside pays for a second look.
+    if (hasHiddenNames(own)) own = await Array.fromAsync(changesIn([view], [], { otherNames: true }));
+    const places = await placesOf(session, slotAllocator(), view, own);
+    const changes = withMarks(own, places);
+    const chosen = withAnchors(chosenOf(changes, select), changes);
+    const isChosen = new Set(chosen);
+    const judged = judge({ changes, places, since, known: left });
+    for (const change of judged.conflicts) if (isChosen.has(change)) conflicts.add(change);
+    directories.set(view, judged.directories);
+    wanted.push(...chosen);
+  }
+  if (conflicts.size && onConflict === 'fail') throw conflicting([...conflicts].map((change) => change.path));
+  const left = onConflict === 'theirs' ? leftWith([...conflicts], wanted) : new Set<ContainerChange>();
+  const done = wanted.filter((change) => !left.has(change));
+  const slots = slotAllocator();
+  const works: PartWork[] = [];
+  for (const { view, known: before } of views) {
+    const own = done.filter((change) => change.view === view);
+    if (!own.some((change) => !isOnlyLinks(change))) continue;
+    // Only now: what it mounts may cover a directory that was looked at.
+    const sides = await openSides(view, slots);
+    await session.run(sides.program);
+    const digests = await digestsOf(session, slots, sides.upper, own);
+    const links = new Links(own, (change) => digests.get(change));
+    const work = workFor(
+      own,
+      links,
+      [...conflicts].filter((change) => change.view === view),
+    );
+    works.push({ ...work, view, source: view.source ?? '', known: before, upper: sides.upper, directories: directories.get(view) });
+  }
+  return { changes: done.filter((change) => !isOnlyLinks(change)), conflicts: [...conflicts], left: [...left], works, slots };
 }
 
-/** @throws EngineError `UNDO_CONFLICT` when a target is not what the apply made of it */
-async function refuseChanged(journal: Journal, known: Known | undefined): Promise<void> {
-  const now = await targetsNow(journal);
-  const changed = journal.parts.flatMap(({ source, steps }) =>
-    steps.filter(({ name }) => !isSame(known?.[source]?.[name], now[source]?.[name])).map(({ name }) => path.join(source, textOf(Buffer.from(name, 'latin1')))),
-  );
-  if (known && !changed.length) return;
-  throw new EngineError({
-    code: 'UNDO_CONFLICT',
-    message: known ? `what was applied has changed since: ${changed.slice(0, 10).join(', ')}` : 'it is not known whether what was applied has changed since',
-    hint: 'Nothing was taken back. --force takes it back all the same, and what was changed is lost.',
-  });
+/** Files of the host that chosen names are links to are looked at, too. */
+function withAnchors(chosen: readonly ContainerChange[], all: readonly ContainerChange[]): ContainerChange[] {
+  const inodes = new Set(chosen.flatMap(({ compared: { upper } }) => (upper && upper.links > 1 ? [upper.inode] : [])));
+  const is = new Set(chosen);
+  return all.filter((change) => (is.has(change) && !isOnlyLinks(change)) || (isOnlyLinks(change) && inodes.has(change.compared.upper?.inode ?? '')));
 }

@@ -1,79 +1,130 @@
-import { type Stats, statSync } from 'node:fs';
-import { isOriginMark, type Walked } from '@lamella/syscall';
+import { lstatSync } from 'node:fs';
+import { inodeOf, originOf } from '@lamella/overlay';
+import { bytesOf, type Walked } from '@lamella/syscall';
 import type { ContainerChange } from '../containers/changes.js';
-import type { Known } from './journal.js';
-import { isSame } from './steps.js';
+import type { View } from '../views.js';
+import type { KnownObjects } from './known.js';
+import { isCopy, looksOf } from './links.js';
+import { hasSameMetadata, isIdentical, isSince, isUntouched, type Noted, note } from './noted.js';
+import { namesAbove, type Place } from './places.js';
+import { Directories } from './same-directory.js';
+
+/** What conflicts are found by, of one view. */
+export interface Evidence {
+  /** All changes of the view. */
+  readonly changes: readonly ContainerChange[];
+  readonly places: ReadonlyMap<string, Place>;
+  /** When the container began, or before. */
+  readonly since: Date;
+  readonly known: KnownObjects;
+}
+
+/** What was found of one view. */
+export interface Judged {
+  readonly conflicts: readonly ContainerChange[];
+  readonly directories: Directories;
+}
 
 /**
- * Changes whose target the host has changed since the container began. What the kernel says of that is the
- * target's ctime, which nobody can set; a directory's counts only where the directory itself is to change, for
- * each name made in it changes it, too. What the host removed is told by the container's copy, on which overlayfs noted that it is one.
- *
- * @param known what an apply before this one left there, and is not somebody else's
+ * Returns the changes of one view whose target is not what was there when the container began, or what an apply of the same container
+ * left there since. Doubt is a conflict where something of the host's would be lost; a new name in a directory loses nothing.
  */
-export function conflictsIn(changes: readonly ContainerChange[], since: Date, known: Known = {}): ContainerChange[] {
+export function judge({ changes, places, since, known }: Evidence): Judged {
+  const directories = new Directories(places, since, known);
   const renamed = new Renamed(changes);
-  return changes.filter((change) => {
-    const { kind, aspects, view, name, before, compared } = change;
-    const { lower } = compared;
-    if (!lower) return !known[view.source ?? ''] && wasRemoved(change, since, renamed);
-    const changed = lower.ctimeSeconds * 1000 + lower.ctimeNanoseconds / 1e6;
-    if (changed <= since.getTime()) return false;
-    // Names that came into it are told of one by one.
-    if (before?.type === 'directory' && (kind === 'deleted' || aspects.includes('type'))) return false;
-    const left = known[view.source ?? '']?.[name];
-    return !(left && isSame(left, lower));
+  const conflicts = changes.filter((change) => {
+    const { lower } = change.compared;
+    if (!wasShown(change.view, change.name, lower)) return true;
+    const above = directories.above(change.name);
+    if (above === 'other' || (above === 'doubt' && lower)) return true;
+    const left = known.object(change.name);
+    if (left === null) return lower !== undefined;
+    if (left) return !lower || !isWhatWasLeft(change, left, note(lower));
+    if (!lower) return wasRemoved(change, since, places, renamed);
+    if (change.before?.type === 'directory') {
+      if (directories.itself(change.name) !== 'same') return true;
+      // Names that came into it are told of one by one; what it is itself may have been changed before them.
+      return !removes(change) && !directories.isClean(change.name);
+    }
+    if (isSince(note(lower).ctime, since)) return !known.isFile(lower);
+    return isAnother(change, lower, renamed);
   });
+  return { conflicts, directories };
+}
+
+/** Whether a directory goes with all that is in it. */
+function removes({ kind, aspects }: ContainerChange): boolean {
+  return kind === 'deleted' || aspects.includes('type');
+}
+
+/** Of a directory that goes the names in it are told of by themselves. */
+function isWhatWasLeft(change: ContainerChange, left: Noted, now: Noted): boolean {
+  if (change.before?.type !== 'directory') return isUntouched(left, now);
+  return removes(change) ? isIdentical(left, now) : hasSameMetadata(left, now);
+}
+
+/** Whether the file that overlayfs copied is not the one that is there, though its times are old. */
+function isAnother(change: ContainerChange, lower: Walked, renamed: Renamed): boolean {
+  const { upper } = change.compared;
+  const origin = upper && originOf(upper);
+  return origin !== undefined && origin !== inodeOf(lower) && !renamed.has(change);
+}
+
+/** Whether the container saw what is there: where its view was put together ({@link View.compared}), some names were left out. */
+function wasShown({ compared, lowerdirs }: View, name: string, lower: Walked | undefined): boolean {
+  if (!compared || !lower) return true;
+  const copy = Buffer.concat([bytesOf(`${lowerdirs[0]}/`), Buffer.from(name, 'latin1')]);
+  return lstatSync(copy, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Whether something is new only because the host has removed what it is a copy of. */
-function wasRemoved(change: ContainerChange, since: Date, renamed: Renamed): boolean {
-  const { compared, name, view } = change;
-  const { upper } = compared;
-  // Who links a file gives it another name, under which it was never on the host.
-  if (!upper || !isCopy(upper) || (change.after?.type !== 'directory' && upper.links > 1)) return false;
-  if (renamed.has(change)) return false;
-  const above = Buffer.from(name.slice(0, Math.max(0, name.lastIndexOf('/'))), 'latin1');
-  let parent: Stats;
-  try {
-    parent = statSync(Buffer.concat([Buffer.from(`${view.source}/`), above]));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES') return false;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return true;
-    throw error;
-  }
+function wasRemoved(change: ContainerChange, since: Date, places: ReadonlyMap<string, Place>, renamed: Renamed): boolean {
+  const { upper } = change.compared;
+  if (!upper || !isCopy(upper) || renamed.has(change) || renamed.hasOtherName(change)) return false;
+  const parent = places.get(namesAbove(change.name).at(-1) ?? '')?.lower;
   // A name that goes changes what it was in.
-  return parent.ctimeMs > since.getTime();
-}
-
-/** Copied up from a lower (ovl_set_origin): with a handle of what it was where there can be one, else empty. */
-function isCopy({ xattrs }: Walked): boolean {
-  return xattrs.some(([name]) => isOriginMark(name));
+  return !parent || isSince([parent.mtimeSeconds, parent.mtimeNanoseconds], since);
 }
 
 /** Files that the container itself gave another name: they are copies, and new where they are. */
 class Renamed {
-  /** Size and time of files that it removed: mv(1) changes neither. */
-  readonly #gone: ReadonlySet<string>;
-  readonly #known = new Set<ContainerChange>();
+  readonly #inodes = new Set<bigint>();
+  /** How many files of the same looks went, and how many came: where no inode is noted, mv(1) does not change these. */
+  readonly #went = new Map<string, number>();
+  readonly #came = new Map<string, number>();
+  /** The container's files of which a name is on the host. */
+  readonly #files = new Set<string>();
 
   constructor(changes: readonly ContainerChange[]) {
-    const byPath = new Map(changes.filter(({ kind }) => kind !== 'deleted').map((change) => [change.path, change]));
-    for (const change of changes) {
-      if (change.renamed === undefined) continue;
-      const other = change.kind === 'deleted' ? byPath.get(change.renamed) : change;
-      if (other) this.#known.add(other);
+    for (const { compared } of changes) {
+      const { upper, lower } = compared;
+      if (upper && !lower && isCopy(upper) && originOf(upper) === undefined) count(this.#came, looksOf(upper));
+      if (!lower) continue;
+      if (upper) this.#files.add(upper.inode);
+      const origin = upper && originOf(upper);
+      // Where something else is now, what was there can have gone to another name.
+      if (!upper || origin === undefined || origin !== inodeOf(lower)) {
+        this.#inodes.add(inodeOf(lower));
+        count(this.#went, looksOf(lower));
+      }
     }
-    this.#gone = new Set(changes.flatMap(({ kind, compared: { lower } }) => (kind === 'deleted' && lower ? [looksOf(lower)] : [])));
   }
 
-  has(change: ContainerChange): boolean {
-    const { upper } = change.compared;
-    return this.#known.has(change) || (upper !== undefined && this.#gone.has(looksOf(upper)));
+  /** Whether it is a second name of a file, under which it never was on the host. */
+  hasOtherName({ after, compared: { upper } }: ContainerChange): boolean {
+    return upper !== undefined && after?.type !== 'directory' && upper.links > 1 && this.#files.has(upper.inode);
+  }
+
+  has({ compared: { upper } }: ContainerChange): boolean {
+    if (!upper) return false;
+    const origin = originOf(upper);
+    if (origin !== undefined) return this.#inodes.has(origin);
+    // More that came than went: the host has removed one of them, and nobody knows which.
+    const looks = looksOf(upper);
+    return (this.#went.get(looks) ?? 0) >= (this.#came.get(looks) ?? 1);
   }
 }
 
-function looksOf({ size, mtimeSeconds, mtimeNanoseconds, mode }: Walked): string {
-  return [mode, size, mtimeSeconds, mtimeNanoseconds].join();
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

@@ -3,52 +3,105 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { absent } from '../absent.js';
 import type { Source } from '../sources/source.js';
-import type { Seen, Step } from './steps.js';
+import type { Known } from './known.js';
+import type { Noted } from './noted.js';
+import type { Staged, Step } from './steps.js';
+
+/** Pairs of a name, as bytes in latin1, and what was noted: any name may be one, `__proto__` too. */
+export type Names<Content> = readonly (readonly [name: string, content: Content])[];
 
 /** What is done to one directory of the host. Paths are absolute. */
 export interface Part {
   readonly source: string;
-  /** Holds the new objects (`new/N`) and the old ones (`old/N`), on the mount that the source is on. */
-  readonly stage: string;
-  readonly steps: readonly Step[];
   /** What the source is: an undo of a later day expects the same. */
   readonly given?: Source;
+  /** Holds the new objects (`new/N`) and the old ones (`old/N`), on the mount that the source is on. */
+  readonly stage: string;
+  /**
+   * Where the old objects are kept after the apply, and what is in there. Nothing when the stage itself is in the store: then they
+   * stay where they are.
+   */
+  readonly kept?: { readonly directory: string; readonly objects: readonly Staged[] };
+  readonly steps: readonly Step[];
+  /** The new objects as they were in the stage, by their `to`. */
+  readonly made: Names<Noted>;
+  /** Directories that targets are in, and those above: what they were when the steps began. */
+  readonly places: Names<Noted>;
+  /** Those of them that may be others than the container saw: what is found there proves nothing later. */
+  readonly doubtful: readonly string[];
+  /** Those whose permissions, owner and attributes were what the container saw. */
+  readonly clean: readonly string[];
 }
 
-/** An apply, as it is written down before anything of the host is touched. */
+/**
+ * An apply, as it is written down before anything of the host is touched.
+ *
+ * - `begun`: the host is being changed, or was when everything stopped: it is to be taken back;
+ * - `done`: it can be taken back;
+ * - `undone`: it was taken back, and what that moved away is kept;
+ * - `forgotten`: another apply to the same directory came after it.
+ */
 export interface Journal {
-  readonly version: 1;
+  readonly version: 2;
   /** Of this apply alone. */
   readonly token: string;
   /** Of the container. */
   readonly id: string;
   /** ISO 8601. */
   readonly created: string;
+  readonly state: 'begun' | 'done' | 'undone' | 'forgotten';
+  /** Nothing where it cannot be taken back any more. */
   readonly parts: readonly Part[];
-  /** It was taken back. */
-  readonly undone?: boolean;
+  /** Directories with what was moved away and may be somebody's work; until the next apply to the same directory. */
+  readonly kept: readonly string[];
+  /** The one before it, for as long as this one is `begun`: it can be taken back again when this one failed. */
+  readonly before?: Omit<Journal, 'before'>;
+  /** What all applies of the container, and their taking back, left. */
+  readonly known: Known;
+}
+
+/** What is under way in this moment: written before anything is made, and gone when nothing is left of it. */
+export interface Mark {
+  readonly token: string;
+  /** Directories that are ours alone, outside of `applied/ID`: they are to be removed. */
+  readonly stages: readonly string[];
+  /** An undo: `staging` changed nothing of the host yet, `begun` is to be finished. */
+  readonly undo?: 'staging' | 'begun';
+  readonly force?: boolean;
+  /** What the old objects are that an undo gives back as copies, by their `to`, for each stage: they are known again after a crash. */
+  readonly copied?: readonly { readonly stage: string; readonly objects: Names<Noted> }[];
 }
 
 /**
- * What targets were when applies of a container, or their taking back, had written them: by the directory of the host,
- * and by name below it. There is nothing for what is gone.
- */
-export type Known = Readonly<Record<string, Readonly<Record<string, Seen>>>>;
-
-/**
- * Where applies are in a store. `applied/ID/` has, until the next apply to the same directory, `lock`, `journal`,
- * `known` and mostly the stages; and while they are made `plan`, the journal of what has not begun.
- * `applying/ID` holds the token of the apply that changes the host in this moment: with the journal of the same token it is to
- * be taken back after a crash, with another nothing was touched, and that journal without it is done.
+ * Where applies are in a store. `applied/ID/` has, until the next apply to the same directory, `lock`, `journal` and what
+ * was replaced. `applying/ID` is the mark of what is under way. With the journal of the same token in the state `begun` the apply is to be
+ * taken back after a crash; with any other journal the host was not touched, or the apply is done, and only stages are left.
  */
 export const appliedOf = (root: string, id: string): string => path.join(root, 'applied', id);
 export const journalOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'journal');
-export const planOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'plan');
-export const knownOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'known');
 export const applyLockOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'lock');
 export const applyingOf = (root: string, id: string): string => path.join(root, 'applying', id);
 
-/** Ids of applies that are under way, or were. At once: every run pays for it, and mostly finds nothing. */
+/** The directories that an apply needs in a store. */
+export const appliedMade = (root: string, id: string): readonly string[] => [appliedOf(root, id), path.dirname(applyingOf(root, id))];
+
+/** The directories of an apply in the store that a journal names. */
+export const directoriesOf = ({ parts, kept, before }: Journal): readonly string[] => [
+  ...parts.flatMap((part) => [part.stage, ...(part.kept ? [part.kept.directory] : [])]),
+  ...kept,
+  ...(before ? directoriesOf(before) : []),
+];
+
+/** Directories of applies in the store that nothing needs any more. */
+export function strays(root: string, id: string, journal: Journal | undefined): readonly string[] {
+  const needed = new Set(journal ? directoriesOf(journal) : []);
+  return entries(appliedOf(root, id))
+    .filter((name) => name.startsWith('stage-'))
+    .map((name) => path.join(appliedOf(root, id), name))
+    .filter((directory) => !needed.has(directory));
+}
+
+/** Ids of applies that are under way, or were. At once: every command pays for it, and mostly finds nothing. */
 export function underWay(root: string): readonly string[] {
   return entries(path.join(root, 'applying'));
 }
@@ -58,25 +111,7 @@ export function applied(root: string): readonly string[] {
   return entries(path.join(root, 'applied'));
 }
 
-/** Which steps of an apply were begun, by what is left of them in the stages. */
-export function begunSteps({ parts }: Journal): (part: Part, step: Step) => boolean {
-  const left = new Map(parts.map((part) => [part, ['new', 'old'].map((name) => new Set(entries(path.join(part.stage, name))))]));
-  return (part, step) => {
-    const [fresh, old] = (left.get(part) ?? []).map((names) => names.has(String(step.n)));
-    switch (step.do) {
-      case 'put':
-      case 'replace':
-        return !fresh;
-      case 'swap':
-        return !fresh || old === true;
-      default:
-        // The metadata of a directory is saved in advance: all of them are given theirs.
-        return old === true;
-    }
-  };
-}
-
-function entries(directory: string): readonly string[] {
+export function entries(directory: string): readonly string[] {
   try {
     return readdirSync(directory);
   } catch (error) {
@@ -89,21 +124,12 @@ export async function readJournal(root: string, id: string): Promise<Journal | u
   return parse<Journal>(await readFile(journalOf(root, id), 'utf8').catch(absent));
 }
 
-/** What was to be done when everything stopped. */
-export async function readPlan(root: string, id: string): Promise<Journal | undefined> {
-  return parse<Journal>(await readFile(planOf(root, id), 'utf8').catch(absent));
+/** Returns the mark of what is under way; one that is torn is of something that had not begun. */
+export async function readMark(root: string, id: string): Promise<Mark | undefined> {
+  const text = await readFile(applyingOf(root, id), 'utf8').catch(absent);
+  return text === undefined ? undefined : (parse<Mark>(text) ?? { token: '', stages: [] });
 }
 
-/** The token of the apply that is under way, or was. */
-export async function readMark(root: string, id: string): Promise<string | undefined> {
-  return readFile(applyingOf(root, id), 'utf8').catch(absent);
-}
-
-export async function readKnown(root: string, id: string): Promise<Known | undefined> {
-  return parse<Known>(await readFile(knownOf(root, id), 'utf8').catch(absent));
-}
-
-/** A torn one is that of an apply which changed nothing yet. */
 function parse<Content>(text: string | undefined): Content | undefined {
   try {
     return text === undefined ? undefined : (JSON.parse(text) as Content);

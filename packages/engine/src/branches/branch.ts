@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ContainerRecord, directoryOf, gateOf, keptOf, lockOf, releaseDead } from '@lamella/cleanup';
 import { AT_FDCWD, lockFile, type Op, run, runMapped, tryLockFile } from '@lamella/syscall';
 import { absent } from '../absent.js';
+import { began } from '../apply/began.js';
 import { type ContainerConfig, formatConfig, layersOf } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
 import { permitted } from '../host-program.js';
@@ -184,7 +185,7 @@ export async function fork(held: Branching, names: readonly (string | undefined)
       id,
       ...(ids ? { ids } : {}),
       created,
-      since: config.since ?? config.created,
+      since: began(config, record).toISOString(),
       ...(sources.size ? { sources: Object.fromEntries(sources) } : {}),
       spec: { ...spec, ...(name === undefined ? {} : { name }), keep: true },
     };

@@ -101,7 +101,9 @@ function uppersTo(views: readonly View[], directory: string): (readonly [string,
 /** Gives a new container copies of what another one has written, and of what was put together for its views. */
 export async function forkByCopy(from: string, views: readonly View[], to: string): Promise<void> {
   const own = new Set(views.flatMap(({ lowerdirs }) => lowerdirs.filter((each) => each.startsWith(`${from}/`))));
-  await copyTrees([...uppersTo(views, to), ...[...own].map((each) => [each, path.join(to, path.relative(from, each))] as const)]);
+  // A part of one that is copied comes with that.
+  const tops = [...own].filter((each) => existsSync(each) && ![...own].some((other) => each.startsWith(`${other}/`)));
+  await copyTrees([...uppersTo(views, to), ...tops.map((each) => [each, path.join(to, path.relative(from, each))] as const)]);
   const at = readAt(from);
   if (at !== undefined) pointTo(atOf(to), at);
 }

@@ -1,7 +1,8 @@
-import { accessSync, constants } from 'node:fs';
-import { type Change, changesOf } from '@lamella/overlay';
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { type Change, type ChangesOptions, changesOf } from '@lamella/overlay';
 import { isEmpty } from '../sources/untouched.js';
-import type { CheckedView } from '../views.js';
+import { type CheckedView, nothingOf } from '../views.js';
 
 /** What a container changed: one object of one of its views. */
 export interface ContainerChange extends Change {
@@ -15,31 +16,41 @@ export interface ContainerChange extends Change {
  * @param mountPoints where something else is mounted inside
  * @throws SyscallError when a directory is missing
  */
-export async function* changesIn(views: readonly CheckedView[], mountPoints: readonly string[]): AsyncGenerator<ContainerChange> {
+export async function* changesIn(views: readonly CheckedView[], mountPoints: readonly string[], options: ChangesOptions = {}): AsyncGenerator<ContainerChange> {
   // What was made for a mount is not the command's doing.
   const ours = new Set(mountPoints.flatMap(withParents));
   for (const view of views) {
     // A look costs microseconds, and a comparison a process.
     if (!view.frozen.length && isEmpty(view.upperdir)) continue;
     // Where this user may not look, the container could not write.
-    if (view.source !== undefined && !isReadable(view.source)) continue;
+    const source = view.source === undefined ? 'readable' : accessTo(view.source);
+    if (source === 'closed') continue;
     const below = view.destination === '/' ? '' : view.destination;
-    for await (const change of changesOf(view)) {
-      const path = `${below}${change.path}`;
-      if (!(change.kind === 'added' && ours.has(path) && change.after?.size === 0))
-        yield { ...change, path, view, ...(change.renamed === undefined ? {} : { renamed: `${below}${change.renamed}` }) };
+    for await (const change of changesOf(source === 'gone' ? aboveNothing(view) : view, options)) {
+      const at = `${below}${change.path}`;
+      if (!(change.kind === 'added' && ours.has(at) && change.after?.size === 0))
+        yield { ...change, path: at, view, ...(change.renamed === undefined ? {} : { renamed: `${below}${change.renamed}` }) };
     }
   }
 }
 
-function isReadable(directory: string): boolean {
+function accessTo(directory: string): 'readable' | 'closed' | 'gone' {
   try {
     accessSync(directory, constants.R_OK | constants.X_OK);
-    return true;
+    return 'readable';
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EACCES') return false;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES') return 'closed';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return 'gone';
     throw error;
   }
+}
+
+/** A view whose directory the host has removed: all that the container has there is told as new. */
+function aboveNothing({ compared, ...view }: CheckedView): CheckedView {
+  const nothing = nothingOf(path.dirname(view.upperdir));
+  mkdirSync(nothing, { recursive: true });
+  return { ...view, lowerdirs: [nothing] };
 }
 
 function withParents(pathname: string): string[] {

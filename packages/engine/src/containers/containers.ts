@@ -4,8 +4,9 @@ import { type ContainerRecord, directoryOf, heldLocks } from '@lamella/cleanup';
 import { makeDirectory } from '@lamella/image';
 import { run } from '@lamella/syscall';
 import { absent } from '../absent.js';
-import { undo } from '../apply/apply.js';
 import { applied, readJournal } from '../apply/journal.js';
+import { recover } from '../apply/recover.js';
+import { type UndoOptions, undo } from '../apply/undo.js';
 import { type Container, createContainer, decide, prepare, type RunOptions } from '../container.js';
 import { readConfig } from '../container-config.js';
 import { defaultRoot } from '../default-root.js';
@@ -111,11 +112,26 @@ export class Containers {
   async try({ args, hide = [], ...spec }: TrySpec, options: RunOptions = {}): Promise<Container> {
     const env = definedIn(spec.env ?? process.env);
     makeDirectory(this.#directory);
-    const host = surveyHost(hide);
-    return createContainer(
-      { image: 'host', network: 'host', cwd: process.cwd(), ...spec, env, host, args, entrypoint: [], keep: true, root: this.root },
+    const cwd = spec.cwd ?? process.cwd();
+    const host = surveyHost(hide, { cwd, args, env });
+    const container = await createContainer(
+      { image: 'host', network: 'host', ...spec, cwd, env, host, args, entrypoint: [], init: true, job: true, detachKeys: '', keep: true, root: this.root },
       options,
     );
+    const forget = async (error: unknown): Promise<never> => {
+      // What was never executed has changed nothing.
+      if ((await container.started) === undefined) await this.#forget(container.id);
+      throw error;
+    };
+    return { ...container, result: container.result.catch(forget) };
+  }
+
+  async #forget(id: string): Promise<void> {
+    try {
+      await (await this.get(id)).remove();
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'CONTAINER_NOT_FOUND') throw error;
+    }
   }
 
   /**
@@ -124,6 +140,7 @@ export class Containers {
    * @throws EngineError `CONTAINER_NOT_FOUND`, `CONTAINER_AMBIGUOUS`
    */
   async get(reference: string): Promise<StoredContainer> {
+    await recover(this.root);
     const ids = await this.#ids();
     const byName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(reference) ? await idOf(this.#directory, reference) : undefined;
     const [exact] = [byName, reference].filter((id) => id !== undefined && ids.includes(id));
@@ -146,7 +163,7 @@ export class Containers {
    * @returns how many objects of the host are again what they were
    * @throws EngineError `UNDO_NOTHING`, `UNDO_CONFLICT`, `CONTAINER_NOT_FOUND`, …
    */
-  async undoApply(reference: string, options: { readonly force?: boolean } = {}): Promise<number> {
+  async undoApply(reference: string, options: UndoOptions = {}): Promise<number> {
     const id = applied(this.root).includes(reference) ? reference : (await this.get(reference)).id;
     const parts = (await readJournal(this.root, id))?.parts ?? [];
     const replaced = parts.flatMap(({ source, steps }) => steps.map(({ name }) => path.join(source, Buffer.from(name, 'latin1').toString())));
@@ -155,6 +172,7 @@ export class Containers {
 
   /** What all containers are doing, the newest first; those that are being made or removed are left out. */
   async list(): Promise<readonly ContainerState[]> {
+    await recover(this.root);
     const [ids, names, held] = await Promise.all([this.#ids(), namesById(this.#directory), heldLocks()]);
     const states = await Promise.all(ids.map((id) => stateOf(this.#record(id), names.get(id), held)));
     return states.filter((state) => state !== undefined).sort((a, b) => b.config.created.localeCompare(a.config.created) || a.id.localeCompare(b.id));

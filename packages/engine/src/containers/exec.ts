@@ -17,7 +17,7 @@ export interface ExecSpec {
   /** All capabilities, and no filter, whatever the container has. */
   readonly privileged?: boolean;
   readonly terminal?: { readonly rows: number; readonly columns: number };
-  readonly input?: { readonly forward: boolean; readonly raw: boolean };
+  readonly input?: { readonly forward: boolean; readonly raw: boolean; readonly ended?: boolean };
   /** It goes on without this process. */
   readonly detached?: boolean;
 }

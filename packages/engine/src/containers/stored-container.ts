@@ -11,6 +11,8 @@ import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
 import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
+import { began } from '../apply/began.js';
+import { recover } from '../apply/recover.js';
 import { type Branching, branching, checkpoint, currentState, fork, removeLater, rollback, settled, standing } from '../branches/branch.js';
 import { branchingLive, holdBySignals } from '../branches/live.js';
 import { LONG, squash } from '../branches/squash.js';
@@ -44,7 +46,7 @@ import { type ContainerState, stateOf } from './state.js';
 import { type ContainerUsage, usageOf } from './usage.js';
 
 /** Another command for a container that is there, and what of its spec is to be different. */
-export interface AgainSpec extends Partial<Pick<RunSpec, 'cwd' | 'user' | 'network' | 'terminal' | 'input' | 'detachKeys' | 'resources' | 'init'>> {
+export interface AgainSpec extends Partial<Pick<RunSpec, 'cwd' | 'user' | 'network' | 'terminal' | 'input' | 'detachKeys' | 'resources' | 'init' | 'job'>> {
   readonly args: readonly string[];
   /** Beside the container's own; without a value a variable of it is left out. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -88,6 +90,7 @@ export class StoredContainer {
   async start(options?: { readonly attach?: false }): Promise<undefined>;
   async start(options: { readonly attach: true }): Promise<Attached>;
   async start({ attach = false }: { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
+    await recover(this.#root);
     const { workspace } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     const plan = await decide(this.config.spec, {}, this.#root, { again: this.config, detached: true, ...(attach ? { hold: 'go' } : {}) });
@@ -512,6 +515,7 @@ export class StoredContainer {
 
   /** The same, of which the sources may be others by now. */
   async #views(): Promise<readonly [View, ...View[]]> {
+    await recover(this.#root);
     await settled(this.#root, this.config);
     return standing(this.#root, this.#record, this.config).views;
   }
@@ -605,7 +609,7 @@ export class StoredContainer {
           message: `the container ${this.id} changed nothing but its image`,
           hint: 'Give it directories of the host as -v DIR:/inside:overlay; lamella commit makes an image of what it changed.',
         });
-      const applier = { root: this.#root, id: this.id, since: new Date(this.config.since ?? this.config.created) };
+      const applier = { root: this.#root, id: this.id, since: began(this.config, this.#record) };
       return followReplaced(this.#root, async () => {
         const result = await apply(applier, changesIn(views, []), options).catch((error: unknown) => {
           throw explainMoved(error, sources) ?? error;

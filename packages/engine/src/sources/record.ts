@@ -3,6 +3,7 @@ import path from 'node:path';
 import { absent } from '../absent.js';
 import type { ContainerConfig } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
+import { unreachable } from '../host-paths.js';
 import type { RunSpec } from '../run-spec.js';
 import { findSource, type Source } from './source.js';
 
@@ -21,7 +22,7 @@ export function sourcePaths({ volumes = [], devices = [], workspace, host }: Sou
     ...volumes.map(({ source }) => [source, 'the source of a volume'] as const),
     ...devices.map(({ source }) => [source, 'a device'] as const),
     ...(workspace === undefined ? [] : [[workspace, 'the workspace'] as const]),
-    ...(host?.overlays ?? []).map((each) => [each, OF_VIEW] as const),
+    ...(host?.overlays ?? []).filter((each) => !each.gone).map((each) => [each.path, OF_VIEW] as const),
   ];
 }
 
@@ -46,18 +47,24 @@ function find(pathname: string, what: string): Source | undefined {
   if (what === 'the workspace' && !existsSync(pathname))
     throw new EngineError({ code, message: `the workspace ${pathname} is not a directory`, hint: 'Make it, and put the tar of an image there.' });
   if (!path.isAbsolute(pathname))
-    throw new EngineError({ code, message: `'${pathname}', ${what}, is not an absolute path`, hint: 'Write SRC:DST with absolute paths.' });
+    throw new EngineError({ code, message: `${what} '${pathname}' is not an absolute path`, hint: 'Write SRC:DST with absolute paths.' });
   try {
-    return findSource(pathname);
+    const found = findSource(pathname);
+    if (found) return found;
   } catch (error) {
-    if (what === OF_VIEW) return absent(error as NodeJS.ErrnoException);
+    if (what === OF_VIEW) return unreachable(error);
     throw new EngineError({
       code,
-      message: `${pathname}, ${what}, cannot be used: ${(error as NodeJS.ErrnoException).code}`,
+      message: `${what} ${pathname} cannot be used: ${(error as NodeJS.ErrnoException).code}`,
       hint: 'It must exist; Lamella does not make it.',
       cause: error,
     });
   }
+  throw new EngineError({
+    code,
+    message: `${what} ${pathname} cannot be used: no path without links leads to it`,
+    hint: 'Links in /proc/PID lead to other namespaces, and to what has no name any more. Give the path of what is meant.',
+  });
 }
 
 /** What was noted of sources since the container was made; see {@link noteSources}. */
@@ -81,9 +88,9 @@ export function readSources(directory: string, { sources = {} }: Pick<ContainerC
  */
 export function completeSources(directory: string, config: Pick<ContainerConfig, 'sources' | 'spec'>): Sources {
   const known = readSources(directory, config);
-  if (sourcePaths(config.spec).every(([pathname, what]) => known.has(pathname) || what === OF_VIEW)) return known;
+  if (sourcePaths(config.spec).every(([pathname]) => known.has(pathname))) return known;
   const complete = new Map([...known, ...recordSources(config.spec, known)]);
-  noteSources(directory, complete);
+  if (complete.size > known.size) noteSources(directory, complete);
   return complete;
 }
 

@@ -1,4 +1,4 @@
-import { type BigIntStats, lstatSync, realpathSync, statfsSync } from 'node:fs';
+import { type BigIntStats, lstatSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { bootId, type ObjectIdentity, S_IF } from '@lamella/syscall';
 
 /** An object of the host that a container was given: a volume's source, the target of an overlay, a device, a workspace. */
@@ -38,9 +38,17 @@ const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
 /** btrfs, bcachefs: users may make snapshots, where inode numbers and birth times are the same. */
 const WITH_SNAPSHOTS: ReadonlySet<number> = new Set([0x9123683e, 0xca451a4e]);
 
-/** Follows the links of a path, and looks at what it leads to. @throws NodeJS.ErrnoException */
-export function findSource(pathname: string): Source {
-  return lookAt(realpathSync.native(pathname));
+/**
+ * Follows the links of a path, and looks at what it leads to.
+ *
+ * @returns undefined if no path without links leads there: a magic link of /proc goes to another mount namespace, or to what has no name
+ * @throws NodeJS.ErrnoException
+ */
+export function findSource(pathname: string): Source | undefined {
+  const found = lookAt(realpathSync.native(pathname));
+  const { dev, ino } = statSync(pathname, { bigint: true });
+  const real = lstatSync(found.path, { bigint: true });
+  return dev === real.dev && (ino === real.ino || found.identity.inode === '0') ? found : undefined;
 }
 
 /** Looks at an object itself, if it is a link, too. @param pathname absolute @throws NodeJS.ErrnoException */

@@ -8,8 +8,11 @@ import type { View } from '../views.js';
  * machine: what is mounted there, or somebody's directory in /tmp.
  */
 export function untouchedOf(views: readonly View[], { host }: Pick<RunSpec, 'host'>): ReadonlySet<string> {
-  const changed = new Set(views.filter((view) => view.frozen.length > 0 || !isEmpty(view.upperdir)).map((view) => view.destination));
-  return new Set((host?.overlays ?? []).filter((each) => !changed.has(each)));
+  // What is gone is not compared, and another directory may be in its place.
+  const changed = new Set(
+    views.filter((view) => view.source !== undefined && (view.frozen.length > 0 || !isEmpty(view.upperdir))).map((view) => view.destination),
+  );
+  return new Set((host?.overlays ?? []).map((each) => each.path).filter((each) => !changed.has(each)));
 }
 
 /** Whether there is nothing in it; who may not look does not know. */

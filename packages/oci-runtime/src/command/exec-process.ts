@@ -49,6 +49,6 @@ function userOf(given: string | undefined): { uid?: number; gid?: number } {
 }
 
 function idOf(given: string, flag: string): number {
-  if (!/^\d+$/.test(given) || Number(given) > 0xffffffff) throw usage(`${flag} takes numbers, as UID[:GID], not '${given}'`);
+  if (!/^\d+$/.test(given) || Number(given) >= 0xffffffff) throw usage(`${flag} takes numbers, as UID[:GID], not '${given}'`);
   return Number(given);
 }

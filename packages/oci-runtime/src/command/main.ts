@@ -29,6 +29,12 @@ const GLOBAL_FLAGS: Flags = {
 export async function main(argv: readonly string[]): Promise<number> {
   let log = makeLog({ format: 'text', debug: false });
   let failed = 1;
+  // Node would print the source of this bundle; the CLI, whose plugin this is too, has its own.
+  if (!process.listenerCount('uncaughtException'))
+    process.on('uncaughtException', (error) => {
+      log.error(describe(error));
+      process.exit(failed);
+    });
   try {
     const { values, rest } = parseFlags(argv, GLOBAL_FLAGS, true);
     const format = text(values, 'log-format') ?? 'text';

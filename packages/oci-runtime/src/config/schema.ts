@@ -13,6 +13,8 @@ const Texts = v.optional(v.array(Text));
 const Whole = v.union([v.pipe(v.number(), v.integer('is not a whole number')), v.pipe(v.bigint(), v.transform(Number))], 'is not a whole number');
 const Unsigned = v.pipe(Whole, v.minValue(0, 'is less than 0'));
 const Id = v.pipe(Unsigned, v.maxValue(0xffffffff, 'is more than 4294967295'));
+/** Of a process: the highest number stands for no id at all (setresuid(2)). */
+const ProcessId = v.pipe(Unsigned, v.maxValue(0xfffffffe, 'is more than 4294967294'));
 const Bool = v.optional(v.boolean());
 const Absolute = v.pipe(
   Text,
@@ -24,10 +26,10 @@ const IdMap = v.looseObject({ containerID: Id, hostID: Id, size: Id });
 const IdMaps = v.optional(v.array(IdMap));
 
 const User = v.looseObject({
-  uid: v.optional(Id),
-  gid: v.optional(Id),
+  uid: v.optional(ProcessId),
+  gid: v.optional(ProcessId),
   umask: v.optional(v.pipe(Unsigned, v.maxValue(0o7777))),
-  additionalGids: v.optional(v.array(Id)),
+  additionalGids: v.optional(v.array(ProcessId)),
 });
 const Capabilities = v.looseObject({ bounding: Texts, effective: Texts, inheritable: Texts, permitted: Texts, ambient: Texts });
 const Limit = v.union([v.bigint(), v.pipe(v.number(), v.integer(), v.minValue(0))], 'is not a whole number from 0 on');

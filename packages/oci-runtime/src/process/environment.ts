@@ -25,7 +25,7 @@ export function environmentOf({ env = [], user }: OciProcess, root: string, list
 /** A passwd(5) that cannot be read, or is no file, has no entries. */
 function homeOf(root: string, uid: number): string {
   try {
-    for (const line of rootfsLines([root], '/etc/passwd')) {
+    for (const line of rootfsLines([root], '/etc/passwd', `:${uid}:`)) {
       const fields = line.split(':');
       if (fields[2] === String(uid)) return fields[5] || '/';
     }

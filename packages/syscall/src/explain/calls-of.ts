@@ -195,7 +195,10 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
     case 'end_served':
       return one('wait4(…)');
     case 'init':
-      return one('clone(child_stack=NULL, flags=SIGCHLD)');
+      return [
+        ...(op.job ? [{ text: 'socketpair(AF_UNIX, SOCK_SEQPACKET|SOCK_CLOEXEC, 0, …)' }, { text: 'sendmsg(…)' }, { text: 'close(…)' }] : []),
+        { text: 'clone(child_stack=NULL, flags=SIGCHLD)', ...(op.job ? { repeats: ['setpgid', 'ioctl', 'close'] } : {}) },
+      ];
     case 'keyctl':
       return one(`keyctl(${op.operation === 1 ? 'KEYCTL_JOIN_SESSION_KEYRING' : op.operation}, ${op.name === null ? 'NULL' : quoted(op.name)})`);
     case 'pidfd_open':
@@ -257,11 +260,18 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
         'close',
       ]);
     case 'statx':
-      return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS)`, ['readlinkat', 'fchdir', 'llistxattr', 'lgetxattr']);
+      return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS|STATX_BTIME)`, [
+        'readlinkat',
+        'fchdir',
+        'llistxattr',
+        'lgetxattr',
+      ]);
     case 'expect':
-      return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_CTIME)`);
+      return one(`statx(${fd(op.dirfd)}, ${quoted(op.pathname)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS|STATX_BTIME)`);
+    case 'rename_seen':
+      return one(`statx(${fd(op.olddirfd)}, ${quoted(op.oldpath)}, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS|STATX_BTIME)`, ['renameat2']);
     case 'same_object':
-      return one(`statx(${fd(op.fd)}, "", AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH, STATX_TYPE|STATX_INO|STATX_BTIME)`);
+      return one(`statx(${fd(op.fd)}, "", AT_STATX_SYNC_AS_STAT|AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH, STATX_TYPE|STATX_INO|STATX_BTIME, …)`);
     case 'mkpath':
       return one(
         `openat2(${fd(op.rootfd)}, ${quoted(op.pathname)}, {flags=${openFlags(O.PATH | O.CLOEXEC | (op.directory ? O.DIRECTORY : 0))}, ` +
@@ -331,6 +341,8 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
     // The first talks to the monitor only; the second tells it what to do later.
     case 'wait':
     case 'on_exit':
+    // Its program's calls follow.
+    case 'attempt':
       return [];
   }
 }

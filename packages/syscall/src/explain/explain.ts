@@ -38,6 +38,7 @@ export function explain(program: Program): readonly Call[] {
         inherited.free(monitorEnd);
         walk(op.program, 'child', inherited);
       } else if (op.op === 'serve') walk(op.program, 'server', open.copy());
+      else if (op.op === 'attempt') walk(op.program, process, open);
       else open.after(op);
     }
   };

@@ -198,10 +198,26 @@ test('lines come whole, whatever their length and wherever they are cut', async 
     }),
     { numRuns: 50 },
   );
+  fc.assert(
+    fc.property(
+      fc.array(fc.string({ unit: fc.constantFrom('a', 'b', ':'), maxLength: 6 })),
+      fc.string({ unit: fc.constantFrom('a', 'b'), minLength: 1, maxLength: 3 }),
+      (lines, mention) => {
+        writeFileSync(at.join('file'), lines.join('\n'));
+        expect([...readLines(at.join('file'), FILE_BOUNDS.users, mention)]).toEqual(lines.filter((each) => each.includes(mention)));
+      },
+    ),
+    { numRuns: 50 },
+  );
   // Across the parts in which it is read; one that is too long for an entry is left out.
   const long = 'é'.repeat(700_000);
   writeFileSync(at.join('file'), `${'x'.repeat(1_048_571)}\n${'é'.repeat(30)}\n${long}\nlast`);
   expect([...readLines(at.join('file'), FILE_BOUNDS.users)].map((each) => each.length)).toEqual([1_048_571, 30, 4]);
+  // Lines of all lengths around those of the parts.
+  const lengths = [1, 1_048_575, 1_048_576, 1_048_577, 2_097_151, 2_097_152, 2_097_153, 5_000_000, 7, 1_048_570, 3];
+  writeFileSync(at.join('file'), lengths.map((length) => 'x'.repeat(length)).join('\n'));
+  for (const mention of [undefined, 'x'])
+    expect([...readLines(at.join('file'), FILE_BOUNDS.users, mention)].map((each) => each.length)).toEqual(lengths.filter((length) => length <= 1 << 20));
 });
 
 test('the table of bounds in the documentation is that of the code', () => {

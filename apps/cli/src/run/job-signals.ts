@@ -1,0 +1,104 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import type { Container } from '@lamella/engine';
+import { windowSize } from './forward-signals.js';
+
+/** What a process can be sent, but for what no process hears, what ends Node for its own faults, and what is about its children and its terminal's size. */
+const FORWARDED: readonly NodeJS.Signals[] = [
+  'SIGHUP',
+  'SIGINT',
+  'SIGQUIT',
+  'SIGTERM',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGALRM',
+  'SIGTSTP',
+  'SIGTTIN',
+  'SIGTTOU',
+  'SIGVTALRM',
+  'SIGXCPU',
+  'SIGXFSZ',
+  'SIGIO',
+  'SIGPWR',
+  'SIGURG',
+];
+
+const STOPPING: ReadonlySet<NodeJS.Signals> = new Set(['SIGTSTP', 'SIGTTIN', 'SIGTTOU']);
+
+/** This process, as the shell that started it sees it: a job in the place of the command's. */
+export interface JobSignals extends Disposable {
+  /** The container to pass signals on to, as soon as there is one. */
+  readonly lead: (container: Pick<Container, 'kill' | 'resize' | 'foreground'>) => void;
+  /** The command was stopped: so is this process, and both go on together. */
+  readonly stopped: () => void;
+}
+
+/**
+ * Pass all signals on to a command that is a job ({@link RunSpec.job}), and stop and go on with it.
+ *
+ * @param terminal whether it has a terminal of its own, in the place of this process's
+ */
+export function jobSignals(terminal: boolean): JobSignals {
+  let led: Parameters<JobSignals['lead']>[0] | undefined;
+  const early: NodeJS.Signals[] = [];
+  /** Whether this process was told to stop, and to go on before the command had stopped. */
+  let told: 'to stop' | 'to go on' | undefined;
+  const forward = (signal: NodeJS.Signals): void => {
+    if (STOPPING.has(signal)) told = 'to stop';
+    if (led) led.kill(signal);
+    else early.push(signal);
+  };
+  const resize = (): void => {
+    const size = windowSize();
+    if (size) led?.resize(size.rows, size.columns);
+  };
+  const goOn = (): void => {
+    if (told === 'to stop') told = 'to go on';
+    if (terminal && isForeground()) {
+      led?.foreground();
+      resize();
+    }
+    led?.kill('SIGCONT');
+  };
+  for (const signal of FORWARDED) process.on(signal, forward);
+  process.on('SIGCONT', goOn);
+  if (terminal) process.on('SIGWINCH', resize);
+  return {
+    lead(container) {
+      led = container;
+      for (const signal of early) container.kill(signal);
+    },
+    stopped() {
+      const over = told === 'to go on';
+      told = undefined;
+      if (!over) {
+        process.off('SIGTSTP', forward);
+        // With its whole job, as Ctrl-Z does. Without a shell that would let it go on, the kernel does not stop it.
+        process.kill(0, 'SIGTSTP');
+        process.on('SIGTSTP', forward);
+      }
+      goOn();
+    },
+    [Symbol.dispose]() {
+      for (const signal of FORWARDED) process.off(signal, forward);
+      process.off('SIGCONT', goOn);
+      process.off('SIGWINCH', resize);
+    },
+  };
+}
+
+/** Whether what is typed at this process's terminal is for it (proc_pid_stat(5): `pgrp` and `tpgid`). */
+export function isForeground(): boolean {
+  const stat = readFileSync('/proc/self/stat', 'latin1');
+  const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return group === foreground;
+}
+
+/** End as the command did: a shell that waits for this process acts on a signal otherwise than on a status. */
+export function dieOf(signal: NodeJS.Signals): void {
+  // The command's memory is what would be looked at, and not this process's.
+  writeFileSync('/proc/self/coredump_filter', '0');
+  process.kill(process.pid, signal);
+  // Not for nothing: Node blocks some, and the kernel delivers others a moment later.
+  process.exitCode = 128 + (constants.signals[signal] ?? 0);
+}

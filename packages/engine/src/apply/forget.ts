@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { busy } from './errors.js';
+import { applied, appliedOf, type Journal, readJournal, strays } from './journal.js';
+import { journaled, locked, removed } from './ops.js';
+import { Session } from './session.js';
+
+/**
+ * Leaves one way back for each directory of the host, that of the last apply: what other containers' applies to the same directories
+ * kept is removed. What they left there is known still.
+ */
+export async function forgetOthers(root: string, id: string, sources: readonly string[]): Promise<void> {
+  for (const other of applied(root)) {
+    const journal = other === id ? undefined : await readJournal(root, other);
+    if (!journal || !isOf(journal, sources)) continue;
+    await withLock(root, other, async (session) => {
+      const now = await readJournal(root, other);
+      if (!now || now.state === 'begun' || !isOf(now, sources)) return;
+      const forgotten: Journal = { ...now, state: 'forgotten', parts: [], kept: [] };
+      await session.run(journaled(root, forgotten));
+      await session.run(strays(root, other, forgotten).map(removed));
+    });
+  }
+}
+
+const isOf = ({ parts, kept, known }: Journal, sources: readonly string[]): boolean =>
+  (parts.some((part) => sources.includes(part.source)) || kept.length > 0) && known.some(({ source }) => sources.includes(source));
+
+/**
+ * Removes what is known of applies of containers that are gone, where nothing is kept and nothing can be taken back: nobody asks for
+ * it again.
+ */
+export async function forgetTakenBack(root: string): Promise<void> {
+  for (const id of applied(root)) {
+    if (existsSync(path.join(root, 'containers', id)) || !isOver(await readJournal(root, id))) continue;
+    await withLock(root, id, async (session) => {
+      if (isOver(await readJournal(root, id))) await session.run([removed(appliedOf(root, id))]);
+    });
+  }
+}
+
+const isOver = (journal: Journal | undefined): boolean => !journal || ((journal.state === 'undone' || journal.state === 'forgotten') && !journal.kept.length);
+
+/** Somebody who is at it holds the lock: then it is not for us. */
+async function withLock(root: string, id: string, work: (session: Session) => Promise<void>): Promise<void> {
+  try {
+    await using session = await Session.open();
+    await session.run(locked(root, id));
+    await work(session);
+  } catch (error) {
+    if (!busy(error)) throw error;
+  }
+}

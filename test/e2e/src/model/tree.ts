@@ -1,0 +1,65 @@
+import { describeTree, type TreeEntry } from '@lamella-test/tree';
+
+/** What of an object has to be equal, as one line; by path (bytes as latin1). */
+export type Tree = ReadonlyMap<string, string>;
+
+/** A tree, and what of it is one file under several names. */
+export interface Looked {
+  readonly tree: Tree;
+  /** Of files with several names: the other ones. */
+  readonly linked: ReadonlyMap<string, readonly string[]>;
+}
+
+/**
+ * Look at a tree. Times since `began` (seconds) are all alike, for nobody can make two runs write at the same moment, and a
+ * directory's time is left out: it changes with every name in it.
+ */
+export async function look(directory: string, began: number): Promise<Looked> {
+  const found = await describeTree(directory);
+  found.delete('.');
+  const groups = new Map<string, string[]>();
+  for (const [name, { sameAs, type }] of found) if (type !== 'directory') groups.set(sameAs, [...(groups.get(sameAs) ?? []), name]);
+  const linked = new Map<string, readonly string[]>();
+  for (const names of groups.values())
+    if (names.length > 1)
+      for (const name of names)
+        linked.set(
+          name,
+          names.filter((other) => other !== name),
+        );
+  return { tree: new Map([...found].map(([name, entry]) => [name, lineOf(entry, began)])), linked };
+}
+
+function lineOf({ type, mode, owner, mtime, size, content, xattrs }: TreeEntry, began: number): string {
+  const time = type === 'directory' ? '' : Number.parseInt(mtime, 10) >= began ? 'now' : mtime;
+  return [type, type === 'symlink' ? '' : mode, owner, size, time, content, ...xattrs].join(' ');
+}
+
+/** Where two trees differ, for people; nothing of what is `left` aside. */
+export function differences(expected: Tree, found: Tree, left: (name: string) => boolean = () => false): string[] {
+  return [...new Set([...expected.keys(), ...found.keys()])]
+    .filter((name) => !left(name) && expected.get(name) !== found.get(name))
+    .toSorted()
+    .map((name) => `${JSON.stringify(name)}\n    expected: ${expected.get(name) ?? 'nothing'}\n    found:    ${found.get(name) ?? 'nothing'}`);
+}
+
+/**
+ * What becomes of a tree that two have changed, each from the same beginning: of each name the state that its one changer gave
+ * it.
+ *
+ * @returns undefined where both changed one name, or where one needs a directory that the other took away: a conflict
+ */
+export function merge(base: Tree, ours: Tree, theirs: Tree): Tree | undefined {
+  const merged = new Map<string, string>();
+  for (const name of new Set([...base.keys(), ...ours.keys(), ...theirs.keys()])) {
+    const [was, our, their] = [base.get(name), ours.get(name), theirs.get(name)];
+    if (our !== was && their !== was && our !== their) return undefined;
+    const now = our === was ? their : our;
+    if (now !== undefined) merged.set(name, now);
+  }
+  for (const name of merged.keys()) {
+    const parent = name.slice(0, Math.max(0, name.lastIndexOf('/')));
+    if (parent && !merged.get(parent)?.startsWith('directory ')) return undefined;
+  }
+  return merged;
+}

@@ -1,0 +1,141 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
+import { InjectedInterpreter, type Point, pointsOf } from './injection.js';
+
+/** So many points of each walk; all with LAMELLA_FAULTS=all. */
+const SHORT = 7;
+/** Calls that change what a kill leaves behind. Between two of them all states are the same. */
+const CHANGING =
+  /^(?:renameat2|unlinkat|mkdirat|linkat|symlinkat|mknodat|openat|openat2|write|fsync|syncfs|copy_file_range|fchownat|fchmodat|utimensat|flock)$/;
+
+type Engine = typeof import('@lamella/engine');
+
+let at: ScratchDirectory;
+let root: string;
+let engine: Engine;
+let interpreter: InjectedInterpreter;
+
+beforeAll(async () => {
+  at = scratch();
+  root = at.join('store');
+  // Before the engine is loaded: it asks once.
+  process.env.LAMELLA_INIT = at.join('init');
+  engine = await import('@lamella/engine');
+});
+afterAll(async () => {
+  delete process.env.LAMELLA_INIT;
+  await at[Symbol.asyncDispose]();
+});
+
+async function prepare(context: TestContext): Promise<void> {
+  requiresRoot(context);
+  const strace = requiresProgram(context, 'strace');
+  const own = path.join(import.meta.dirname, `../../../packages/init-linux-${process.arch}/lamella-init`);
+  interpreter = new InjectedInterpreter(at.join('init'), at.join('trace'), strace, own);
+  interpreter.plain();
+  if (!existsSync(root)) await new engine.ImageStore(root).import(busyboxArchive(), 'busybox');
+}
+
+const BEFORE = 'mkdir -p src/deep empty; echo 1 > README; echo a > src/a; echo b > src/b; echo c > src/deep/c; ln src/a src/l; ln -s README link';
+const CHANGE = `cd /p; echo 2 > README; chmod 600 src/a src/l; rm -r src/deep; mkdir -p new/dir; echo n > new/dir/n; ln new/dir/n new/two
+  chmod 711 src; rm link; ln -s else link; rm -r empty; echo file > empty; rm src/b; mkdir src/b; echo in > src/b/in; ln README again`;
+
+/** Names, kinds, permissions, owners, links and contents. */
+function treeOf(directory: string): string {
+  return execFileSync(
+    'sh',
+    ['-c', 'find . -mindepth 1 \\( -type d -printf "%P %y %m %U\\n" -o -printf "%P %y %m %U %n %l\\n" \\) | sort; find . -type f | sort | xargs sha256sum'],
+    { cwd: directory, encoding: 'utf8' },
+  );
+}
+
+/** A command that may be killed. */
+async function attempt(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    expect(code, (error as Error).stack).toBeTypeOf('string');
+    // A kill is no change of the host's.
+    expect(['APPLY_CONFLICT', 'UNDO_CONFLICT'], (error as Error).stack).not.toContain(code);
+  }
+}
+
+/** Without faults. The process that holds locks lives on from attempt to attempt, and meets its fault late: then once more. */
+async function plainly(work: () => Promise<unknown>): Promise<void> {
+  interpreter.plain();
+  try {
+    await work();
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'INIT_DIED') throw error;
+    await work();
+  }
+}
+
+function some(points: readonly Point[]): readonly Point[] {
+  if (process.env.LAMELLA_FAULTS === 'all' || points.length <= SHORT) return points;
+  const day = Math.floor(Date.now() / 86_400_000);
+  return Array.from({ length: SHORT }, (_, i) => points[(Math.floor((i * points.length) / SHORT) + day) % points.length] as Point);
+}
+
+for (const where of ['in the store', 'on another mount'] as const)
+  test(`an apply to a directory ${where}, killed at any call and once more while it is mended, is whole or not done`, {
+    timeout: 3_600_000,
+  }, async (context) => {
+    await prepare(context);
+    const project = at.join(where === 'in the store' ? 'project' : 'mounted');
+    mkdirSync(project);
+    if (where === 'on another mount') execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', project]);
+    try {
+      execFileSync('sh', ['-ec', BEFORE], { cwd: project });
+      const containers = new engine.Containers(root);
+      // What was there before must not look as if it came after.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      const container = await containers.create({ image: 'busybox', volumes: [{ source: project, destination: '/p', overlay: true }] });
+      await (await container.run({ args: ['sh', '-ec', CHANGE] })).result;
+      const before = treeOf(project);
+
+      interpreter.tracing();
+      await container.apply();
+      const after = treeOf(project);
+      expect(after).not.toBe(before);
+      await containers.undoApply(container.id);
+      expect(treeOf(project)).toBe(before);
+      const points = pointsOf(interpreter.calls()).filter(({ fault, syscall }) => fault === 'KILL' && CHANGING.test(syscall));
+      const seen = { before: 0, after: 0 };
+      const check = (what: string): 'before' | 'after' => {
+        const now = treeOf(project);
+        expect([before, after], what).toContain(now);
+        expect(readdirSync(project, { recursive: true }).filter((name) => String(name).includes('.lamella'))).toEqual([]);
+        expect(readdirSync(path.join(root, 'applying')), what).toEqual([]);
+        seen[now === after ? 'after' : 'before']++;
+        return now === after ? 'after' : 'before';
+      };
+      for (const [i, point] of some(points).entries()) {
+        const what = `${point.syscall} number ${point.nth}`;
+        // The mending is killed as well, each time somewhere else.
+        const second = points[(i * 37 + 11) % points.length] ?? point;
+        const interrupted = async (work: () => Promise<unknown>): Promise<'before' | 'after'> => {
+          interpreter.inject(point);
+          await attempt(work);
+          interpreter.inject(second);
+          await attempt(() => containers.list());
+          await plainly(() => containers.list());
+          return check(`${what}, then ${second.syscall} number ${second.nth}`);
+        };
+        // No false conflict, and the way back works.
+        if ((await interrupted(() => container.apply())) === 'before') await plainly(() => container.apply());
+        expect(treeOf(project), what).toBe(after);
+        if ((await interrupted(() => containers.undoApply(container.id))) === 'after') await plainly(() => containers.undoApply(container.id));
+        expect(treeOf(project), what).toBe(before);
+      }
+      process.stderr.write(`an apply ${where}: ${some(points).length} of ${points.length} points, ${seen.before} not done, ${seen.after} whole\n`);
+      await container.remove();
+    } finally {
+      if (where === 'on another mount') execFileSync('umount', [project]);
+      rmSync(project, { recursive: true, force: true });
+    }
+  });
