@@ -13,8 +13,14 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     projects: [
-      { extends: true, test: { name: 'together', include, exclude: [...alone, '**/node_modules/**', '**/dist/**'], maxWorkers: 2, sequence: { groupOrder: 0 } } },
-      { extends: true, test: { name: 'alone', include: alone.map((each) => each.replace('/**', '/src/**/*.test.ts')), maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: { name: 'together', include, exclude: [...alone, '**/node_modules/**', '**/dist/**'], maxWorkers: 2, sequence: { groupOrder: 0 } },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: alone.map((each) => each.replace('/**', '/src/**/*.test.ts')), maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
     ],
   },
 });
