@@ -206,10 +206,10 @@ async function hostNow({ cwd, args, env }: RunSpec, host: HostView, root: string
   const recorded = readSources(directory, again);
   const frozen = standing(root, { containers: path.join(root, 'containers'), id: again.id }, again).frozen.length > 0;
   const now = surveyHost([], { cwd: cwd ?? '/', args: args ?? [], env: env ?? {} });
-  return goOn(host, now, ({ path: at }, i) => {
+  return goOn(host, now, recorded, ({ gone }, i, was) => {
     if (!frozen && isEmpty(path.join(directory, `upper.${i + 1}`))) return 'untouched';
-    const was = recorded.get(at);
-    return !was || isThere(was) ? 'same' : 'other';
+    // An earlier version wrote nothing down.
+    return (was ? isThere(was) : !gone) ? 'same' : 'other';
   });
 }
 
@@ -251,7 +251,8 @@ function sourcesFor(spec: RunSpec, root: string, { again, given }: Life): Checke
   if (!spec.host) return checkSources(recorded, spec, name);
   const { views } = standing(root, { containers: path.join(root, 'containers'), id: again.id }, { ...again, spec });
   // What came since is what it is now.
-  const complete = new Map([...recordSources({ host: spec.host }, recorded), ...recorded]);
+  const back = spec.host.overlays.flatMap((each) => (!each.gone && each.was ? [[each.path, each.was] as const] : []));
+  const complete = new Map([...recordSources({ host: spec.host }, recorded), ...recorded, ...back]);
   const checked = checkSources(complete, spec, name, untouchedOf(views, spec));
   // What is written from now on is written for what is there now.
   if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) noteSources(directory, new Map([...recorded, ...checked.now]));

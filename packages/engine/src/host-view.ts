@@ -4,6 +4,8 @@ import { type MountPoint, readMounts } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import { assemble } from './host-assembly.js';
 import { isOverlaid, isWithin, look, OWN } from './host-paths.js';
+import type { Sources } from './sources/record.js';
+import type { Source } from './sources/source.js';
 import { writablePlaces } from './writable-places.js';
 
 /**
@@ -43,6 +45,8 @@ export interface HostOverlay {
   readonly assembled?: true;
   /** It is not there any more, or is something else: what was changed in it is kept, and not shown. */
   readonly gone?: true;
+  /** Of one that is gone, or has just come back: what was there. */
+  readonly was?: Source;
 }
 
 /** A name in the scaffold, parents first. `copy` is everything that is like the host's: of a directory without what is in it. */
@@ -81,23 +85,30 @@ export type OverlayState = 'untouched' | 'same' | 'other';
  * The view of a container that goes on, from what it was and what the host is now. Uppers keep their numbers: a directory that is not there
  * any more is `gone`, and one that came is added.
  *
- * @param stateOf what became of an overlay since; given its place in the list
+ * @param recorded what the container was given
+ * @param stateOf what became of an overlay since; given its place in the list, and what was there
  */
-export function goOn(before: HostView, now: HostView, stateOf: (overlay: HostOverlay, index: number) => OverlayState): HostView {
+export function goOn(
+  before: HostView,
+  now: HostView,
+  recorded: Sources,
+  stateOf: (overlay: HostOverlay, index: number, was: Source | undefined) => OverlayState,
+): HostView {
   const mounted = new Set(now.overlays.filter((each) => each.mount).map((each) => each.path));
   const assembled = new Set(now.overlays.filter((each) => each.assembled).map((each) => each.path));
   const taken = new Set<string>();
   const lost: string[] = [];
   const overlays = before.overlays.map((each, i): HostOverlay => {
     const { path: at, mount } = each;
-    const state = stateOf(each, i);
+    const was = each.was ?? (each.gone ? undefined : recorded.get(at));
+    const state = stateOf(each, i, was);
     const kept = state === 'untouched' || (state === 'same' && mounted.has(at) === (mount === true));
     if (taken.has(at) || !kept || look(at)?.isDirectory() !== true) {
       if (!each.gone && state !== 'untouched') lost.push(at);
-      return { path: at, ...(mount ? { mount } : {}), gone: true };
+      return { path: at, ...(mount ? { mount } : {}), gone: true, ...(was ? { was } : {}) };
     }
     taken.add(at);
-    return { path: at, ...(mounted.has(at) ? { mount: true } : {}), ...(assembled.has(at) ? { assembled: true } : {}) };
+    return { path: at, ...(mounted.has(at) ? { mount: true } : {}), ...(assembled.has(at) ? { assembled: true } : {}), ...(each.was ? { was: each.was } : {}) };
   });
   const notes = lost.map((at) => `${at} is not what it was before: what was changed in it is kept, and not shown.`);
   return {

@@ -2,7 +2,12 @@ import type { HostOverlay, HostView } from './host-view.js';
 
 /** What is kept of a view with its container. Overlays were plain paths once. */
 export function keptView({ scaffold, overlays, hidden }: HostView): HostView {
-  return { ...(scaffold ? { scaffold: [] } : {}), overlays, binds: [], hidden };
+  return {
+    ...(scaffold ? { scaffold: [] } : {}),
+    overlays: overlays.map(({ was, ...each }) => (each.gone && was ? { ...each, was } : each)),
+    binds: [],
+    hidden,
+  };
 }
 
 /** A view as it was read from a container's config. */

@@ -72,7 +72,7 @@ export interface ServeOp extends OpOptions {
  * Run `program`, which may fail with one of the errors that are ignored: then the rest of it is left out, and the program around it goes
  * on. What it had opened by then stays open until `execve`.
  */
-export interface AttemptOp extends OpOptions {
+interface AttemptOp extends OpOptions {
   readonly op: 'attempt';
   readonly program: Program;
 }

@@ -436,6 +436,27 @@ test('netns makes a network namespace that is entered by its descriptor', async 
   ]);
 });
 
+test('attempt leaves the rest of its program out after a failure that may be, and no other', async () => {
+  await using at = scratch();
+  const make = (name: string, flags: number = O.WRONLY | O.CREAT | O.EXCL): Op => ({
+    op: 'write_file',
+    dirfd: AT_FDCWD,
+    pathname: at.join(name),
+    flags,
+    mode: 0o600,
+    data: '',
+  });
+  const missing: Op = { op: 'openat', dirfd: AT_FDCWD, pathname: at.join('missing/x'), flags: O.PATH, mode: 0, out: 5 };
+  await execute([{ op: 'attempt', program: [make('a'), missing, make('b')], ignore: ['ENOENT'] }, make('c')]);
+  await execute([{ op: 'attempt', program: [{ op: 'attempt', program: [make('d'), missing], ignore: ['ENOENT'] }, make('e')] }]);
+  // The op that failed is named, not the attempt.
+  await expect(execute([{ op: 'attempt', program: [make('f'), missing], ignore: ['EACCES'] }, make('g')])).rejects.toMatchObject({
+    syscall: 'openat',
+    code: 'ENOENT',
+  });
+  expect(readdirSync(at.path).toSorted()).toEqual(['a', 'c', 'd', 'e', 'f']);
+});
+
 test('serve runs a program beside this one, and end_served waits for its end', async () => {
   await using at = scratch();
   const output = at.join('said');
@@ -1110,8 +1131,8 @@ test('the kernel is asked by netlink, and its answers are data', async (context)
   });
 });
 
-/** Those that monitors obey; monitor.kernel.test.ts gives them, and tries `supervise`. */
-const ORDERS = ['signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'leave', 'supervise'];
+/** Those that monitors obey; monitor.kernel.test.ts gives them, and tries `supervise`; try-signals.test.ts gives `foreground`. */
+const ORDERS = ['signal', 'resize', 'go', 'input', 'stop', 'end_input', 'watch', 'leave', 'foreground', 'supervise'];
 
 test('every op there is was run against the kernel', (context) => {
   requiresRoot(context);

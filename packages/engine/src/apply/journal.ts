@@ -88,7 +88,7 @@ export const applyingOf = (root: string, id: string): string => path.join(root, 
 export const appliedMade = (root: string, id: string): readonly string[] => [appliedOf(root, id), path.dirname(applyingOf(root, id))];
 
 /** The directories of an apply in the store that a journal names. */
-export const directoriesOf = ({ parts, kept, before }: Journal): readonly string[] => [
+const directoriesOf = ({ parts, kept, before }: Journal): readonly string[] => [
   ...parts.flatMap((part) => [part.stage, ...(part.kept ? [part.kept.directory] : [])]),
   ...kept,
   ...(before ? directoriesOf(before) : []),
@@ -113,7 +113,7 @@ export function applied(root: string): readonly string[] {
   return entries(path.join(root, 'applied'));
 }
 
-export function entries(directory: string): readonly string[] {
+function entries(directory: string): readonly string[] {
   try {
     return readdirSync(directory);
   } catch (error) {

@@ -91,7 +91,7 @@ function identityOf(stats: BigIntStats, filesystem: number): ObjectIdentity {
  *
  * A device is the same if it has the same number: its node is made anew whenever it is plugged in. Anything else is the same if inode number and
  * birth time are, which no user can choose. The number of its filesystem counts where these do not suffice: in the boot in which it was
- * recorded, if the birth time is unknown, or users can make snapshots. Filesystems in memory begin anew with each boot: of
+ * recorded, if the birth time is unknown, users can make snapshots, or it is in memory: the tops of two that are mounted in one tick are alike. Filesystems in memory begin anew with each boot: of
  * what is in one then, only the type can be compared.
  */
 export function differenceOf(was: Source, is: Source): Difference | undefined {
@@ -103,7 +103,7 @@ export function differenceOf(was: Source, is: Source): Difference | undefined {
   const [a, b] = [was.identity, is.identity];
   if (a.inode !== b.inode || a.birthSeconds !== b.birthSeconds || a.birthNanoseconds !== b.birthNanoseconds) return 'object';
   if (rebooted || NUMBERLESS.has(was.filesystem) || (a.major === b.major && a.minor === b.minor)) return undefined;
-  const isUnique = (a.birthSeconds !== 0 || a.birthNanoseconds !== 0) && !WITH_SNAPSHOTS.has(was.filesystem);
+  const isUnique = (a.birthSeconds !== 0 || a.birthNanoseconds !== 0) && !WITH_SNAPSHOTS.has(was.filesystem) && !IN_MEMORY.has(was.filesystem);
   return isUnique ? undefined : 'filesystem';
 }
 
