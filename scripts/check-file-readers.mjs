@@ -23,6 +23,7 @@ const READERS = {
   'packages/cgroup/src/systemd-scope.ts': KERNEL,
   'packages/cleanup/src/sweep.ts': `${KERNEL}, and ${OWN}`,
   'packages/engine/src/apply/journal.ts': OWN,
+  'packages/engine/src/apply/seen-places.ts': OWN,
   'packages/engine/src/branches/live.ts': KERNEL,
   'packages/engine/src/branches/states.ts': OWN,
   'packages/engine/src/confinement.ts': KERNEL,

@@ -6,10 +6,11 @@ import { claimsLeft, sweep } from '@lamella/cleanup';
 import type { LayerProgress } from '@lamella/image';
 import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
-import type { Program } from '@lamella/syscall';
+import { LamellaError, type Program } from '@lamella/syscall';
 import { recover } from './apply/recover.js';
 import { settled, standing } from './branches/branch.js';
 import { confinement } from './confinement.js';
+import type { ContainerConfig } from './container-config.js';
 import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
 import { explainFailure } from './explain-failure.js';
@@ -23,6 +24,7 @@ import { type CheckedSources, checkSources } from './sources/check.js';
 import { completeSources, noteSources, readSources, recordSources } from './sources/record.js';
 import { differenceOf, lookAt, type Source } from './sources/source.js';
 import { isEmpty, untouchedOf } from './sources/untouched.js';
+import { overlayVolumes } from './views.js';
 import type { UnpackOptions } from './workspace.js';
 
 /** How a container ended. */
@@ -103,6 +105,7 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
       throw await explained(await explainFailure(error, decided, spec.workspace));
     } finally {
       if (spec.name !== undefined && !spec.keep) await forgetDeadNames(`${root}/containers`);
+      if (spec.keep) await notePlaces(root, decided.config);
     }
   };
   const result = finish();
@@ -137,6 +140,21 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
       await ended;
     },
   };
+}
+
+/**
+ * Notes what a container of an ordinary user wrote in on the host: for root overlayfs does. What cannot be looked at stays in doubt, and
+ * is no failure of the container's.
+ */
+async function notePlaces(root: string, config: ContainerConfig): Promise<void> {
+  if (process.geteuid?.() === 0 || !(config.spec.host || overlayVolumes(config.spec).length)) return;
+  const record = { containers: path.join(root, 'containers'), id: config.id };
+  try {
+    const { noteSeenPlaces } = await import('./apply/seen-places.js');
+    await noteSeenPlaces(record, config, standing(root, record, config).views);
+  } catch (error) {
+    if (!(error instanceof LamellaError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
+  }
 }
 
 /** Make the places that containers need, and release what dead ones left. */

@@ -97,7 +97,7 @@ function setReadonly(tree: number, recursive: number): Op {
   };
 }
 
-/** What does not fit, or is not there, `covered` tells apart. */
+/** What does not fit, is not there, or has no name any more, as a file that hides another, `covered` tells apart. */
 function cover(pathname: string, source: Program, turn: Turn): Program {
   const { tree, target } = turn;
   return [
@@ -110,7 +110,7 @@ function cover(pathname: string, source: Program, turn: Turn): Program {
       to_dirfd: target,
       to_pathname: '',
       flags: ONTO,
-      ignore: ['EBADF', 'EINVAL', 'ENOTDIR'],
+      ignore: ['EBADF', 'EINVAL', 'ENOTDIR', 'ENOENT'],
     },
     { op: 'close', fd: tree },
     { op: 'close', fd: target, ignore: ['EBADF'] },
@@ -151,7 +151,7 @@ function readonly(pathname: string, turn: Turn): Program {
     look(pathname, turn),
     { op: 'open_tree', dirfd: target, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH | AT.RECURSIVE, out: tree, ignore },
     { ...setReadonly(tree, AT.RECURSIVE), ignore },
-    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore },
+    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore: ['EBADF', 'ENOENT'] },
     { op: 'close', fd: tree, ignore },
     { op: 'close', fd: target, ignore },
     covered(pathname, turn),

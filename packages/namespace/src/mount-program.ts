@@ -226,10 +226,25 @@ function memoryFile(mount: FileMount, landing: Landing, dev: number, context: Li
   return [
     { op: 'write_file', dirfd: dev, flags: O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW | O.CLOEXEC, mode: 0o644, pathname: name, data: mount.content },
     { op: 'open_tree', dirfd: dev, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
+    // One that hides another in /proc, /sys or /dev is not to be written to, either.
+    ...(landing.exact && mount.content.length === 0 ? [setReadonly(tree)] : []),
     ...attach(tree, landing, false, context),
     { op: 'unlinkat', dirfd: dev, pathname: name, flags: 0 },
     { op: 'close', fd: tree },
   ];
+}
+
+function setReadonly(tree: number): Op {
+  return {
+    op: 'mount_setattr',
+    dirfd: tree,
+    pathname: '',
+    flags: AT.EMPTY_PATH,
+    attr_set: MOUNT_ATTR.RDONLY,
+    attr_clr: 0,
+    propagation: 0,
+    userns_fd: -1,
+  };
 }
 
 /** A mount of the same directory, with flags of its own: those of the root are set later, and not on this one. */

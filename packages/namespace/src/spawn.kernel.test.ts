@@ -114,6 +114,13 @@ describe('the filesystem', () => {
     await run([{ op: 'rmtree', dirfd: -100, pathname: path.join(rootfs, 'hidden') }]);
   });
 
+  test('hides files that are masked anyway, or read-only, when asked to', async () => {
+    const hidden = ['/proc/timer_list', '/proc/keys', '/proc/version', '/proc/sys/kernel/panic'];
+    const mounts = [...DEFAULT_MOUNTS, ...hidden.map((destination) => ({ type: 'file', destination, content: '' }) as const)];
+    const out = await lines(`for f in ${hidden.join(' ')}; do wc -c <$f; (: >>$f) 2>&- || echo refused; done`, { mounts });
+    expect(out).toEqual(hidden.flatMap(() => ['0', 'refused']));
+  });
+
   test('hides it behind a null device of its own, whatever is at /dev/null', async () => {
     writeFileSync(at.join('instead'), 'of the host');
     const mounts = [...DEFAULT_MOUNTS, { type: 'bind', source: at.join('instead'), destination: '/dev/null', directory: false, readonly: true }] as const;

@@ -21,7 +21,6 @@ const PATHS: Readonly<Record<string, number>> = {
   lutimes: 1,
   mkdir: 1,
   open: 1,
-  opendir: 1,
   readdir: 1,
   readFile: 1,
   readlink: 1,

@@ -244,8 +244,8 @@ describe('errors', () => {
     let answer = '';
     await using server = await speaking(() => answer);
     let shown = 0;
-    // Those of the second kind are asked again, and again.
-    for (answer of long ? answers : answers.filter((each, i) => !/^HTTP.1.1 (?:500|429)/.test(each) && i % 3 === 0)) {
+    // After many of them it is asked again, and again, which takes its time.
+    for (answer of long ? answers : answers.filter((_, i) => i % 9 === 0)) {
       const output = await piped('pull', `${server.host}/app`);
       expect([answer, ...unsafe(output)]).toEqual([answer]);
       if (output.includes('pwn') || output.includes('x9b')) shown++;

@@ -105,6 +105,10 @@ describe('no option of Node is one of ours', () => {
     for (const [name, word] of last) expect(set).toContain(`${name}=${word}`);
   });
 
+  test('as a value that is a flag of ours', () => {
+    expect(here(['run', '-e', '--help', '-w', '/-h', '-l', '--json', 'busybox', 'pwd'])).toEqual({ status: 0, stdout: '/-h\n', stderr: '' });
+  });
+
   test('instead of a command, and behind every other one', () => {
     for (const command of ['', 'images', 'changes', 'plugins install', 'autocomplete']) {
       const { status, stderr } = here([...command.split(' ').filter(Boolean), '--env-file=evil.env', '--experimental-config-file=evil-config.json']);

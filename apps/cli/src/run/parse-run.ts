@@ -81,9 +81,14 @@ function split(argv: readonly string[], known: FlagTable): { own: string[]; rest
   return { own: argv.slice(0, i), rest: argv.slice(i) };
 }
 
-/** The words of a command line that are ours: flags and their values. */
+/** The words of a command line that are flags of ours: their values are not among them. */
 export function ownWords(argv: readonly string[], known: FlagTable): readonly string[] {
-  return split(argv, known).own;
+  let isValue = false;
+  return split(argv, known).own.filter((word) => {
+    const isFlag = !isValue;
+    isValue = isFlag && takesNext(word, known);
+    return isFlag;
+  });
 }
 
 /** Whether a flag's value is the next word. */

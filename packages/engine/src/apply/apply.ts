@@ -18,6 +18,7 @@ import { locked } from './ops.js';
 import { placesOf, withMarks } from './places.js';
 import { recover, recoverOne } from './recover.js';
 import type { Directories } from './same-directory.js';
+import type { SeenPlaces } from './seen-places.js';
 import { Session } from './session.js';
 import { stageFor } from './stage.js';
 import { workFor } from './steps.js';
@@ -51,6 +52,8 @@ export interface Applier {
   readonly id: string;
   /** When the container began: what the host changed then or later is a conflict. */
   readonly since: Date;
+  /** What it wrote in, as that was at the end of its last life. */
+  readonly seen?: SeenPlaces;
 }
 
 /** What an apply is about to do. */
@@ -150,12 +153,15 @@ function nameIn(op: Op, paths: ReadonlyMap<string, string> | undefined): string 
 /** Finds out what is to be done. */
 async function decided(
   session: Session,
-  { since }: Applier,
+  { since, seen = [] }: Applier,
   all: readonly ContainerChange[],
   { onConflict = 'fail', select }: ApplyOptions,
   known: Known,
 ): Promise<Decided> {
-  const views = [...new Set(all.map((change) => change.view))].map((view) => ({ view, known: new KnownObjects(known, view.source ?? '') }));
+  const views = [...new Set(all.map((change) => change.view))].map((view) => ({
+    view,
+    known: new KnownObjects(known, view.source ?? '', seen.find(({ source }) => source === view.source)?.places),
+  }));
   const conflicts = new Set<ContainerChange>();
   const wanted: ContainerChange[] = [];
   const directories = new Map<CheckedView, Directories>();

@@ -63,6 +63,8 @@ export interface Journal {
 /** What is under way in this moment: written before anything is made, and gone when nothing is left of it. */
 export interface Mark {
   readonly token: string;
+  /** The process that wrote it. When it was killed its interpreter may go on for a moment. */
+  readonly pid?: number;
   /** Directories that are ours alone, outside of `applied/ID`: they are to be removed. */
   readonly stages: readonly string[];
   /** An undo: `staging` changed nothing of the host yet, `begun` is to be finished. */
@@ -86,7 +88,7 @@ export const applyingOf = (root: string, id: string): string => path.join(root, 
 export const appliedMade = (root: string, id: string): readonly string[] => [appliedOf(root, id), path.dirname(applyingOf(root, id))];
 
 /** The directories of an apply in the store that a journal names. */
-export const directoriesOf = ({ parts, kept, before }: Journal): readonly string[] => [
+const directoriesOf = ({ parts, kept, before }: Journal): readonly string[] => [
   ...parts.flatMap((part) => [part.stage, ...(part.kept ? [part.kept.directory] : [])]),
   ...kept,
   ...(before ? directoriesOf(before) : []),
@@ -111,7 +113,7 @@ export function applied(root: string): readonly string[] {
   return entries(path.join(root, 'applied'));
 }
 
-export function entries(directory: string): readonly string[] {
+function entries(directory: string): readonly string[] {
   try {
     return readdirSync(directory);
   } catch (error) {
@@ -120,9 +122,23 @@ export function entries(directory: string): readonly string[] {
   }
 }
 
+/** Returns the journal of the last apply; nothing where another version of Lamella wrote it. */
 export async function readJournal(root: string, id: string): Promise<Journal | undefined> {
-  return parse<Journal>(await readFile(journalOf(root, id), 'utf8').catch(absent));
+  const found = await readAnyJournal(root, id);
+  return found?.version === VERSION ? (found as Journal) : undefined;
 }
+
+/** Whether the journal is one that this version cannot read: what it is about must not be touched. */
+export async function isForeignJournal(root: string, id: string): Promise<boolean> {
+  const found = await readAnyJournal(root, id);
+  return found !== undefined && found.version !== VERSION;
+}
+
+async function readAnyJournal(root: string, id: string): Promise<{ readonly version: number } | undefined> {
+  return parse<{ readonly version: number }>(await readFile(journalOf(root, id), 'utf8').catch(absent));
+}
+
+const VERSION: Journal['version'] = 2;
 
 /** Returns the mark of what is under way; one that is torn is of something that had not begun. */
 export async function readMark(root: string, id: string): Promise<Mark | undefined> {

@@ -28,6 +28,7 @@ export class KnownObjects {
   readonly #objects: Map<string, Noted | null>;
   readonly #places: Map<string, Noted>;
   readonly #files: Map<string, Noted>;
+  readonly #seen: ReadonlyMap<string, Noted>;
   readonly #doubts: Set<string>;
   readonly #clean: Set<string>;
   readonly #old: ReadonlySet<string>;
@@ -35,7 +36,9 @@ export class KnownObjects {
   readonly #parents: ReadonlySet<string>;
   readonly source: string;
 
-  constructor(known: Known, source: string) {
+  /** @param seen directories as they were at the end of the container's last life, see seen-places.ts */
+  constructor(known: Known, source: string, seen: Names<Noted> = []) {
+    this.#seen = new Map(seen);
     const found = known.find((each) => each.source === source);
     this.source = source;
     this.#objects = new Map(found?.objects);
@@ -57,7 +60,8 @@ export class KnownObjects {
 
   /** Returns what a directory was when a name in it was changed last. */
   place(name: string): Noted | undefined {
-    return this.#places.get(name) ?? this.#objects.get(name) ?? undefined;
+    const left = this.#places.get(name) ?? this.#objects.get(name);
+    return left === undefined ? this.#seen.get(name) : (left ?? undefined);
   }
 
   /** Whether a file has another ctime only because another name of it was changed. */

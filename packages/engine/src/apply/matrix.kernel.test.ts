@@ -10,6 +10,7 @@ import { describe, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
 import type { CheckedView } from '../views.js';
 import { type Applied, type ApplyOptions, apply } from './apply.js';
+import { noteSeenPlaces, readSeenPlaces, type SeenPlaces } from './seen-places.js';
 import { undo } from './undo.js';
 
 /**
@@ -26,7 +27,7 @@ interface Project {
   /** The container begins: what the host does from here on is later. */
   begins(): Promise<void>;
   inside(act: (merged: string) => void): Promise<void>;
-  apply(options?: ApplyOptions): Promise<Applied>;
+  apply(options?: ApplyOptions, seen?: SeenPlaces): Promise<Applied>;
 }
 
 async function project(at: ScratchDirectory, handles: 'with file handles' | 'without them'): Promise<Project> {
@@ -51,7 +52,7 @@ async function project(at: ScratchDirectory, handles: 'with file handles' | 'wit
       }
       if (handles === 'without them') await withoutHandles(upperdir);
     },
-    apply: (options = {}) => apply({ root, id: 'c1', since }, changesIn([view], []), options),
+    apply: (options = {}, seen = []) => apply({ root, id: 'c1', since, seen }, changesIn([view], []), options),
   };
 }
 
@@ -251,4 +252,40 @@ describe.each(['with file handles', 'without them'] as const)('what a container 
     await undo(one.root, 'c1');
     expect(await contentOf(one.host(''))).toEqual(before);
   });
+});
+
+test('without file handles, what was noted at the end of a life tells whether a directory is another', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  const one = await project(at, 'without them');
+  const cases = {
+    'names in it and above': { act: 'echo outside > d/x; echo outside > x; mkdir y', conflicts: [] },
+    'permissions beside it': { act: 'chmod 700 other; echo outside > x', conflicts: [] },
+    'another one in its place': { act: 'mv d away; mv e d', conflicts: ['d/f', 'd/new', 'd/sub/f'] },
+    'another one in the place of what is below': { act: 'mv d/sub away; mv e/sub d/sub; echo outside > d/sub/x', conflicts: ['d/sub/f'] },
+  };
+  const names = Object.keys(cases) as (keyof typeof cases)[];
+  for (const [i] of names.entries()) filled(one.host(String(i)), i);
+  await one.begins();
+  const since = new Date();
+  await one.inside((merged) =>
+    runEach(
+      names.map((_, i) => path.join(merged, String(i))),
+      () => 'echo inside > d/f; rm d/g; echo inside > d/new; echo inside > d/sub/f',
+    ),
+  );
+  const record = { containers: path.join(one.root, 'containers'), id: 'c1' };
+  mkdirSync(path.join(record.containers, record.id), { recursive: true });
+  const config = { since: since.toISOString(), created: since.toISOString() };
+  await noteSeenPlaces(record, config, [one.view]);
+  runEach(
+    names.map((_, i) => one.host(String(i))),
+    (i) => cases[names[i] ?? 'names in it and above'].act,
+  );
+  const { conflicts } = await one.apply({ dryRun: true, onConflict: 'ours' }, await readSeenPlaces(record));
+  const found = names.map((_, i) => conflicts.filter(({ name }) => name.startsWith(`${i}/`)).map(({ name }) => name.slice(2)));
+  expect(Object.fromEntries(names.map((name, i) => [name, found[i]]))).toEqual(
+    Object.fromEntries(names.map((name) => [name, expect.arrayContaining([...cases[name].conflicts])])),
+  );
+  expect(found.map((each) => each.length > 0)).toEqual(names.map((name) => cases[name].conflicts.length > 0));
 });

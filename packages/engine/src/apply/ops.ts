@@ -42,7 +42,7 @@ function durably(pathname: string, data: string, next: string = `${pathname}.nex
 
 export const marked = (root: string, id: string, mark: Mark): Program =>
   // A name in the directory of marks is a mark.
-  durably(applyingOf(root, id), JSON.stringify(mark), path.join(appliedOf(root, id), 'mark.next'));
+  durably(applyingOf(root, id), JSON.stringify({ ...mark, pid: process.pid }), path.join(appliedOf(root, id), 'mark.next'));
 
 export const journaled = (root: string, journal: Journal): Program => durably(journalOf(root, journal.id), JSON.stringify(journal));
 

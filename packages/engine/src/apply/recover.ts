@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { visible } from '@lamella/syscall';
 import { clean } from './clean.js';
 import { busy, incomplete } from './errors.js';
-import { appliedOf, applyingOf, readJournal, readMark, underWay } from './journal.js';
+import { appliedOf, applyingOf, isForeignJournal, readJournal, readMark, underWay } from './journal.js';
 import { locked } from './ops.js';
 import { Session } from './session.js';
 import { takeBack } from './take-back.js';
@@ -20,19 +21,20 @@ export async function recover(root: string): Promise<void> {
 }
 
 /**
- * The same for one container. Somebody who is at it holds the lock, and is left alone.
+ * The same for one container. Somebody who is at it holds the lock, and is left alone; what a killed process left to its interpreter is
+ * waited for.
  *
  * @param token of the apply, if only that is meant
  */
-export async function recoverOne(root: string, id: string, token?: string): Promise<void> {
+export async function recoverOne(root: string, id: string, token?: string, tries = 0): Promise<void> {
   if (!existsSync(appliedOf(root, id))) return rm(applyingOf(root, id), { force: true });
   try {
     await using session = await Session.open();
     await session.run(locked(root, id));
     const mark = await readMark(root, id);
     if (!mark || (token !== undefined && mark.token !== token)) return;
+    if (await isForeignJournal(root, id)) throw new TypeError('it was begun by another version of Lamella');
     let journal = await readJournal(root, id);
-    if (journal && journal.version !== 2) throw new TypeError('it was written by another version of Lamella');
     const isBegun = journal?.token === mark.token && (journal.state === 'begun' || (journal.state === 'done' && mark.undo === 'begun'));
     if (journal && isBegun) {
       const { journal: next, kept } = await takeBack(session, { root, journal, mark });
@@ -48,8 +50,29 @@ export async function recoverOne(root: string, id: string, token?: string): Prom
     }
     await clean(session, root, id, journal, mark);
   } catch (error) {
-    if (busy(error)) return;
+    if (busy(error)) {
+      if (tries < TRIES && (await isOrphan(root, id))) {
+        await sleep(20);
+        return recoverOne(root, id, token, tries + 1);
+      }
+      return;
+    }
     const journal = await readJournal(root, id);
     throw incomplete({ id, parts: journal?.parts ?? [] }, error);
+  }
+}
+
+/** How often it is looked whether the interpreter of a killed process has ended, 20 ms apart. */
+const TRIES = 250;
+
+/** Whether the process that is at it is gone. */
+async function isOrphan(root: string, id: string): Promise<boolean> {
+  const pid = (await readMark(root, id))?.pid;
+  if (pid === undefined) return false;
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }

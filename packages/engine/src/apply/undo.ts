@@ -36,6 +36,8 @@ export async function undo(root: string, id: string, { force = false, onKept }: 
     await session.run(locked(root, id));
     journal = await readJournal(root, id);
     if (journal?.state !== 'done') throw nothingToUndo(id);
+    // What cannot be looked at is not begun.
+    for (const part of journal.parts) await objectsOf(session, slotAllocator(), part, ['']);
     if (!force) await refuseChanged(session, journal);
     const foreign = journal.parts.filter((part) => part.kept);
     const mark = { token: journal.token, stages: foreign.map(({ stage }) => stage), force };

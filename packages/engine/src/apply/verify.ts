@@ -33,7 +33,7 @@ function unlike(path: string, what: string): EngineError {
 }
 
 /** Returns what of an object is not as meant, in words; undefined when all is. */
-export function differenceOf(meant: Noted, object: Walked): string | undefined {
+function differenceOf(meant: Noted, object: Walked): string | undefined {
   const now = note(object);
   const type = 0o170000;
   if ((now.mode & type) !== (meant.mode & type)) return 'its type';

@@ -13,6 +13,7 @@ import { absent } from '../absent.js';
 import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
 import { began } from '../apply/began.js';
 import { recover } from '../apply/recover.js';
+import { readSeenPlaces } from '../apply/seen-places.js';
 import { type Branching, branching, checkpoint, currentState, fork, removeLater, rollback, settled, standing } from '../branches/branch.js';
 import { branchingLive, holdBySignals } from '../branches/live.js';
 import { LONG, squash } from '../branches/squash.js';
@@ -609,7 +610,7 @@ export class StoredContainer {
           message: `the container ${this.id} changed nothing but its image`,
           hint: 'Give it directories of the host as -v DIR:/inside:overlay; lamella commit makes an image of what it changed.',
         });
-      const applier = { root: this.#root, id: this.id, since: began(this.config, this.#record) };
+      const applier = { root: this.#root, id: this.id, since: began(this.config, this.#record), seen: await readSeenPlaces(this.#record) };
       return followReplaced(this.#root, async () => {
         const result = await apply(applier, changesIn(views, []), options).catch((error: unknown) => {
           throw explainMoved(error, sources) ?? error;

@@ -1,0 +1,63 @@
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type ContainerRecord, directoryOf } from '@lamella/cleanup';
+import { slotAllocator } from '@lamella/syscall';
+import { absent } from '../absent.js';
+import type { ContainerConfig } from '../container-config.js';
+import { isEmpty } from '../sources/untouched.js';
+import type { View } from '../views.js';
+import { began } from './began.js';
+import type { Names } from './journal.js';
+import { KnownObjects } from './known.js';
+import { contentOf, objectsOf } from './look.js';
+import { isDirectoryMode, type Noted, note } from './noted.js';
+import type { Place } from './places.js';
+import { Directories } from './same-directory.js';
+import { Session } from './session.js';
+
+/** Directories of the host that a container wrote in, as they were at the end of a life of it, by the source of the view. */
+export type SeenPlaces = readonly { readonly source: string; readonly places: Names<Noted> }[];
+
+const fileOf = (record: ContainerRecord): string => path.join(directoryOf(record), 'seen-places');
+
+/** Reads what was noted. Nothing is where nobody noted it: then times decide. */
+export async function readSeenPlaces(record: ContainerRecord): Promise<SeenPlaces> {
+  const text = await readFile(fileOf(record), 'utf8').catch(absent);
+  try {
+    return text === undefined ? [] : (JSON.parse(text) as SeenPlaces);
+  } catch (error) {
+    // It is not waited for the disk: the power may have gone.
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
+}
+
+/**
+ * Notes which directories of the host a container wrote in, when a life of it has ended. For ordinary users overlayfs does not note which
+ * they are, so that later only times could tell whether one is another, and these are in doubt as soon as names change there. What is in doubt
+ * already is not noted.
+ */
+export async function noteSeenPlaces(record: ContainerRecord, config: Pick<ContainerConfig, 'since' | 'created'>, views: readonly View[]): Promise<void> {
+  const written = views.filter(({ source, upperdir }) => source !== undefined && existsSync(upperdir) && !isEmpty(upperdir));
+  if (!written.length) return;
+  const since = began(config, record);
+  const earlier = new Map((await readSeenPlaces(record)).map(({ source, places }) => [source, places]));
+  await using session = await Session.open();
+  for (const { source = '/', upperdir } of written) {
+    const upper = [...(await contentOf(session, upperdir)).values()].filter(({ mode }) => isDirectoryMode(mode));
+    const lowers = await objectsOf(session, slotAllocator(), { source }, ['', ...upper.map(({ name }) => name)]);
+    const places = new Map<string, Place>([['', { lower: lowers.get(''), upper: undefined }]]);
+    for (const object of upper) places.set(object.name, { lower: lowers.get(object.name), upper: object });
+    const directories = new Directories(places, since, new KnownObjects([], source));
+    const noted = new Map(earlier.get(source));
+    for (const [name, { lower }] of places) {
+      if (name === '' || !lower || !isDirectoryMode(lower.mode) || noted.has(name)) continue;
+      if (directories.itself(name) === 'same' && directories.above(name) === 'same') noted.set(name, note(lower));
+    }
+    earlier.set(source, [...noted]);
+  }
+  const seen: SeenPlaces = [...earlier].map(([source, places]) => ({ source, places }));
+  writeFileSync(`${fileOf(record)}.next`, JSON.stringify(seen), { mode: 0o600 });
+  renameSync(`${fileOf(record)}.next`, fileOf(record));
+}

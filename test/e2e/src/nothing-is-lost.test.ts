@@ -1,0 +1,72 @@
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+
+/** The commands as users type them; every combination is in packages/engine/src/apply. */
+describe.each(['root', 'an ordinary user'] as const)('what %s has on the host', (kind) => {
+  let at: ScratchDirectory;
+  let who: Somebody;
+  let store: string;
+  let project: string;
+
+  const lamella = (...args: string[]): string => succeeds(who, args);
+  const refused = (...args: string[]): string => fails(who, args);
+  const to = (name: string): string => path.join(project, name);
+  /** As the user, in the project. */
+  const host = (script: string): void => expect(who.run('sh', ['-ec', `cd "$0"; ${script}`, project])).toMatchObject({ status: 0, stderr: '' });
+  const inside = (script: string): string => lamella('run', '--on', 'one', '-w', '/p', 'sh', '-ec', script);
+
+  beforeAll(() => {
+    at = scratch();
+    who = WHO[kind](at);
+  });
+  beforeEach((context) => {
+    requiresRoot(context);
+    who.required(context);
+    store = storeOf(at, who);
+    project = `${who.home}/project`;
+    rmSync(project, { recursive: true, force: true });
+    mkdirSync(project);
+    chownSync(project, who.uid, who.uid);
+    host('mkdir d e; echo f >d/f; echo other >e/f; echo g >d/g; echo linked >a; ln a b');
+    lamella('create', '--name', 'one', '-v', `${project}:/p:overlay`, 'busybox');
+  });
+  afterEach(() => nothingIsLeft(at, who, store));
+  afterAll(() => at[Symbol.asyncDispose]());
+
+  test('is not undone with an apply, and forced it is kept', () => {
+    inside('mkdir -p app/src; echo generated >app/src/main.js');
+    lamella('apply', 'one');
+    host('echo mine >app/src/main.js');
+    expect(refused('apply', '--undo', 'one')).toContain(to('app/src/main.js'));
+    expect(readFileSync(to('app/src/main.js'), 'utf8')).toBe('mine\n');
+    const { kept } = JSON.parse(lamella('apply', '--undo', '--force', '--json', 'one')) as { kept: { path: string; at: string }[] };
+    expect(kept.map(({ path: name }) => name)).toEqual([to('app')]);
+    expect(readFileSync(`${kept[0]?.at}/src/main.js`, 'utf8')).toBe('mine\n');
+    expect(existsSync(to('app'))).toBe(false);
+  });
+
+  test('is not taken for something else that has its name, and names beside it are no conflict', () => {
+    inside('echo inside >d/f; rm d/g; rm a b');
+    host('echo x >d/x; echo y >y; mkdir z');
+    expect(lamella('apply', '--dry-run', 'one')).toContain('1 modified, 3 deleted');
+    renameSync(to('d'), to('away'));
+    renameSync(to('e'), to('d'));
+    expect(refused('apply', 'one')).toContain('/p/d/f');
+    expect(lamella('apply', '--theirs', 'one')).toContain('left');
+    expect([readFileSync(to('d/f'), 'utf8'), readFileSync(to('away/f'), 'utf8')]).toEqual(['other\n', 'f\n']);
+    expect(readdirSync(project).toSorted()).toEqual(['away', 'd', 'y', 'z']);
+  });
+
+  test('does not come back after it was removed, and stays linked', () => {
+    inside('echo new >new; chmod 600 a b');
+    lamella('apply', 'one');
+    expect(who.run('stat', ['-c', '%h %a', to('a')]).stdout).toBe('2 600\n');
+    writeFileSync(to('new'), 'mine');
+    renameSync(to('new'), to('renamed'));
+    expect(refused('apply', 'one')).toContain('/p/new');
+    expect(readdirSync(project).toSorted()).toEqual(['a', 'b', 'd', 'e', 'renamed']);
+  });
+});
