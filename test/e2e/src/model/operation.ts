@@ -2,7 +2,7 @@ import fc from 'fast-check';
 
 /** A change that a program can make to a tree. Paths are bytes as latin1, relative to the tree's top. */
 export type Operation =
-  | { readonly do: 'directory' | 'fifo' | 'device' | 'remove' | 'removeEmpty'; readonly at: string }
+  | { readonly do: 'directory' | 'fifo' | 'remove' | 'removeEmpty'; readonly at: string }
   | { readonly do: 'write' | 'append'; readonly at: string; readonly text: string }
   | { readonly do: 'size'; readonly at: string; readonly bytes: number }
   | { readonly do: 'link' | 'move' | 'copy'; readonly from: string; readonly at: string }
@@ -16,8 +16,6 @@ export type Operation =
 /** What a tree's owner may do decides which operations there are. */
 export interface Rights {
   readonly root: boolean;
-  /** Whether mknod(2) is allowed: to root, but not in a container. */
-  readonly devices: boolean;
   /** Whether setfacl(1) and setfattr(1) are there. */
   readonly attributes: boolean;
 }
@@ -25,8 +23,8 @@ export interface Rights {
 /** Names that the container and the host both use, and those that only one of them does. */
 export const NAMES = { both: ['a', 'b', 'c d', 'e\xff'], container: ['k', 'l'], host: ['x', 'y z'] } as const;
 
-/** Random operations on few names, so that they meet. */
-export function operations(names: readonly string[], { root, devices, attributes }: Rights, maxLength: number): fc.Arbitrary<Operation[]> {
+/** Random operations on few names, so that they meet. There are no devices: a container may make none, and so copy none. */
+export function operations(names: readonly string[], { root, attributes }: Rights, maxLength: number): fc.Arbitrary<Operation[]> {
   const at = fc.array(fc.constantFrom(...names), { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
   const text = fc.constantFrom('', 'one\n', 'two\n', 'a longer text of several words\n', 'no newline', '\r\n');
   // 0555 stands for directories in which their owner may make nothing.
@@ -56,7 +54,6 @@ export function operations(names: readonly string[], { root, devices, attributes
   if (root) {
     kinds.push({ weight: 1, arbitrary: fc.record({ do: fc.constant('owner'), at, owner }) });
   }
-  if (devices) kinds.push({ weight: 1, arbitrary: fc.record({ do: fc.constant('device'), at }) });
   return fc.array(fc.oneof(...kinds), { maxLength });
 }
 
@@ -73,15 +70,13 @@ function lineOf(operation: Operation): string {
       return `mkdir -p -- ${at}`;
     case 'fifo':
       return `${made}; mkfifo -- ${at}`;
-    case 'device':
-      return `${made}; mknod -- ${at} c 1 3`;
     case 'remove':
       return `rm -rf -- ${at}`;
     case 'removeEmpty':
       return `rmdir -- ${at}`;
     case 'write':
     case 'append':
-      // Opening a FIFO for writing would wait for a reader, a link leads somewhere else, and a device takes everything.
+      // Opening a FIFO for writing would wait for a reader, a link leads somewhere else.
       return `${made}; if test ! -e ${at} || test -f ${at}; then printf %s ${quoted(operation.text)} ${operation.do === 'write' ? '>' : '>>'} ${at}; fi`;
     case 'size':
       return `test -f ${at} && truncate -s ${operation.bytes} -- ${at}`;

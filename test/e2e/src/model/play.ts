@@ -9,8 +9,7 @@ import { NAMES, operations, type Rights } from './operation.js';
 import { type Case, play, type Round, stageIn } from './round.js';
 
 const [directory = '', store = '', seconds = '10', seed] = process.argv.slice(2);
-const root = process.geteuid?.() === 0;
-const rights: Rights = { root, devices: root, attributes: spawnSync('setfacl', ['--version']).status === 0 };
+const rights: Rights = { root: process.geteuid?.() === 0, attributes: spawnSync('setfacl', ['--version']).status === 0 };
 
 const apart = cases([...NAMES.container], [...NAMES.host], [...NAMES.container, ...NAMES.host]).map((each) => ({ ...each, apart: true }));
 const together = cases([...NAMES.both], [...NAMES.both], [...NAMES.both]);
@@ -18,7 +17,7 @@ const together = cases([...NAMES.both], [...NAMES.both], [...NAMES.both]);
 function cases(inside: string[], host: string[], setup: string[]): fc.Arbitrary<Case> {
   const few = fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 3, arbitrary: operations(host, rights, 3) });
   const round: fc.Arbitrary<Round> = fc.record({
-    inside: operations(inside, { ...rights, devices: false }, 8),
+    inside: operations(inside, rights, 8),
     between: few,
     way: fc.constantFrom('fail', 'fail', 'fail', 'ours', 'theirs'),
     undo: fc.boolean(),
