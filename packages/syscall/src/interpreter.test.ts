@@ -41,7 +41,7 @@ const oneOfEach: Op[] = Object.entries(OPCODES).map(([op, shape]) => {
   if (op === 'execve') return { op, pathname: '/x', argv: ['a', 'b'], envp: ['A=b'] };
   if (op === 'serve') return { op, signal: 15, program: [{ op: 'setsid' }] };
   if (op === 'clone') return { op, flags: 0, monitor: 0, cgroup: -1, program: [{ op: 'setsid' }] };
-  if (op === 'on_exit') return { op, program: [{ op: 'setsid' }] };
+  if (op === 'on_exit' || op === 'attempt') return { op, program: [{ op: 'setsid' }] };
   if (op === 'setgroups') return { op, list: [1, 2] };
   const numbers = shape.numbers.map((name, i) => [name, i]);
   return { op, ...Object.fromEntries([...numbers, ...shape.strings.map((name) => [name, op === 'go' ? [] : 'text'])]) } as Op;
