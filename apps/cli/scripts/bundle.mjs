@@ -36,19 +36,20 @@ const lazyRequires = {
   },
 };
 
-/** Modules of ours that are imported dynamically stay in their packages. */
-const farImports = {
+/** Modules of ours that are imported dynamically stay in their packages, but for those that a bundle has use for. */
+const farImports = (inside) => ({
   name: 'far-imports',
   setup({ onResolve }) {
     onResolve({ filter: /^\.|^@lamella\// }, async ({ path: wanted, kind, resolveDir }) => {
       if (kind !== 'dynamic-import') return undefined;
       if (!wanted.startsWith('.')) return { path: `${FAR}${wanted}/`, external: true };
       const file = path.join(resolveDir, wanted);
+      if (inside.test(file)) return undefined;
       const { name } = JSON.parse(await readFile(path.join(file.slice(0, file.lastIndexOf('/dist/')), 'package.json'), 'utf8'));
       return { path: `${FAR}${name}/${file.slice(file.lastIndexOf('/dist/') + 6)}`, external: true };
     });
   },
-};
+});
 
 /** Modules of Node's that take a while to load, and that a container of an image which is there needs nothing of. */
 const SLOW =
@@ -82,13 +83,7 @@ function __lazy(load) {
   });
 }`;
 
-const { outputFiles } = await build({
-  entryPoints: {
-    run: path.join(root, 'dist/fast/run-bundle.js'),
-    container: path.join(root, 'dist/fast/container-bundle.js'),
-    // For all other commands.
-    'own-words': require.resolve('@lamella/syscall/own-words'),
-  },
+const common = {
   outdir: path.join(root, 'dist'),
   outExtension: { '.js': '.cjs' },
   bundle: true,
@@ -97,15 +92,27 @@ const { outputFiles } = await build({
   target: 'node24',
   format: 'cjs',
   external: ['execa', 'cli-progress'],
-  plugins: [lazyRequires, farImports],
   banner: { js: PRELUDE },
   define: { 'performance.now': '__now', 'import.meta.dirname': '__dirname', 'import.meta.url': '__filename' },
   minifySyntax: true,
   minifyWhitespace: true,
   legalComments: 'none',
   logLevel: 'warning',
-});
-for (const bundle of outputFiles) {
+};
+const NOTHING = /^$/;
+const built = await Promise.all(
+  [
+    // What a run has no use for is not read with it.
+    { entryPoints: { run: path.join(root, 'dist/fast/run-bundle.js') }, inside: NOTHING },
+    {
+      entryPoints: { container: path.join(root, 'dist/fast/container-bundle.js') },
+      inside: /\/engine\/dist\/(?:apply\/|branches\/|containers\/|host-)/,
+    },
+    // For all other commands.
+    { entryPoints: { 'own-words': require.resolve('@lamella/syscall/own-words') }, inside: NOTHING },
+  ].map(({ entryPoints, inside }) => build({ ...common, entryPoints, plugins: [lazyRequires, farImports(inside)] })),
+);
+for (const bundle of built.flatMap(({ outputFiles }) => outputFiles)) {
   const text = asDefault(bundle.text)
     .replaceAll('require("node:fs/promises")', 'require("node:fs").promises')
     .replaceAll(SLOW, '$1=__lazy(()=>$2)')

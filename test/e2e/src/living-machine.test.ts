@@ -32,7 +32,7 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('on a living machine
       set -u
       as() { ${uid === 0 ? '"$@"' : `setpriv --reuid ${uid} --regid ${uid} --clear-groups "$@"`}; }
       lamella() { as ${process.execPath} ${CLI} "$@"; }
-      export HOME=${home} LAMELLA_ROOT=${at.join('store')} TMPDIR=${tmp}; cd ${home}`;
+      export HOME=${home} LAMELLA_ROOT=${at.join('store')} TMPDIR=${tmp}; cd ${home} || exit 99`;
     const { stdout, stderr, status } = spawnSync('unshare', ['-m', 'bash', '-c', `${functions}\n${script}`], { encoding: 'utf8', timeout: 3_600_000 });
     return { stdout, stderr, status };
   };

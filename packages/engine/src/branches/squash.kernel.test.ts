@@ -3,7 +3,8 @@ import path from 'node:path';
 import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Containers, ImageStore, type StoredContainer } from '../index.js';
-import { KEPT, LONG } from './squash.js';
+import { KEPT } from './squash.js';
+import { LONG } from './states.js';
 
 let at: ScratchDirectory;
 let root: string;

@@ -23,8 +23,6 @@ import { parentOf, readParent, SQUASHING } from './states.js';
 
 /** States that are looked at one by one, for they are the ones that somebody goes back to. */
 export const KEPT = 8;
-/** A chain with more is squashed: each state is a layer in which every name is looked up. */
-export const LONG = 32;
 
 /** One name in the union of some uppers. */
 interface Node {

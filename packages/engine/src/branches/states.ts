@@ -6,6 +6,9 @@ import { AT_FDCWD, type Op, runMapped, tryLockFile } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { stateDirectory } from '../views.js';
 
+/** A chain with more is squashed: each state is a layer in which every name is looked up. */
+export const LONG = 32;
+
 /** A state of a container that was frozen: what it had written by then. */
 export interface Checkpoint {
   readonly id: string;

@@ -6,7 +6,7 @@ import { run } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { applied, readJournal } from '../apply/journal.js';
 import { recover } from '../apply/recover.js';
-import { type UndoOptions, undo } from '../apply/undo.js';
+import type { UndoOptions } from '../apply/undo.js';
 import { type Container, createContainer, decide, prepare, type RunOptions } from '../container.js';
 import { readConfig } from '../container-config.js';
 import { defaultRoot } from '../default-root.js';
@@ -167,6 +167,7 @@ export class Containers {
     const id = applied(this.root).includes(reference) ? reference : (await this.get(reference)).id;
     const parts = (await readJournal(this.root, id))?.parts ?? [];
     const replaced = parts.flatMap(({ source, steps }) => steps.map(({ name }) => path.join(source, Buffer.from(name, 'latin1').toString())));
+    const { undo } = await import('../apply/undo.js');
     return followReplaced(this.root, async () => ({ replaced, result: await undo(this.root, id, options) }));
   }
 

@@ -10,14 +10,11 @@ import { type CommitOptions, type CommittedImage, ImageStore, sourceDateEpoch } 
 import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
 import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection } from '@lamella/syscall';
 import { absent } from '../absent.js';
-import { type Applied, type ApplyOptions, apply } from '../apply/apply.js';
+import type { Applied, ApplyOptions } from '../apply/apply.js';
 import { began } from '../apply/began.js';
 import { recover } from '../apply/recover.js';
-import { readSeenPlaces } from '../apply/seen-places.js';
 import { type Branching, branching, checkpoint, currentState, fork, removeLater, rollback, settled, standing } from '../branches/branch.js';
-import { branchingLive, holdBySignals } from '../branches/live.js';
-import { LONG, squash } from '../branches/squash.js';
-import { type Checkpoint, collectStates, readFrozen, readHistory } from '../branches/states.js';
+import { type Checkpoint, collectStates, LONG, readFrozen, readHistory } from '../branches/states.js';
 import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
 import type { ContainerConfig } from '../container-config.js';
 import { definedIn } from '../defined-in.js';
@@ -35,7 +32,7 @@ import { type CheckedView, checkedViews, type View } from '../views.js';
 import { type Attached, attachTo, type Ending } from './attach.js';
 import { type ContainerChange, changesIn } from './changes.js';
 import { type Contents, contentsOf } from './contents.js';
-import { type ContainerFiles, copyIn, copyOut, isDirectory } from './copy.js';
+import type { ContainerFiles } from './copy.js';
 import { tellEvent } from './events.js';
 import { type ExecPlan, type ExecSpec, execIn, planExec } from './exec.js';
 import { launchDetached } from './launch-detached.js';
@@ -345,6 +342,7 @@ export class StoredContainer {
    * @throws (by the stream) EngineError `PATH_NOT_FOUND`
    */
   async copyOut(source: string, name: string = path.posix.basename(source) || '.'): Promise<Readable> {
+    const { copyOut } = await import('./copy.js');
     return copyOut(await this.#files(), source, name);
   }
 
@@ -354,11 +352,13 @@ export class StoredContainer {
    * @throws EngineError `PATH_NOT_FOUND`; ImageError `TAR_*`, `LAYER_*`
    */
   async copyIn(archive: Readable, directory: string, { keepOwners = false }: { readonly keepOwners?: boolean } = {}): Promise<void> {
+    const { copyIn } = await import('./copy.js');
     await copyIn(await this.#files(), archive, directory, { keepOwners });
   }
 
   /** Whether a path inside is a directory; undefined when it is not there. */
   async isDirectory(pathname: string): Promise<boolean | undefined> {
+    const { isDirectory } = await import('./copy.js');
     return isDirectory(await this.#files(), pathname);
   }
 
@@ -457,7 +457,10 @@ export class StoredContainer {
     if (pid === undefined || !isAlive(status)) {
       await this.#mustRest(what);
       result = await branching(this.#root, this.config, work);
-    } else result = await branchingLive(this.#root, this.config, pid, () => this.#hold(pid, status === 'paused'), work);
+    } else {
+      const { branchingLive } = await import('../branches/live.js');
+      result = await branchingLive(this.#root, this.config, pid, () => this.#hold(pid, status === 'paused'), work);
+    }
     this.#squashLater();
     return result;
   }
@@ -469,6 +472,7 @@ export class StoredContainer {
    * @throws EngineError `SQUASH_IMPOSSIBLE`; SyscallError, when the disk is full
    */
   async squash(): Promise<void> {
+    const { squash } = await import('../branches/squash.js');
     await squash(this.#root, readFrozen(this.#root, directoryOf(this.#record)), isByFuse(this.config.ids, this.#root));
   }
 
@@ -490,7 +494,10 @@ export class StoredContainer {
     try {
       await this.#freeze(pid, true);
     } catch (error) {
-      if ((error as { code?: string }).code === 'FREEZER_MISSING') return holdBySignals(pid);
+      if ((error as { code?: string }).code === 'FREEZER_MISSING') {
+        const { holdBySignals } = await import('../branches/live.js');
+        return holdBySignals(pid);
+      }
       throw error;
     }
     return { [Symbol.asyncDispose]: () => this.#freeze(pid, false) };
@@ -610,6 +617,8 @@ export class StoredContainer {
           message: `the container ${this.id} changed nothing but its image`,
           hint: 'Give it directories of the host as -v DIR:/inside:overlay; lamella commit makes an image of what it changed.',
         });
+      // What is needed for running a container is loaded with it, and the rest when it is asked for.
+      const [{ apply }, { readSeenPlaces }] = await Promise.all([import('../apply/apply.js'), import('../apply/seen-places.js')]);
       const applier = { root: this.#root, id: this.id, since: began(this.config, this.#record), seen: await readSeenPlaces(this.#record) };
       return followReplaced(this.#root, async () => {
         const result = await apply(applier, changesIn(views, []), options).catch((error: unknown) => {
