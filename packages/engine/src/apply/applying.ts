@@ -76,7 +76,7 @@ export class Applying {
     const parts: Part[] = [];
     for (const part of this.#parts) parts.push(await this.#staged(part));
     const journal: Journal = {
-      version: 2,
+      version: 3,
       token,
       id,
       created: new Date().toISOString(),
@@ -96,9 +96,17 @@ export class Applying {
       this.#parts.map((part) => part.known),
     );
     const { before: _, ...own } = journal;
-    const done: Journal = { ...own, state: 'done', known };
+    const done: Journal = { ...own, ...this.#withEarlier(parts), state: 'done', known };
     await this.#session.run([...this.#parts.flatMap((part) => synced(part.at)), ...journaled(root, done)]);
     await clean(this.#session, root, id, done, { token, stages: foreign });
+  }
+
+  /** Returns the parts of this apply, and what the one before it left of other sources: that stays until an apply to those. */
+  #withEarlier(parts: readonly Part[]): Pick<Journal, 'parts' | 'kept'> {
+    const { before } = this.#of;
+    const others = <Each extends { readonly source: string }>(earlier: readonly Each[]): Each[] =>
+      earlier.filter(({ source }) => parts.every((part) => part.source !== source));
+    return { parts: [...parts, ...(before?.state === 'done' ? others(before.parts) : [])], kept: others(before?.kept ?? []) };
   }
 
   /** Makes the new objects of a part, and copies the old ones where they cannot stay. */

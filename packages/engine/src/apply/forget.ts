@@ -7,7 +7,7 @@ import { Session } from './session.js';
 
 /**
  * Leaves one way back for each directory of the host, that of the last apply: what other containers' applies to the same directories
- * kept is removed. What they left there is known still.
+ * kept is removed. Their parts for other directories can be taken back as before, and what they left is known still.
  */
 export async function forgetOthers(root: string, id: string, sources: readonly string[]): Promise<void> {
   for (const other of applied(root)) {
@@ -16,15 +16,28 @@ export async function forgetOthers(root: string, id: string, sources: readonly s
     await withLock(root, other, async (session) => {
       const now = await readJournal(root, other);
       if (!now || now.state === 'begun' || !isOf(now, sources)) return;
-      const forgotten: Journal = { ...now, state: 'forgotten', parts: [], kept: [] };
-      await session.run(journaled(root, forgotten));
-      await session.run(strays(root, other, forgotten).map(removed));
+      const next = without(now, sources);
+      await session.run(journaled(root, next));
+      await session.run(strays(root, other, next).map(removed));
     });
   }
 }
 
-const isOf = ({ parts, kept, known }: Journal, sources: readonly string[]): boolean =>
-  (parts.some((part) => sources.includes(part.source)) || kept.length > 0) && known.some(({ source }) => sources.includes(source));
+const isOf = ({ parts, kept }: Journal, sources: readonly string[]): boolean => [...parts, ...kept].some(({ source }) => sources.includes(source));
+
+/** Returns a journal without what can be taken back of some sources. */
+function without(journal: Journal, sources: readonly string[]): Journal {
+  const stays = ({ source }: { readonly source: string }): boolean => !sources.includes(source);
+  const [parts, kept] = [journal.parts.filter(stays), journal.kept.filter(stays)];
+  const gone = journal.parts.filter((part) => !stays(part)).map(({ source }) => source);
+  return {
+    ...journal,
+    state: parts.length || kept.length ? journal.state : 'forgotten',
+    parts,
+    kept,
+    forgotten: [...new Set([...(journal.forgotten ?? []), ...gone])],
+  };
+}
 
 /**
  * Removes what is known of applies of containers that are gone, where nothing is kept and nothing can be taken back: nobody asks for

@@ -33,16 +33,22 @@ export interface Part {
   readonly clean: readonly string[];
 }
 
+/** A directory in the store that holds what was moved away from a source. */
+export interface Kept {
+  readonly source: string;
+  readonly directory: string;
+}
+
 /**
  * An apply, as it is written down before anything of the host is touched.
  *
  * - `begun`: the host is being changed, or was when everything stopped: it is to be taken back;
  * - `done`: it can be taken back;
  * - `undone`: it was taken back, and what that moved away is kept;
- * - `forgotten`: another apply to the same directory came after it.
+ * - `forgotten`: other applies to all of its sources came after it.
  */
 export interface Journal {
-  readonly version: 2;
+  readonly version: 3;
   /** Of this apply alone. */
   readonly token: string;
   /** Of the container. */
@@ -52,8 +58,10 @@ export interface Journal {
   readonly state: 'begun' | 'done' | 'undone' | 'forgotten';
   /** Nothing where it cannot be taken back any more. */
   readonly parts: readonly Part[];
-  /** Directories with what was moved away and may be somebody's work; until the next apply to the same directory. */
-  readonly kept: readonly string[];
+  /** What was moved away and may be somebody's work; each until the next apply to the same source. */
+  readonly kept: readonly Kept[];
+  /** Sources whose part of this apply cannot be taken back any more: other applies to them came after it. */
+  readonly forgotten?: readonly string[];
   /** The one before it, for as long as this one is `begun`: it can be taken back again when this one failed. */
   readonly before?: Omit<Journal, 'before'>;
   /** What all applies of the container, and their taking back, left. */
@@ -90,7 +98,7 @@ export const appliedMade = (root: string, id: string): readonly string[] => [app
 /** The directories of an apply in the store that a journal names. */
 const directoriesOf = ({ parts, kept, before }: Journal): readonly string[] => [
   ...parts.flatMap((part) => [part.stage, ...(part.kept ? [part.kept.directory] : [])]),
-  ...kept,
+  ...kept.map(({ directory }) => directory),
   ...(before ? directoriesOf(before) : []),
 ];
 
@@ -138,7 +146,7 @@ async function readAnyJournal(root: string, id: string): Promise<{ readonly vers
   return parse<{ readonly version: number }>(await readFile(journalOf(root, id), 'utf8').catch(absent));
 }
 
-const VERSION: Journal['version'] = 2;
+const VERSION: Journal['version'] = 3;
 
 /** Returns the mark of what is under way; one that is torn is of something that had not begun. */
 export async function readMark(root: string, id: string): Promise<Mark | undefined> {

@@ -2,7 +2,7 @@ import { type Op, type SlotAllocator, slotAllocator, type Walked } from '@lamell
 import { beneathIfThere } from '../beneath.js';
 import { openGiven } from '../sources/check.js';
 import { shownPath } from './errors.js';
-import type { Journal, Mark, Part } from './journal.js';
+import type { Journal, Kept, Mark, Part } from './journal.js';
 import { KnownObjects, knownWith } from './known.js';
 import { contentOf, Left, noteAround, splitTo, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
@@ -38,7 +38,7 @@ export async function takeBack(session: Session, { root, journal, mark }: TakeBa
   const slots = slotAllocator();
   const parent = slots();
   const kept: { path: string; at: string }[] = [];
-  const directories: string[] = [];
+  const directories: Kept[] = [];
   const knowns: KnownObjects[] = [];
   for (const part of journal.parts) {
     const known = new KnownObjects(journal.known, part.source);
@@ -65,7 +65,7 @@ export async function takeBack(session: Session, { root, journal, mark }: TakeBa
     const worth = worthKeeping(part, left, rest, undo);
     kept.push(...worth.named);
     const directory = part.kept?.directory ?? part.stage;
-    if (worth.any) directories.push(directory);
+    if (worth.any) directories.push({ source: part.source, directory });
     if (worth.any && part.kept) await keepCopies(session, slots, part, rest);
     await noteGivenBack(session, slots, part, known, { before, copied, undo });
     knowns.push(known);

@@ -19,6 +19,8 @@ export interface UndoOptions {
   readonly force?: boolean;
   /** Told of each path of the host whose later work was moved away, and where that is now. */
   readonly onKept?: (kept: { readonly path: string; readonly at: string }) => void;
+  /** Told of each directory of the host that stays as it is, because another container was applied to it since. */
+  readonly onForgotten?: (source: string) => void;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface UndoOptions {
  * @returns how many objects are again what they were
  * @throws EngineError `UNDO_NOTHING`, `UNDO_CONFLICT`, `APPLY_BUSY`, `APPLY_INCOMPLETE`
  */
-export async function undo(root: string, id: string, { force = false, onKept }: UndoOptions = {}): Promise<number> {
+export async function undo(root: string, id: string, { force = false, onKept, onForgotten }: UndoOptions = {}): Promise<number> {
   await recover(root);
   if (!existsSync(appliedOf(root, id))) throw nothingToUndo(id);
   let journal: Journal | undefined;
@@ -35,7 +37,7 @@ export async function undo(root: string, id: string, { force = false, onKept }: 
     await using session = await Session.open();
     await session.run(locked(root, id));
     journal = await readJournal(root, id);
-    if (journal?.state !== 'done') throw nothingToUndo(id);
+    if (journal?.state !== 'done' || !journal.parts.length) throw nothingToUndo(id);
     // What cannot be looked at is not begun.
     for (const part of journal.parts) await objectsOf(session, slotAllocator(), part, ['']);
     if (!force) await refuseChanged(session, journal);
@@ -49,6 +51,7 @@ export async function undo(root: string, id: string, { force = false, onKept }: 
     const { journal: next, kept } = await takeBack(session, { root, journal, mark: begun });
     await clean(session, root, id, next, mark);
     for (const each of kept) onKept?.(each);
+    for (const source of journal.forgotten ?? []) onForgotten?.(source);
     return journal.parts.reduce((sum, part) => sum + part.steps.length, 0);
   } catch (error) {
     if (error instanceof EngineError) throw error;
