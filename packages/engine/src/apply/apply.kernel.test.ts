@@ -251,7 +251,7 @@ test('an apply that cannot be finished leaves everything as it was', async () =>
   expect(existsSync(applyingOf(one.root, 'c1'))).toBe(false);
 });
 
-test('what a crash leaves half done is taken back by the next command', async () => {
+test.each(['whole', '', '{"tok'])('what a crash leaves half done is taken back by the next command; its mark is %j', async (mark) => {
   await using at = scratch();
   const one = setup(at, filled);
   const before = await one.now();
@@ -263,11 +263,49 @@ test('what a crash leaves half done is taken back by the next command', async ()
   const put = part?.steps.find((step) => step.do === 'put' && step.name === 'new');
   renameSync(path.join(one.project, 'new'), path.join(part?.stage ?? '', `new/${put?.n}`));
   writeFileSync(journalOf(one.root, 'c1'), JSON.stringify({ ...journal, state: 'begun' } satisfies Journal));
-  writeFileSync(applyingOf(one.root, 'c1'), JSON.stringify({ token: journal.token, stages: [] }));
+  writeFileSync(applyingOf(one.root, 'c1'), mark === 'whole' ? JSON.stringify({ token: journal.token, stages: [] }) : mark);
   await recover(one.root);
   expect(await one.now()).toEqual(before);
   await recover(one.root);
   await expect(undo(one.root, 'c1')).rejects.toMatchObject({ code: 'UNDO_NOTHING' });
+});
+
+const SPOILT: Readonly<Record<string, (text: string) => string>> = {
+  'of another version': (text) => JSON.stringify({ ...(JSON.parse(text) as Journal), version: 99 }),
+  'cut off': (text) => text.slice(0, text.length / 2),
+  empty: () => '',
+  null: () => 'null',
+  'no journal': () => '[]',
+};
+test.each(Object.keys(SPOILT))('nothing is removed beside a journal that cannot be read: %s', async (how) => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change(everything);
+  await one.apply();
+  const journal = journalOf(one.root, 'c1');
+  writeFileSync(journal, SPOILT[how]?.(readFileSync(journal, 'utf8')) ?? '');
+  const kept = async (): Promise<unknown> => [await describeTree(path.join(one.root, 'applied/c1')), await one.now()];
+  const before = await kept();
+  const refused = { code: 'APPLY_INCOMPLETE', hint: expect.stringContaining(path.join(one.root, 'applied/c1')) };
+  await one.change((merged) => writeFileSync(path.join(merged, 'again'), 'again'));
+  await expect(one.apply()).rejects.toMatchObject(refused);
+  await expect(undo(one.root, 'c1')).rejects.toMatchObject(refused);
+  // The container is gone: what was kept for it is not.
+  await forgetTakenBack(one.root);
+  expect(await kept()).toEqual(before);
+  // Another container is applied as ever.
+  await apply({ root: one.root, id: 'c2', since: begun }, changesIn([one.view], []), { select: ({ name }) => name === 'again' });
+  // Whatever was under way.
+  for (const mark of [{ token: 'another', stages: [] }, undefined]) {
+    writeFileSync(applyingOf(one.root, 'c1'), mark ? JSON.stringify(mark) : '');
+    await expect(recover(one.root)).rejects.toMatchObject(refused);
+  }
+  rmSync(path.join(one.project, 'again'));
+  rmSync(path.join(one.root, 'applied/c2'), { recursive: true });
+  expect(await kept()).toEqual(before);
+  // The hint helps.
+  rmSync(path.join(one.root, 'applied/c1'), { recursive: true });
+  await recover(one.root);
 });
 
 test('an apply that fails leaves the way back of the one before it', async () => {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { EngineError } from '../engine-error.js';
 import { busy } from './errors.js';
 import { applied, appliedOf, type Journal, readJournal, strays } from './journal.js';
 import { journaled, locked, removed } from './ops.js';
@@ -11,11 +12,11 @@ import { Session } from './session.js';
  */
 export async function forgetOthers(root: string, id: string, sources: readonly string[]): Promise<void> {
   for (const other of applied(root)) {
-    const journal = other === id ? undefined : await readJournal(root, other);
-    if (!journal || !isOf(journal, sources)) continue;
+    const journal = other === id ? undefined : await readable(root, other);
+    if (!journal || journal === 'unreadable' || !isOf(journal, sources)) continue;
     await withLock(root, other, async (session) => {
-      const now = await readJournal(root, other);
-      if (!now || now.state === 'begun' || !isOf(now, sources)) return;
+      const now = await readable(root, other);
+      if (!now || now === 'unreadable' || now.state === 'begun' || !isOf(now, sources)) return;
       const next = without(now, sources);
       await session.run(journaled(root, next));
       await session.run(strays(root, other, next).map(removed));
@@ -45,14 +46,25 @@ function without(journal: Journal, sources: readonly string[]): Journal {
  */
 export async function forgetTakenBack(root: string): Promise<void> {
   for (const id of applied(root)) {
-    if (existsSync(path.join(root, 'containers', id)) || !isOver(await readJournal(root, id))) continue;
+    if (existsSync(path.join(root, 'containers', id)) || !isOver(await readable(root, id))) continue;
     await withLock(root, id, async (session) => {
-      if (isOver(await readJournal(root, id))) await session.run([removed(appliedOf(root, id))]);
+      if (isOver(await readable(root, id))) await session.run([removed(appliedOf(root, id))]);
     });
   }
 }
 
-const isOver = (journal: Journal | undefined): boolean => !journal || ((journal.state === 'undone' || journal.state === 'forgotten') && !journal.kept.length);
+/** Returns a journal, or `unreadable`: what it is about is left alone. */
+async function readable(root: string, id: string): Promise<Journal | 'unreadable' | undefined> {
+  try {
+    return await readJournal(root, id);
+  } catch (error) {
+    if (error instanceof EngineError && error.code === 'APPLY_INCOMPLETE') return 'unreadable';
+    throw error;
+  }
+}
+
+const isOver = (journal: Journal | 'unreadable' | undefined): boolean =>
+  !journal || (journal !== 'unreadable' && (journal.state === 'undone' || journal.state === 'forgotten') && !journal.kept.length);
 
 /** Somebody who is at it holds the lock: then it is not for us. */
 async function withLock(root: string, id: string, work: (session: Session) => Promise<void>): Promise<void> {

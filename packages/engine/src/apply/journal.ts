@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { absent } from '../absent.js';
+import { EngineError } from '../engine-error.js';
 import type { Source } from '../sources/source.js';
 import type { Known } from './known.js';
 import type { Noted } from './noted.js';
@@ -130,20 +131,22 @@ function entries(directory: string): readonly string[] {
   }
 }
 
-/** Returns the journal of the last apply; nothing where another version of Lamella wrote it. */
+/**
+ * Returns the journal of the last apply, or undefined where there is none.
+ *
+ * @throws EngineError `APPLY_INCOMPLETE` where it cannot be read: it may name originals of the host, so that nothing beside it may be removed
+ */
 export async function readJournal(root: string, id: string): Promise<Journal | undefined> {
-  const found = await readAnyJournal(root, id);
-  return found?.version === VERSION ? (found as Journal) : undefined;
-}
-
-/** Whether the journal is one that this version cannot read: what it is about must not be touched. */
-export async function isForeignJournal(root: string, id: string): Promise<boolean> {
-  const found = await readAnyJournal(root, id);
-  return found !== undefined && found.version !== VERSION;
-}
-
-async function readAnyJournal(root: string, id: string): Promise<{ readonly version: number } | undefined> {
-  return parse<{ readonly version: number }>(await readFile(journalOf(root, id), 'utf8').catch(absent));
+  const text = await readFile(journalOf(root, id), 'utf8').catch(absent);
+  if (text === undefined) return undefined;
+  const found = parse<Partial<Journal> | null>(text);
+  if (found?.version !== VERSION)
+    throw new EngineError({
+      code: 'APPLY_INCOMPLETE',
+      message: `the journal of the applies of the container ${id} cannot be read: ${found?.version === undefined ? 'it is damaged' : 'another version of Lamella wrote it'}`,
+      hint: `What applies replaced is in ${appliedOf(root, id)}. Copy what you need from there, then remove that directory.`,
+    });
+  return found as Journal;
 }
 
 const VERSION: Journal['version'] = 3;

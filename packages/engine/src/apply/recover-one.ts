@@ -3,8 +3,9 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { visible } from '@lamella/syscall';
 import { clean } from './clean.js';
+import { EngineError } from '../engine-error.js';
 import { busy, incomplete } from './errors.js';
-import { appliedOf, applyingOf, isForeignJournal, readJournal, readMark } from './journal.js';
+import { appliedOf, applyingOf, type Journal, readJournal, readMark } from './journal.js';
 import { locked } from './ops.js';
 import { Session } from './session.js';
 import { takeBack } from './take-back.js';
@@ -17,14 +18,15 @@ import { takeBack } from './take-back.js';
  */
 export async function recoverOne(root: string, id: string, token?: string, tries = 0): Promise<void> {
   if (!existsSync(appliedOf(root, id))) return rm(applyingOf(root, id), { force: true });
+  let journal: Journal | undefined;
   try {
     await using session = await Session.open();
     await session.run(locked(root, id));
     const mark = await readMark(root, id);
     if (!mark || (token !== undefined && mark.token !== token)) return;
-    if (await isForeignJournal(root, id)) throw new TypeError('it was begun by another version of Lamella');
-    let journal = await readJournal(root, id);
-    const isBegun = journal?.token === mark.token && (journal.state === 'begun' || (journal.state === 'done' && mark.undo === 'begun'));
+    journal = await readJournal(root, id);
+    // What a journal says is begun is, whatever is left of the mark.
+    const isBegun = journal?.state === 'begun' || (journal?.state === 'done' && journal.token === mark.token && mark.undo === 'begun');
     if (journal && isBegun) {
       const { journal: next, kept } = await takeBack(session, { root, journal, mark });
       journal = next;
@@ -46,8 +48,8 @@ export async function recoverOne(root: string, id: string, token?: string, tries
       }
       return;
     }
-    const journal = await readJournal(root, id);
-    throw incomplete({ id, parts: journal?.parts ?? [] }, error);
+    if (error instanceof EngineError && error.code === 'APPLY_INCOMPLETE') throw error;
+    throw incomplete(journal ?? { id, parts: [] }, error);
   }
 }
 
