@@ -18,7 +18,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mountOverlay } from '@lamella/overlay';
 import { lockFile } from '@lamella/syscall';
-import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { requiresProgram, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
@@ -46,8 +46,8 @@ beforeEach(() => {
   begun = new Date();
 });
 
-function setup(at: ScratchDirectory, fill: (project: string) => void): Setup {
-  const [project, root, upperdir, workdir, merged] = ['project', 'store', 'upper', 'work', 'merged'].map((name) => at.join(name)) as [
+function setup(at: ScratchDirectory, fill: (project: string) => void, prefix = ''): Setup {
+  const [project, root, upperdir, workdir, merged] = ['project', 'store', 'upper', 'work', 'merged'].map((name) => at.join(`${prefix}${name}`)) as [
     string,
     string,
     string,
@@ -323,6 +323,78 @@ test('an apply that fails leaves the way back of the one before it', async () =>
   expect(readdirSync(path.join(one.root, 'applied/c1')).toSorted()).toEqual(['journal', 'lock', expect.stringMatching(/^stage-/)]);
   expect(await undo(one.root, 'c1')).toBe(1);
   expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('README\n');
+});
+
+/** What `work` warned of. */
+async function warnings(work: () => Promise<unknown>): Promise<string[]> {
+  const found: string[] = [];
+  const note = (warning: Error & { code?: string }): void => void found.push(`${warning.code}: ${warning.message}`);
+  process.on('warning', note);
+  try {
+    await work();
+    await sleep(1);
+  } finally {
+    process.off('warning', note);
+  }
+  return found;
+}
+
+/** What is kept of a container's last apply, so that not even root can remove it. */
+async function immutable(root: string, id: string): Promise<AsyncDisposable> {
+  const applied = path.join(root, 'applied', id);
+  const [stage] = readdirSync(applied).filter((name) => name.startsWith('stage-'));
+  const old = path.join(applied, stage ?? '', 'old');
+  execFileSync('chattr', ['+i', old]);
+  return { [Symbol.asyncDispose]: async () => void execFileSync('chattr', ['-i', old]) };
+}
+
+test.for([
+  ['this container', 'c1'],
+  ['another one', 'c2'],
+] as const)('an apply is done, and says so, when what an apply of %s before it kept cannot be removed', async ([, before], context) => {
+  requiresProgram(context, 'chattr');
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => writeFileSync(path.join(merged, 'README'), 'first'));
+  await apply({ root: one.root, id: before, since: begun }, changesIn([one.view], []));
+  await one.change((merged) => writeFileSync(path.join(merged, 'src/a'), 'second'));
+  const select: ApplyOptions['select'] = ({ name }) => name === 'src/a';
+  {
+    await using _still = await immutable(one.root, before);
+    const told = await warnings(async () => expect((await one.apply({ select })).changes).toHaveLength(1));
+    expect(told).toEqual([expect.stringMatching(/^LAMELLA_LEFT: .*EPERM/)]);
+    expect(readFileSync(path.join(one.project, 'src/a'), 'utf8')).toBe('second');
+    // Nor does it stop the next command.
+    await recover(one.root);
+    expect(existsSync(applyingOf(one.root, 'c1'))).toBe(before === 'c1');
+    const undone = await warnings(() => undo(one.root, 'c1'));
+    expect(undone.length > 0).toBe(before === 'c1');
+    expect(readFileSync(path.join(one.project, 'src/a'), 'utf8')).toBe('src/a\n');
+  }
+  await recover(one.root);
+  expect(existsSync(applyingOf(one.root, 'c1'))).toBe(false);
+});
+
+test('a copy that fails names the file of its own source', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => writeFileSync(path.join(merged, 'README'), 'first'));
+  const other = setup(at, () => undefined, 'other-');
+  await other.change((merged) => writeFileSync(path.join(merged, 'unlike'), Buffer.alloc(3_000_000)));
+  // Two sources, of which the second is full.
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', other.project]);
+  try {
+    for (const views of [
+      [one.view, other.view],
+      [other.view, one.view],
+    ])
+      await expect(apply({ root: one.root, id: 'c1', since: new Date() }, changesIn(views, []))).rejects.toMatchObject({
+        code: 'APPLY_FAILED',
+        message: expect.stringMatching(/applied to \/p\/unlike: .*ENOSPC/),
+      });
+  } finally {
+    execFileSync('umount', [other.project]);
+  }
 });
 
 test('what an apply staged that was stopped before it began is removed', async () => {

@@ -1,3 +1,4 @@
+import { visible } from '@lamella/syscall';
 import { type Journal, type Mark, strays } from './journal.js';
 import { removed, unmarked } from './ops.js';
 import type { Session } from './session.js';
@@ -9,3 +10,21 @@ import type { Session } from './session.js';
 export async function clean(session: Session, root: string, id: string, journal: Journal | undefined, mark: Pick<Mark, 'token' | 'stages'>): Promise<void> {
   await session.run([...mark.stages.map(removed), ...strays(root, id, journal).map(removed), unmarked(root, id)]);
 }
+
+/**
+ * Does what is left to do when an apply, or an undo, is done. It is done whatever happens here, so a failure is no error but a warning.
+ *
+ * @param what cannot be done when `work` fails
+ * @param only errors that are no more than a warning. Default: all
+ */
+export async function afterwards(what: string, work: () => Promise<void>, only: new (...args: never) => Error = Error): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof only)) throw error;
+    process.emitWarning(visible(`${what}: ${(error as Error).message}`), { code: 'LAMELLA_LEFT' });
+  }
+}
+
+/** Names for {@link afterwards} what {@link clean} could not remove. */
+export const leftOf = (id: string): string => `What is left of an apply of the container ${id} cannot be removed; the next command tries again`;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { EngineError } from '../engine-error.js';
+import { afterwards } from './clean.js';
 import { busy } from './errors.js';
 import { applied, appliedOf, type Journal, readJournal, strays } from './journal.js';
 import { journaled, locked, removed } from './ops.js';
@@ -14,13 +15,15 @@ export async function forgetOthers(root: string, id: string, sources: readonly s
   for (const other of applied(root)) {
     const journal = other === id ? undefined : await readable(root, other);
     if (!journal || journal === 'unreadable' || !isOf(journal, sources)) continue;
-    await withLock(root, other, async (session) => {
-      const now = await readable(root, other);
-      if (!now || now === 'unreadable' || now.state === 'begun' || !isOf(now, sources)) return;
-      const next = without(now, sources);
-      await session.run(journaled(root, next));
-      await session.run(strays(root, other, next).map(removed));
-    });
+    await afterwards(`What applies of the container ${other} kept cannot be removed`, () =>
+      withLock(root, other, async (session) => {
+        const now = await readable(root, other);
+        if (!now || now === 'unreadable' || now.state === 'begun' || !isOf(now, sources)) return;
+        const next = without(now, sources);
+        await session.run(journaled(root, next));
+        await session.run(strays(root, other, next).map(removed));
+      }),
+    );
   }
 }
 

@@ -157,6 +157,11 @@ export async function readMark(root: string, id: string): Promise<Mark | undefin
   return text === undefined ? undefined : (parse<Mark>(text) ?? { token: '', stages: [] });
 }
 
+/** Whether the host is being changed, or was when everything stopped. What a journal says is begun is, whatever is left of the mark. */
+export function isBegun(journal: Journal | undefined, mark: Mark | undefined): boolean {
+  return journal?.state === 'begun' || (journal?.state === 'done' && journal.token === mark?.token && mark.undo === 'begun');
+}
+
 function parse<Content>(text: string | undefined): Content | undefined {
   try {
     return text === undefined ? undefined : (JSON.parse(text) as Content);

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { visible } from '@lamella/syscall';
-import { clean } from './clean.js';
+import { SyscallError, visible } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
+import { afterwards, clean, leftOf } from './clean.js';
 import { busy, incomplete } from './errors.js';
-import { appliedOf, applyingOf, type Journal, readJournal, readMark } from './journal.js';
+import { appliedOf, applyingOf, isBegun, type Journal, readJournal, readMark } from './journal.js';
 import { locked } from './ops.js';
 import { Session } from './session.js';
 import { takeBack } from './take-back.js';
@@ -25,9 +25,7 @@ export async function recoverOne(root: string, id: string, token?: string, tries
     const mark = await readMark(root, id);
     if (!mark || (token !== undefined && mark.token !== token)) return;
     journal = await readJournal(root, id);
-    // What a journal says is begun is, whatever is left of the mark.
-    const isBegun = journal?.state === 'begun' || (journal?.state === 'done' && journal.token === mark.token && mark.undo === 'begun');
-    if (journal && isBegun) {
+    if (journal && isBegun(journal, mark)) {
       const { journal: next, kept } = await takeBack(session, { root, journal, mark });
       journal = next;
       // Nobody asked for this, so nobody reads a result of it.
@@ -39,7 +37,7 @@ export async function recoverOne(root: string, id: string, token?: string, tries
           { code: 'LAMELLA_KEPT' },
         );
     }
-    await clean(session, root, id, journal, mark);
+    await afterwards(leftOf(id), () => clean(session, root, id, journal, mark), SyscallError);
   } catch (error) {
     if (busy(error)) {
       if (tries < TRIES && (await isOrphan(root, id))) {

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { type Op, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
-import { clean } from './clean.js';
-import { busy, incomplete, nothingToUndo, shownPath, some } from './errors.js';
-import { appliedOf, type Journal, type Mark, type Names, type Part, readJournal } from './journal.js';
+import { afterwards, clean, leftOf } from './clean.js';
+import { busy, busyNow, incomplete, nothingToUndo, shownPath, some } from './errors.js';
+import { appliedOf, isBegun, type Journal, type Mark, type Names, type Part, readJournal, readMark } from './journal.js';
 import { KnownObjects } from './known.js';
 import { contentOf, Left, objectsOf, targetsOf } from './look.js';
 import { isIdentical, type Noted, note } from './noted.js';
@@ -37,19 +37,22 @@ export async function undo(root: string, id: string, { force = false, onKept, on
     await using session = await Session.open();
     await session.run(locked(root, id));
     journal = await readJournal(root, id);
+    const earlier = await readMark(root, id);
+    // Somebody was faster, and was killed.
+    if (isBegun(journal, earlier)) throw busyNow();
     if (journal?.state !== 'done' || !journal.parts.length) throw nothingToUndo(id);
     // What cannot be looked at is not begun.
     for (const part of journal.parts) await objectsOf(session, slotAllocator(), part, ['']);
     if (!force) await refuseChanged(session, journal);
     const foreign = journal.parts.filter((part) => part.kept);
-    const mark = { token: journal.token, stages: foreign.map(({ stage }) => stage), force };
+    const mark = { token: journal.token, stages: [...(earlier?.stages ?? []), ...foreign.map(({ stage }) => stage)], force };
     await session.run(marked(root, id, { ...mark, undo: 'staging' }));
     const copied: NonNullable<Mark['copied']>[number][] = [];
     for (const part of foreign) copied.push({ stage: part.stage, objects: await restage(session, slotAllocator(), part) });
     const begun: Mark = { ...mark, undo: 'begun', copied };
     await session.run(marked(root, id, begun));
     const { journal: next, kept } = await takeBack(session, { root, journal, mark: begun });
-    await clean(session, root, id, next, mark);
+    await afterwards(leftOf(id), () => clean(session, root, id, next, mark));
     for (const each of kept) onKept?.(each);
     for (const source of journal.forgotten ?? []) onForgotten?.(source);
     return journal.parts.reduce((sum, part) => sum + part.steps.length, 0);
