@@ -3,9 +3,10 @@ import { SAME } from '@lamella/syscall';
 import { beneath } from '../beneath.js';
 import { EngineError } from '../engine-error.js';
 import { openGiven } from '../sources/check.js';
+import { followedBy } from '../sources/follow.js';
 import type { CheckedView } from '../views.js';
 import { changedMeanwhile, shownPath } from './errors.js';
-import type { Journal, Mark, Part } from './journal.js';
+import { type Journal, type Mark, type Part, replacedBy } from './journal.js';
 import { type KnownObjects, knownWith } from './known.js';
 import { contentOf, noteAround, objectsOf, placesIn, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
@@ -76,7 +77,7 @@ export class Applying {
   async run(): Promise<{ readonly journal: Journal; readonly mark: Mark }> {
     const { root, id, token, before, left } = this.#of;
     const foreign = this.#parts.filter(({ keep }) => keep !== undefined).map(({ stage }) => stage);
-    const mark: Mark = { token, stages: [...left, ...foreign] };
+    const mark: Mark = { token, stages: [...left, ...foreign], follows: await followedBy(root, replacedBy(this.#parts)) };
     await this.#session.run(marked(root, id, mark));
     const parts: Part[] = [];
     for (const part of this.#parts) parts.push(await this.#staged(part));

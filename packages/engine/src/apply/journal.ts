@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { absent } from '../absent.js';
 import { EngineError } from '../engine-error.js';
+import type { Followed } from '../sources/follow.js';
 import type { Source } from '../sources/source.js';
+import { shownPath } from './errors.js';
 import type { Known } from './known.js';
 import type { Noted } from './noted.js';
 import type { Staged, Step } from './steps.js';
@@ -79,6 +81,8 @@ export interface Mark {
   /** An undo: `staging` changed nothing of the host yet, `begun` is to be finished. */
   readonly undo?: 'staging' | 'begun';
   readonly force?: boolean;
+  /** Sources of containers that it puts other objects in the place of: these are recorded before the mark goes. */
+  readonly follows?: readonly Followed[];
   /** What the old objects are that an undo gives back as copies, by their `to`, for each stage: they are known again after a crash. */
   readonly copied?: readonly { readonly stage: string; readonly objects: Names<Noted> }[];
 }
@@ -92,6 +96,10 @@ export const appliedOf = (root: string, id: string): string => path.join(root, '
 export const journalOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'journal');
 export const applyLockOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'lock');
 export const applyingOf = (root: string, id: string): string => path.join(root, 'applying', id);
+
+/** Returns the paths that steps put other objects at. */
+export const replacedBy = (parts: readonly Pick<Part, 'source' | 'steps'>[]): readonly string[] =>
+  parts.flatMap(({ source, steps }) => steps.flatMap((step) => (step.do === 'metadata' ? [] : [shownPath(source, step.name)])));
 
 /** The directories that an apply needs in a store. */
 export const appliedMade = (root: string, id: string): readonly string[] => [appliedOf(root, id), path.dirname(applyingOf(root, id))];

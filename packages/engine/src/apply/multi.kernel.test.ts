@@ -51,9 +51,7 @@ async function applied(id: string, names: readonly Name[], file = 'f', act: (mer
 }
 
 /** Every way in which applies of two containers can share directories. */
-const subsets = SOURCES.reduce<readonly (readonly Name[])[]>((all, name) => [...all, ...all.map((each) => [...each, name])], [[]]).filter(
-  (each) => each.length,
-);
+const subsets = [1, 2, 3, 4, 5, 6, 7].map((bits) => SOURCES.filter((_, i) => bits & (1 << i)));
 
 test.each(subsets.map((names) => [names.join(), names] as const))('an apply to %s leaves the way back of all other directories', async (_, second) => {
   await applied('A', SOURCES);

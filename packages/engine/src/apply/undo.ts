@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { type Op, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
+import { followedBy } from '../sources/follow.js';
 import { afterwards, clean, leftOf } from './clean.js';
 import { busy, busyNow, incomplete, nothingToUndo, shownPath, some } from './errors.js';
-import { appliedOf, isBegun, type Journal, type Mark, type Names, type Part, readJournal, readMark } from './journal.js';
+import { appliedOf, isBegun, type Journal, type Mark, type Names, type Part, readJournal, readMark, replacedBy } from './journal.js';
 import { KnownObjects } from './known.js';
 import { contentOf, Left, objectsOf, targetsOf } from './look.js';
 import { isIdentical, type Noted, note } from './noted.js';
@@ -45,7 +46,8 @@ export async function undo(root: string, id: string, { force = false, onKept, on
     for (const part of journal.parts) await objectsOf(session, slotAllocator(), part, ['']);
     if (!force) await refuseChanged(session, journal);
     const foreign = journal.parts.filter((part) => part.kept);
-    const mark = { token: journal.token, stages: [...(earlier?.stages ?? []), ...foreign.map(({ stage }) => stage)], force };
+    const follows = await followedBy(root, replacedBy(journal.parts));
+    const mark = { token: journal.token, stages: [...(earlier?.stages ?? []), ...foreign.map(({ stage }) => stage)], force, follows };
     await session.run(marked(root, id, { ...mark, undo: 'staging' }));
     const copied: NonNullable<Mark['copied']>[number][] = [];
     for (const part of foreign) copied.push({ stage: part.stage, objects: await restage(session, slotAllocator(), part) });
