@@ -4,6 +4,7 @@ import path from 'node:path';
 import { busyboxArchive, mountsBelow, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { decide } from '../container.js';
 import { Containers, ImageStore, type StoredContainer } from '../index.js';
 import { copyTrees } from './copy-trees.js';
 
@@ -230,6 +231,35 @@ test('a rollback that a crash interrupts is finished by who looks next', async (
   expect(await changesIn(one, at.join('project'))).toEqual(['added file']);
   expect(statSync(next, { throwIfNoEntry: false })).toBeUndefined();
   expect((await one.history()).current).toBe(id);
+});
+
+test('a config that changes is on the disk before it takes the place of the old one', async (context) => {
+  requiresProgram(context, 'mount');
+  mkdirSync(at.join('late'));
+  const first = await containers.try({ args: ['true'], cwd: '/', env: { PATH: process.env.PATH } });
+  await first.result;
+  const file = path.join(root, 'containers', first.id, 'config.json');
+  const run = async (): Promise<bigint> => {
+    await (await (await containers.get(first.id)).run({ args: ['true'] })).result;
+    return statSync(file, { bigint: true }).ino;
+  };
+  const writing = async (): Promise<readonly string[]> => {
+    const { config } = await containers.get(first.id);
+    const { program } = await decide({ ...config.spec, args: ['true'] }, {}, root, { again: config });
+    const from = program.findIndex((op) => 'pathname' in op && op.pathname === `${file}.next`);
+    return from < 0 ? [] : program.slice(from, from + 5).map(({ op }) => op);
+  };
+  const written = await run();
+  expect([await run(), await writing()]).toEqual([written, []]);
+  expect(spawnSync('mount', ['-t', 'tmpfs', 'lamella-test', at.join('late')]).status).toBe(0);
+  try {
+    expect(await writing()).toEqual(['write_file', 'openat', 'fsync', 'close', 'renameat2']);
+    const changed = await run();
+    expect(changed).not.toBe(written);
+    expect(await run()).toBe(changed);
+  } finally {
+    spawnSync('umount', [at.join('late')]);
+  }
 });
 
 test('where no space is left for a copy, nothing is changed', async (context) => {
