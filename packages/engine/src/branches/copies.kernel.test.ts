@@ -233,6 +233,45 @@ test('a rollback that a crash interrupts is finished by who looks next', async (
   expect((await one.history()).current).toBe(id);
 });
 
+test('a rollback empties the overlays that came after the checkpoint', async (context) => {
+  requiresProgram(context, 'mount');
+  for (const name of ['project', 'first', 'second']) mkdirSync(at.join(name));
+  const mount = (name: string): void => void expect(spawnSync('mount', ['-t', 'tmpfs', 'lamella-test', at.join(name)]).status).toBe(0);
+  const listed = async (which: StoredContainer): Promise<string[]> => (await changesIn(which, at.path)).filter((each) => !each.includes('/.'));
+  try {
+    const first = await containers.try({ args: ['sh', '-c', `echo 1 >${at.join('project/one')}`], cwd: '/', env: { PATH: process.env.PATH } });
+    await first.result;
+    const one = await containers.get(first.id);
+    const before = (await one.checkpoint()).id;
+    mount('first');
+    const write = async (...files: string[]): Promise<unknown> =>
+      (await one.run({ args: ['sh', '-c', files.map((file) => `echo 2 >${at.join(file)}`).join('; ')] })).result;
+    await write('first/two', 'project/two');
+    // The config that was read is that of before.
+    const again = await containers.get(one.id);
+    expect(await listed(again)).toEqual(['added first/two', 'added project/one', 'added project/two']);
+    const between = (await again.checkpoint()).id;
+    mount('second');
+    await (await again.run({ args: ['sh', '-c', `echo 3 >${at.join('second/three')}; rm ${at.join('first/two')}`] })).result;
+    const last = await containers.get(one.id);
+    expect(await listed(last)).toEqual(['added project/one', 'added project/two', 'added second/three']);
+    await last.rollback(between);
+    expect(await listed(last)).toEqual(['added first/two', 'added project/one', 'added project/two']);
+    await last.rollback(before);
+    expect(await listed(last)).toEqual(['added project/one']);
+    await (await last.run({ args: ['sh', '-c', `echo 4 >${at.join('second/four')}; ls ${at.join('first')}`] })).result;
+    expect(await listed(last)).toEqual(['added project/one', 'added second/four']);
+    // Also where the mount is gone by then.
+    spawnSync('umount', [at.join('second')]);
+    await last.rollback(before);
+    expect(await listed(last)).toEqual(['added project/one']);
+    await last.rollback(null);
+    expect(await listed(last)).toEqual([]);
+  } finally {
+    for (const name of ['first', 'second']) spawnSync('umount', [at.join(name)]);
+  }
+});
+
 test('a config that changes is on the disk before it takes the place of the old one', async (context) => {
   requiresProgram(context, 'mount');
   mkdirSync(at.join('late'));
