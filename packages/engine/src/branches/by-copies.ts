@@ -167,7 +167,8 @@ export async function finishRollback(record: ContainerRecord, views: readonly Vi
   const to = readlinkIn(next);
   if (to === undefined) rmSync(atOf(directory), { force: true });
   else pointTo(atOf(directory), to);
-  await removeTrees([next]);
+  // In one step, `at` included: while this directory is there the rollback is under way, and where it leads to must be known.
+  await run([...asOwner(), renamed(next, path.join(directoryOf(trash), 'next'))]);
   return trash;
 }
 

@@ -6,6 +6,8 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { decide } from '../container.js';
 import { Containers, ImageStore, type StoredContainer } from '../index.js';
+import { removeLater, standing } from './branch.js';
+import { finishRollback } from './by-copies.js';
 import { copyTrees } from './copy-trees.js';
 
 let at: ScratchDirectory;
@@ -270,6 +272,24 @@ test('a rollback empties the overlays that came after the checkpoint', async (co
   } finally {
     for (const name of ['first', 'second']) spawnSync('umount', [at.join(name)]);
   }
+});
+
+test('the last step of a rollback is one rename, so that a crash cannot lose where it leads to', async () => {
+  mkdirSync(at.join('project'));
+  const first = await containers.try({ args: ['sh', '-c', `echo 1 >${at.join('project/file')}`], cwd: at.path, env: { PATH: process.env.PATH } });
+  await first.result;
+  const one = await containers.get(first.id);
+  const { id } = await one.checkpoint();
+  const record = { containers: path.join(root, 'containers'), id: one.id };
+  const next = path.join(root, 'containers', one.id, 'next');
+  mkdirSync(next);
+  symlinkSync(id, path.join(next, 'at'));
+  // What is under way is finished with what is left of it, again and again: `at` goes away with all the rest only.
+  const trash = await finishRollback(record, standing(root, record, one.config).views);
+  expect(readlinkSync(path.join(root, 'containers', trash.id, 'next/at'))).toBe(id);
+  expect(statSync(next, { throwIfNoEntry: false })).toBeUndefined();
+  expect((await one.history()).current).toBe(id);
+  removeLater(trash);
 });
 
 test('a config that changes is on the disk before it takes the place of the old one', async (context) => {
