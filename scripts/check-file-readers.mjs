@@ -116,7 +116,21 @@ export const UNKEPT = new Set([
 /** In node:fs/promises this one, too. */
 const UNKEPT_PROMISES = new Set(['watch']);
 /** Without `Sync` these only, and those on descriptors: functions with callbacks are not kept. */
-const KEPT_CALLBACKS = new Set(['close', 'read', 'readv', 'write', 'writev', 'constants', 'createReadStream', 'createWriteStream', 'watch', 'default', 'promises', 'Stats', 'Dirent']);
+const KEPT_CALLBACKS = new Set([
+  'close',
+  'read',
+  'readv',
+  'write',
+  'writev',
+  'constants',
+  'createReadStream',
+  'createWriteStream',
+  'watch',
+  'default',
+  'promises',
+  'Stats',
+  'Dirent',
+]);
 const RECURSIVE = /\breaddir(?:Sync)?\((?:[^(){};]|\([^()]*\))*\{[^}]*\brecursive\b/;
 const IMPORT = /import\s+(?:type\s+)?(?:([\w$]+)\s*,?\s*)?(?:\*\s+as\s+([\w$]+)|\{([^}]*)\})?\s*from\s*'(?:node:)?fs(?:\/promises)?'/g;
 const OTHERWISE = /(?:\bimport\s*\(|\brequire\s*\(|\bgetBuiltinModule\s*\()\s*['"](?:node:)?fs(?:\/promises)?['"]/;
@@ -159,7 +173,9 @@ export function problemsOf(sources) {
   for (const [file, text] of sources) {
     const unkept = unkeptIn(text);
     if (unkept.length)
-      problems.push(`${file} uses ${unkept.join(', ')} of node:fs, where names that are not UTF-8 are lost. Use readdirSync, opendirSync or others that keepBytes wraps.`);
+      problems.push(
+        `${file} uses ${unkept.join(', ')} of node:fs, where names that are not UTF-8 are lost. Use readdirSync, opendirSync or others that keepBytes wraps.`,
+      );
     const openers = openersIn(text);
     if (!openers.length) continue;
     using.add(file);

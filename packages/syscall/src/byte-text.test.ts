@@ -122,7 +122,9 @@ describe('a process that keeps bytes', () => {
         process.stdout.write(JSON.stringify(Object.keys(fs).filter((name) => fs[name]?.name !== 'replaced')));`),
     ) as string[];
     // The lint refuses those with callbacks: their synchronous forms, and those with promises, are wrapped.
-    const withCallbacks = unwrapped.filter((name) => typeof Object.getOwnPropertyDescriptor(nodeFs, `${name}Sync`)?.value === 'function' && !unwrapped.includes(`${name}Sync`));
+    const withCallbacks = unwrapped.filter(
+      (name) => typeof Object.getOwnPropertyDescriptor(nodeFs, `${name}Sync`)?.value === 'function' && !unwrapped.includes(`${name}Sync`),
+    );
     expect(unwrapped.filter((name) => !others.test(name) && !withCallbacks.includes(name) && !UNKEPT.has(name))).toEqual([]);
     expect(withCallbacks.length).toBeGreaterThan(20);
     const promised = JSON.parse(

@@ -171,7 +171,7 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('on a living machine
 
   test('names that are not UTF-8 are there beside a mount, too', { timeout: 60_000 }, () => {
     const { stdout, stderr } = machine(`
-      bad=$(printf 'b\\377d'); as mkdir "$bad" "$bad/in"; as sh -c "echo own > \"$bad/f\"; echo top > \"$bad.txt\""; mount -t tmpfs -o mode=777 tmpfs mnt
+      bad=$(printf 'b\\377d'); as mkdir "$bad" "$bad/in"; as sh -c "echo own > "$bad/f"; echo top > "$bad.txt""; mount -t tmpfs -o mode=777 tmpfs mnt
       lamella try -n 'cat b?d/f b?d.txt; cd b?d/in; echo new > n; cd ../..; echo more | tee -a b?d.txt >/dev/null' 2>id; echo "status $?"
       lamella apply $(tail -n 1 id) > /dev/null; cat "$bad/in/n" "$bad.txt"; ls -d b?d* | wc -l`);
     expect(stderr).toBe('');
