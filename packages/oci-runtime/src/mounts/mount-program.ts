@@ -267,8 +267,18 @@ function copyUp(destination: string, context: MountContext): { readonly before: 
 function entriesOf(root: string, directory: string): string[] {
   using held = holdPlace({ root, path: directory, leaving: 'clamped' });
   if (!held?.stat.isDirectory()) return [];
+  const found: string[] = [];
+  // Node's own recursion has no names that are not UTF-8.
+  const walk = (below: string): void => {
+    for (const entry of readdirSync(path.join(held.path, below), { withFileTypes: true })) {
+      const name = path.join(below, entry.name);
+      found.push(name);
+      if (entry.isDirectory()) walk(name);
+    }
+  };
   try {
-    return readdirSync(held.path, { recursive: true, encoding: 'utf8' }).sort();
+    walk('');
+    return found.sort();
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
     throw error;
