@@ -138,7 +138,8 @@ function fresh(mount: OciMount, plan: MountPlan, index: number, context: EachMou
   const readonlyLater = Boolean(plan.flags & MS.RDONLY) && type === 'tmpfs';
   const label = context.mountLabel && !['proc', 'sysfs', 'mqueue'].includes(type) ? `context="${context.mountLabel}"` : '';
   const data = [plan.data, label].filter(Boolean).join(',');
-  const copied = plan.tmpcopyup && type === 'tmpfs' ? copyUp(mount.destination, context, `mounts[${index}] onto ${mount.destination}`) : { before: [], after: [] };
+  const copied =
+    plan.tmpcopyup && type === 'tmpfs' ? copyUp(mount.destination, context, `mounts[${index}] onto ${mount.destination}`) : { before: [], after: [] };
   return {
     outside: [],
     inside: [
