@@ -633,6 +633,28 @@ test('copy_object leaves out attributes that belong to a place or a filesystem',
   expect(found.toSorted()).toEqual(['trusted.SGI_CAP_FILE', 'trusted.own', 'user.own']);
 });
 
+test('with its marks an object is copied without attributes that belong to a place, too', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  for (const name of ['from', 'to']) writeFileSync(at.join(name), name);
+  const set = (path: string, name: string): Op => ({ op: 'lsetxattr', path: at.join(path), name, value: 'v', flags: 0 });
+  const marks = ['trusted.overlay.origin', 'user.fuseoverlayfs.x', 'user.overlay.x'];
+  await execute([
+    ...['user.own', 'trusted.own', 'trusted.SGI_ACL_FILE', ...marks].map((name) => set('from', name)),
+    // Where the kernel takes these from us.
+    ...['security.ima', 'security.evm', 'security.other'].map((name) => ({ ...set('from', name), ignore: ['EOPNOTSUPP', 'EINVAL', 'EPERM'] }) as Op),
+    ...['user.goes', 'user.overlay.goes', 'trusted.SGI_CAP_FILE'].map((name) => set('to', name)),
+    { op: 'copy_object', olddirfd: AT_FDCWD, newdirfd: AT_FDCWD, metadata: COPY.METADATA | COPY.MARKS, oldpath: at.join('from'), newpath: at.join('to') },
+  ]);
+  const found: string[] = [];
+  await execute([{ op: 'statx', dirfd: AT_FDCWD, pathname: at.join('to') }], {
+    onReply: (reply) => reply.kind === 'data' && found.push(...parseWalked(reply.data).xattrs.map(([name]) => name)),
+  });
+  expect(found.filter((name) => name !== 'security.other' && name !== 'security.selinux').toSorted()).toEqual(
+    ['trusted.SGI_CAP_FILE', 'trusted.own', 'user.own', ...marks].toSorted(),
+  );
+});
+
 test('names that become something else while a tree is read neither end that nor are missed', async (context) => {
   requiresRoot(context);
   await using at = scratch();
