@@ -655,6 +655,20 @@ test('with its marks an object is copied without attributes that belong to a pla
   );
 });
 
+test('a nested program that executed nothing leaves the lists of the program around it alone', async () => {
+  const [argv, envp] = [['sh', '-c', 'test "$WORD" = outer && exit 7'], ['WORD=outer']];
+  const missing = (list: readonly string[]): Op => ({ op: 'execve', pathname: '/none', argv: list, envp: list, ignore: ['ENOENT'] });
+  const outer = { op: 'execve', argv, envp } as const;
+  const { exited } = await execute([
+    inside([
+      { ...outer, pathname: '/none', ignore: ['ENOENT'] },
+      { op: 'attempt', program: [missing(['x'])] },
+      { ...outer, pathname: '/bin/sh' },
+    ]),
+  ]);
+  expect(exited?.status).toBe(7);
+});
+
 test('names that become something else while a tree is read neither end that nor are missed', async (context) => {
   requiresRoot(context);
   await using at = scratch();
