@@ -176,6 +176,8 @@ long op_attempt(const struct frame *frame)
 	attempted = frame;
 	err = program_run((const u8 *)frame->string[0].at, frame->string[0].length, 0);
 	attempted = outer;
+	/* The lists of its execve are not those of the program around it. */
+	execve_forget();
 	return err;
 }
 
