@@ -210,7 +210,8 @@ async function hostNow({ cwd, args, env }: RunSpec, host: HostView, root: string
     return (was ? isThere(was) : !gone) ? 'same' : 'other';
   };
   // Nothing is started: only what was changed in directories that are gone must not be looked for there.
-  if (idle) return { ...host, overlays: host.overlays.map((each, i) => (stateOf(each, i, recorded.get(each.path)) === 'other' ? { ...each, gone: true } : each)) };
+  if (idle)
+    return { ...host, overlays: host.overlays.map((each, i) => (stateOf(each, i, recorded.get(each.path)) === 'other' ? { ...each, gone: true } : each)) };
   const { goOn, surveyHost } = await import('./host-view.js');
   const now = surveyHost([], { cwd: cwd ?? '/', args: args ?? [], env: env ?? {} });
   return goOn(host, now, recorded, stateOf);

@@ -683,11 +683,7 @@ export class StoredContainer {
  *
  * @throws EngineError `VOLUME_MOVED` if some of them are selected
  */
-async function* notGone(
-  changes: AsyncIterable<ContainerChange>,
-  select: ApplyOptions['select'],
-  sources: CheckedSources,
-): AsyncGenerator<ContainerChange> {
+async function* notGone(changes: AsyncIterable<ContainerChange>, select: ApplyOptions['select'], sources: CheckedSources): AsyncGenerator<ContainerChange> {
   const refused = new Map<string, string[]>();
   for await (const change of changes) {
     const { gone } = change.view;
