@@ -11,7 +11,7 @@ export function catchTheRest(argv: readonly string[]): void {
   const others = process.listeners('warning');
   process.removeAllListeners('warning');
   process.on('warning', (warning: Error & { code?: string }) => {
-    if (warning.code === 'LAMELLA_KEPT') stderr.line(text`lamella: ${warning.message}`);
+    if (warning.code === 'LAMELLA_KEPT' || warning.code === 'LAMELLA_LEFT') stderr.line(text`lamella: ${warning.message}`);
     else for (const other of others) other(warning);
   });
 }
