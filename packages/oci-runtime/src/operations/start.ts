@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, promises, rmSync } from 'node:fs';
+import { closeSync, constants, openSync, promises, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoName, lockFile, type Op, type Reply, replyParser, run } from '@lamella/syscall';
@@ -114,6 +114,12 @@ async function* fromFifo(directory: StateDirectory, stored: StoredContainer): As
   while (!opened) {
     await Promise.race([opening, sleep(20)]);
     if (opened || lives(stored.init, stored.boot)) continue;
+    // It may have opened its end, run and ended, before this process heard of that.
+    await Promise.race([opening, sleep(50)]);
+    if (opened || isOpen(directory.fifo)) {
+      await opening;
+      continue;
+    }
     // Nobody will open the other end any more: the one that waits for it is let go.
     try {
       closeSync(openSync(directory.fifo, constants.O_WRONLY | constants.O_NONBLOCK));
@@ -129,6 +135,19 @@ async function* fromFifo(directory: StateDirectory, stored: StoredContainer): As
   } finally {
     await handle.close();
   }
+}
+
+/** Whether this process has a file open, as the kernel knows before Node does. */
+function isOpen(file: string): boolean {
+  return readdirSync('/proc/self/fd').some((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === file;
+    } catch (error) {
+      // That of the listing itself.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw error;
+    }
+  });
 }
 
 /** Give the descriptor of the filter's listener to who listens for it, with the state of the process (config-linux.md, "The Container Process State"). */
