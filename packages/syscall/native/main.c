@@ -24,6 +24,8 @@ static size_t input_length;
 static u8 output[262144];
 static size_t output_length;
 int unheard;
+/* Nobody reads the replies any more. */
+int unread;
 static int replies_fd = REPLIES_FD;
 
 static u8 exit_program[262144];
@@ -100,6 +102,7 @@ void replies_flush(void)
 		if (n <= 0) {
 			/* When nobody listens any more, the control pipe tells of it. */
 			unheard |= n != -EPIPE;
+			unread |= n == -EPIPE;
 			break;
 		}
 		sent += (size_t)n;

@@ -226,7 +226,7 @@ static long show_content(int dirfd, const char *name, u64 size, u32 index)
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	while (size) {
+	while (size && !unread) {
 		n = SYS(read, fd, chunk, size < sizeof(chunk) ? size : sizeof(chunk));
 		if (n == -EINTR)
 			continue;
@@ -312,6 +312,9 @@ static long tell(const struct walk *walk, const struct level *level, const char 
 {
 	long err = level->upper >= 0 && (sides & UPPER) ? look(level->upper, name, upper) : -ENOENT, differs = 0;
 
+	/* A tree that nobody wants to hear of any more can be a large one. */
+	if (unread)
+		return -EPIPE;
 	if (err < 0 && err != -ENOENT)
 		return err;
 	*has_upper = !err && !(walk->overlay && is_whiteout(upper));

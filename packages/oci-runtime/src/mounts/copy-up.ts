@@ -16,7 +16,7 @@ export interface CopyUpBounds {
   readonly depth: number;
 }
 
-export const COPY_UP_BOUNDS: CopyUpBounds = { bytes: 4 << 20, depth: 400 };
+const COPY_UP_BOUNDS: CopyUpBounds = { bytes: 4 << 20, depth: 400 };
 
 /** Bytes of the ops for a name and for a directory, beside the names themselves. */
 const PER_NAME = 54;
