@@ -136,7 +136,7 @@ const IMPORT = /import\s+(?:type\s+)?(?:([\w$]+)\s*,?\s*)?(?:\*\s+as\s+([\w$]+)|
 const OTHERWISE = /(?:\bimport\s*\(|\brequire\s*\(|\bgetBuiltinModule\s*\()\s*['"](?:node:)?fs(?:\/promises)?['"]/;
 
 /** Returns what of node:fs a source could open a file with. */
-export function openersIn(text) {
+function openersIn(text) {
   const found = [];
   for (const [statement, byDefault, whole, named] of text.matchAll(IMPORT)) {
     if (/^import\s+type\b/.test(statement)) continue;
@@ -167,7 +167,7 @@ export function unkeptIn(text) {
 }
 
 /** Returns what is wrong among sources, by file. */
-export function problemsOf(sources) {
+function problemsOf(sources) {
   const problems = [];
   const using = new Set();
   for (const [file, text] of sources) {

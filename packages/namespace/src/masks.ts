@@ -60,14 +60,20 @@ export function masked(mounts: readonly Mount[], { slots, root, dev, userNamespa
   return [...coverWithNothing(files, turn), ...coverWithEmpty(directories, turn), ...at('proc', READONLY_PROC).flatMap((pathname) => readonly(pathname, turn))];
 }
 
-/** Opens what is seen at a path of the container's, if there is something. */
-function look(pathname: string, { root, target }: Turn): Op {
+/**
+ * Opens what is seen at a path of the container's, and covers it. If there is nothing, no mount is made: to make one and drop it costs more than all
+ * else here. `covered` looks again, whatever came of that.
+ */
+function coverSeen(pathname: string, cover: Program, { root, target }: Turn): Program {
   const resolve = RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS;
-  return { op: 'openat2', dirfd: root, pathname, flags: O.PATH | O.CLOEXEC, mode: 0, resolve, out: target, ignore: ['ENOENT', 'ENOTDIR'] };
-}
-
-function covered(pathname: string, { root }: Turn): Op {
-  return { op: 'covered', rootfd: root, readonly: 1, pathname };
+  return [
+    {
+      op: 'attempt',
+      ignore: ['ENOENT', 'ENOTDIR'],
+      program: [{ op: 'openat2', dirfd: root, pathname, flags: O.PATH | O.CLOEXEC, mode: 0, resolve, out: target }, ...cover, { op: 'close', fd: target }],
+    },
+    { op: 'covered', rootfd: root, readonly: 1, pathname },
+  ];
 }
 
 /** A null device covers files: one of our own making, whatever the user put at /dev/null. */
@@ -100,22 +106,9 @@ function setReadonly(tree: number, recursive: number): Op {
 /** What does not fit, is not there, or has no name any more, as a file that hides another, `covered` tells apart. */
 function cover(pathname: string, source: Program, turn: Turn): Program {
   const { tree, target } = turn;
-  return [
-    look(pathname, turn),
-    ...source,
-    {
-      op: 'move_mount',
-      from_dirfd: tree,
-      from_pathname: '',
-      to_dirfd: target,
-      to_pathname: '',
-      flags: ONTO,
-      ignore: ['EBADF', 'EINVAL', 'ENOTDIR', 'ENOENT'],
-    },
-    { op: 'close', fd: tree },
-    { op: 'close', fd: target, ignore: ['EBADF'] },
-    covered(pathname, turn),
-  ];
+  const ignore = ['EINVAL', 'ENOTDIR', 'ENOENT'];
+  const move: Op = { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore };
+  return coverSeen(pathname, [...source, move, { op: 'close', fd: tree }], turn);
 }
 
 /** An empty directory of /dev covers them all; once it has no name, nothing can ever be put into it. */
@@ -146,14 +139,14 @@ function coverWithEmpty(directories: readonly string[], turn: Turn): Program {
 
 function readonly(pathname: string, turn: Turn): Program {
   const { target, tree } = turn;
-  const ignore = ['EBADF'];
-  return [
-    look(pathname, turn),
-    { op: 'open_tree', dirfd: target, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH | AT.RECURSIVE, out: tree, ignore },
-    { ...setReadonly(tree, AT.RECURSIVE), ignore },
-    { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore: ['EBADF', 'ENOENT'] },
-    { op: 'close', fd: tree, ignore },
-    { op: 'close', fd: target, ignore },
-    covered(pathname, turn),
-  ];
+  return coverSeen(
+    pathname,
+    [
+      { op: 'open_tree', dirfd: target, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH | AT.RECURSIVE, out: tree },
+      setReadonly(tree, AT.RECURSIVE),
+      { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore: ['ENOENT'] },
+      { op: 'close', fd: tree },
+    ],
+    turn,
+  );
 }

@@ -65,11 +65,11 @@ function begin(
   const running = start(program, {
     stdio,
     ...(signal ? { signal } : {}),
-    onReply: (reply: Reply) => {
+    onReply: (reply: Reply, op?: Op) => {
       if (reply.kind === 'data') onData?.(reply.data);
       if (reply.kind === 'detached') detached.resolve();
       if (reply.kind === 'stopped') onStopped?.(reply.signal);
-      denied ||= isDenied(reply);
+      denied ||= isDenied(reply, op);
     },
   });
   return { running, denied: () => denied, detached: detached.promise };
@@ -243,17 +243,17 @@ function quote(word: string): string {
 export async function explainTold(told: Told, args: readonly string[]): Promise<RunResult> {
   let denied = false;
   try {
-    return await outcomeOf(told, (reply) => {
-      denied ||= isDenied(reply);
+    return await outcomeOf(told, (reply, op) => {
+      denied ||= isDenied(reply, op);
     });
   } catch (error) {
     throw explainFailure(error, args, denied);
   }
 }
 
-/** A place where the command could have been was closed to us. */
-function isDenied(reply: Reply): boolean {
-  return reply.kind === 'ignored' && reply.errno === constants.errno.EACCES;
+/** A place where the command could have been was closed to us. Other ops may be denied, too, and say nothing of the command. */
+function isDenied(reply: Reply, op: Op | undefined): boolean {
+  return reply.kind === 'ignored' && op?.op === 'execve' && reply.errno === constants.errno.EACCES;
 }
 
 /** A mount that would have been where it may not be. */

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { run } from '@lamella/syscall';
+import { type Program, run } from '@lamella/syscall';
 import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { extract } from 'tar';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { DEFAULT_MOUNTS, type ProcessOptions, type ProcessResult, type ProcessSpec, spawn } from './index.js';
+import { DEFAULT_MOUNTS, launch, type ProcessOptions, type ProcessResult, type ProcessSpec, spawn } from './index.js';
 
 let at: ScratchDirectory;
 let rootfs: string;
@@ -26,6 +26,22 @@ function sh(script: string, rest: Rest = {}, options: ProcessOptions = {}): Prom
   return spawn({ rootfs, args: ['/bin/sh', '-c', script], ...rest }, options).result;
 }
 const lines = async (script: string, rest: Rest = {}): Promise<string[]> => String((await sh(script, rest)).stdout).split('\n');
+
+test.for([
+  ['another op', { op: 'chdir', path: 'closed', ignore: ['EACCES'] }, 'COMMAND_NOT_FOUND'],
+  ['a place of the PATH', { op: 'execve', pathname: 'closed/nosuch', argv: ['nosuch'], envp: [], ignore: ['EACCES'] }, 'COMMAND_NOT_EXECUTABLE'],
+] as const)('EACCES of %s is taken for what it is', async ([, op, code]) => {
+  mkdirSync(at.join('open/closed'), { recursive: true });
+  chmodSync(at.join('open/closed'), 0o700);
+  const program: Program = [
+    { op: 'chdir', path: at.join('open') },
+    { op: 'setresuid', ruid: 65534, euid: 65534, suid: 65534 },
+    op,
+    { op: 'execve', pathname: '/none/nosuch', argv: ['nosuch'], envp: [] },
+  ];
+  const { result } = launch([{ op: 'clone', flags: 0, monitor: 0, cgroup: -1, program }], ['nosuch']);
+  await expect(result).rejects.toMatchObject({ code });
+});
 
 test('a result has the shape of execa', async () => {
   const result = await sh('echo out; echo err >&2; exit 7');

@@ -13,13 +13,6 @@ static int starts(const char *text, const char *prefix)
 	return 1;
 }
 
-static int equal(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
-
 /*
  * Attributes that are not the object's own: marks of overlayfs say where it was, labels and measurements belong to the
  * place and the kernel, and some filesystems show their own way of keeping an ACL or a capability beside the attribute itself:
@@ -46,7 +39,7 @@ static int is_left(const char *name, int marks)
 static int listed(const char *list, long length, const char *name)
 {
 	for (long i = 0; i < length; i++) {
-		if (equal(list + i, name))
+		if (same_text(list + i, name))
 			return 1;
 		while (list[i])
 			i++;

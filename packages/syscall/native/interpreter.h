@@ -103,6 +103,7 @@ void exit_program_run(void);
 long write_all(int fd, const void *from, size_t length);
 
 /* Write a number and a NUL, 12 bytes at the most: where the NUL is. */
+int same_text(const char *a, const char *b);
 char *append_number(char *at, int number);
 
 /* Write `/proc/self/fd/N` and a NUL, 26 bytes at the most: where the NUL is. */

@@ -324,7 +324,7 @@ static long reexec_sealed(char **argv, char **envp)
 	return SYS(execveat, memfd, "", argv, envp, AT_EMPTY_PATH);
 }
 
-static int same(const char *a, const char *b)
+int same_text(const char *a, const char *b)
 {
 	while (*a && *a == *b)
 		a++, b++;
@@ -338,19 +338,19 @@ int lamella_main(int argc, char **argv, char **envp)
 	unsigned descriptors = 0;
 	int status;
 
-	if (argc == 6 && same(argv[1], "front")) {
+	if (argc == 6 && same_text(argv[1], "front")) {
 		argv[1] = "sealed-front";
 		reexec_sealed(argv, envp);
 		return front_not_sealed();
 	}
-	if (argc == 6 && same(argv[1], "sealed-front")) {
+	if (argc == 6 && same_text(argv[1], "sealed-front")) {
 		status = front(argc, argv, envp);
 		if (status != FRONT_INTERPRETER)
 			return status;
 		argc = 2;
 		argv = sealed;
 	}
-	if (argc < 2 || argc > 3 || (!same(argv[1], "sealed") && !same(argv[1], "seal") && !same(argv[1], "check"))) {
+	if (argc < 2 || argc > 3 || (!same_text(argv[1], "sealed") && !same_text(argv[1], "seal") && !same_text(argv[1], "check"))) {
 		static const char usage[] =
 			"lamella-init runs programs of system calls for @lamella/syscall; "
 			"it is not meant to be started by hand.\n";
@@ -358,7 +358,7 @@ int lamella_main(int argc, char **argv, char **envp)
 		SYS(write, 2, usage, sizeof(usage) - 1);
 		return STATUS_FAILED;
 	}
-	if (same(argv[1], "seal")) {
+	if (same_text(argv[1], "seal")) {
 		sealed[2] = argv[2];
 		return refuse(reexec_sealed(sealed, envp));
 	}
@@ -371,7 +371,7 @@ int lamella_main(int argc, char **argv, char **envp)
 	SYS(close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC_FLAG);
 	for (int i = 0; i < SLOTS; i++)
 		slots[i] = i < 3 ? i : -1;
-	status = read_and_run(same(argv[1], "check"));
+	status = read_and_run(same_text(argv[1], "check"));
 	exit_program_run();
 	return status;
 }

@@ -45,13 +45,6 @@ static int is_within(const char *at, const char *directory)
 	return !*directory && (!*at || *at == '/');
 }
 
-static int is_same(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
-
 long place_check(int root, int fd, const char *path, int exact, const struct bytes *outside)
 {
 	static char top[4097], at[4097];
@@ -68,7 +61,7 @@ long place_check(int root, int fd, const char *path, int exact, const struct byt
 	if (!*place)
 		return -EBUSY;
 	if (exact)
-		return is_same(place, path) ? 0 : -ELOOP;
+		return same_text(place, path) ? 0 : -ELOOP;
 	for (u32 i = 0; i < outside->length; i++) {
 		const char *each = outside->at + i;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeProgram, encodeProgram, explain, FRAME_MAX, flatten, OPCODES, type Op, type Program } from './index.js';
+import { decodeProgram, encodeProgram, explain, explainText, FRAME_MAX, flatten, OPCODES, type Op, type Program } from './index.js';
 
 const text = fc.string({ unit: 'grapheme', maxLength: 60 }).filter((s) => !s.includes('\0') && s.isWellFormed());
 const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array));
@@ -185,6 +185,12 @@ describe('explain', () => {
       ['child', 'fchdir(5)'],
       ['exit', 'unlinkat(AT_FDCWD, "/a", 0)'],
     ]);
+  });
+
+  test('says which calls an attempt may leave out', () => {
+    const attempt: Op = { op: 'attempt', program: [{ op: 'chdir', path: '/a' }, { op: 'setsid' }], ignore: ['ENOENT'] };
+    const said = 'in these 2 calls ENOENT is no failure, and leaves out the rest of them';
+    expect(explainText([attempt, { op: 'umask', mask: 0o22 }])).toBe(`chdir("/a")  /* ${said} */\nsetsid()\numask(022)`);
   });
 
   test('has something to say about any op', () => {

@@ -6,7 +6,7 @@ import { encodeProgram } from './encode.js';
 import { isOwnUserNamespace, mapCommands } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
-import type { Program } from './op.js';
+import type { Op, Program } from './op.js';
 import { Outcome } from './outcome.js';
 import { type Reply, replyParser } from './replies.js';
 import { indexOf, type RunResult } from './run.js';
@@ -107,7 +107,7 @@ export function toldByFront(waitStatus: string): Told {
  *
  * @throws as {@link Running}'s `result`
  */
-export async function outcomeOf({ program, replies, waitStatus }: Told, onReply: (reply: Reply) => void): Promise<RunResult> {
+export async function outcomeOf({ program, replies, waitStatus }: Told, onReply: (reply: Reply, op?: Op) => void): Promise<RunResult> {
   // Whoever refused them says why when it is asked again; and if not, it was another moment.
   if (waitStatus === undefined) {
     await runMapped([{ op: 'umask', mask: 0o22 }]);
@@ -115,8 +115,8 @@ export async function outcomeOf({ program, replies, waitStatus }: Told, onReply:
   }
   const outcome = new Outcome(indexOf(program));
   replyParser((reply) => {
-    outcome.take(reply);
-    onReply(reply);
+    const ignored = outcome.take(reply);
+    onReply(reply, ignored);
   })(replies);
   const signo = waitStatus & 0x7f;
   const signal = Object.entries(os.signals).find(([, value]) => value === signo)?.[0] ?? `signal ${signo}`;

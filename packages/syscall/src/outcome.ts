@@ -24,7 +24,8 @@ export class Outcome {
     this.#index = index;
   }
 
-  take(reply: Reply): void {
+  /** @returns the op of a reply that is `ignored`, where it is known */
+  take(reply: Reply): Op | undefined {
     switch (reply.kind) {
       case 'ok':
         this.#values.set(reply.index, reply.value);
@@ -35,12 +36,13 @@ export class Outcome {
       case 'ignored': {
         const op = this.#index.op(reply.index);
         if (op) this.#ignored.push({ op, index: reply.index, code: errnoName(reply.errno) });
-        break;
+        return op;
       }
       case 'exited':
         this.#exited = { status: reply.status, signal: reply.signal };
         break;
     }
+    return undefined;
   }
 
   /**

@@ -20,8 +20,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** More descriptors of this process, which the program has as `inherited` from number 5 on. */
   readonly descriptors?: readonly number[];
-  /** Called for every reply, in order. */
-  readonly onReply?: (reply: Reply) => void;
+  /** Called for every reply, in order; of one that is `ignored` also with the op, where it is known. */
+  readonly onReply?: (reply: Reply, op?: Op) => void;
 }
 
 export interface RunResult {
@@ -186,7 +186,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
   mapped.promise.catch(() => undefined);
   if (!mapsIds) mapped.resolve();
   const parse = replyParser((reply) => {
-    outcome.take(reply);
+    const ignored = outcome.take(reply);
     switch (reply.kind) {
       case 'ok':
         if (mapsIds && reply.index === 0) void map();
@@ -199,7 +199,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
         termios = reply.termios;
         break;
     }
-    options.onReply?.(reply);
+    options.onReply?.(reply, ignored);
   });
   replies.on('data', parse);
 

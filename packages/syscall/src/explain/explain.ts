@@ -51,16 +51,33 @@ export function explain(program: Program): readonly Call[] {
 export function explainText(program: Program): string {
   let last: Call['process'] = 'self';
   const lines: string[] = [];
-  for (const call of explain(program)) {
+  const calls = explain(program);
+  const attempts = attemptsOf(program, calls);
+  for (const call of calls) {
     if (call.process === 'exit' && last !== 'exit') lines.push('/* when it has ended */');
     last = call.process;
+    const attempt = attempts.get(call);
     const notes = [
+      ...(attempt ? [attempt] : []),
       ...(call.repeats ? [`then ${call.repeats.join(', ')} as needed`] : []),
       ...(call.op.ignore ? [`${call.op.ignore.join(', ')} is no failure`] : []),
     ];
     lines.push(`${call.process === 'child' || call.process === 'server' ? '  ' : ''}${call.text}${notes.length ? `  /* ${notes.join('; ')} */` : ''}`);
   }
   return lines.join('\n');
+}
+
+/** What is to be said of an attempt, by its first call. */
+function attemptsOf(program: Program, calls: readonly Call[]): Map<Call, string> {
+  return new Map(
+    flatten(program).flatMap((op): [Call, string][] => {
+      if (op.op !== 'attempt') return [];
+      const ops = new Set(flatten(op.program));
+      const own = calls.filter((call) => ops.has(call.op));
+      const [first] = own;
+      return first ? [[first, `in these ${own.length} calls ${(op.ignore ?? []).join(', ')} is no failure, and leaves out the rest of them`]] : [];
+    }),
+  );
 }
 
 /** Which number every slot has, by the kernel's rule. */
