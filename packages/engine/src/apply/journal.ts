@@ -71,13 +71,22 @@ export interface Journal {
   readonly known: Known;
 }
 
+/** A stage in a source. It is reached from the source's descriptor by its name there, so through no link. */
+export interface ForeignStage extends Pick<Part, 'source' | 'given'> {
+  readonly name: string;
+}
+
+/** Returns the stages of parts that are not in the store. */
+export const foreignStages = (parts: readonly Pick<Part, 'source' | 'given' | 'stage' | 'kept'>[]): readonly ForeignStage[] =>
+  parts.flatMap(({ source, given, stage, kept }) => (kept ? [{ source, ...(given ? { given } : {}), name: path.basename(stage) }] : []));
+
 /** What is under way in this moment: written before anything is made, and gone when nothing is left of it. */
 export interface Mark {
   readonly token: string;
   /** The process that wrote it. When it was killed its interpreter may go on for a moment. */
   readonly pid?: number;
-  /** Directories that are ours alone, outside of `applied/ID`: they are to be removed. */
-  readonly stages: readonly string[];
+  /** Directories that are ours alone, in sources: they are to be removed. */
+  readonly stages: readonly ForeignStage[];
   /** An undo: `staging` changed nothing of the host yet, `begun` is to be finished. */
   readonly undo?: 'staging' | 'begun';
   readonly force?: boolean;
