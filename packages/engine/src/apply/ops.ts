@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { AT_FDCWD, LOCK, O, type Op, type Program, packSeen, RENAME, RESOLVE, SAME } from '@lamella/syscall';
+import { AT_FDCWD, LOCK, O, type Op, type Program, packSeen, RENAME, RESERVED_SLOTS, RESOLVE, SAME } from '@lamella/syscall';
 import { beneath } from '../beneath.js';
 import { openGiven } from '../sources/check.js';
 import { appliedOf, applyingOf, applyLockOf, type ForeignStage, type Journal, journalOf, type Mark } from './journal.js';
@@ -9,10 +9,8 @@ import type { Staged, Step } from './steps.js';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
-/** The slot of the lock, which is held for as long as a session lasts. Others begin far below. */
-const LOCK_SLOT = 1000;
-/** What a program opens and closes again. */
-const FILE_SLOT = 1001;
+/** The slot of the lock, which is held for as long as a session lasts, and one for what a program opens and closes again. */
+const [LOCK_SLOT, FILE_SLOT] = RESERVED_SLOTS;
 
 /** Takes the lock of a container's applies, which the session holds from then on: `EAGAIN` when somebody else has it. */
 export function locked(root: string, id: string): Program {
