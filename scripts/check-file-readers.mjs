@@ -89,6 +89,49 @@ const OPENERS = new Set([
   'promises',
   'default',
 ]);
+/**
+ * What keepBytes (packages/syscall/src/keep-bytes.ts) leaves as it is in Node, though it takes or returns paths: names that are not UTF-8
+ * would be other names. `readdir` and its like are kept, but not with `recursive`.
+ */
+export const UNKEPT = new Set([
+  'cp',
+  'cpSync',
+  'glob',
+  'globSync',
+  'lchmod',
+  'lchmodSync',
+  'mkdtempDisposable',
+  'mkdtempDisposableSync',
+  'openAsBlob',
+  'opendir',
+  'unwatchFile',
+  'watchFile',
+  'Dir',
+  'FileReadStream',
+  'FileWriteStream',
+  'ReadStream',
+  'Utf8Stream',
+  'WriteStream',
+]);
+/** In node:fs/promises this one, too. */
+const UNKEPT_PROMISES = new Set(['watch']);
+/** Without `Sync` these only, and those on descriptors: functions with callbacks are not kept. */
+const KEPT_CALLBACKS = new Set([
+  'close',
+  'read',
+  'readv',
+  'write',
+  'writev',
+  'constants',
+  'createReadStream',
+  'createWriteStream',
+  'watch',
+  'default',
+  'promises',
+  'Stats',
+  'Dirent',
+]);
+const RECURSIVE = /\breaddir(?:Sync)?\((?:[^(){};]|\([^()]*\))*\{[^}]*\brecursive\b/;
 const IMPORT = /import\s+(?:type\s+)?(?:([\w$]+)\s*,?\s*)?(?:\*\s+as\s+([\w$]+)|\{([^}]*)\})?\s*from\s*'(?:node:)?fs(?:\/promises)?'/g;
 const OTHERWISE = /(?:\bimport\s*\(|\brequire\s*\(|\bgetBuiltinModule\s*\()\s*['"](?:node:)?fs(?:\/promises)?['"]/;
 
@@ -107,11 +150,32 @@ export function openersIn(text) {
   return found;
 }
 
+/** Returns what of node:fs a source uses that makes other names of those that are not UTF-8. */
+export function unkeptIn(text) {
+  const found = RECURSIVE.test(text) ? ['readdir with recursive'] : [];
+  for (const [statement, , , named] of text.matchAll(IMPORT)) {
+    if (/^import\s+type\b/.test(statement)) continue;
+    const promises = /fs\/promises'$/.test(statement);
+    for (const each of (named ?? '').split(',')) {
+      const [, type, name] = /^\s*(type\s+)?([\w$]+)/.exec(each) ?? [];
+      if (!name || type) continue;
+      const withCallback = !promises && !name.endsWith('Sync') && !KEPT_CALLBACKS.has(name);
+      if (UNKEPT.has(name) || withCallback || (promises && UNKEPT_PROMISES.has(name))) found.push(name);
+    }
+  }
+  return found;
+}
+
 /** Returns what is wrong among sources, by file. */
 export function problemsOf(sources) {
   const problems = [];
   const using = new Set();
   for (const [file, text] of sources) {
+    const unkept = unkeptIn(text);
+    if (unkept.length)
+      problems.push(
+        `${file} uses ${unkept.join(', ')} of node:fs, where names that are not UTF-8 are lost. Use readdirSync, opendirSync or others that keepBytes wraps.`,
+      );
     const openers = openersIn(text);
     if (!openers.length) continue;
     using.add(file);

@@ -8,7 +8,10 @@ import type { RunSpec } from './run-spec.js';
 import type { Source } from './sources/source.js';
 import type { OwnIds } from './userns.js';
 
-/** All that a container is, as `config.json` in its directory has it; it does not change. */
+/**
+ * All that a container is, as `config.json` in its directory has it. It is written when the container is made. Only the view of the host
+ * (`lamella try`) changes later, with the mounts of the machine.
+ */
 export interface ContainerConfig {
   readonly version: 1;
   readonly id: string;

@@ -15,7 +15,7 @@ import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
 import { explainFailure } from './explain-failure.js';
 import { unreachable } from './host-paths.js';
-import type { HostView } from './host-view.js';
+import type { HostOverlay, HostView, OverlayState } from './host-view.js';
 import { lowersOf, sameLowers } from './lowers.js';
 import { forgetDeadNames } from './names.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
@@ -200,17 +200,21 @@ export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promi
 
 /** The host as a container is to see it now: since it began, mounts and directories may have gone and come. */
 async function hostNow({ cwd, args, env }: RunSpec, host: HostView, root: string, { again, idle }: Life): Promise<HostView> {
-  if (!again || idle) return host;
-  const { goOn, surveyHost } = await import('./host-view.js');
+  if (!again) return host;
   const directory = path.join(root, 'containers', again.id);
   const recorded = readSources(directory, again);
   const frozen = standing(root, { containers: path.join(root, 'containers'), id: again.id }, again).frozen.length > 0;
-  const now = surveyHost([], { cwd: cwd ?? '/', args: args ?? [], env: env ?? {} });
-  return goOn(host, now, recorded, ({ gone }, i, was) => {
+  const stateOf = ({ gone }: HostOverlay, i: number, was: Source | undefined): OverlayState => {
     if (!frozen && isEmpty(path.join(directory, `upper.${i + 1}`))) return 'untouched';
     // An earlier version wrote nothing down.
     return (was ? isThere(was) : !gone) ? 'same' : 'other';
-  });
+  };
+  // Nothing is started: only what was changed in directories that are gone must not be looked for there.
+  if (idle)
+    return { ...host, overlays: host.overlays.map((each, i) => (stateOf(each, i, recorded.get(each.path)) === 'other' ? { ...each, gone: true } : each)) };
+  const { goOn, surveyHost } = await import('./host-view.js');
+  const now = surveyHost([], { cwd: cwd ?? '/', args: args ?? [], env: env ?? {} });
+  return goOn(host, now, recorded, stateOf);
 }
 
 function isThere(was: Source): boolean {
@@ -254,6 +258,8 @@ function sourcesFor(spec: RunSpec, root: string, { again, given }: Life): Checke
   const back = spec.host.overlays.flatMap((each) => (!each.gone && each.was ? [[each.path, each.was] as const] : []));
   const complete = new Map([...recordSources({ host: spec.host }, recorded), ...recorded, ...back]);
   const checked = checkSources(complete, spec, name, untouchedOf(views, spec));
+  // It went away since the host was surveyed, a moment ago.
+  for (const error of checked.gone?.values() ?? []) throw error;
   // What is written from now on is written for what is there now.
   if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) noteSources(directory, new Map([...recorded, ...checked.now]));
   return checked;

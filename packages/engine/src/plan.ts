@@ -281,7 +281,7 @@ export function plan(
   const limit = group?.create ?? [];
   // The caller's umask must not decide who may enter the container's root.
   const umask: Op = { op: 'umask', mask: 0o022 };
-  const known = life.again ? (spec.host ? writeConfigAgain(directory, config, slots) : []) : makeKnown(record, config, spec, slots);
+  const known = life.again ? (spec.host ? writeConfigAgain(directory, life.again, config, slots) : []) : makeKnown(record, config, spec, slots);
   const watched = supervise(record, config, spec, life, slots);
   const program: Program = spec.workspace
     ? [
@@ -373,12 +373,21 @@ function writeLong(pathname: string, text: string, slots: SlotAllocator, existin
   return [{ op: 'openat', dirfd: AT_FDCWD, pathname, flags, mode: 0o600, out: fd }, ...parts.map((buf): Op => ({ op: 'write', fd, buf })), { op: 'close', fd }];
 }
 
-/** Ops that write down what a container has become: whole, or not at all. */
-function writeConfigAgain(directory: string, config: ContainerConfig, slots: SlotAllocator): Program {
+/**
+ * Ops that write down what a container has become, if that is something else. After a power cut the old config is there, or the new one:
+ * without a config the container and its changes would not be found.
+ */
+function writeConfigAgain(directory: string, before: ContainerConfig, config: ContainerConfig, slots: SlotAllocator): Program {
+  const text = formatConfig(config);
+  if (text === formatConfig(before)) return [];
   const pathname = path.join(directory, 'config.json');
   const next = `${pathname}.next`;
+  const fd = slots();
   return [
-    ...writeLong(next, formatConfig(config), slots, O.TRUNC),
+    ...writeLong(next, text, slots, O.TRUNC),
+    { op: 'openat', dirfd: AT_FDCWD, pathname: next, flags: O.RDONLY | O.CLOEXEC, mode: 0, out: fd },
+    { op: 'fsync', fd },
+    { op: 'close', fd },
     { op: 'renameat2', olddirfd: AT_FDCWD, oldpath: next, newdirfd: AT_FDCWD, newpath: pathname, flags: 0 },
   ];
 }

@@ -26,6 +26,8 @@ export interface View {
   readonly files: boolean;
   /** The directory of the host that it shows, without links: what its changes can be applied to. The root of an image has none. */
   readonly source: string | undefined;
+  /** The directory of the host that was changed, if something else, or nothing, is there now. Then it has no source. */
+  readonly gone?: string;
 }
 
 /** A view whose source was compared with what the container was given: whoever opens it expects that object. */
@@ -76,22 +78,29 @@ export function viewsOf({ root, directory, spec, lowers, frozen, ids, sources }:
       frozen: states(name),
       files: isByFuse(ids, root),
       ...(gone
-        ? { lowerdirs: [nothingOf(directory)], source: undefined }
+        ? { lowerdirs: [nothingOf(directory)], source: undefined, gone: (rest as Partial<HostOverlay>).was?.path ?? asked }
         : { lowerdirs: [assembled ? path.join(scaffoldOf(directory), asked) : source], ...(assembled ? { compared: [source] } : {}), source }),
     };
   });
   return [top, ...others];
 }
 
-/** Views, with what is expected of their sources. */
-export function checkedViews(views: readonly [View, ...View[]], { now }: CheckedSources): readonly [CheckedView, ...CheckedView[]] {
+/** Views, with what is expected of their sources. Changes in a directory that is gone are seen above nothing. */
+export function checkedViews(views: readonly [View, ...View[]], { now, gone }: CheckedSources): readonly [CheckedView, ...CheckedView[]] {
   const byPath = new Map([...now.values()].map((each) => [each.path, each]));
   const checked = (view: View): CheckedView => {
+    // The source of a volume may be the same directory, and then that was refused.
+    if (view.source !== undefined && gone?.has(view.source)) return { ...aboveNothing(view), given: undefined, expected: {} };
     const given = view.source === undefined || view.source === '/' ? undefined : byPath.get(view.source);
     return { ...view, given, expected: given === undefined ? {} : { [given.path]: given.identity } };
   };
   const [top, ...others] = views;
   return [checked(top), ...others.map(checked)];
+}
+
+/** A view whose directory is gone: all that the container has there is shown as new. */
+export function aboveNothing<Seen extends View>({ compared, ...view }: Seen): Omit<Seen, 'compared'> & View {
+  return { ...view, lowerdirs: [nothingOf(path.dirname(view.upperdir))], source: undefined, ...(view.source === undefined ? {} : { gone: view.source }) };
 }
 
 /** Where what the root of an ordinary user's view of the host is made of is put together. */

@@ -50,7 +50,10 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
   const topSet = new Set(tops);
   const found = new Set<string>();
   const owned = (stats: Stats): boolean => stats.uid === uid && stats.gid === gid;
-  /** What a copy cannot be made of, and what this user may write to all the same. An ACL that lets somebody write shows in the group's bits. */
+  /**
+   * Adds a directory if overlayfs cannot copy it, because it or its parent belongs to somebody else, and this user may write to it. An ACL
+   * that lets somebody write shows in the group's bits.
+   */
   const place = (at: string, stats: Stats, parentOwned: boolean): void => {
     if (found.size >= PLACES || (owned(stats) && parentOwned)) return;
     if (stats.uid === uid || (stats.mode & 0o022 && may(at, constants.W_OK | constants.X_OK))) found.add(at);

@@ -145,7 +145,8 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     ...(spec.init && !spec.job ? [{ op: 'init', job: 0 } as const] : []),
     { op: 'setsid' },
     ...(spec.terminal ? takeTerminal(slave) : []),
-    // The init leads the session: a job that has nobody to be stopped for, stops not (credentials(7), orphaned process groups).
+    // The init leads the session. The kernel does not stop a process group without a parent in its session, such as the command's
+    // would be if the command led it (credentials(7), orphaned process groups).
     ...(spec.init && spec.job ? [{ op: 'init', job: 1 } as const] : []),
     ...(spec.hold ? [{ op: 'wait' } as const] : []),
     ...(spec.hold === 'rest' ? [] : rest(spec)),

@@ -124,6 +124,7 @@ export function launchHeld(program: Program, onData?: (data: Buffer) => void): H
         if (signal?.aborted) throw signal.reason;
         return found;
       });
+      result.catch(() => undefined);
       return { ...process, result };
     },
     async abandon() {
@@ -180,12 +181,15 @@ function watch({ running, denied, detached }: Begun, args: readonly string[], op
       clearTimeout(timer);
     }
   };
+  const result = finish();
+  // A program that awaits `started` alone must not end by a rejection that it never looks at.
+  result.catch(() => undefined);
   return {
     stdin: options.input === undefined ? running.stdin : null,
     stdout: running.stdout,
     stderr: running.stderr,
     started: running.started,
-    result: finish(),
+    result,
     kill,
     resize: (rows, columns) => running.control({ op: 'resize', rows, columns }),
     foreground: () => running.control({ op: 'foreground' }),
@@ -221,9 +225,10 @@ async function feed(input: string | Uint8Array | Readable, stdin: Writable): Pro
   }
 }
 
+/** The name of a signal. Real-time signals and those that libc keeps for itself have none in Node (signal(7)). */
 function signalName(signo: number): NodeJS.Signals {
   const name = Object.entries(constants.signals).find(([, value]) => value === signo)?.[0];
-  return (name ?? `SIGRTMIN+${signo - 34}`) as NodeJS.Signals;
+  return (name ?? (signo >= 34 ? `SIGRTMIN+${signo - 34}` : `SIG${signo}`)) as NodeJS.Signals;
 }
 
 function quote(word: string): string {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import nodeFs, { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import fc from 'fast-check';
@@ -113,6 +113,26 @@ describe('a process that keeps bytes', () => {
     return stdout;
   };
 
+  test('has every function of node:fs on paths wrapped, or refused by the lint', async () => {
+    const { UNKEPT } = (await import('../../../scripts/check-file-readers.mjs' as string)) as { UNKEPT: ReadonlySet<string> };
+    // Those of a descriptor, and what is no function on files at all.
+    const others = /^(?:close|f[a-z]+|read|readv|write|writev)(?:Sync)?$|^(?:Dirent|Stats|_toUnixTimestamp|constants|promises)$/;
+    const unwrapped = JSON.parse(
+      keeping(`
+        process.stdout.write(JSON.stringify(Object.keys(fs).filter((name) => fs[name]?.name !== 'replaced')));`),
+    ) as string[];
+    // The lint refuses those with callbacks: their synchronous forms, and those with promises, are wrapped.
+    const withCallbacks = unwrapped.filter(
+      (name) => typeof Object.getOwnPropertyDescriptor(nodeFs, `${name}Sync`)?.value === 'function' && !unwrapped.includes(`${name}Sync`),
+    );
+    expect(unwrapped.filter((name) => !others.test(name) && !withCallbacks.includes(name) && !UNKEPT.has(name))).toEqual([]);
+    expect(withCallbacks.length).toBeGreaterThan(20);
+    const promised = JSON.parse(
+      keeping(`process.stdout.write(JSON.stringify(Object.keys(later).filter((name) => later[name]?.name !== 'replaced')));`),
+    ) as string[];
+    expect(promised.filter((name) => !others.test(name) && !UNKEPT.has(name) && !['default', 'watch'].includes(name))).toEqual([]);
+  });
+
   test('calls node:fs by any name, and is told any name', () => {
     const names = fc
       .sample(bytes, 60)
@@ -138,6 +158,13 @@ describe('a process that keeps bytes', () => {
         await later.mkdir(name + '.d');
         await later.rename(name, path.join(name + '.d', name));
         check('readdir', name, fs.readdirSync(name + '.d')[0] === name && (await later.readdir(name + '.d', { withFileTypes: true }))[0].name === name);
+        const directory = fs.opendirSync(name + '.d', { bufferSize: 8 });
+        const [entry] = fs.readdirSync(name + '.d', { withFileTypes: true });
+        check('opendir', name, directory.readSync().name === name && directory.readSync() === null && entry.parentPath === name + '.d');
+        directory.closeSync();
+        const [made, too] = [fs.mkdtempSync(name + '-'), await later.mkdtemp(name + '-')];
+        check('mkdtemp', name, made.startsWith(name + '-') && too.startsWith(name + '-') && fs.existsSync(made));
+        for (const each of [made, too]) fs.rmdirSync(each);
         fs.renameSync(path.join(name + '.d', name), name);
         fs.rmSync(name + '.d', { recursive: true });
       }

@@ -7,7 +7,10 @@ const REPLACED = '\ufffd';
 type Call = (...args: unknown[]) => unknown;
 type Calls = Record<string, Call>;
 
-/** Functions of node:fs on paths, and how many of their first arguments are some. */
+/**
+ * Functions of node:fs on paths, and how many of their first arguments are some. `opendirSync`, `mkdtemp` and streams are wrapped, too. What
+ * else takes or returns paths is refused by scripts/check-file-readers.mjs, and a test compares both lists with node:fs.
+ */
 const PATHS: Readonly<Record<string, number>> = {
   access: 1,
   appendFile: 1,
@@ -51,6 +54,11 @@ export function keepBytes(): void {
   const sync = fs as unknown as Calls;
   for (const [name, paths] of Object.entries(PATHS)) replace(sync, `${name}Sync`, paths, NAMES.includes(name) ? namesOf(sync, `${name}Sync`) : undefined);
   for (const name of ['createReadStream', 'createWriteStream', 'watch']) replace(sync, name, 1);
+  const { mkdtempSync, opendirSync } = fs as unknown as { mkdtempSync: Call; opendirSync: Call };
+  replace(sync, 'mkdtempSync', 1, (prefix, options) => (wantsText(options) ? asText(mkdtempSync(prefix, inBytes(options))) : mkdtempSync(prefix, options)));
+  replace(sync, 'opendirSync', 1, (place, options) =>
+    wantsText(options) ? inText(opendirSync(place, inBytes(options)) as fs.Dir) : opendirSync(place, options),
+  );
   keepLater();
   keepEnvironment();
   keepDirectory();
@@ -64,6 +72,10 @@ function keepLater(): void {
     if (promises) return promises;
     promises = load?.call(fs) as Calls;
     for (const [name, paths] of Object.entries(PATHS)) replace(promises, name, paths, NAMES.includes(name) ? namesLaterOf(promises, name) : undefined);
+    const { mkdtemp } = promises as { mkdtemp: Call };
+    replace(promises, 'mkdtemp', 1, async (prefix, options) =>
+      wantsText(options) ? asText(await mkdtemp(prefix, inBytes(options))) : mkdtemp(prefix, options),
+    );
     return promises;
   };
   Object.defineProperty(fs, 'promises', { configurable: true, enumerable: true, get });
@@ -84,13 +96,23 @@ function replace(calls: Calls, name: string, paths: number, names?: Call): void 
   calls[name] = 'native' in original ? Object.assign(replaced, { native: replaced }) : replaced;
 }
 
+/** A directory that was opened with names in bytes: it is read synchronously, entry by entry, with the names as text. */
+function inText(directory: fs.Dir): fs.Dir {
+  const readSync = directory.readSync.bind(directory);
+  directory.readSync = () => {
+    const entry = readSync();
+    return entry && (asText(entry) as fs.Dirent);
+  };
+  return directory;
+}
+
 /** The same function, with names that are not UTF-8 as text of bytes. */
 function namesOf(calls: Calls, name: string): Call {
   // The other realpath is written in JavaScript, and makes text of what it is given.
   const original = name === 'realpathSync' ? (fs.realpathSync.native as Call) : (calls[name] as Call);
   return (place, options) => {
     const found = original(place, options);
-    return isLossy(found) && wantsText(options) ? asText(original(place, inBytes(options))) : found;
+    return isLossy(found) && wantsText(options) ? asText(original(place, inBytes(options))) : withParents(found);
   };
 }
 
@@ -98,8 +120,14 @@ function namesLaterOf(calls: Calls, name: string): Call {
   const original = calls[name] as Call;
   return async (place, options) => {
     const found = await original(place, options);
-    return isLossy(found) && wantsText(options) ? asText(await original(place, inBytes(options))) : found;
+    return isLossy(found) && wantsText(options) ? asText(await original(place, inBytes(options))) : withParents(found);
   };
+}
+
+/** Entries of a directory whose own path was given in bytes have it as bytes. */
+function withParents(found: unknown): unknown {
+  if (Array.isArray(found)) for (const each of found) if ((each as { parentPath?: unknown } | null)?.parentPath instanceof Uint8Array) asText(each);
+  return found;
 }
 
 function wantsText(options: unknown): boolean {
@@ -121,8 +149,10 @@ function isLossy(found: unknown): boolean {
 function asText(found: unknown): unknown {
   if (Array.isArray(found)) return found.map(asText);
   if (found instanceof Uint8Array) return textOf(found);
-  const entry = found as { name: unknown };
+  if (typeof found === 'string') return found;
+  const entry = found as { name: unknown; parentPath: unknown };
   entry.name = asText(entry.name);
+  entry.parentPath = asText(entry.parentPath);
   return entry;
 }
 

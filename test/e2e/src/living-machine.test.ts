@@ -121,7 +121,8 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('on a living machine
       umount mnt; rmdir mnt
       lamella try -D box 'cat one two ${tmp}/b/two; echo 3 > three'; echo "status $?"
       id=$(lamella ps -aq --root box)
-      lamella changes --root box $id; lamella apply --root box $id; cat one two three ${tmp}/b/two; ls ${tmp}/a
+      lamella changes --root box $id; lamella apply --root box $id && echo applied
+      lamella apply --root box $id ${home}/one ${home}/two ${home}/three ${tmp}/b; cat one two three ${tmp}/b/two; ls ${tmp}/a
       lamella try -D box 'echo again'; as rm -rf box; test -e box && echo left`);
     expect(stdout.match(/status \d+/g)).toEqual(['status 0', 'status 0', 'status 0']);
     expect(stdout).toContain('1\n1\nstatus');
@@ -130,6 +131,9 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('on a living machine
     expect(stdout).toContain('again');
     expect(stdout).not.toContain('left');
     expect(stderr).toContain(`lamella: ${tmp}/a is not what it was before`);
+    // What was written there is not left out without a word.
+    expect(stdout).not.toContain('applied\n');
+    expect(stderr).toMatch(/cannot be applied: .*one/);
   });
 
   test.runIf(uid !== 0 || IS_LONG)('a directory of the user’s below somebody else’s can be written to', { timeout: 60_000 }, () => {
@@ -158,11 +162,34 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('on a living machine
       as ${process.execPath} -e 'require("net").createServer().listen("socket", () => process.kill(process.pid, 9))' 2>/dev/null
       for i in $(seq 100); do : > ${tmp}/root-$i; done; as mkdir ${tmp}/m; mount -t tmpfs tmpfs ${tmp}/m
       lamella try -n 'ls | sort | tr "\\n" " "; test -p fifo && echo fifo; readlink link; echo x > large/new; ls ${tmp} | wc -l; touch a b'; echo "status $?"`);
-    expect(stderr).toMatch(/^lamella: .*home has other mounts below it\. .*read-only: huge.*not to be renamed or removed: large\.$/m);
+    expect(stderr).toMatch(/^lamella: .*home has other mounts below it\. .*read-only: huge.*impossible to rename or remove: large\.$/m);
     expect(stdout).toMatch(/fifo.*huge large link mnt moved old project/);
     expect(stdout).toContain('nowhere\n');
     expect(Number(/^\d+$/m.exec(stdout)?.[0])).toBeGreaterThan(100);
     expect(existsSync(`${home}/a`)).toBe(false);
+  });
+
+  test('names that are not UTF-8 are there beside a mount, too', { timeout: 60_000 }, () => {
+    const { stdout, stderr } = machine(`
+      bad=$(printf 'b\\377d'); as mkdir "$bad" "$bad/in"; as sh -c "echo own > "$bad/f"; echo top > "$bad.txt""; mount -t tmpfs -o mode=777 tmpfs mnt
+      lamella try -n 'cat b?d/f b?d.txt; cd b?d/in; echo new > n; cd ../..; echo more | tee -a b?d.txt >/dev/null' 2>id; echo "status $?"
+      lamella apply $(tail -n 1 id) > /dev/null; cat "$bad/in/n" "$bad.txt"; ls -d b?d* | wc -l`);
+    expect(stderr).toBe('');
+    expect(stdout).toBe('own\ntop\nstatus 0\nnew\ntop\nmore\n2\n');
+  });
+
+  test('a mount that is gone keeps its own changes back, and no others', { timeout: 60_000 }, () => {
+    const { stdout, stderr } = machine(`
+      mount -t tmpfs -o mode=777 tmpfs mnt; lamella try -n 'echo a >mnt/f; echo b >g; echo c >h' 2>id; id=$(tail -n 1 id)
+      umount mnt; lamella changes $id | sed 's/^/gone /'; lamella apply $id; echo "status $?"; ls g h
+      lamella apply $id ${home}/g; echo "status $?"; cat g; ls mnt; lamella checkpoint $id >/dev/null; echo "status $?"
+      mount -t tmpfs -o mode=777 tmpfs mnt; as touch mnt/theirs; lamella changes $id | sed 's/^/other /'
+      lamella apply $id ${home}/h; echo "status $?"; cat h; ls mnt; lamella apply $id ${home}/mnt; echo "status $?"; ls mnt; lamella rm $id`);
+    expect([...stdout.matchAll(/^gone A .*\/(\w+) /gm)].map(([, name]) => name).toSorted()).toEqual(['f', 'g', 'h']);
+    expect([...stdout.matchAll(/^other A .*\/(\w+) /gm)].map(([, name]) => name).toSorted()).toEqual(['f', 'h']);
+    expect(stdout.match(/status \d+/g)?.map((each) => Number(each.slice(7)))).toEqual([125, 0, 0, 0, 125]);
+    expect(stderr).toMatch(/mnt, a directory in the view of the container \w+, is not what it was .*cannot be applied: .*mnt\/f/);
+    expect(stdout).toMatch(/b\nstatus 0\n[\s\S]*c\ntheirs\nstatus 125\ntheirs\n/);
   });
 
   test('nothing fails while others make and remove names, and mounts come and go', { timeout: 3_600_000 }, () => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requiresOverlayUppers, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, describe, expect, type TestContext, test } from 'vitest';
@@ -152,4 +152,18 @@ describe('in a script', () => {
     const orphans = `COMMANDsh -c '(sleep 0.1 &); (exec sleep 3141592 &); sleep 0.5; ps -eo stat= | grep -c Z; pgrep -fc "^sleep 314159[2]"'; pgrep -fc "^sleep 314159[2]"`;
     expect(await script(context, orphans, 'tried')).toBe('0\n1\n0\n');
   });
+});
+
+/** Signals that end a process; those of libc (32, 33) and real-time ones have no names in Node. In the short form some of each kind. */
+const DEADLY = process.env.LAMELLA_LONG
+  ? Array.from({ length: 64 }, (_, i) => i + 1).filter((signo) => ![17, 18, 19, 20, 21, 22, 23, 28].includes(signo))
+  : [9, 15, 32, 33, 34, 35, 64];
+
+test('whatever signal ends a command, a shell sees it end in the same way', { timeout: 120_000 }, () => {
+  const ended = (prefix: string): string => {
+    // A file, for Node has no name for the signal that a shell itself may end by.
+    const script = DEADLY.map((signo) => `${prefix}sh -c 'ulimit -c 0; kill -${signo} $$' 2>"$0"; echo "${signo} $?"; grep -i error "$0"`).join('\n');
+    return spawnSync('bash', ['-c', script, at.join('said')], { encoding: 'utf8' }).stdout;
+  };
+  expect(ended(tried)).toBe(ended(''));
 });

@@ -29,7 +29,7 @@ import { Unpause } from '../commands/unpause.js';
 import { Wait } from '../commands/wait.js';
 
 import { catchTheRest } from '../last-resort.js';
-import { ownWords } from '../run/parse-run.js';
+import { flagWords } from '../run/parse-run.js';
 import { CONTAINER_FLAGS } from '../run/run-flags.js';
 
 export { ownWords } from '@lamella/syscall/own-words';
@@ -68,7 +68,7 @@ export const COMMANDS: Readonly<Record<string, new (argv: string[], config: neve
 };
 
 /** Of those whose last words are a command's. */
-const OWN_FLAGS: Readonly<Record<string, Parameters<typeof ownWords>[1]>> = { create: CONTAINER_FLAGS, try: Try.flags };
+const OWN_FLAGS: Readonly<Record<string, Parameters<typeof flagWords>[1]>> = { create: CONTAINER_FLAGS, try: Try.flags };
 
 /** What of oclif's config a command asks for that parses its flags and does its work. */
 const CONFIG = {
@@ -82,7 +82,7 @@ const CONFIG = {
 /** Whether help was asked for, which oclif prints; a container's command has words of its own. */
 export function wantsHelp(command: string, argv: readonly string[]): boolean {
   const end = argv.indexOf('--');
-  const own = OWN_FLAGS[command] ? ownWords(argv, OWN_FLAGS[command]) : end < 0 ? argv : argv.slice(0, end);
+  const own = OWN_FLAGS[command] ? flagWords(argv, OWN_FLAGS[command]) : end < 0 ? argv : argv.slice(0, end);
   return own.includes('--help') || own.includes('-h');
 }
 

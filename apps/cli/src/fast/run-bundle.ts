@@ -1,7 +1,7 @@
 import { catchTheRest } from '../last-resort.js';
 import { EXEC_FLAGS } from '../run/exec-flags.js';
 import { execMain } from '../run/exec-main.js';
-import { ownWords } from '../run/parse-run.js';
+import { flagWords } from '../run/parse-run.js';
 import { RUN_FLAGS } from '../run/run-flags.js';
 import { runMain } from '../run/run-main.js';
 import { toldMain } from '../run/told-main.js';
@@ -19,7 +19,7 @@ type FastCommand = keyof typeof COMMANDS;
 
 /** Whether help was asked for, which oclif prints. */
 export function wantsHelp(command: FastCommand, argv: readonly string[]): boolean {
-  const own = ownWords(argv, COMMANDS[command].flags);
+  const own = flagWords(argv, COMMANDS[command].flags);
   return own.includes('--help') || own.includes('-h');
 }
 

@@ -21,7 +21,16 @@ function statusOf(error: unknown): number {
 
 /** The exit status for a process that ended: its own, or 128 and the signal. */
 export function statusOfResult({ exitCode, signal }: { readonly exitCode: number | undefined; readonly signal: NodeJS.Signals | undefined }): number {
-  return exitCode ?? 128 + (signal ? (constants.signals[signal] ?? 0) : 0);
+  return exitCode ?? 128 + (signal ? numberOfSignal(signal) : 0);
+}
+
+/** The number of a signal by which a process ended. Node has no names for real-time signals: the engine calls them `SIGRTMIN+N`. */
+export function numberOfSignal(signal: string): number {
+  const known = (constants.signals as Readonly<Record<string, number>>)[signal];
+  if (known !== undefined) return known;
+  const [, real, plain] = /^SIG(?:RTMIN\+(\d+)|(\d+))$/.exec(signal) ?? [];
+  if (real === undefined && plain === undefined) throw new TypeError(`unknown signal ${signal}`);
+  return real === undefined ? Number(plain) : 34 + Number(real);
 }
 
 /** Tells of the error that ended a command. @returns the exit status, also where it cannot be told */

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import type { Container } from '@lamella/engine';
+import { numberOfSignal } from '../output/exit-status.js';
 import { windowSize } from './forward-signals.js';
 
 /** What a process can be sent, but for what no process hears, what ends Node for its own faults, and what is about its children and its terminal's size. */
@@ -96,9 +96,15 @@ export function isForeground(): boolean {
 
 /** End as the command did: a shell that waits for this process acts on a signal otherwise than on a status. */
 export function dieOf(signal: NodeJS.Signals): void {
+  const number = numberOfSignal(signal);
+  // For the case that the signal does not end this process: libc and Node handle some, and the kernel delivers others a moment later.
+  process.exitCode = 128 + number;
   // The command's memory is what would be looked at, and not this process's.
   writeFileSync('/proc/self/coredump_filter', '0');
-  process.kill(process.pid, signal);
-  // Not for nothing: Node blocks some, and the kernel delivers others a moment later.
-  process.exitCode = 128 + (constants.signals[signal] ?? 0);
+  try {
+    process.kill(process.pid, number);
+  } catch (error) {
+    // libc refuses to send the signals that it uses itself.
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+  }
 }

@@ -82,7 +82,7 @@ function split(argv: readonly string[], known: FlagTable): { own: string[]; rest
 }
 
 /** The words of a command line that are flags of ours: their values are not among them. */
-export function ownWords(argv: readonly string[], known: FlagTable): readonly string[] {
+export function flagWords(argv: readonly string[], known: FlagTable): readonly string[] {
   let isValue = false;
   return split(argv, known).own.filter((word) => {
     const isFlag = !isValue;

@@ -1,4 +1,4 @@
-/** What oclif's parser cannot take for a flag, before a value that looks like one: `-e -v=1` sets a variable `-v`. */
+/** The prefix of values that begin with `-`, without which oclif's parser would read them as flags: `-e -v=1` sets a variable `-v`. */
 const SHIELD = ':';
 
 /** Whether a value has to be shielded: it looks like a flag, or like one that was shielded. */

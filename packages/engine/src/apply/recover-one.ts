@@ -32,7 +32,7 @@ export async function recoverOne(root: string, id: string, token?: string, tries
       if (kept.length)
         process.emitWarning(
           visible(
-            `An interrupted apply of the container ${id} was taken back. ${kept.map(({ path, at }) => `${path} had changed since: see ${at}.`).join(' ')}`,
+            `An interrupted apply of the container ${id} was taken back. ${kept.map(({ path, at }) => `${path} had changed since: it is kept in ${at} until the next apply to the same directory.`).join(' ')}`,
           ),
           { code: 'LAMELLA_KEPT' },
         );

@@ -117,7 +117,7 @@ function needsFreezing(root: string, [last]: readonly string[], views: readonly 
  * @returns what is to be removed, see {@link removeLater}
  */
 export async function rollback({ root, record, config, views, copies }: Branching, to: string | undefined): Promise<ContainerRecord> {
-  if (copies) return rollbackByCopy(root, record, views, to, (directory) => emptyUppers(views, directory, config.spec.host !== undefined));
+  if (copies) return rollbackByCopy(root, record, views, to, (some, directory) => emptyUppers(some, directory, config.spec.host !== undefined));
   // A dead container: if nobody removes it now, a sweep does.
   const trash: ContainerRecord = { ...record, id: `${randomId()}-discarded` };
   mkdirSync(directoryOf(trash), { mode: 0o700 });
@@ -134,8 +134,9 @@ export async function rollback({ root, record, config, views, copies }: Branchin
   return trash;
 }
 
-/** The uppers of a container that has written nothing, in a directory: each looks like what it stands for. */
+/** Makes uppers in which nothing was written, in a directory: each looks like what it stands for. */
 async function emptyUppers(views: readonly View[], directory: string, isHost: boolean): Promise<void> {
+  if (!views.length) return;
   const ops: Op[] = [];
   for (const { upperdir, source } of views) {
     const empty = path.join(directory, path.basename(upperdir));

@@ -112,7 +112,7 @@ export async function forkByCopy(from: string, views: readonly View[], to: strin
  * Puts copies of a state in the place of what a container has written.
  *
  * @param to undefined for its beginning
- * @param empty makes the uppers of a container that has written nothing, in a directory
+ * @param empty makes the uppers of some views in which nothing was written, in a directory
  * @returns a dead container with what was there before
  */
 export async function rollbackByCopy(
@@ -120,17 +120,23 @@ export async function rollbackByCopy(
   record: ContainerRecord,
   views: readonly View[],
   to: string | undefined,
-  empty: (directory: string) => Promise<void>,
+  empty: (views: readonly View[], directory: string) => Promise<void>,
 ): Promise<ContainerRecord> {
   const directory = directoryOf(record);
   const staged = `${nextOf(directory)}.staged`;
   await removeTrees([staged]);
   mkdirSync(staged, { mode: 0o700 });
   try {
-    if (to === undefined) await empty(staged);
+    if (to === undefined) await empty(views, staged);
     else {
       const names = readdirSync(stateDirectory(root, to)).filter((name) => name.startsWith('upper'));
       await copyTrees(names.map((name) => [path.join(stateDirectory(root, to), name), path.join(staged, name)] as const));
+      // A view that came after the checkpoint had nothing in it then.
+      const isCopied = new Set(names);
+      await empty(
+        views.filter(({ upperdir }) => !isCopied.has(path.basename(upperdir))),
+        staged,
+      );
       symlinkSync(to, path.join(staged, 'at'));
     }
     renameSync(staged, nextOf(directory));
@@ -161,7 +167,8 @@ export async function finishRollback(record: ContainerRecord, views: readonly Vi
   const to = readlinkIn(next);
   if (to === undefined) rmSync(atOf(directory), { force: true });
   else pointTo(atOf(directory), to);
-  await removeTrees([next]);
+  // In one step, `at` included: while this directory is there the rollback is under way, and where it leads to must be known.
+  await run([...asOwner(), renamed(next, path.join(directoryOf(trash), 'next'))]);
   return trash;
 }
 

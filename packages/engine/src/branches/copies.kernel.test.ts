@@ -4,7 +4,10 @@ import path from 'node:path';
 import { busyboxArchive, mountsBelow, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { decide } from '../container.js';
 import { Containers, ImageStore, type StoredContainer } from '../index.js';
+import { removeLater, standing } from './branch.js';
+import { finishRollback } from './by-copies.js';
 import { copyTrees } from './copy-trees.js';
 
 let at: ScratchDirectory;
@@ -230,6 +233,92 @@ test('a rollback that a crash interrupts is finished by who looks next', async (
   expect(await changesIn(one, at.join('project'))).toEqual(['added file']);
   expect(statSync(next, { throwIfNoEntry: false })).toBeUndefined();
   expect((await one.history()).current).toBe(id);
+});
+
+test('a rollback empties the overlays that came after the checkpoint', async (context) => {
+  requiresProgram(context, 'mount');
+  for (const name of ['project', 'first', 'second']) mkdirSync(at.join(name));
+  const mount = (name: string): void => void expect(spawnSync('mount', ['-t', 'tmpfs', 'lamella-test', at.join(name)]).status).toBe(0);
+  const listed = async (which: StoredContainer): Promise<string[]> => (await changesIn(which, at.path)).filter((each) => !each.includes('/.'));
+  try {
+    const first = await containers.try({ args: ['sh', '-c', `echo 1 >${at.join('project/one')}`], cwd: '/', env: { PATH: process.env.PATH } });
+    await first.result;
+    const one = await containers.get(first.id);
+    const before = (await one.checkpoint()).id;
+    mount('first');
+    const write = async (...files: string[]): Promise<unknown> =>
+      (await one.run({ args: ['sh', '-c', files.map((file) => `echo 2 >${at.join(file)}`).join('; ')] })).result;
+    await write('first/two', 'project/two');
+    // The config that was read is that of before.
+    const again = await containers.get(one.id);
+    expect(await listed(again)).toEqual(['added first/two', 'added project/one', 'added project/two']);
+    const between = (await again.checkpoint()).id;
+    mount('second');
+    await (await again.run({ args: ['sh', '-c', `echo 3 >${at.join('second/three')}; rm ${at.join('first/two')}`] })).result;
+    const last = await containers.get(one.id);
+    expect(await listed(last)).toEqual(['added project/one', 'added project/two', 'added second/three']);
+    await last.rollback(between);
+    expect(await listed(last)).toEqual(['added first/two', 'added project/one', 'added project/two']);
+    await last.rollback(before);
+    expect(await listed(last)).toEqual(['added project/one']);
+    await (await last.run({ args: ['sh', '-c', `echo 4 >${at.join('second/four')}; ls ${at.join('first')}`] })).result;
+    expect(await listed(last)).toEqual(['added project/one', 'added second/four']);
+    // Also where the mount is gone by then.
+    spawnSync('umount', [at.join('second')]);
+    await last.rollback(before);
+    expect(await listed(last)).toEqual(['added project/one']);
+    await last.rollback(null);
+    expect(await listed(last)).toEqual([]);
+  } finally {
+    for (const name of ['first', 'second']) spawnSync('umount', [at.join(name)]);
+  }
+});
+
+test('the last step of a rollback is one rename, so that a crash cannot lose where it leads to', async () => {
+  mkdirSync(at.join('project'));
+  const first = await containers.try({ args: ['sh', '-c', `echo 1 >${at.join('project/file')}`], cwd: at.path, env: { PATH: process.env.PATH } });
+  await first.result;
+  const one = await containers.get(first.id);
+  const { id } = await one.checkpoint();
+  const record = { containers: path.join(root, 'containers'), id: one.id };
+  const next = path.join(root, 'containers', one.id, 'next');
+  mkdirSync(next);
+  symlinkSync(id, path.join(next, 'at'));
+  // What is under way is finished with what is left of it, again and again: `at` goes away with all the rest only.
+  const trash = await finishRollback(record, standing(root, record, one.config).views);
+  expect(readlinkSync(path.join(root, 'containers', trash.id, 'next/at'))).toBe(id);
+  expect(statSync(next, { throwIfNoEntry: false })).toBeUndefined();
+  expect((await one.history()).current).toBe(id);
+  removeLater(trash);
+});
+
+test('a config that changes is on the disk before it takes the place of the old one', async (context) => {
+  requiresProgram(context, 'mount');
+  mkdirSync(at.join('late'));
+  const first = await containers.try({ args: ['true'], cwd: '/', env: { PATH: process.env.PATH } });
+  await first.result;
+  const file = path.join(root, 'containers', first.id, 'config.json');
+  const run = async (): Promise<bigint> => {
+    await (await (await containers.get(first.id)).run({ args: ['true'] })).result;
+    return statSync(file, { bigint: true }).ino;
+  };
+  const writing = async (): Promise<readonly string[]> => {
+    const { config } = await containers.get(first.id);
+    const { program } = await decide({ ...config.spec, args: ['true'] }, {}, root, { again: config });
+    const from = program.findIndex((op) => 'pathname' in op && op.pathname === `${file}.next`);
+    return from < 0 ? [] : program.slice(from, from + 5).map(({ op }) => op);
+  };
+  const written = await run();
+  expect([await run(), await writing()]).toEqual([written, []]);
+  expect(spawnSync('mount', ['-t', 'tmpfs', 'lamella-test', at.join('late')]).status).toBe(0);
+  try {
+    expect(await writing()).toEqual(['write_file', 'openat', 'fsync', 'close', 'renameat2']);
+    const changed = await run();
+    expect(changed).not.toBe(written);
+    expect(await run()).toBe(changed);
+  } finally {
+    spawnSync('umount', [at.join('late')]);
+  }
 });
 
 test('where no space is left for a copy, nothing is changed', async (context) => {

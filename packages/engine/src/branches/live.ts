@@ -23,7 +23,7 @@ import {
   openRegular,
   type Program,
   readMounts,
-  readRegular,
+  readNamed,
   run,
   runMapped,
   type SlotAllocator,
@@ -288,7 +288,8 @@ async function namelessIn(pid: number, root: MountPoint | undefined, mounts: rea
         // The container may have written into it, and says what lies on the way there.
         const place = { root: `/proc/${pid}/root`, path: point, leaving: 'clamped' } as const;
         await using handle = await openRegular(place);
-        return [point, { content: readRegular(place, FILE_BOUNDS.host), mode: (await handle.stat()).mode & 0o777 }] as const;
+        // Both of the same object: the container may exchange the one at this path at any moment.
+        return [point, { content: readNamed(handle.fd, FILE_BOUNDS.host, point), mode: (await handle.stat()).mode & 0o777 }] as const;
       }),
     ),
   );
@@ -350,8 +351,8 @@ function busy({ id, spec }: ContainerConfig, reason: string, hint = `Wait until 
 }
 
 /**
- * Hold processes by SIGSTOP, for who may freeze no cgroup; and let those go on that were, children first, so that no parent
- * finds one stopped.
+ * Stops the processes of a container by SIGSTOP, for users who cannot freeze a cgroup. Disposing of the result continues those that
+ * were stopped here, children first, so that no parent sees a stopped child.
  */
 export async function holdBySignals(init: number): Promise<AsyncDisposable> {
   const stopped: number[] = [];

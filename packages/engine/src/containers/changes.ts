@@ -1,8 +1,7 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
-import path from 'node:path';
 import { type Change, type ChangesOptions, changesOf } from '@lamella/overlay';
 import { isEmpty } from '../sources/untouched.js';
-import { type CheckedView, nothingOf } from '../views.js';
+import { aboveNothing, type CheckedView } from '../views.js';
 
 /** What a container changed: one object of one of its views. */
 export interface ContainerChange extends Change {
@@ -19,14 +18,17 @@ export interface ContainerChange extends Change {
 export async function* changesIn(views: readonly CheckedView[], mountPoints: readonly string[], options: ChangesOptions = {}): AsyncGenerator<ContainerChange> {
   // What was made for a mount is not the command's doing.
   const ours = new Set(mountPoints.flatMap(withParents));
-  for (const view of views) {
+  for (const each of views) {
+    let view = each;
     // A look costs microseconds, and a comparison a process.
     if (!view.frozen.length && isEmpty(view.upperdir)) continue;
     // Where this user may not look, the container could not write.
     const source = view.source === undefined ? 'readable' : accessTo(view.source);
     if (source === 'closed') continue;
+    if (source === 'gone') view = { ...aboveNothing(view), given: undefined, expected: {} };
+    if (view.gone !== undefined) for (const nothing of view.lowerdirs) mkdirSync(nothing, { recursive: true });
     const below = view.destination === '/' ? '' : view.destination;
-    for await (const change of changesOf(source === 'gone' ? aboveNothing(view) : view, options)) {
+    for await (const change of changesOf(view, options)) {
       const at = `${below}${change.path}`;
       if (!(change.kind === 'added' && ours.has(at) && change.after?.size === 0))
         yield { ...change, path: at, view, ...(change.renamed === undefined ? {} : { renamed: `${below}${change.renamed}` }) };
@@ -44,13 +46,6 @@ function accessTo(directory: string): 'readable' | 'closed' | 'gone' {
     if (code === 'ENOENT' || code === 'ENOTDIR') return 'gone';
     throw error;
   }
-}
-
-/** A view whose directory the host has removed: all that the container has there is told as new. */
-function aboveNothing({ compared, ...view }: CheckedView): CheckedView {
-  const nothing = nothingOf(path.dirname(view.upperdir));
-  mkdirSync(nothing, { recursive: true });
-  return { ...view, lowerdirs: [nothing] };
 }
 
 function withParents(pathname: string): string[] {

@@ -122,7 +122,10 @@ export class Containers {
       if ((await container.started) === undefined) await this.#forget(container.id);
       throw error;
     };
-    return { ...container, result: container.result.catch(forget) };
+    const result = container.result.catch(forget);
+    // A program that awaits `started` alone must not end by a rejection that it never looks at.
+    result.catch(() => undefined);
+    return { ...container, result };
   }
 
   async #forget(id: string): Promise<void> {

@@ -81,7 +81,10 @@ export function execIn({ program, cwd }: ExecPlan, id: string, { args }: ExecSpe
   const explain = (error: unknown): never => {
     throw explainExecFailure(error, id, cwd);
   };
-  return { ...running, result: running.result.catch(explain) };
+  const result = running.result.catch(explain);
+  // As in `Containers.try`: awaiting `started` alone is enough.
+  result.catch(() => undefined);
+  return { ...running, result };
 }
 
 /** Say what a failed call of an exec means. */

@@ -24,7 +24,7 @@ import { isByFuse } from '../is-by-fuse.js';
 import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
-import { type CheckedSources, checkSources, explainMoved } from '../sources/check.js';
+import { type CheckedSources, checkSources, explainMoved, goneDirectory } from '../sources/check.js';
 import { completeSources } from '../sources/record.js';
 import { untouchedOf } from '../sources/untouched.js';
 import { type CheckedView, checkedViews, type View } from '../views.js';
@@ -609,7 +609,7 @@ export class StoredContainer {
     // Nobody starts it meanwhile.
     return branching(this.#root, this.config, async ({ views: all }) => {
       const sources = this.#sources(all);
-      const views = checkedViews(all, sources).filter((view) => view.source !== undefined);
+      const views = checkedViews(all, sources).filter((view) => view.source !== undefined || view.gone !== undefined);
       if (!views.length)
         throw new EngineError({
           code: 'APPLY_NO_TARGET',
@@ -619,7 +619,7 @@ export class StoredContainer {
       // What is needed for running a container is loaded with it, and the rest when it is asked for.
       const [{ apply }, { readSeenPlaces }] = await Promise.all([import('../apply/apply.js'), import('../apply/seen-places.js')]);
       const applier = { root: this.#root, id: this.id, since: began(this.config, this.#record), seen: await readSeenPlaces(this.#record) };
-      return apply(applier, changesIn(views, []), options).catch((error: unknown) => {
+      return apply(applier, notGone(changesIn(views, []), options.select, sources), options).catch((error: unknown) => {
         throw explainMoved(error, sources) ?? error;
       });
     });
@@ -676,6 +676,21 @@ export class StoredContainer {
       hint: 'Its store is on a filesystem without sockets, or it has just ended.',
     });
   }
+}
+
+/**
+ * Leaves out changes in directories that are gone.
+ *
+ * @throws EngineError `VOLUME_MOVED` if some of them are selected
+ */
+async function* notGone(changes: AsyncIterable<ContainerChange>, select: ApplyOptions['select'], sources: CheckedSources): AsyncGenerator<ContainerChange> {
+  const refused = new Map<string, string[]>();
+  for await (const change of changes) {
+    const { gone } = change.view;
+    if (gone === undefined) yield change;
+    else if (!select || select(change)) refused.set(gone, [...(refused.get(gone) ?? []), change.path]);
+  }
+  for (const [gone, paths] of refused) throw goneDirectory(gone, paths, sources);
 }
 
 function overAlready(error: { code?: string }): void {

@@ -10,10 +10,16 @@ export interface CheckedSources {
   /** What the container is called in messages. */
   readonly container: string;
   readonly now: Sources;
+  /**
+   * Directories of a view of the host that are not what they were, by their recorded paths, each with the error of a command that needs
+   * it. The other directories of the view do not depend on them.
+   */
+  readonly gone?: ReadonlyMap<string, EngineError>;
 }
 
 /**
- * Compares what a container was given with what is there.
+ * Compares what a container was given with what is there. A volume, a device or a workspace that differs is refused. A directory of a
+ * view of the host that differs is listed in `gone`.
  *
  * @param spec whose sources are compared
  * @param container what it is called in messages
@@ -23,14 +29,20 @@ export interface CheckedSources {
  */
 export function checkSources(recorded: Sources, spec: SourceSpec, container: string, untouched: ReadonlySet<string> = new Set()): CheckedSources {
   const now = new Map<string, Source>();
+  const gone = new Map<string, EngineError>();
   for (const [pathname, what] of sourcePaths(spec)) {
     const was = recorded.get(pathname);
     if (now.has(pathname) || (!was && what === OF_VIEW)) continue;
     if (!was) throw new TypeError(`nothing is recorded of ${pathname}`);
-    const is = untouched.has(pathname) ? directoryAt(was.path) : sameAs(was, what, container);
-    if (is) now.set(pathname, is);
+    try {
+      const is = untouched.has(pathname) ? directoryAt(was.path) : sameAs(was, what, container);
+      if (is) now.set(pathname, is);
+    } catch (error) {
+      if (what !== OF_VIEW || !(error instanceof EngineError)) throw error;
+      gone.set(was.path, error);
+    }
   }
-  return { container, now };
+  return { container, now, gone };
 }
 
 /** What is at a path, if it is a directory, and no part of the path a link. */
@@ -74,6 +86,18 @@ export function linkIn(pathname: string): { readonly at: string; readonly target
     }
   }
   return undefined;
+}
+
+/** The error of a command that needs what a container changed in a directory of the host that is not there any more. */
+export function goneDirectory(pathname: string, paths: readonly string[], { container, gone }: CheckedSources): EngineError {
+  const TOLD = 5;
+  const told = `${paths.slice(0, TOLD).join(', ')}${paths.length > TOLD ? ` and ${paths.length - TOLD} more` : ''}`;
+  const why = gone?.get(pathname)?.message ?? `${pathname}, ${OF_VIEW} of the container ${container}, is not what it was when the container wrote there`;
+  return new EngineError({
+    code: 'VOLUME_MOVED',
+    message: `${why}; the changes there cannot be applied: ${told}`,
+    hint: `Nothing was applied. Mount it again, or put it back; or apply the other changes by their paths: lamella apply ${container} PATH`,
+  });
 }
 
 function moved(was: Source, what: string, container: string, now: string): EngineError {

@@ -1,0 +1,50 @@
+import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { Containers } from '../index.js';
+
+let at: ScratchDirectory;
+beforeAll(() => {
+  at = scratch();
+});
+beforeEach((context) => requiresRoot(context));
+afterAll(() => at[Symbol.asyncDispose]());
+
+/** Commands that cannot be executed, by each way of the SDK to start one. */
+const WAYS: Readonly<Record<string, (containers: Containers) => Promise<Started>>> = {
+  try: (containers) => containers.try({ args: [at.join('none')], cwd: '/', env: {} }),
+  'a command in what was tried': async (containers) => {
+    const first = await containers.try({ args: ['true'], cwd: '/', env: { PATH: process.env.PATH } });
+    await first.result;
+    return (await containers.get(first.id)).run({ args: [at.join('none')], cwd: '/' });
+  },
+  exec: async (containers) => {
+    const first = await containers.try({ args: ['sleep', '100'], cwd: '/', env: { PATH: process.env.PATH } });
+    await first.started;
+    return (await containers.get(first.id)).exec({ args: [at.join('none')] });
+  },
+};
+interface Started {
+  readonly started: Promise<number | undefined>;
+  readonly result: Promise<unknown>;
+}
+
+test.each(Object.entries(WAYS))('a program that awaits only the start of a command which cannot be executed does not end by that: %s', async (_, begin) => {
+  const containers = new Containers(at.join('store'));
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  const listeners = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  process.on('unhandledRejection', note);
+  try {
+    const container = await begin(containers);
+    expect(await container.started).toBeUndefined();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(unhandled).toEqual([]);
+    // Whoever looks at it is told.
+    await expect(container.result).rejects.toMatchObject({ code: 'COMMAND_NOT_FOUND' });
+  } finally {
+    process.off('unhandledRejection', note);
+    for (const each of listeners) process.on('unhandledRejection', each);
+    for (const { id } of await containers.list()) await (await containers.get(id)).remove({ force: true });
+  }
+});
