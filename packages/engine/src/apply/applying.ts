@@ -6,12 +6,13 @@ import { openGiven } from '../sources/check.js';
 import { followedBy } from '../sources/follow.js';
 import type { CheckedView } from '../views.js';
 import { changedMeanwhile, shownPath } from './errors.js';
-import { foreignStages, type Journal, type Mark, type Part, replacedBy } from './journal.js';
+import { foreignStages, type Journal, type Mark, type Part } from './journal.js';
 import { type KnownObjects, knownWith } from './known.js';
 import { contentOf, noteAround, objectsOf, placesIn, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
 import { checkOf, copies, expected, journaled, linked, marked, stageMade, synced, taken } from './ops.js';
 import { namesAbove } from './places.js';
+import { replacedBy } from './replaced.js';
 import type { Directories } from './same-directory.js';
 import type { Session } from './session.js';
 import type { StagePlace } from './stage.js';
@@ -118,11 +119,14 @@ export class Applying {
   }
 
   /** Returns the parts of this apply, and what the one before it left of other sources: that stays until an apply to those. */
-  #withEarlier(parts: readonly Part[]): Pick<Journal, 'parts' | 'kept'> {
+  #withEarlier(parts: readonly Part[]): Pick<Journal, 'parts' | 'kept' | 'forgotten'> {
     const { before } = this.#of;
     const others = <Each extends { readonly source: string }>(earlier: readonly Each[]): Each[] =>
       earlier.filter(({ source }) => parts.every((part) => part.source !== source));
-    return { parts: [...parts, ...(before?.state === 'done' ? others(before.parts) : [])], kept: others(before?.kept ?? []) };
+    const kept = others(before?.kept ?? []);
+    if (before?.state !== 'done') return { parts, kept };
+    const forgotten = (before.forgotten ?? []).filter((source) => parts.every((part) => part.source !== source));
+    return { parts: [...parts, ...others(before.parts)], kept, forgotten };
   }
 
   /** Makes the new objects of a part, and copies the old ones where they cannot stay. */

@@ -5,7 +5,6 @@ import { absent } from '../absent.js';
 import { EngineError } from '../engine-error.js';
 import type { Followed } from '../sources/follow.js';
 import type { Source } from '../sources/source.js';
-import { shownPath } from './errors.js';
 import type { Known } from './known.js';
 import type { Noted } from './noted.js';
 import type { Staged, Step } from './steps.js';
@@ -105,10 +104,6 @@ export const appliedOf = (root: string, id: string): string => path.join(root, '
 export const journalOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'journal');
 export const applyLockOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'lock');
 export const applyingOf = (root: string, id: string): string => path.join(root, 'applying', id);
-
-/** Returns the paths that steps put other objects at. */
-export const replacedBy = (parts: readonly Pick<Part, 'source' | 'steps'>[]): readonly string[] =>
-  parts.flatMap(({ source, steps }) => steps.flatMap((step) => (step.do === 'metadata' ? [] : [shownPath(source, step.name)])));
 
 /** The directories that an apply needs in a store. */
 export const appliedMade = (root: string, id: string): readonly string[] => [appliedOf(root, id), path.dirname(applyingOf(root, id))];
