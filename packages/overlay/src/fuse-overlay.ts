@@ -15,13 +15,10 @@ import {
   serve,
   unfitForUpper,
 } from '@lamella/syscall';
+import { firstNamed } from './named-descriptors.js';
 import { attributesOf, setting } from './new-mount.js';
 import type { FuseOverlay, OverlayStack, ShownIds } from './stack.js';
 
-/** The descriptor by which the mount and the program that serves it know each other. */
-const DEVICE = 500;
-/** Those of directories with names that its options cannot say. */
-const FIRST_DIRECTORY = DEVICE + 1;
 const SIGKILL = 9;
 /** Marks are files, whatever the filesystem could hold: then whoever reads an upper knows how. */
 const ENVIRONMENT = ['FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT=1'];
@@ -54,17 +51,20 @@ const HAVE_ACLS: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 
  */
 export function fuseOverlayDetached(stack: Omit<OverlayStack, 'merged'> & { readonly fuse: FuseOverlay }, out: number, slots: SlotAllocator): Program {
   const [device, context] = [slots(), slots()];
+  /** The descriptor by which the mount and the program that serves it know each other; those of directories follow. */
+  const deviceNumber = firstNamed(slots);
   const directories: Op[] = [];
   let named = 0;
   const nameOf = (path: string): string => {
     const expected = stack.expected?.[path];
     if (!expected && !/[\\,:]/.test(path)) return path;
-    const [slot, number] = [slots(), FIRST_DIRECTORY + named++];
+    const [slot, number] = [slots(), deviceNumber + ++named];
     directories.push(
       ...(expected
         ? openObject(path, expected, slot)
         : ([{ op: 'openat', dirfd: AT_FDCWD, pathname: path, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: slot }] as const)),
       { op: 'dup3', fd: slot, newfd: number, flags: 0 },
+      { op: 'close', fd: slot },
     );
     return `/proc/self/fd/${number}`;
   };
@@ -79,11 +79,11 @@ export function fuseOverlayDetached(stack: Omit<OverlayStack, 'merged'> & { read
   const set = (key: string, value: string | null): Op => setting(context, key, value);
   return [
     { op: 'openat', dirfd: AT_FDCWD, pathname: FUSE_DEVICE, flags: O.RDWR | O.CLOEXEC, mode: 0, out: device },
-    { op: 'dup3', fd: device, newfd: DEVICE, flags: O.CLOEXEC },
+    { op: 'dup3', fd: device, newfd: deviceNumber, flags: O.CLOEXEC },
     { op: 'fsopen', fsname: 'fuse', flags: FSOPEN_CLOEXEC, out: context },
     set('source', 'fuse-overlayfs'),
     set('subtype', 'fuse-overlayfs'),
-    set('fd', `${DEVICE}`),
+    set('fd', `${deviceNumber}`),
     set('rootmode', '40000'),
     set('user_id', '0'),
     set('group_id', '0'),
@@ -95,15 +95,15 @@ export function fuseOverlayDetached(stack: Omit<OverlayStack, 'merged'> & { read
     { op: 'close', fd: context },
     serve(
       {
-        argv: [stack.fuse.program, '-f', '-o', settings.join(','), `/dev/fd/${DEVICE}`],
+        argv: [stack.fuse.program, '-f', '-o', settings.join(','), `/dev/fd/${deviceNumber}`],
         env: ENVIRONMENT,
-        before: [...directories, { op: 'dup3', fd: device, newfd: DEVICE, flags: 0 }],
+        before: [...directories, { op: 'dup3', fd: device, newfd: deviceNumber, flags: 0 }],
         ...(stack.fuse.diesToo ? { diesWith: SIGKILL } : {}),
       },
       slots,
     ),
     { op: 'close', fd: device },
-    { op: 'close_range', first: DEVICE, last: DEVICE, flags: 0 },
+    { op: 'close_range', first: deviceNumber, last: deviceNumber, flags: 0 },
   ];
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { ownMountNamespace, type Program, run } from '@lamella/syscall';
+import { AT_FDCWD, O, type Op, ownMountNamespace, type Program, run, slotAllocator } from '@lamella/syscall';
 import { mountsBelow, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { describe, expect, test } from 'vitest';
 import { STACK_CONTRACT } from './contract.js';
@@ -140,6 +140,23 @@ test('five hundred layers are joined, one more is refused', { timeout: 60_000 },
     expect(readdirSync(mounted.path)).toHaveLength(500);
   }
   await expect(mountOverlay({ ...stack, lowerdirs: [...stack.lowerdirs, at.path] })).rejects.toMatchObject({ code: 'OVERLAY_TOO_MANY_LOWERS' });
+});
+
+test.for(['lowerdir+', 'descriptors', 'fuse'] as const)('descriptors that are open stay what they are, however many they are: %s', async (method, context) => {
+  requiresRoot(context);
+  const fuse = method === 'fuse' ? { fuse: { program: requiresProgram(context, 'fuse-overlayfs'), allowOther: true } } : {};
+  await using at = scratch();
+  const stack = { ...stackIn(at, ['a,:', 'b,:', 'c,:']), ...fuse };
+  const slots = slotAllocator();
+  const held = Array.from({ length: 600 }, (_, i) => ({ slot: slots(), path: at.join(`held-${i}`) }));
+  for (const { path } of held) mkdirSync(path);
+  await run([
+    ...held.map(({ path, slot }): Op => ({ op: 'openat', dirfd: AT_FDCWD, pathname: path, flags: O.PATH | O.CLOEXEC, mode: 0, out: slot })),
+    ...overlayMount(stack, method, slots),
+    ...held.map(({ slot }): Op => ({ op: 'mkdirat', dirfd: slot, pathname: 'own', mode: 0o700 })),
+    { op: 'umount2', target: stack.merged, flags: 0 },
+  ]);
+  expect(held.filter(({ path }) => readdirSync(path).join() !== 'own')).toEqual([]);
 });
 
 test('without an upper the view is read-only', async (context) => {

@@ -14,6 +14,7 @@ import {
   slotAllocator,
 } from '@lamella/syscall';
 import { fuseOverlayDetached } from './fuse-overlay.js';
+import { firstNamed } from './named-descriptors.js';
 import { attributesOf, setting } from './new-mount.js';
 import { optionList, optionString } from './options.js';
 import { OverlayError } from './overlay-error.js';
@@ -23,9 +24,6 @@ import { MAX_LOWERDIRS, type OverlayStack } from './stack.js';
 const PAGE = 4096;
 /** fsconfig(2) takes strings up to 255 bytes. */
 const FSCONFIG_STRING_MAX = 255;
-/** Descriptors of long-named directories get numbers from here on, so that they can be named. */
-const FIRST_NAMED_FD = 500;
-
 /**
  * How a stack is told to the kernel. `mount`: one mount(2). `lowerdir+`: the new mount API, one
  * call per layer, since 6.7. `descriptors`: mount(2) with layers named by descriptor number,
@@ -107,8 +105,8 @@ function openAs(number: number, pathname: string, expected: ObjectIdentity | und
 }
 
 /** The named descriptors are not slots; this closes them all at once. */
-function closeNamed(count: number): Program {
-  return count ? [{ op: 'close_range', first: FIRST_NAMED_FD, last: FIRST_NAMED_FD + count - 1, flags: 0 }] : [];
+function closeNamed(first: number | undefined, count: number): Program {
+  return first !== undefined ? [{ op: 'close_range', first, last: first + count - 1, flags: 0 }] : [];
 }
 
 /** So many layers, named by descriptors, fit in one string of fsconfig(2). */
@@ -131,11 +129,13 @@ export function overlayDetached(stack: Omit<OverlayStack, 'merged'>, out: number
 function newMount(stack: Omit<OverlayStack, 'merged'>, out: number, slots: SlotAllocator, joined: boolean): Program {
   const ops: Op[] = [];
   let named = 0;
+  let first: number | undefined;
   const nameOf = (path: string, plain = true): string => {
     // In one lower's value a colon parts two, and older kernels take no comma.
     const expected = stack.expected?.[path];
     if (plain && !expected && Buffer.byteLength(path) <= FSCONFIG_STRING_MAX && !/[\\,:]/.test(path)) return path;
-    const number = FIRST_NAMED_FD + named++;
+    first ??= firstNamed(slots);
+    const number = first + named++;
     ops.push(...openAs(number, path, expected, slots));
     return `/proc/self/fd/${number}`;
   };
@@ -155,7 +155,7 @@ function newMount(stack: Omit<OverlayStack, 'merged'>, out: number, slots: SlotA
     { op: 'fsconfig', fd: context, cmd: FSCONFIG.CMD_CREATE, key: null, value: null, aux: -1 },
     { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: attributesOf(stack.flags), out },
     { op: 'close', fd: context },
-    ...closeNamed(named),
+    ...closeNamed(first, named),
   );
   return ops;
 }
@@ -175,8 +175,10 @@ function attached(mount: number, merged: string): Program {
 function withDescriptors(stack: OverlayStack, slots: SlotAllocator): Program {
   const ops: Op[] = [];
   let named = 0;
+  let first: number | undefined;
   const nameOf = (path: string): string => {
-    const number = FIRST_NAMED_FD + named++;
+    first ??= firstNamed(slots);
+    const number = first + named++;
     ops.push(...openAs(number, path, stack.expected?.[path], slots));
     return String(number);
   };
@@ -186,5 +188,5 @@ function withDescriptors(stack: OverlayStack, slots: SlotAllocator): Program {
     ...(stack.upperdir === undefined ? {} : { upperdir: nameOf(stack.upperdir) }),
     ...(stack.workdir === undefined ? {} : { workdir: nameOf(stack.workdir) }),
   };
-  return [...ops, { op: 'chdir', path: '/proc/self/fd' }, mountOp(short, optionString(short)), { op: 'chdir', path: '/' }, ...closeNamed(named)];
+  return [...ops, { op: 'chdir', path: '/proc/self/fd' }, mountOp(short, optionString(short)), { op: 'chdir', path: '/' }, ...closeNamed(first, named)];
 }

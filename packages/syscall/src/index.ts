@@ -39,6 +39,7 @@ export {
   type Op,
   type OpOptions,
   type Program,
+  RESERVED_SLOTS,
   RESTART,
   type ServeOp,
   type SetgroupsOp,

@@ -136,17 +136,20 @@ export const MONITOR_LEAVES = 8;
 /** Hands out slots, so that lists made by different packages do not use the same one. */
 export type SlotAllocator = () => number;
 
+/** Slots that no allocator gives: for what a program holds beside all that it allocates. The interpreter has 8192 (`SLOTS` of interpreter.h). */
+export const RESERVED_SLOTS = [8190, 8191] as const;
+
 /**
- * Slots from `first` (5 is the lowest a program may use) upwards, to 8191; what it returns throws LamellaError
+ * Slots from `first` (5 is the lowest a program may use) upwards, to 8189; what it returns throws LamellaError
  * `TOO_MANY_DESCRIPTORS` then.
  */
 export function slotAllocator(first = 5): SlotAllocator {
   let next = first;
   return () => {
-    if (next > 8191)
+    if (next >= RESERVED_SLOTS[0])
       throw new LamellaError({
         code: 'TOO_MANY_DESCRIPTORS',
-        message: 'this takes more than the 8187 descriptors that can be held at once',
+        message: 'this takes more than the 8185 descriptors that can be held at once',
         hint: 'Mount fewer things: the directory that many are in, instead of each.',
       });
     return next++;

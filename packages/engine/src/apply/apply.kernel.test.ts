@@ -404,7 +404,7 @@ test('what an apply staged that was stopped before it began is removed', async (
   await one.apply();
   const stages = [path.join(one.project, '.lamella-stopped'), path.join(one.root, 'applied/c1/stage-stopped')];
   for (const stage of stages) mkdirSync(path.join(stage, 'new'), { recursive: true });
-  writeFileSync(applyingOf(one.root, 'c1'), JSON.stringify({ token: 'another', stages: stages.slice(0, 1) }));
+  writeFileSync(applyingOf(one.root, 'c1'), JSON.stringify({ token: 'another', stages: [{ source: one.project, name: '.lamella-stopped' }] }));
   await recover(one.root);
   expect([...stages, applyingOf(one.root, 'c1')].map((each) => existsSync(each))).toEqual([false, false, false]);
   // The one that was done can be taken back as before.

@@ -6,16 +6,17 @@ import { openGiven } from '../sources/check.js';
 import { followedBy } from '../sources/follow.js';
 import type { CheckedView } from '../views.js';
 import { changedMeanwhile, shownPath } from './errors.js';
-import { type Journal, type Mark, type Part, replacedBy } from './journal.js';
+import { foreignStages, type Journal, type Mark, type Part } from './journal.js';
 import { type KnownObjects, knownWith } from './known.js';
 import { contentOf, noteAround, objectsOf, placesIn, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
 import { checkOf, copies, expected, journaled, linked, marked, stageMade, synced, taken } from './ops.js';
 import { namesAbove } from './places.js';
+import { replacedBy } from './replaced.js';
 import type { Directories } from './same-directory.js';
 import type { Session } from './session.js';
 import type { StagePlace } from './stage.js';
-import type { Step, Work } from './steps.js';
+import type { Staged, Step, Work } from './steps.js';
 import { cameBetween, madeAs } from './verify.js';
 
 /** What is to be done to one directory of the host, and from what. */
@@ -45,7 +46,7 @@ export interface ApplyOf {
   /** The one before it. */
   readonly before: Journal | undefined;
   /** Stages that an earlier one could not remove. */
-  readonly left: readonly string[];
+  readonly left: Mark['stages'];
 }
 
 /**
@@ -76,7 +77,9 @@ export class Applying {
    */
   async run(): Promise<{ readonly journal: Journal; readonly mark: Mark }> {
     const { root, id, token, before, left } = this.#of;
-    const foreign = this.#parts.filter(({ keep }) => keep !== undefined).map(({ stage }) => stage);
+    const foreign = foreignStages(
+      this.#parts.map(({ source, view: { given }, stage, keep }) => ({ source, ...(given ? { given } : {}), stage, ...keptIn(keep, []) })),
+    );
     const mark: Mark = { token, stages: [...left, ...foreign], follows: await followedBy(root, replacedBy(this.#parts)) };
     await this.#session.run(marked(root, id, mark));
     const parts: Part[] = [];
@@ -116,11 +119,14 @@ export class Applying {
   }
 
   /** Returns the parts of this apply, and what the one before it left of other sources: that stays until an apply to those. */
-  #withEarlier(parts: readonly Part[]): Pick<Journal, 'parts' | 'kept'> {
+  #withEarlier(parts: readonly Part[]): Pick<Journal, 'parts' | 'kept' | 'forgotten'> {
     const { before } = this.#of;
     const others = <Each extends { readonly source: string }>(earlier: readonly Each[]): Each[] =>
       earlier.filter(({ source }) => parts.every((part) => part.source !== source));
-    return { parts: [...parts, ...(before?.state === 'done' ? others(before.parts) : [])], kept: others(before?.kept ?? []) };
+    const kept = others(before?.kept ?? []);
+    if (before?.state !== 'done') return { parts, kept };
+    const forgotten = (before.forgotten ?? []).filter((source) => parts.every((part) => part.source !== source));
+    return { parts: [...parts, ...others(before.parts)], kept, forgotten };
   }
 
   /** Makes the new objects of a part, and copies the old ones where they cannot stay. */
@@ -132,15 +138,15 @@ export class Applying {
     const before = replaced.filter(({ to }) => directories.has(to));
     const program: Op[] = [
       ...openGiven(source, given, at),
-      ...stageMade(stage, beside),
+      ...stageMade({ stage, kept: keep }, at, beside),
       ...copies(upper, staged, beside, 'new', this.#parent),
       ...copies(at, before, beside, 'old', this.#parent),
       ...synced(beside),
     ];
     if (keep !== undefined && keptAt !== undefined)
-      program.push(...stageMade(keep, keptAt), ...copies(at, replaced, keptAt, 'old', this.#parent), ...synced(keptAt));
+      program.push(...stageMade({ stage: keep }, at, keptAt), ...copies(at, replaced, keptAt, 'old', this.#parent), ...synced(keptAt));
     await this.#session.run(program);
-    const made = madeAs(staged, await contentOf(this.#session, `${stage}/new`));
+    const made = madeAs(staged, await contentOf(this.#session, 'new', beside));
     if (keep !== undefined) madeAs(replaced, await contentOf(this.#session, `${keep}/old`));
     // Another name of a file of the host is that file.
     const anchors = await objectsOf(this.#session, this.#slots, where, [...new Set(steps.flatMap(({ linkTo }) => linkTo ?? []))]);
@@ -157,7 +163,7 @@ export class Applying {
       places: [...places].map(([name, object]) => [name, note(object)] as const),
       doubtful: [...places.keys()].filter((name) => part.directories?.itself(name) !== 'same' || part.directories.above(name) !== 'same'),
       clean: [...places.keys()].filter((name) => part.directories?.isClean(name)),
-      ...(keep === undefined ? {} : { kept: { directory: keep, objects: replaced } }),
+      ...keptIn(keep, replaced),
     };
   }
 
@@ -196,9 +202,9 @@ export class Applying {
   }
 
   /** That what was moved away is what was seen, and what is there now is what was made; and notes that. */
-  async #verify({ stage, replaced, known }: OpenPart, part: Part | undefined, touched: ReadonlySet<string>): Promise<void> {
+  async #verify({ beside, replaced, known }: OpenPart, part: Part | undefined, touched: ReadonlySet<string>): Promise<void> {
     if (!part) return;
-    const old = await contentOf(this.#session, `${stage}/old`);
+    const old = await contentOf(this.#session, 'old', beside);
     const moved = new Set(part.steps.filter(({ do: what }) => what !== 'put' && what !== 'metadata').map(({ n }) => String(n)));
     const wrong = cameBetween(moved, replaced, old, touched);
     if (wrong.length) throw changedMeanwhile(wrong);
@@ -233,6 +239,9 @@ export class Applying {
     for (const object of old.values()) if (object.links > 1 && !isDirectoryMode(object.mode)) known.leaveFile(note(object));
   }
 }
+
+/** Says where the old objects of a part are kept, if not in the stage. */
+const keptIn = (keep: string | undefined, objects: readonly Staged[]): Pick<Part, 'kept'> => (keep === undefined ? {} : { kept: { directory: keep, objects } });
 
 /** Notes a new object and all that came in it. What somebody else has put there in between is not noted. */
 function leaveTree(known: KnownObjects, { name, n }: Step, tree: Tree | undefined, made: ReadonlyMap<string, Noted>): void {

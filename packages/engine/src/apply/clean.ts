@@ -1,10 +1,12 @@
-import { visible } from '@lamella/syscall';
+import { existsSync } from 'node:fs';
+import { type Program, visible } from '@lamella/syscall';
+import { EngineError } from '../engine-error.js';
 import { noteReplaced } from '../sources/follow.js';
 import { shownPath } from './errors.js';
-import { type Journal, type Mark, strays } from './journal.js';
+import { type ForeignStage, type Journal, type Mark, strays } from './journal.js';
 import type { Known } from './known.js';
 import type { Noted } from './noted.js';
-import { removed, unmarked } from './ops.js';
+import { foreignRemoved, removed, unmarked } from './ops.js';
 import type { Session } from './session.js';
 
 /**
@@ -14,7 +16,7 @@ import type { Session } from './session.js';
 export async function clean(session: Session, root: string, id: string, journal: Journal | undefined, mark: Mark): Promise<void> {
   // An undo has recorded them before it said that it is over.
   if (journal?.state === 'done' && journal.token === mark.token && mark.follows?.length) await noteReplaced(root, mark.follows, leftIn(journal.known));
-  await session.run([...mark.stages.map(removed), ...strays(root, id, journal).map(removed), unmarked(root, id)]);
+  await session.run([...mark.stages.flatMap(foreignGone), ...strays(root, id, journal).map(removed), unmarked(root, id)]);
 }
 
 /**
@@ -29,6 +31,18 @@ export async function afterwards(what: string, work: () => Promise<void>, only: 
   } catch (error) {
     if (!(error instanceof only)) throw error;
     process.emitWarning(visible(`${what}: ${(error as Error).message}`), { code: 'LAMELLA_LEFT' });
+  }
+}
+
+/** Returns the ops that remove a stage. Where somebody has put something else in the place of its source it cannot be reached. */
+function foreignGone(stage: ForeignStage): Program {
+  try {
+    return foreignRemoved(stage);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    // With the source it is gone.
+    if (existsSync(stage.source)) process.emitWarning(visible(`${stage.name}, what is left of an apply, stays: ${error.message}`), { code: 'LAMELLA_LEFT' });
+    return [];
   }
 }
 

@@ -5,7 +5,6 @@ import { absent } from '../absent.js';
 import { EngineError } from '../engine-error.js';
 import type { Followed } from '../sources/follow.js';
 import type { Source } from '../sources/source.js';
-import { shownPath } from './errors.js';
 import type { Known } from './known.js';
 import type { Noted } from './noted.js';
 import type { Staged, Step } from './steps.js';
@@ -71,13 +70,22 @@ export interface Journal {
   readonly known: Known;
 }
 
+/** A stage in a source. It is reached from the source's descriptor by its name there, so through no link. */
+export interface ForeignStage extends Pick<Part, 'source' | 'given'> {
+  readonly name: string;
+}
+
+/** Returns the stages of parts that are not in the store. */
+export const foreignStages = (parts: readonly Pick<Part, 'source' | 'given' | 'stage' | 'kept'>[]): readonly ForeignStage[] =>
+  parts.flatMap(({ source, given, stage, kept }) => (kept ? [{ source, ...(given ? { given } : {}), name: path.basename(stage) }] : []));
+
 /** What is under way in this moment: written before anything is made, and gone when nothing is left of it. */
 export interface Mark {
   readonly token: string;
   /** The process that wrote it. When it was killed its interpreter may go on for a moment. */
   readonly pid?: number;
-  /** Directories that are ours alone, outside of `applied/ID`: they are to be removed. */
-  readonly stages: readonly string[];
+  /** Directories that are ours alone, in sources: they are to be removed. */
+  readonly stages: readonly ForeignStage[];
   /** An undo: `staging` changed nothing of the host yet, `begun` is to be finished. */
   readonly undo?: 'staging' | 'begun';
   readonly force?: boolean;
@@ -96,10 +104,6 @@ export const appliedOf = (root: string, id: string): string => path.join(root, '
 export const journalOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'journal');
 export const applyLockOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'lock');
 export const applyingOf = (root: string, id: string): string => path.join(root, 'applying', id);
-
-/** Returns the paths that steps put other objects at. */
-export const replacedBy = (parts: readonly Pick<Part, 'source' | 'steps'>[]): readonly string[] =>
-  parts.flatMap(({ source, steps }) => steps.flatMap((step) => (step.do === 'metadata' ? [] : [shownPath(source, step.name)])));
 
 /** The directories that an apply needs in a store. */
 export const appliedMade = (root: string, id: string): readonly string[] => [appliedOf(root, id), path.dirname(applyingOf(root, id))];

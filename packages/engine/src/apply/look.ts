@@ -1,4 +1,4 @@
-import type { Op, Program, SlotAllocator, Walked } from '@lamella/syscall';
+import { AT_FDCWD, type Op, type Program, type SlotAllocator, type Walked } from '@lamella/syscall';
 import { beneath, unlessGone } from '../beneath.js';
 import { openGiven } from '../sources/check.js';
 import type { Part } from './journal.js';
@@ -13,9 +13,13 @@ export type Tree = ReadonlyMap<string, Walked>;
 
 const treeOf = (told: readonly Walked[] = []): Tree => new Map(told.map((object) => [object.name, object]));
 
-/** Returns what is in a directory of ours, by path below it; nothing if it is not there. */
-export async function contentOf(session: Session, directory: string): Promise<Tree> {
-  const op: Op = { op: 'walk', dirfd: -100, content: 0, pathname: directory, ignore: ['ENOENT', 'ENOTDIR'] };
+/**
+ * Returns what is in a directory of ours, by path below it; nothing if it is not there.
+ *
+ * @param dirfd slot of the directory that the path begins in
+ */
+export async function contentOf(session: Session, directory: string, dirfd: number = AT_FDCWD): Promise<Tree> {
+  const op: Op = { op: 'walk', dirfd, content: 0, pathname: directory, ignore: ['ENOENT', 'ENOTDIR'] };
   const { told } = await session.run([op]);
   const found = new Map(treeOf(told.get(0)));
   found.delete('');

@@ -74,6 +74,16 @@ test('the next apply of the same container leaves the way back of other director
   expect([read('s1'), read('s1', 'g'), read('s2')]).toEqual(['A', 'original\n', 'original\n']);
 });
 
+test('what cannot be given back is named after another apply of the same container, too', async () => {
+  await applied('A', ['s1', 's2', 's3']);
+  await applied('B', ['s2']);
+  await applied('A', ['s1'], 'g');
+  const forgotten: string[] = [];
+  expect(await undo(root, 'A', { onForgotten: (source) => void forgotten.push(source) })).toBe(2);
+  expect(forgotten).toEqual([at.join('s2')]);
+  expect([read('s1'), read('s1', 'g'), read('s2'), read('s3')]).toEqual(['A', 'original\n', 'B', 'original\n']);
+});
+
 test.each(['A', 'B'])('what an undo moved aside is kept until an apply to the same directory; the next one is of %s', async (next) => {
   await applied('A', ['s1', 's2']);
   for (const name of ['s1', 's2'] as const) writeFileSync(at.join(`${name}/f`), 'later work');

@@ -1,17 +1,16 @@
 import path from 'node:path';
-import { AT_FDCWD, LOCK, O, type Op, type Program, packSeen, RENAME, SAME } from '@lamella/syscall';
+import { AT_FDCWD, LOCK, O, type Op, type Program, packSeen, RENAME, RESERVED_SLOTS, RESOLVE, SAME } from '@lamella/syscall';
 import { beneath } from '../beneath.js';
-import { appliedOf, applyingOf, applyLockOf, type Journal, journalOf, type Mark } from './journal.js';
+import { openGiven } from '../sources/check.js';
+import { appliedOf, applyingOf, applyLockOf, type ForeignStage, type Journal, journalOf, type Mark } from './journal.js';
 import type { Noted } from './noted.js';
 import { openDirectory } from './places.js';
 import type { Staged, Step } from './steps.js';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
-/** The slot of the lock, which is held for as long as a session lasts. Others begin far below. */
-const LOCK_SLOT = 1000;
-/** What a program opens and closes again. */
-const FILE_SLOT = 1001;
+/** The slot of the lock, which is held for as long as a session lasts, and one for what a program opens and closes again. */
+const [LOCK_SLOT, FILE_SLOT] = RESERVED_SLOTS;
 
 /** Takes the lock of a container's applies, which the session holds from then on: `EAGAIN` when somebody else has it. */
 export function locked(root: string, id: string): Program {
@@ -49,13 +48,37 @@ export const journaled = (root: string, journal: Journal): Program => durably(jo
 /** Nothing is under way any more. */
 export const unmarked = (root: string, id: string): Op => ({ op: 'unlinkat', dirfd: AT_FDCWD, pathname: applyingOf(root, id), flags: 0, ignore: ['ENOENT'] });
 
+/** Removes a stage in a source. */
+export function foreignRemoved({ source, given, name }: ForeignStage): Program {
+  return [...openGiven(source, given, FILE_SLOT), { op: 'rmtree', dirfd: FILE_SLOT, pathname: name }, { op: 'close', fd: FILE_SLOT }];
+}
+
 export const removed = (pathname: string): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname });
 
-/** Makes a stage and opens it. */
-export function stageMade(stage: string, out: number): Program {
+/**
+ * Returns the ops that open a stage. Paths in the store are the user's own; in a source, where others may write, a stage is opened below the
+ * source's descriptor.
+ *
+ * @param kept set when the stage is in the source
+ * @param top slot of the source
+ */
+export function openStage({ stage, kept }: StageOf, top: number, out: number): Op {
+  if (kept === undefined) return openDirectory(stage, out);
+  const resolve = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;
+  return { op: 'openat2', dirfd: top, pathname: path.basename(stage), flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, resolve, out };
+}
+
+interface StageOf {
+  readonly stage: string;
+  readonly kept?: unknown;
+}
+
+/** Makes a stage and opens it, as {@link openStage} does. */
+export function stageMade(of: StageOf, top: number, out: number): Program {
+  const made = of.kept === undefined ? { dirfd: AT_FDCWD, pathname: of.stage } : { dirfd: top, pathname: path.basename(of.stage) };
   return [
-    { op: 'mkdirat', dirfd: AT_FDCWD, pathname: stage, mode: 0o700 },
-    openDirectory(stage, out),
+    { op: 'mkdirat', ...made, mode: 0o700 },
+    openStage(of, top, out),
     ...['new', 'old', 'aside'].map((pathname): Op => ({ op: 'mkdirat', dirfd: out, pathname, mode: 0o700 })),
   ];
 }

@@ -1,4 +1,4 @@
-import { existsSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type ContainerRecord, directoryOf } from '@lamella/cleanup';
@@ -10,7 +10,7 @@ import type { View } from '../views.js';
 import { began } from './began.js';
 import type { Names } from './journal.js';
 import { KnownObjects } from './known.js';
-import { contentOf, objectsOf } from './look.js';
+import { objectsOf } from './look.js';
 import { isDirectoryMode, type Noted, note } from './noted.js';
 import type { Place } from './places.js';
 import { Directories } from './same-directory.js';
@@ -45,10 +45,11 @@ export async function noteSeenPlaces(record: ContainerRecord, config: Pick<Conta
   const earlier = new Map((await readSeenPlaces(record)).map(({ source, places }) => [source, places]));
   await using session = await Session.open();
   for (const { source = '/', upperdir } of written) {
-    const upper = [...(await contentOf(session, upperdir)).values()].filter(({ mode }) => isDirectoryMode(mode));
-    const lowers = await objectsOf(session, slotAllocator(), { source }, ['', ...upper.map(({ name }) => name)]);
+    const names = writtenIn(upperdir, source);
+    const uppers = await objectsOf(session, slotAllocator(), { source: upperdir }, names);
+    const lowers = await objectsOf(session, slotAllocator(), { source }, ['', ...names]);
     const places = new Map<string, Place>([['', { lower: lowers.get(''), upper: undefined }]]);
-    for (const object of upper) places.set(object.name, { lower: lowers.get(object.name), upper: object });
+    for (const [name, upper] of uppers) if (isDirectoryMode(upper.mode)) places.set(name, { lower: lowers.get(name), upper });
     const directories = new Directories(places, since, new KnownObjects([], source));
     const noted = new Map(earlier.get(source));
     for (const [name, { lower }] of places) {
@@ -60,4 +61,42 @@ export async function noteSeenPlaces(record: ContainerRecord, config: Pick<Conta
   const seen: SeenPlaces = [...earlier].map(([source, places]) => ({ source, places }));
   writeFileSync(`${fileOf(record)}.next`, JSON.stringify(seen), { mode: 0o600 });
   renameSync(`${fileOf(record)}.next`, fileOf(record));
+}
+
+/**
+ * Returns the names of the directories of the host that something was written in. Every `try` waits for this, so nothing below a new directory is
+ * looked at, and no file: a container may have made any number. A directory that cannot be looked at is left out, and so stays in doubt.
+ */
+export function writtenIn(upperdir: string, source: string): string[] {
+  const found: string[] = [];
+  const waiting = [''];
+  for (let above = waiting.pop(); above !== undefined; above = waiting.pop()) {
+    for (const name of directoriesIn(below(upperdir, above))) {
+      const whole = above ? `${above}/${name}` : name;
+      if (!isDirectory(below(source, whole))) continue;
+      found.push(whole);
+      waiting.push(whole);
+    }
+  }
+  return found;
+}
+
+const below = (top: string, name: string): Buffer => (name ? Buffer.concat([Buffer.from(`${top}/`), Buffer.from(name, 'latin1')]) : Buffer.from(top));
+
+function directoriesIn(directory: Buffer): string[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true, encoding: 'buffer' }).flatMap((each) => (each.isDirectory() ? [each.name.toString('latin1')] : []));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') absent(error as NodeJS.ErrnoException);
+    return [];
+  }
+}
+
+function isDirectory(pathname: Buffer): boolean {
+  try {
+    return lstatSync(pathname, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  } catch (error) {
+    if (!['EACCES', 'ELOOP', 'ENAMETOOLONG'].includes((error as NodeJS.ErrnoException).code ?? '')) absent(error as NodeJS.ErrnoException);
+    return false;
+  }
 }

@@ -7,7 +7,7 @@ import type { Journal, Kept, Mark, Part } from './journal.js';
 import { KnownObjects, knownWith } from './known.js';
 import { contentOf, Left, noteAround, splitTo, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
-import { copies, givenBack, journaled, removed, synced } from './ops.js';
+import { copies, givenBack, journaled, openStage, removed, synced } from './ops.js';
 import { openDirectory } from './places.js';
 import type { Session } from './session.js';
 import type { Staged, Step } from './steps.js';
@@ -46,10 +46,11 @@ export async function takeBack(session: Session, { root, journal, mark }: TakeBa
     const known = new KnownObjects(journal.known, part.source);
     const left = new Left(part, undo ? known : undefined);
     const [at, beside] = [slots(), slots()];
-    const before = await contentOf(session, part.stage);
+    await session.run([...openGiven(part.source, part.given, at), openStage(part, at, beside)]);
+    const before = await contentOf(session, '.', beside);
     const copied = new Map(mark.copied?.find(({ stage }) => stage === part.stage)?.objects);
     const now = await targetsOf(session, slots, part);
-    const program: Op[] = [...openGiven(part.source, part.given, at), openDirectory(part.stage, beside)];
+    const program: Op[] = [];
     for (const step of part.steps.toReversed()) {
       const old = before.get(`old/${step.n}`);
       const tree = now.get(step.name);
@@ -63,12 +64,12 @@ export async function takeBack(session: Session, { root, journal, mark }: TakeBa
       program.push(...beneathIfThere(at, step.name, parent, (dirfd, base) => givenBack(step, standing, beside, dirfd, base)));
     }
     await session.run([...program, ...synced(at)]);
-    const rest = await contentOf(session, part.stage);
+    const rest = await contentOf(session, '.', beside);
     const worth = worthKeeping(part, left, rest, undo);
     kept.push(...worth.named);
     const directory = part.kept?.directory ?? part.stage;
     if (worth.any) directories.push({ source: part.source, directory });
-    if (worth.any && part.kept) await keepCopies(session, slots, part, rest);
+    if (worth.any && part.kept) await keepCopies(session, slots, part, beside, rest);
     await noteGivenBack(session, slots, part, known, { before, copied, undo, back });
     knowns.push(known);
   }
@@ -133,9 +134,9 @@ function isMade(left: Left, step: Step, tree: Tree): boolean {
 }
 
 /** Copies what is to be kept from a stage in the target to the store. What was copied there before the apply is left for what was not given back. */
-async function keepCopies(session: Session, slots: SlotAllocator, part: Part, rest: Tree): Promise<void> {
+async function keepCopies(session: Session, slots: SlotAllocator, part: Part, from: number, rest: Tree): Promise<void> {
   if (!part.kept) return;
-  const [from, to, parent] = [slots(), slots(), slots()];
+  const [to, parent] = [slots(), slots()];
   const { directory } = part.kept;
   const files = new Map<string, string>();
   const objects = [...rest.values()]
@@ -152,7 +153,6 @@ async function keepCopies(session: Session, slots: SlotAllocator, part: Part, re
       removed(`${directory}/${name}`),
       { op: 'mkdirat', dirfd: -100, pathname: `${directory}/${name}`, mode: 0o700 },
     ]),
-    openDirectory(part.stage, from),
     openDirectory(directory, to),
     ...copies(from, objects, to, '.', parent),
     ...synced(to),

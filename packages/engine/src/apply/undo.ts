@@ -1,16 +1,18 @@
 import { existsSync } from 'node:fs';
 import { type Op, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
+import { openGiven } from '../sources/check.js';
 import { followedBy } from '../sources/follow.js';
 import { afterwards, clean, leftOf } from './clean.js';
 import { busy, busyNow, incomplete, nothingToUndo, shownPath, some } from './errors.js';
-import { appliedOf, isBegun, type Journal, type Mark, type Names, type Part, readJournal, readMark, replacedBy } from './journal.js';
+import { appliedOf, foreignStages, isBegun, type Journal, type Mark, type Names, type Part, readJournal, readMark } from './journal.js';
 import { KnownObjects } from './known.js';
 import { contentOf, Left, objectsOf, targetsOf } from './look.js';
 import { isIdentical, type Noted, note } from './noted.js';
 import { copies, locked, marked, stageMade, synced } from './ops.js';
 import { namesAbove, openDirectory } from './places.js';
 import { recover } from './recover.js';
+import { replacedBy } from './replaced.js';
 import { Session } from './session.js';
 import { takeBack } from './take-back.js';
 import { madeAs } from './verify.js';
@@ -47,7 +49,7 @@ export async function undo(root: string, id: string, { force = false, onKept, on
     if (!force) await refuseChanged(session, journal);
     const foreign = journal.parts.filter((part) => part.kept);
     const follows = await followedBy(root, replacedBy(journal.parts));
-    const mark = { token: journal.token, stages: [...(earlier?.stages ?? []), ...foreign.map(({ stage }) => stage)], force, follows };
+    const mark = { token: journal.token, stages: [...(earlier?.stages ?? []), ...foreignStages(foreign)], force, follows };
     await session.run(marked(root, id, { ...mark, undo: 'staging' }));
     const copied: NonNullable<Mark['copied']>[number][] = [];
     for (const part of foreign) copied.push({ stage: part.stage, objects: await restage(session, slotAllocator(), part) });
@@ -65,20 +67,23 @@ export async function undo(root: string, id: string, { force = false, onKept, on
 }
 
 /** Copies what was kept in the store to where it can be renamed from, and returns what the copies are. */
-async function restage(session: Session, slots: SlotAllocator, { stage, kept }: Part): Promise<Names<Noted>> {
+async function restage(session: Session, slots: SlotAllocator, part: Part): Promise<Names<Noted>> {
+  const { kept } = part;
   if (!kept) return [];
-  const [from, beside, parent] = [slots(), slots(), slots()];
+  const [top, from, beside, parent] = [slots(), slots(), slots(), slots()];
   const objects = kept.objects.map((object) => ({ ...object, name: object.to }));
   const program: Op[] = [
     openDirectory(`${kept.directory}/old`, from),
-    ...stageMade(stage, beside),
+    ...openGiven(part.source, part.given, top),
+    ...stageMade(part, top, beside),
     ...copies(from, objects, beside, 'old', parent),
     ...synced(beside),
     { op: 'close', fd: from },
-    { op: 'close', fd: beside },
   ];
   await session.run(program);
-  return [...madeAs(objects, await contentOf(session, `${stage}/old`))];
+  const made = madeAs(objects, await contentOf(session, 'old', beside));
+  await session.run([top, beside].map((fd): Op => ({ op: 'close', fd })));
+  return [...made];
 }
 
 /** @throws EngineError `UNDO_CONFLICT` with the name of each object that is not what the apply left there */
