@@ -48,6 +48,16 @@ export interface AgainSpec extends Partial<Pick<RunSpec, 'cwd' | 'user' | 'netwo
   readonly args: readonly string[];
   /** Beside the container's own; without a value a variable of it is left out. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly acceptSources?: AcceptOptions['acceptSources'];
+}
+
+/** How a container is started again whose user has replaced what it was given. */
+export interface AcceptOptions {
+  /**
+   * Absolute paths of sources of volumes, or devices: what is there now is what the container is given from now on. Anything that was
+   * replaced, and is not named here, is refused with `VOLUME_MOVED`.
+   */
+  readonly acceptSources?: readonly string[];
 }
 
 /** Whose states this process is squashing. */
@@ -83,15 +93,21 @@ export class StoredContainer {
    * Start it, as its config says, with what it changed before. With `attach` its output is had from the
    * first byte on. Resolves when its command has been executed.
    *
-   * @throws EngineError `CONTAINER_RUNNING`, `CONTAINER_NOT_FOUND`, `IMAGE_GONE`; NamespaceError `COMMAND_NOT_FOUND`, …
+   * @throws EngineError `CONTAINER_RUNNING`, `CONTAINER_NOT_FOUND`, `IMAGE_GONE`, `VOLUME_MOVED`, `VOLUME_INVALID` (a source that cannot be
+   * accepted); NamespaceError `COMMAND_NOT_FOUND`, …
    */
-  async start(options?: { readonly attach?: false }): Promise<undefined>;
-  async start(options: { readonly attach: true }): Promise<Attached>;
-  async start({ attach = false }: { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
+  async start(options?: AcceptOptions & { readonly attach?: false }): Promise<undefined>;
+  async start(options: AcceptOptions & { readonly attach: true }): Promise<Attached>;
+  async start({ attach = false, acceptSources = [] }: AcceptOptions & { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
     await recover(this.#root);
     const { workspace } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
-    const plan = await decide(this.config.spec, {}, this.#root, { again: this.config, detached: true, ...(attach ? { hold: 'go' } : {}) });
+    const plan = await decide(this.config.spec, {}, this.#root, {
+      again: this.config,
+      accept: acceptSources,
+      detached: true,
+      ...(attach ? { hold: 'go' } : {}),
+    });
     return launchDetached(plan, attach);
   }
 
@@ -266,9 +282,10 @@ export class StoredContainer {
     while (monitor !== undefined && monitorOf(this.#record, await heldLocks()) === monitor) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
-  async restart(options: { readonly signal?: string; readonly timeout?: number } = {}): Promise<void> {
+  /** Stops it, if it runs, and starts it. @throws as {@link stop} and {@link start} */
+  async restart({ acceptSources = [], ...options }: AcceptOptions & { readonly signal?: string; readonly timeout?: number } = {}): Promise<void> {
     await this.stop(options);
-    await this.start();
+    await this.start({ acceptSources });
   }
 
   /** @throws EngineError `NAME_INVALID`, `CONTAINER_EXISTS` */
@@ -367,12 +384,15 @@ export class StoredContainer {
    *
    * @throws EngineError `CONTAINER_RUNNING`; as {@link createContainer}
    */
-  async run(spec: AgainSpec, options: RunOptions = {}): Promise<Container> {
+  async run({ acceptSources = [], ...spec }: AgainSpec, options: RunOptions = {}): Promise<Container> {
     const { workspace, ...own } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     await prepare(this.#root);
     const env = definedIn({ ...own.env, ...spec.env });
-    return begin({ ...own, restart: { policy: 'no' }, ...spec, env, entrypoint: [], keep: true }, options, this.#root, { again: this.config });
+    return begin({ ...own, restart: { policy: 'no' }, ...spec, env, entrypoint: [], keep: true }, options, this.#root, {
+      again: this.config,
+      accept: acceptSources,
+    });
   }
 
   /**
@@ -688,11 +708,7 @@ export class StoredContainer {
  *
  * @throws EngineError `VOLUME_MOVED` if some of them are selected
  */
-async function* notGone(
-  changes: AsyncIterable<ContainerChange>,
-  select: ApplyOptions['select'],
-  sources: CheckedSources,
-): AsyncGenerator<ContainerChange> {
+async function* notGone(changes: AsyncIterable<ContainerChange>, select: ApplyOptions['select'], sources: CheckedSources): AsyncGenerator<ContainerChange> {
   const refused = new Map<string, string[]>();
   for await (const change of changes) {
     const { gone } = change.view;
