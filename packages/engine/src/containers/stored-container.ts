@@ -16,7 +16,7 @@ import { recover } from '../apply/recover.js';
 import { type Branching, branching, checkpoint, currentState, fork, removeLater, rollback, settled, standing } from '../branches/branch.js';
 import { type Checkpoint, collectStates, LONG, readFrozen, readHistory } from '../branches/states.js';
 import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
-import type { ContainerConfig } from '../container-config.js';
+import { type ContainerConfig, readConfig } from '../container-config.js';
 import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { becomeExec } from '../front.js';
@@ -66,9 +66,9 @@ const squashing = new Set<string>();
 /** A container of the store, living or not. Every question is asked of the kernel anew. */
 export class StoredContainer {
   readonly id: string;
-  readonly config: ContainerConfig;
   /** Absolute path of what it changed, on the host. */
   readonly upper: string;
+  #config: ContainerConfig;
   readonly #record: ContainerRecord;
   readonly #root: string;
 
@@ -77,8 +77,21 @@ export class StoredContainer {
     this.#root = root;
     this.#record = { containers: path.join(root, 'containers'), id: config.id };
     this.id = config.id;
-    this.config = config;
+    this.#config = config;
     this.upper = path.join(config.spec.workspace ?? directoryOf(this.#record), 'upper');
+  }
+
+  /** What it is, as this object read it last. A view of the host has other directories after each run; see {@link RunSpec.host}. */
+  get config(): ContainerConfig {
+    return this.#config;
+  }
+
+  /**
+   * Reads the config again where it changes. Directories of a view of the host are known by their place in it: by an old one, changes of one
+   * directory would be taken for those of another.
+   */
+  async #refresh(): Promise<void> {
+    if (this.#config.spec.host) this.#config = (await readConfig(directoryOf(this.#record))) ?? this.#config;
   }
 
   /** @throws EngineError `CONTAINER_NOT_FOUND` when it is gone */
@@ -100,6 +113,7 @@ export class StoredContainer {
   async start(options: AcceptOptions & { readonly attach: true }): Promise<Attached>;
   async start({ attach = false, acceptSources = [] }: AcceptOptions & { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
     await recover(this.#root);
+    await this.#refresh();
     const { workspace } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     const plan = await decide(this.config.spec, {}, this.#root, {
@@ -385,6 +399,7 @@ export class StoredContainer {
    * @throws EngineError `CONTAINER_RUNNING`; as {@link createContainer}
    */
   async run({ acceptSources = [], ...spec }: AgainSpec, options: RunOptions = {}): Promise<Container> {
+    await this.#refresh();
     const { workspace, ...own } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     await prepare(this.#root);
@@ -470,6 +485,7 @@ export class StoredContainer {
   }
 
   async #branching<Result>(what: string, work: (held: Branching) => Promise<Result>): Promise<Result> {
+    await this.#refresh();
     const { workspace } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     const { status, pid } = await this.state();
@@ -544,6 +560,7 @@ export class StoredContainer {
   /** The same, of which the sources may be others by now. */
   async #views(): Promise<readonly [View, ...View[]]> {
     await recover(this.#root);
+    await this.#refresh();
     await settled(this.#root, this.config);
     return standing(this.#root, this.#record, this.config).views;
   }
@@ -561,8 +578,8 @@ export class StoredContainer {
    */
   async *changes(): AsyncGenerator<ContainerChange> {
     await this.state();
-    const { volumes = [], tmpfs = [] } = this.config.spec;
     const views = await this.#views();
+    const { volumes = [], tmpfs = [] } = this.config.spec;
     const sources = this.#sources(views);
     try {
       yield* changesIn(
@@ -627,6 +644,7 @@ export class StoredContainer {
    */
   async apply(options: ApplyOptions = {}): Promise<Applied> {
     await this.#mustRest('applied');
+    await this.#refresh();
     // Nobody starts it meanwhile.
     return branching(this.#root, this.config, async ({ views: all }) => {
       const sources = this.#sources(all);
@@ -663,6 +681,7 @@ export class StoredContainer {
 
   async #files(): Promise<ContainerFiles> {
     const { pid } = await this.state();
+    await this.#refresh();
     if (pid !== undefined) return { kind: 'running', pid, shifted: this.config.ids !== undefined };
     const { stack } = await decide(this.config.spec, {}, this.#root, { again: this.config, idle: true });
     return { kind: 'stopped', record: this.#record, stack };
