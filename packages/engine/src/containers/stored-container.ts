@@ -424,6 +424,7 @@ export class StoredContainer {
 
   /** Its checkpoints, the oldest first, and which of them it stands on now. */
   async history(): Promise<{ readonly checkpoints: readonly Checkpoint[]; readonly current: string | undefined }> {
+    await this.#refresh();
     const directory = directoryOf(this.#record);
     const [checkpoints, frozen] = await Promise.all([readHistory(this.#root, directory), settled(this.#root, this.config)]);
     return { checkpoints, current: currentState(this.#record, frozen) };
