@@ -177,7 +177,7 @@ class Assembler implements Assembly {
       ...told('not shown', missing),
       ...(more ? [`only ${NAMES} of its names are shown`] : []),
       ...told('read-only', readonly),
-      ...told('not to be renamed or removed', fixed),
+      ...told('impossible to rename or remove', fixed),
     ];
     if (parts.length) this.notes.push(`${at} has other mounts below it. Inside, some of its names are ${parts.join('; ')}.`);
   }

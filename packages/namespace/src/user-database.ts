@@ -1,25 +1,24 @@
 import { FileError } from '@lamella/syscall';
 import { NamespaceError } from './namespace-error.js';
-import { rootfsLines } from './rootfs-file.js';
+import type { RootfsFiles } from './rootfs-file.js';
 
 /**
- * The entries of passwd(5) or group(5) of a root, by their fields. The file is read anew each time, line by line: it may
+ * The entries of passwd(5) or group(5) of a root, by their fields. The file is read again each time, line by line: it may
  * be large.
  */
 export class UserDatabase {
-  readonly #layers: readonly string[];
+  readonly #files: RootfsFiles;
   readonly #file: string;
   readonly #optional: boolean;
   /** Why there are no entries, if the file is there and is not read. */
   problem: FileError | undefined;
 
   /**
-   * @param layers absolute host directories of the root, the topmost first
    * @param file absolute, inside
    * @param optional whether a file that cannot be read is as good as none
    */
-  constructor(layers: readonly string[], file: string, optional: boolean) {
-    this.#layers = layers;
+  constructor(files: RootfsFiles, file: string, optional: boolean) {
+    this.#files = files;
     this.#file = file;
     this.#optional = optional;
   }
@@ -49,7 +48,7 @@ export class UserDatabase {
 
   *#entries(mention: string | undefined): Generator<readonly string[]> {
     try {
-      for (const line of rootfsLines(this.#layers, this.#file, mention)) if (!line.startsWith('#')) yield line.split(':');
+      for (const line of this.#files.lines(this.#file, mention)) if (!line.startsWith('#')) yield line.split(':');
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
       if (!this.#optional && error.problem !== 'irregular')

@@ -1,3 +1,4 @@
+import { RootfsFiles } from './rootfs-file.js';
 import { UserDatabase } from './user-database.js';
 import { parseUser, resolveUser, type User } from './user-rules.js';
 
@@ -14,5 +15,6 @@ export function findUser(text: string, layers: readonly string[]): User {
   const { user, group } = parseUser(text);
   // A number for each needs neither file.
   const numbers = 'id' in user && group !== undefined && 'id' in group;
-  return resolveUser(text, new UserDatabase(layers, '/etc/passwd', numbers), new UserDatabase(layers, '/etc/group', numbers));
+  using files = new RootfsFiles(layers);
+  return resolveUser(text, new UserDatabase(files, '/etc/passwd', numbers), new UserDatabase(files, '/etc/group', numbers));
 }

@@ -287,8 +287,9 @@ test.for(JOINERS.flatMap((joiner) => [false, true].map((frozen) => [joiner, froz
           ...[...is].filter(([name, what]) => was.get(name) !== what).map(([name]) => `${was.has(name) ? 'modified' : 'added'} ${name}`),
         ];
         const changes = await Array.fromAsync(changesOf({ upperdir: upper, lowerdirs: [lower], ...(frozen ? { frozen: [below] } : {}) }));
-        // Times are not in the model.
-        const told = changes.filter(({ aspects }) => aspects.join() !== 'mtime').map(({ kind, path: where }) => `${kind} ${where}`);
+        // Times and numbers of names are not in the model; fuse-overlayfs gives a copied link the time of its copy.
+        const isModelled = (aspect: string): boolean => aspect !== 'mtime' && aspect !== 'links';
+        const told = changes.filter(({ aspects }) => !aspects.length || aspects.some(isModelled)).map(({ kind, path: where }) => `${kind} ${where}`);
         expect(told.toSorted()).toEqual(expected.toSorted());
         rmSync(path.dirname(lower), { recursive: true, force: true });
       }),

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { CLONE, MS, mapSingleId, type Program, removeScratch, run } from '@lamella/syscall';
+import { CLONE, MS, mapSingleId, type Program, removeScratch, run, SyscallError } from '@lamella/syscall';
 import { type OverlayMethod, overlayMount } from './overlay-mount.js';
 import type { OverlayOptions } from './stack.js';
 
@@ -74,7 +74,13 @@ async function tryMount(at: string, options: OverlayOptions, method: OverlayMeth
 
 let lowerdirPlus: Promise<boolean> | undefined;
 
-/** Whether the kernel takes one layer per call; probed once per process. */
+/** A layer that no kernel finds. */
+const NO_LAYER = '/proc/self/no-such-layer';
+
+/**
+ * Returns whether the kernel takes one layer per call; probed once per process. Before 6.5 overlayfs looks at options when the mount is made
+ * only, and takes any; a kernel that knows this one looks for the layer at once.
+ */
 export function hasLowerdirPlus(): Promise<boolean> {
   lowerdirPlus ??= (async () => {
     try {
@@ -82,13 +88,13 @@ export function hasLowerdirPlus(): Promise<boolean> {
         [
           { op: 'unshare', flags: CLONE.NEWNS | (process.geteuid?.() === 0 ? 0 : CLONE.NEWUSER) },
           { op: 'fsopen', fsname: 'overlay', flags: 1, out: 5 },
-          { op: 'fsconfig', fd: 5, cmd: 1, key: 'lowerdir+', value: '/', aux: -1 },
+          { op: 'fsconfig', fd: 5, cmd: 1, key: 'lowerdir+', value: NO_LAYER, aux: -1 },
         ],
         { stdio: ['ignore', 'ignore', 'ignore'] },
       );
-      return true;
+      return false;
     } catch (error) {
-      if (error instanceof Error && 'syscall' in error) return false;
+      if (error instanceof SyscallError) return error.op.op === 'fsconfig' && error.code === 'ENOENT';
       throw error;
     }
   })();

@@ -25,19 +25,22 @@ static int equal(const char *a, const char *b)
  * place and the kernel, and some filesystems show their own way of keeping an ACL or a capability beside the attribute itself:
  * xfs does so as trusted.SGI_*. packages/syscall/src/overlay-mark.ts has the same list.
  */
-static int is_private(const char *name)
-{
-	static const char *const own[] = { "user.", "trusted.", "security.", "system.posix_acl_access", "system.posix_acl_default" };
-	static const char *const not[] = { "trusted.overlay.", "user.overlay.", "user.fuseoverlayfs.", "trusted.SGI_", "security.selinux",
-					   "security.ima", "security.evm" };
+static const char *const own[] = { "user.", "trusted.", "security.", "system.posix_acl_access", "system.posix_acl_default", NULL };
+static const char *const foreign[] = { "trusted.SGI_", "security.selinux", "security.ima", "security.evm", NULL };
+static const char *const overlay[] = { "trusted.overlay.", "user.overlay.", "user.fuseoverlayfs.", NULL };
 
-	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
-		if (starts(name, not[i]))
+static int starts_any(const char *name, const char *const *prefixes)
+{
+	for (; *prefixes; prefixes++)
+		if (starts(name, *prefixes))
 			return 1;
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		if (starts(name, own[i]))
-			return 0;
-	return 1;
+	return 0;
+}
+
+/* Whether an attribute is not copied. With `marks` those of overlayfs are copied, and all else is as without. */
+static int is_left(const char *name, int marks)
+{
+	return !starts_any(name, own) || starts_any(name, foreign) || (!marks && starts_any(name, overlay));
 }
 
 static int listed(const char *list, long length, const char *name)
@@ -49,12 +52,6 @@ static int listed(const char *list, long length, const char *name)
 			i++;
 	}
 	return 0;
-}
-
-/* A label belongs to the place, even where all marks are wanted. */
-static int is_left(const char *name, int marks)
-{
-	return marks ? equal(name, "security.selinux") : is_private(name);
 }
 
 /* Give the attributes of one object to another, and take those away that it alone has. */

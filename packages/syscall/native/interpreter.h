@@ -63,7 +63,7 @@ int slot_get(s64 slot);
 long slot_put(s64 slot, long fd);
 
 /* A reply was lost, and not because nobody listens any more: whoever waits for it has to learn by our end. */
-extern int unheard;
+extern int unheard, unread;
 
 /* The first bytes of every reply; `length` bytes follow them. */
 #define REPLY_HEADER 20

@@ -24,6 +24,8 @@ static size_t input_length;
 static u8 output[262144];
 static size_t output_length;
 int unheard;
+/* Nobody reads the replies any more. */
+int unread;
 static int replies_fd = REPLIES_FD;
 
 static u8 exit_program[262144];
@@ -100,6 +102,7 @@ void replies_flush(void)
 		if (n <= 0) {
 			/* When nobody listens any more, the control pipe tells of it. */
 			unheard |= n != -EPIPE;
+			unread |= n == -EPIPE;
 			break;
 		}
 		sent += (size_t)n;
@@ -173,6 +176,8 @@ long op_attempt(const struct frame *frame)
 	attempted = frame;
 	err = program_run((const u8 *)frame->string[0].at, frame->string[0].length, 0);
 	attempted = outer;
+	/* The lists of its execve are not those of the program around it. */
+	execve_forget();
 	return err;
 }
 

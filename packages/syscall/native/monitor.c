@@ -156,15 +156,21 @@ static void read_child(void)
 	if (n == -EINTR)
 		return;
 	if (n > 0 && what == 'T' && fd >= 0) {
+		if (m.master >= 0)
+			SYS(close, m.master);
 		m.master = fd;
 		SYS(fcntl, fd, F_SETFL, O_RDWR | O_NONBLOCK);
 		take_window_size();
 		return;
 	}
 	if (n > 0 && what == 'J' && fd >= 0) {
+		if (m.job >= 0)
+			SYS(close, m.job);
 		m.job = fd;
 		return;
 	}
+	if (fd >= 0)
+		SYS(close, fd);
 	if (n > 0 && what == 'F')
 		m.failed = 1;
 	if (n > 0)
@@ -538,6 +544,9 @@ static void reap(void)
 	while (SYS(waitid, 1 /* P_PID */, m.pid, &info, WEXITED, 0) == -EINTR)
 		;
 	m.finished = now(0);
+	/* What it said last. The socket of a short job may still be in there, so this comes first. */
+	while (m.socket >= 0)
+		read_child();
 	while (m.job >= 0) /* nobody else has the other end */
 		read_job();
 	m.signal = info.code == EXITED_BY_ITSELF ? 0 : info.status & 0x7f;
@@ -554,8 +563,6 @@ static void finish_life(void)
 	while (m.leaves && m.announced && m.control_open)
 		monitor_step(0);
 	reap();
-	while (m.socket >= 0) /* what it said last */
-		read_child();
 	drain();
 	if (m.master >= 0)
 		close_fd(&m.master);

@@ -746,6 +746,14 @@ struct seen {
 #define SEEN_METADATA 2 /* permissions and owner */
 #define SEEN_CTIME 4    /* the time of change, which nobody can set */
 
+/* Whether an object was made when the program says. Nobody knows where one of both is unknown: then that is no difference. */
+static int is_born(const struct statx *st, s64 sec, s64 nsec)
+{
+	if (!(st->stx_mask & STATX_BTIME) || !(st->stx_btime.tv_sec || st->stx_btime.tv_nsec) || !(sec || nsec))
+		return 1;
+	return st->stx_btime.tv_sec == sec && st->stx_btime.tv_nsec == (u64)nsec;
+}
+
 /* Whether an object is the one that was seen: 0, -ESTALE, or why nobody knows. An empty path is the descriptor itself. */
 static long expected(int dirfd, const char *path, const struct bytes *given, s64 what)
 {
@@ -761,7 +769,7 @@ static long expected(int dirfd, const char *path, const struct bytes *given, s64
 		return err;
 	if (st.stx_ino != seen.ino || (st.stx_mode & S_IFMT) != (seen.mode & S_IFMT))
 		return -ESTALE;
-	if (st.stx_mask & STATX_BTIME && (st.stx_btime.tv_sec != seen.btime_sec || st.stx_btime.tv_nsec != (u64)seen.btime_nsec))
+	if (!is_born(&st, seen.btime_sec, seen.btime_nsec))
 		return -ESTALE;
 	if (what & SEEN_CONTENT && (st.stx_mtime.tv_sec != seen.mtime_sec || st.stx_mtime.tv_nsec != (u64)seen.mtime_nsec ||
 				    ((st.stx_mode & S_IFMT) != S_IFDIR && st.stx_size != seen.size)))
@@ -806,9 +814,7 @@ OP(same_object)
 		return -ESTALE;
 	if ((N(4) || N(5)) && (st.stx_ino >> 32 != (u64)N(4) || (st.stx_ino & 0xffffffff) != (u64)N(5)))
 		return -ESTALE;
-	if (!N(6) && !N(7))
-		return 0;
-	return st.stx_mask & STATX_BTIME && st.stx_btime.tv_sec == N(6) && st.stx_btime.tv_nsec == (u64)N(7) ? 0 : -ESTALE;
+	return is_born(&st, N(6), N(7)) ? 0 : -ESTALE;
 }
 
 OP(copy_object)

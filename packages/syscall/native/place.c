@@ -87,7 +87,7 @@ long place_covered(int root, const char *path, int readonly)
 		.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	long fd = SYS(openat2, root, path, &how, sizeof(how)), err;
+	long fd = openat2_again(root, path, &how), err;
 	u64 info[32];
 	struct statx st;
 

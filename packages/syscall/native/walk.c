@@ -11,6 +11,9 @@
 /* How deep a tree may be. Each level holds a descriptor or two, of the thousand that a process has. */
 #define LEVELS 400
 
+/* How often an object is looked at that became another one meanwhile. */
+#define TELL_TRIES 8
+
 /* The sides of a comparison. */
 #define UPPER NAME_FIRST
 #define LOWER NAME_SECOND
@@ -151,7 +154,7 @@ static long put_object(int dirfd, const char *name, const struct statx *st, u32 
 	if ((st->stx_mode & S_IFMT) == S_IFLNK) {
 		n = SYS(readlinkat, dirfd, name, target, sizeof(target));
 		if (n < 0)
-			return n;
+			return n == -EINVAL ? -ENOENT : n; /* it is no link any more */
 	}
 	put_counted(target, (u32)n);
 	n = put_xattrs(dirfd, name);
@@ -223,7 +226,7 @@ static long show_content(int dirfd, const char *name, u64 size, u32 index)
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	while (size) {
+	while (size && !unread) {
 		n = SYS(read, fd, chunk, size < sizeof(chunk) ? size : sizeof(chunk));
 		if (n == -EINTR)
 			continue;
@@ -309,6 +312,9 @@ static long tell(const struct walk *walk, const struct level *level, const char 
 {
 	long err = level->upper >= 0 && (sides & UPPER) ? look(level->upper, name, upper) : -ENOENT, differs = 0;
 
+	/* A tree that nobody wants to hear of any more can be a large one. */
+	if (unread)
+		return -EPIPE;
 	if (err < 0 && err != -ENOENT)
 		return err;
 	*has_upper = !err && !(walk->overlay && is_whiteout(upper));
@@ -324,6 +330,9 @@ static long tell(const struct walk *walk, const struct level *level, const char 
 			differs = upper->stx_size != lower->stx_size ? 1
 				: walk->overlay == PLAIN && unchanged(upper, lower) ? 0
 				: contents_differ(level, name);
+		/* What went away or became something else meanwhile is not what it was. The name is told of all the same. */
+		if (differs == -ENOENT)
+			differs = 1;
 		if (differs < 0)
 			return differs;
 		put64((*has_upper ? UPPER : 0) | (*has_lower ? LOWER : 0));
@@ -338,6 +347,12 @@ static long tell(const struct walk *walk, const struct level *level, const char 
 	return *has_upper && is_shown(upper, walk->content) ? show_content(level->upper, name, upper->stx_size, walk->index) : 0;
 }
 
+/* What was a directory when it was looked at went away, or became a file or a link. */
+static int is_gone(long err)
+{
+	return err == -ENOENT || err == -ENOTDIR || err == -ELOOP;
+}
+
 /* Go down into a directory of either side; 1 when there is nowhere to go. */
 static long descend(const struct walk *walk, const struct level *level, const char *name, u32 length, int sides, int upper, int lower, struct level *below)
 {
@@ -350,7 +365,7 @@ static long descend(const struct walk *walk, const struct level *level, const ch
 		if (fd == -EXDEV)
 			return 1;
 		if (fd < 0)
-			return fd;
+			return is_gone(fd) ? -ENOENT : fd;
 		below->upper = (int)fd;
 		fd = walk->overlay && !below->both ? is_opaque(below->upper, walk->overlay) : 0;
 		if (fd < 0)
@@ -359,7 +374,7 @@ static long descend(const struct walk *walk, const struct level *level, const ch
 	}
 	if (lower) {
 		fd = directory_below(level->lower, name);
-		if (fd < 0 && fd != -EXDEV)
+		if (fd < 0 && fd != -EXDEV && !is_gone(fd))
 			goto fail;
 		if (fd >= 0)
 			below->lower = (int)fd;
@@ -411,7 +426,9 @@ static long walk_levels(const struct walk *walk)
 		}
 		__builtin_memcpy(walk_path + length, name, n);
 		length += n;
-		err = tell(walk, level, name, length, sides, &upper, &lower, &has_upper, &has_lower);
+		err = -ENOENT;
+		for (int tries = 0; err == -ENOENT && tries < TELL_TRIES; tries++)
+			err = tell(walk, level, name, length, sides, &upper, &lower, &has_upper, &has_lower);
 		if (err == -ENOENT) /* gone since its directory was read */
 			err = 0;
 		else if (!err) {

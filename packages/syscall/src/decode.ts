@@ -18,6 +18,8 @@ export function decodeProgram(frames: Buffer): (Op | ControlOp)[] {
     if (length < 12 || length > FRAME_MAX || at + length > frames.length) throw new RangeError(`a frame of ${length} bytes does not fit`);
     const op = decodeFrame(frames.subarray(at, at + length), executed);
     if (op.op === 'execve') executed = op;
+    // The interpreter keeps no lists across a nested program.
+    else if ('program' in op) executed = undefined;
     ops.push(op);
     at += length;
   }

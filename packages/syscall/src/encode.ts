@@ -197,7 +197,8 @@ export class FrameWriter {
     const executed = this.#executed;
     this.#executed = {};
     for (const op of program) this.op(op);
-    this.#executed = executed;
+    // The interpreter forgets the lists when it begins with a nested program, so they have to be written again after it.
+    this.#executed = executed && {};
     this.#room(1);
     this.#buffer.writeUInt32LE(this.#at - at - 4, at);
     this.#buffer[this.#at++] = 0;

@@ -140,6 +140,21 @@ describe('frames', () => {
     expect(() => decodeProgram(again)).toThrow(RangeError);
   });
 
+  test('lists are sent again after a nested program, for the interpreter has forgotten them', () => {
+    const lists = [['a'], ['b', 'c']];
+    const shared = fc.constantFrom(...lists);
+    const execve: fc.Arbitrary<Op> = fc.record({ op: fc.constant('execve' as const), pathname: fc.constant('/x'), argv: shared, envp: shared });
+    const nested = (inner: Program, name: string): Op => (name === 'serve' ? { op: name, signal: 0, program: inner } : { op: name, program: inner }) as Op;
+    const around = fc.tuple(fc.array(execve, { maxLength: 3 }), fc.constantFrom('attempt', 'serve', 'on_exit')).map(([inner, name]) => nested(inner, name));
+    const programs = fc.array(fc.oneof(execve, around), { maxLength: 8 }).map((inner) => [nested(inner, 'attempt')]);
+    // What it writes for "the same as before" is refused by the decoder where there is nothing before.
+    fc.assert(
+      fc.property(programs, (ops) => {
+        expect(readable(decodeProgram(encodeProgram(ops)))).toEqual(readable(ops));
+      }),
+    );
+  });
+
   test('an op that does not fit in a frame is refused with what to do', () => {
     expect(() => encodeProgram([{ op: 'write', fd: 1, buf: Buffer.alloc(FRAME_MAX) }])).toThrow(/8388633 bytes, and lamella-init takes 8388608 at once/);
   });

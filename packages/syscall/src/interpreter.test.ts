@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { requiresProgram, skip } from '@lamella-test/scratch';
@@ -73,6 +73,11 @@ const ERRNO: Readonly<Record<string, number>> = { EBADMSG: 74, EMSGSIZE: 90, ENO
 const builds: { name: string; path: () => string }[] = [{ name: 'the release build', path: interpreterPath }];
 const sanitized = path.join(native, 'build/lamella-init-sanitized');
 builds.push({ name: 'the build with ASan and UBSan', path: () => sanitized });
+
+test('openat2 is called in one place, which tries again what a rename elsewhere disturbed', () => {
+  const callers = readdirSync(native).filter((file) => file.endsWith('.c') && /\bSYS\(openat2,/.test(readFileSync(path.join(native, file), 'utf8')));
+  expect(callers).toEqual(['tree.c']);
+});
 
 beforeAll(() => {
   mkdirSync(path.dirname(sanitized), { recursive: true });

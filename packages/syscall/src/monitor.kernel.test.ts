@@ -2,9 +2,23 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { requiresProgram, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { expect, test } from 'vitest';
-import { AT_FDCWD, connectMonitor, type MonitorConnection, O, type Op, type Program, RESTART, type Reply, type Running, SUPERVISE, start } from './index.js';
+import {
+  AT_FDCWD,
+  CLONE,
+  connectMonitor,
+  type MonitorConnection,
+  O,
+  type Op,
+  ownMountNamespace,
+  type Program,
+  RESTART,
+  type Reply,
+  type Running,
+  SUPERVISE,
+  start,
+} from './index.js';
 
 const { LISTEN, LOG, DETACHED, INPUT, RECORD } = SUPERVISE;
 type Supervise = Extract<Op, { op: 'supervise' }>;
@@ -55,6 +69,49 @@ async function detached(ops: Program): Promise<Running> {
 }
 
 const gone = (pid: number) => (): boolean => !existsSync(`/proc/${pid}`) || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+
+test('what killed a job is known even if the monitor sees all of it at once', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  mkdirSync(at.join('pts'));
+  spawnSync('mkfifo', [at.join('go')]);
+  const running = start(
+    [
+      openDirectory(at),
+      {
+        op: 'clone',
+        flags: CLONE.NEWPID | CLONE.NEWNS,
+        monitor: 0,
+        cgroup: -1,
+        program: [
+          ...ownMountNamespace().filter((op) => op.op === 'mount'),
+          { op: 'mount', source: 'devpts', target: at.join('pts'), filesystemtype: 'devpts', mountflags: 0, data: 'newinstance,ptmxmode=666' },
+          // Blocks until the test writes.
+          { op: 'openat', dirfd: AT_FDCWD, pathname: at.join('go'), flags: O.RDONLY | O.CLOEXEC, mode: 0, out: 6 },
+          { op: 'openat', dirfd: AT_FDCWD, pathname: at.join('pts'), flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: 7 },
+          // The terminal's descriptor goes to the monitor before that of the job.
+          { op: 'pty', dirfd: 7, rows: 0, columns: 0, owner: 0, group: 0, out: 8, master: -1 },
+          { op: 'init', job: 1 },
+          sh('kill -KILL $$'),
+        ],
+      },
+    ],
+    { stdio: ['ignore', 'ignore', 'ignore'] },
+  );
+  const monitor = running.pid;
+  const child = (): string => readFileSync(`/proc/${monitor}/task/${monitor}/children`, 'utf8').trim();
+  try {
+    await until(() => /^\d+$/.test(child()));
+    process.kill(monitor, 'SIGSTOP');
+    const pid = Number(child());
+    writeFileSync(at.join('go'), '');
+    await until(gone(pid));
+  } finally {
+    process.kill(monitor, 'SIGCONT');
+  }
+  const { exited } = await running.result;
+  expect(exited).toEqual({ status: 137, signal: 9 });
+});
 
 /** What a log says was written, byte by byte, by stream. */
 function written(at: ScratchDirectory, stream: string): string {

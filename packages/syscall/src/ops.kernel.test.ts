@@ -633,6 +633,103 @@ test('copy_object leaves out attributes that belong to a place or a filesystem',
   expect(found.toSorted()).toEqual(['trusted.SGI_CAP_FILE', 'trusted.own', 'user.own']);
 });
 
+test('with its marks an object is copied without attributes that belong to a place, too', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  for (const name of ['from', 'to']) writeFileSync(at.join(name), name);
+  const set = (path: string, name: string): Op => ({ op: 'lsetxattr', path: at.join(path), name, value: 'v', flags: 0 });
+  const marks = ['trusted.overlay.origin', 'user.fuseoverlayfs.x', 'user.overlay.x'];
+  await execute([
+    ...['user.own', 'trusted.own', 'trusted.SGI_ACL_FILE', ...marks].map((name) => set('from', name)),
+    // Where the kernel takes these from us.
+    ...['security.ima', 'security.evm', 'security.other'].map((name) => ({ ...set('from', name), ignore: ['EOPNOTSUPP', 'EINVAL', 'EPERM'] }) as Op),
+    ...['user.goes', 'user.overlay.goes', 'trusted.SGI_CAP_FILE'].map((name) => set('to', name)),
+    { op: 'copy_object', olddirfd: AT_FDCWD, newdirfd: AT_FDCWD, metadata: COPY.METADATA | COPY.MARKS, oldpath: at.join('from'), newpath: at.join('to') },
+  ]);
+  const found: string[] = [];
+  await execute([{ op: 'statx', dirfd: AT_FDCWD, pathname: at.join('to') }], {
+    onReply: (reply) => reply.kind === 'data' && found.push(...parseWalked(reply.data).xattrs.map(([name]) => name)),
+  });
+  expect(found.filter((name) => name !== 'security.other' && name !== 'security.selinux').toSorted()).toEqual(
+    ['trusted.SGI_CAP_FILE', 'trusted.own', 'user.own', ...marks].toSorted(),
+  );
+});
+
+test('a nested program that executed nothing leaves the lists of the program around it alone', async () => {
+  const [argv, envp] = [['sh', '-c', 'test "$WORD" = outer && exit 7'], ['WORD=outer']];
+  const missing = (list: readonly string[]): Op => ({ op: 'execve', pathname: '/none', argv: list, envp: list, ignore: ['ENOENT'] });
+  const outer = { op: 'execve', argv, envp } as const;
+  const { exited } = await execute([
+    inside([
+      { ...outer, pathname: '/none', ignore: ['ENOENT'] },
+      { op: 'attempt', program: [missing(['x'])] },
+      { ...outer, pathname: '/bin/sh' },
+    ]),
+  ]);
+  expect(exited?.status).toBe(7);
+});
+
+test('names that become something else while a tree is read neither end that nor are missed', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  const names = Array.from({ length: 20 }, (_, i) => `swap-${i}`);
+  for (const side of ['upper', 'lower']) {
+    mkdirSync(at.join(side));
+    for (const name of names) writeFileSync(at.join(side, name), 'x');
+    mkdirSync(at.join(side, 'place'));
+  }
+  // The names that begin with swap are always there: a file, a FIFO or a link. `place` is a directory, a file or nothing.
+  const restless = spawn(
+    process.execPath,
+    [
+      '-e',
+      `const fs = require('node:fs'), { execFileSync } = require('node:child_process');
+      const names = ${JSON.stringify(names)};
+      for (const each of names) execFileSync('mkfifo', ['fifo-' + each].map((name) => '../' + name));
+      console.log('ready');
+      for (let i = 0; ; i++) {
+        for (const side of ['../upper/', '../lower/']) {
+          for (const each of names) {
+            if (i % 3 === 0) fs.linkSync('../fifo-' + each, '../new');
+            else if (i % 3 === 1) fs.symlinkSync('nowhere', '../new');
+            else fs.writeFileSync('../new', 'x');
+            fs.renameSync('../new', side + each);
+          }
+          fs.rmSync(side + 'place', { recursive: true, force: true });
+          if (i % 2) fs.mkdirSync(side + 'place/below', { recursive: true });
+          else fs.symlinkSync('nowhere', side + 'place');
+        }
+      }`,
+    ],
+    { cwd: at.join('upper'), stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  try {
+    await once(restless.stdout, 'data');
+    const open = (pathname: string, out: number): Op => ({ op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.DIRECTORY, mode: 0, out });
+    const until = performance.now() + (process.env.LAMELLA_LONG ? 20_000 : 1500);
+    for (let round = 0; performance.now() < until; round++) {
+      const told = new Set<string>();
+      const compare = round % 2 === 0;
+      await execute(
+        compare
+          ? [open(at.join('upper'), 5), open(at.join('lower'), 6), { op: 'compare', dirfd: 5, rootfd: 6, marks: MARKS.trusted }]
+          : [{ op: 'walk', dirfd: AT_FDCWD, content: 1, pathname: at.join('upper') }],
+        {
+          onReply(reply) {
+            if (reply.kind !== 'data') return;
+            const object = compare ? (parseCompared(reply.data).upper ?? parseCompared(reply.data).lower) : parseWalked(reply.data);
+            if (object) told.add(object.name);
+          },
+        },
+      );
+      if (compare) expect([...told].filter((name) => name.startsWith('swap'))).toHaveLength(names.length);
+    }
+  } finally {
+    restless.kill('SIGKILL');
+    await once(restless, 'exit');
+  }
+});
+
 test('same_object tells an object from every other one, and openObject goes through no link', async () => {
   await using at = scratch();
   for (const name of ['one', 'two']) mkdirSync(at.join(name));

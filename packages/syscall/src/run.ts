@@ -51,7 +51,7 @@ export interface Running {
   readonly result: Promise<RunResult>;
   /** Tell the monitor: forward a signal, resize the terminal, let a `wait` op go on. */
   control(op: ControlOp): void;
-  /** End it: what it cloned is killed, and its exit program runs. */
+  /** Ends it: what it cloned is killed, and its exit program runs. One that clones nothing is not listened to any more. */
   abort(): void;
   /** Hold the replies back, and the program with them; and go on. */
   pause(): void;
@@ -80,7 +80,7 @@ export function start(program: Program, options: RunOptions = {}): Running {
   };
   // What fails then is what the result rejects with.
   void running.mapped.then(rest, () => undefined);
-  if (!clones) return running;
+  if (!clones) return { ...running, abort: running.hangUp };
   // A monitor that was told to leave does not know how its process ends.
   let left = false;
   const result = running.result.then((found) => {
@@ -143,6 +143,8 @@ export interface StreamedRun extends Running {
   readonly mapped: Promise<void>;
   /** Whether this process, with nothing else to do, waits for it. At first it does. */
   hold(waits: boolean): void;
+  /** Closes both channels: it ends with its next reply, also where replies were held back. */
+  hangUp(): void;
 }
 
 /**
@@ -261,6 +263,10 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
       for (const each of [child, frames, replies] as { ref(): void; unref(): void }[])
         if (waits) each.ref();
         else each.unref();
+    },
+    hangUp() {
+      frames.destroy();
+      replies.destroy();
     },
     pause: () => void replies.pause(),
     resume: () => void replies.resume(),

@@ -162,7 +162,7 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('on a living machine
       as ${process.execPath} -e 'require("net").createServer().listen("socket", () => process.kill(process.pid, 9))' 2>/dev/null
       for i in $(seq 100); do : > ${tmp}/root-$i; done; as mkdir ${tmp}/m; mount -t tmpfs tmpfs ${tmp}/m
       lamella try -n 'ls | sort | tr "\\n" " "; test -p fifo && echo fifo; readlink link; echo x > large/new; ls ${tmp} | wc -l; touch a b'; echo "status $?"`);
-    expect(stderr).toMatch(/^lamella: .*home has other mounts below it\. .*read-only: huge.*not to be renamed or removed: large\.$/m);
+    expect(stderr).toMatch(/^lamella: .*home has other mounts below it\. .*read-only: huge.*impossible to rename or remove: large\.$/m);
     expect(stdout).toMatch(/fifo.*huge large link mnt moved old project/);
     expect(stdout).toContain('nowhere\n');
     expect(Number(/^\d+$/m.exec(stdout)?.[0])).toBeGreaterThan(100);

@@ -314,9 +314,13 @@ test('mounts are made in their order, inside the root only, with their options',
   writeFileSync(at.join('data/file'), 'text');
   symlinkSync('/../../../../etc', path.join(bundle.bundle, 'rootfs/escape'));
   bundle.configure((config) => {
-    config.process.args = ['sh', '-c', 'grep -E " /(a|b|c|etc/d|up|last) " /proc/self/mountinfo; cat /b; touch /a/x 2>&1; ls /up; touch /up/y'];
+    config.process.args = ['sh', '-c', 'grep -E " /(a|b|c|etc/d|up|last) " /proc/self/mountinfo; cat /b; touch /a/x 2>&1; find /up | sort; touch /up/y'];
     mkdirSync(path.join(bundle.bundle, 'rootfs/up'));
+    mkdirSync(path.join(bundle.bundle, 'rootfs/up/d/e'), { recursive: true });
     writeFileSync(path.join(bundle.bundle, 'rootfs/up/below'), '');
+    writeFileSync(path.join(bundle.bundle, 'rootfs/up/d/e/file'), '');
+    // Links that a walk must not follow: two make a tree without end, one shows the host's files.
+    for (const [name, target] of Object.entries({ a: '.', b: '.', 'd/etc': '/etc' })) symlinkSync(target, path.join(bundle.bundle, 'rootfs/up', name));
     config.mounts.push(
       { destination: '/a', source: at.join('data'), options: ['rbind', 'ro', 'nosuid', 'rnoexec'] },
       { destination: '/b', source: at.join('data/file'), type: 'none', options: ['bind'] },
@@ -331,7 +335,8 @@ test('mounts are made in their order, inside the root only, with their options',
   expect(stdout).toMatch(/ \/a ro,nosuid,noexec[, ]/);
   expect(stdout).toMatch(/ \/c rw,noexec\S* shared:\d+ - tmpfs tmpfs \S*size=64k,mode=700/);
   expect(stdout).toMatch(/ \/etc\/d /);
-  expect(stdout).toMatch(/text.*Read-only file system\nbelow/s);
+  expect(stdout).toMatch(/text.*Read-only file system\n/s);
+  expect(stdout).toContain('\n/up\n/up/a\n/up/b\n/up/below\n/up/d\n/up/d/e\n/up/d/e/file\n/up/d/etc\n');
 });
 
 /** Mounts in or near /proc, and whether runc makes them. */

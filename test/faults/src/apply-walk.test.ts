@@ -65,13 +65,13 @@ async function attempt(work: () => Promise<unknown>): Promise<void> {
 }
 
 /** Without faults. The process that holds locks lives on from attempt to attempt, and meets its fault late: then once more. */
-async function plainly(work: () => Promise<unknown>): Promise<void> {
+async function plainly<Result>(work: () => Promise<Result>): Promise<Result> {
   interpreter.plain();
   try {
-    await work();
+    return await work();
   } catch (error) {
     if ((error as { code?: string }).code !== 'INIT_DIED') throw error;
-    await work();
+    return await work();
   }
 }
 
@@ -96,6 +96,9 @@ for (const where of ['in the store', 'on another mount'] as const)
       await new Promise((resolve) => setTimeout(resolve, 20));
       const container = await containers.create({ image: 'busybox', volumes: [{ source: project, destination: '/p', overlay: true }] });
       await (await container.run({ args: ['sh', '-ec', CHANGE] })).result;
+      // It was given a file that the apply replaces, and so does the undo.
+      const other = await containers.create({ image: 'busybox', volumes: [{ source: path.join(project, 'README'), destination: '/f' }] });
+      const contentOfGiven = async (): Promise<string> => String((await (await other.run({ args: ['cat', '/f'] })).result).stdout);
       const before = treeOf(project);
 
       interpreter.tracing();
@@ -114,6 +117,7 @@ for (const where of ['in the store', 'on another mount'] as const)
         seen[now === after ? 'after' : 'before']++;
         return now === after ? 'after' : 'before';
       };
+      const given = async (what: string, content: string): Promise<void> => expect(await plainly(contentOfGiven), what).toBe(content);
       for (const [i, point] of some(points).entries()) {
         const what = `${point.syscall} number ${point.nth}`;
         // The mending is killed as well, each time somewhere else.
@@ -129,11 +133,14 @@ for (const where of ['in the store', 'on another mount'] as const)
         // No false conflict, and the way back works.
         if ((await interrupted(() => container.apply())) === 'before') await plainly(() => container.apply());
         expect(treeOf(project), what).toBe(after);
+        await given(what, '2');
         if ((await interrupted(() => containers.undoApply(container.id))) === 'after') await plainly(() => containers.undoApply(container.id));
         expect(treeOf(project), what).toBe(before);
+        await given(what, '1');
       }
       process.stderr.write(`an apply ${where}: ${some(points).length} of ${points.length} points, ${seen.before} not done, ${seen.after} whole\n`);
       await container.remove();
+      await other.remove();
     } finally {
       if (where === 'on another mount') execFileSync('umount', [project]);
       rmSync(project, { recursive: true, force: true });

@@ -357,8 +357,10 @@ if (isRoot) chownSync('/mnt/store-user', 1000, 1000);
 for (const [name, check] of Object.entries(CHECKS)) {
   const outcome = await check().then(
     () => ({}),
-    (error: Error & { hint?: string }) =>
-      error instanceof Skipped ? { skipped: error.message } : { failure: `${error.message}${error.hint ? ` (${error.hint})` : ''}` },
+    (error: Error & { hint?: string; op?: unknown }) =>
+      error instanceof Skipped
+        ? { skipped: error.message }
+        : { failure: `${error.message}${error.hint ? ` (${error.hint})` : ''}${error.op ? ` ${JSON.stringify(error.op)}` : ''}` },
   );
   process.stdout.write(`${JSON.stringify({ who, name, ...outcome })}\n`);
 }

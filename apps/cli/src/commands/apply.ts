@@ -25,7 +25,7 @@ brings it back, unless something of what was applied has changed since. What --u
   static override strict = false;
   static override flags = {
     'dry-run': boolean({ char: 'n', description: 'show what would be done' }),
-    undo: boolean({ description: 'take the last apply of the container back', exclusive: ['dry-run', 'ours', 'theirs'] }),
+    undo: boolean({ description: 'take back the last apply to each directory', exclusive: ['dry-run', 'ours', 'theirs'] }),
     ours: boolean({ description: 'where both changed something, the container wins', exclusive: ['theirs'] }),
     theirs: boolean({ description: 'where both changed something, the host keeps what it has' }),
     force: boolean({ char: 'f', description: 'as --ours; with --undo, move later changes aside and say where' }),
@@ -66,10 +66,16 @@ brings it back, unless something of what was applied has changed since. What --u
 
   async #undo(reference: string, flags: { root?: string | undefined; force: boolean; json?: boolean }): Promise<void> {
     const kept: { readonly path: string; readonly at: string }[] = [];
-    const count = await this.containersOf(flags).undoApply(reference, { force: flags.force, onKept: (each) => void kept.push(each) });
-    this.print(flags.json, { container: reference, restored: count, kept }, [
+    const forgotten: string[] = [];
+    const count = await this.containersOf(flags).undoApply(reference, {
+      force: flags.force,
+      onKept: (each) => void kept.push(each),
+      onForgotten: (source) => void forgotten.push(source),
+    });
+    this.print(flags.json, { container: reference, restored: count, kept, forgotten }, [
       text`Taken back: ${count} ${count === 1 ? 'object is' : 'objects are'} again what ${count === 1 ? 'it was' : 'they were'}.`,
       ...kept.map(({ path, at }) => text`${path} had changed since: it is kept in ${at} until the next apply.`),
+      ...forgotten.map((source) => text`${source} stays as it is: another container was applied to it since.`),
     ]);
   }
 }

@@ -18,7 +18,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mountOverlay } from '@lamella/overlay';
 import { lockFile } from '@lamella/syscall';
-import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { requiresProgram, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
@@ -46,8 +46,8 @@ beforeEach(() => {
   begun = new Date();
 });
 
-function setup(at: ScratchDirectory, fill: (project: string) => void): Setup {
-  const [project, root, upperdir, workdir, merged] = ['project', 'store', 'upper', 'work', 'merged'].map((name) => at.join(name)) as [
+function setup(at: ScratchDirectory, fill: (project: string) => void, prefix = ''): Setup {
+  const [project, root, upperdir, workdir, merged] = ['project', 'store', 'upper', 'work', 'merged'].map((name) => at.join(`${prefix}${name}`)) as [
     string,
     string,
     string,
@@ -251,7 +251,7 @@ test('an apply that cannot be finished leaves everything as it was', async () =>
   expect(existsSync(applyingOf(one.root, 'c1'))).toBe(false);
 });
 
-test('what a crash leaves half done is taken back by the next command', async () => {
+test.each(['whole', '', '{"tok'])('what a crash leaves half done is taken back by the next command; its mark is %j', async (mark) => {
   await using at = scratch();
   const one = setup(at, filled);
   const before = await one.now();
@@ -263,11 +263,49 @@ test('what a crash leaves half done is taken back by the next command', async ()
   const put = part?.steps.find((step) => step.do === 'put' && step.name === 'new');
   renameSync(path.join(one.project, 'new'), path.join(part?.stage ?? '', `new/${put?.n}`));
   writeFileSync(journalOf(one.root, 'c1'), JSON.stringify({ ...journal, state: 'begun' } satisfies Journal));
-  writeFileSync(applyingOf(one.root, 'c1'), JSON.stringify({ token: journal.token, stages: [] }));
+  writeFileSync(applyingOf(one.root, 'c1'), mark === 'whole' ? JSON.stringify({ token: journal.token, stages: [] }) : mark);
   await recover(one.root);
   expect(await one.now()).toEqual(before);
   await recover(one.root);
   await expect(undo(one.root, 'c1')).rejects.toMatchObject({ code: 'UNDO_NOTHING' });
+});
+
+const SPOILT: Readonly<Record<string, (text: string) => string>> = {
+  'of another version': (text) => JSON.stringify({ ...(JSON.parse(text) as Journal), version: 99 }),
+  'cut off': (text) => text.slice(0, text.length / 2),
+  empty: () => '',
+  null: () => 'null',
+  'no journal': () => '[]',
+};
+test.each(Object.keys(SPOILT))('nothing is removed beside a journal that cannot be read: %s', async (how) => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change(everything);
+  await one.apply();
+  const journal = journalOf(one.root, 'c1');
+  writeFileSync(journal, SPOILT[how]?.(readFileSync(journal, 'utf8')) ?? '');
+  const kept = async (): Promise<unknown> => [await describeTree(path.join(one.root, 'applied/c1')), await one.now()];
+  const before = await kept();
+  const refused = { code: 'APPLY_INCOMPLETE', hint: expect.stringContaining(path.join(one.root, 'applied/c1')) };
+  await one.change((merged) => writeFileSync(path.join(merged, 'again'), 'again'));
+  await expect(one.apply()).rejects.toMatchObject(refused);
+  await expect(undo(one.root, 'c1')).rejects.toMatchObject(refused);
+  // The container is gone: what was kept for it is not.
+  await forgetTakenBack(one.root);
+  expect(await kept()).toEqual(before);
+  // Another container is applied as ever.
+  await apply({ root: one.root, id: 'c2', since: begun }, changesIn([one.view], []), { select: ({ name }) => name === 'again' });
+  // Whatever was under way.
+  for (const mark of [{ token: 'another', stages: [] }, undefined]) {
+    writeFileSync(applyingOf(one.root, 'c1'), mark ? JSON.stringify(mark) : '');
+    await expect(recover(one.root)).rejects.toMatchObject(refused);
+  }
+  rmSync(path.join(one.project, 'again'));
+  rmSync(path.join(one.root, 'applied/c2'), { recursive: true });
+  expect(await kept()).toEqual(before);
+  // The hint helps.
+  rmSync(path.join(one.root, 'applied/c1'), { recursive: true });
+  await recover(one.root);
 });
 
 test('an apply that fails leaves the way back of the one before it', async () => {
@@ -285,6 +323,78 @@ test('an apply that fails leaves the way back of the one before it', async () =>
   expect(readdirSync(path.join(one.root, 'applied/c1')).toSorted()).toEqual(['journal', 'lock', expect.stringMatching(/^stage-/)]);
   expect(await undo(one.root, 'c1')).toBe(1);
   expect(readFileSync(path.join(one.project, 'README'), 'utf8')).toBe('README\n');
+});
+
+/** What `work` warned of. */
+async function warnings(work: () => Promise<unknown>): Promise<string[]> {
+  const found: string[] = [];
+  const note = (warning: Error & { code?: string }): void => void found.push(`${warning.code}: ${warning.message}`);
+  process.on('warning', note);
+  try {
+    await work();
+    await sleep(1);
+  } finally {
+    process.off('warning', note);
+  }
+  return found;
+}
+
+/** What is kept of a container's last apply, so that not even root can remove it. */
+async function immutable(root: string, id: string): Promise<AsyncDisposable> {
+  const applied = path.join(root, 'applied', id);
+  const [stage] = readdirSync(applied).filter((name) => name.startsWith('stage-'));
+  const old = path.join(applied, stage ?? '', 'old');
+  execFileSync('chattr', ['+i', old]);
+  return { [Symbol.asyncDispose]: async () => void execFileSync('chattr', ['-i', old]) };
+}
+
+test.for([
+  ['this container', 'c1'],
+  ['another one', 'c2'],
+] as const)('an apply is done, and says so, when what an apply of %s before it kept cannot be removed', async ([, before], context) => {
+  requiresProgram(context, 'chattr');
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => writeFileSync(path.join(merged, 'README'), 'first'));
+  await apply({ root: one.root, id: before, since: begun }, changesIn([one.view], []));
+  await one.change((merged) => writeFileSync(path.join(merged, 'src/a'), 'second'));
+  const select: ApplyOptions['select'] = ({ name }) => name === 'src/a';
+  {
+    await using _still = await immutable(one.root, before);
+    const told = await warnings(async () => expect((await one.apply({ select })).changes).toHaveLength(1));
+    expect(told).toEqual([expect.stringMatching(/^LAMELLA_LEFT: .*EPERM/)]);
+    expect(readFileSync(path.join(one.project, 'src/a'), 'utf8')).toBe('second');
+    // Nor does it stop the next command.
+    await recover(one.root);
+    expect(existsSync(applyingOf(one.root, 'c1'))).toBe(before === 'c1');
+    const undone = await warnings(() => undo(one.root, 'c1'));
+    expect(undone.length > 0).toBe(before === 'c1');
+    expect(readFileSync(path.join(one.project, 'src/a'), 'utf8')).toBe('src/a\n');
+  }
+  await recover(one.root);
+  expect(existsSync(applyingOf(one.root, 'c1'))).toBe(false);
+});
+
+test('a copy that fails names the file of its own source', async () => {
+  await using at = scratch();
+  const one = setup(at, filled);
+  await one.change((merged) => writeFileSync(path.join(merged, 'README'), 'first'));
+  const other = setup(at, () => undefined, 'other-');
+  await other.change((merged) => writeFileSync(path.join(merged, 'unlike'), Buffer.alloc(3_000_000)));
+  // Two sources, of which the second is full.
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', other.project]);
+  try {
+    for (const views of [
+      [one.view, other.view],
+      [other.view, one.view],
+    ])
+      await expect(apply({ root: one.root, id: 'c1', since: new Date() }, changesIn(views, []))).rejects.toMatchObject({
+        code: 'APPLY_FAILED',
+        message: expect.stringMatching(/applied to \/p\/unlike: .*ENOSPC/),
+      });
+  } finally {
+    execFileSync('umount', [other.project]);
+  }
 });
 
 test('what an apply staged that was stopped before it began is removed', async () => {

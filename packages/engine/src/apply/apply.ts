@@ -7,11 +7,12 @@ import { EngineError } from '../engine-error.js';
 import type { CheckedView } from '../views.js';
 import { Applying, type PartWork, type StagedPart } from './applying.js';
 import { chosenOf, leftWith } from './choose.js';
+import { afterwards, clean, leftOf } from './clean.js';
 import { judge } from './conflicts.js';
 import { digestsOf } from './digests.js';
-import { busy, changedMeanwhile, conflicting } from './errors.js';
+import { busy, busyNow, changedMeanwhile, conflicting } from './errors.js';
 import { forgetOthers } from './forget.js';
-import { appliedMade, applyingOf, readJournal } from './journal.js';
+import { appliedMade, applyingOf, isBegun, readJournal, readMark } from './journal.js';
 import { type Known, KnownObjects } from './known.js';
 import { hasHiddenNames, isOnlyLinks, Links } from './links.js';
 import { locked } from './ops.js';
@@ -83,31 +84,37 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
   const all = await Array.fromAsync(changes);
   for (const directory of appliedMade(root, id)) mkdirSync(directory, { recursive: true, mode: 0o700 });
   const token = randomUUID();
-  let paths: ReadonlyMap<string, string> | undefined;
+  let applying: Applying | undefined;
+  let outcome: Applied | undefined;
   try {
     await using session = await Session.open();
     await session.run(locked(root, id));
-    const before = await readJournal(root, id);
+    const [before, mark] = [await readJournal(root, id), await readMark(root, id)];
+    // Somebody was faster, and was killed.
+    if (isBegun(before, mark)) throw busyNow();
     const { works, slots, ...applied } = await decided(session, applier, all, options, before?.known ?? []);
     if (dryRun || !works.length) return applied;
+    outcome = applied;
     const parts = await Promise.all(
       works.map(async (work, i): Promise<StagedPart> => ({ ...work, ...(await stageFor(root, id, work.source, `${token}-${i}`)) })),
     );
-    paths = new Map(parts.flatMap(({ staged, replaced }) => [...staged, ...replaced].map(({ to, path: shown }) => [to, shown] as const)));
-    await new Applying(session, slots, { root, id, token, before }, parts).run();
-    await forgetOthers(
-      root,
-      id,
-      parts.map(({ source }) => source),
-    );
+    applying = new Applying(session, slots, { root, id, token, before, left: mark?.stages ?? [] }, parts);
+    const done = await applying.run();
+    await afterwards(leftOf(id), () => clean(session, root, id, done.journal, done.mark));
+    const sources = parts.map(({ source }) => source);
+    await afterwards('What applies of other containers kept cannot be removed', () => forgetOthers(root, id, sources));
     return applied;
   } catch (error) {
-    throw await explained(root, id, token, error, paths);
+    const explanation = await explained(root, id, token, error, applying);
+    // The last that it did may have failed when the journal said so already.
+    const journal = outcome && (await readJournal(root, id).catch(() => undefined));
+    if (outcome && journal?.token === token && journal.state === 'done') return outcome;
+    throw explanation;
   }
 }
 
 /** Takes back what was begun of an apply that failed, and returns why it did. */
-async function explained(root: string, id: string, token: string, error: unknown, paths: ReadonlyMap<string, string> | undefined): Promise<unknown> {
+async function explained(root: string, id: string, token: string, error: unknown, applying: Applying | undefined): Promise<unknown> {
   const held = busy(error);
   if (held) return held;
   try {
@@ -123,7 +130,7 @@ async function explained(root: string, id: string, token: string, error: unknown
     (op.op === 'renameat2' && code === 'EEXIST') ||
     (op.op === 'openat2' && code !== 'EACCES') ||
     (op.op === 'rename_seen' && code === 'ENOENT');
-  const name = nameIn(op, paths);
+  const name = nameIn(op, applying);
   if (changed) return changedMeanwhile(name === undefined ? [] : [name], error);
   const lacks = code === 'EINVAL' && (op.op === 'rename_seen' || op.op === 'renameat2');
   return new EngineError({
@@ -139,13 +146,8 @@ async function explained(root: string, id: string, token: string, error: unknown
 }
 
 /** Returns the path that an op was about, if it has one that a user knows. */
-function nameIn(op: Op, paths: ReadonlyMap<string, string> | undefined): string | undefined {
-  if (op.op === 'copy_object' && op.newpath instanceof Uint8Array)
-    return paths?.get(
-      Buffer.from(op.newpath)
-        .toString('latin1')
-        .replace(/^[^/]*\//, ''),
-    );
+function nameIn(op: Op, applying: Applying | undefined): string | undefined {
+  if (op.op === 'copy_object' && op.newpath instanceof Uint8Array) return applying?.copied(op.newdirfd, Buffer.from(op.newpath).toString('latin1'));
   if ((op.op === 'expect' || op.op === 'statx') && op.pathname instanceof Uint8Array) return textOf(Buffer.from(op.pathname));
   if ((op.op === 'rename_seen' || op.op === 'renameat2') && op.oldpath instanceof Uint8Array) return textOf(Buffer.from(op.oldpath));
   return undefined;

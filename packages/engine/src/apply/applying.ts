@@ -3,10 +3,10 @@ import { SAME } from '@lamella/syscall';
 import { beneath } from '../beneath.js';
 import { EngineError } from '../engine-error.js';
 import { openGiven } from '../sources/check.js';
+import { followedBy } from '../sources/follow.js';
 import type { CheckedView } from '../views.js';
-import { clean } from './clean.js';
 import { changedMeanwhile, shownPath } from './errors.js';
-import type { Journal, Part } from './journal.js';
+import { type Journal, type Mark, type Part, replacedBy } from './journal.js';
 import { type KnownObjects, knownWith } from './known.js';
 import { contentOf, noteAround, objectsOf, placesIn, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
@@ -44,6 +44,8 @@ export interface ApplyOf {
   readonly token: string;
   /** The one before it. */
   readonly before: Journal | undefined;
+  /** Stages that an earlier one could not remove. */
+  readonly left: readonly string[];
 }
 
 /**
@@ -68,15 +70,19 @@ export class Applying {
     this.#other = slots();
   }
 
-  /** @throws SyscallError, EngineError when it failed; what was begun is to be taken back then */
-  async run(): Promise<void> {
-    const { root, id, token, before } = this.#of;
+  /**
+   * @returns its journal, and its mark, which is to be removed with all that nothing needs any more
+   * @throws SyscallError, EngineError when it failed; what was begun is to be taken back then
+   */
+  async run(): Promise<{ readonly journal: Journal; readonly mark: Mark }> {
+    const { root, id, token, before, left } = this.#of;
     const foreign = this.#parts.filter(({ keep }) => keep !== undefined).map(({ stage }) => stage);
-    await this.#session.run(marked(root, id, { token, stages: foreign }));
+    const mark: Mark = { token, stages: [...left, ...foreign], follows: await followedBy(root, replacedBy(this.#parts)) };
+    await this.#session.run(marked(root, id, mark));
     const parts: Part[] = [];
     for (const part of this.#parts) parts.push(await this.#staged(part));
     const journal: Journal = {
-      version: 2,
+      version: 3,
       token,
       id,
       created: new Date().toISOString(),
@@ -96,9 +102,25 @@ export class Applying {
       this.#parts.map((part) => part.known),
     );
     const { before: _, ...own } = journal;
-    const done: Journal = { ...own, state: 'done', known };
+    const done: Journal = { ...own, ...this.#withEarlier(parts), state: 'done', known };
     await this.#session.run([...this.#parts.flatMap((part) => synced(part.at)), ...journaled(root, done)]);
-    await clean(this.#session, root, id, done, { token, stages: foreign });
+    return { journal: done, mark };
+  }
+
+  /** Returns the path of what a copy to one of the stages is of, for a message. Steps of each part are counted by themselves. */
+  copied(stage: number, to: string): string | undefined {
+    const part = this.#parts.find(({ beside, keptAt }) => stage === beside || stage === keptAt);
+    const slash = to.indexOf('/');
+    const objects = to.slice(0, slash) === 'new' ? part?.staged : part?.replaced;
+    return objects?.find((object) => object.to === to.slice(slash + 1))?.path;
+  }
+
+  /** Returns the parts of this apply, and what the one before it left of other sources: that stays until an apply to those. */
+  #withEarlier(parts: readonly Part[]): Pick<Journal, 'parts' | 'kept'> {
+    const { before } = this.#of;
+    const others = <Each extends { readonly source: string }>(earlier: readonly Each[]): Each[] =>
+      earlier.filter(({ source }) => parts.every((part) => part.source !== source));
+    return { parts: [...parts, ...(before?.state === 'done' ? others(before.parts) : [])], kept: others(before?.kept ?? []) };
   }
 
   /** Makes the new objects of a part, and copies the old ones where they cannot stay. */

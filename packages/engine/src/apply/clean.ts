@@ -1,4 +1,9 @@
+import { visible } from '@lamella/syscall';
+import { noteReplaced } from '../sources/follow.js';
+import { shownPath } from './errors.js';
 import { type Journal, type Mark, strays } from './journal.js';
+import type { Known } from './known.js';
+import type { Noted } from './noted.js';
 import { removed, unmarked } from './ops.js';
 import type { Session } from './session.js';
 
@@ -6,6 +11,30 @@ import type { Session } from './session.js';
  * Removes what nothing needs any more when something is over, and then its mark: until then the next command does the same again. The
  * session holds the lock.
  */
-export async function clean(session: Session, root: string, id: string, journal: Journal | undefined, mark: Pick<Mark, 'token' | 'stages'>): Promise<void> {
+export async function clean(session: Session, root: string, id: string, journal: Journal | undefined, mark: Mark): Promise<void> {
+  // An undo has recorded them before it said that it is over.
+  if (journal?.state === 'done' && journal.token === mark.token && mark.follows?.length) await noteReplaced(root, mark.follows, leftIn(journal.known));
   await session.run([...mark.stages.map(removed), ...strays(root, id, journal).map(removed), unmarked(root, id)]);
 }
+
+/**
+ * Does what is left to do when an apply, or an undo, is done. It is done whatever happens here, so a failure is no error but a warning.
+ *
+ * @param what cannot be done when `work` fails
+ * @param only errors that are no more than a warning. Default: all
+ */
+export async function afterwards(what: string, work: () => Promise<void>, only: new (...args: never) => Error = Error): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof only)) throw error;
+    process.emitWarning(visible(`${what}: ${(error as Error).message}`), { code: 'LAMELLA_LEFT' });
+  }
+}
+
+function leftIn(known: Known): ReadonlyMap<string, Noted> {
+  return new Map(known.flatMap(({ source, objects }) => objects.flatMap(([name, object]) => (object ? [[shownPath(source, name), object] as const] : []))));
+}
+
+/** Names for {@link afterwards} what {@link clean} could not remove. */
+export const leftOf = (id: string): string => `What is left of an apply of the container ${id} cannot be removed; the next command tries again`;

@@ -15,7 +15,16 @@ export function some(paths: readonly string[]): string {
 
 export function busy(error: unknown): EngineError | undefined {
   if (!(error instanceof SyscallError) || error.op.op !== 'flock' || error.code !== 'EAGAIN') return undefined;
-  return new EngineError({ code: 'APPLY_BUSY', message: 'another command is applying the same container', hint: 'Wait for its end.', cause: error });
+  return busyNow(error);
+}
+
+export function busyNow(cause?: unknown): EngineError {
+  return new EngineError({
+    code: 'APPLY_BUSY',
+    message: 'another command is applying the same container',
+    hint: 'Wait for its end.',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 export function conflicting(paths: readonly string[]): EngineError {

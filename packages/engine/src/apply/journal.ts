@@ -2,7 +2,10 @@ import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { absent } from '../absent.js';
+import { EngineError } from '../engine-error.js';
+import type { Followed } from '../sources/follow.js';
 import type { Source } from '../sources/source.js';
+import { shownPath } from './errors.js';
 import type { Known } from './known.js';
 import type { Noted } from './noted.js';
 import type { Staged, Step } from './steps.js';
@@ -33,16 +36,22 @@ export interface Part {
   readonly clean: readonly string[];
 }
 
+/** A directory in the store that holds what was moved away from a source. */
+export interface Kept {
+  readonly source: string;
+  readonly directory: string;
+}
+
 /**
  * An apply, as it is written down before anything of the host is touched.
  *
  * - `begun`: the host is being changed, or was when everything stopped: it is to be taken back;
  * - `done`: it can be taken back;
  * - `undone`: it was taken back, and what that moved away is kept;
- * - `forgotten`: another apply to the same directory came after it.
+ * - `forgotten`: other applies to all of its sources came after it.
  */
 export interface Journal {
-  readonly version: 2;
+  readonly version: 3;
   /** Of this apply alone. */
   readonly token: string;
   /** Of the container. */
@@ -52,8 +61,10 @@ export interface Journal {
   readonly state: 'begun' | 'done' | 'undone' | 'forgotten';
   /** Nothing where it cannot be taken back any more. */
   readonly parts: readonly Part[];
-  /** Directories with what was moved away and may be somebody's work; until the next apply to the same directory. */
-  readonly kept: readonly string[];
+  /** What was moved away and may be somebody's work; each until the next apply to the same source. */
+  readonly kept: readonly Kept[];
+  /** Sources whose part of this apply cannot be taken back any more: other applies to them came after it. */
+  readonly forgotten?: readonly string[];
   /** The one before it, for as long as this one is `begun`: it can be taken back again when this one failed. */
   readonly before?: Omit<Journal, 'before'>;
   /** What all applies of the container, and their taking back, left. */
@@ -70,6 +81,8 @@ export interface Mark {
   /** An undo: `staging` changed nothing of the host yet, `begun` is to be finished. */
   readonly undo?: 'staging' | 'begun';
   readonly force?: boolean;
+  /** Sources of containers that it puts other objects in the place of: these are recorded before the mark goes. */
+  readonly follows?: readonly Followed[];
   /** What the old objects are that an undo gives back as copies, by their `to`, for each stage: they are known again after a crash. */
   readonly copied?: readonly { readonly stage: string; readonly objects: Names<Noted> }[];
 }
@@ -84,13 +97,17 @@ export const journalOf = (root: string, id: string): string => path.join(applied
 export const applyLockOf = (root: string, id: string): string => path.join(appliedOf(root, id), 'lock');
 export const applyingOf = (root: string, id: string): string => path.join(root, 'applying', id);
 
+/** Returns the paths that steps put other objects at. */
+export const replacedBy = (parts: readonly Pick<Part, 'source' | 'steps'>[]): readonly string[] =>
+  parts.flatMap(({ source, steps }) => steps.flatMap((step) => (step.do === 'metadata' ? [] : [shownPath(source, step.name)])));
+
 /** The directories that an apply needs in a store. */
 export const appliedMade = (root: string, id: string): readonly string[] => [appliedOf(root, id), path.dirname(applyingOf(root, id))];
 
 /** The directories of an apply in the store that a journal names. */
 const directoriesOf = ({ parts, kept, before }: Journal): readonly string[] => [
   ...parts.flatMap((part) => [part.stage, ...(part.kept ? [part.kept.directory] : [])]),
-  ...kept,
+  ...kept.map(({ directory }) => directory),
   ...(before ? directoriesOf(before) : []),
 ];
 
@@ -122,28 +139,35 @@ function entries(directory: string): readonly string[] {
   }
 }
 
-/** Returns the journal of the last apply; nothing where another version of Lamella wrote it. */
+/**
+ * Returns the journal of the last apply, or undefined where there is none.
+ *
+ * @throws EngineError `APPLY_INCOMPLETE` where it cannot be read: it may name originals of the host, so that nothing beside it may be removed
+ */
 export async function readJournal(root: string, id: string): Promise<Journal | undefined> {
-  const found = await readAnyJournal(root, id);
-  return found?.version === VERSION ? (found as Journal) : undefined;
+  const text = await readFile(journalOf(root, id), 'utf8').catch(absent);
+  if (text === undefined) return undefined;
+  const found = parse<Partial<Journal> | null>(text);
+  if (found?.version !== VERSION)
+    throw new EngineError({
+      code: 'APPLY_INCOMPLETE',
+      message: `the journal of the applies of the container ${id} cannot be read: ${found?.version === undefined ? 'it is damaged' : 'another version of Lamella wrote it'}`,
+      hint: `What applies replaced is in ${appliedOf(root, id)}. Copy what you need from there, then remove that directory.`,
+    });
+  return found as Journal;
 }
 
-/** Whether the journal is one that this version cannot read: what it is about must not be touched. */
-export async function isForeignJournal(root: string, id: string): Promise<boolean> {
-  const found = await readAnyJournal(root, id);
-  return found !== undefined && found.version !== VERSION;
-}
-
-async function readAnyJournal(root: string, id: string): Promise<{ readonly version: number } | undefined> {
-  return parse<{ readonly version: number }>(await readFile(journalOf(root, id), 'utf8').catch(absent));
-}
-
-const VERSION: Journal['version'] = 2;
+const VERSION: Journal['version'] = 3;
 
 /** Returns the mark of what is under way; one that is torn is of something that had not begun. */
 export async function readMark(root: string, id: string): Promise<Mark | undefined> {
   const text = await readFile(applyingOf(root, id), 'utf8').catch(absent);
   return text === undefined ? undefined : (parse<Mark>(text) ?? { token: '', stages: [] });
+}
+
+/** Whether the host is being changed, or was when everything stopped. What a journal says is begun is, whatever is left of the mark. */
+export function isBegun(journal: Journal | undefined, mark: Mark | undefined): boolean {
+  return journal?.state === 'begun' || (journal?.state === 'done' && journal.token === mark?.token && mark.undo === 'begun');
 }
 
 function parse<Content>(text: string | undefined): Content | undefined {

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { visible } from '@lamella/syscall';
-import { clean } from './clean.js';
+import { SyscallError, visible } from '@lamella/syscall';
+import { EngineError } from '../engine-error.js';
+import { afterwards, clean, leftOf } from './clean.js';
 import { busy, incomplete } from './errors.js';
-import { appliedOf, applyingOf, isForeignJournal, readJournal, readMark } from './journal.js';
+import { appliedOf, applyingOf, isBegun, type Journal, readJournal, readMark } from './journal.js';
 import { locked } from './ops.js';
 import { Session } from './session.js';
 import { takeBack } from './take-back.js';
@@ -17,27 +18,26 @@ import { takeBack } from './take-back.js';
  */
 export async function recoverOne(root: string, id: string, token?: string, tries = 0): Promise<void> {
   if (!existsSync(appliedOf(root, id))) return rm(applyingOf(root, id), { force: true });
+  let journal: Journal | undefined;
   try {
     await using session = await Session.open();
     await session.run(locked(root, id));
     const mark = await readMark(root, id);
     if (!mark || (token !== undefined && mark.token !== token)) return;
-    if (await isForeignJournal(root, id)) throw new TypeError('it was begun by another version of Lamella');
-    let journal = await readJournal(root, id);
-    const isBegun = journal?.token === mark.token && (journal.state === 'begun' || (journal.state === 'done' && mark.undo === 'begun'));
-    if (journal && isBegun) {
+    journal = await readJournal(root, id);
+    if (journal && isBegun(journal, mark)) {
       const { journal: next, kept } = await takeBack(session, { root, journal, mark });
       journal = next;
       // Nobody asked for this, so nobody reads a result of it.
       if (kept.length)
         process.emitWarning(
           visible(
-            `An interrupted apply of the container ${id} was taken back. ${kept.map(({ path, at }) => `${path} had changed since: see ${at}.`).join(' ')}`,
+            `An interrupted apply of the container ${id} was taken back. ${kept.map(({ path, at }) => `${path} had changed since: it is kept in ${at} until the next apply to the same directory.`).join(' ')}`,
           ),
           { code: 'LAMELLA_KEPT' },
         );
     }
-    await clean(session, root, id, journal, mark);
+    await afterwards(leftOf(id), () => clean(session, root, id, journal, mark), SyscallError);
   } catch (error) {
     if (busy(error)) {
       if (tries < TRIES && (await isOrphan(root, id))) {
@@ -46,8 +46,8 @@ export async function recoverOne(root: string, id: string, token?: string, tries
       }
       return;
     }
-    const journal = await readJournal(root, id);
-    throw incomplete({ id, parts: journal?.parts ?? [] }, error);
+    if (error instanceof EngineError && error.code === 'APPLY_INCOMPLETE') throw error;
+    throw incomplete(journal ?? { id, parts: [] }, error);
   }
 }
 

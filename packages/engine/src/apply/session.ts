@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import {
   FrameWriter,
+  flatten,
   isOwnUserNamespace,
   type Op,
   ownMountNamespace,
@@ -85,7 +86,8 @@ export class Session implements AsyncDisposable {
 
   #write(program: Program): void {
     for (const op of program) {
-      this.#ops.push(op);
+      // Those of programs inside of it have an index, too.
+      this.#ops.push(...flatten([op]));
       this.#writer.op(op);
       if (this.#writer.length > CHUNK) this.#running.frames.write(Buffer.from(this.#writer.take()));
     }

@@ -1,8 +1,9 @@
 import { type Op, type SlotAllocator, slotAllocator, type Walked } from '@lamella/syscall';
 import { beneathIfThere } from '../beneath.js';
 import { openGiven } from '../sources/check.js';
+import { noteReplaced } from '../sources/follow.js';
 import { shownPath } from './errors.js';
-import type { Journal, Mark, Part } from './journal.js';
+import type { Journal, Kept, Mark, Part } from './journal.js';
 import { KnownObjects, knownWith } from './known.js';
 import { contentOf, Left, noteAround, splitTo, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
@@ -38,8 +39,9 @@ export async function takeBack(session: Session, { root, journal, mark }: TakeBa
   const slots = slotAllocator();
   const parent = slots();
   const kept: { path: string; at: string }[] = [];
-  const directories: string[] = [];
+  const directories: Kept[] = [];
   const knowns: KnownObjects[] = [];
+  const back = new Map<string, Noted>();
   for (const part of journal.parts) {
     const known = new KnownObjects(journal.known, part.source);
     const left = new Left(part, undo ? known : undefined);
@@ -65,9 +67,9 @@ export async function takeBack(session: Session, { root, journal, mark }: TakeBa
     const worth = worthKeeping(part, left, rest, undo);
     kept.push(...worth.named);
     const directory = part.kept?.directory ?? part.stage;
-    if (worth.any) directories.push(directory);
+    if (worth.any) directories.push({ source: part.source, directory });
     if (worth.any && part.kept) await keepCopies(session, slots, part, rest);
-    await noteGivenBack(session, slots, part, known, { before, copied, undo });
+    await noteGivenBack(session, slots, part, known, { before, copied, undo, back });
     knowns.push(known);
   }
   const known = knownWith(journal.known, knowns);
@@ -75,6 +77,7 @@ export async function takeBack(session: Session, { root, journal, mark }: TakeBa
   // The one before can be taken back as it could, or nothing.
   const next: Journal =
     undo || !earlier ? { ...own, state: 'undone', parts: [], kept: directories, known } : { ...earlier, kept: [...earlier.kept, ...directories], known };
+  if (mark.follows?.length) await noteReplaced(root, mark.follows, back);
   await session.run(journaled(root, next));
   return { journal: next, kept };
 }
@@ -165,7 +168,18 @@ async function noteGivenBack(
   slots: SlotAllocator,
   part: Part,
   known: KnownObjects,
-  { before, copied, undo }: { readonly before: Tree; readonly copied: ReadonlyMap<string, Noted>; readonly undo: boolean },
+  {
+    before,
+    copied,
+    undo,
+    back,
+  }: {
+    readonly before: Tree;
+    readonly copied: ReadonlyMap<string, Noted>;
+    readonly undo: boolean;
+    /** Gets what was given back, by absolute path. */
+    readonly back: Map<string, Noted>;
+  },
 ): Promise<void> {
   const now = await targetsOf(session, slots, part);
   for (const step of part.steps) {
@@ -175,6 +189,7 @@ async function noteGivenBack(
     const waited = before.get(`old/${step.n}`);
     const old = copied.get(String(step.n)) ?? (waited && note(waited));
     const isBack = is !== undefined && step.was !== undefined && isWhatWas(step, is, old);
+    if (isBack) for (const [name, object] of tree ?? []) back.set(shownPath(part.source, name ? `${step.name}/${name}` : step.name), note(object));
     // What the host had changed before is its change still.
     if (step.conflict || (is && !isBack)) {
       if (undo) known.forget(step.name);

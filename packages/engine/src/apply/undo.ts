@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { type Op, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
-import { clean } from './clean.js';
-import { busy, incomplete, nothingToUndo, shownPath, some } from './errors.js';
-import { appliedOf, type Journal, type Mark, type Names, type Part, readJournal } from './journal.js';
+import { followedBy } from '../sources/follow.js';
+import { afterwards, clean, leftOf } from './clean.js';
+import { busy, busyNow, incomplete, nothingToUndo, shownPath, some } from './errors.js';
+import { appliedOf, isBegun, type Journal, type Mark, type Names, type Part, readJournal, readMark, replacedBy } from './journal.js';
 import { KnownObjects } from './known.js';
 import { contentOf, Left, objectsOf, targetsOf } from './look.js';
 import { isIdentical, type Noted, note } from './noted.js';
@@ -19,6 +20,8 @@ export interface UndoOptions {
   readonly force?: boolean;
   /** Told of each path of the host whose later work was moved away, and where that is now. */
   readonly onKept?: (kept: { readonly path: string; readonly at: string }) => void;
+  /** Told of each directory of the host that stays as it is, because another container was applied to it since. */
+  readonly onForgotten?: (source: string) => void;
 }
 
 /**
@@ -27,7 +30,7 @@ export interface UndoOptions {
  * @returns how many objects are again what they were
  * @throws EngineError `UNDO_NOTHING`, `UNDO_CONFLICT`, `APPLY_BUSY`, `APPLY_INCOMPLETE`
  */
-export async function undo(root: string, id: string, { force = false, onKept }: UndoOptions = {}): Promise<number> {
+export async function undo(root: string, id: string, { force = false, onKept, onForgotten }: UndoOptions = {}): Promise<number> {
   await recover(root);
   if (!existsSync(appliedOf(root, id))) throw nothingToUndo(id);
   let journal: Journal | undefined;
@@ -35,20 +38,25 @@ export async function undo(root: string, id: string, { force = false, onKept }: 
     await using session = await Session.open();
     await session.run(locked(root, id));
     journal = await readJournal(root, id);
-    if (journal?.state !== 'done') throw nothingToUndo(id);
+    const earlier = await readMark(root, id);
+    // Somebody was faster, and was killed.
+    if (isBegun(journal, earlier)) throw busyNow();
+    if (journal?.state !== 'done' || !journal.parts.length) throw nothingToUndo(id);
     // What cannot be looked at is not begun.
     for (const part of journal.parts) await objectsOf(session, slotAllocator(), part, ['']);
     if (!force) await refuseChanged(session, journal);
     const foreign = journal.parts.filter((part) => part.kept);
-    const mark = { token: journal.token, stages: foreign.map(({ stage }) => stage), force };
+    const follows = await followedBy(root, replacedBy(journal.parts));
+    const mark = { token: journal.token, stages: [...(earlier?.stages ?? []), ...foreign.map(({ stage }) => stage)], force, follows };
     await session.run(marked(root, id, { ...mark, undo: 'staging' }));
     const copied: NonNullable<Mark['copied']>[number][] = [];
     for (const part of foreign) copied.push({ stage: part.stage, objects: await restage(session, slotAllocator(), part) });
     const begun: Mark = { ...mark, undo: 'begun', copied };
     await session.run(marked(root, id, begun));
     const { journal: next, kept } = await takeBack(session, { root, journal, mark: begun });
-    await clean(session, root, id, next, mark);
+    await afterwards(leftOf(id), () => clean(session, root, id, next, mark));
     for (const each of kept) onKept?.(each);
+    for (const source of journal.forgotten ?? []) onForgotten?.(source);
     return journal.parts.reduce((sum, part) => sum + part.steps.length, 0);
   } catch (error) {
     if (error instanceof EngineError) throw error;

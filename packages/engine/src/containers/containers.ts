@@ -4,7 +4,7 @@ import { type ContainerRecord, directoryOf, heldLocks } from '@lamella/cleanup';
 import { makeDirectory } from '@lamella/image';
 import { run } from '@lamella/syscall';
 import { absent } from '../absent.js';
-import { applied, readJournal } from '../apply/journal.js';
+import { applied } from '../apply/journal.js';
 import { recover } from '../apply/recover.js';
 import type { UndoOptions } from '../apply/undo.js';
 import { type Container, createContainer, decide, prepare, type RunOptions } from '../container.js';
@@ -17,7 +17,6 @@ import { surveyHost } from '../host-view.js';
 import { idOf, namesById } from '../names.js';
 import { creation } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
-import { followReplaced } from '../sources/follow.js';
 import type { Attached } from './attach.js';
 import { type ContainerEvent, type EventOptions, readEvents, tellEvent } from './events.js';
 import { launchDetached } from './launch-detached.js';
@@ -168,10 +167,8 @@ export class Containers {
    */
   async undoApply(reference: string, options: UndoOptions = {}): Promise<number> {
     const id = applied(this.root).includes(reference) ? reference : (await this.get(reference)).id;
-    const parts = (await readJournal(this.root, id))?.parts ?? [];
-    const replaced = parts.flatMap(({ source, steps }) => steps.map(({ name }) => path.join(source, Buffer.from(name, 'latin1').toString())));
     const { undo } = await import('../apply/undo.js');
-    return followReplaced(this.root, async () => ({ replaced, result: await undo(this.root, id, options) }));
+    return undo(this.root, id, options);
   }
 
   /** What all containers are doing, the newest first; those that are being made or removed are left out. */

@@ -25,7 +25,6 @@ import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
 import { type CheckedSources, checkSources, explainMoved, goneDirectory } from '../sources/check.js';
-import { followReplaced } from '../sources/follow.js';
 import { completeSources } from '../sources/record.js';
 import { untouchedOf } from '../sources/untouched.js';
 import { type CheckedView, checkedViews, type View } from '../views.js';
@@ -659,12 +658,8 @@ export class StoredContainer {
       // What is needed for running a container is loaded with it, and the rest when it is asked for.
       const [{ apply }, { readSeenPlaces }] = await Promise.all([import('../apply/apply.js'), import('../apply/seen-places.js')]);
       const applier = { root: this.#root, id: this.id, since: began(this.config, this.#record), seen: await readSeenPlaces(this.#record) };
-      return followReplaced(this.#root, async () => {
-        const result = await apply(applier, notGone(changesIn(views, []), options.select, sources), options).catch((error: unknown) => {
-          throw explainMoved(error, sources) ?? error;
-        });
-        const replaced = options.dryRun ? [] : result.changes.map(({ view, name }) => path.join(view.source ?? '/', Buffer.from(name, 'latin1').toString()));
-        return { replaced, result };
+      return apply(applier, notGone(changesIn(views, []), options.select, sources), options).catch((error: unknown) => {
+        throw explainMoved(error, sources) ?? error;
       });
     });
   }

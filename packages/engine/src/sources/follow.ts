@@ -1,58 +1,60 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
+import type { Seen } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { readConfig } from '../container-config.js';
 import { linkIn } from './check.js';
-import { noteSources, readSources, type Sources } from './record.js';
+import { noteSources, readSources } from './record.js';
 import { differenceOf, lookAt, type Source } from './source.js';
 
-/** A container, and which of its sources are what they were. */
-interface Follower {
-  /** Its own directory. */
-  readonly directory: string;
-  readonly sources: Sources;
-  readonly unchanged: ReadonlySet<string>;
+/** A source of a container, which an apply or its undo may put another object in the place of. */
+export interface Followed {
+  /** Id of the container. */
+  readonly container: string;
+  /** The path in the container's spec. */
+  readonly asked: string;
+  /** What it is until then. */
+  readonly was: Source;
 }
 
 /**
- * Does something to directories of the host that the user asked for (an apply, or its undo), which may put other objects in the place of
- * sources of containers: a file that a container changed is another file afterwards. What was as recorded before is recorded anew, for all
- * containers of the store.
+ * Finds the sources of all containers that something is about to replace: a file that a container changed is another file after an apply. One
+ * that is not as recorded is left out: it stays refused.
  *
  * @param root absolute path of the store
- * @param work returns the absolute paths of what it replaced, and its result
+ * @param replaced absolute paths, as texts that stand for bytes
  */
-export async function followReplaced<Result>(
-  root: string,
-  work: () => Promise<{ readonly replaced: readonly string[]; readonly result: Result }>,
-): Promise<Result> {
-  const before = await followers(root);
-  const { replaced, result } = await work();
-  if (!replaced.length) return result;
+export async function followedBy(root: string, replaced: readonly string[]): Promise<readonly Followed[]> {
   const paths = new Set(replaced);
-  for (const { directory, sources, unchanged } of before) {
-    const changed = [...sources].flatMap(([asked, was]): [string, Source][] => {
-      const is = unchanged.has(asked) && isBelow(was.path, paths) ? now(was) : undefined;
-      return is && is.identity.type === was.identity.type && differenceOf(was, is) !== undefined ? [[asked, is]] : [];
-    });
-    if (changed.length) noteSources(directory, new Map([...sources, ...changed]));
+  const containers = path.join(root, 'containers');
+  const found: Followed[] = [];
+  for (const container of paths.size ? names(containers) : []) {
+    const directory = path.join(containers, container);
+    const config = await readConfig(directory);
+    if (!config) continue;
+    for (const [asked, was] of readSources(directory, config)) if (isBelow(was.path, paths) && isUnchanged(was)) found.push({ container, asked, was });
   }
-  return result;
+  return found;
 }
 
-/** Containers with sources that are what was recorded. A source that is not is left as it is: it stays refused. */
-async function followers(root: string): Promise<readonly Follower[]> {
-  const containers = path.join(root, 'containers');
-  const found: Follower[] = [];
-  for (const id of names(containers)) {
-    const directory = path.join(containers, id);
+/**
+ * Records what took the place of sources, for all containers that have them. What is recorded already, or is not what was put there, is left
+ * as it is, so this can be repeated after a crash.
+ *
+ * @param left what was put where, by absolute path
+ */
+export async function noteReplaced(root: string, followed: readonly Followed[], left: ReadonlyMap<string, Pick<Seen, 'ino'>>): Promise<void> {
+  for (const { container, asked, was } of followed) {
+    const directory = path.join(root, 'containers', container);
+    const is = now(was);
+    if (!is || is.identity.type !== was.identity.type || differenceOf(was, is) === undefined) continue;
+    if (left.get(was.path)?.ino !== is.identity.inode) continue;
     const config = await readConfig(directory);
     if (!config) continue;
     const sources = readSources(directory, config);
-    const unchanged = new Set([...sources].filter(([, was]) => isUnchanged(was)).map(([asked]) => asked));
-    if (unchanged.size) found.push({ directory, sources, unchanged });
+    const recorded = sources.get(asked);
+    if (recorded && differenceOf(recorded, was) === undefined) noteSources(directory, new Map([...sources, [asked, is]]));
   }
-  return found;
 }
 
 function names(directory: string): readonly string[] {

@@ -26,6 +26,21 @@ test('inode number and birth time are compared in every boot', () => {
   }
 });
 
+test('a birth time that one side does not know is no difference', () => {
+  const unborn = { birthSeconds: 0, birthNanoseconds: 0 };
+  for (const later of [(each: Source) => each, inAnotherBoot])
+    for (const [one, other] of [
+      [was, like(unborn)],
+      [like(unborn), was],
+    ] as const) {
+      expect(differenceOf(one, later(other))).toBeUndefined();
+      expect(differenceOf(one, later({ ...other, identity: { ...other.identity, inode: '13' } }))).toBe('object');
+    }
+  // Then the number of the filesystem has to tell.
+  expect(differenceOf(was, like({ ...unborn, minor: 17 }))).toBe('filesystem');
+  expect(differenceOf(like(unborn), like({ minor: 17 }))).toBe('filesystem');
+});
+
 test('the number of a filesystem belongs to a boot, and counts where it is needed', () => {
   const elsewhere = like({ minor: 17 });
   expect(differenceOf(was, inAnotherBoot(elsewhere))).toBeUndefined();

@@ -90,7 +90,7 @@ function identityOf(stats: BigIntStats, filesystem: number): ObjectIdentity {
  * Returns what tells the object that is there now from the one that was recorded; undefined if they are the same.
  *
  * A device is the same if it has the same number: its node is made anew whenever it is plugged in. Anything else is the same if inode number and
- * birth time are, which no user can choose. The number of its filesystem counts where these do not suffice: in the boot in which it was
+ * birth time are, which no user can choose. Birth times are compared where both are known. The number of its filesystem counts where these do not suffice: in the boot in which it was
  * recorded, if the birth time is unknown, users can make snapshots, or it is in memory: the tops of two that are mounted in one tick are alike. Filesystems in memory begin anew with each boot: of
  * what is in one then, only the type can be compared.
  */
@@ -101,10 +101,16 @@ export function differenceOf(was: Source, is: Source): Difference | undefined {
   const rebooted = was.boot !== is.boot;
   if (rebooted && IN_MEMORY.has(was.filesystem)) return undefined;
   const [a, b] = [was.identity, is.identity];
-  if (a.inode !== b.inode || a.birthSeconds !== b.birthSeconds || a.birthNanoseconds !== b.birthNanoseconds) return 'object';
+  const areBorn = isBorn(a) && isBorn(b);
+  if (a.inode !== b.inode || (areBorn && (a.birthSeconds !== b.birthSeconds || a.birthNanoseconds !== b.birthNanoseconds))) return 'object';
   if (rebooted || NUMBERLESS.has(was.filesystem) || (a.major === b.major && a.minor === b.minor)) return undefined;
-  const isUnique = (a.birthSeconds !== 0 || a.birthNanoseconds !== 0) && !WITH_SNAPSHOTS.has(was.filesystem) && !IN_MEMORY.has(was.filesystem);
+  const isUnique = areBorn && !WITH_SNAPSHOTS.has(was.filesystem) && !IN_MEMORY.has(was.filesystem);
   return isUnique ? undefined : 'filesystem';
+}
+
+/** Whether the birth time of an object is known: an older kernel, or another way to the filesystem, may not tell it. */
+function isBorn({ birthSeconds, birthNanoseconds }: ObjectIdentity): boolean {
+  return birthSeconds !== 0 || birthNanoseconds !== 0;
 }
 
 const TYPES: Readonly<Record<number, string>> = {

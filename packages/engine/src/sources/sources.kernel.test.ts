@@ -8,8 +8,9 @@ import { AT_FDCWD, type Op, RENAME, run } from '@lamella/syscall';
 import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { describeTree } from '@lamella-test/tree';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { underWay } from '../apply/journal.js';
+import { applyingOf, readJournal, underWay } from '../apply/journal.js';
 import { Containers, ImageStore, pool, type RunSpec, recover, type StoredContainer } from '../index.js';
+import { lookAt } from './source.js';
 
 let at: ScratchDirectory;
 let root: string;
@@ -320,6 +321,33 @@ test('an apply that puts another file in the place of a source, and its undo, ar
   renameSync(at.join('d/way/file'), at.join('aside'));
   writeFileSync(at.join('d/way/file'), 'secret\n');
   await expect(read(other)).rejects.toMatchObject(refused);
+});
+
+test('an apply that was killed before it could record new sources does so with the next command, but not for what somebody else put there', async () => {
+  prepare();
+  const asked = at.join('d/way/file-\ufffd');
+  writeFileSync(asked, 'own\n');
+  // What another name's byte is shown as is no name.
+  writeFileSync(Buffer.concat([Buffer.from(at.join('d/way/file-')), Buffer.of(0xff)]), 'own\n');
+  const other = await make({ volumes: [{ source: asked, destination: '/f' }] });
+  const container = await make({ volumes: [{ source: at.join('d/way'), destination: '/v', overlay: true }] });
+  await (await container.run({ args: ['sh', '-c', "cd /v; f=$(printf 'file-\\357\\277\\275'); echo new >new; mv new $f"] })).result;
+  const was = lookAt(asked);
+  const record = path.join(root, 'containers', other.id, 'sources');
+  const read = async (): Promise<string> => String((await (await other.run({ args: ['cat', '/f'] })).result).stdout);
+  await container.apply();
+  expect(await read()).toBe('new');
+  const { token } = (await readJournal(root, container.id)) ?? { token: '' };
+  const killed = (): void => {
+    rmSync(record);
+    writeFileSync(applyingOf(root, container.id), JSON.stringify({ token, stages: [], follows: [{ container: other.id, asked, was }] }));
+  };
+  killed();
+  expect(await read()).toBe('new');
+  killed();
+  renameSync(asked, at.join('aside'));
+  writeFileSync(asked, 'secret\n');
+  await expect(read()).rejects.toMatchObject(refused);
 });
 
 test('an undo does not reach what took the place of its target', async () => {

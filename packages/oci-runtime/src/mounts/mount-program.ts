@@ -1,11 +1,12 @@
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
-import { AT, AT_FDCWD, holdPlace, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
+import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
 import type { OciMount } from '../config/schema.js';
 import { OciError } from '../oci-error.js';
 import { said } from '../said.js';
 import { besideProc } from './beside-proc.js';
 import { type CgroupView, cgroupMount } from './cgroup-mount.js';
+import { copyUp } from './copy-up.js';
 import { attributesOf, type MountPlan, planMount } from './mount-options.js';
 
 /** What the mounts of a container share while their program is written. */
@@ -137,7 +138,8 @@ function fresh(mount: OciMount, plan: MountPlan, index: number, context: EachMou
   const readonlyLater = Boolean(plan.flags & MS.RDONLY) && type === 'tmpfs';
   const label = context.mountLabel && !['proc', 'sysfs', 'mqueue'].includes(type) ? `context="${context.mountLabel}"` : '';
   const data = [plan.data, label].filter(Boolean).join(',');
-  const copied = plan.tmpcopyup && type === 'tmpfs' ? copyUp(mount.destination, context) : { before: [], after: [] };
+  const copied =
+    plan.tmpcopyup && type === 'tmpfs' ? copyUp(mount.destination, context, `mounts[${index}] onto ${mount.destination}`) : { before: [], after: [] };
   return {
     outside: [],
     inside: [
@@ -234,53 +236,4 @@ export function setattr(
     propagation,
     userns_fd: userns,
   };
-}
-
-/**
- * What the image has at the destination, copied into the tmpfs that hides it (config.md, "tmpcopyup"). What is there
- * is looked up on the host: a destination below another mount starts empty.
- */
-function copyUp(destination: string, context: MountContext): { readonly before: Op[]; readonly after: Op[] } {
-  const { slots, root } = context;
-  const entries = entriesOf(context.rootfs, destination);
-  if (!entries.length) return { before: [], after: [] };
-  const [below, above] = [slots(), slots()];
-  const at = {
-    flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
-    mode: 0,
-    resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS,
-    pathname: destination,
-    dirfd: root,
-  } as const;
-  return {
-    before: [{ op: 'openat2', ...at, out: below }],
-    after: [
-      { op: 'openat2', ...at, out: above },
-      ...entries.map((entry): Op => ({ op: 'copy_object', olddirfd: below, newdirfd: above, metadata: 0, oldpath: entry, newpath: entry })),
-      { op: 'close', fd: above },
-      { op: 'close', fd: below },
-    ],
-  };
-}
-
-/** The names below a directory of a root; its links lead nowhere else. */
-function entriesOf(root: string, directory: string): string[] {
-  using held = holdPlace({ root, path: directory, leaving: 'clamped' });
-  if (!held?.stat.isDirectory()) return [];
-  const found: string[] = [];
-  // Node's own recursion has no names that are not UTF-8.
-  const walk = (below: string): void => {
-    for (const entry of readdirSync(path.join(held.path, below), { withFileTypes: true })) {
-      const name = path.join(below, entry.name);
-      found.push(name);
-      if (entry.isDirectory()) walk(name);
-    }
-  };
-  try {
-    walk('');
-    return found.sort();
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
-    throw error;
-  }
 }

@@ -17,11 +17,17 @@ const FLAGS = O.RDONLY | O.NONBLOCK | O.NOCTTY;
  * @throws FileError
  */
 export function openRegularSync(place: FilePlace): { readonly fd: number; readonly stat: Stats } {
+  // What is held already stays its holder's.
+  if (typeof place !== 'string' && 'held' in place) return openHeld(regular(place.held, place.name), place.name);
   using held = holdRegular(place);
+  return openHeld(held, nameOfPlace(place));
+}
+
+function openHeld(held: HeldFile, name: string): { readonly fd: number; readonly stat: Stats } {
   try {
     return { fd: openSync(held.path, FLAGS), stat: held.stat };
   } catch (error) {
-    throw FileError.of(nameOfPlace(place), error as NodeJS.ErrnoException);
+    throw FileError.of(name, error as NodeJS.ErrnoException);
   }
 }
 
@@ -41,8 +47,16 @@ function holdRegular(place: FilePlace): HeldFile {
   const held = holdPlace(place);
   const name = nameOfPlace(place);
   if (!held) throw new FileError('missing', name, `${name} does not exist`, 'Check the path.');
+  try {
+    return regular(held, name);
+  } catch (error) {
+    held[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function regular(held: HeldFile, name: string): HeldFile {
   if (held.stat.isFile()) return held;
-  held[Symbol.dispose]();
   throw new FileError('irregular', name, `${name} is ${kindOf(held.stat)}, not a regular file`, 'Put a regular file in its place.');
 }
 

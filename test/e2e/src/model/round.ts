@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Containers, type StoredContainer } from '@lamella/engine';
 import { type Operation, scriptOf } from './operation.js';
+import { areApart } from './touched.js';
 import { differences, type Looked, look, merge, type Tree } from './tree.js';
 
 /** What happens to one tree between two states that are known. */
@@ -98,7 +99,7 @@ async function playOne(round: Round, { stage, began, apart, container: before, n
     if (code === 'APPLY_NO_TARGET') fail('no target');
     if (code !== 'APPLY_CONFLICT') fail(`apply failed: ${code ?? ''} ${message}`);
     if (round.way !== 'fail') fail(`--${round.way} met a conflict: ${message}`);
-    if (apart || !round.between.length) fail(`a conflict that is none: ${message}`);
+    if (apart || !round.between.length || areApart(round.inside, round.between, [base, native_, host])) fail(`a conflict that is none: ${message}`);
   }
   const found = await look(project, began);
   if (!applied) {
@@ -123,7 +124,8 @@ async function playOne(round: Round, { stage, began, apart, container: before, n
   native(stage, project, round.after);
   const later = await look(project, began);
   await sleep(TICK);
-  await undone({ stage, began, container, round, host: host.tree, applied: found.tree, later: later.tree, fail });
+  const states = [base, native_, host, found, later];
+  await undone({ stage, began, container, round, host: host.tree, applied: found.tree, later: later.tree, inside: round.inside, states, fail });
   if (!round.between.length && !round.after.length && round.way === 'fail' && !broken.size) return container;
   await forget(container);
   return undefined;
@@ -137,6 +139,8 @@ async function undone({
   host,
   applied,
   later,
+  inside,
+  states,
   fail,
 }: {
   readonly stage: Stage;
@@ -146,6 +150,8 @@ async function undone({
   readonly host: Tree;
   readonly applied: Tree;
   readonly later: Tree;
+  readonly inside: readonly Operation[];
+  readonly states: readonly Looked[];
   readonly fail: (what: string, lines?: readonly string[]) => never;
 }): Promise<void> {
   let refused: string | undefined;
@@ -160,7 +166,7 @@ async function undone({
   }
   const { tree: found } = await look(stage.project, began);
   if (refused !== undefined) {
-    if (!round.after.length) fail(`an undo that was refused: ${refused}`);
+    if (!round.after.length || areApart(inside, round.after, states)) fail(`an undo that was refused: ${refused}`);
     const lines = differences(later, found);
     if (lines.length) fail('a refused undo changed something', lines);
     return;
@@ -210,8 +216,16 @@ function verdict(
         return now === their || now === our ? [] : wrong(name, 'it is neither of both', our);
       }
       // What the host made in a directory that is gone goes with it.
-      return now === our || (now === their && our === was) || (now === undefined && their !== undefined) ? [] : wrong(name, 'ours did not win', our);
+      const goes = now === undefined && their !== undefined && isGone(ours, name);
+      return now === our || (now === their && our === was) || goes ? [] : wrong(name, 'ours did not win', our);
     });
+}
+
+/** Whether a directory above a name is none: it was removed, or something else took its place. */
+function isGone(tree: Tree, name: string): boolean {
+  for (let slash = name.lastIndexOf('/'); slash > 0; slash = name.lastIndexOf('/', slash - 1))
+    if (!tree.get(name.slice(0, slash))?.startsWith('directory ')) return true;
+  return false;
 }
 
 /**
