@@ -13,6 +13,7 @@ import { confinement } from './confinement.js';
 import type { ContainerConfig } from './container-config.js';
 import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
+import { EngineError } from './engine-error.js';
 import { explainFailure } from './explain-failure.js';
 import { unreachable } from './host-paths.js';
 import type { HostOverlay, HostView, OverlayState } from './host-view.js';
@@ -20,8 +21,9 @@ import { lowersOf, sameLowers } from './lowers.js';
 import { forgetDeadNames } from './names.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
+import { acceptSources } from './sources/accept.js';
 import { type CheckedSources, checkSources } from './sources/check.js';
-import { completeSources, noteSources, readSources, recordSources } from './sources/record.js';
+import { completeSources, noteSources, readSources, recordSources, type Sources } from './sources/record.js';
 import { differenceOf, lookAt, type Source } from './sources/source.js';
 import { isEmpty, untouchedOf } from './sources/untouched.js';
 import { overlayVolumes } from './views.js';
@@ -247,13 +249,17 @@ export async function decide(asked: RunSpec, options: RunOptions, root: string, 
 }
 
 /** What a container is given of the host: what it was given when it was made. @throws EngineError `VOLUME_MOVED`, `VOLUME_INVALID`, `DEVICE_INVALID` */
-function sourcesFor(spec: RunSpec, root: string, { again, given }: Life): CheckedSources {
+function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: Life): CheckedSources {
   const name = spec.name ?? again?.id ?? spec.image;
-  if (!again) return given ? checkSources(given, spec, name) : { container: name, now: recordSources(spec) };
+  if (!again) return given ? sameAsGiven(given, spec, name) : { container: name, now: recordSources(spec) };
   const directory = path.join(root, 'containers', again.id);
-  const recorded = completeSources(directory, { ...again, spec });
-  if (!spec.host) return checkSources(recorded, spec, name);
+  const known = completeSources(directory, { ...again, spec });
+  if (!spec.host && !accept.length) return checkSources(known, spec, name);
   const { views } = standing(root, { containers: path.join(root, 'containers'), id: again.id }, { ...again, spec });
+  const changed = new Set(views.flatMap((view) => (view.source !== undefined && (view.frozen.length || !isEmpty(view.upperdir)) ? [view.source] : [])));
+  const recorded = acceptSources(known, accept, { spec, container: name, changed });
+  if (accept.length) noteSources(directory, recorded);
+  if (!spec.host) return checkSources(recorded, spec, name);
   // What came since is what it is now.
   const back = spec.host.overlays.flatMap((each) => (!each.gone && each.was ? [[each.path, each.was] as const] : []));
   const complete = new Map([...recordSources({ host: spec.host }, recorded), ...recorded, ...back]);
@@ -263,6 +269,21 @@ function sourcesFor(spec: RunSpec, root: string, { again, given }: Life): Checke
   // What is written from now on is written for what is there now.
   if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) noteSources(directory, new Map([...recorded, ...checked.now]));
   return checked;
+}
+
+/** The sources of one container of a pool, which has no name to start it by. @throws EngineError `VOLUME_MOVED` */
+function sameAsGiven(given: Sources, spec: RunSpec, name: string): CheckedSources {
+  try {
+    return checkSources(given, spec, name);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    throw new EngineError({
+      code: error.code,
+      message: error.message,
+      hint: 'Nothing was changed. Put back what was there; or close the pool, and make another one.',
+      cause: error,
+    });
+  }
 }
 
 function differsFrom(was: Source | undefined, is: Source): boolean {

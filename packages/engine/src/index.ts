@@ -16,7 +16,7 @@ export type { ExecSpec } from './containers/exec.js';
 export type { LogEntry, LogOptions } from './containers/logs.js';
 export type { ProcessDetails } from './containers/processes.js';
 export type { ContainerState, ContainerStatus } from './containers/state.js';
-export type { AgainSpec, StoredContainer } from './containers/stored-container.js';
+export type { AcceptOptions, AgainSpec, StoredContainer } from './containers/stored-container.js';
 export type { ContainerUsage } from './containers/usage.js';
 export { defaultRoot } from './default-root.js';
 export { EngineError } from './engine-error.js';

@@ -83,6 +83,8 @@ export interface Life {
   readonly left?: readonly Claim[];
   /** What one that is new is given of the host, where that was decided before. Default: what is there now. */
   readonly given?: Sources;
+  /** Paths of sources of one that is there already, where the user accepts what is there now. */
+  readonly accept?: readonly string[];
 }
 
 /** A run, decided: a program and what one needs to know to make sense of what becomes of it. */

@@ -1,4 +1,5 @@
 import { string } from '@oclif/core/flags';
+import { acceptSource, sourcesOf } from '../container/accept-source.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { seconds } from '../container/seconds.js';
 
@@ -7,13 +8,17 @@ export class Restart extends ContainerCommand {
   static override usage = 'restart [FLAGS] CONTAINER…';
   static override examples = ['<%= config.bin %> restart web'];
   static override strict = false;
-  static override flags = { time: string({ char: 't', helpValue: 'SECONDS', description: 'how long they have to end before they are killed' }) };
+  static override flags = {
+    time: string({ char: 't', helpValue: 'SECONDS', description: 'how long they have to end before they are killed' }),
+    'accept-source': acceptSource(),
+  };
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Restart);
     const timeout = seconds(flags.time);
+    const acceptSources = sourcesOf(flags['accept-source']);
     await this.forEach(flags, argv as string[], async (container, reference) => {
-      await container.restart(timeout === undefined ? {} : { timeout });
+      await container.restart({ acceptSources, ...(timeout === undefined ? {} : { timeout }) });
       return reference;
     });
   }

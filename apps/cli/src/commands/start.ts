@@ -1,4 +1,5 @@
 import { boolean, string } from '@oclif/core/flags';
+import { acceptSource, sourcesOf } from '../container/accept-source.js';
 import { session } from '../container/attached-session.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { tellPlugins } from '../hooks/plugin-hooks.js';
@@ -12,21 +13,24 @@ export class Start extends ContainerCommand {
   static override usage = 'start [FLAGS] CONTAINER…';
   static override examples = [
     '<%= config.bin %> start web',
+    { description: 'After you replaced a file that is a volume:', command: '<%= config.bin %> start --accept-source /etc/app.conf web' },
     { description: 'See what it writes, and type into it:', command: '<%= config.bin %> start -ai shell' },
   ];
   static override strict = false;
   static override flags = {
     attach: boolean({ char: 'a', description: 'see what it writes, and end as it does' }),
     interactive: boolean({ char: 'i', description: "pass this process's stdin on" }),
+    'accept-source': acceptSource(),
     'detach-keys': string({ helpValue: 'KEYS', default: DEFAULT_DETACH_KEYS, description: 'what to type to leave it running' }),
   };
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Start);
     const references = argv as string[];
+    const acceptSources = sourcesOf(flags['accept-source']);
     if (!flags.attach && !flags.interactive) {
       await this.forEach(flags, references, async (container, reference) => {
-        await container.start();
+        await container.start({ acceptSources });
         await tellPlugins('after_start', { id: container.id });
         return reference;
       });
@@ -39,7 +43,7 @@ export class Start extends ContainerCommand {
     const container = await this.containersOf(flags).get(reference);
     if (flags.interactive && container.config.spec.terminal) requireTty(`Leave -i out to see what it writes only: lamella start -a ${reference}`);
     try {
-      const attached = await container.start({ attach: true });
+      const attached = await container.start({ attach: true, acceptSources });
       await tellPlugins('after_start', { id: container.id }).catch((error: unknown) => {
         // It runs on by itself; this command does not wait for that.
         attached.detach();

@@ -66,11 +66,13 @@ export const RUN_FLAGS = {
   detach: boolean({ char: 'd', description: 'let it run on, keep what it writes, and print its id' }),
   workspace: string({ helpValue: 'DIR', description: 'unpack DIR/IMAGE.tar there, and work in DIR/{upper,work,merged}' }),
   on: string({ helpValue: 'CONTAINER', description: 'run COMMAND in what a kept container has become, instead of in IMAGE' }),
+  'accept-source': list('PATH', 'with --on: use what is at PATH now, though it was replaced'),
   explain: boolean({ description: 'print the system calls it would make, and make none' }),
   keep: boolean({ description: 'keep the container, with what the command changed, and say where' }),
 };
 
 export interface RunFlags {
+  readonly 'accept-source': readonly string[] | undefined;
   readonly label: readonly string[] | undefined;
   readonly 'stop-signal': string | undefined;
   readonly 'stop-timeout': string | undefined;

@@ -1,4 +1,5 @@
 import { becomeContainer, type Container, Containers, createContainer, explainRun, type RunOptions, type RunSpec } from '@lamella/engine';
+import { sourcesOf } from '../container/accept-source.js';
 import { hasPlugins, tellPlugins } from '../hooks/plugin-hooks.js';
 import { failed, statusOfResult } from '../output/exit-status.js';
 import { stderr, stdout } from '../output/out.js';
@@ -22,6 +23,8 @@ export async function runMain(argv: readonly string[]): Promise<number> {
     line = await parseRun(argv);
     for (const flag of ['explain', 'detach', 'rm'] as const)
       if (line.flags.on !== undefined && line.flags[flag]) throw new UsageError(`--on and --${flag} do not go together`, 'Give one of them.');
+    if (line.flags.on === undefined && line.flags['accept-source'])
+      throw new UsageError('--accept-source is for containers that were made before', 'Give --on CONTAINER, too.');
     if (line.flags.explain) return await explain(line);
     return line.flags.detach ? await runDetached(line) : await execute(line);
   } catch (error) {
@@ -30,7 +33,12 @@ export async function runMain(argv: readonly string[]): Promise<number> {
 }
 
 /** Run in what a container has become; what cannot be changed of it is refused. */
-async function runOn(reference: string, { args, cwd, user, env, network, terminal, input, init, ...rest }: RunSpec, options: RunOptions): Promise<Container> {
+async function runOn(
+  reference: string,
+  { args, cwd, user, env, network, terminal, input, init, ...rest }: RunSpec,
+  acceptSources: readonly string[],
+  options: RunOptions,
+): Promise<Container> {
   const unasked = ['volumes', 'tmpfs', 'name', 'entrypoint', 'hostname', 'workspace', 'labels', 'publish'] as const;
   const given = unasked.find((key) => (Array.isArray(rest[key]) ? rest[key].length : rest[key] !== undefined));
   if (given !== undefined)
@@ -40,6 +48,7 @@ async function runOn(reference: string, { args, cwd, user, env, network, termina
   return container.run(
     {
       args,
+      acceptSources,
       ...(env ? { env } : {}),
       ...(cwd === undefined ? {} : { cwd }),
       ...(user === undefined ? {} : { user }),
@@ -89,7 +98,7 @@ async function execute(line: RunCommandLine): Promise<number> {
       await becomeContainer(spec, options, { ...frontOf(['run', line.image, ...line.args], flags), left, onLast: () => last(bars.stop) });
     }
     await tellPlugins('before_create', { spec });
-    const container = flags.on === undefined ? await createContainer(spec, options) : await runOn(flags.on, spec, options);
+    const container = flags.on === undefined ? await createContainer(spec, options) : await runOn(flags.on, spec, sourcesOf(flags['accept-source']), options);
     bars.stop();
     process.off('SIGINT', interrupt);
     if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);

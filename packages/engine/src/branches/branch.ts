@@ -82,7 +82,7 @@ export async function branching<Result>(root: string, config: ContainerConfig, w
   const { frozen, views } = standing(root, record, config);
   const [last] = frozen;
   if (last !== undefined && needsFreezing(root, frozen, views)) await freeze(root, views, last);
-  if (isRollingBack(directoryOf(record))) removeLater(await finishRollback(record, views));
+  if (isRollingBack(directoryOf(record))) removeLater(await finishRollback(record));
   return await work({ root, record, config, frozen, views, copies: areCopied(root, config, frozen) });
 }
 

@@ -144,7 +144,7 @@ export async function rollbackByCopy(
     await removeTrees([staged]);
     throw error;
   }
-  return finishRollback(record, views);
+  return finishRollback(record);
 }
 
 /** Whether a rollback was interrupted. */
@@ -153,14 +153,14 @@ export function isRollingBack(directory: string): boolean {
 }
 
 /** Takes the steps of a rollback that are left. An upper whose successor waits is the old one. @returns as {@link rollbackByCopy} */
-export async function finishRollback(record: ContainerRecord, views: readonly View[]): Promise<ContainerRecord> {
+export async function finishRollback(record: ContainerRecord): Promise<ContainerRecord> {
   const directory = directoryOf(record);
   const next = nextOf(directory);
   const trash: ContainerRecord = { ...record, id: `${randomId()}-discarded` };
   mkdirSync(directoryOf(trash), { mode: 0o700 });
-  const ops = views.flatMap(({ upperdir }): Op[] => {
-    const name = path.basename(upperdir);
-    if (!existsSync(path.join(next, name))) return [];
+  const names = readdirSync(next).filter((name) => name.startsWith('upper'));
+  const ops = names.flatMap((name): Op[] => {
+    const upperdir = path.join(directory, name);
     return [renamed(upperdir, path.join(directoryOf(trash), name), ['ENOENT']), renamed(path.join(next, name), upperdir)];
   });
   await run([...asOwner(), ...ops]);

@@ -16,7 +16,7 @@ import { recover } from '../apply/recover.js';
 import { type Branching, branching, checkpoint, currentState, fork, removeLater, rollback, settled, standing } from '../branches/branch.js';
 import { type Checkpoint, collectStates, LONG, readFrozen, readHistory } from '../branches/states.js';
 import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
-import type { ContainerConfig } from '../container-config.js';
+import { type ContainerConfig, readConfig } from '../container-config.js';
 import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { becomeExec } from '../front.js';
@@ -47,6 +47,16 @@ export interface AgainSpec extends Partial<Pick<RunSpec, 'cwd' | 'user' | 'netwo
   readonly args: readonly string[];
   /** Beside the container's own; without a value a variable of it is left out. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly acceptSources?: AcceptOptions['acceptSources'];
+}
+
+/** How a container is started again whose user has replaced what it was given. */
+export interface AcceptOptions {
+  /**
+   * Absolute paths of sources of volumes, or devices: what is there now is what the container is given from now on. Anything that was
+   * replaced, and is not named here, is refused with `VOLUME_MOVED`.
+   */
+  readonly acceptSources?: readonly string[];
 }
 
 /** Whose states this process is squashing. */
@@ -55,9 +65,9 @@ const squashing = new Set<string>();
 /** A container of the store, living or not. Every question is asked of the kernel anew. */
 export class StoredContainer {
   readonly id: string;
-  readonly config: ContainerConfig;
   /** Absolute path of what it changed, on the host. */
   readonly upper: string;
+  #config: ContainerConfig;
   readonly #record: ContainerRecord;
   readonly #root: string;
 
@@ -66,8 +76,21 @@ export class StoredContainer {
     this.#root = root;
     this.#record = { containers: path.join(root, 'containers'), id: config.id };
     this.id = config.id;
-    this.config = config;
+    this.#config = config;
     this.upper = path.join(config.spec.workspace ?? directoryOf(this.#record), 'upper');
+  }
+
+  /** What it is, as this object read it last. A view of the host has other directories after each run; see {@link RunSpec.host}. */
+  get config(): ContainerConfig {
+    return this.#config;
+  }
+
+  /**
+   * Reads the config again where it changes. Directories of a view of the host are known by their place in it: by an old one, changes of one
+   * directory would be taken for those of another.
+   */
+  async #refresh(): Promise<void> {
+    if (this.#config.spec.host) this.#config = (await readConfig(directoryOf(this.#record))) ?? this.#config;
   }
 
   /** @throws EngineError `CONTAINER_NOT_FOUND` when it is gone */
@@ -82,15 +105,22 @@ export class StoredContainer {
    * Start it, as its config says, with what it changed before. With `attach` its output is had from the
    * first byte on. Resolves when its command has been executed.
    *
-   * @throws EngineError `CONTAINER_RUNNING`, `CONTAINER_NOT_FOUND`, `IMAGE_GONE`; NamespaceError `COMMAND_NOT_FOUND`, …
+   * @throws EngineError `CONTAINER_RUNNING`, `CONTAINER_NOT_FOUND`, `IMAGE_GONE`, `VOLUME_MOVED`, `VOLUME_INVALID` (a source that cannot be
+   * accepted); NamespaceError `COMMAND_NOT_FOUND`, …
    */
-  async start(options?: { readonly attach?: false }): Promise<undefined>;
-  async start(options: { readonly attach: true }): Promise<Attached>;
-  async start({ attach = false }: { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
+  async start(options?: AcceptOptions & { readonly attach?: false }): Promise<undefined>;
+  async start(options: AcceptOptions & { readonly attach: true }): Promise<Attached>;
+  async start({ attach = false, acceptSources = [] }: AcceptOptions & { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
     await recover(this.#root);
+    await this.#refresh();
     const { workspace } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
-    const plan = await decide(this.config.spec, {}, this.#root, { again: this.config, detached: true, ...(attach ? { hold: 'go' } : {}) });
+    const plan = await decide(this.config.spec, {}, this.#root, {
+      again: this.config,
+      accept: acceptSources,
+      detached: true,
+      ...(attach ? { hold: 'go' } : {}),
+    });
     return launchDetached(plan, attach);
   }
 
@@ -265,9 +295,10 @@ export class StoredContainer {
     while (monitor !== undefined && monitorOf(this.#record, await heldLocks()) === monitor) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
-  async restart(options: { readonly signal?: string; readonly timeout?: number } = {}): Promise<void> {
+  /** Stops it, if it runs, and starts it. @throws as {@link stop} and {@link start} */
+  async restart({ acceptSources = [], ...options }: AcceptOptions & { readonly signal?: string; readonly timeout?: number } = {}): Promise<void> {
     await this.stop(options);
-    await this.start();
+    await this.start({ acceptSources });
   }
 
   /** @throws EngineError `NAME_INVALID`, `CONTAINER_EXISTS` */
@@ -366,12 +397,16 @@ export class StoredContainer {
    *
    * @throws EngineError `CONTAINER_RUNNING`; as {@link createContainer}
    */
-  async run(spec: AgainSpec, options: RunOptions = {}): Promise<Container> {
+  async run({ acceptSources = [], ...spec }: AgainSpec, options: RunOptions = {}): Promise<Container> {
+    await this.#refresh();
     const { workspace, ...own } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     await prepare(this.#root);
     const env = definedIn({ ...own.env, ...spec.env });
-    return begin({ ...own, restart: { policy: 'no' }, ...spec, env, entrypoint: [], keep: true }, options, this.#root, { again: this.config });
+    return begin({ ...own, restart: { policy: 'no' }, ...spec, env, entrypoint: [], keep: true }, options, this.#root, {
+      again: this.config,
+      accept: acceptSources,
+    });
   }
 
   /**
@@ -388,6 +423,7 @@ export class StoredContainer {
 
   /** Its checkpoints, the oldest first, and which of them it stands on now. */
   async history(): Promise<{ readonly checkpoints: readonly Checkpoint[]; readonly current: string | undefined }> {
+    await this.#refresh();
     const directory = directoryOf(this.#record);
     const [checkpoints, frozen] = await Promise.all([readHistory(this.#root, directory), settled(this.#root, this.config)]);
     return { checkpoints, current: currentState(this.#record, frozen) };
@@ -449,6 +485,7 @@ export class StoredContainer {
   }
 
   async #branching<Result>(what: string, work: (held: Branching) => Promise<Result>): Promise<Result> {
+    await this.#refresh();
     const { workspace } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     const { status, pid } = await this.state();
@@ -523,6 +560,7 @@ export class StoredContainer {
   /** The same, of which the sources may be others by now. */
   async #views(): Promise<readonly [View, ...View[]]> {
     await recover(this.#root);
+    await this.#refresh();
     await settled(this.#root, this.config);
     return standing(this.#root, this.#record, this.config).views;
   }
@@ -540,8 +578,8 @@ export class StoredContainer {
    */
   async *changes(): AsyncGenerator<ContainerChange> {
     await this.state();
-    const { volumes = [], tmpfs = [] } = this.config.spec;
     const views = await this.#views();
+    const { volumes = [], tmpfs = [] } = this.config.spec;
     const sources = this.#sources(views);
     try {
       yield* changesIn(
@@ -606,6 +644,7 @@ export class StoredContainer {
    */
   async apply(options: ApplyOptions = {}): Promise<Applied> {
     await this.#mustRest('applied');
+    await this.#refresh();
     // Nobody starts it meanwhile.
     return branching(this.#root, this.config, async ({ views: all }) => {
       const sources = this.#sources(all);
@@ -638,6 +677,7 @@ export class StoredContainer {
 
   async #files(): Promise<ContainerFiles> {
     const { pid } = await this.state();
+    await this.#refresh();
     if (pid !== undefined) return { kind: 'running', pid, shifted: this.config.ids !== undefined };
     const { stack } = await decide(this.config.spec, {}, this.#root, { again: this.config, idle: true });
     return { kind: 'stopped', record: this.#record, stack };

@@ -104,7 +104,10 @@ function moved(was: Source, what: string, container: string, now: string): Engin
   return new EngineError({
     code: 'VOLUME_MOVED',
     message: `${was.path}, ${what} of the container ${container}, is not what it was when the container was made: it was ${describeSource(was)}, and now ${now}`,
-    hint: `Nothing was changed. Put it back; or look who exchanged it, and make another container (lamella rm ${container}).`,
+    hint:
+      what === 'a device' || what === 'the source of a volume' || what === 'a source'
+        ? `Nothing was changed. Put back what was there. If you replaced it yourself: lamella start --accept-source ${was.path} ${container}`
+        : `Nothing was changed. Put back what was there. If you did not replace it, find out what did: ls -ld ${was.path}`,
   });
 }
 

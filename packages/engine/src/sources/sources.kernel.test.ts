@@ -216,6 +216,92 @@ test('a container without a record is given what is there when it is next looked
   await expect(again.start()).rejects.toMatchObject(refused);
 });
 
+/** Ways to start a container again, whose user accepts what is at some paths. */
+const ACCEPTING: Readonly<Record<string, (container: StoredContainer, acceptSources: readonly string[]) => Promise<unknown>>> = {
+  start: async (container, acceptSources) => {
+    await container.start({ acceptSources });
+    return container.stop({ timeout: 0 });
+  },
+  restart: async (container, acceptSources) => {
+    await container.restart({ acceptSources, timeout: 0 });
+    return container.stop({ timeout: 0 });
+  },
+  run: async (container, acceptSources) => (await container.run({ args: ['true'], acceptSources })).result,
+};
+
+/** What takes the place of a file, a directory or a device, and whether its user can accept it. */
+const ACCEPTABLE: readonly (readonly [kind: string, other: string, accepted: boolean])[] = [
+  ['a file', 'another file', true],
+  ['a file', 'another directory', false],
+  ['a file', 'a link to a file', false],
+  ['a file', 'nothing', false],
+  ['a volume', 'another directory', true],
+  ['a volume', 'another file', false],
+  ['a volume', 'a link to the same', false],
+  ['a read-only volume', 'another directory', true],
+  ['a device', 'another device', true],
+  ['a device', 'another file', false],
+  ['an overlay', 'another directory', true],
+];
+
+test.each(ACCEPTABLE)('%s whose place %s took is accepted at the word of its user only: %s', async (kind, other, accepted) => {
+  const { source, spec } = KINDS[kind] as (typeof KINDS)[string];
+  for (const [way, again] of Object.entries(ACCEPTING)) {
+    prepare();
+    const container = await make({ ...spec(), args: ['sleep', '1000'] });
+    const place = at.join(source);
+    renameSync(place, at.join('aside'));
+    OTHERS[other]?.(place);
+    await expect(again(container, []), way).rejects.toMatchObject({
+      ...refused,
+      hint: expect.stringContaining(`lamella start --accept-source ${place} ${container.id}`),
+    });
+    await expect(again(container, [at.join('outside')]), way).rejects.toMatchObject({ code: 'VOLUME_INVALID', message: expect.stringContaining('no source') });
+    if (accepted) {
+      await again(container, [place]);
+      // From now on it is what the container was given.
+      await again(await containers.get(container.id), []);
+      rmSync(place, { recursive: true, force: true });
+      renameSync(at.join('aside'), place);
+      await expect(again(container, []), way).rejects.toMatchObject(refused);
+    } else {
+      await expect(again(container, [place]), way).rejects.toMatchObject({ code: 'VOLUME_INVALID', message: expect.stringContaining('cannot be accepted') });
+      await expect(again(container, []), way).rejects.toMatchObject(refused);
+    }
+    await container.remove();
+    for (const name of readdirSync(at.path)) if (name !== 'store') rmSync(at.join(name), { recursive: true, force: true });
+  }
+});
+
+test('what is accepted is one source, and no overlay that has changes', async () => {
+  prepare();
+  const both = await make({
+    volumes: [
+      { source: at.join('d/way/file'), destination: '/f' },
+      { source: at.join('d/way/p'), destination: '/v', overlay: true },
+    ],
+  });
+  await (await both.run({ args: ['touch', '/v/new'] })).result;
+  const replace = (name: string): void => {
+    renameSync(at.join('d/way', name), at.join(`aside-${name}`));
+    if (name === 'p') mkdirSync(at.join('d/way/p'));
+    else writeFileSync(at.join('d/way', name), 'other\n');
+  };
+  replace('file');
+  await both.start({ acceptSources: [at.join('d/way/file')] });
+  await both.wait();
+  replace('p');
+  await expect(both.start()).rejects.toMatchObject({ ...refused, message: expect.stringContaining('d/way/p') });
+  await expect(both.start({ acceptSources: [at.join('d/way/file')] })).rejects.toMatchObject(refused);
+  await expect(both.start({ acceptSources: [at.join('d/way/p')] })).rejects.toMatchObject({
+    code: 'VOLUME_INVALID',
+    message: expect.stringContaining('changes'),
+  });
+  rmSync(at.join('d/way/p'), { recursive: true });
+  renameSync(at.join('aside-p'), at.join('d/way/p'));
+  expect((await both.apply()).changes.map(({ path: where }) => where)).toEqual(['/v/new']);
+});
+
 test('an apply that puts another file in the place of a source, and its undo, are followed', async () => {
   prepare();
   const other = await make({ volumes: [{ source: at.join('d/way/file'), destination: '/f' }] });
