@@ -85,6 +85,8 @@ function lineOf(operation: Operation): string {
     case 'move':
       return `${made}; mv -fT -- ${quoted(operation.from)} ${at}`;
     case 'copy':
+      // How far cp(1) copies a directory into itself depends on the order in which a filesystem tells names.
+      if (operation.at.startsWith(`${operation.from}/`)) return ':';
       return `${made}; cp -aT -- ${quoted(operation.from)} ${at}`;
     case 'symlink':
       return `${made}; ln -sT -- ${quoted(operation.target)} ${at}`;
