@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { type Program, type Running, run, slotAllocator, start } from '@lamella/syscall';
 import { mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
@@ -44,6 +45,23 @@ test('a directory in which no container was claimed is left alone, whatever is i
   writeFileSync(at.join('images/blobs/kept'), 'of the user');
   expect(await sweep(at.path)).toEqual({ released: [], alive: [], kept: [], failed: [] });
   expect(readdirSync(at.path, { recursive: true }).toSorted()).toEqual(['images', 'images/blobs', 'images/blobs/kept']);
+});
+
+test('a kept container whose removal was interrupted is swept', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  const record = { containers: at.join('containers'), id: 'half' };
+  const half = await container(at, 'half');
+  await kill(half);
+  writeFileSync(keptOf(record), '');
+  // What cannot be removed comes last: it keeps the removal from its end.
+  mkdirSync(at.join('containers/half/upper'));
+  writeFileSync(at.join('containers/half/upper/file'), '');
+  execFileSync('mount', ['--bind', at.join('containers/half/upper'), at.join('containers/half/upper')]);
+  expect(await releaseDead(record)).toMatchObject({ code: 'CLEANUP_INCOMPLETE' });
+  execFileSync('umount', [at.join('containers/half/upper')]);
+  expect(existsSync(keptOf(record))).toBe(false);
+  expect(await sweep(at.join('containers'))).toMatchObject({ released: ['half'], kept: [] });
 });
 
 test('the living are left alone, the dead are released, the kept are kept', async () => {

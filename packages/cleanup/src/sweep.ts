@@ -61,7 +61,10 @@ export async function releaseDead(record: ContainerRecord, { keep = false }: { r
     { op: 'openat', dirfd: AT_FDCWD, pathname: lockOf(record), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: 6 },
     { op: 'flock', fd: 6, operation: LOCK.EX | LOCK.NB },
     { op: 'close', fd: 5 },
-    ...(keep ? releaseKept(record, claims) : releaseContainer(record, claims)),
+    // First of all it is no longer kept: what an interruption leaves of it is swept then.
+    ...(keep
+      ? releaseKept(record, claims)
+      : ([{ op: 'unlinkat', dirfd: AT_FDCWD, pathname: keptOf(record), flags: 0, ignore: ['ENOENT'] }, ...releaseContainer(record, claims)] as const)),
   ];
   try {
     await runMapped(ops);
