@@ -212,7 +212,9 @@ function verdict(
       const [was, our, their, now] = [base.get(name), ours.get(name), host.get(name), found.get(name)];
       if (way === 'theirs') {
         if (within(name)) return now === their ? [] : wrong(name, 'it was said to be left', their);
-        if (their !== was && our !== their && now !== their) return wrong(name, 'the host had changed it', their);
+        // A directory that the host took away, and the container made anew for what it put there, is nobody's loss.
+        const isMadeAnew = their === undefined && now === our && now?.startsWith('directory ');
+        if (their !== was && our !== their && now !== their && !isMadeAnew) return wrong(name, 'the host had changed it', their);
         return now === their || now === our ? [] : wrong(name, 'it is neither of both', our);
       }
       // What the host made in a directory that is gone goes with it.
