@@ -30,7 +30,7 @@ export interface View {
   readonly gone?: string;
 }
 
-/** A view whose source was compared with what the container was given: whoever opens it expects that object. */
+/** A view whose source was compared with what the container was given. A program that opens it expects that object. */
 export interface CheckedView extends View {
   readonly expected: ExpectedDirectories;
   /** What its source is; nothing for `/`, and where it has none. */

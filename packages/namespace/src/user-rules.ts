@@ -19,7 +19,7 @@ export interface Entries {
   readonly problem?: Error | undefined;
 }
 
-/** Who is asked for: what is written as a number is that number, whatever the image calls by such a name. */
+/** The user or group that is asked for. A number stays that number, even if the image has a user of such a name. */
 export type Asked = { readonly id: number } | { readonly name: string };
 
 /** `(uid_t)-1` stands for no id at all (setresuid(2)). */

@@ -41,7 +41,7 @@ export interface FuseOverlay {
 
 /**
  * Which objects directories have to be, by their paths, which have no links in them. They are opened through no link and compared, and used by
- * their descriptors (see {@link openObject}): whoever exchanges them meanwhile gains nothing.
+ * their descriptors (see {@link openObject}): exchanging them meanwhile gains nothing.
  */
 export type ExpectedDirectories = Readonly<Record<string, ObjectIdentity>>;
 

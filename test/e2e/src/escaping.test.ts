@@ -185,7 +185,7 @@ test('a review, and what try lists', async (context) => {
 /** A server that says the same to everybody, whatever that is. */
 async function speaking(answer: () => string): Promise<{ readonly host: string } & AsyncDisposable> {
   const server = createServer((socket) => {
-    // Who asked has heard enough.
+    // The client closes the connection early.
     socket.on('error', () => undefined);
     socket.once('data', () => socket.end(Buffer.from(answer(), 'utf8')));
   }).listen(0, '127.0.0.1');

@@ -5,7 +5,7 @@ import { ociLayout, tarArchive } from '@lamella-test/tree';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { asRoot, fails, type Somebody, succeeds, withSubIds } from './somebody.js';
 
-/** Who a command runs as, when the image says something else about it than whoever starts it. */
+/** The user that a command runs as, when the image and the command line say different things. */
 const PASSWD = `root:x:0:0:root:/root:/bin/sh
 1000:x:0:0::/root:/bin/sh
 65534:x:0:0::/root:/bin/sh

@@ -107,6 +107,7 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
   } catch (error) {
     const explanation = await explained(root, id, token, error, applying);
     // The last that it did may have failed when the journal said so already.
+    // If the journal cannot be read the first error is the one to tell.
     const journal = outcome && (await readJournal(root, id).catch(() => undefined));
     if (outcome && journal?.token === token && journal.state === 'done') return outcome;
     throw explanation;

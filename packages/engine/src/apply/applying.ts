@@ -186,7 +186,7 @@ export class Applying {
       // Nobody exchanges the directory that a name is in: it is the descriptor itself that is asked.
       return beneath(at, name, slot, (dirfd, base) => [...(place ? [expected(dirfd, '', place, SAME.IDENTITY)] : []), ...ops(dirfd, base)]);
     };
-    // Who may not enter a directory any more makes no changes below it.
+    // A directory that its new mode closes is changed after what is below it.
     const ordered = [...part.steps.filter((step) => step.do !== 'metadata'), ...part.steps.filter((step) => step.do === 'metadata').toReversed()];
     return ordered.flatMap((step) => {
       const { name, linkTo, was, n } = step;

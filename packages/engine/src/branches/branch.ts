@@ -284,7 +284,7 @@ async function freeze(root: string, views: readonly View[], id: string): Promise
 }
 
 /**
- * Rename, if it is there. Who moves a directory changes its `..`, and needs the right to write to it: that of a container's root, if
+ * Renames a directory, if it is there. A move changes its `..`, and needs the right to write to it: that of a container's root, if
  * the container has closed its root, or given it away.
  */
 async function move(from: string, to: string): Promise<void> {

@@ -43,7 +43,7 @@ test.each(Object.entries(WAYS))('a program that awaits only the start of a comma
     expect(await container.started).toBeUndefined();
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(unhandled).toEqual([]);
-    // Whoever looks at it is told.
+    // The promise itself still rejects.
     await expect(container.result).rejects.toMatchObject({ code: 'COMMAND_NOT_FOUND' });
   } finally {
     process.off('unhandledRejection', note);

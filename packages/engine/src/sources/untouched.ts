@@ -15,7 +15,7 @@ export function untouchedOf(views: readonly View[], { host }: Pick<RunSpec, 'hos
   return new Set((host?.overlays ?? []).map((each) => each.path).filter((each) => !changed.has(each)));
 }
 
-/** Whether there is nothing in it; who may not look does not know. */
+/** Returns whether there is nothing in a directory. One that this user may not read counts as not empty. */
 export function isEmpty(upperdir: string): boolean {
   try {
     return readdirSync(upperdir).length === 0;
