@@ -185,7 +185,7 @@ export function plan(
       program: copyFuseView(fuse, view, mounted) ?? mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots), expectedOf(view)),
       mount: mounted,
       // A directory of the host may go in this very moment.
-      ...(spec.host ? { ignore: ['ENOENT', 'ENOTDIR', 'ESTALE', 'ELOOP'] } : {}),
+      ...(spec.host ? { optional: true } : {}),
     };
   };
   const confining: readonly Mount[] = [
