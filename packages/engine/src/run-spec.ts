@@ -108,5 +108,5 @@ export interface RunSpec {
   /** -1000 to 1000 (proc(5)). */
   readonly oomScoreAdj?: number;
   readonly terminal?: { readonly rows: number; readonly columns: number };
-  readonly input?: { readonly forward: boolean; readonly raw: boolean; readonly ended?: boolean };
+  readonly input?: { readonly forward: boolean; readonly raw: boolean; readonly later?: boolean; readonly ended?: boolean };
 }

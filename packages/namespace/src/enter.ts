@@ -3,6 +3,7 @@ import {
   AT_FDCWD,
   CLONE,
   MNT,
+  MONITOR_AWAY,
   MONITOR_ENDED,
   MONITOR_INPUT,
   MONITOR_RAW,
@@ -51,6 +52,7 @@ export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator())
   const monitor =
     (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) |
     (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0) |
+    (spec.terminal && spec.input?.later ? MONITOR_AWAY : 0) |
     (spec.terminal && spec.input?.ended ? MONITOR_ENDED : 0);
   return [
     // A group leader cannot, and need not: nobody's terminal signals it.

@@ -31,6 +31,7 @@ export {
   type ExecveOp,
   type GoOrder,
   MARKS,
+  MONITOR_AWAY,
   MONITOR_ENDED,
   MONITOR_INPUT,
   MONITOR_LEAVES,

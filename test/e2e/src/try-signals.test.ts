@@ -67,6 +67,26 @@ const TYPED: Readonly<Record<string, { readonly line: string; readonly keys: Key
     ],
     shows: /<6>/,
   },
+  'fg gives the keyboard to what was begun in the background': {
+    line: 'COMMANDsh -c \'echo up; read line; echo "got $line"; exit 4\' &',
+    keys: [
+      [/^(\$ )?up$/m, 'fg', 'Enter'],
+      [/fg\n[\s\S]*read line/, 'typed', 'Enter'],
+      [/got typed/, 'echo "<$?>"', 'Enter'],
+    ],
+    shows: /<4>/,
+  },
+  'fg gives it to what bg let go on': {
+    line: 'COMMANDsh -c \'echo up; sleep 2; read line; echo "got $line"; exit 4\'',
+    keys: [
+      [/^up/m, 'C-z'],
+      [/Stopped/, 'bg', 'Enter'],
+      [/&/, 'fg', 'Enter'],
+      [/\$ fg\n[\s\S]*read line/, 'typed', 'Enter'],
+      [/got typed/, 'echo "<$?>"', 'Enter'],
+    ],
+    shows: /<4>/,
+  },
   'Ctrl-Z stops a pipeline': {
     line: "COMMANDsh -c 'echo up; sleep 100' | cat",
     keys: [
