@@ -116,6 +116,22 @@ describe.each(Object.entries(TYPED))('at a terminal: %s', (_, { line, keys, show
   });
 });
 
+test('Ctrl-C at the question keeps what was changed, says so, and ends', { timeout: 60_000 }, async () => {
+  await using own = scratch();
+  const shell = terminal('tmux', `sh -c 'cd ${own.path}; PS1="$ " exec bash --norc -i'`);
+  try {
+    await shell.until(/\$ $/);
+    shell.press(`${tried.replace(/ -n $/, '')} touch new`, 'Enter');
+    await shell.until(/Apply them\?/);
+    shell.press('C-c');
+    await shell.until(/Kept: lamella review/);
+    shell.press('echo "<$?>"', 'Enter');
+    await shell.until(/<130>/);
+  } finally {
+    shell.close();
+  }
+});
+
 /** All of them take a while. */
 const SIGNALS = process.env.LAMELLA_LONG === undefined ? ['INT', 'TERM', 'USR1'] : ['HUP', 'INT', 'TERM', 'QUIT', 'USR1', 'USR2', 'ALRM', 'VTALRM', 'IO'];
 
