@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSy
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { type Program, run } from '@lamella/syscall';
-import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch, until } from '@lamella-test/scratch';
 import { extract } from 'tar';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { DEFAULT_MOUNTS, launch, type ProcessOptions, type ProcessResult, type ProcessSpec, spawn } from './index.js';
@@ -333,11 +333,3 @@ describe('a terminal', () => {
     expect(await process.result).toMatchObject({ exitCode: 0 });
   });
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 1000; i++) {
-    if (holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error('waited for ten seconds');
-}

@@ -9,4 +9,5 @@ export { findProgram, requiresProgram, requiresRoot, skip } from './requires.js'
 export { storeScript } from './store-script.js';
 export { type Systemd, startSystemd } from './systemd.js';
 export { SECRET, type UnfitFile, unfitFiles } from './unfit-files.js';
+export { becomes, until } from './until.js';
 export { readReport, type VitestReport, vitestArgs } from './vitest-run.js';
