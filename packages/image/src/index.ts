@@ -1,4 +1,4 @@
-export type { Compression } from './compression.js';
+export type { Compression } from './compression/compression.js';
 export type { Image, ImageConfig, ImageSummary, LayerDir } from './image.js';
 export { ImageError } from './image-error.js';
 export { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from './layer/apply-layer.js';

@@ -3,7 +3,7 @@ import { rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { openRegular, streamRegular } from '@lamella/syscall';
-import { decompressor, detectCompression, explainInflateError } from '../compression.js';
+import { decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
 import type { SourceLocation } from '../place.js';

@@ -115,6 +115,7 @@ async function stageLayer(paths: StorePaths, layer: SourceLayer, options: AddOpt
   const applied = await unpackInto(temporary, await layer.open(options.signal), {
     ...(options.signal ? { signal: options.signal } : {}),
     ...(expected ? { expectedSize: expected.size } : {}),
+    isPromised: true,
     onProgress: ({ bytes }) => options.onProgress?.({ diffID, state: 'unpacking', bytes, total: expected?.size }),
     verify: (found) => verify(layer, found),
   });
@@ -143,7 +144,10 @@ export async function stageNewLayer(
 async function unpackInto(
   temporary: TemporaryLayer,
   archive: Readable,
-  { verify: check, ...options }: Pick<ApplyOptions, 'signal' | 'expectedSize' | 'onProgress'> & { readonly verify?: (applied: AppliedLayer) => void },
+  {
+    verify: check,
+    ...options
+  }: Pick<ApplyOptions, 'signal' | 'expectedSize' | 'isPromised' | 'onProgress'> & { readonly verify?: (applied: AppliedLayer) => void },
 ): Promise<AppliedLayer> {
   const handle = await open(temporary.blob, 'wx', 0o644);
   try {

@@ -93,7 +93,7 @@ export async function rebaseLayer(
     ),
   ]);
   const source = (await blob()).createReadStream({ highWaterMark: 256 * 1024 });
-  const applied = await applyLayer(source, temporary.tree, { seeds: { directories, others: [...leans.others.keys()] } });
+  const applied = await applyLayer(source, temporary.tree, { isPromised: true, seeds: { directories, others: [...leans.others.keys()] } });
   if (applied.diffID !== layer.diffID)
     throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${layer.diffID} contains ${applied.diffID}`, hint: 'Bring the image in again.' });
   await writeLayerMeta(path.join(temporary.directory, 'meta.json'), layerMeta(id, applied));
