@@ -330,7 +330,7 @@ export class TarReader {
           sparseMajor = value;
           break;
         default:
-          if (key.startsWith('SCHILY.xattr.')) (xattrs ??= new Map()).set(key.slice(13), Buffer.from(value, 'latin1'));
+          if (key.startsWith('SCHILY.xattr.')) (xattrs ??= new Map()).set(attributeName(key.slice(13)), Buffer.from(value, 'latin1'));
           else if (key.startsWith('LIBARCHIVE.xattr.') && !xattrs?.has(libarchiveName(key)))
             (xattrs ??= new Map()).set(libarchiveName(key), Buffer.from(value, 'base64'));
       }
@@ -456,6 +456,11 @@ export class TarReader {
   #problem(code: string, message: string): ImageError {
     return new ImageError({ code, message: `${message}, at byte ${this.#position}`, hint: 'The archive is damaged, or made to do damage.' });
   }
+}
+
+/** GNU tar, as we, encodes the two characters that a keyword cannot have or that encode others. */
+function attributeName(key: string): string {
+  return key.replace(/%(3D|25)/g, (_, code: string) => (code === '25' ? '%' : '='));
 }
 
 /** LIBARCHIVE.xattr names are URL-encoded. */
