@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import path from 'node:path';
 import { Readable } from 'node:stream';
 import { ImageError } from '../image-error.js';
 import type { SourceLocation } from '../place.js';
@@ -11,6 +9,7 @@ import type { LoadOptions } from './image-store.js';
 import { importArchive } from './import-archive.js';
 import { createLayout } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
+import { sweepTemporary, temporaryLayer } from './temporary-layer.js';
 import { writing } from './writing.js';
 
 /** {@link ImageStore.load} tells of it. */
@@ -28,8 +27,10 @@ export function loadImages(paths: StorePaths, source: SourceLocation | Readable,
 }
 
 async function load(paths: StorePaths, source: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
-  const scratch = path.join(paths.imports, `.load-${randomUUID()}`);
-  await using opened = await openSource(source, scratch, options.platform ?? hostPlatform(), options.signal);
+  await sweepTemporary(paths);
+  // Made before anything is written, and swept when this process is killed.
+  await using temporary = await temporaryLayer(paths);
+  await using opened = await openSource(source, temporary.spool, options.platform ?? hostPlatform(), options.signal);
   const wanted = options.name === undefined ? undefined : parseReference(options.name);
   if (wanted && opened.images.length > 1)
     throw new ImageError({

@@ -32,6 +32,7 @@ interface OciPlatform {
 export interface OciIndex {
   readonly schemaVersion: 2;
   readonly manifests: readonly OciDescriptor[];
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface OciManifest {
@@ -88,6 +89,7 @@ const Descriptor = v.looseObject({
 export const IndexSchema: v.GenericSchema<unknown, OciIndex> = v.looseObject({
   schemaVersion: v.literal(2),
   manifests: v.array(Descriptor),
+  annotations: v.optional(v.record(v.string(), v.string())),
 });
 
 export const ManifestSchema: v.GenericSchema<unknown, OciManifest> = v.looseObject({
@@ -126,24 +128,26 @@ export const ConfigSchema: v.GenericSchema<unknown, OciConfig> = v.looseObject({
  *
  * @throws ImageError `STORE_CORRUPT` naming the file
  */
-export function parseDocument<Document>(schema: v.GenericSchema<unknown, Document>, text: string, file: string): Document {
+export function parseDocument<Document>(schema: v.GenericSchema<unknown, Document>, text: string, file: string, hint: string = REMOVE): Document {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw corrupt(file, jsonProblem(cause), cause);
+    throw corrupt(file, jsonProblem(cause), hint, cause);
   }
   const parsed = v.safeParse(schema, json);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
-  throw corrupt(file, `${v.getDotPath(issue) ?? 'document'}: ${issue.message}`, undefined);
+  throw corrupt(file, `${v.getDotPath(issue) ?? 'document'}: ${issue.message}`, hint, undefined);
 }
 
-function corrupt(file: string, why: string, cause: unknown): ImageError {
+const REMOVE = 'Remove the image (lamella rmi) and import it again.';
+
+function corrupt(file: string, why: string, hint: string, cause: unknown): ImageError {
   return new ImageError({
     code: 'STORE_CORRUPT',
     message: `${file} cannot be read: ${why}`,
-    hint: 'Remove the image (lamella rmi) and import it again.',
+    hint,
     ...(cause === undefined ? {} : { cause }),
   });
 }
