@@ -1,3 +1,4 @@
+import { type ContainerProblem, checkContainers } from '@lamella/engine';
 import { ImageStore, type StoreProblem } from '@lamella/image';
 import { boolean } from '@oclif/core/flags';
 import { LamellaCommand } from '../lamella-command.js';
@@ -6,7 +7,8 @@ import { stderr } from '../output/out.js';
 
 export class SystemCheck extends LamellaCommand {
   static override summary = 'Check the store for damage.';
-  static override description = `Compares every blob with its digest, every layer's files with its blob, the index with its copy, and looks for what killed commands left.
+  static override description =
+    `Compares every blob with its digest, every layer's files with its blob, the index with its copy, and looks for what killed commands left.
 --repair makes anew what blobs allow, and names the images that have to be pulled or loaded again. It removes no image, and nothing that a container wrote.`;
   static override examples = [
     '<%= config.bin %> system check --quick',
@@ -21,10 +23,13 @@ export class SystemCheck extends LamellaCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(SystemCheck);
-    const check = await new ImageStore(this.storeRoot(flags)).check({ quick: flags.quick, repair: flags.repair || flags.force, force: flags.force });
+    const root = this.storeRoot(flags);
+    const repair = flags.repair || flags.force;
+    const found = await new ImageStore(root).check({ quick: flags.quick, repair, force: flags.force });
+    const check = { ...found, problems: [...found.problems, ...(await checkContainers(root, { repair }))] };
     const open = check.problems.filter(({ repaired }) => repaired === undefined);
-    const found = check.problems.length === 1 ? '1 problem' : `${check.problems.length} problems`;
-    const summary = `${check.blobs} blobs and ${check.layers} layers checked: ${check.problems.length ? `${found}, ${check.problems.length - open.length} repaired` : 'all is well'}`;
+    const count = check.problems.length === 1 ? '1 problem' : `${check.problems.length} problems`;
+    const summary = `${check.blobs} blobs and ${check.layers} layers checked: ${check.problems.length ? `${count}, ${check.problems.length - open.length} repaired` : 'all is well'}`;
     this.print(flags.json, check, [...check.problems.map(lineOf), summary]);
     if (!open.length) return;
     process.exitCode = OUR_FAILURE;
@@ -34,7 +39,9 @@ export class SystemCheck extends LamellaCommand {
   }
 }
 
-function lineOf({ kind, what, problem, differences, repaired }: StoreProblem): string {
+function lineOf(found: StoreProblem | ContainerProblem): string {
+  const { kind, what, problem, repaired } = found;
+  const differences = 'differences' in found ? found.differences : undefined;
   const files = differences ? differences.first.map((each) => `${each.path} ${each.what}`) : [];
   const more = differences ? differences.count - differences.first.length : 0;
   const told = files.length ? `: ${files.join('; ')}${more ? `; and ${more} more` : ''}` : '';

@@ -77,7 +77,12 @@ async function checkOthers(paths: StorePaths, { blobs, problems }: Verdicts, rem
     const problem = await blobProblem(file, { digest, size: lstatSync(file, { throwIfNoEntry: false })?.size ?? 0 });
     if (problem === undefined) continue;
     if (removes) await removeTree(file);
-    problems.add({ kind: 'blob', what: digest, problem, ...(removes ? { repaired: 'removed: no image refers to it' } : { hint: 'If no image refers to it: lamella image prune' }) });
+    problems.add({
+      kind: 'blob',
+      what: digest,
+      problem,
+      ...(removes ? { repaired: 'removed: no image refers to it' } : { hint: 'If no image refers to it: lamella image prune' }),
+    });
   }
 }
 

@@ -58,12 +58,17 @@ function imageConfig({ config }: OciConfig): ImageConfig {
   };
 }
 
-/** An image for a list of images. */
+/** An image for a list of images; one that is damaged is in it, and says so. */
 export function summarize(paths: StorePaths, reference: Reference, descriptor: OciDescriptor): ImageSummary {
-  const manifest = readManifest(paths, descriptor);
-  const config = readConfig(paths, manifest);
-  const size = [descriptor, manifest.config, ...manifest.layers].reduce((sum, each) => sum + each.size, 0);
-  return { reference, digest: descriptor.digest, created: config.created, size, layers: config.rootfs.diff_ids };
+  try {
+    const manifest = readManifest(paths, descriptor);
+    const config = readConfig(paths, manifest);
+    const size = [descriptor, manifest.config, ...manifest.layers].reduce((sum, each) => sum + each.size, 0);
+    return { reference, digest: descriptor.digest, created: config.created, size, layers: config.rootfs.diff_ids };
+  } catch (error) {
+    if (!(error instanceof ImageError) || error.code !== 'STORE_CORRUPT') throw error;
+    return { reference, digest: descriptor.digest, created: undefined, size: 0, layers: [], damaged: error.message };
+  }
 }
 
 export function readManifest(paths: StorePaths, descriptor: OciDescriptor): OciManifest {
