@@ -1,9 +1,9 @@
-import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, type Stats, writeFileSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { heldLocks, monitorOf } from '@lamella/cleanup';
 import { kindOf } from '@lamella/syscall';
-import { configProblem, layersOf, readConfig } from './container-config.js';
+import { type ContainerConfig, configProblem, layersOf, readConfig } from './container-config.js';
 import { logProblems } from './containers/logs.js';
 import { forgetDeadNames } from './names.js';
 import { readOwn } from './own-file.js';
@@ -41,13 +41,13 @@ export async function checkContainers(root: string, { repair = false }: { readon
         hint: `Remove it: rm ${directory}`,
       });
     // Who runs changes its files all the time, and one that does not stay is swept.
-    else if (monitorOf({ containers, id }, held) === undefined) problems.push(...(await checkOne(root, directory)));
+    else if (monitorOf({ containers, id }, held) === undefined) problems.push(...(await checkOne(root, directory, repair)));
   }
   problems.push(...(await checkNames(containers, repair)), ...checkStates(root));
   return problems;
 }
 
-async function checkOne(root: string, directory: string): Promise<ContainerProblem[]> {
+async function checkOne(root: string, directory: string, repair: boolean): Promise<ContainerProblem[]> {
   const id = path.basename(directory);
   const keep = `What it has written is in ${path.join(directory, 'upper')}. Keep that (lamella export, or a copy), then remove the container: lamella rm ${id}`;
   const problem = (name: string, text: string, hint: string = keep): ContainerProblem => ({
@@ -63,7 +63,7 @@ async function checkOne(root: string, directory: string): Promise<ContainerProbl
   if (problems.length) return problems;
   const wrong = configProblem(directory);
   const config = wrong === undefined ? await readConfig(directory) : undefined;
-  if (!kept) return problems;
+  if (!kept) return hasRecord(directory, config) ? [lostMark(directory, repair)] : [];
   if (wrong !== undefined || !config) return [...problems, problem('config.json', wrong ?? 'it cannot be read')];
   if (config.id !== id) problems.push(problem('config.json', `it is that of another container, ${config.id}`));
   if (!lstatSync(path.join(directory, 'lock'), { throwIfNoEntry: false })) problems.push(problem('lock', 'it is missing'));
@@ -86,6 +86,17 @@ async function checkOne(root: string, directory: string): Promise<ContainerProbl
   for (const name of namesIn(directory).filter((each) => /^log(?:\.\d)?$/.test(each)))
     problems.push(...logProblems(path.join(directory, name)).map((text) => problem(name, text, 'The rest of it is shown by lamella logs.')));
   return problems;
+}
+
+/** Whether a container that is not marked as kept was meant to stay, and nothing of it was removed yet. */
+function hasRecord(directory: string, config: ContainerConfig | undefined): boolean {
+  return config !== undefined && readOwn(path.join(directory, 'layers')) === layersOf(config);
+}
+
+function lostMark(directory: string, repair: boolean): ContainerProblem {
+  const what = path.join(directory, 'kept');
+  if (repair) writeFileSync(what, '', { flag: 'wx', mode: 0o600 });
+  return { kind: 'container', what, problem: 'it is missing: the next command would remove the container', ...(repair ? { repaired: 'made anew' } : { hint: 'Repair it at once: lamella system check --repair' }) };
 }
 
 /** Layers are by diffID; what was made for a stack by its chainID. */

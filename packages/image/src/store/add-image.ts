@@ -206,7 +206,8 @@ async function stage(paths: StorePaths, temporary: TemporaryLayer, applied: Appl
       await clearPlace(paths.stagedBlob(applied.diffID, digest));
       await rename(temporary.blob, paths.stagedBlob(applied.diffID, digest));
       await using _index = await lockFile(paths.lock('index'));
-      await noteBlob(paths.layer(applied.diffID), applied.blob);
+      const noted = notedBlobs(paths.layer(applied.diffID), there.meta);
+      if (!noted.some((each) => each.digest === digest)) await noteBlob(paths.layer(applied.diffID), applied.blob);
       return there.hold;
     }
   }
