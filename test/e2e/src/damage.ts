@@ -1,5 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, closeSync, lchownSync, lstatSync, lutimesSync, mkdirSync, openSync, readFileSync, readlinkSync, rmSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  lchownSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 
 /** What can happen to an object on a disk. */
 export interface Damage {
@@ -60,7 +75,7 @@ export const DAMAGES: readonly Damage[] = [
       return true;
     },
   },
-  replaced('a directory in its place', (file) => mkdirSync(file)),
+  replaced('a directory in its place', (file) => mkdirSync(file, { mode: 0o700 })),
   replaced('a link in its place', (file) => symlinkSync('/etc/hostname', file)),
   replaced('a FIFO in its place', (file) => void execFileSync('mkfifo', [file])),
   replaced('an empty file in its place', (file) => writeFileSync(file, '')),

@@ -53,6 +53,8 @@ export class StoreWorker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.stdin?.end();
-    await new Promise<void>((resolve) => (this.#child.exitCode === null && this.#child.signalCode === null ? this.#child.once('exit', () => resolve()) : resolve()));
+    await new Promise<void>((resolve) =>
+      this.#child.exitCode === null && this.#child.signalCode === null ? this.#child.once('exit', () => resolve()) : resolve(),
+    );
   }
 }

@@ -2,6 +2,7 @@ import { type FileHandle, open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { type HeldLock, lockFile } from '@lamella/syscall';
+import { consuming } from '../consuming.js';
 import { ImageError } from '../image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
@@ -158,11 +159,13 @@ export async function stageNewLayer(
   archive: Readable,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<AppliedLayer & { readonly hold: HeldLock }> {
-  await using temporary = await temporaryLayer(paths);
-  const applied = await unpackInto(temporary, archive, options);
-  await using _turn = await lockFile(paths.lock(`layer-${applied.diffID.slice(7, 9)}`), options);
-  // Awaited here: the turn and the directory are ours until then.
-  return { ...applied, hold: await stage(paths, temporary, applied) };
+  return await consuming(archive, async () => {
+    await using temporary = await temporaryLayer(paths);
+    const applied = await unpackInto(temporary, archive, options);
+    await using _turn = await lockFile(paths.lock(`layer-${applied.diffID.slice(7, 9)}`), options);
+    // Awaited here: the turn and the directory are ours until then.
+    return { ...applied, hold: await stage(paths, temporary, applied) };
+  });
 }
 
 /** Unpack a stacked layer beside the others, and keep its blob. */
@@ -171,15 +174,17 @@ async function unpackInto(
   archive: Readable,
   { verify: check, ...options }: Pick<ApplyOptions, 'signal' | 'expectedSize' | 'onProgress'> & { readonly verify?: (applied: AppliedLayer) => void },
 ): Promise<AppliedLayer> {
-  const handle = await open(temporary.blob, 'wx', 0o644);
-  try {
-    const applied = await applyLayer(archive, temporary.tree, { ...options, stacked: true, tee: (chunk) => handle.writeFile(chunk) });
-    check?.(applied);
-    await handle.sync();
-    return applied;
-  } finally {
-    await handle.close();
-  }
+  return await consuming(archive, async () => {
+    const handle = await open(temporary.blob, 'wx', 0o644);
+    try {
+      const applied = await applyLayer(archive, temporary.tree, { ...options, stacked: true, tee: (chunk) => handle.writeFile(chunk) });
+      check?.(applied);
+      await handle.sync();
+      return applied;
+    } finally {
+      await handle.close();
+    }
+  });
 }
 
 /** Hold a layer that is in place and whole; undefined when there is none. */

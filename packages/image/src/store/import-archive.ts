@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { kindOf, lockFile, streamRegular } from '@lamella/syscall';
 import * as v from 'valibot';
+import { consuming } from '../consuming.js';
 import { ImageError } from '../image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
@@ -102,11 +103,24 @@ async function readRecord(paths: StorePaths, file: string): Promise<LayerRecord 
   return (await blobProblem(paths.blob(digest), parsed.output, publishedTimes(paths).get(digest))) === undefined ? parsed.output : undefined;
 }
 
-async function unpack(
+function unpack(
   paths: StorePaths,
   source: Readable,
   reference: Reference,
-  { record, size: total, options: { onProgress, ...options } }: { readonly record?: string; readonly size?: number; readonly options: ImportOptions },
+  { record, size: total, options }: { readonly record?: string; readonly size?: number; readonly options: ImportOptions },
+): Promise<ImportResult> {
+  return consuming(source, () => unpackNow(paths, source, reference, { record, total, options }));
+}
+
+async function unpackNow(
+  paths: StorePaths,
+  source: Readable,
+  reference: Reference,
+  {
+    record,
+    total,
+    options: { onProgress, ...options },
+  }: { readonly record: string | undefined; readonly total: number | undefined; readonly options: ImportOptions },
 ): Promise<ImportResult> {
   await using temporary = await temporaryLayer(paths);
   const blob = await open(temporary.blob, 'wx', 0o644);

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { consuming } from '../consuming.js';
 import { ImageError } from '../image-error.js';
 import type { SourceLocation } from '../place.js';
 import { parseReference } from '../reference.js';
@@ -15,8 +16,8 @@ import { writing } from './writing.js';
 /** {@link ImageStore.load} tells of it. */
 export function loadImages(paths: StorePaths, source: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
   return writing(paths, async () => {
-    await createLayout(paths);
     try {
+      if (source instanceof Readable) return await consuming(source, () => load(paths, source, options));
       return await load(paths, source, options);
     } catch (error) {
       const rootfs = error instanceof ImageError && error.code === 'SOURCE_UNKNOWN' && !(source instanceof Readable) && source.transport === undefined;
@@ -27,6 +28,7 @@ export function loadImages(paths: StorePaths, source: SourceLocation | Readable,
 }
 
 async function load(paths: StorePaths, source: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
+  await createLayout(paths);
   await sweepTemporary(paths);
   // Made before anything is written, and swept when this process is killed.
   await using temporary = await temporaryLayer(paths);

@@ -2,7 +2,7 @@ import { lockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { formatReference, parseReference, type Reference } from '../reference.js';
 import { clearPlace } from './clear-place.js';
-import { writeDurably } from './durable-file.js';
+import { writeAllDurably, writeDurably } from './durable-file.js';
 import { makeDirectory } from './make-directory.js';
 import { IndexSchema, type OciDescriptor, type OciIndex, parseDocument } from './oci-schema.js';
 import type { StorePaths } from './store-paths.js';
@@ -117,10 +117,9 @@ export async function isSealed(index: OciIndex): Promise<boolean> {
 export async function writeIndex(paths: StorePaths, index: OciIndex): Promise<void> {
   const annotations = { [SEAL]: await sealOf(index) };
   const text = `${JSON.stringify({ mediaType: 'application/vnd.oci.image.index.v1+json', ...index, annotations }, undefined, 2)}\n`;
-  for (const file of [paths.index, paths.indexCopy]) {
-    await clearPlace(file);
-    await writeDurably(file, text);
-  }
+  const files = [paths.index, paths.indexCopy];
+  for (const file of files) await clearPlace(file);
+  await writeAllDurably(files, text);
 }
 
 /** The manifest a name stands for. */

@@ -27,8 +27,9 @@ export async function temporaryLayer(paths: StorePaths): Promise<TemporaryLayer>
   try {
     await mkdir(tree, { recursive: true, mode: 0o755 });
   } catch (error) {
+    await using _last = lock;
+    await removeTree(directory);
     await rm(lock.path, { force: true });
-    await lock[Symbol.asyncDispose]();
     throw error;
   }
   return {
@@ -49,12 +50,22 @@ export async function temporaryLayer(paths: StorePaths): Promise<TemporaryLayer>
 export async function sweepTemporary(paths: StorePaths): Promise<number> {
   let removed = 0;
   for (const name of await deadTemporaries(paths)) {
-    await using lock = await tryLockFile(paths.lock(name));
-    if (!lock) continue;
-    if (await removeUnheld(path.join(paths.layers, name))) removed++;
-    await rm(lock.path, { force: true });
+    // The lock comes first and goes last: without it nobody is there, and on a full disk none could be made.
+    const lock = await tryLockFile(paths.lock(name), { create: false }).catch(absent);
+    if (lock === undefined) continue;
+    try {
+      if (await removeUnheld(path.join(paths.layers, name))) removed++;
+      await rm(paths.lock(name), { force: true, recursive: true });
+    } finally {
+      if (lock !== 'absent') await lock[Symbol.asyncDispose]();
+    }
   }
   return removed + (await sweepFiles(paths));
+}
+
+function absent(error: { readonly code?: string }): 'absent' {
+  if (['ENOENT', 'ENOTDIR', 'ENXIO', 'ELOOP'].includes(error.code ?? '')) return 'absent';
+  throw error;
 }
 
 /** Directories that are being made, or whose makers are gone, and the locks of those that were not made yet. */
@@ -120,16 +131,13 @@ export async function putTree(directory: string, target: string): Promise<void> 
 export async function removeUnheld(directory: string): Promise<boolean> {
   // Mostly it became something else by a rename, and nobody needs to be started for it.
   if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return true;
-  const lock = await tryLockFile(path.join(directory, 'meta.json'), { create: false }).catch((error: { code?: string }) => {
-    // A damaged store may have anything there; what cannot be opened holds nobody.
-    if (['ENOENT', 'ENOTDIR', 'ENXIO', 'ELOOP'].includes(error.code ?? '')) return 'nothing' as const;
-    throw error;
-  });
+  // A damaged store may have anything there; what cannot be opened holds nobody.
+  const lock = await tryLockFile(path.join(directory, 'meta.json'), { create: false }).catch(absent);
   if (!lock) return false;
   try {
     await removeTree(directory);
   } finally {
-    if (lock !== 'nothing') await lock[Symbol.asyncDispose]();
+    if (lock !== 'absent') await lock[Symbol.asyncDispose]();
   }
   return true;
 }
