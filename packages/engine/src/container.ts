@@ -26,6 +26,7 @@ import { type CheckedSources, checkSources } from './sources/check.js';
 import { completeSources, noteSources, readSources, recordSources, type Sources } from './sources/record.js';
 import { differenceOf, lookAt, type Source } from './sources/source.js';
 import { isEmpty, untouchedOf } from './sources/untouched.js';
+import { sweepImages } from './sweep-images.js';
 import { overlayVolumes } from './views.js';
 import type { UnpackOptions } from './workspace.js';
 
@@ -167,6 +168,7 @@ export async function prepare(root: string, { name }: Pick<RunSpec, 'name'> = {}
   const { released } = await sweepNow(`${root}/containers`);
   // Names cost a look at each: whoever wants one takes it, and so does who has just taken somebody's away.
   if (name !== undefined || released.length) await forgetDeadNames(`${root}/containers`);
+  await sweepImages(root);
 }
 
 /** When this process swept a store last, and how long that took, in milliseconds. */

@@ -5,6 +5,7 @@ export type { Applied, ApplyOptions, OnConflict } from './apply/apply.js';
 export { recover } from './apply/recover.js';
 export type { UndoOptions } from './apply/undo.js';
 export type { Checkpoint } from './branches/states.js';
+export { type ContainerProblem, checkContainers } from './check-containers.js';
 export { type Container, createContainer, explainRun, type RunOptions, type RunResult, run } from './container.js';
 export type { ContainerConfig } from './container-config.js';
 export type { Attached, Ending } from './containers/attach.js';

@@ -45,4 +45,6 @@ export interface ImageSummary {
   /** Bytes of its blobs. */
   readonly size: number;
   readonly layers: readonly string[];
+  /** Why it cannot be used, when it is damaged: then the rest is not known. */
+  readonly damaged?: string;
 }

@@ -9,7 +9,7 @@ import type { RegistryOptions } from '../registry/registry-client.js';
 import type { SaveFormat } from '../sink/save-images.js';
 import type { Platform } from '../source/source-image.js';
 import type { AddedImage, AddOptions } from './add-image.js';
-import type { StoreCheck } from './check-store.js';
+import type { CheckOptions, StoreCheck } from './check-store.js';
 import type { CommitOptions, CommittedImage } from './commit-image.js';
 import type { ImageDescription } from './describe-image.js';
 import type { ImportOptions, ImportResult } from './import-archive.js';
@@ -208,8 +208,12 @@ export class ImageStore {
     return storeUsage(this.paths);
   }
 
-  /** Verify everything, and mend what can be. */
-  async check(options: { readonly repair?: boolean } = {}): Promise<StoreCheck> {
+  /**
+   * Compares blobs with their digests and trees with their blobs, and mends what can be mended.
+   *
+   * @throws ImageError `STORE_NEWER`
+   */
+  async check(options: CheckOptions = {}): Promise<StoreCheck> {
     const { checkStore } = await import('./check-store.js');
     return checkStore(this.paths, options);
   }

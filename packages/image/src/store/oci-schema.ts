@@ -32,6 +32,7 @@ interface OciPlatform {
 export interface OciIndex {
   readonly schemaVersion: 2;
   readonly manifests: readonly OciDescriptor[];
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface OciManifest {
@@ -143,6 +144,7 @@ const Descriptor: v.GenericSchema<unknown, OciDescriptor> = object({
 export const IndexSchema: v.GenericSchema<unknown, OciIndex> = object({
   schemaVersion: or(v.literal(2), 2),
   manifests: or(v.array(Descriptor), []),
+  annotations: Texts,
 });
 
 export const ManifestSchema: v.GenericSchema<unknown, OciManifest> = object({
