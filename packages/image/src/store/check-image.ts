@@ -35,7 +35,7 @@ export async function checkImage(paths: StorePaths, what: string, descriptor: Oc
   try {
     manifest = readManifest(paths, descriptor);
     diffIDs = readConfig(paths, manifest).rootfs.diff_ids;
-    if (diffIDs.length !== manifest.layers.length || !diffIDs.length)
+    if (diffIDs.length !== manifest.layers.length)
       throw new ImageError({ code: 'STORE_CORRUPT', message: 'its manifest and its config disagree about its layers', hint });
   } catch (error) {
     if (!(error instanceof ImageError) || error.code !== 'STORE_CORRUPT') throw error;

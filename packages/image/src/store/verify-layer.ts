@@ -58,7 +58,7 @@ export async function verifyLayer(
   const began = Date.now();
   if (obvious === undefined && !full && (await isLayerUntouched(paths, diffID))) return undefined;
   await using temporary = await temporaryLayer(paths);
-  const applied = await applyLayer(await streamRegular(file), temporary.tree, { stacked: true });
+  const applied = await applyLayer(await streamRegular(file), temporary.tree, { stacked: true, isPromised: true });
   if (applied.blob.digest !== digest || applied.diffID !== diffID)
     throw new ImageError({ code: 'STORE_CORRUPT', message: `${file} does not have the content its name says`, hint: 'Bring the image in again.' });
   if (obvious === undefined) {
