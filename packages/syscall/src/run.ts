@@ -56,6 +56,8 @@ export interface Running {
   /** Hold the replies back, and the program with them; and go on. */
   pause(): void;
   resume(): void;
+  /** Whether this process, with nothing else to do, waits for it. At first it does. */
+  hold(waits: boolean): void;
   /**
    * Let go of a monitor that `supervise` detached: it goes on without this process, and `result` stays
    * pending. For one whose process has started.
@@ -141,8 +143,6 @@ export interface StreamedRun extends Running {
   readonly frames: Writable;
   /** Resolves when the frames after the first may be written: at once, but where ids are to be mapped. */
   readonly mapped: Promise<void>;
-  /** Whether this process, with nothing else to do, waits for it. At first it does. */
-  hold(waits: boolean): void;
   /** Closes both channels: it ends with its next reply, also where replies were held back. */
   hangUp(): void;
 }
@@ -260,9 +260,10 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
     },
     abort: () => frames.destroy(),
     hold(waits) {
-      for (const each of [child, frames, replies] as { ref(): void; unref(): void }[])
-        if (waits) each.ref();
-        else each.unref();
+      const all = [child, frames, replies, child.stdin, child.stdout, child.stderr] as ({ ref(): void; unref(): void } | null)[];
+      for (const each of all)
+        if (waits) each?.ref();
+        else each?.unref();
     },
     hangUp() {
       frames.destroy();
