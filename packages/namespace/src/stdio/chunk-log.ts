@@ -164,6 +164,7 @@ export class LogReader extends Readable {
   readonly #view: LogView;
   #wants = false;
   #open = false;
+  #failure: Error | undefined;
 
   constructor(view: LogView) {
     super();
@@ -190,7 +191,9 @@ export class LogReader extends Readable {
       if (found === 'later') break;
       if (found === 'end') this.#wants = false;
       if (found instanceof Error) {
-        this.destroy(found);
+        this.#wants = false;
+        this.#failure = found;
+        this.#fail();
         return;
       }
       // Pushing may ask for more at once.
@@ -199,6 +202,18 @@ export class LogReader extends Readable {
       if (found === 'end') return;
     }
     if (found !== undefined) this.#view.looked();
+  }
+
+  override read(size?: number): Buffer | null {
+    const chunk = super.read(size) as Buffer | null;
+    this.#fail();
+    return chunk;
+  }
+
+  /** Destroying a stream throws away what is in it: what came before the failure is read first. */
+  #fail(): void {
+    const failure = this.#failure;
+    if (failure && this.readableLength === 0 && !this.destroyed) setImmediate(() => this.destroy(failure));
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

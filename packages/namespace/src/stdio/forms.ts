@@ -98,11 +98,15 @@ export interface Form<T> {
   readonly ends: readonly Exclude<T, 'pipe' | 'ignore'>[];
 }
 
-/** Decides about one stream. A single descriptor goes to the process as it is; of several, and of streams, this process carries the data. */
-export function formOf<T extends StdinForm | OutputForm>(option: T | readonly T[] | undefined, byDefault: 'pipe' | 'ignore'): Form<T> {
+/**
+ * Decides about one stream. A single descriptor goes to the process as it is; of several, and of streams, this process carries the data.
+ *
+ * @param held the process is there already, with a pipe
+ */
+export function formOf<T extends StdinForm | OutputForm>(option: T | readonly T[] | undefined, byDefault: 'pipe' | 'ignore', held: boolean): Form<T> {
   const forms: readonly (T | 'pipe' | 'ignore')[] = option === undefined ? [byDefault] : Array.isArray(option) ? (option as readonly T[]) : [option as T];
   const [only] = forms;
-  if (forms.length === 1 && (only === 'ignore' || only === 'inherit' || typeof only === 'number')) return { native: only as StdioOption, piped: false, ends: [] };
+  if (forms.length === 1 && (only === 'ignore' || (!held && (only === 'inherit' || typeof only === 'number')))) return { native: only as StdioOption, piped: false, ends: [] };
   const ends = forms.filter((each): each is Exclude<T, 'pipe' | 'ignore'> => each !== 'pipe' && each !== 'ignore');
   if (!ends.length && !forms.includes('pipe')) return { native: 'ignore', piped: false, ends: [] };
   return { native: 'pipe', piped: forms.some((each) => each === 'pipe' || isFileForm(each) || each instanceof URL), ends };

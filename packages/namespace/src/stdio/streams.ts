@@ -48,14 +48,9 @@ export class StdioPlan {
       throw contradiction(`${input === undefined ? 'inputFile' : 'input'} and stdin: ${typeof own === 'number' ? own : `'${own}'`}`, "Leave stdin out, or make it 'pipe'.");
     if (['stdout', 'stderr', 'all'].some((name) => forOutput(lines, name as 'all', false)) && !['utf8', 'utf16le'].includes(encoding))
       throw contradiction(`lines and encoding: '${encoding}'`, 'Lines are text: leave the encoding out.');
-    this.stdin = formOf<StdinForm>(own, gives ? 'pipe' : 'ignore');
-    this.stdout = formOf<OutputForm>(options.stdout ?? stdout, 'pipe');
-    this.stderr = formOf<OutputForm>(options.stderr ?? stderr, 'pipe');
-    if (held)
-      for (const name of ['stdin', 'stdout', 'stderr'] as const) {
-        const { native } = this[name];
-        if (native === 'inherit' || typeof native === 'number') throw notHeld(name, native);
-      }
+    this.stdin = formOf<StdinForm>(own, gives ? 'pipe' : 'ignore', held);
+    this.stdout = formOf<OutputForm>(options.stdout ?? stdout, 'pipe', held);
+    this.stderr = formOf<OutputForm>(options.stderr ?? stderr, 'pipe', held);
     this.inputs = [
       ...(input === undefined ? [] : [input]),
       ...(inputFile === undefined ? [] : [typeof inputFile === 'string' ? { file: inputFile } : inputFile]),
@@ -88,14 +83,6 @@ export class StdioPlan {
 
 function contradiction(what: string, hint: string): NamespaceError {
   return new NamespaceError({ code: 'OPTION_INVALID', message: `${what} do not go together`, hint });
-}
-
-function notHeld(name: string, native: StdioOption): NamespaceError {
-  return new NamespaceError({
-    code: 'OPTION_INVALID',
-    message: `the option ${name} is ${typeof native === 'number' ? native : `'${native}'`}, which a container that waits already cannot be given any more`,
-    hint: `Let this process carry it: ${name}: [${typeof native === 'number' ? native : `'${native}'`}, 'pipe'].`,
-  });
 }
 
 /** More was written than `maxBuffer` allows. */
@@ -214,7 +201,8 @@ export class Streams implements LogSource {
 
   /** @see LogSource */
   abandon(log: ChunkLog, error: Error | null): void {
-    if (error) this.#fail(error);
+    // Who leaves a loop over it has seen enough.
+    if (error && error.name !== 'AbortError') this.#fail(error);
     for (const source of this.#sources.get(log) ?? []) {
       const others = [...this.#sources].some(([other, sources]) => other !== log && other.isRead && sources.includes(source));
       if (!others) source.destroy();
