@@ -18,6 +18,7 @@ export type { ProcessDetails } from './containers/processes.js';
 export type { ContainerState, ContainerStatus } from './containers/state.js';
 export type { AcceptOptions, AgainSpec, StoredContainer } from './containers/stored-container.js';
 export type { ContainerUsage } from './containers/usage.js';
+export { CommandError, type CommandProcess, type ContainerProcess, type ProcessOptions, type ProcessResult, type Streaming, type StreamingOf } from '@lamella/namespace';
 export { defaultRoot } from './default-root.js';
 export { EngineError } from './engine-error.js';
 export { examine, type Finding } from './examine.js';

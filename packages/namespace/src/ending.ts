@@ -34,8 +34,8 @@ export class Ending {
 
   /** Send a signal, by default the one that ends it, and then force. @returns whether it was there to get one */
   kill(signal: NodeJS.Signals | number = this.#killSignal): boolean {
-    if (this.#over) return false;
     const signo = numberOf(signal);
+    if (this.#over) return false;
     if (signo === 0) return true;
     this.#send(signo);
     const { SIGKILL } = constants.signals;

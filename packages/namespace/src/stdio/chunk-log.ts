@@ -115,8 +115,9 @@ export class ChunkLog {
 
   #left(reader: LogReader, error: Error | null): void {
     if (!this.#readers.delete(reader)) return;
-    // One of several that has seen enough leaves the rest to the others.
-    if (!this.#ended && !this.isRead) this.#source.abandon(this, error);
+    // One of several that has seen enough leaves the rest to the others; whoever has asked for a reader is one of them.
+    const others = [...this.#readers].some((each) => each !== this.first || each.isOpen);
+    if (!this.#ended && !others) this.#source.abandon(this, error);
     this.#settle();
   }
 

@@ -107,15 +107,19 @@ export class Streams implements LogSource {
   readonly #done: Promise<unknown>[] = [];
   readonly #held = new Map<Readable, Set<ChunkLog>>();
   readonly #onFailure: () => void;
+  readonly #stdin: Writable | null;
+  /** Streams that were ended because their reader left. */
+  readonly #left = new Set<Readable>();
   #awaited = false;
 
   constructor(plan: StdioPlan, native: { readonly stdin: Writable | null; readonly stdout: Readable | null; readonly stderr: Readable | null }, onFailure: () => void) {
     this.#plan = plan;
     this.#onFailure = onFailure;
     const { stdin } = native;
+    this.#stdin = stdin;
     this.stdin = plan.stdin.piped || (plan.inputs.length > 0 && plan.stdin.native === 'pipe') ? stdin : null;
     const fail = (error: unknown): void => this.#fail(error);
-    if (stdin && plan.inputs.length) void feed(plan.inputs, stdin, fail);
+    if (stdin && plan.inputs.length) this.#done.push(feed(plan.inputs, stdin, fail));
     // Nobody writes: an empty stdin, not one that never ends.
     else if (stdin && plan.stdin.native !== 'pipe') stdin.on('error', () => undefined).end();
     // Whoever writes after the reader has gone is told by the callback; it is no failure of the process.
@@ -179,7 +183,9 @@ export class Streams implements LogSource {
   /** How a stream ends: with an error where it was cut. */
   #endOf(name: 'stdout' | 'stderr' | 'all'): Error | undefined {
     const { overflow } = this;
-    return overflow && (name === 'all' || name === overflow.output) ? maxBufferError(overflow) : undefined;
+    if (overflow && (name === 'all' || name === overflow.output)) return maxBufferError(overflow);
+    const log = this.#logs.get(name);
+    return log && this.#sources.get(log)?.some((source) => this.#left.has(source)) ? leftOutput(name) : undefined;
   }
 
   #fail(error: unknown): void {
@@ -205,7 +211,9 @@ export class Streams implements LogSource {
     if (error && error.name !== 'AbortError') this.#fail(error);
     for (const source of this.#sources.get(log) ?? []) {
       const others = [...this.#sources].some(([other, sources]) => other !== log && other.isRead && sources.includes(source));
-      if (!others) source.destroy();
+      if (others) continue;
+      this.#left.add(source);
+      source.destroy();
     }
   }
 
@@ -234,6 +242,8 @@ export class Streams implements LogSource {
 
   /** Resolves when all output is where it belongs. */
   async end(): Promise<void> {
+    // Nobody reads it any more, which whoever writes it is to know.
+    this.#stdin?.destroy();
     await Promise.all(this.#done);
   }
 
@@ -255,7 +265,7 @@ export class Streams implements LogSource {
         message: `${from} is no stream of this process`,
         hint: from === 'all' ? 'Give the option all: true.' : `Leave the option ${from} out, or make it 'pipe'.`,
       });
-    return piped.isRead || piped.first.destroyed ? piped.reader() : piped.first;
+    return piped.reader();
   }
 }
 
@@ -269,6 +279,14 @@ function closed(stream: Readable): Promise<void> {
 
 function maxBufferError({ output, limit, unit }: Overflow): NamespaceError {
   return new NamespaceError({ code: 'MAX_BUFFER', message: `${output} was larger than ${limit} ${unit}`, hint: 'Raise maxBuffer, or read the stream with buffer: false.' });
+}
+
+function leftOutput(name: string): NamespaceError {
+  return new NamespaceError({
+    code: 'OUTPUT_DROPPED',
+    message: `this is not all of ${name}: a reader of it left before its end, which ended it`,
+    hint: 'Begin all readers before one of them leaves: readable().',
+  });
 }
 
 /** Counts what has come, in the unit of the limit. */
