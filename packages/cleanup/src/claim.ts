@@ -2,6 +2,7 @@ import { AT_FDCWD, LOCK, O, type Program, type SlotAllocator } from '@lamella/sy
 import { type Claim, formatJournal } from './claims.js';
 import { type ContainerRecord, directoryOf, gateOf, journalOf, lockOf } from './record.js';
 import { release } from './release.js';
+import { CLAIM_OPTIONS, read } from './option-shapes.js';
 
 /**
  * Ops that make a container's directory, lock it for as long as the interpreter lives, and write
@@ -13,8 +14,9 @@ export function claim(
   record: ContainerRecord,
   claims: readonly Claim[],
   slots: SlotAllocator,
-  { durable = false }: { readonly durable?: boolean } = {},
+  options: { readonly durable?: boolean } = {},
 ): Program {
+  const { durable = false } = read('claim(record, claims, slots, options)', options, CLAIM_OPTIONS);
   const gate = slots();
   const lock = slots();
   const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;

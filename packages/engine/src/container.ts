@@ -91,7 +91,8 @@ export async function begin<O extends RunOptions>(spec: RunSpec, options: O, roo
     throw await explained(error);
   });
   let events = '';
-  const running = launch<O>(decided.program, decided.args, options, (data) => {
+  const { onProgress, onNote, onPull, ...own } = options;
+  const running = launch<O>(decided.program, decided.args, own as unknown as O, (data) => {
     events += data.toString('latin1');
   });
   const { stack, id } = decided;

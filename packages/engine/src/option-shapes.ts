@@ -1,4 +1,4 @@
-import type { Resources } from '@lamella/cgroup';
+import { RESOURCES } from '@lamella/cgroup';
 import { processOptionsShape, type Rlimit, type TmpfsMount } from '@lamella/namespace';
 import type { SeccompProfile } from '@lamella/seccomp';
 import { type OptionReader, optionReader, shapeOf, take } from '@lamella/syscall';
@@ -78,16 +78,6 @@ const USERNS: take.Check<UserNamespace> = take.either(
     { takes: "{ mode: 'auto' } or { mode: 'range', uid, gid, size }" },
   ),
 );
-// What their values may be says @lamella/cgroup (LIMIT_INVALID).
-export const RESOURCES: take.Check<Resources> = take.objectOf<Resources>({
-  memory: number,
-  memorySwap: number,
-  cpus: number,
-  cpuShares: number,
-  cpusetCpus: take.text,
-  pidsLimit: number,
-  blkioWeight: number,
-});
 export const TERMINAL: take.Check<NonNullable<RunSpec['terminal']>> = take.objectOf<NonNullable<RunSpec['terminal']>>({
   rows: take.required(take.whole(0, 65_535)),
   columns: take.required(take.whole(0, 65_535)),

@@ -118,10 +118,10 @@ export async function pool(asked: PoolSpec): Promise<Pool> {
   };
 
   const execute = async <O extends PoolRunOptions>(args: readonly string[], options: O): Promise<RunResult<StreamingOf<O>>> => {
-    const { env } = options;
+    const { env, ...own } = options;
     const taken = waiting.shift() ?? (await warm());
     const { held, plan, events } = taken;
-    const running = held.go<O>(rest({ args, env: { ...plan.config.env, ...env }, ...plan.filter, init: true }), args, options);
+    const running = held.go<O>(rest({ args, env: { ...plan.config.env, ...env }, ...plan.filter, init: true }), args, own as unknown as O);
     const finish = async (): Promise<RunResult<StreamingOf<O>>> => {
       try {
         return Object.assign(await running.outcome, { id: plan.id, oomKilled: wasOomKilled(events()), kept: undefined });

@@ -1,9 +1,10 @@
 import { constants } from 'node:os';
-import { type Op, type Program, type Reply, type Running, type StdioOption, start } from '@lamella/syscall';
+import { type Op, type Program, type Reply, type Running, type StdioOption, start, type take } from '@lamella/syscall';
 import { explainFailure, isDenied } from './explain-failure.js';
-import type { ProcessOptions } from './process-options.js';
+import { PROCESS_OPTIONS, type ProcessOptions } from './process-options.js';
 import type { StreamingOf } from './process-result.js';
 import { type ContainerProcess, watch } from './running-process.js';
+import { read } from './spec-shapes.js';
 import { StdioPlan } from './stdio/streams.js';
 
 /** A program under way, and what was seen of it that explains a failure. */
@@ -38,7 +39,6 @@ function begin(
  * Run a program that {@link enter} (and the engine around it) made.
  *
  * @param args the command, for the result and for errors
- * @param options read already: see {@link PROCESS_OPTIONS}
  * @param onData told what `read_file` ops of the program read
  * @throws NamespaceError `OPTION_INVALID`; (by `result`) NamespaceError `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`, and others
  * that explain a failed call; SyscallError; CommandError
@@ -46,10 +46,11 @@ function begin(
 export function launch<const O extends ProcessOptions>(
   program: Program,
   args: readonly string[],
-  options: O = {} as O,
+  given: O = {} as O,
   onData?: (data: Buffer) => void,
 ): ContainerProcess<StreamingOf<O>> {
   const began = performance.now();
+  const options = read('launch(program, args, options)', given, PROCESS_OPTIONS as unknown as take.Check<O>);
   const plan = new StdioPlan(options);
   return watch<StreamingOf<O>>(begin(program, plan.native, onData, options.onStopped), args, plan, began);
 }
@@ -76,8 +77,9 @@ export function launchHeld(program: Program, onData?: (data: Buffer) => void): H
   return {
     lost: ended,
     hold: (waits) => running.hold(waits),
-    go<const O extends ProcessOptions>(rest: Program, args: readonly string[], options: O = {} as O): ContainerProcess<StreamingOf<O>> {
+    go<const O extends ProcessOptions>(rest: Program, args: readonly string[], given: O = {} as O): ContainerProcess<StreamingOf<O>> {
       const began = performance.now();
+      const options = read('go(program, args, options)', given, PROCESS_OPTIONS as unknown as take.Check<O>);
       const plan = new StdioPlan(options, { held: true });
       running.hold(true);
       running.control({ op: 'go', program: rest });

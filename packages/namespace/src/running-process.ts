@@ -1,11 +1,12 @@
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
-import { optionReader, type Program, shapeOf, take } from '@lamella/syscall';
+import { type Program, shapeOf, take } from '@lamella/syscall';
 import { describeSignal, type Ended, escapeCommand, resultOf, signalName } from './command-error.js';
 import { Ending } from './ending.js';
 import { NamespaceError } from './namespace-error.js';
 import type { Begun } from './process.js';
 import type { ProcessResult, Streaming } from './process-result.js';
+import { read } from './spec-shapes.js';
 import { LineSplitter } from './stdio/lines.js';
 import { type StdioPlan, Streams } from './stdio/streams.js';
 import { WatchedPromise } from './watched-promise.js';
@@ -25,7 +26,6 @@ export interface IterableOptions extends ReadableOptions {
 const FROM = take.oneOf('stdout', 'stderr', 'all');
 const READABLE = shapeOf<ReadableOptions>(() => ({ from: FROM }));
 const ITERABLE = shapeOf<IterableOptions>(() => ({ from: FROM, preserveNewlines: take.flag }));
-const read = optionReader(NamespaceError);
 
 /** The streams and the control of a command that runs. */
 export interface CommandProcess<S extends Streaming = Streaming> {

@@ -5,6 +5,7 @@ import { fuseOverlayFor } from './fuse-overlay.js';
 import { OverlayError } from './overlay-error.js';
 import { methodFor, type OverlayMethod, overlayMount } from './overlay-mount.js';
 import type { OverlayStack } from './stack.js';
+import { OVERLAY_STACK, read } from './option-shapes.js';
 
 /** A mounted stack. Disposing unmounts it; the directories stay. */
 export interface OverlayMount extends AsyncDisposable {
@@ -21,7 +22,8 @@ export interface OverlayMount extends AsyncDisposable {
  *
  * @throws OverlayError with the reason, see the README
  */
-export async function mountOverlay(stack: OverlayStack): Promise<OverlayMount> {
+export async function mountOverlay(asked: OverlayStack): Promise<OverlayMount> {
+  const stack = read('mountOverlay(stack)', asked, OVERLAY_STACK);
   const root = process.geteuid?.() === 0;
   const fuse = stack.fuse ?? (stack.upperdir === undefined ? undefined : fuseOverlayFor(stack.upperdir));
   const whole: OverlayStack = {

@@ -6,6 +6,7 @@ import { isOwnUserNamespace, mapIds } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
 import type { ControlOp, Op, Program, ServeOp } from './op.js';
+import { RUN_OPTIONS, read } from './option-shapes.js';
 import { Outcome, silent } from './outcome.js';
 import { type Reply, replyParser } from './replies.js';
 import { interpreterCommand, keepCopy } from './sealed-copy.js';
@@ -69,7 +70,8 @@ export interface Running {
  * Start a program; {@link run} waits for its end. When it begins with {@link ownUserNamespace} the ids are
  * mapped after that op, and before the others.
  */
-export function start(program: Program, options: RunOptions = {}): Running {
+export function start(program: Program, given: RunOptions = {}): Running {
+  const options = read('start(program, options)', given, RUN_OPTIONS);
   const frames = encodeProgram(program);
   const mapsIds = isOwnUserNamespace(program[0]);
   const clones = program.some((op) => op.op === 'clone');

@@ -1,7 +1,8 @@
+import { RESOURCES } from '@lamella/cgroup';
 import type { CommitOptions } from '@lamella/image';
 import { shapeOf, take } from '@lamella/syscall';
 import type { ApplyOptions } from '../apply/apply.js';
-import { CHANGED_ENVIRONMENT, NETWORK, RESOURCES, TERMINAL, TYPED, WORDS } from '../option-shapes.js';
+import { CHANGED_ENVIRONMENT, NETWORK, TERMINAL, TYPED, WORDS } from '../option-shapes.js';
 import type { ContainerChange } from './changes.js';
 import type { ExecSpec } from './exec.js';
 import type { LogOptions } from './logs.js';

@@ -10,6 +10,7 @@ import { printable } from '../tar/entry.js';
 import { TarReader } from '../tar/reader.js';
 import { jail } from './jail.js';
 import { type LayerMarks, LayerWriter, type LowerLink, type Seeds } from './layer-writer.js';
+import { APPLY_OPTIONS, read as readOptions } from '../option-shapes.js';
 
 export interface ApplyOptions {
   readonly signal?: AbortSignal;
@@ -87,7 +88,8 @@ const FRAMES_AHEAD = 2 << 20;
  * @param directory absolute path of an existing empty directory
  * @throws ImageError naming the entry; the AbortSignal's reason
  */
-export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
+export async function applyLayer(source: Readable, directory: string, given: ApplyOptions = {}): Promise<AppliedLayer> {
+  const options = readOptions('applyLayer(source, directory, options)', given, APPLY_OPTIONS);
   const { maxEntries = MAX_ENTRIES, stacked = false, seeds, plain: files } = options;
   const [first, ...rest] = files?.enter ?? jail(directory);
   const marks: LayerMarks = unfitForUpper(directory) === undefined ? 'overlayfs' : 'files';

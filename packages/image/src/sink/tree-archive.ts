@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { bytesOf, isOverlayMark, OPAQUE_FILE, type Program, parseWalked, type Reply, type Running, start, type Walked, whiteoutFile } from '@lamella/syscall';
 import { Header } from 'tar/header';
+import { read, TREE_OPTIONS } from '../option-shapes.js';
 
 const BLOCK = 512;
 const TYPES: Readonly<Record<number, 'FIFO' | 'CharacterDevice' | 'Directory' | 'BlockDevice' | 'File' | 'SymbolicLink'>> = {
@@ -32,7 +33,8 @@ export interface TreeArchiveOptions {
  * @param name what the top is called in the archive; `.` for its content alone
  * @throws (by the stream) SyscallError of the program's
  */
-export function treeArchive(program: Program, name: string, { layer, mtime }: TreeArchiveOptions = {}): Readable {
+export function treeArchive(program: Program, name: string, options: TreeArchiveOptions = {}): Readable {
+  const { layer, mtime } = read('treeArchive(program, name, options)', options, TREE_OPTIONS);
   const top = bytesOf(name).toString('latin1');
   const first = new Map<string, string>();
   let running: Running | undefined;

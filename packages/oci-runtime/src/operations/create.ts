@@ -57,6 +57,7 @@ import { markOf, removeDirectory, type StoredContainer, stateOf, writeStored } f
 import { Steps } from '../steps.js';
 import { releaseCgroup } from './delete.js';
 import { writePidFile } from './pid-file.js';
+import { CREATE_OPTIONS, read } from '../option-shapes.js';
 
 export interface CreateOptions {
   /** Where all state is, absolute. */
@@ -105,7 +106,8 @@ const ALWAYS_ALLOWED: readonly DeviceRule[] = [
  *
  * @throws OciError; SyscallError's codes with what they were for
  */
-export async function create(options: CreateOptions): Promise<CreatedContainer> {
+export async function create(given: CreateOptions): Promise<CreatedContainer> {
+  const options = read('create(options)', given, CREATE_OPTIONS);
   const { log } = options;
   const { config, text } = readConfig(options.bundle);
   checkConsole(config.process, options.console);

@@ -23,6 +23,7 @@ import { readStored, type StoredContainer, stateOf, statusOf } from '../state/st
 import { Steps } from '../steps.js';
 import { writePidFile } from './pid-file.js';
 import { sendListener } from './start.js';
+import { EXEC_OPTIONS, read } from '../option-shapes.js';
 
 export interface ExecOptions {
   readonly root: string;
@@ -53,7 +54,8 @@ export interface ExecutedProcess {
  *
  * @throws OciError `NOT_RUNNING`, `PAUSED`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`, `CONFIG_INVALID`
  */
-export async function execInContainer(options: ExecOptions): Promise<ExecutedProcess> {
+export async function execInContainer(asked: ExecOptions): Promise<ExecutedProcess> {
+  const options = read('execInContainer(options)', asked, EXEC_OPTIONS);
   const found = readStored(options.root, options.id);
   const { stored, directory } = found;
   const status = statusOf(found);
