@@ -1,6 +1,15 @@
 export type { Resources } from '@lamella/cgroup';
 export type { SweepResult } from '@lamella/cleanup';
 export { ImageStore } from '@lamella/image';
+export {
+  CommandError,
+  type CommandProcess,
+  type ContainerProcess,
+  type ProcessOptions,
+  type ProcessResult,
+  type Streaming,
+  type StreamingOf,
+} from '@lamella/namespace';
 export type { Applied, ApplyOptions, OnConflict } from './apply/apply.js';
 export { recover } from './apply/recover.js';
 export type { UndoOptions } from './apply/undo.js';

@@ -32,14 +32,14 @@ async function fromStore(spec: RunSpec, options: RunOptions, root: string): Prom
 async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify }: RunSpec, options: RunOptions): Promise<Image> {
   const fetch = async (): Promise<Image> => {
     await store.pull(image, {
-      ...(options.signal ? { signal: options.signal } : {}),
+      ...(options.cancelSignal ? { signal: options.cancelSignal } : {}),
       ...(tlsVerify === undefined ? {} : { tlsVerify }),
       ...(options.onPull ? { onProgress: options.onPull } : {}),
     });
     return store.resolve(image);
   };
   const bring = (): Promise<Image | undefined> =>
-    store.bring(image, { ...(options.signal ? { signal: options.signal } : {}), ...(options.onPull ? { onProgress: options.onPull } : {}) });
+    store.bring(image, { ...(options.cancelSignal ? { signal: options.cancelSignal } : {}), ...(options.onPull ? { onProgress: options.onPull } : {}) });
   if (isPlace(image)) {
     const brought = await bring();
     if (brought) return brought;
@@ -68,7 +68,7 @@ async function fromWorkspace(workspace: string, image: string, options: RunOptio
   // Unpacking is loaded by who unpacks.
   const { workspaceImage } = await import('./workspace.js');
   const tree = await workspaceImage(workspace, image, {
-    ...(options.signal ? { signal: options.signal } : {}),
+    ...(options.cancelSignal ? { signal: options.cancelSignal } : {}),
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
   });
   return { trees: [tree], locks: [], diffIDs: [], config: { env: [], entrypoint: [], cmd: [] } };

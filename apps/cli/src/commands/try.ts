@@ -112,6 +112,7 @@ async function tryMain(argv: readonly string[]): Promise<Ending> {
   const options = {
     onStopped: signals.stopped,
     stdio: ['inherit', 'inherit', 'inherit'],
+    forceKillAfterDelay: false,
     onNote(sentence: string, certain: boolean): void {
       if (certain || isatty(2)) stderr.line(`lamella: ${sentence}`);
     },

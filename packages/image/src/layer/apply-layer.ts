@@ -6,6 +6,7 @@ import { errnoName, type IdMapping, idMapping, isOwnUserNamespace, type LamellaE
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
+import { APPLY_OPTIONS, read as readOptions } from '../option-shapes.js';
 import { printable } from '../tar/entry.js';
 import { TarReader } from '../tar/reader.js';
 import { jail } from './jail.js';
@@ -92,7 +93,8 @@ const FRAMES_AHEAD = 2 << 20;
  * @param directory absolute path of an existing empty directory
  * @throws ImageError naming the entry; the AbortSignal's reason
  */
-export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
+export async function applyLayer(source: Readable, directory: string, given: ApplyOptions = {}): Promise<AppliedLayer> {
+  const options = readOptions('applyLayer(source, directory, options)', given, APPLY_OPTIONS);
   const { maxEntries = MAX_ENTRIES, stacked = false, seeds, plain: files, isPromised = false } = options;
   const [first, ...rest] = files?.enter ?? jail(directory);
   const marks: LayerMarks = unfitForUpper(directory) === undefined ? 'overlayfs' : 'files';

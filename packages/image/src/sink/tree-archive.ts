@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { bytesOf, isOverlayMark, OPAQUE_FILE, type Program, parseWalked, type Reply, type Running, start, type Walked, whiteoutFile } from '@lamella/syscall';
 import { Header } from 'tar/header';
 import { ImageError } from '../image-error.js';
+import { read, TREE_OPTIONS } from '../option-shapes.js';
 import { printable } from '../tar/entry.js';
 
 const BLOCK = 512;
@@ -34,7 +35,8 @@ export interface TreeArchiveOptions {
  * @param name what the top is called in the archive; `.` for its content alone
  * @throws (by the stream) SyscallError of the program's
  */
-export function treeArchive(program: Program, name: string, { layer, mtime }: TreeArchiveOptions = {}): Readable {
+export function treeArchive(program: Program, name: string, options: TreeArchiveOptions = {}): Readable {
+  const { layer, mtime } = read('treeArchive(program, name, options)', options, TREE_OPTIONS);
   const top = bytesOf(name).toString('latin1');
   const first = new Map<string, string>();
   let running: Running | undefined;
