@@ -75,6 +75,11 @@ function splitDomain(named: string): { readonly domain: string; readonly rest: s
   return { domain, rest: domain === DOCKER_HUB && !rest.includes('/') ? `library/${rest}` : rest };
 }
 
+/** Whether a text is `HOST[:PORT]`, as in the name of an image. */
+export function isHost(text: string): boolean {
+  return HOST.test(text) && portIsValid(text);
+}
+
 /** No address has another port; Docker finds that out when it connects. */
 function portIsValid(domain: string): boolean {
   const port = /:(\d+)$/.exec(domain)?.[1];
