@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { ImageError } from '../image-error.js';
 import { type Answer, headerOf } from './answer.js';
-import { mayPass, pauseAfter } from './patience.js';
+import { mayPass, patiently, pauseAfter } from './patience.js';
 import type { RegistryClient, RegistryRequest } from './registry-client.js';
 
 /** Uploads go in pieces of this size, each confirmed by the registry, if it has no wish of its own. */
@@ -171,11 +171,19 @@ class Upload {
 
   /** Asks how far an upload is. @throws Lost */
   async #takeUp(session: Session, after: Outcome): Promise<void> {
-    const answer = await this.#try(session.location, {});
-    const end = !(answer instanceof Error) && isGood(answer) ? rangeEnd(answer) : undefined;
-    // `0-0` is what many say of one byte, and of none: nothing is lost by beginning anew.
-    if (answer instanceof Error || end === undefined || end <= 1) throw new Lost(after);
+    const answer = await patiently(() => this.#client.try(session.location), this.#client.signal).catch((error: Error) => {
+      this.#client.signal?.throwIfAborted();
+      return error;
+    });
+    if (answer instanceof Error) throw new Lost(after);
     await answer.body.dump();
+    const end = isGood(answer) ? rangeEnd(answer) : undefined;
+    if (end === undefined) throw new Lost(after);
+    if (end <= 1) {
+      // `0-0` is what many say of one byte, and of none. Who answered has taken none; else nothing is lost by beginning anew.
+      if (session.offset > 0 || after instanceof Error || after.status === 416) throw new Lost(after);
+      return;
+    }
     session.location = placeOf(answer) ?? session.location;
     session.offset = end;
   }
