@@ -1,4 +1,4 @@
-export type { Compression } from './compression.js';
+export type { Compression } from './compression/compression.js';
 export type { Image, ImageConfig, ImageSummary, LayerDir } from './image.js';
 export { ImageError } from './image-error.js';
 export { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from './layer/apply-layer.js';
@@ -21,6 +21,7 @@ export { sourceDateEpoch } from './store/commit-image.js';
 export { type HistoryStep, historyOf, type ImageDescription } from './store/describe-image.js';
 export { ImageStore, type LoadOptions, type PullOptions, type PushOptions } from './store/image-store.js';
 export type { ImportOptions, ImportResult } from './store/import-archive.js';
+export { LoadError } from './store/load-error.js';
 export { makeDirectory } from './store/make-directory.js';
 export type { RemovedImage } from './store/remove-image.js';
 export type { ImageUsage, StoreUsage } from './store/usage.js';

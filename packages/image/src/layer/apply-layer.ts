@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoName, type IdMapping, idMapping, isOwnUserNamespace, type LamellaError, type Program, startInterpreter, unfitForUpper } from '@lamella/syscall';
-import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression.js';
+import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
 import { printable } from '../tar/entry.js';
@@ -19,6 +19,11 @@ export interface ApplyOptions {
   readonly maxEntries?: number;
   /** Bytes that the archive must have as it is; more or less is refused as soon as it is seen. */
   readonly expectedSize?: number;
+  /**
+   * The caller knows what the digest or diffID must be, and compares. Such an archive is whole if they are equal, also
+   * without an end marker or when it is empty: then it is an empty layer, as for Docker.
+   */
+  readonly isPromised?: boolean;
   /** Given every chunk of the blob that is to be kept (see {@link AppliedLayer.blob}); awaited. */
   readonly tee?: (chunk: Buffer) => Promise<void>;
   /**
@@ -88,7 +93,7 @@ const FRAMES_AHEAD = 2 << 20;
  * @throws ImageError naming the entry; the AbortSignal's reason
  */
 export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
-  const { maxEntries = MAX_ENTRIES, stacked = false, seeds, plain: files } = options;
+  const { maxEntries = MAX_ENTRIES, stacked = false, seeds, plain: files, isPromised = false } = options;
   const [first, ...rest] = files?.enter ?? jail(directory);
   const marks: LayerMarks = unfitForUpper(directory) === undefined ? 'overlayfs' : 'files';
   const writer = new LayerWriter({
@@ -172,7 +177,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
     }
     if (options.expectedSize !== undefined && size !== options.expectedSize) throw wrongSize(size, options.expectedSize);
     await keeping;
-    reader.end();
+    reader.end({ isWhole: isPromised });
     for (const _ of writer.finish()) await send();
     await send();
     running.frames.end();
@@ -188,7 +193,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
     throw failure instanceof ImageError ? failure : explainInflateError(options.signal?.aborted ? options.signal.reason : error);
   }
   const warnings = [...writer.warnings];
-  if (!reader.complete) warnings.push('the archive has no end marker; it may be cut off');
+  if (!reader.complete && uncompressedSize) warnings.push('the archive has no end marker');
   const read = `sha256:${digest.digest('hex')}`;
   const plain = compression === 'none' ? read : `sha256:${diffID.digest('hex')}`;
   return {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { FILE_BOUNDS } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
-import { ConfigSchema, IndexSchema, ManifestSchema, MEDIA_TYPES, type OciDescriptor, parseDocument } from '../store/oci-schema.js';
+import { ConfigSchema, IndexSchema, ManifestSchema, MEDIA_TYPES, type OciDescriptor, OF_A_SOURCE, parseDocument } from '../store/oci-schema.js';
 import { choosePlatform } from './platform.js';
 import type { Platform, SourceImage } from './source-image.js';
 
@@ -27,6 +27,8 @@ export interface BlobSource {
   manifest(descriptor: OciDescriptor): Promise<ManifestDocument>;
   document(descriptor: OciDescriptor): Promise<Buffer>;
   open(descriptor: OciDescriptor, signal?: AbortSignal): Promise<Readable>;
+  /** Whether it has a manifest, where that is soon told: archives of an index have those of some platforms only. */
+  has?(descriptor: OciDescriptor): Promise<boolean>;
 }
 
 /**
@@ -40,8 +42,8 @@ export async function manifestImage(first: ManifestDocument, source: BlobSource,
   let { content, mediaType } = first;
   const seen = new Set<string>();
   while (isIndex(mediaType, content)) {
-    const { manifests } = parseDocument(IndexSchema, content.toString('utf8'), where);
-    const chosen = choosePlatform(manifests, platform, where);
+    const { manifests } = parseDocument(IndexSchema, content.toString('utf8'), where, OF_A_SOURCE);
+    const chosen = choosePlatform(await presentOf(manifests, source), platform, where);
     if (seen.has(chosen.digest) || seen.size >= MAX_DEPTH)
       throw new ImageError({ code: 'SOURCE_INVALID', message: `the index of ${where} leads to indexes without an end`, hint: 'It is made to do damage.' });
     seen.add(chosen.digest);
@@ -54,10 +56,10 @@ export async function manifestImage(first: ManifestDocument, source: BlobSource,
       message: `${where} is of type ${mediaType}`,
       hint: SCHEMA1.test(mediaType) ? 'Docker gave that format up in 2017: push the image anew with any current tool.' : 'It is not an image that can be run.',
     });
-  const manifest = parseDocument(ManifestSchema, content.toString('utf8'), where);
+  const manifest = parseDocument(ManifestSchema, content.toString('utf8'), where, OF_A_SOURCE);
   const config = await source.document(manifest.config);
   verifyDigest(config, manifest.config.digest, `the config of ${where}`, manifest.config.size);
-  const { rootfs } = parseDocument(ConfigSchema, config.toString('utf8'), `the config of ${where}`);
+  const { rootfs } = parseDocument(ConfigSchema, config.toString('utf8'), `the config of ${where}`, OF_A_SOURCE);
   if (rootfs.diff_ids.length !== manifest.layers.length)
     throw new ImageError({
       code: 'SOURCE_INVALID',
@@ -73,6 +75,14 @@ export async function manifestImage(first: ManifestDocument, source: BlobSource,
       open: (signal) => source.open(layer, signal),
     })),
   };
+}
+
+/** The manifests that are there; if there are none, what is missing is told by name. */
+async function presentOf(manifests: readonly OciDescriptor[], source: BlobSource): Promise<readonly OciDescriptor[]> {
+  if (!source.has) return manifests;
+  const present: OciDescriptor[] = [];
+  for (const each of manifests) if (await source.has(each)) present.push(each);
+  return present.length ? present : manifests;
 }
 
 /** By its media type, or, for the careless, by what it has. */

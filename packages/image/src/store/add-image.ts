@@ -10,7 +10,7 @@ import { lastOfEach, stackLayers } from './chain.js';
 import { collectGarbage } from './collect-garbage.js';
 import { isWhole, type LayerMeta, layerMeta, noteBlob, notedBlobs, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
-import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
+import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, OF_A_SOURCE, parseDocument } from './oci-schema.js';
 import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
 import { type StorePaths, stagedName } from './store-paths.js';
@@ -61,8 +61,7 @@ interface StagedLayer {
  */
 export async function addImage(paths: StorePaths, image: SourceImage, references: readonly Reference[], options: AddOptions = {}): Promise<AddedImage> {
   await sweepTemporary(paths);
-  const { rootfs } = parseDocument(ConfigSchema, image.config.toString('utf8'), 'the config of the image');
-  if (!rootfs.diff_ids.length) throw new ImageError({ code: 'SOURCE_INVALID', message: 'the image has no layers', hint: 'There is nothing to run in it.' });
+  parseDocument(ConfigSchema, image.config.toString('utf8'), 'the config of the image', OF_A_SOURCE);
   const abort = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
   const staged = new Map<string, StagedLayer>();
@@ -115,6 +114,7 @@ async function stageLayer(paths: StorePaths, layer: SourceLayer, options: AddOpt
   const applied = await unpackInto(temporary, await layer.open(options.signal), {
     ...(options.signal ? { signal: options.signal } : {}),
     ...(expected ? { expectedSize: expected.size } : {}),
+    isPromised: true,
     onProgress: ({ bytes }) => options.onProgress?.({ diffID, state: 'unpacking', bytes, total: expected?.size }),
     verify: (found) => verify(layer, found),
   });
@@ -143,7 +143,10 @@ export async function stageNewLayer(
 async function unpackInto(
   temporary: TemporaryLayer,
   archive: Readable,
-  { verify: check, ...options }: Pick<ApplyOptions, 'signal' | 'expectedSize' | 'onProgress'> & { readonly verify?: (applied: AppliedLayer) => void },
+  {
+    verify: check,
+    ...options
+  }: Pick<ApplyOptions, 'signal' | 'expectedSize' | 'isPromised' | 'onProgress'> & { readonly verify?: (applied: AppliedLayer) => void },
 ): Promise<AppliedLayer> {
   const handle = await open(temporary.blob, 'wx', 0o644);
   try {

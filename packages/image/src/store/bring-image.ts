@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { detectCompression } from '../compression.js';
+import { detectCompression } from '../compression/compression.js';
 import { ImageError } from '../image-error.js';
 import { isPlace, parseLocation, type SourceLocation } from '../place.js';
 import { parseReference } from '../reference.js';

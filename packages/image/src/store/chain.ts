@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { LayerDir } from '../image.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
-import type { NotedLayer } from './layer-stack.js';
+import { isOpaque, type NotedLayer } from './layer-stack.js';
 import type { StorePaths } from './store-paths.js';
 
 /** The id of a stack of layers (image-spec, config.md, "Layer ChainID"), from the bottom up. */
@@ -14,6 +14,17 @@ export function chainID(diffIDs: readonly string[]): string {
 /** The layers that are mounted: one that comes twice is once, at its last place. Overlayfs refuses the second, and it would change nothing. */
 export function lastOfEach(diffIDs: readonly string[]): string[] {
   return diffIDs.filter((diffID, i) => diffIDs.lastIndexOf(diffID) === i);
+}
+
+/**
+ * The layers of a stack that show: one whose top is opaque hides all below it (image-spec, layer.md, "Opaque Whiteout").
+ * Overlayfs does not look for that mark on the tops of layers, so those below are not mounted.
+ *
+ * @param layers the topmost first
+ */
+export function visibleLayers(layers: readonly NotedLayer[]): readonly NotedLayer[] {
+  const hiding = layers.findIndex((layer) => isOpaque(layer, ''));
+  return hiding < 0 ? layers : layers.slice(0, hiding + 1);
 }
 
 /** Whether a stack could need anything beside its layers; layers are the topmost first. */
@@ -29,7 +40,8 @@ function mayNeedChain(layers: readonly NotedLayer[]): boolean {
  * @throws ImageError `LAYER_ENTRY_FAILED` when a layer leans on what the others do not have
  */
 export async function stackLayers(paths: StorePaths, layers: readonly NotedLayer[], blob: (diffID: string) => Promise<FileHandle>): Promise<LayerDir[]> {
-  if (!mayNeedChain(layers)) return layers.map(({ meta: _, ...layer }) => layer);
+  const visible = visibleLayers(layers);
+  if (!mayNeedChain(visible)) return visible.map(({ meta: _, ...layer }) => layer);
   const found = findChain(paths, layers);
   if (found) return found;
   // Once for each stack.
@@ -44,7 +56,7 @@ export function findChain(paths: StorePaths, layers: readonly NotedLayer[]): Lay
   const meta = readLayerMeta(paths.chainMeta(id));
   if (!meta || !isWhole(meta, paths)) return undefined;
   const stack: LayerDir[] = meta.entries ? [{ diffID: id, path: paths.chainTree(id), lock: paths.chainMeta(id) }] : [];
-  for (const [i, layer] of layers.entries()) {
+  for (const [i, layer] of visibleLayers(layers).entries()) {
     const other = meta.rebased?.includes(layer.diffID) ? rebasedLayer(paths, chainID(diffIDs.slice(0, layers.length - i))) : layer;
     if (!other) return undefined;
     stack.push({ diffID: other.diffID, path: other.path, lock: other.lock });

@@ -1,14 +1,16 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { ImageError } from '../image-error.js';
 import type { SourceLocation } from '../place.js';
-import { parseReference } from '../reference.js';
+import { parseReference, type Reference, shortReference } from '../reference.js';
 import { openSource } from '../source/open-source.js';
 import { hostPlatform } from '../source/platform.js';
+import type { SourceImage } from '../source/source-image.js';
 import { type AddedImage, addImage } from './add-image.js';
 import type { LoadOptions } from './image-store.js';
 import { importArchive } from './import-archive.js';
+import { LoadError } from './load-error.js';
 import { createLayout } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
 import { writing } from './writing.js';
@@ -37,14 +39,28 @@ async function load(paths: StorePaths, source: SourceLocation | Readable, option
       message: `there are ${opened.images.length} images, and one name for them`,
       hint: 'Name one: docker-archive:FILE:NAME.',
     });
-  const added: AddedImage[] = [];
-  for (const image of opened.images) {
-    const references = wanted ? [wanted] : image.names;
-    if (!references.length)
-      throw new ImageError({ code: 'SOURCE_NAMELESS', message: 'the image has no name of its own', hint: 'Give it one: lamella load FILE NAME.' });
-    added.push(await addImage(paths, image, references, options));
+  const loaded: AddedImage[] = [];
+  const failures: { readonly what: string; readonly error: ImageError }[] = [];
+  for (const { what, open } of opened.images) {
+    try {
+      loaded.push(await loadImage(paths, await open(), wanted, options));
+    } catch (error) {
+      if (opened.images.length === 1 || options.signal?.aborted || !(error instanceof ImageError)) throw error;
+      failures.push({ what, error });
+    }
   }
-  return added;
+  if (failures.length) throw new LoadError(loaded, failures);
+  return loaded;
+}
+
+async function loadImage(paths: StorePaths, image: SourceImage, wanted: Reference | undefined, options: LoadOptions): Promise<AddedImage> {
+  const names = wanted ? [wanted] : image.names;
+  if (names.length) return addImage(paths, image, names, options);
+  // Docker keeps it by its ID; a name that is made of that is one for every command.
+  const made: Reference = { domain: 'localhost', path: 'loaded', tag: createHash('sha256').update(image.config).digest('hex').slice(0, 12) };
+  const added = await addImage(paths, image, [made], options);
+  const name = shortReference(made);
+  return { ...added, warnings: [...added.warnings, `the image has no name of its own and is kept as ${name}; give it one: lamella tag ${name} NAME`] };
 }
 
 /** What is no archive of images may be the tar of a root filesystem. */

@@ -3,7 +3,7 @@ import { type FileHandle, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { AT_FDCWD, bootId, idMapping, insideId, lockFile, type Op, type Program, runMapped, UTIME } from '@lamella/syscall';
 import type { LayerDir } from '../image.js';
-import { chainID, findChain } from './chain.js';
+import { chainID, findChain, visibleLayers } from './chain.js';
 import { writeLayerMeta } from './layer-meta.js';
 import { hides, isOpaque, type NotedLayer, shown, statOf } from './layer-stack.js';
 import { makeDirectory } from './make-directory.js';
@@ -34,8 +34,10 @@ export async function makeChain(paths: StorePaths, layers: readonly NotedLayer[]
   if (meanwhile) return meanwhile;
   const stack: NotedLayer[] = [];
   const rebased: string[] = [];
-  for (const [i, layer] of layers.toReversed().entries()) {
-    const other = await rebaseLayer(paths, layer, stack, chainID(diffIDs.slice(0, i + 1)), () => blob(layer.diffID));
+  const visible = visibleLayers(layers);
+  const hidden = layers.length - visible.length;
+  for (const [i, layer] of visible.toReversed().entries()) {
+    const other = await rebaseLayer(paths, layer, stack, chainID(diffIDs.slice(0, hidden + i + 1)), () => blob(layer.diffID));
     if (other) rebased.push(layer.diffID);
     stack.unshift(other ?? layer);
   }
@@ -139,10 +141,15 @@ function build(tree: string, directories: ReadonlyMap<string, BigIntStats>, laye
         ...at(name),
         atime_sec: 0,
         atime_nsec: UTIME.OMIT,
-        mtime_sec: Number(stat.mtimeNs / 1_000_000_000n),
-        mtime_nsec: Number(stat.mtimeNs % 1_000_000_000n),
+        ...mtimeOf(stat),
         flags: 0,
       },
     ]),
   ];
+}
+
+/** Before 1970, too, the kernel counts nanoseconds forward from a whole second. */
+function mtimeOf({ mtimeNs }: BigIntStats): { mtime_sec: number; mtime_nsec: number } {
+  const nanoseconds = ((mtimeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  return { mtime_sec: Number((mtimeNs - nanoseconds) / 1_000_000_000n), mtime_nsec: Number(nanoseconds) };
 }

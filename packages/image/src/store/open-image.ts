@@ -21,11 +21,11 @@ export async function openImage(paths: StorePaths, reference: Reference, descrip
   const configFile = paths.blob(manifest.config.digest);
   const config = parseDocument(ConfigSchema, readWhole(configFile, manifest.config.size), configFile);
   const diffIDs = config.rootfs.diff_ids;
-  if (diffIDs.length !== manifest.layers.length || !diffIDs.length)
+  if (diffIDs.length !== manifest.layers.length)
     throw new ImageError({
       code: 'STORE_CORRUPT',
       message: `the manifest and config of '${formatReference(reference)}' disagree about its layers`,
-      hint: 'Remove the image (lamella rmi) and import it again.',
+      hint: 'Remove the image (lamella rmi) and bring it in again.',
     });
   const layers: NotedLayer[] = [];
   const blobOf = (diffID: string): OciDescriptor => manifest.layers[diffIDs.indexOf(diffID)] as OciDescriptor;
@@ -100,7 +100,7 @@ function damaged(file: string, what: string, cause: unknown): ImageError {
   return new ImageError({
     code: 'STORE_CORRUPT',
     message: `${file} ${what}`,
-    hint: 'Remove the image (lamella rmi) and import it again.',
+    hint: 'Remove the image (lamella rmi) and bring it in again.',
     ...(cause === undefined ? {} : { cause }),
   });
 }

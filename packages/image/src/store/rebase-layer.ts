@@ -1,6 +1,7 @@
+import { readdirSync } from 'node:fs';
 import { type FileHandle, rename } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, lockFile, type Op, runMapped } from '@lamella/syscall';
+import { AT_FDCWD, lockFile, type Op, runMapped, WHITEOUT } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { applyLayer } from '../layer/apply-layer.js';
 import { printable } from '../tar/entry.js';
@@ -21,6 +22,7 @@ interface Leaning {
  * Whether a layer cannot be unpacked for itself as it would be on top of others, because
  *
  * - it has entries below what is a symbolic link in the layers below: Docker follows that link;
+ * - it hides names below what is a file there: there is nothing to hide, and the file stays;
  * - it has hard links to files that only the layers below have.
  *
  * @param layer as it was unpacked for itself
@@ -41,6 +43,12 @@ function leaning(layer: NotedLayer, below: readonly NotedLayer[]): Leaning | und
     return way.to;
   };
   for (const name of layer.meta.implied) if (statOf(layer, name)?.isDirectory() && !isOpaque(layer, name) && !hides(layer, name)) along(name);
+  for (const name of new Set([...(layer.meta.whiteoutDirectories ?? []), ...(layer.meta.opaque ?? [])])) {
+    const file = fileWithMarks(layer, below, name);
+    if (!file) continue;
+    others.set(file.name, file.file);
+    for (let parent = path.posix.dirname(file.name); parent !== '.'; parent = path.posix.dirname(parent)) directories.add(parent);
+  }
   const made = new Set<string>();
   for (const { path: name, target } of layer.meta.lowerLinks ?? []) {
     // A link to a link that could not be made is made with it.
@@ -60,6 +68,32 @@ function leaning(layer: NotedLayer, below: readonly NotedLayer[]): Leaning | und
     made.add(name);
   }
   return others.size ? { others, directories } : undefined;
+}
+
+/**
+ * The file of the layers below that a directory would hide which a layer has only for the marks in it.
+ *
+ * @param name the directory of a mark
+ */
+function fileWithMarks(layer: NotedLayer, below: readonly NotedLayer[], name: string): { readonly name: string; readonly file: string } | undefined {
+  const parts = name.split('/');
+  for (let i = 1; i <= parts.length; i++) {
+    const at = parts.slice(0, i).join('/');
+    if (!layer.meta.implied.includes(at) || layer.meta.replaced?.includes(at) || hides(layer, at) || !statOf(layer, at)?.isDirectory()) continue;
+    const found = shown(below, at);
+    if (found && !found.stat.isDirectory() && !found.stat.isSymbolicLink()) return hasOnlyMarks(layer, at) ? { name: at, file: found.file } : undefined;
+  }
+  return undefined;
+}
+
+/** Whether a directory of a layer holds nothing but what hides names, and directories that hold nothing else. */
+function hasOnlyMarks(layer: NotedLayer, name: string): boolean {
+  return readdirSync(path.join(layer.path, name)).every((entry) => {
+    const at = `${name}/${entry}`;
+    const stat = statOf(layer, at);
+    if (stat?.isDirectory()) return layer.meta.implied.includes(at) && hasOnlyMarks(layer, at);
+    return layer.meta.marks === 'files' ? entry.startsWith(WHITEOUT) : stat?.isCharacterDevice() === true && stat.rdev === 0n;
+  });
 }
 
 /**
@@ -93,7 +127,7 @@ export async function rebaseLayer(
     ),
   ]);
   const source = (await blob()).createReadStream({ highWaterMark: 256 * 1024 });
-  const applied = await applyLayer(source, temporary.tree, { seeds: { directories, others: [...leans.others.keys()] } });
+  const applied = await applyLayer(source, temporary.tree, { isPromised: true, seeds: { directories, others: [...leans.others.keys()] } });
   if (applied.diffID !== layer.diffID)
     throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${layer.diffID} contains ${applied.diffID}`, hint: 'Bring the image in again.' });
   await writeLayerMeta(path.join(temporary.directory, 'meta.json'), layerMeta(id, applied));

@@ -19,7 +19,7 @@ export async function restoreLayer(paths: StorePaths, diffID: string, descriptor
     throw new ImageError({ code: 'STORE_CORRUPT', message: `${blob} is missing`, hint: 'Import the image again.', cause });
   });
   await using temporary = await temporaryLayer(paths);
-  const applied = await applyLayer(createReadStream(blob, { highWaterMark: 256 * 1024 }), temporary.tree, { stacked: true });
+  const applied = await applyLayer(createReadStream(blob, { highWaterMark: 256 * 1024 }), temporary.tree, { stacked: true, isPromised: true });
   if (applied.blob.digest !== descriptor.digest || applied.diffID !== diffID)
     throw new ImageError({
       code: 'STORE_CORRUPT',
