@@ -1,5 +1,5 @@
 export type { Compression } from './compression/compression.js';
-export type { Image, ImageConfig, ImageSummary, LayerDir } from './image.js';
+export type { Image, ImageConfig, ImagePlatform, ImageSummary, LayerDir } from './image.js';
 export { ImageError } from './image-error.js';
 export { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from './layer/apply-layer.js';
 export { isPlace } from './place.js';
@@ -12,7 +12,7 @@ export type { RegistryOptions } from './registry/registry-client.js';
 export { forgetCredentials, parseLoginPlace, storeCredentials } from './registry/stored-credentials.js';
 export type { SaveFormat } from './sink/save-images.js';
 export { type TreeArchiveOptions, treeArchive } from './sink/tree-archive.js';
-export { hostPlatform, parsePlatform } from './source/platform.js';
+export { formatPlatform, hostPlatform, parsePlatform, rankOf } from './source/platform.js';
 export type { Platform } from './source/source-image.js';
 export type { AddedImage, LayerProgress } from './store/add-image.js';
 export type { StoreCheck, StoreProblem } from './store/check-store.js';

@@ -63,6 +63,9 @@ export function readAuthFile(file: string): AuthFile | undefined {
   };
 }
 
+/** Not in the types yet (ECMAScript, "JSON.parse source text access"). */
+const RawJson = JSON as unknown as { rawJSON(text: string): object; isRawJSON(value: unknown): boolean };
+
 /** The table of a JSON text; numbers stay what they are written as, so that the text can be written again. */
 export function parseTable(text: string, file: string): Record<string, unknown> {
   const plain = text.replace(/^\uFEFF/, '');
@@ -70,7 +73,7 @@ export function parseTable(text: string, file: string): Record<string, unknown> 
   let json: unknown;
   try {
     json = JSON.parse(plain, (_, value: unknown, context?: { source?: string }) =>
-      typeof value === 'number' && context?.source !== undefined ? (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(context.source) : value,
+      typeof value === 'number' && context?.source !== undefined ? RawJson.rawJSON(context.source) : value,
     );
   } catch (cause) {
     throw new Error(`${file} is not JSON`, { cause });
@@ -80,7 +83,7 @@ export function parseTable(text: string, file: string): Record<string, unknown> 
 
 function tableOf(value: unknown, what: string, file: string): Readonly<Record<string, unknown>> {
   if (value === undefined || value === null) return {};
-  if (typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
+  if (typeof value === 'object' && !Array.isArray(value) && !RawJson.isRawJSON(value)) return value as Record<string, unknown>;
   throw new Error(`${file}: ${what} is not a table`);
 }
 

@@ -5,12 +5,13 @@ import { type HeldLock, lockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
-import type { SourceImage, SourceLayer } from '../source/source-image.js';
+import { formatPlatform, hostPlatform, rankOf } from '../source/platform.js';
+import type { Platform, SourceImage, SourceLayer } from '../source/source-image.js';
 import { lastOfEach, stackLayers } from './chain.js';
 import { collectGarbage } from './collect-garbage.js';
 import { isWhole, type LayerMeta, layerMeta, noteBlob, notedBlobs, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
-import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, OF_A_SOURCE, parseDocument } from './oci-schema.js';
+import { ConfigSchema, MEDIA_TYPES, type OciConfig, type OciDescriptor, type OciManifest, OF_A_SOURCE, parseDocument } from './oci-schema.js';
 import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, writeIndex } from './store-index.js';
 import { type StorePaths, stagedName } from './store-paths.js';
@@ -27,6 +28,8 @@ export interface LayerProgress {
 }
 
 export interface AddOptions {
+  /** Of an index; this machine's by default. An image of another platform is taken, with a warning. */
+  readonly platform?: Platform;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LayerProgress) => void;
 }
@@ -61,7 +64,7 @@ interface StagedLayer {
  */
 export async function addImage(paths: StorePaths, image: SourceImage, references: readonly Reference[], options: AddOptions = {}): Promise<AddedImage> {
   await sweepTemporary(paths);
-  parseDocument(ConfigSchema, image.config.toString('utf8'), 'the config of the image', OF_A_SOURCE);
+  const config = parseDocument(ConfigSchema, image.config.toString('utf8'), 'the config of the image', OF_A_SOURCE);
   const abort = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
   const staged = new Map<string, StagedLayer>();
@@ -89,11 +92,17 @@ export async function addImage(paths: StorePaths, image: SourceImage, references
       digest,
       layers: image.layers.length,
       unpacked: all.filter((layer) => layer.unpacked).length,
-      warnings: all.flatMap((layer) => layer.warnings),
+      warnings: [...platformWarnings(config, options.platform ?? hostPlatform()), ...all.flatMap((layer) => layer.warnings)],
     };
   } finally {
     await Promise.all([...staged.values()].map(({ hold }) => hold[Symbol.asyncDispose]()));
   }
+}
+
+/** An image that is no part of an index is taken whatever it is for: it may be wanted for another machine. */
+function platformWarnings({ os, architecture, variant }: OciConfig, wanted: Platform): string[] {
+  if (!architecture || rankOf({ os, architecture, variant }, wanted) !== undefined) return [];
+  return [`the image is for ${formatPlatform({ os, architecture, variant })}, not for ${formatPlatform(wanted)}`];
 }
 
 async function stageLayer(paths: StorePaths, layer: SourceLayer, options: AddOptions): Promise<StagedLayer> {

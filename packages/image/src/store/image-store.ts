@@ -7,7 +7,6 @@ import { formatReference, parseReference, type Reference, shortReference } from 
 import type { PushProgress } from '../registry/push.js';
 import type { RegistryOptions } from '../registry/registry-client.js';
 import type { SaveFormat } from '../sink/save-images.js';
-import type { Platform } from '../source/source-image.js';
 import type { AddedImage, AddOptions } from './add-image.js';
 import type { StoreCheck } from './check-store.js';
 import type { CommitOptions, CommittedImage } from './commit-image.js';
@@ -21,10 +20,7 @@ import { StorePaths } from './store-paths.js';
 import type { StoreUsage } from './usage.js';
 import { writing } from './writing.js';
 
-export interface PullOptions extends AddOptions, RegistryOptions {
-  /** Of an index; this machine's by default. */
-  readonly platform?: Platform;
-}
+export interface PullOptions extends AddOptions, RegistryOptions {}
 
 export interface PushOptions extends RegistryOptions {
   readonly onProgress?: (progress: PushProgress) => void;
@@ -33,8 +29,6 @@ export interface PushOptions extends RegistryOptions {
 export interface LoadOptions extends AddOptions {
   /** The name of the image, instead of its own. */
   readonly name?: string;
-  /** Of an index; this machine's by default. */
-  readonly platform?: Platform;
 }
 
 /**
