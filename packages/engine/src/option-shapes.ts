@@ -103,6 +103,7 @@ export const runSpecShape = (): take.Shape<RunSpec> => ({
   image: take.required(take.text),
   pull: take.oneOf('always', 'missing', 'never'),
   tlsVerify: take.flag,
+  platform: take.text,
   host: HOST_VIEW,
   args: WORDS,
   entrypoint: WORDS,

@@ -38,6 +38,8 @@ export interface RunSpec {
   readonly image: string;
   /** Whether to fetch it from its registry: when it is missing (default of the command line), always, or never (default here). */
   readonly pull?: 'always' | 'missing' | 'never';
+  /** `OS/ARCHITECTURE[/VARIANT]`: the image is of this platform, or is fetched for it. Default: what the store has, else this machine's. */
+  readonly platform?: string;
   /** Check certificates of the registry. Default true. */
   readonly tlsVerify?: boolean;
   /** The host's own filesystem instead of an image's; see {@link Containers.try}. */

@@ -1,17 +1,18 @@
 export type { Compression } from './compression/compression.js';
-export type { Image, ImageConfig, ImageSummary, LayerDir } from './image.js';
+export type { Image, ImageConfig, ImagePlatform, ImageSummary, LayerDir } from './image.js';
 export { ImageError } from './image-error.js';
 export { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from './layer/apply-layer.js';
 export { isPlace } from './place.js';
 export { getFiles, putFiles } from './put-files.js';
 export { familiarReference, formatReference, parseReference, type Reference, shortReference } from './reference.js';
-export { type Credentials, storeCredentials } from './registry/credentials.js';
+export type { Credentials } from './registry/credentials.js';
 export type { PushProgress } from './registry/push.js';
 // The client itself is `@lamella/image/registry-client`: an HTTP library of 20 MB that most never need.
 export type { RegistryOptions } from './registry/registry-client.js';
+export { forgetCredentials, parseLoginPlace, storeCredentials } from './registry/stored-credentials.js';
 export type { SaveFormat } from './sink/save-images.js';
 export { type TreeArchiveOptions, treeArchive } from './sink/tree-archive.js';
-export { hostPlatform, parsePlatform } from './source/platform.js';
+export { formatPlatform, hostPlatform, parsePlatform, rankOf } from './source/platform.js';
 export type { Platform } from './source/source-image.js';
 export type { AddedImage, LayerProgress } from './store/add-image.js';
 export type { CheckOptions, StoreCheck } from './store/check-store.js';

@@ -16,23 +16,24 @@ export const read: OptionReader = optionReader(ImageError);
 /** Names and paths: which are valid is said where they are parsed. */
 export const STRING: take.Check<string> = take.checkOf('a string', (value) => typeof value === 'string');
 
-const add = (): take.Shape<AddOptions> => ({ signal: take.abortSignal, onProgress: take.functionOf(), trusted: take.flag });
+const add = (): take.Shape<AddOptions> => ({ platform: PLATFORM, signal: take.abortSignal, onProgress: take.functionOf(), trusted: take.flag });
 const PLATFORM = take.objectOf<Platform>({ os: take.required(take.text), architecture: take.required(take.text), variant: take.text });
 const CREDENTIALS = take.objectOf<Credentials>({ username: take.required(STRING), password: take.required(STRING) } as unknown as take.Shape<Credentials>);
 
 export const ADD_OPTIONS: take.Check<AddOptions> = shapeOf<AddOptions>(add);
-export const LOAD_OPTIONS: take.Check<LoadOptions> = shapeOf<LoadOptions>(() => ({ ...add(), name: STRING, platform: PLATFORM }));
+export const LOAD_OPTIONS: take.Check<LoadOptions> = shapeOf<LoadOptions>(() => ({ ...add(), name: STRING }));
 export const PULL_OPTIONS: take.Check<PullOptions> = shapeOf<PullOptions>(() => ({
   ...add(),
   tlsVerify: take.flag,
   credentials: CREDENTIALS,
-  platform: PLATFORM,
+  onWarning: take.functionOf(),
 }));
 export const PUSH_OPTIONS: take.Check<PushOptions> = shapeOf<PushOptions>(() => ({
   signal: take.abortSignal,
   tlsVerify: take.flag,
   credentials: CREDENTIALS,
   onProgress: take.functionOf(),
+  onWarning: take.functionOf(),
 }));
 export const IMPORT_OPTIONS: take.Check<ImportOptions> = shapeOf<ImportOptions>(() => ({
   signal: take.abortSignal,

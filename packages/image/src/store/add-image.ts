@@ -6,13 +6,14 @@ import { consuming } from '../consuming.js';
 import { ImageError } from '../image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
-import type { SourceImage, SourceLayer } from '../source/source-image.js';
+import { formatPlatform, hostPlatform, rankOf } from '../source/platform.js';
+import type { Platform, SourceImage, SourceLayer } from '../source/source-image.js';
 import { lastOfEach, type StackCheck, stackLayers } from './chain.js';
 import { clearPlace } from './clear-place.js';
 import { collectGarbage } from './collect-garbage.js';
 import { isWhole, type LayerMeta, noteBlob, notedBlobs, readLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
-import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, OF_A_SOURCE, parseDocument } from './oci-schema.js';
+import { ConfigSchema, MEDIA_TYPES, type OciConfig, type OciDescriptor, type OciManifest, OF_A_SOURCE, parseDocument } from './oci-schema.js';
 import { sizeOf } from './size-of.js';
 import { readIndex, withManifest, withoutRecovered, writeIndex } from './store-index.js';
 import { type StorePaths, stagedName } from './store-paths.js';
@@ -31,6 +32,8 @@ export interface LayerProgress {
 }
 
 export interface AddOptions {
+  /** Of an index; this machine's by default. An image of another platform is taken, with a warning. */
+  readonly platform?: Platform;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LayerProgress) => void;
   /** Take layers that are there for what they were; else what was touched since is compared with its blob, and made anew. Default false. */
@@ -67,7 +70,7 @@ interface StagedLayer {
  */
 export async function addImage(paths: StorePaths, image: SourceImage, references: readonly Reference[], options: AddOptions = {}): Promise<AddedImage> {
   await sweepTemporary(paths);
-  parseDocument(ConfigSchema, image.config.toString('utf8'), 'the config of the image', OF_A_SOURCE);
+  const config = parseDocument(ConfigSchema, image.config.toString('utf8'), 'the config of the image', OF_A_SOURCE);
   const published = publishedTimes(paths);
   const abort = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
@@ -97,11 +100,17 @@ export async function addImage(paths: StorePaths, image: SourceImage, references
       digest,
       layers: image.layers.length,
       unpacked: all.filter((layer) => layer.unpacked).length,
-      warnings: all.flatMap((layer) => layer.warnings),
+      warnings: [...platformWarnings(config, options.platform ?? hostPlatform()), ...all.flatMap((layer) => layer.warnings)],
     };
   } finally {
     await Promise.all([...staged.values()].map(({ hold }) => hold[Symbol.asyncDispose]()));
   }
+}
+
+/** An image that is no part of an index is taken whatever it is for: it may be wanted for another machine. */
+function platformWarnings({ os, architecture, variant }: OciConfig, wanted: Platform): string[] {
+  if (!architecture || rankOf({ os, architecture, variant }, wanted) !== undefined) return [];
+  return [`the image is for ${formatPlatform({ os, architecture, variant })}, not for ${formatPlatform(wanted)}`];
 }
 
 async function stageLayer(

@@ -21,7 +21,6 @@ import { formatReference, parseReference, type Reference, shortReference } from 
 import type { PushProgress } from '../registry/push.js';
 import type { RegistryOptions } from '../registry/registry-client.js';
 import type { SaveFormat } from '../sink/save-images.js';
-import type { Platform } from '../source/source-image.js';
 import type { AddedImage, AddOptions } from './add-image.js';
 import type { CheckOptions, StoreCheck } from './check-store.js';
 import type { CommitOptions, CommittedImage } from './commit-image.js';
@@ -35,10 +34,7 @@ import { StorePaths } from './store-paths.js';
 import type { StoreUsage } from './usage.js';
 import { writing } from './writing.js';
 
-export interface PullOptions extends AddOptions, RegistryOptions {
-  /** Of an index; this machine's by default. */
-  readonly platform?: Platform;
-}
+export interface PullOptions extends AddOptions, RegistryOptions {}
 
 export interface PushOptions extends RegistryOptions {
   readonly onProgress?: (progress: PushProgress) => void;
@@ -47,8 +43,6 @@ export interface PushOptions extends RegistryOptions {
 export interface LoadOptions extends AddOptions {
   /** The name of the image, instead of its own. */
   readonly name?: string;
-  /** Of an index; this machine's by default. */
-  readonly platform?: Platform;
 }
 
 const SOURCE: take.Check<string | Readable> = take.either(STRING, take.instanceOf(Readable, 'a Readable'));

@@ -49,6 +49,7 @@ export interface OciManifest {
 export interface OciConfig {
   readonly architecture?: string | undefined;
   readonly os?: string | undefined;
+  readonly variant?: string | undefined;
   readonly created?: string | undefined;
   readonly author?: string | undefined;
   readonly config?: OciProcessConfig | undefined;
@@ -165,6 +166,7 @@ const Step: v.GenericSchema<unknown, OciHistory> = object({
 export const ConfigSchema: v.GenericSchema<unknown, OciConfig> = object({
   architecture: Text,
   os: Text,
+  variant: Text,
   created: Time,
   author: Text,
   config: optional(

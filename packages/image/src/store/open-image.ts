@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { Image, ImageConfig, ImageSummary } from '../image.js';
+import type { Image, ImageConfig, ImagePlatform, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
 import { formatReference, type Reference } from '../reference.js';
+import { formatPlatform } from '../source/platform.js';
 import { lastOfEach, stackLayers } from './chain.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
@@ -41,7 +42,12 @@ export async function openImage(paths: StorePaths, reference: Reference, descrip
     layers.unshift({ diffID, path: paths.tree(diffID), lock: paths.meta(diffID), meta });
   }
   const all = await stackLayers(paths, layers, (diffID) => open(paths.blob(blobOf(diffID).digest)));
-  return { reference, digest: descriptor.digest, layers: all, config: imageConfig(config) };
+  return { reference, digest: descriptor.digest, layers: all, config: imageConfig(config), ...platformOf(config) };
+}
+
+function platformOf({ os, architecture, variant }: OciConfig): { platform?: ImagePlatform } {
+  if (!architecture) return {};
+  return { platform: { architecture, ...(os ? { os } : {}), ...(variant ? { variant } : {}) } };
 }
 
 function imageConfig({ config }: OciConfig): ImageConfig {
@@ -64,7 +70,8 @@ export function summarize(paths: StorePaths, reference: Reference, descriptor: O
     const manifest = readManifest(paths, descriptor);
     const config = readConfig(paths, manifest);
     const size = [descriptor, manifest.config, ...manifest.layers].reduce((sum, each) => sum + each.size, 0);
-    return { reference, digest: descriptor.digest, created: config.created, size, layers: config.rootfs.diff_ids };
+    const platform = config.architecture ? { platform: formatPlatform(config) } : {};
+    return { reference, digest: descriptor.digest, created: config.created, size, layers: config.rootfs.diff_ids, ...platform };
   } catch (error) {
     if (!(error instanceof ImageError) || error.code !== 'STORE_CORRUPT') throw error;
     return { reference, digest: descriptor.digest, created: undefined, size: 0, layers: [], damaged: error.message };
