@@ -3,19 +3,7 @@ import path from 'node:path';
 import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
-import {
-  confiningPlaceOf,
-  confiningPlaces,
-  DEFAULT_MOUNTS,
-  DEFAULT_PATH,
-  defaultNamespaces,
-  enter,
-  findUser,
-  inOwnIds,
-  type Mount,
-  type User,
-  withinOwn,
-} from '@lamella/namespace';
+import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User, withinOwn } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
 import {
   AT_FDCWD,
@@ -38,6 +26,7 @@ import {
 import { type Confinement, devicesOf } from './confinement.js';
 import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
 import { containerFiles } from './container-files.js';
+import { containerMounts, ownVolumes } from './container-mounts.js';
 import { EngineError } from './engine-error.js';
 import { copyFuseView, endFuseViews, fuseViewsOf, mountFuseViews } from './fuse-views.js';
 import { hostMounts, openScaffold, ownUser, prepareHost } from './host-program.js';
@@ -52,7 +41,7 @@ import type { Sources } from './sources/record.js';
 import type { Source } from './sources/source.js';
 import { asRootOf, makeUserNamespace, mapOntoItself, type OwnIds, ownIds, rangeLinksOf } from './userns.js';
 import { type CheckedView, checkedViews, nothingOf, overlayVolumes, scaffoldOf, viewsOf } from './views.js';
-import { bind, isVolumeDirectory, likeSource } from './volumes.js';
+import { bind, checkPropagation, checkVolume, deviceSources, likeSource } from './volumes.js';
 
 /** The layers a container stands on. */
 export interface Lowers {
@@ -154,6 +143,7 @@ export function plan(
   ];
   // What the monitor makes for the container takes the rights that it has in a user namespace.
   const apart = fuse.apart || (netns !== undefined && idMapping().kind === 'single');
+  checkPropagation(spec.volumes ?? [], sources.now, isRoot && !apart);
   if (netns !== undefined && keepsId && !ids)
     throw new EngineError({
       code: 'USERNS_INVALID',
@@ -161,7 +151,6 @@ export function plan(
       hint: 'Lines in /etc/subuid and /etc/subgid give you more ids; or leave one of the two out.',
     });
   const mount = top.files ? [] : overlayMount(stack, methodFor(stack, features), slots);
-  const files = containerFiles(hostname, network);
 
   const env = environment(spec, lowers.config, user, hostname);
   const resources = resourcesOf(spec);
@@ -203,20 +192,22 @@ export function plan(
       env,
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',
       namespaces,
-      mounts: [
-        ...confining,
-        ...(spec.host ? hostMounts(spec.host, others, made, root) : files),
-        ...imageVolumes(lowers.config, confining),
-        ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
-        ...(spec.volumes ?? []).map((volume) => {
-          const source = given(volume.source);
-          isVolumeDirectory(volume, source);
-          if (!volume.overlay) return bind(volume, source, userns);
-          const view = others[(spec.host?.overlays.length ?? 0) + overlayVolumes(spec).indexOf(volume)];
-          if (!view) throw new TypeError('a volume without its view');
-          return made(view);
-        }),
-      ],
+      mounts: containerMounts({
+        confining: [...confining, ...(spec.host ? hostMounts(spec.host, others, made, root) : [])],
+        files: spec.host ? [] : containerFiles(hostname, network),
+        own: ownVolumes(lowers.config, spec, confining),
+        asked: [
+          ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
+          ...(spec.volumes ?? []).map((volume) => {
+            const source = given(volume.source);
+            checkVolume(volume, source);
+            if (!volume.overlay) return bind(volume, source, { userns, devices: deviceSources(spec, sources.now) });
+            const view = others[(spec.host?.overlays.length ?? 0) + overlayVolumes(spec).indexOf(volume)];
+            if (!view) throw new TypeError('a volume without its view');
+            return made(view);
+          }),
+        ],
+      }),
       hostname,
       user,
       ...(group ? { cgroup: group } : {}),
@@ -503,18 +494,6 @@ function defaultMounts(spec: RunSpec, sources: Sources): Mount[] {
     if (mount.type === 'sysfs' && spec.privileged) return { ...mount, writable: true };
     return mount.type === 'tmpfs' && spec.shmSize !== undefined ? { ...mount, size: spec.shmSize } : mount;
   });
-}
-
-/**
- * What an image calls its volumes: with Docker they get a place beside the container, with us the
- * container's own upper is one. Only a read-only root makes a difference: they stay writable. What is a filesystem of the
- * kernel's stays that, whatever the image says: images of systemd call /sys/fs/cgroup a volume.
- */
-function imageVolumes({ volumes = [] }: ImageConfig, confining: readonly Mount[]): Mount[] {
-  const places = confiningPlaces(confining);
-  const paths = new Set(volumes.map((each) => path.posix.resolve('/', each)));
-  paths.delete('/');
-  return [...paths].filter((each) => confiningPlaceOf(each, places) === undefined).map((destination) => ({ type: 'own', destination }));
 }
 
 /** @throws EngineError `USERNS_INVALID` */

@@ -38,6 +38,8 @@ export interface MountContext {
 
 /** The ops of a list of mounts, and the slots of those that others refer to. */
 export interface Mounted {
+  /** While the mounts of the host are still followed; nothing where none of them is. */
+  readonly following: Program;
   /** Before the user namespace is entered; nothing where there is none to enter. */
   readonly outside: Program;
   readonly ops: Program;
@@ -116,6 +118,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
   const ops: Op[] = [];
   const outside: Op[] = context.laterUserNamespace ? [] : ops;
   const later: Op[] = [];
+  const following: Op[] = [];
   let dev: number | undefined;
   let devpts: number | undefined;
   const { slots } = context;
@@ -127,7 +130,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
   };
   const bind = (mount: BindMount, landing: Landing): void => {
     const tree = slots();
-    outside.push(...openBind(mount, tree, landing.type, slots));
+    (mount.propagation === 'slave' ? following : outside).push(...openBind(mount, tree, landing.type, slots));
     ops.push(...attach(tree, landing, mount.directory, context, absentToo(mount)), { op: 'close', fd: tree, ...absentToo(mount) });
   };
   for (const mount of mounts) {
@@ -197,6 +200,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
   }
   if (context.masks) later.push(...masked(mounts, { slots, root: context.root, dev, userNamespace: context.userNamespace }));
   return {
+    following,
     outside: outside === ops ? [] : outside,
     ops: [...ops, ...later],
     ...(dev === undefined ? {} : { dev }),
@@ -228,7 +232,9 @@ function memoryFile(mount: FileMount, landing: Landing, dev: number, context: Li
     { op: 'open_tree', dirfd: dev, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
     // One that hides another in /proc, /sys or /dev is not to be written to, either.
     ...(landing.exact && mount.content.length === 0 ? [setReadonly(tree)] : []),
-    ...attach(tree, landing, false, context),
+    ...(mount.optional
+      ? [{ op: 'attempt', program: attach(tree, landing, false, context), ignore: ['ENOENT', 'EROFS', 'EACCES', 'EPERM'] } as const]
+      : attach(tree, landing, false, context)),
     { op: 'unlinkat', dirfd: dev, pathname: name, flags: 0 },
     { op: 'close', fd: tree },
   ];
@@ -266,9 +272,10 @@ function ontoItself(landing: Landing, context: ListContext): Program {
   ];
 }
 
-/** A piece of the host for the inside: without devices and set-user-id, read-only all the way down if asked. */
+/** A piece of the host for the inside: without set-user-id, and devices unless asked; read-only all the way down if asked. */
 function openBind(mount: BindMount, tree: number, type: number | undefined, slots: SlotAllocator): Program {
-  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE;
+  const recursive = (mount.recursive ?? true) ? AT.RECURSIVE : 0;
+  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | recursive;
   return [
     ...(mount.expected
       ? openExpected(mount.source, mount.expected, flags, tree, slots)
@@ -278,8 +285,9 @@ function openBind(mount: BindMount, tree: number, type: number | undefined, slot
       op: 'mount_setattr',
       dirfd: tree,
       pathname: '',
-      flags: AT.EMPTY_PATH | AT.RECURSIVE,
-      attr_set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | (mount.readonly ? MOUNT_ATTR.RDONLY : 0) | (mount.idmap === undefined ? 0 : MOUNT_ATTR.IDMAP),
+      flags: AT.EMPTY_PATH | recursive,
+      attr_set:
+        MOUNT_ATTR.NOSUID | (mount.dev ? 0 : MOUNT_ATTR.NODEV) | (mount.readonly ? MOUNT_ATTR.RDONLY : 0) | (mount.idmap === undefined ? 0 : MOUNT_ATTR.IDMAP),
       attr_clr: 0,
       propagation: 0,
       userns_fd: mount.idmap ?? -1,
