@@ -41,7 +41,7 @@ import type { Sources } from './sources/record.js';
 import type { Source } from './sources/source.js';
 import { asRootOf, makeUserNamespace, mapOntoItself, type OwnIds, ownIds, rangeLinksOf } from './userns.js';
 import { type CheckedView, checkedViews, nothingOf, overlayVolumes, scaffoldOf, viewsOf } from './views.js';
-import { bind, checkPropagation, checkVolume, deviceSources, likeSource } from './volumes.js';
+import { bind, bindStill, checkPropagation, checkVolume, deviceSources, likeSource } from './volumes.js';
 
 /** The layers a container stands on. */
 export interface Lowers {
@@ -64,6 +64,8 @@ export interface Life {
   readonly detached?: boolean;
   /** It is only made, and may have no command of its own: what it runs is said each time. */
   readonly idle?: boolean;
+  /** It does not run: only its files are looked at, with the owners that they have on the disk. */
+  readonly still?: boolean;
   /** See {@link ProcessSpec.hold}. */
   readonly hold?: 'go' | 'rest';
   /** States that one which is there already stands on, the latest first. */
@@ -82,6 +84,8 @@ export interface Plan {
   readonly args: readonly string[];
   readonly program: Program;
   readonly stack: OverlayStack;
+  /** What is mounted in its root, in order. */
+  readonly mounts: readonly Mount[];
   /** The overlays beside it, of its volumes. */
   readonly others: readonly CheckedView[];
   /** The container's own directory, on the host. */
@@ -143,7 +147,7 @@ export function plan(
   ];
   // What the monitor makes for the container takes the rights that it has in a user namespace.
   const apart = fuse.apart || (netns !== undefined && idMapping().kind === 'single');
-  checkPropagation(spec.volumes ?? [], sources.now, isRoot && !apart);
+  if (!life.still) checkPropagation(spec.volumes ?? [], sources.now, isRoot && !apart);
   if (netns !== undefined && keepsId && !ids)
     throw new EngineError({
       code: 'USERNS_INVALID',
@@ -163,7 +167,7 @@ export function plan(
         ...(keepsId && !ids ? { sameId: true } : {}),
       };
   const mapped = (directory: string | undefined, mounts: Program, expected?: ObjectIdentity): Program =>
-    userns === undefined || !ids?.idmapped || directory === undefined
+    userns === undefined || !ids?.idmapped || directory === undefined || life.still
       ? mounts
       : [...mapOntoItself(directory, userns, slots, expected), ...asRootOf(ids, mounts)];
   const made = (view: CheckedView): Mount => {
@@ -171,7 +175,7 @@ export function plan(
     return {
       type: 'made',
       destination: view.destination,
-      program: copyFuseView(fuse, view, mounted) ?? mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots), expectedOf(view)),
+      program: (life.still ? undefined : copyFuseView(fuse, view, mounted)) ?? mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots), expectedOf(view)),
       mount: mounted,
       // A directory of the host may go in this very moment.
       ...(spec.host ? { ignore: ['ENOENT', 'ENOTDIR', 'ESTALE', 'ELOOP'] } : {}),
@@ -181,6 +185,23 @@ export function plan(
     ...defaultMounts(spec, sources.now),
     ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : []),
   ];
+  const mounts = containerMounts({
+        confining: [...confining, ...(spec.host ? hostMounts(spec.host, others, made, root) : [])],
+        files: spec.host ? [] : containerFiles(hostname, network),
+        own: ownVolumes(lowers.config, spec, confining),
+        asked: [
+          ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
+          ...(spec.volumes ?? []).map((volume) => {
+            const source = given(volume.source);
+            checkVolume(volume, source);
+            const options = { userns, devices: deviceSources(spec, sources.now) };
+            if (!volume.overlay) return life.still ? bindStill(volume, source, ids) : bind(volume, source, options);
+            const view = others[(spec.host?.overlays.length ?? 0) + overlayVolumes(spec).indexOf(volume)];
+            if (!view) throw new TypeError('a volume without its view');
+            return made(view);
+          }),
+        ],
+      });
   const container = enter(
     {
       args: args.length ? args : ['-'],
@@ -192,22 +213,7 @@ export function plan(
       env,
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',
       namespaces,
-      mounts: containerMounts({
-        confining: [...confining, ...(spec.host ? hostMounts(spec.host, others, made, root) : [])],
-        files: spec.host ? [] : containerFiles(hostname, network),
-        own: ownVolumes(lowers.config, spec, confining),
-        asked: [
-          ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
-          ...(spec.volumes ?? []).map((volume) => {
-            const source = given(volume.source);
-            checkVolume(volume, source);
-            if (!volume.overlay) return bind(volume, source, { userns, devices: deviceSources(spec, sources.now) });
-            const view = others[(spec.host?.overlays.length ?? 0) + overlayVolumes(spec).indexOf(volume)];
-            if (!view) throw new TypeError('a volume without its view');
-            return made(view);
-          }),
-        ],
-      }),
+      mounts,
       hostname,
       user,
       ...(group ? { cgroup: group } : {}),
@@ -309,6 +315,7 @@ export function plan(
   return {
     id,
     args,
+    mounts,
     program: apart ? [...ownMountNamespace(), ...program] : spec.host ? program : inOwnIds(program),
     stack,
     others,

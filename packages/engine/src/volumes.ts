@@ -7,6 +7,7 @@ import type { RunSpec, Volume } from './run-spec.js';
 import { isDirectorySource } from './sources/check.js';
 import type { Sources } from './sources/record.js';
 import type { Source } from './sources/source.js';
+import type { OwnIds } from './userns.js';
 
 /** @param given what its source is @throws EngineError `VOLUME_INVALID` */
 export function checkVolume({ source, destination, overlay, readonly, propagation }: Volume, given: Source): void {
@@ -75,6 +76,14 @@ export function bind({ destination, readonly, idmap, propagation, recursive }: V
     ...(recursive === undefined ? {} : { recursive }),
     ...(idmap && userns !== undefined ? { idmap: userns } : {}),
   };
+}
+
+/**
+ * The same for a container that does not run. Nobody has the container's ids then: what belongs to the host's ids in a container with others cannot be
+ * written to.
+ */
+export function bindStill({ propagation, idmap, ...volume }: Volume, given: Source, ids: OwnIds | undefined): Mount {
+  return bind(ids && !idmap ? { ...volume, readonly: true } : volume, given, { userns: undefined, devices: () => false });
 }
 
 function invalid(message: string, hint: string): EngineError {

@@ -9,6 +9,7 @@ export { type BindMount, DEFAULT_MOUNTS, type DeviceNode, type FileMount, type M
 export { NamespaceError } from './namespace-error.js';
 export { defaultNamespaces, withinOwn } from './namespace-flags.js';
 export { inOwnIds } from './own-ids.js';
+export { mountStill } from './mount-still.js';
 export { confiningPlaceOf, confiningPlaces, normalizedPath, PROC_FILES, PROCFS } from './places.js';
 export { type ContainerProcess, explainTold, type HeldProcess, launch, launchHeld, type ProcessOptions } from './process.js';
 export type { ProcessResult } from './process-result.js';

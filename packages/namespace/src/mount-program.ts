@@ -34,6 +34,8 @@ export interface MountContext {
   readonly masks: boolean;
   /** The user namespace is entered only now: what needs more than its ids reach is opened before, and made. */
   readonly laterUserNamespace: boolean;
+  /** No process is in there: filesystems of the kernel, and those in memory, are empty and read-only. */
+  readonly still?: boolean;
 }
 
 /** The ops of a list of mounts, and the slots of those that others refer to. */
@@ -124,7 +126,13 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
   const { slots } = context;
   const fresh = (fsname: string, options: readonly (readonly [string, string])[], attributes: number, landing: Landing, made = ops): number => {
     const slot = slots();
-    made.push(...detached(fsname, options, attributes, slot, slots));
+    if (context.still) {
+      // Others are mounted below it before it becomes read-only.
+      made.push(...detached('tmpfs', fsname === 'tmpfs' ? options : [['mode', '755']], attributes & ~MOUNT_ATTR.RDONLY, slot, slots));
+      const kept = slots();
+      later.push(setReadonly(kept), { op: 'close', fd: kept });
+      ops.push({ op: 'openat', dirfd: slot, pathname: '.', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: kept });
+    } else made.push(...detached(fsname, options, attributes, slot, slots));
     ops.push(...attach(slot, landing, true, context));
     return slot;
   };
@@ -143,7 +151,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
         });
         break;
       case 'sysfs':
-        if (context.userNamespace && context.hostNetwork) {
+        if (context.userNamespace && context.hostNetwork && !context.still) {
           bind({ type: 'bind', source: '/sys', destination: mount.destination, directory: true, readonly: true }, landing);
         } else ops.push({ op: 'close', fd: fresh('sysfs', [], QUIET | (mount.writable ? 0 : MOUNT_ATTR.RDONLY), landing) });
         break;
@@ -160,7 +168,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
           MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC,
           landing,
         );
-        ops.push(...deviceNodes(dev, mount.devices ?? [], context));
+        if (!context.still) ops.push(...deviceNodes(dev, mount.devices ?? [], context));
         break;
       case 'devpts': {
         const owner: (readonly [string, string])[] = context.singleId ? [] : [['gid', '5']];
@@ -231,7 +239,7 @@ function memoryFile(mount: FileMount, landing: Landing, dev: number, context: Li
     { op: 'write_file', dirfd: dev, flags: O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW | O.CLOEXEC, mode: 0o644, pathname: name, data: mount.content },
     { op: 'open_tree', dirfd: dev, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
     // One that hides another in /proc, /sys or /dev is not to be written to, either.
-    ...(landing.exact && mount.content.length === 0 ? [setReadonly(tree)] : []),
+    ...((landing.exact && mount.content.length === 0) || context.still ? [setReadonly(tree)] : []),
     ...(mount.optional
       ? [{ op: 'attempt', program: attach(tree, landing, false, context), ignore: ['ENOENT', 'EROFS', 'EACCES', 'EPERM'] } as const]
       : attach(tree, landing, false, context)),

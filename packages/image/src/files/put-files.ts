@@ -1,0 +1,46 @@
+import type { Readable } from 'node:stream';
+import { AT_FDCWD, idMapping, O, type Op, RESOLVE } from '@lamella/syscall';
+import { treeArchive } from '../sink/tree-archive.js';
+import { unpackFiles } from './unpack-files.js';
+
+/** The slot of the directory that is read, or written to. */
+const TOP = 20;
+
+/**
+ * Unpacks a tar among the files of a directory of the host. No link is followed below it, whoever makes one there meanwhile.
+ *
+ * @param directory absolute path without links
+ * @param keepOwners as root, files belong to whom the archive says; else to the caller
+ * @throws ImageError `COPY_*`, `TAR_*`; what came before the failure is there
+ */
+export async function putFiles(archive: Readable, directory: string, { keepOwners = false }: { readonly keepOwners?: boolean } = {}): Promise<void> {
+  // Who copies out of a container has the files for itself, whatever ids the container has.
+  const ids = idMapping().kind === 'host' ? 'host' : 'single';
+  const owner = keepOwners && ids === 'host' ? {} : { owner: { uid: 0, gid: 0 } };
+  const resolve = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;
+  await unpackFiles(archive, { enter: [openTop(directory), { op: 'umask', mask: 0 }], top: TOP, directory: '', resolve, ids, ...owner });
+}
+
+/**
+ * Returns the tar of a file or tree of the host, which is read through no link.
+ *
+ * @param directory absolute path, without links, of the directory it is in
+ * @param base its name there, `.` for the directory itself
+ * @param name what it is called in the archive; `.` for a directory's content
+ */
+export function getFiles(directory: string, base: string, name: string): Readable {
+  return treeArchive([openTop(directory), { op: 'walk_seen', dirfd: TOP, without: -1, pathname: base }], name, { seen: true });
+}
+
+/** Links in the path were followed before: one that is there now was put there since. */
+function openTop(pathname: string): Op {
+  return {
+    op: 'openat2',
+    dirfd: AT_FDCWD,
+    pathname,
+    flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
+    mode: 0,
+    resolve: RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS,
+    out: TOP,
+  };
+}
