@@ -175,7 +175,9 @@ export function plan(
     return {
       type: 'made',
       destination: view.destination,
-      program: (life.still ? undefined : copyFuseView(fuse, view, mounted)) ?? mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots), expectedOf(view)),
+      program:
+        (life.still ? undefined : copyFuseView(fuse, view, mounted)) ??
+        mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots), expectedOf(view)),
       mount: mounted,
       // A directory of the host may go in this very moment.
       ...(spec.host ? { ignore: ['ENOENT', 'ENOTDIR', 'ESTALE', 'ELOOP'] } : {}),
@@ -186,22 +188,22 @@ export function plan(
     ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : []),
   ];
   const mounts = containerMounts({
-        confining: [...confining, ...(spec.host ? hostMounts(spec.host, others, made, root) : [])],
-        files: spec.host ? [] : containerFiles(hostname, network),
-        own: ownVolumes(lowers.config, spec, confining),
-        asked: [
-          ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
-          ...(spec.volumes ?? []).map((volume) => {
-            const source = given(volume.source);
-            checkVolume(volume, source);
-            const options = { userns, devices: deviceSources(spec, sources.now) };
-            if (!volume.overlay) return life.still ? bindStill(volume, source, ids) : bind(volume, source, options);
-            const view = others[(spec.host?.overlays.length ?? 0) + overlayVolumes(spec).indexOf(volume)];
-            if (!view) throw new TypeError('a volume without its view');
-            return made(view);
-          }),
-        ],
-      });
+    confining: [...confining, ...(spec.host ? hostMounts(spec.host, others, made, root) : [])],
+    files: spec.host ? [] : containerFiles(hostname, network),
+    own: ownVolumes(lowers.config, spec, confining),
+    asked: [
+      ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
+      ...(spec.volumes ?? []).map((volume) => {
+        const source = given(volume.source);
+        checkVolume(volume, source);
+        const options = { userns, devices: deviceSources(spec, sources.now) };
+        if (!volume.overlay) return life.still ? bindStill(volume, source, ids) : bind(volume, source, options);
+        const view = others[(spec.host?.overlays.length ?? 0) + overlayVolumes(spec).indexOf(volume)];
+        if (!view) throw new TypeError('a volume without its view');
+        return made(view);
+      }),
+    ],
+  });
   const container = enter(
     {
       args: args.length ? args : ['-'],

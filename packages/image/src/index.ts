@@ -1,8 +1,8 @@
 export type { Compression } from './compression.js';
-export type { Image, ImageConfig, ImageSummary, LayerDir } from './image.js';
 export type { FilesTarget } from './files/files-writer.js';
 export { getFiles, putFiles } from './files/put-files.js';
 export { unpackFiles } from './files/unpack-files.js';
+export type { Image, ImageConfig, ImageSummary, LayerDir } from './image.js';
 export { ImageError } from './image-error.js';
 export { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from './layer/apply-layer.js';
 export { isPlace } from './place.js';

@@ -30,7 +30,18 @@ export function mountStill(mounts: readonly Mount[], { root, readonlyRoot }: Sti
   return [
     ...ops,
     ...(readonlyRoot
-      ? [{ op: 'mount_setattr', dirfd: root, pathname: '', flags: AT.EMPTY_PATH, attr_set: MOUNT_ATTR.RDONLY, attr_clr: 0, propagation: 0, userns_fd: -1 } as const]
+      ? [
+          {
+            op: 'mount_setattr',
+            dirfd: root,
+            pathname: '',
+            flags: AT.EMPTY_PATH,
+            attr_set: MOUNT_ATTR.RDONLY,
+            attr_clr: 0,
+            propagation: 0,
+            userns_fd: -1,
+          } as const,
+        ]
       : []),
   ];
 }

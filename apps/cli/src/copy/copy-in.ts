@@ -38,7 +38,8 @@ async function lookAt(container: StoredContainer, destination: string): Promise<
   const { pathname, state } = await container.follow(destination);
   if (state?.type === 'character' || state?.type === 'block')
     throw new UsageError(`${destination} in the container is a device`, 'Copy to a directory or a file.');
-  if (state && state.type !== 'directory' && assertsDirectory(destination)) throw new UsageError(`${destination} in the container is not a directory`, 'Leave the slash at its end out.');
+  if (state && state.type !== 'directory' && assertsDirectory(destination))
+    throw new UsageError(`${destination} in the container is not a directory`, 'Leave the slash at its end out.');
   return { pathname: state ? pathname : destinationOf(pathname, destination), state: !state ? 'nothing' : state.type === 'directory' ? 'directory' : 'other' };
 }
 

@@ -31,7 +31,10 @@ export async function copyFromContainer(container: StoredContainer, source: stri
   }
   const place = placeCopy(own, isDirectory, await lookAt(destination, writableSources(container)));
   if (place === 'not-a-directory')
-    throw new UsageError(`${destination} is not a directory`, isDirectory ? 'A directory is copied into one, or to a new name.' : 'Make it first; without a / at its end it is the name of the copy.');
+    throw new UsageError(
+      `${destination} is not a directory`,
+      isDirectory ? 'A directory is copied into one, or to a new name.' : 'Make it first; without a / at its end it is the name of the copy.',
+    );
   if (!(await stat(place.directory).catch(missing))?.isDirectory()) throw new UsageError(`${place.directory} is not a directory`, 'Make it first.');
   await putFiles(await container.copyOut(pathname, place.name), place.directory, { keepOwners: flags.archive });
 }
@@ -39,8 +42,10 @@ export async function copyFromContainer(container: StoredContainer, source: stri
 async function lookAt(destination: string, writable: Writable): Promise<Destination> {
   const pathname = await followHost(path.resolve(destination), writable, true);
   const found = await lstat(pathname).catch(missing);
-  if (found?.isCharacterDevice() || found?.isBlockDevice()) throw new UsageError(`${destination} is a device`, 'Copy to a directory or a file; or - writes a tar to stdout.');
-  if (found && !found.isDirectory() && assertsDirectory(destination)) throw new UsageError(`${destination} is not a directory`, 'Leave the slash at its end out.');
+  if (found?.isCharacterDevice() || found?.isBlockDevice())
+    throw new UsageError(`${destination} is a device`, 'Copy to a directory or a file; or - writes a tar to stdout.');
+  if (found && !found.isDirectory() && assertsDirectory(destination))
+    throw new UsageError(`${destination} is not a directory`, 'Leave the slash at its end out.');
   return {
     pathname: found ? pathname : `${pathname}${assertsDirectory(destination) ? '/' : ''}`,
     state: found ? (found.isDirectory() ? 'directory' : 'other') : 'nothing',

@@ -71,7 +71,11 @@ export async function statPath(files: ContainerFiles, pathname: string): Promise
       },
     });
   } catch (error) {
-    if (error instanceof SyscallError && isOfPath(error.op) && ['ENOENT', 'ENOTDIR'].includes(error.code)) return undefined;
+    const cover = files.kind === 'stopped' ? coverOf(pathname, files) : undefined;
+    if (error instanceof SyscallError && isOfPath(error.op) && ['ENOENT', 'ENOTDIR'].includes(error.code)) {
+      if (!cover?.empty) return undefined;
+      throw new EngineError({ code: 'PATH_NOT_FOUND', message: `${pathname} in the container is not there: ${cover.why}`, hint: cover.hint, cause: error });
+    }
     throw explain(error, pathname, files);
   } finally {
     await place.leave();

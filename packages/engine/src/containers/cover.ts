@@ -17,7 +17,9 @@ export function coverOf(pathname: string, files: ContainerFiles): Cover | undefi
   const { spec, kind, shifted } = files;
   const covers: (Cover & { readonly at: string })[] = [
     ...(spec.readonlyRoot ? [{ at: '/', why: 'its root is read-only', hint: 'Copy to a volume of it, or run it without --read-only.', empty: false }] : []),
-    ...(kind === 'stopped' ? DEFAULT_MOUNTS.map(({ destination }) => ({ at: destination, why: `${destination} is made anew at each start`, hint: START, empty: true })) : []),
+    ...(kind === 'stopped'
+      ? DEFAULT_MOUNTS.map(({ destination }) => ({ at: destination, why: `${destination} is made anew at each start`, hint: START, empty: true }))
+      : []),
     ...(spec.tmpfs ?? []).flatMap(({ destination, readonly }) =>
       kind === 'stopped'
         ? [{ at: destination, why: `${destination} is a tmpfs, which is empty while it does not run`, hint: START, empty: true }]

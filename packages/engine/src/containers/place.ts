@@ -1,12 +1,28 @@
 import { type ContainerRecord, lockOf } from '@lamella/cleanup';
 import { becomeRoot, type Mount, mountStill } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor, type OverlayStack, overlayMount } from '@lamella/overlay';
-import { AT_FDCWD, CLONE, idMapping, LOCK, O, type Op, ownMountNamespace, type Program, RESOLVE, runMapped, SyscallError, slotAllocator } from '@lamella/syscall';
+import {
+  AT_FDCWD,
+  CLONE,
+  idMapping,
+  LOCK,
+  O,
+  type Op,
+  ownMountNamespace,
+  type Program,
+  RESOLVE,
+  runMapped,
+  SyscallError,
+  slotAllocator,
+} from '@lamella/syscall';
 import type { RunSpec } from '../run-spec.js';
 import type { CheckedView } from '../views.js';
 
 /** The files of a container, for those who copy: those that its processes see, or what they would see when it has none. */
-export type ContainerFiles = { readonly spec: Pick<RunSpec, 'volumes' | 'tmpfs' | 'readonlyRoot' | 'host'>; /** It has a user namespace of its own. */ readonly shifted: boolean } & (
+export type ContainerFiles = {
+  readonly spec: Pick<RunSpec, 'volumes' | 'tmpfs' | 'readonlyRoot' | 'host'> /** It has a user namespace of its own. */;
+  readonly shifted: boolean;
+} & (
   | { readonly kind: 'running'; readonly pid: number }
   | {
       readonly kind: 'stopped';

@@ -1,16 +1,4 @@
-import {
-  AT,
-  AT_FDCWD,
-  bytesOf,
-  FrameWriter,
-  type IdMapping,
-  isOverlayMark,
-  O,
-  type Op,
-  type Program,
-  S_IF,
-  UTIME,
-} from '@lamella/syscall';
+import { AT, AT_FDCWD, bytesOf, FrameWriter, type IdMapping, isOverlayMark, O, type Op, type Program, S_IF, UTIME } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { entryPath } from '../layer/entry-path.js';
 import { printable, type TarEntry } from '../tar/entry.js';

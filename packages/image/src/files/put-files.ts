@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
-import { AT_FDCWD, idMapping, O, type Op, RESOLVE } from '@lamella/syscall';
+import { AT_FDCWD, idMapping, O, type Op, RESOLVE, SyscallError, textOf } from '@lamella/syscall';
+import { ImageError } from '../image-error.js';
 import { treeArchive } from '../sink/tree-archive.js';
 import { unpackFiles } from './unpack-files.js';
 
@@ -18,7 +19,9 @@ export async function putFiles(archive: Readable, directory: string, { keepOwner
   const ids = idMapping().kind === 'host' ? 'host' : 'single';
   const owner = keepOwners && ids === 'host' ? {} : { owner: { uid: 0, gid: 0 } };
   const resolve = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;
-  await unpackFiles(archive, { enter: [openTop(directory), { op: 'umask', mask: 0 }], top: TOP, directory: '', resolve, ids, ...owner });
+  await unpackFiles(archive, { enter: [openTop(directory), { op: 'umask', mask: 0 }], top: TOP, directory: '', resolve, ids, ...owner }).catch((error: unknown) => {
+    throw explainTop(error, directory);
+  });
 }
 
 /**
@@ -29,7 +32,21 @@ export async function putFiles(archive: Readable, directory: string, { keepOwner
  * @param name what it is called in the archive; `.` for a directory's content
  */
 export function getFiles(directory: string, base: string, name: string): Readable {
-  return treeArchive([openTop(directory), { op: 'walk_seen', dirfd: TOP, without: -1, pathname: base }], name, { seen: true });
+  return treeArchive([openTop(directory), { op: 'walk_seen', dirfd: TOP, without: -1, pathname: base }], name, {
+    seen: true,
+    explain: (error, last) => explainTop(error, [directory, base, textOf(Buffer.from(last, 'latin1'))].filter(Boolean).join('/')),
+  });
+}
+
+function explainTop(error: unknown, pathname: string): Error {
+  if (!(error instanceof SyscallError)) return error as Error;
+  const isGone = ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code);
+  return new ImageError({
+    code: 'COPY_FAILED',
+    message: `${pathname} cannot be ${error.op.op === 'openat2' ? 'opened' : 'read'}: ${error.code}`,
+    hint: isGone ? 'Somebody has just put something else in the place of a directory on its path. Try again.' : 'Check its permissions.',
+    cause: error,
+  });
 }
 
 /** Links in the path were followed before: one that is there now was put there since. */

@@ -79,9 +79,16 @@ function isSilent(error: Error): boolean {
 /** Nobody takes back what was copied before a failure. */
 function sayWhatStays(error: unknown, entries: number): unknown {
   if (!(error instanceof ImageError)) return error;
-  const hint = /nothing of (?:it|the archive) was kept/i.test(error.hint ?? '') ? 'The archive is damaged, or made to do damage.' : error.hint;
+  // What a path may not be is the same for a layer.
+  const isLayers = error.code.startsWith('LAYER_');
+  const hint = isLayers ? 'The archive is damaged, or made to do damage.' : error.hint;
   const stays = entries > 1 ? 'What was copied before stays.' : '';
-  return new ImageError({ code: error.code, message: error.message, hint: [hint, stays].filter(Boolean).join(' '), cause: error });
+  return new ImageError({
+    code: isLayers ? 'COPY_FAILED' : error.code,
+    message: isLayers ? error.message.replace('out of the image', 'out of the directory that it is copied into') : error.message,
+    hint: [hint, stays].filter(Boolean).join(' '),
+    cause: error,
+  });
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -103,6 +110,15 @@ const REASONS: Readonly<Record<string, string>> = {
   EINVAL: 'the filesystem cannot hold it',
 };
 
+const DIRECTORIES = 'A directory takes no file’s place, and a file no directory’s; nothing is written through links. Remove what is there first.';
+const HINTS: Readonly<Record<string, string>> = {
+  ENOTDIR: DIRECTORIES,
+  EISDIR: DIRECTORIES,
+  ELOOP: DIRECTORIES,
+  EEXIST: 'Try again.',
+  EBUSY: 'Write to what is mounted: on the host where it is from there, or from inside.',
+};
+
 /** A failed op of the interpreter, for somebody who copies. */
 function explainEntry(writer: FilesWriter, index: number, errno: number): LamellaError | undefined {
   const name = writer.nameOf(index);
@@ -112,6 +128,6 @@ function explainEntry(writer: FilesWriter, index: number, errno: number): Lamell
   return new ImageError({
     code: isFull ? 'COPY_NO_SPACE' : code === 'EROFS' ? 'COPY_READ_ONLY' : 'COPY_FAILED',
     message: `'${printable(name)}' cannot be copied: ${REASONS[code] ?? code} (${code})`,
-    hint: isFull ? 'Free some space.' : 'A directory takes no file’s place, and a file no directory’s; nothing is written through links.',
+    hint: isFull ? 'Free some space.' : (HINTS[code] ?? 'Check what is there, and who may write there.'),
   });
 }

@@ -75,7 +75,11 @@ export function treeArchive(program: Program, name: string, { layer, mtime, seen
     if (rest > 0 && seen) {
       rest = 0;
       output.destroy(
-        new ImageError({ code: 'FILE_CHANGED', message: `'${printable(last)}' became shorter while it was read`, hint: 'Somebody writes to it: try again, or stop the container first.' }),
+        new ImageError({
+          code: 'FILE_CHANGED',
+          message: `'${printable(last)}' became shorter while it was read`,
+          hint: 'Somebody writes to it: try again, or stop the container first.',
+        }),
       );
       return;
     }
