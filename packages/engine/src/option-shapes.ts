@@ -40,6 +40,8 @@ const VOLUME = take.objectOf<Volume>({
   readonly: take.flag,
   overlay: take.flag,
   idmap: take.flag,
+  propagation: take.oneOf('slave'),
+  recursive: take.flag,
 });
 const TMPFS = take.objectOf<Omit<TmpfsMount, 'type'>>({
   destination: take.required(take.text),
@@ -113,6 +115,7 @@ export const runSpecShape = (): take.Shape<RunSpec> => ({
   user: take.text,
   cwd: take.text,
   volumes: take.listOf(VOLUME),
+  anonymousVolumes: take.listOf(take.absolutePath),
   tmpfs: take.listOf(TMPFS),
   readonlyRoot: take.flag,
   hostname: take.text,

@@ -16,6 +16,10 @@ export interface Volume {
   readonly overlay?: boolean;
   /** In a user namespace of its own: what belongs to the host's root there belongs to the container's, and the other way round. */
   readonly idmap?: boolean;
+  /** `slave`: what the host mounts below the source later appears inside, too. As root; the source has to be on a shared or slave mount. */
+  readonly propagation?: 'slave';
+  /** Whether mounts below the source are shown, too. Default true. */
+  readonly recursive?: boolean;
 }
 
 /** A device of the host inside the container. */
@@ -59,7 +63,10 @@ export interface RunSpec {
   /** `NAME|UID[:GROUP|GID]`. */
   readonly user?: string;
   readonly cwd?: string;
+  /** In any order: directories are mounted before what is in them. */
   readonly volumes?: readonly Volume[];
+  /** Absolute paths inside of directories that stay writable when the root is read-only, as those that an image calls volumes. */
+  readonly anonymousVolumes?: readonly string[];
   readonly tmpfs?: readonly Omit<TmpfsMount, 'type'>[];
   readonly readonlyRoot?: boolean;
   readonly hostname?: string;

@@ -1,9 +1,11 @@
 export type { Compression } from './compression/compression.js';
+export type { FilesTarget } from './files/files-writer.js';
+export { getFiles, putFiles } from './files/put-files.js';
+export { unpackFiles } from './files/unpack-files.js';
 export type { Image, ImageConfig, ImagePlatform, ImageSummary, LayerDir } from './image.js';
 export { ImageError } from './image-error.js';
 export { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from './layer/apply-layer.js';
 export { isPlace } from './place.js';
-export { getFiles, putFiles } from './put-files.js';
 export { familiarReference, formatReference, parseReference, type Reference, shortReference } from './reference.js';
 export type { Credentials } from './registry/credentials.js';
 export type { PushProgress } from './registry/push.js';

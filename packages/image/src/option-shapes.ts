@@ -53,6 +53,8 @@ export const PUT_OPTIONS: take.Check<{ readonly keepOwners?: boolean }> = shapeO
 export const TREE_OPTIONS: take.Check<TreeArchiveOptions> = shapeOf<TreeArchiveOptions>(() => ({
   layer: take.objectOf<NonNullable<TreeArchiveOptions['layer']>>({ marks: take.required(take.oneOf('trusted', 'user', 'files')) }),
   mtime: take.whole(-Number.MAX_SAFE_INTEGER),
+  seen: take.flag,
+  explain: take.functionOf(),
 }));
 export const APPLY_OPTIONS: take.Check<ApplyOptions> = shapeOf<ApplyOptions>(() => ({
   signal: take.abortSignal,
@@ -63,7 +65,6 @@ export const APPLY_OPTIONS: take.Check<ApplyOptions> = shapeOf<ApplyOptions>(() 
   stacked: take.flag,
   isPromised: take.flag,
   seeds: take.checkOf('what makeSeeds made', (value) => typeof value === 'object' && value !== null),
-  plain: take.checkOf('how files are copied', (value) => typeof value === 'object' && value !== null),
 }));
 /** Names of images, or places. */
 export const NAMES: take.Check<readonly string[]> = take.listOf(STRING);

@@ -78,6 +78,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
   const root = slots();
   const directory = slots();
   const {
+    following,
     outside,
     ops: mounts,
     dev,
@@ -120,7 +121,9 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     // The caller's session keyring is not the container's; kernels and quotas without another go without.
     { op: 'keyctl', operation: KEYCTL_JOIN_SESSION_KEYRING, name: null, ignore: ['ENOSYS', 'EPERM', 'EDQUOT', 'EACCES', 'ENOMEM'] },
     { op: 'umask', mask: 0 },
-    { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
+    // What is copied of a mount that follows the host's goes on following it, whatever becomes of the others.
+    ...(following.length ? [propagation(MS.SLAVE), ...following] : []),
+    propagation(MS.PRIVATE),
     ...(spec.prepare ?? []),
     ...(spec.mounted ? [] : bindOntoItself(spec.rootfs)),
     { op: 'openat', dirfd: AT_FDCWD, pathname: spec.rootfs, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
@@ -175,6 +178,11 @@ function enterUserNamespace(userns: number, root: number, { uts, ipc, net, cgrou
     { op: 'open_tree', dirfd: AT_FDCWD, pathname: '.', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: root },
     { op: 'move_mount', from_dirfd: root, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: '.', flags: MOVE_MOUNT.F_EMPTY_PATH },
   ];
+}
+
+/** How all mounts here share what is mounted with others (mount_namespaces(7)). */
+function propagation(type: number): Op {
+  return { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | type, data: null };
 }
 
 /** pivot_root(2) wants a mount; devices in a plain directory would be real ones. */

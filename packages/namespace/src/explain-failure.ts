@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { type Op, outcomeOf, type Reply, type RunResult, SyscallError, type Told } from '@lamella/syscall';
+import { MOVE_MOUNT, type Op, outcomeOf, type Reply, type RunResult, SyscallError, type Told } from '@lamella/syscall';
 import { NamespaceError } from './namespace-error.js';
 import { whatIsTooLong } from './too-long.js';
 
@@ -96,8 +96,20 @@ export function explainFailure(error: unknown, args: readonly string[], denied: 
           `${String(error.op.pathname)} in the container leads ${error.code === 'ELOOP' ? 'in a circle' : 'to nothing'}: the image has a link there`,
           'Mounts go where links lead inside of the root; this one leads nowhere.',
         );
-      if (error.code === 'EROFS') return make('MOUNT_TARGET_MISSING', `${String(error.op.pathname)} is missing in a read-only root`, 'Create it in the image.');
+      if (error.code === 'EROFS')
+        return make(
+          'MOUNT_TARGET_MISSING',
+          `${String(error.op.pathname)} is missing in the container, in what is read-only there`,
+          'Create it in the image, or in the volume that it is below.',
+        );
       return error;
+    case 'move_mount':
+      if (!(error.op.flags & MOVE_MOUNT.T_EMPTY_PATH)) return error;
+      return make(
+        'MOUNT_TARGET_INVALID',
+        `what is to be mounted does not fit on what is there in the container: ${error.code}`,
+        'A directory goes on a directory, a file on a file.',
+      );
     case 'landed':
       return explainLanding(error.op, error.code, make) ?? error;
     case 'covered':

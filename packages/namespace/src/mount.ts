@@ -59,12 +59,18 @@ export interface TmpfsMount {
 
 export interface BindMount {
   readonly type: 'bind';
-  /** Absolute path on the host. Mounts below it come along. */
+  /** Absolute path on the host. */
   readonly source: string;
   readonly destination: string;
   /** Whether the source is a directory: what is created at the destination when nothing is there. */
   readonly directory: boolean;
   readonly readonly?: boolean;
+  /** Devices can be opened there. Default: they cannot. */
+  readonly dev?: boolean;
+  /** Whether mounts below the source come along. Default true. */
+  readonly recursive?: boolean;
+  /** `slave`: what is mounted below the source later appears inside, too. The source has to be on a shared or slave mount. Default: nothing does. */
+  readonly propagation?: 'slave';
   /** Slot of a user namespace whose ids it is seen with (mount_setattr(2), MOUNT_ATTR_IDMAP). */
   readonly idmap?: number;
   /** Nothing happens where the source or the destination is not there (any more), or cannot be reached. Neither is made then. */
@@ -78,6 +84,8 @@ export interface FileMount {
   readonly type: 'file';
   readonly destination: string;
   readonly content: string | Uint8Array;
+  /** Nothing happens where no file is, and none can be made. */
+  readonly optional?: boolean;
 }
 
 /** What every container gets (OCI runtime-spec, "Default Filesystems"). */

@@ -43,11 +43,17 @@ const MOUNTS: { readonly [T in Mount['type']]: take.Shape<Of<T>> } = {
     source: take.required(text),
     directory: take.required(take.flag),
     readonly: take.flag,
+    dev: take.flag,
+    recursive: take.flag,
+    propagation: take.oneOf('slave'),
     idmap: SLOT,
     optional: take.flag,
     expected: identity,
   },
-  file: { content: take.required(take.checkOf('a string or a Uint8Array', (value) => typeof value === 'string' || value instanceof Uint8Array)) },
+  file: {
+    content: take.required(take.checkOf('a string or a Uint8Array', (value) => typeof value === 'string' || value instanceof Uint8Array)),
+    optional: take.flag,
+  },
 };
 const MOUNT: take.Check<Mount> = Object.assign(
   (value: unknown, at: string): Mount => {

@@ -14,10 +14,11 @@ export const CONTAINER_FLAGS = {
   user: string({ char: 'u', helpValue: 'NAME|UID[:GROUP|GID]', description: 'who the command runs as' }),
   userns: string({ helpValue: 'MODE', description: 'ids of its own: auto[:size=N], UID:GID:SIZE; keep-id; host (default)' }),
   volume: list(
-    'SRC:DST[:ro|overlay|idmap]',
-    'show a file or directory of the host inside; with overlay what is written stays in the container; idmap: with its ids',
+    '[SRC:]DST[:OPTIONS]',
+    'show a file or directory of the host inside (ro; overlay: what is written stays in the container; idmap: with its ids; rslave)',
     { char: 'v' },
   ),
+  mount: list('KEY=VALUE,…', 'the same as type=bind,src=PATH,dst=PATH[,ro]; or type=tmpfs,dst=PATH[,tmpfs-size=64m]'),
   tmpfs: list('DST[:OPTIONS]', 'an empty directory in memory (size=, mode=, uid=, gid=, exec, ro)'),
   memory: string({ char: 'm', helpValue: 'SIZE', description: 'how much memory it may use, such as 512m' }),
   'memory-swap': string({ helpValue: 'SIZE', description: 'memory and swap together; -1 is no limit (default: twice the memory)' }),
@@ -91,6 +92,7 @@ export interface RunFlags {
   readonly workdir: string | undefined;
   readonly user: string | undefined;
   readonly volume: readonly string[] | undefined;
+  readonly mount: readonly string[] | undefined;
   readonly tmpfs: readonly string[] | undefined;
   readonly memory: string | undefined;
   readonly 'memory-swap': string | undefined;

@@ -32,12 +32,13 @@ import { type CheckedView, checkedViews, type View } from '../views.js';
 import { type Attached, attachTo, type Ending } from './attach.js';
 import { type ContainerChange, changesIn } from './changes.js';
 import { type Contents, contentsOf } from './contents.js';
-import type { ContainerFiles } from './copy.js';
+import type { PathState } from './copy.js';
 import { tellEvent } from './events.js';
 import { type ExecPlan, type ExecSpec, execIn, planExec } from './exec.js';
 import { launchDetached } from './launch-detached.js';
 import { layerOf } from './layer-of.js';
 import { type LogEntry, type LogOptions, readLogs } from './logs.js';
+import type { ContainerFiles } from './place.js';
 import { detailsOf, type ProcessDetails, processesOf } from './processes.js';
 import { signalNumber } from './signal-number.js';
 import { type ContainerState, stateOf } from './state.js';
@@ -391,11 +392,12 @@ export class StoredContainer {
   }
 
   /**
-   * The tar of a path inside, whether it runs or not.
+   * The tar of a path inside, whether it runs or not, with what is mounted below it; of filesystems that the kernel makes up, and of /dev, only the
+   * directory is in it.
    *
-   * @param source absolute path inside; a link at its end is taken as such
+   * @param source absolute path inside; a link at its end is taken as such, unless a slash follows it
    * @param name what it is called in the archive, `.` for the content of a directory. Default: its own
-   * @throws (by the stream) EngineError `PATH_NOT_FOUND`
+   * @throws (by the stream) EngineError `PATH_NOT_FOUND`, `COPY_FAILED`; ImageError `FILE_CHANGED`
    */
   async copyOut(source: string, name?: string): Promise<Readable> {
     read('copyOut(source)', source, take.text);
@@ -405,9 +407,9 @@ export class StoredContainer {
   }
 
   /**
-   * Unpack a tar into a directory inside, whether it runs or not.
+   * Unpack a tar into a directory inside, whether it runs or not. What it sees there is written to: a volume's source, never what is hidden below a mount.
    *
-   * @throws EngineError `PATH_NOT_FOUND`; ImageError `TAR_*`, `LAYER_*`
+   * @throws EngineError `PATH_NOT_FOUND`, `PATH_READ_ONLY`; ImageError `TAR_*`, `COPY_*`; what came before the failure is there
    */
   async copyIn(archive: Readable, directory: string, options: { readonly keepOwners?: boolean } = {}): Promise<void> {
     const { keepOwners = false } = read('copyIn(archive, directory, options)', options, COPY_IN_OPTIONS);
@@ -417,11 +419,33 @@ export class StoredContainer {
     await copyIn(await this.#files(), archive, directory, { keepOwners });
   }
 
-  /** Whether a path inside is a directory; undefined when it is not there. */
+  /**
+   * Looks at a path inside, whether it runs or not. A link at its end is not followed, unless a slash follows it.
+   *
+   * @returns undefined when nothing is there
+   */
+  async stat(pathname: string): Promise<PathState | undefined> {
+    read('stat(path)', pathname, take.text);
+    const { statPath } = await import('./copy.js');
+    return statPath(await this.#files(), path.posix.resolve('/', pathname) + (/\/\.?$/.test(pathname) ? '/' : ''));
+  }
+
+  /**
+   * Follows the links at the end of a path inside.
+   *
+   * @returns the path that they lead to, and what is there; undefined where nothing is
+   * @throws EngineError `PATH_NOT_FOUND` for links in a circle
+   */
+  async follow(pathname: string): Promise<{ readonly pathname: string; readonly state: PathState | undefined }> {
+    read('follow(path)', pathname, take.text);
+    const { followPath } = await import('./copy.js');
+    return followPath(await this.#files(), path.posix.resolve('/', pathname) + (/\/\.?$/.test(pathname) ? '/' : ''));
+  }
+
+  /** Whether a path inside is a directory, links followed; undefined when it is not there. */
   async isDirectory(pathname: string): Promise<boolean | undefined> {
-    read('isDirectory(path)', pathname, take.text);
-    const { isDirectory } = await import('./copy.js');
-    return isDirectory(await this.#files(), pathname);
+    const { state } = await this.follow(pathname);
+    return state && state.type === 'directory';
   }
 
   /**
@@ -674,7 +698,9 @@ export class StoredContainer {
 
   /** The tar of all it sees but what is mounted there: a root filesystem, as `lamella import` takes one. */
   async export(): Promise<Readable> {
-    return this.copyOut('/', '.');
+    const { copyOut } = await import('./copy.js');
+    const files = await this.#files();
+    return copyOut(files.kind === 'stopped' ? { ...files, mounts: [] } : files, '/', '.', { mounts: false });
   }
 
   /**
@@ -719,9 +745,11 @@ export class StoredContainer {
   async #files(): Promise<ContainerFiles> {
     const { pid } = await this.state();
     await this.#refresh();
-    if (pid !== undefined) return { kind: 'running', pid, shifted: this.config.ids !== undefined };
-    const { stack } = await decide(this.config.spec, {}, this.#root, { again: this.config, idle: true });
-    return { kind: 'stopped', record: this.#record, stack };
+    const { spec, ids } = this.config;
+    const common = { spec, shifted: ids !== undefined };
+    if (pid !== undefined) return { kind: 'running', pid, ...common };
+    const { stack, mounts, others } = await decide(spec, {}, this.#root, { again: this.config, idle: true, still: true });
+    return { kind: 'stopped', record: this.#record, stack, mounts, others, ...common };
   }
 
   /** By its monitor's socket; where there is none, to its process. */

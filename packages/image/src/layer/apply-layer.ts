@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { errnoName, type IdMapping, idMapping, isOwnUserNamespace, type LamellaError, type Program, startInterpreter, unfitForUpper } from '@lamella/syscall';
+import { errnoName, idMapping, isOwnUserNamespace, type LamellaError, startInterpreter, unfitForUpper } from '@lamella/syscall';
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
@@ -34,14 +34,6 @@ export interface ApplyOptions {
   readonly stacked?: boolean;
   /** What the directory holds already, of the layers below. */
   readonly seeds?: Seeds;
-  /** Files for a directory that may have some, as {@link LayerWriterOptions.plain} has it. */
-  readonly plain?: {
-    /** Ops that lock the interpreter into the directory; slots from 20 on are free for them. */
-    readonly enter: Program;
-    /** Which ids there are where they lead. */
-    readonly ids: IdMapping['kind'];
-    readonly owner?: { readonly uid: number; readonly gid: number };
-  };
 }
 
 /** What was unpacked. */
@@ -95,16 +87,15 @@ const FRAMES_AHEAD = 2 << 20;
  */
 export async function applyLayer(source: Readable, directory: string, given: ApplyOptions = {}): Promise<AppliedLayer> {
   const options = readOptions('applyLayer(source, directory, options)', given, APPLY_OPTIONS);
-  const { maxEntries = MAX_ENTRIES, stacked = false, seeds, plain: files, isPromised = false } = options;
-  const [first, ...rest] = files?.enter ?? jail(directory);
+  const { maxEntries = MAX_ENTRIES, stacked = false, seeds, isPromised = false } = options;
+  const [first, ...rest] = jail(directory);
   const marks: LayerMarks = unfitForUpper(directory) === undefined ? 'overlayfs' : 'files';
   const writer = new LayerWriter({
     marks,
-    ids: files?.ids ?? idMapping().kind,
+    ids: idMapping().kind,
     maxEntries,
     stacked,
     ...(seeds ? { seeds } : {}),
-    ...(files ? { plain: true, ...(files.owner ? { owner: files.owner } : {}) } : {}),
   });
   const running = startInterpreter(
     {
