@@ -7,13 +7,13 @@ import { boolean, option, string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
 import { applyThem, decide } from '../changes/decide.js';
 import { listed } from '../changes/review.js';
+import { parseCommand } from '../command-line/parse-command.js';
 import { failed, statusOfResult } from '../output/exit-status.js';
 import { stderr, stdout } from '../output/out.js';
 import type { Shown } from '../output/printable.js';
 import { reportError } from '../output/report-error.js';
 import { windowSize } from '../run/forward-signals.js';
 import { dieOf, isForeground, type JobSignals, jobSignals } from '../run/job-signals.js';
-import { parseLeading } from '../run/parse-run.js';
 import { shell, wordsOf } from '../run/shell-line.js';
 import { UsageError } from '../usage-error.js';
 
@@ -92,8 +92,9 @@ interface Ending {
 }
 
 async function tryMain(argv: readonly string[]): Promise<Ending> {
-  const hint = 'lamella try [FLAGS] [--] COMMAND [ARG…]; see lamella try --help';
-  const { flags, rest } = await parseLeading<TryFlags>(argv, Try.flags, hint);
+  const hint = "lamella try [FLAGS] [--] COMMAND [ARG…]. See 'lamella try --help'.";
+  const { flags: parsed, words: rest } = await parseCommand(argv, { command: 'try', flags: Try.flags, leading: true });
+  const flags: TryFlags = parsed;
   const size = process.stdin.isTTY && stdout.isTerminal ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
   if (!rest.length && !size) throw new UsageError('no command was given', hint);
   const cwd = here();

@@ -42,7 +42,7 @@ export function describeContainer(state: ContainerState, upper: string): Record<
             ),
           }
         : {}),
-      AutoRemove: !spec.keep,
+      AutoRemove: !spec.keep || spec.removeAtEnd === true,
       UsernsMode: userNamespaceWords(spec.userns),
       ...(config.ids ? { IDMappings: { UidMap: config.ids.uids.map(idMapWords), GidMap: config.ids.gids.map(idMapWords) } } : {}),
       RestartPolicy: { Name: spec.restart?.policy ?? 'no', MaximumRetryCount: spec.restart?.limit ?? 0 },
@@ -61,7 +61,8 @@ export function describeContainer(state: ContainerState, upper: string): Record<
       OomScoreAdj: spec.oomScoreAdj ?? 0,
       Init: spec.init ?? false,
       Devices: spec.devices ?? [],
-      Ulimits: spec.rlimits ?? [],
+      Ulimits: (spec.rlimits ?? []).map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
+      ShmSize: Number(spec.shmSize ?? 64 << 20),
     },
     Mounts: [
       ...(spec.volumes ?? []).map(({ source, destination, readonly = false }) => ({ Type: 'bind', Source: source, Destination: destination, RW: !readonly })),

@@ -1,10 +1,9 @@
 import { isIP } from 'node:net';
 import type { PublishedPort, RunSpec } from '@lamella/engine';
 import { UsageError } from '../usage-error.js';
-import type { RunCommandLine } from './parse-run.js';
 
 /** What `--publish` says. @throws UsageError */
-export function published({ publish = [], network }: RunCommandLine['flags']): Pick<RunSpec, 'publish'> {
+export function published(publish: readonly string[] = [], network: RunSpec['network']): Pick<RunSpec, 'publish'> {
   if (!publish.length) return {};
   if (network !== 'pasta')
     throw new UsageError(
