@@ -22,7 +22,7 @@ function given(argv: readonly string[]): unknown {
   return [Object.fromEntries(flags.map(({ name, value }) => [name, value])), ...words];
 }
 
-// What pflag makes of each was seen with docker create and docker inspect; flags.test.ts of test/conformance asks again.
+// What pflag makes of each was seen with docker create and docker inspect; docker.test.ts of test/conformance asks again.
 test.each<[argv: string[], flags: object, ...words: string[]]>([
   [['--rm=true', 'img'], { rm: true }, 'img'],
   [['--rm', 'true'], { rm: true }, 'true'],

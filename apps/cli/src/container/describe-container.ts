@@ -1,4 +1,5 @@
-import type { ContainerState, IdMap, RunSpec } from '@lamella/engine';
+import type { ContainerState, IdMap, PublishedPort, RunSpec } from '@lamella/engine';
+import { hostBindings } from './port-words.js';
 
 /** All that is known of a container, by Docker's names. */
 export function describeContainer(state: ContainerState, upper: string): Record<string, unknown> {
@@ -32,16 +33,7 @@ export function describeContainer(state: ContainerState, upper: string): Record<
     Lowers: lowers.trees,
     HostConfig: {
       NetworkMode: spec.network ?? 'none',
-      ...(spec.publish
-        ? {
-            PortBindings: Object.fromEntries(
-              spec.publish.map(({ address = '', hostPort, containerPort, protocol }) => [
-                `${containerPort}/${protocol}`,
-                [{ HostIp: address, HostPort: `${hostPort}` }],
-              ]),
-            ),
-          }
-        : {}),
+      PortBindings: byPort(spec.publish, ({ address = '', hostPort }) => [{ HostIp: address, HostPort: `${hostPort}` }]),
       AutoRemove: !spec.keep || spec.removeAtEnd === true,
       UsernsMode: userNamespaceWords(spec.userns),
       ...(config.ids ? { IDMappings: { UidMap: config.ids.uids.map(idMapWords), GidMap: config.ids.gids.map(idMapWords) } } : {}),
@@ -64,6 +56,7 @@ export function describeContainer(state: ContainerState, upper: string): Record<
       Ulimits: (spec.rlimits ?? []).map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
       ShmSize: Number(spec.shmSize ?? 64 << 20),
     },
+    NetworkSettings: { Ports: state.pid === undefined ? {} : byPort(spec.publish, hostBindings) },
     Mounts: [
       ...(spec.volumes ?? []).map(({ source, destination, readonly = false }) => ({ Type: 'bind', Source: source, Destination: destination, RW: !readonly })),
       ...(spec.tmpfs ?? []).map(({ destination, readonly = false }) => ({ Type: 'tmpfs', Source: '', Destination: destination, RW: !readonly })),
@@ -84,6 +77,16 @@ export function describeContainer(state: ContainerState, upper: string): Record<
       ExposedPorts: lowers.config.exposedPorts ?? [],
     },
   };
+}
+
+/** Bindings of the host by the port inside, as Docker has them. */
+function byPort<Binding>(ports: readonly PublishedPort[] = [], bindings: (port: PublishedPort) => readonly Binding[]): Record<string, readonly Binding[]> {
+  const found: Record<string, readonly Binding[]> = {};
+  for (const port of ports) {
+    const key = `${port.containerPort}/${port.protocol}`;
+    found[key] = [...(found[key] ?? []), ...bindings(port)];
+  }
+  return found;
 }
 
 /** As it is written after --userns. */

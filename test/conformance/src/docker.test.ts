@@ -5,141 +5,7 @@ import path from 'node:path';
 import { type ContainerState, type Containers, type DetachedSpec, ImageStore } from '@lamella/engine';
 import { busyboxArchive, type DockerDaemon, dockerDaemon, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-
-/**
- * Words of `create` before the image; `{}` is a directory. Docker takes or refuses them, and then `docker inspect` says what they mean: ours has
- * to do the same, and to say the same.
- */
-const CELLS: readonly (readonly string[])[] = [
-  [],
-  // Booleans, clusters, forms of values.
-  ['--rm'],
-  ['--rm=true'],
-  ['--rm=false'],
-  ['--rm=T'],
-  ['--rm=maybe'],
-  ['-it'],
-  ['-ti=false'],
-  ['-i=false', '-t=1'],
-  ['--init=true'],
-  ['--read-only=0'],
-  ['--privileged=false'],
-  ['-ite', 'A=1'],
-  ['-itz'],
-  ['--no-such'],
-  ['-h'],
-  ['--name'],
-  ['---x'],
-  ['--=x'],
-  // Values that look like flags, and none.
-  ['-e=VAR'],
-  ['-eVAR=1'],
-  ['-e', '-v=1'],
-  ['--env', 'PASSED'],
-  ['--env=PASSED'],
-  ['-e', 'NOT_THERE'],
-  ['-e', ''],
-  ['-e', '=x'],
-  ['-e', 'A B=c'],
-  ['-e', 'A=1', '-e', 'A=2'],
-  ['-e='],
-  ['--env-file', '{}/env'],
-  ['--env-file={}/env', '-e', 'A=flag'],
-  ['--env-file', '{}/bad'],
-  ['--env-file', '{}/none'],
-  ['--env-file', '{}/noname'],
-  ['--label', 'a=b', '-l', 'c', '--label=d==e'],
-  ['--label', '=x'],
-  ['-l', ''],
-  ['--label-file', '{}/labels'],
-  ['--label-file', '{}/labels', '-l', 'a=flag'],
-  ['--hostname', 'box'],
-  ['-h', 'box'],
-  ['-hbox'],
-  ['-h=box'],
-  ['--hostname='],
-  ['--name='],
-  ['--name', 'named-1'],
-  ['--name', '/named-2'],
-  ['--name', '-x'],
-  ['-u', '1:2'],
-  ['-u', ''],
-  ['-w', '/tmp'],
-  ['-w='],
-  ['-w', 'rel'],
-  ['--entrypoint', '/bin/echo'],
-  ['--entrypoint='],
-  ['--', '-x'],
-  // Numbers and sizes.
-  ['--memory', '512m'],
-  ['-m1g'],
-  ['-m', '1.5g'],
-  ['-m', '1b'],
-  ['-m', '0'],
-  ['-m', '8mb'],
-  ['-m', '8 MiB'],
-  ['-m', '-1'],
-  ['-m', 'lots'],
-  ['-m', '1x'],
-  ['-m', '64m', '--memory-swap', '128m'],
-  ['-m', '64m', '--memory-swap=-1'],
-  ['--memory-swap', '-1'],
-  ['-m', '64m', '--memory-swap', '32m'],
-  ['--cpus=.5'],
-  ['--cpus', '1.5'],
-  ['--cpus', '0'],
-  ['--cpus', '1/2'],
-  ['--cpus', 'x'],
-  ['--cpus', '1e-1'],
-  ['--cpus', '-1'],
-  ['-c', '512'],
-  ['--cpu-shares=0'],
-  ['--cpu-shares', 'x'],
-  ['--cpuset-cpus', '0'],
-  ['--cpuset-cpus='],
-  ['--pids-limit', '0'],
-  ['--pids-limit', '-1'],
-  ['--pids-limit', '10'],
-  ['--pids-limit', '0x10'],
-  ['--pids-limit', '1.5'],
-  ['--oom-score-adj', '-500'],
-  ['--oom-score-adj', '1001'],
-  ['--shm-size', '1m'],
-  ['--shm-size', '0'],
-  ['--shm-size=1.5g'],
-  ['--shm-size', 'x'],
-  ['--stop-timeout', '3'],
-  ['--stop-timeout=-1'],
-  ['--stop-timeout', '0x10'],
-  ['--stop-timeout', '1s'],
-  ['--stop-signal', 'SIGUSR1'],
-  ['--stop-signal='],
-  ['--ulimit', 'nofile=1024'],
-  ['--ulimit', 'nofile=10:20', '--ulimit', 'nofile=30:40', '--ulimit=core=0'],
-  ['--ulimit', 'nofile=20:10'],
-  ['--ulimit', 'nofile=-1'],
-  ['--ulimit', 'none=1'],
-  ['--ulimit', 'nofile'],
-  // Sets.
-  ['--restart', 'no'],
-  ['--restart', 'always'],
-  ['--restart=on-failure'],
-  ['--restart', 'on-failure:3'],
-  ['--restart', 'unless-stopped'],
-  ['--restart', 'on-failure:x'],
-  ['--restart', 'sometimes'],
-  ['--restart='],
-  ['--restart', 'always:3'],
-  ['--restart', 'on-failure:'],
-  ['--restart', 'always', '--rm'],
-  ['--network', 'none'],
-  ['--net', 'host'],
-  ['--net=none'],
-  ['--network=host'],
-  ['--cap-add', 'NET_ADMIN', '--cap-drop', 'cap_mknod'],
-  ['--cap-add=all'],
-  ['--cap-add', 'nothing'],
-];
+import { FLAGS, TEMPLATES } from './docker-cells.js';
 
 let at: ScratchDirectory;
 let docker: DockerDaemon | string;
@@ -202,13 +68,22 @@ function facts({ Name, Config: c, HostConfig: h }: Inspected, argv: readonly str
 interface OwnModules {
   parseRun(argv: readonly string[], command: 'create'): Promise<unknown>;
   detachedSpec(line: unknown): Promise<{ readonly containers: Containers; readonly spec: DetachedSpec }>;
+  templateOf(source: string): (value: unknown) => { readonly plain: string };
+  withMaps(value: object, paths: readonly string[]): unknown;
   describeContainer(state: ContainerState, upper: string): unknown;
 }
 
 async function ownModules(): Promise<OwnModules> {
   const dist = path.join(path.dirname(createRequire(import.meta.url).resolve('lamella/package.json')), 'dist');
-  const files = ['run/parse-run.js', 'run/run-detached.js', 'container/describe-container.js'];
+  const files = ['run/parse-run.js', 'run/run-detached.js', 'container/describe-container.js', 'template/fill.js', 'template/with-maps.js'];
   return Object.assign({}, ...(await Promise.all(files.map((file) => import(path.join(dist, file))))));
+}
+
+/** Calls docker, whose daemon has an image. */
+function caller({ env }: DockerDaemon): (args: readonly string[]) => string {
+  const call = (args: readonly string[]): string => execFileSync('docker', args, { env: { ...env, PASSED: 'on' }, encoding: 'utf8', stdio: 'pipe' });
+  call(['import', busyboxArchive(), 'busybox']);
+  return call;
 }
 
 const IMAGE = ['busybox', 'sh', '-c', 'true', '--rm'];
@@ -216,12 +91,10 @@ const IMAGE = ['busybox', 'sh', '-c', 'true', '--rm'];
 test("flags mean what Docker's mean", async (context) => {
   requiresRoot(context);
   if (typeof docker === 'string') return skip(context, docker);
-  const words = CELLS.map((argv) => argv.map((word) => word.replaceAll('{}', at.path)));
+  const words = FLAGS.map((argv) => argv.map((word) => word.replaceAll('{}', at.path)));
   vi.stubEnv('PASSED', 'on');
   vi.stubEnv('LAMELLA_ROOT', at.join('store'));
-  const { env } = docker;
-  const call = (args: readonly string[]): string => execFileSync('docker', args, { env: { ...env, PASSED: 'on' }, encoding: 'utf8', stdio: 'pipe' });
-  call(['import', busyboxArchive(), 'busybox']);
+  const call = caller(docker);
   const made = words.map((argv) => {
     try {
       return call(['create', ...argv, ...IMAGE]).trim();
@@ -247,6 +120,35 @@ test("flags mean what Docker's mean", async (context) => {
       ours.push(undefined);
     }
   const said = (all: readonly (Inspected | undefined)[]): unknown[] =>
-    all.map((each, i) => [CELLS[i]?.join(' '), each ? facts(each, CELLS[i] as readonly string[]) : 'refused']);
+    all.map((each, i) => [FLAGS[i]?.join(' '), each ? facts(each, FLAGS[i] as readonly string[]) : 'refused']);
+  expect(said(ours)).toEqual(said(theirs));
+});
+
+test("templates print what Docker's print", async (context) => {
+  requiresRoot(context);
+  if (typeof docker === 'string') return skip(context, docker);
+  const call = caller(docker);
+  const flags = ['--label', 'app=web', '-l', 'b=2', '-e', 'A=1', '-e', 'B=two', '-m', '64m', '-v', `${at.path}:/data`];
+  const id = call(['create', ...flags, 'busybox', 'sh', '-c', 'true']).trim();
+  const [inspected] = JSON.parse(call(['inspect', id])) as [object];
+  const theirs = TEMPLATES.map((template) => {
+    try {
+      return call(['inspect', '--format', template, id]).replace(/\n$/, '');
+    } catch {
+      return 'refused';
+    }
+  });
+  call(['rm', id]);
+  const { templateOf, withMaps } = await ownModules();
+  const data = withMaps(inspected, ['Config.Labels']);
+  const ours = TEMPLATES.map((template) => {
+    try {
+      return templateOf(template)(data).plain;
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'USAGE' });
+      return 'refused';
+    }
+  });
+  const said = (all: readonly string[]): unknown[] => all.map((each, i) => [TEMPLATES[i], each]);
   expect(said(ours)).toEqual(said(theirs));
 });
