@@ -248,8 +248,19 @@ export async function decide(asked: RunSpec, options: RunOptions, root: string, 
   return plan(spec, root, lowers, { lowerdirPlus }, confined, sources, { ...life, frozen, left });
 }
 
+/**
+ * Checks whether a container that is there could be started again, and writes nothing down.
+ *
+ * @throws EngineError `IMAGE_GONE`, `VOLUME_MOVED`, `VOLUME_INVALID`
+ */
+export function checkAgain(config: ContainerConfig, root: string, accept: readonly string[]): void {
+  sameLowers(config.lowers, config.image);
+  // What a view of the host shows is looked for at each start anew.
+  if (!config.spec.host) sourcesFor(config.spec, root, { again: config, accept }, () => undefined);
+}
+
 /** What a container is given of the host: what it was given when it was made. @throws EngineError `VOLUME_MOVED`, `VOLUME_INVALID`, `DEVICE_INVALID` */
-function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: Life): CheckedSources {
+function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: Life, note: typeof noteSources = noteSources): CheckedSources {
   const name = spec.name ?? again?.id ?? spec.image;
   if (!again) return given ? sameAsGiven(given, spec, name) : { container: name, now: recordSources(spec) };
   const directory = path.join(root, 'containers', again.id);
@@ -258,7 +269,7 @@ function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: 
   const { views } = standing(root, { containers: path.join(root, 'containers'), id: again.id }, { ...again, spec });
   const changed = new Set(views.flatMap((view) => (view.source !== undefined && (view.frozen.length || !isEmpty(view.upperdir)) ? [view.source] : [])));
   const recorded = acceptSources(known, accept, { spec, container: name, changed });
-  if (accept.length) noteSources(directory, recorded);
+  if (accept.length) note(directory, recorded);
   if (!spec.host) return checkSources(recorded, spec, name);
   // What came since is what it is now.
   const back = spec.host.overlays.flatMap((each) => (!each.gone && each.was ? [[each.path, each.was] as const] : []));
@@ -267,7 +278,7 @@ function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: 
   // It went away since the host was surveyed, a moment ago.
   for (const error of checked.gone?.values() ?? []) throw error;
   // What is written from now on is written for what is there now.
-  if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) noteSources(directory, new Map([...recorded, ...checked.now]));
+  if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) note(directory, new Map([...recorded, ...checked.now]));
   return checked;
 }
 

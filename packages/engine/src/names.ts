@@ -3,6 +3,7 @@ import { readdir, readlink, symlink, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { lockFile } from '@lamella/syscall';
 import { absent } from './absent.js';
+import type { ContainerConfig } from './container-config.js';
 import { EngineError } from './engine-error.js';
 
 /**
@@ -24,6 +25,12 @@ export async function namesById(containers: string): Promise<Map<string, string>
     if (id !== undefined && ids.has(id)) names.set(id, name);
   }
   return names;
+}
+
+/** The config of a container by its name of today: links have it, and `config.json` that of its first day. */
+export function withName(config: ContainerConfig, name: string | undefined): ContainerConfig {
+  const { name: before, ...spec } = config.spec;
+  return before === name ? config : { ...config, spec: { ...spec, ...(name === undefined ? {} : { name }) } };
 }
 
 /** Whether nobody has a name, also none that is gone. */

@@ -2,7 +2,7 @@ import { ImageStore } from '@lamella/image';
 import { string } from '@oclif/core/flags';
 import { ContainerCommand } from '../container/container-command.js';
 import { describeContainer } from '../container/describe-container.js';
-import { OUR_FAILURE } from '../output/exit-status.js';
+import { SOME_FAILED } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
 import { reportError } from '../output/report-error.js';
 import { templateOf } from '../template/fill.js';
@@ -32,7 +32,7 @@ export class Inspect extends ContainerCommand {
         if ((error as { code?: string }).code === 'CONTAINER_NOT_FOUND' && (await this.#isImage(flags, reference)))
           reportError(new UsageError(`'${reference}' is an image, not a container`, `lamella image inspect ${reference}`));
         else reportError(error, { debug: flags.debug });
-        process.exitCode = OUR_FAILURE;
+        process.exitCode = SOME_FAILED;
       }
     }
     if (!fill) stdout.json(found, flags.json ? undefined : 2);

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { isatty } from 'node:tty';
 import { type Container, Containers, defaultRoot, type StoredContainer } from '@lamella/engine';
+import { shellWord } from '@lamella/syscall';
 import { Command } from '@oclif/core/command';
 import { boolean, option, string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
@@ -166,7 +167,7 @@ async function ended(begin: () => Promise<Container>, signals: JobSignals): Prom
 
 /** A directory for -D: one that is not there was meant to be another. */
 function existing(directory: string): string {
-  const hint = `-D takes one that is there: mkdir ${directory}`;
+  const hint = `-D takes one that is there: mkdir ${shellWord(directory)}`;
   try {
     if (!statSync(directory).isDirectory()) throw new UsageError(`${directory} is not a directory`, hint);
   } catch (error) {

@@ -16,7 +16,10 @@ export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
   println: (...args) => new Shown(`${args.map((each) => formatted(each)).join(' ')}\n`),
   printf: (format, ...args) => new Shown(sprintf(text('printf', format), args)),
   html: (...args) => replaced(args, HTML),
-  js: (...args) => print(args).replace(/[\\'"<>&=]|\p{Cc}/gu, (c) => (/[\\'"]/.test(c) ? `\\${c}` : `\\u${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`)),
+  js: (...args) =>
+    print(args).replace(/[\\'"<>&=]|\p{Cc}/gu, (c) =>
+      /[\\'"]/.test(c) ? `\\${c}` : `\\u${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`,
+    ),
   urlquery: (...args) =>
     encodeURIComponent(print(args))
       .replaceAll('%20', '+')

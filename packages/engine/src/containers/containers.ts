@@ -14,7 +14,7 @@ import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { explainFailure } from '../explain-failure.js';
 import { surveyHost } from '../host-view.js';
-import { idOf, namesById } from '../names.js';
+import { idOf, namesById, withName } from '../names.js';
 import { creation } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
 import type { Attached } from './attach.js';
@@ -156,7 +156,7 @@ export class Containers {
     const [id] = found;
     const config = id === undefined ? undefined : await readConfig(directoryOf({ containers: this.#directory, id }));
     if (!config) throw notFound(reference);
-    return new StoredContainer(this.root, config);
+    return new StoredContainer(this.root, withName(config, id === byName ? reference : (await namesById(this.#directory)).get(config.id)));
   }
 
   /**

@@ -5,6 +5,7 @@ import { type ContainerRecord, directoryOf, type HeldLocks, heldLocks, monitorOf
 import { bootId } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { type ContainerConfig, readConfig } from '../container-config.js';
+import { withName } from '../names.js';
 import { cgroupName } from '../plan.js';
 import { initOf, processOf, startOf } from './processes.js';
 
@@ -62,8 +63,9 @@ export async function stateOf(record: ContainerRecord, name: string | undefined,
   const directory = directoryOf(record);
   // The lock before the records: who lets it go has written them.
   const monitor = monitorOf(record, held ?? (await heldLocks()));
-  const config = await readConfig(directory);
-  if (!config) return undefined;
+  const read = await readConfig(directory);
+  if (!read) return undefined;
+  const config = name === undefined ? read : withName(read, name);
   const [started, exited, oom] = await Promise.all([
     readRecord<Started>(path.join(directory, 'state')),
     readRecord<Exited>(path.join(directory, 'exit')),
