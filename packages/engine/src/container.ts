@@ -19,7 +19,7 @@ import { unreachable } from './host-paths.js';
 import type { HostOverlay, HostView, OverlayState } from './host-view.js';
 import { lowersOf, sameLowers } from './lowers.js';
 import { forgetDeadNames } from './names.js';
-import { type Life, type Plan, plan, prepareRoot } from './plan.js';
+import { ignoredVolumes, type Life, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
 import { acceptSources } from './sources/accept.js';
 import { type CheckedSources, checkSources } from './sources/check.js';
@@ -240,6 +240,8 @@ export async function decide(asked: RunSpec, options: RunOptions, root: string, 
   const confined = await confinement(spec);
   const sources = sourcesFor(spec, root, life);
   const lowers = life.again ? sameLowers(life.again.lowers, life.again.image) : await lowersOf(spec, options, root);
+  const ignored = life.again ? [] : ignoredVolumes(lowers.config);
+  if (ignored.length) options.onNote?.(`the image calls ${ignored.join(', ')} a volume, which stays what the kernel shows there`, true);
   // Only stacks with more option text than a page need to know.
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());

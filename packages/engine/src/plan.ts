@@ -42,6 +42,7 @@ import { EngineError } from './engine-error.js';
 import { copyFuseView, endFuseViews, fuseViewsOf, mountFuseViews } from './fuse-views.js';
 import { hostMounts, openScaffold, ownUser, prepareHost } from './host-program.js';
 import { keptView } from './kept-view.js';
+import { logBounds } from './log-bounds.js';
 import { nameLinkOf, targetOf } from './names.js';
 import { overlayOf } from './overlay-of.js';
 import { giveStdio } from './own-stdio.js';
@@ -399,6 +400,7 @@ function supervise(record: ContainerRecord, config: ContainerConfig, spec: RunSp
   const [dirfd, events] = [slots(), slots()];
   const { LISTEN, LOG, DETACHED, INPUT, RECORD } = SUPERVISE;
   const detached = life.detached ? LOG | DETACHED | (spec.input?.forward && !spec.terminal ? INPUT : 0) : 0;
+  const bounds = logBounds(spec);
   const policy = spec.restart?.policy === 'unless-stopped' ? 'always' : (spec.restart?.policy ?? 'no');
   const attributes = { boot: bootId(), id: record.id, image: config.image, ...(spec.name === undefined ? {} : { name: spec.name }) };
   return [
@@ -415,8 +417,8 @@ function supervise(record: ContainerRecord, config: ContainerConfig, spec: RunSp
       op: 'supervise',
       dirfd,
       flags: LISTEN | (spec.keep ? RECORD : 0) | detached,
-      log_size: spec.logs?.maxSize ?? 0,
-      log_files: spec.logs?.maxFiles ?? 1,
+      log_size: bounds.maxSize,
+      log_files: bounds.maxFiles,
       restart: RESTART[policy],
       restart_limit: spec.restart?.limit ?? 0,
       events,
@@ -510,11 +512,21 @@ function defaultMounts(spec: RunSpec, sources: Sources): Mount[] {
  * container's own upper is one. Only a read-only root makes a difference: they stay writable. What is a filesystem of the
  * kernel's stays that, whatever the image says: images of systemd call /sys/fs/cgroup a volume.
  */
-function imageVolumes({ volumes = [] }: ImageConfig, confining: readonly Mount[]): Mount[] {
+function imageVolumes(config: ImageConfig, confining: readonly Mount[]): Mount[] {
   const places = confiningPlaces(confining);
-  const paths = new Set(volumes.map((each) => path.posix.resolve('/', each)));
-  paths.delete('/');
-  return [...paths].filter((each) => confiningPlaceOf(each, places) === undefined).map((destination) => ({ type: 'own', destination }));
+  return volumePaths(config)
+    .filter((each) => confiningPlaceOf(each, places) === undefined)
+    .map((destination) => ({ type: 'own', destination }));
+}
+
+/** What an image calls its volumes, and a container shows as the filesystem of the kernel's that it is. */
+export function ignoredVolumes(config: ImageConfig): readonly string[] {
+  const places = confiningPlaces(DEFAULT_MOUNTS);
+  return volumePaths(config).filter((each) => confiningPlaceOf(each, places) !== undefined);
+}
+
+function volumePaths({ volumes = [] }: ImageConfig): readonly string[] {
+  return [...new Set(volumes.map((each) => path.posix.resolve('/', each)))].filter((each) => each !== '/');
 }
 
 /** @throws EngineError `USERNS_INVALID` */

@@ -6,6 +6,7 @@ import { stdout } from '../output/out.js';
 import { parseRun } from '../run/parse-run.js';
 import { detachedSpec } from '../run/run-detached.js';
 import { CONTAINER_FLAGS } from '../run/run-flags.js';
+import { sayNote } from '../run/say-note.js';
 import { unpackingBars } from '../run/unpacking-bars.js';
 import { writeId } from '../run/write-id.js';
 
@@ -28,7 +29,7 @@ export class Create extends Command {
       const bars = unpackingBars(line);
       try {
         await tellPlugins('before_create', { spec });
-        const { id } = await containers.create(spec, { onPull: bars.show });
+        const { id } = await containers.create(spec, { onPull: bars.show, onNote: sayNote });
         if (line.flags.cidfile !== undefined) writeId(line.flags.cidfile, id);
         if (line.flags.json) stdout.json({ id });
         else stdout.line(id);

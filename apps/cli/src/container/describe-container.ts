@@ -1,4 +1,4 @@
-import type { ContainerState, IdMap, PublishedPort, RunSpec } from '@lamella/engine';
+import { type ContainerState, type IdMap, logBounds, type PublishedPort, type RunSpec } from '@lamella/engine';
 import { hostBindings } from './port-words.js';
 
 /** All that is known of a container, by Docker's names. */
@@ -38,7 +38,7 @@ export function describeContainer(state: ContainerState, upper: string): Record<
       UsernsMode: userNamespaceWords(spec.userns),
       ...(config.ids ? { IDMappings: { UidMap: config.ids.uids.map(idMapWords), GidMap: config.ids.gids.map(idMapWords) } } : {}),
       RestartPolicy: { Name: spec.restart?.policy ?? 'no', MaximumRetryCount: spec.restart?.limit ?? 0 },
-      LogConfig: { Type: 'cri', Config: spec.logs ?? {} },
+      LogConfig: { Type: 'cri', Config: logConfig(spec) },
       Privileged: spec.privileged ?? false,
       ReadonlyRootfs: spec.readonlyRoot ?? false,
       CapAdd: spec.capAdd ?? [],
@@ -77,6 +77,12 @@ export function describeContainer(state: ContainerState, upper: string): Record<
       ExposedPorts: lowers.config.exposedPorts ?? [],
     },
   };
+}
+
+/** By Docker's names. */
+function logConfig(spec: RunSpec): Record<string, string> {
+  const { maxSize, maxFiles } = logBounds(spec);
+  return { 'max-size': `${maxSize || -1}`, 'max-file': `${maxFiles}` };
 }
 
 /** Bindings of the host by the port inside, as Docker has them. */

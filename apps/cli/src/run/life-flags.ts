@@ -45,10 +45,11 @@ function restart(text: string): { policy: RestartPolicy; limit?: number } {
 
 function logOption(text: string): { maxSize?: number; maxFiles?: number } {
   const [name, value = ''] = text.split('=');
-  if (name === 'max-size') return { maxSize: size(value, '--log-opt max-size=') };
+  // As Docker writes that there is no bound.
+  if (name === 'max-size') return { maxSize: value === '-1' ? 0 : size(value, '--log-opt max-size=') };
   if (name === 'max-file') {
     if (!/^[1-9]$/.test(value)) throw new UsageError(`'${value}' is not a number of log files`, 'Write --log-opt max-file=3; there are 1 to 9.');
     return { maxFiles: Number(value) };
   }
-  throw new UsageError(`'${text}' is not an option of logs`, 'Known are max-size=SIZE and max-file=N.');
+  throw new UsageError(`'${text}' is not an option of logs`, 'Known are max-size=SIZE (-1 is no bound) and max-file=N.');
 }

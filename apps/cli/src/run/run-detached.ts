@@ -4,6 +4,7 @@ import { stdout } from '../output/out.js';
 import { UsageError } from '../usage-error.js';
 import type { RunCommandLine } from './parse-run.js';
 import { runSpec } from './run-spec.js';
+import { sayNote } from './say-note.js';
 import { unpackingBars } from './unpacking-bars.js';
 import { writeId } from './write-id.js';
 
@@ -15,7 +16,7 @@ export async function runDetached(line: RunCommandLine): Promise<number> {
   const bars = unpackingBars(line);
   try {
     await tellPlugins('before_create', { spec });
-    const { container } = await containers.run(spec, { onPull: bars.show });
+    const { container } = await containers.run(spec, { onPull: bars.show, onNote: sayNote });
     bars.stop();
     if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
     if (flags.json) stdout.json({ id: container.id });

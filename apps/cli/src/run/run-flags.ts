@@ -44,7 +44,7 @@ export const CONTAINER_FLAGS = {
   'stop-signal': string({ helpValue: 'SIGNAL', description: "how to ask it to end (default: the image's, or SIGTERM)" }),
   'stop-timeout': string({ helpValue: 'SECONDS', description: 'how long it has to end before it is killed (default: 10)' }),
   restart: string({ helpValue: 'POLICY', description: 'start it again when it ends: no, on-failure[:N], always, unless-stopped' }),
-  'log-opt': list('OPTION', 'of what it writes while nobody looks: max-size=SIZE, max-file=N'),
+  'log-opt': list('OPTION', 'of its log: max-size=SIZE of a file, -1 for no bound, max-file=N (default: 5 files of 20m)'),
   'detach-keys': string({ helpValue: 'KEYS', description: 'what to type to leave it running (default: ctrl-p,ctrl-q)' }),
   cidfile: string({ helpValue: 'FILE', description: 'write its id into a new file' }),
   network: option({

@@ -13,6 +13,7 @@ import { parseRun, type RunCommandLine } from './parse-run.js';
 import { isNobodyTyping, requireTty } from './require-tty.js';
 import { runDetached } from './run-detached.js';
 import { runSpec } from './run-spec.js';
+import { sayNote } from './say-note.js';
 import { unpackingBars } from './unpacking-bars.js';
 import { writeId } from './write-id.js';
 
@@ -94,6 +95,7 @@ async function execute(line: RunCommandLine): Promise<number> {
       signal: abort.signal,
       onProgress: ({ bytes, total }) => bars.show({ diffID: line.image, state: 'unpacking', bytes, total }),
       onPull: bars.show,
+      onNote: sayNote,
     };
     if (!flags.json && flags.cidfile === undefined && flags.on === undefined && !hasPlugins()) {
       await becomeContainer(spec, options, { ...frontOf(['run', line.image, ...line.args], flags), left, onLast: () => last(bars.stop) });
