@@ -66,7 +66,7 @@ export class Containers {
     } catch (error) {
       throw await explainFailure(error, plan, undefined);
     }
-    await tellEvent(this.#directory, 'create', { id: plan.id, name: spec.name, image: spec.image });
+    await tellEvent(this.#directory, 'create', { id: plan.id, name: plan.config.spec.name, image: spec.image });
     return new StoredContainer(this.root, plan.config);
   }
 

@@ -21,6 +21,7 @@ import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { becomeExec } from '../front.js';
 import { isByFuse } from '../is-by-fuse.js';
+import { generateName, removeGiven } from '../given-names.js';
 import { forgetDeadNames, nameLinkOf, namesById, takeName, withName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
@@ -334,7 +335,10 @@ export class StoredContainer {
     const { name: before } = await this.state();
     if (name === before) throw new EngineError({ code: 'CONTAINER_EXISTS', message: `the container is called '${name}' already`, hint: 'Take another name.' });
     await takeName(containers, name, this.id);
-    if (before !== undefined) await unlink(nameLinkOf(containers, before));
+    if (before !== undefined) {
+      await removeGiven(containers, before, this.id);
+      await unlink(nameLinkOf(containers, before)).catch(absent);
+    }
     this.#config = withName(this.#config, name);
     await this.#tell('rename', name);
   }
@@ -504,8 +508,8 @@ export class StoredContainer {
    * @throws EngineError `CHECKPOINT_BUSY`, `CONTAINER_EXISTS`, `NAME_INVALID`
    */
   async fork(names: number | readonly string[] = 1): Promise<readonly StoredContainer[]> {
-    const wanted = typeof names === 'number' ? Array.from({ length: names }, () => undefined) : names;
-    for (const name of wanted) if (name !== undefined) checkName(name);
+    const wanted = typeof names === 'number' ? Array.from({ length: names }, () => generateName(this.#record.containers)) : names;
+    for (const name of wanted) checkName(name);
     await forgetDeadNames(this.#record.containers);
     const configs = await this.#branching('forked', (held) => fork(held, wanted));
     for (const { id, image, spec } of configs) await tellEvent(this.#record.containers, 'create', { id, name: spec.name, image });
