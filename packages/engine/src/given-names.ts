@@ -46,7 +46,9 @@ export function generateName(containers: string): string {
   for (let tries = 0; ; tries++) {
     // In a store where most are taken a number makes more of them.
     const name = `${any(FIRST)}_${any(SECOND)}${tries < 8 ? '' : Math.floor(Math.random() * 10 ** Math.min(6, tries - 6))}`;
-    const taken = [path.join(givenNamesOf(containers), name), path.join(containers, '.names', name)].some((each) => lstatSync(each, { throwIfNoEntry: false }) !== undefined);
+    const taken = [path.join(givenNamesOf(containers), name), path.join(containers, '.names', name)].some(
+      (each) => lstatSync(each, { throwIfNoEntry: false }) !== undefined,
+    );
     if (taken || given.has(name)) continue;
     // Of those that were given long ago the directories tell.
     if (given.size >= 1000) given.clear();

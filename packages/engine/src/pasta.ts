@@ -99,11 +99,7 @@ export function pastaNetwork(directory: string, ports: readonly PublishedPort[],
           file(`${SHOWN}/ready`),
           bind(`/proc/self/fd/${NETNS}`, `${SHOWN}/netns`),
           ...(isRoot
-            ? [
-                { op: 'dup3', fd: userns, newfd: USERNS, flags: 0 } as const,
-                file(`${SHOWN}/userns`),
-                bind(`/proc/self/fd/${USERNS}`, `${SHOWN}/userns`),
-              ]
+            ? [{ op: 'dup3', fd: userns, newfd: USERNS, flags: 0 } as const, file(`${SHOWN}/userns`), bind(`/proc/self/fd/${USERNS}`, `${SHOWN}/userns`)]
             : []),
           // The directory itself may be behind what was just mounted.
           { op: 'fchdir', fd: place },

@@ -75,6 +75,13 @@ const OF_RUN: Readonly<Record<string, string>> = {
 const OF_OTHERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   exec: { '--detach-keys': 'A command beside a container ends with this terminal; -d lets it run on.' },
   start: { '--checkpoint': 'lamella rollback goes back to a checkpoint; lamella start begins there.' },
+  rmi: {
+    '--force': 'An image that a container was made of stays: remove the container first, lamella rm -f.',
+    '-f': 'An image that a container was made of stays: remove the container first, lamella rm -f.',
+    '--no-prune': 'Leave it out: layers that other images use stay.',
+  },
+  logs: { '--details': 'lamella inspect shows the labels and variables of a container.' },
+  stats: { '--all': 'lamella ps -a lists those that do not run.', '-a': 'lamella ps -a lists those that do not run.' },
   rm: { '--link': 'There are no links between containers.' },
   pull: { '--all-tags': 'Name each tag.', '-a': 'Name each tag.', '--disable-content-trust': 'Leave it out: images are checked by their digests.' },
   push: { '--all-tags': 'Name each tag.', '-a': 'Name each tag.', '--disable-content-trust': 'Leave it out: images are checked by their digests.' },

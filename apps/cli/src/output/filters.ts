@@ -11,6 +11,7 @@ export type Filters = ReadonlyMap<string, readonly string[]>;
 export function filtersOf(words: readonly string[] = [], known: readonly string[]): Filters {
   const filters = new Map<string, string[]>();
   for (const word of words) {
+    // `label!=KEY` is a key of its own.
     const equals = word.indexOf('=');
     const key = (equals < 0 ? word : word.slice(0, equals)).trim().toLowerCase();
     if (equals < 0 || !known.includes(key)) throw new UsageError(`'${word}' is not a filter`, `Write KEY=VALUE; known are ${known.join(', ')}.`);

@@ -53,7 +53,7 @@ export const CONTAINER_FLAGS = {
     default: 'none',
     description: "a network of its own with only loopback; the host's; or its own, connected by pasta(1)",
   })(),
-  publish: list('[IP:]PORT[:PORT][/udp]', 'a port of the host that leads to one inside, with --network pasta', { char: 'p' }),
+  publish: list('[IP:]PORT[:PORT][/udp]', 'a port of the host (or a range) that leads to one inside, with --network pasta', { char: 'p' }),
   pull: option({ options: ['missing', 'always', 'never'] as const, default: 'missing', description: 'when to fetch the image from its registry' })(),
   'tls-verify': boolean({ default: true, allowNo: true, description: 'check certificates, and never speak plain HTTP (loopback may)' }),
   rm: boolean({ description: 'throw away what the command changed (the default, but not with -d)' }),
