@@ -9,13 +9,14 @@ import { whyUnread } from './why-unread.js';
  * @param what what a key is: `a variable`
  * @throws UsageError
  */
-export function entriesOfFiles(files: readonly string[], what: string): readonly string[] {
+export function entriesOfFiles(files: readonly string[], what: 'a variable' | 'a label'): readonly string[] {
   return files.flatMap((file) => {
     let text: string;
     try {
       text = readNamedText(file, FILE_BOUNDS.environment);
     } catch (error) {
-      throw new UsageError(`the file ${file} cannot be read: ${whyUnread(error)}`, 'Check the path and its permissions.');
+      const kind = what === 'a variable' ? 'environment' : 'label';
+      throw new UsageError(`the ${kind} file ${file} cannot be read: ${whyUnread(error)}`, 'Check the path and its permissions.');
     }
     const lines = text.replace(/^(?:\ufeff|\u00ef\u00bb\u00bf)/, '').split('\n');
     return lines.flatMap((line, i) => {

@@ -22,7 +22,7 @@ import { EngineError } from '../engine-error.js';
 import { becomeExec } from '../front.js';
 import { generateName, removeGiven } from '../given-names.js';
 import { isByFuse } from '../is-by-fuse.js';
-import { forgetDeadNames, nameLinkOf, namesById, takeName, withName } from '../names.js';
+import { checkNotGiven, forgetDeadNames, nameLinkOf, namesById, takeName, withName } from '../names.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
 import { type CheckedSources, checkSources, explainMoved, goneDirectory } from '../sources/check.js';
@@ -511,6 +511,7 @@ export class StoredContainer {
     const wanted = typeof names === 'number' ? Array.from({ length: names }, () => generateName(this.#record.containers)) : names;
     for (const name of wanted) checkName(name);
     await forgetDeadNames(this.#record.containers);
+    for (const name of wanted) checkNotGiven(this.#record.containers, name);
     const configs = await this.#branching('forked', (held) => fork(held, wanted));
     for (const { id, image, spec } of configs) await tellEvent(this.#record.containers, 'create', { id, name: spec.name, image });
     return configs.map((config) => new StoredContainer(this.#root, config));
