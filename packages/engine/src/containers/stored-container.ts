@@ -202,7 +202,7 @@ export class StoredContainer {
     const { spec, lowers } = this.config;
     const signo = signalNumber(signal ?? spec.stopSignal ?? lowers.config.stopSignal ?? 'SIGTERM');
     const seconds = timeout ?? spec.stopTimeout ?? 10;
-    const ending = this.wait();
+    const ending = this.#end();
     await this.#order({ op: 'stop', signo }, signo);
     // A frozen process hears nothing but, with version 2, SIGKILL; then it is over already.
     if (status === 'paused') await this.unpause().catch(overAlready);
@@ -236,9 +236,7 @@ export class StoredContainer {
     this.#mustRun(status);
     const kills = signo === constants.signals.SIGKILL;
     const aborted = kills ? AbortSignal.timeout(DEATH) : undefined;
-    const ending = aborted && this.wait({ signal: aborted });
-    // It fails after something else has, too.
-    ending?.catch(() => undefined);
+    const ending = aborted && this.#end(aborted);
     await this.#order({ op: kills ? 'stop' : 'signal', signo }, signo);
     if (status === 'paused') await this.unpause().catch(overAlready);
     await this.#tell('kill');
@@ -311,6 +309,17 @@ export class StoredContainer {
     }
     const after = await stateOf(this.#record, undefined);
     return after?.exitCode === undefined ? undefined : { status: after.exitCode, signal: after.signal };
+  }
+
+  /** Its end, for who is about to bring that about: one that goes with it may be gone before it is looked for. */
+  #end(signal?: AbortSignal): Promise<Ending | undefined> {
+    const ending = this.wait(signal ? { signal } : {}).catch((error: unknown) => {
+      if ((error as { code?: string }).code === 'CONTAINER_NOT_FOUND') return undefined;
+      throw error;
+    });
+    // What it is brought about by may fail before it is awaited.
+    ending.catch(() => undefined);
+    return ending;
   }
 
   /** The kernel closes what a dead process had open in an order of its own: its lock may go a moment after its socket. */
