@@ -8,7 +8,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const root = path.join(import.meta.dirname, '..');
@@ -47,6 +47,8 @@ function stamped(name, content, missing, make) {
   if (!missing && existsSync(stamp) && readFileSync(stamp, 'utf8') === content) return;
   make();
   mkdirSync(toolchain, { recursive: true });
+  // Another checkout may have this file, too, by a hard link.
+  rmSync(stamp, { force: true });
   writeFileSync(stamp, content);
 }
 
@@ -59,7 +61,10 @@ function fromNpm(lock, place, title, program) {
   const files = ['package.json', 'package-lock.json'];
   stamped(lock, files.map((file) => readFileSync(path.join(from, file), 'utf8')).join(''), !existsSync(program), () => {
     mkdirSync(place, { recursive: true });
-    for (const file of files) copyFileSync(path.join(from, file), path.join(place, file));
+    for (const file of files) {
+      rmSync(path.join(place, file), { force: true });
+      copyFileSync(path.join(from, file), path.join(place, file));
+    }
     step(title, 'npm', ['install', '--prefix', place, '--no-audit', '--no-fund']);
     // npm leaves out what is for some platforms only when it cannot bring it, also where its integrity is another.
     if (!existsSync(program)) fail(`npm did not bring ${path.relative(root, program)}: is it what scripts/${lock}/package-lock.json says?`);
