@@ -29,6 +29,11 @@ for (const file of wanted) if (!existsSync(file)) fail(`it has no ${file}. Build
 for (const pattern of manifest.files ?? [])
   if (!pattern.startsWith('!') && !globSync(pattern).length) fail(`nothing is ${pattern}, which its "files" name. Build it: node scripts/bootstrap.mjs build`);
 
+// What tsc made of a source that is gone, or of other options, is still there, and in turbo's cache.
+for (const file of globSync('dist/**/*.{js,d.ts,map}', { exclude: ['dist/page/**'] }))
+  if (file.endsWith('.map') || !existsSync(file.replace(/^dist/, 'src').replace(/(?:\.d)?\.(?:js|ts)$/, '.ts')))
+    fail(`${file} is made of no source. Remove dist, and build it anew`);
+
 const [, arch] = /^@lamella\/init-linux-(\w+)$/.exec(manifest.name) ?? [];
 if (arch) await checkBinary('lamella-init', arch);
 
