@@ -13,7 +13,7 @@ export type { SaveFormat } from './sink/save-images.js';
 export { type TreeArchiveOptions, treeArchive } from './sink/tree-archive.js';
 export { hostPlatform, parsePlatform } from './source/platform.js';
 export type { Platform } from './source/source-image.js';
-export type { AddedImage, LayerProgress } from './store/add-image.js';
+export type { AddedImage, AddOptions, LayerProgress } from './store/add-image.js';
 export type { StoreCheck, StoreProblem } from './store/check-store.js';
 export type { CommitOptions, CommittedImage } from './store/commit-image.js';
 export { sourceDateEpoch } from './store/commit-image.js';
@@ -22,5 +22,6 @@ export { ImageStore, type LoadOptions, type PullOptions, type PushOptions } from
 export type { ImportOptions, ImportResult } from './store/import-archive.js';
 export { makeDirectory } from './store/make-directory.js';
 export type { RemovedImage } from './store/remove-image.js';
+export type { StorePaths } from './store/store-paths.js';
 export type { ImageUsage, StoreUsage } from './store/usage.js';
 export { unpackDirectory } from './unpack-directory.js';
