@@ -349,8 +349,7 @@ describe('help', () => {
     );
     expect(answers).toBe('stop\ncompleted\nbusybox busybox:latest\n--follow\n');
     lamella(['rm', 'completed']);
-    for (const shell of ['bash', 'zsh'])
-      expect(lamella(['autocomplete', 'script', shell], { env: { HOME: at.path, XDG_CACHE_HOME: at.join('cache') } }).status).toBe(0);
+    for (const shell of ['bash', 'zsh', 'fish']) expect(lamella(['autocomplete']).stdout).toContain(`${shell}, `);
   });
 });
 

@@ -8,7 +8,7 @@ interface Kind {
   readonly mode: number;
 }
 
-/** Writes directories and plain files into a tar, one after the other; headers are node-tar's. */
+/** Writes directories and plain files into a tar, one after the other. */
 export class TarOutput {
   readonly #output: Writable;
   #failure: Error | undefined;

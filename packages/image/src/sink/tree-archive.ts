@@ -193,7 +193,7 @@ function header(found: Walked, path: string, type: 'Link' | (typeof TYPES)[numbe
     mtime: new Date(Math.max(0, Math.min(found.mtimeSeconds, 0o77777777777)) * 1000),
     type,
     ...(type === 'CharacterDevice' || type === 'BlockDevice' ? { devmaj: found.major, devmin: found.minor } : {}),
-  } as ConstructorParameters<typeof Header>[0]);
+  });
   if (!records.length) return own;
   const body = Buffer.concat(records);
   const before = block({ path: 'PaxHeader', mode: 0o644, uid: 0, gid: 0, size: body.length, mtime: new Date(0), type: 'ExtendedHeader' });
