@@ -172,6 +172,8 @@ for (const [name, make] of Object.entries(WHO))
         await tryOne(each, { root, worker, load, before });
       } catch (error) {
         failures.push(`${each.file}, ${each.damage.name}: ${(error as Error).message}`);
+        // A long walk is not waited for to see this.
+        process.stderr.write(`damage walk as ${name}: ${failures.at(-1)}\n`);
         // The others are tried all the same, on a store that is as it was.
         spawnSync('rm', ['-rf', root]);
         await worker.get(load);

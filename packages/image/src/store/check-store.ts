@@ -113,9 +113,13 @@ async function forget(paths: StorePaths, damaged: ReadonlyMap<OciDescriptor, str
       });
     else {
       gone.add(JSON.stringify(descriptor));
-      problems.add({ kind: 'image', what, problem: 'it stays damaged', repaired: 'its name was taken away' });
+      problems.settle('its name was taken away', (each) => each.kind === 'image' && each.what === what);
     }
   }
   await writeIndex(paths, { ...index, manifests: index.manifests.filter((each) => !gone.has(JSON.stringify(each))) });
   await collectGarbage(paths);
+  problems.settle('removed with its image', ({ kind, what }) => {
+    const file = kind === 'blob' ? paths.blob(what) : kind === 'layer' ? paths.layer(what) : undefined;
+    return file !== undefined && !lstatSync(file, { throwIfNoEntry: false });
+  });
 }
