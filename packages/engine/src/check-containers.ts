@@ -96,7 +96,12 @@ function hasRecord(directory: string, config: ContainerConfig | undefined): bool
 function lostMark(directory: string, repair: boolean): ContainerProblem {
   const what = path.join(directory, 'kept');
   if (repair) writeFileSync(what, '', { flag: 'wx', mode: 0o600 });
-  return { kind: 'container', what, problem: 'it is missing: the next command would remove the container', ...(repair ? { repaired: 'made anew' } : { hint: 'Repair it at once: lamella system check --repair' }) };
+  return {
+    kind: 'container',
+    what,
+    problem: 'it is missing: the next command would remove the container',
+    ...(repair ? { repaired: 'made anew' } : { hint: 'Repair it at once: lamella system check --repair' }),
+  };
 }
 
 /** Layers are by diffID; what was made for a stack by its chainID. */

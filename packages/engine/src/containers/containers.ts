@@ -14,7 +14,7 @@ import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { explainFailure } from '../explain-failure.js';
 import { surveyHost } from '../host-view.js';
-import { idOf, namesById } from '../names.js';
+import { forgetDeadNames, idOf, namesById } from '../names.js';
 import { creation } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
 import type { Attached } from './attach.js';
@@ -64,6 +64,8 @@ export class Containers {
     try {
       await run(creation(plan, kept));
     } catch (error) {
+      // Its directory is gone again; its name is nobody's.
+      if (kept.name !== undefined) await forgetDeadNames(this.#directory);
       throw await explainFailure(error, plan, undefined);
     }
     await tellEvent(this.#directory, 'create', { id: plan.id, name: spec.name, image: spec.image });

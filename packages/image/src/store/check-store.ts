@@ -42,7 +42,14 @@ export async function checkStore(paths: StorePaths, { quick = false, force = fal
   if (!lstatSync(paths.images, { throwIfNoEntry: false }) && !lstatSync(paths.layers, { throwIfNoEntry: false })) return { blobs: 0, layers: 0, problems: [] };
   await checkFiles(paths, problems, repair);
   const index = await checkIndex(paths, problems, repair);
-  const verdicts: Verdicts = { full: !quick, repair, problems, published: index ? publishedTimes(paths) : new Map(), blobs: new Map(), layers: new Map() };
+  const verdicts: Verdicts = {
+    full: !quick,
+    repair,
+    problems,
+    published: index ? publishedTimes(paths, index) : new Map(),
+    blobs: new Map(),
+    layers: new Map(),
+  };
   const damaged = new Map<OciDescriptor, string>();
   for (const descriptor of index?.manifests ?? []) {
     const what = nameOf(descriptor, problems);

@@ -141,18 +141,19 @@ function attributes({ xattrs }: Walked): string {
     .join('\0');
 }
 
-function milliseconds(seconds: number, nanoseconds: number): number {
-  return seconds * 1000 + Math.floor(nanoseconds / 1_000_000);
+/** Since when a tree is known to be what it should be, in milliseconds since the epoch. */
+export interface Known {
+  readonly since: number;
+  /** The same of files with several names: another tree that is linked to them (rebase-layer.ts) changed their ctime. */
+  readonly linked: number;
 }
 
 /**
- * Whether nothing in a tree was touched after it was unpacked: the time of an object's last change (ctime) cannot be set by anybody. Of files
- * with several names only the content's time counts: another tree that is linked to them (rebase-layer.ts) changes the other one.
+ * Whether nothing in a tree was touched after it was unpacked: the time of an object's last change (ctime) cannot be set by anybody.
  *
- * @param since milliseconds since the epoch
  * @returns false also when the tree is gone
  */
-export async function isUntouched(tree: string, since: number): Promise<boolean> {
+export async function isUntouched(tree: string, { since, linked }: Known): Promise<boolean> {
   let touched = false;
   try {
     await run(
@@ -164,9 +165,9 @@ export async function isUntouched(tree: string, since: number): Promise<boolean>
       {
         onReply(reply) {
           if (reply.kind !== 'data' || touched) return;
-          const { mode, links, ctimeSeconds, ctimeNanoseconds, mtimeSeconds, mtimeNanoseconds } = parseWalked(reply.data);
-          const linked = links > 1 && mode >> 12 !== S_IF.IFDIR >> 12;
-          touched = (linked ? milliseconds(mtimeSeconds, mtimeNanoseconds) : milliseconds(ctimeSeconds, ctimeNanoseconds)) > since;
+          const { mode, links, ctimeSeconds, ctimeNanoseconds } = parseWalked(reply.data);
+          const several = links > 1 && mode >> 12 !== S_IF.IFDIR >> 12;
+          touched = ctimeSeconds * 1000 + Math.floor(ctimeNanoseconds / 1_000_000) > (several ? Math.max(since, linked) : since);
         },
       },
     );
