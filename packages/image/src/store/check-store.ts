@@ -40,7 +40,7 @@ export async function checkStore(paths: StorePaths, { quick = false, force = fal
   const problems = new Problems();
   // Nothing was ever brought in.
   if (!lstatSync(paths.images, { throwIfNoEntry: false }) && !lstatSync(paths.layers, { throwIfNoEntry: false })) return { blobs: 0, layers: 0, problems: [] };
-  await checkFiles(paths, problems, repair);
+  if (!(await checkFiles(paths, problems, repair))) return { blobs: 0, layers: 0, problems: problems.all };
   const index = await checkIndex(paths, problems, repair);
   const verdicts: Verdicts = {
     full: !quick,

@@ -24,7 +24,7 @@ export interface TreeDifference {
 }
 
 /** As many are told; a tree that is gone has all of them. */
-export const DIFFERENCES_TOLD = 20;
+const DIFFERENCES_TOLD = 20;
 
 /** Differences of a tree, of which the first are told. */
 export interface TreeDifferences {

@@ -6,7 +6,7 @@ import { ImageError } from '../image-error.js';
 import { type AppliedLayer, applyLayer } from '../layer/apply-layer.js';
 import { compareTrees, goneTree, type TreeDifferences } from './compare-trees.js';
 import { isLayerUntouched, noteVerified } from './known-times.js';
-import { isWhole, type LayerMeta, layerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
+import { areNotesSealed, isWhole, type LayerMeta, layerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import type { OciDescriptor } from './oci-schema.js';
 import { type StorePaths, stagedName } from './store-paths.js';
 import { putTree, type TemporaryLayer, temporaryLayer } from './temporary-layer.js';
@@ -31,9 +31,8 @@ export function obviousProblem(paths: StorePaths, diffID: string): string | unde
   if (!lstatSync(paths.layer(diffID), { throwIfNoEntry: false })) return 'it is not unpacked';
   const meta = readLayerMeta(paths.meta(diffID));
   if (!meta || meta.diffID !== diffID) return 'its notes (meta.json) are missing or damaged';
-  // The time that a quick check goes by is not later than the file that says it.
-  if (meta.unpackedAt > lstatSync(paths.meta(diffID)).ctimeMs + 2000) return 'its notes (meta.json) are damaged: their time is wrong';
   if (!isWhole(meta, paths)) return 'it may not have reached the disk';
+  if (!areNotesSealed(paths.meta(diffID))) return 'its notes (meta.json) are not what was written';
   if (!lstatSync(paths.tree(diffID), { throwIfNoEntry: false })?.isDirectory()) return 'its tree is gone';
   return undefined;
 }
