@@ -65,7 +65,7 @@ async function describe(root: string): Promise<string[]> {
       const inTree = /^(?:layers|chains|rebased)\/[^/]+\/fs\//.test(name);
       const timed = inTree && type === 'file' && !/\/\.wh\./.test(name) ? mtime : '';
       if (/\/meta\.json$/.test(name)) {
-        const { unpackedAt: _, ...meta } = JSON.parse(readFileSync(path.join(root, name), 'utf8')) as { unpackedAt: number };
+        const { unpackedAt: _, sum: __, ...meta } = JSON.parse(readFileSync(path.join(root, name), 'utf8')) as { unpackedAt: number; sum: string };
         return `${name} ${JSON.stringify(meta)}`;
       }
       return [name, type, mode, owner, content, xattrs, inTree ? sameAs.replace(/^.*?\/fs\//, '') : '', timed].join(' ');
@@ -189,9 +189,15 @@ function names(problems: Checked['problems'], file: string): boolean {
   const [, id, inTree] = /^(?:layers|chains|rebased|images\/blobs\/sha256)\/([0-9a-f]{64})(?:\/fs\/(.*))?/.exec(file) ?? [];
   return problems.some((each) => {
     if (id === undefined) return each.what.endsWith(file) || each.what.includes(path.basename(file)) || /^(?:images|layers)/.test(file);
-    if (!each.what.includes(id) && !each.problem.includes(id)) return false;
+    // A rebased layer's files are those of the layers below, too.
+    if (!file.startsWith('rebased/') && !each.what.includes(id) && !each.problem.includes(id)) return false;
     const told = each.differences?.first.map((difference) => difference.path) ?? [];
-    return inTree === undefined || !told.length || told.some((one) => one === inTree || inTree.startsWith(`${one}/`) || one.startsWith(inTree) || one === '.');
+    return (
+      inTree === undefined ||
+      !told.length ||
+      file.startsWith('rebased/') ||
+      told.some((one) => one === inTree || inTree.startsWith(`${one}/`) || one.startsWith(inTree) || one === '.')
+    );
   });
 }
 

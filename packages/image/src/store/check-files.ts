@@ -56,7 +56,7 @@ async function checkDirectory(
   problems: Problems,
   { repair, needed }: { readonly repair: boolean; readonly needed: boolean },
 ): Promise<void> {
-  const stat: Stats | undefined = lstatSync(directory, { throwIfNoEntry: false });
+  const stat = lookAt(directory);
   if (stat?.isDirectory() || (!stat && !needed)) return;
   // A link that an administrator made leads to a directory, perhaps of another disk.
   if (stat?.isSymbolicLink() && isDirectoryBehind(directory)) return;
@@ -72,8 +72,18 @@ async function checkDirectory(
   });
 }
 
+/** Where something above is no directory, there is nothing. */
+function lookAt(directory: string): Stats | undefined {
+  try {
+    return lstatSync(directory, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
 function isDirectoryBehind(link: string): boolean {
-  return lstatSync(`${link}/.`, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return lookAt(`${link}/.`)?.isDirectory() ?? false;
 }
 
 /** What nobody of ours put there is told of, and left alone. */

@@ -11,6 +11,7 @@ import {
   parseWalked,
   run,
   S_IF,
+  SyscallError,
   textOf,
   type Walked,
 } from '@lamella/syscall';
@@ -53,28 +54,37 @@ export async function compareTrees(found: string, wanted: string, meta: Pick<Lay
     out,
   });
   const tops: Walked[] = [];
-  await run(
-    [
-      ...ownMountNamespace(),
-      open(found, FIRST),
-      open(wanted, SECOND),
-      { op: 'statx', dirfd: FIRST, pathname: '.' },
-      { op: 'statx', dirfd: SECOND, pathname: '.' },
-      { op: 'compare', dirfd: FIRST, rootfd: SECOND, marks: MARKS.none },
-    ],
-    {
-      onReply(reply) {
-        if (reply.kind !== 'data') return;
-        if (tops.length < 2) {
-          tops.push(parseWalked(reply.data));
-          const [upper, lower] = tops;
-          if (upper && lower) differences.add({ upper: { ...upper, name: '' }, lower: { ...lower, name: '' }, contentDiffers: false });
-        } else differences.add(parseCompared(reply.data));
+  try {
+    await run(
+      [
+        ...ownMountNamespace(),
+        open(found, FIRST),
+        open(wanted, SECOND),
+        { op: 'statx', dirfd: FIRST, pathname: '.' },
+        { op: 'statx', dirfd: SECOND, pathname: '.' },
+        { op: 'compare', dirfd: FIRST, rootfd: SECOND, marks: MARKS.none },
+      ],
+      {
+        onReply(reply) {
+          if (reply.kind !== 'data') return;
+          if (tops.length < 2) {
+            tops.push(parseWalked(reply.data));
+            const [upper, lower] = tops;
+            if (upper && lower) differences.add({ upper: { ...upper, name: '' }, lower: { ...lower, name: '' }, contentDiffers: false });
+          } else differences.add(parseCompared(reply.data));
+        },
       },
-    },
-  );
+    );
+  } catch (error) {
+    // A directory of somebody else's, or a part of the disk that cannot be read: a new tree has neither.
+    if (!(error instanceof SyscallError) || !UNREADABLE.has(error.code)) throw error;
+    differences.unreadable(error.code);
+  }
   return differences;
 }
+
+/** What a tree is not read for, and its blob is. */
+const UNREADABLE = new Set(['EACCES', 'EIO', 'ENOENT', 'ENOTDIR', 'ELOOP', 'EOVERFLOW', 'EUCLEAN']);
 
 /** A tree that is not there. */
 export function goneTree(): TreeDifferences {
@@ -101,6 +111,11 @@ class Differences implements TreeDifferences {
     if (what === undefined) return;
     this.count++;
     if (this.first.length < DIFFERENCES_TOLD) this.first.push({ path: name || '.', what });
+  }
+
+  unreadable(code: string): void {
+    this.count++;
+    this.first.push({ path: '.', what: `cannot be read to its end: ${code}` });
   }
 
   #differs(name: string, found: Walked, wanted: Walked, contentDiffers: boolean): string | undefined {
@@ -172,7 +187,7 @@ export async function isUntouched(tree: string, { since, linked }: Known): Promi
       },
     );
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as { code?: string }).code ?? '')) return false;
+    if (error instanceof SyscallError && UNREADABLE.has(error.code)) return false;
     throw error;
   }
   return !touched;
