@@ -15,7 +15,7 @@ import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { explainFailure } from '../explain-failure.js';
 import { surveyHost } from '../host-view.js';
-import { idOf, namesById, withName } from '../names.js';
+import { forgetDeadNames, idOf, namesById, withName } from '../names.js';
 import { CHANGED_ENVIRONMENT, NETWORK, read, readRunOptions, runOptionsShape, runSpecShape, TERMINAL, TYPED, UMASK, WORDS } from '../option-shapes.js';
 import { creation } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
@@ -86,6 +86,8 @@ export class Containers {
     try {
       await run(creation(plan, kept));
     } catch (error) {
+      // Its directory is gone again; its name is nobody's.
+      if (kept.name !== undefined) await forgetDeadNames(this.#directory);
       throw await explainFailure(error, plan, undefined);
     }
     await tellEvent(this.#directory, 'create', { id: plan.id, name: plan.config.spec.name, image: spec.image });
