@@ -706,8 +706,8 @@ export class StoredContainer {
     const { spec, ids } = this.config;
     const common = { spec, shifted: ids !== undefined };
     if (pid !== undefined) return { kind: 'running', pid, ...common };
-    const { stack, mounts, others } = await decide(spec, {}, this.#root, { again: this.config, idle: true, still: true });
-    return { kind: 'stopped', record: this.#record, stack, mounts, others, ...common };
+    const { stack, mounts, slots, others } = await decide(spec, {}, this.#root, { again: this.config, idle: true, still: true });
+    return { kind: 'stopped', record: this.#record, stack, mounts, slots, others, ...common };
   }
 
   /** By its monitor's socket; where there is none, to its process. */

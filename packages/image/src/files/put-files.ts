@@ -19,9 +19,11 @@ export async function putFiles(archive: Readable, directory: string, { keepOwner
   const ids = idMapping().kind === 'host' ? 'host' : 'single';
   const owner = keepOwners && ids === 'host' ? {} : { owner: { uid: 0, gid: 0 } };
   const resolve = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;
-  await unpackFiles(archive, { enter: [openTop(directory), { op: 'umask', mask: 0 }], top: TOP, directory: '', resolve, ids, ...owner }).catch((error: unknown) => {
-    throw explainTop(error, directory);
-  });
+  await unpackFiles(archive, { enter: [openTop(directory), { op: 'umask', mask: 0 }], top: TOP, directory: '', resolve, ids, ...owner }).catch(
+    (error: unknown) => {
+      throw explainTop(error, directory);
+    },
+  );
 }
 
 /**
