@@ -124,6 +124,14 @@ export function plan(
   if (spec.name !== undefined) checkName(spec.name);
   const args = command(spec, lowers.config, life.idle);
   const network = spec.network ?? 'none';
+  // Of one that is there already another network may be asked for, for one command.
+  if (spec.publish?.length && network !== 'pasta' && !life.again)
+    throw new EngineError({
+      code: 'PUBLISH_INVALID',
+      message: `ports cannot be published with the network '${network}'`,
+      hint:
+        network === 'host' ? "With the host's network every port is the host's already: leave publish out." : "Only pasta publishes ports: network: 'pasta'.",
+    });
   const hostname = spec.hostname ?? id;
   const keepsId = spec.userns === 'keep-id';
   const own = `${process.geteuid?.()}:${process.getegid?.()}`;
@@ -186,7 +194,7 @@ export function plan(
         mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots), expectedOf(view)),
       mount: mounted,
       // A directory of the host may go in this very moment.
-      ...(spec.host ? { ignore: ['ENOENT', 'ENOTDIR', 'ESTALE', 'ELOOP'] } : {}),
+      ...(spec.host ? { optional: true } : {}),
     };
   };
   const confining: readonly Mount[] = [

@@ -42,6 +42,8 @@ export interface RunSpec {
   readonly image: string;
   /** Whether to fetch it from its registry: when it is missing (default of the command line), always, or never (default here). */
   readonly pull?: 'always' | 'missing' | 'never';
+  /** `OS/ARCHITECTURE[/VARIANT]`: the image is of this platform, or is fetched for it. Default: what the store has, else this machine's. */
+  readonly platform?: string;
   /** Check certificates of the registry. Default true. */
   readonly tlsVerify?: boolean;
   /** The host's own filesystem instead of an image's; see {@link Containers.try}. */
@@ -115,5 +117,5 @@ export interface RunSpec {
   /** -1000 to 1000 (proc(5)). */
   readonly oomScoreAdj?: number;
   readonly terminal?: { readonly rows: number; readonly columns: number };
-  readonly input?: { readonly forward: boolean; readonly raw: boolean; readonly ended?: boolean };
+  readonly input?: { readonly forward: boolean; readonly raw: boolean; readonly later?: boolean; readonly ended?: boolean };
 }

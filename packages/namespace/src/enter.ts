@@ -3,6 +3,7 @@ import {
   AT_FDCWD,
   CLONE,
   MNT,
+  MONITOR_AWAY,
   MONITOR_ENDED,
   MONITOR_INPUT,
   MONITOR_RAW,
@@ -28,6 +29,7 @@ import { NamespaceError } from './namespace-error.js';
 import { cloneFlags, defaultNamespaces } from './namespace-flags.js';
 import type { Namespaces, ProcessSpec, Rlimit } from './process-spec.js';
 import { rest, seccompFilter } from './rest.js';
+import { PROCESS_SPEC, read } from './spec-shapes.js';
 import { openTerminal, TTY_GROUP, takeTerminal } from './terminal.js';
 
 const SIGKILL = 9;
@@ -40,7 +42,8 @@ const KEYCTL_JOIN_SESSION_KEYRING = 1;
  * @throws NamespaceError `ROOTFS_INVALID`, `COMMAND_MISSING`, `RLIMIT_UNKNOWN`, `HOSTNAME_INVALID`,
  * `TERMINAL_WITHOUT_DEVPTS`, `FILE_WITHOUT_DEV`
  */
-export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator()): Program {
+export function enter(given: ProcessSpec, slots: SlotAllocator = slotAllocator()): Program {
+  const spec = read('enter(spec)', given, PROCESS_SPEC);
   if (!spec.rootfs.startsWith('/') || /^\/+$/.test(spec.rootfs))
     throw new NamespaceError({
       code: 'ROOTFS_INVALID',
@@ -51,6 +54,7 @@ export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator())
   const monitor =
     (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) |
     (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0) |
+    (spec.terminal && spec.input?.later ? MONITOR_AWAY : 0) |
     (spec.terminal && spec.input?.ended ? MONITOR_ENDED : 0);
   return [
     // A group leader cannot, and need not: nobody's terminal signals it.

@@ -12,6 +12,7 @@ import {
   type Op,
   openObject,
   type Program,
+  RESOLVE,
   type SlotAllocator,
 } from '@lamella/syscall';
 import { deviceNodes } from './devices.js';
@@ -49,6 +50,11 @@ export interface Mounted {
   readonly devpts?: number;
 }
 
+/** Do what can be done where somebody else may have removed, closed or replaced a name. What was not made cannot be attached (EBADF). */
+function attempt(program: Program): Op {
+  return { op: 'attempt', program, ignore: ['ENOENT', 'ENOTDIR', 'EACCES', 'EROFS', 'ESTALE', 'ELOOP', 'EBADF'] };
+}
+
 const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
 
 /** Make a filesystem that is mounted nowhere yet; its slot is `out`. */
@@ -72,26 +78,30 @@ interface ListContext extends MountContext {
 
 /**
  * Opens the target of a mount, inside the root, in the slot `target`; it is made when missing. Where it is is seen from the
- * descriptor: neither a link nor a race leads a mount to where it may not be.
+ * descriptor: neither a link nor a race leads a mount to where it may not be. That of an optional one is not made.
  */
-function openTarget(
-  target: number,
-  { destination, exact }: Landing,
-  directory: boolean,
-  { root, places }: ListContext,
-  options: { readonly ignore?: readonly string[] } = {},
-): Program {
+function openTarget(target: number, { destination, exact }: Landing, directory: boolean, { root, places }: ListContext, optional = false): Program {
   return [
-    { op: 'mkpath', rootfd: root, directory: directory ? 1 : 0, mode: directory ? 0o755 : 0o644, out: target, pathname: destination, ...options },
+    optional
+      ? {
+          op: 'openat2',
+          dirfd: root,
+          pathname: destination,
+          flags: O.PATH | O.CLOEXEC | (directory ? O.DIRECTORY : 0),
+          mode: 0,
+          resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS,
+          out: target,
+        }
+      : { op: 'mkpath', rootfd: root, directory: directory ? 1 : 0, mode: directory ? 0o755 : 0o644, out: target, pathname: destination },
     { op: 'landed', rootfd: root, fd: target, exact: exact ? 1 : 0, pathname: destination, outside: places.map((place) => `${place}\0`).join('') },
   ];
 }
 
 /** Attach a detached mount at a path inside the root. */
-function attach(mount: number, landing: Landing, directory: boolean, context: ListContext, options: { readonly ignore?: readonly string[] } = {}): Program {
+function attach(mount: number, landing: Landing, directory: boolean, context: ListContext, optional = false): Program {
   const target = context.slots();
   return [
-    ...openTarget(target, landing, directory, context, options),
+    ...openTarget(target, landing, directory, context, optional),
     {
       op: 'move_mount',
       from_dirfd: mount,
@@ -99,15 +109,9 @@ function attach(mount: number, landing: Landing, directory: boolean, context: Li
       to_dirfd: target,
       to_pathname: '',
       flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH,
-      ...options,
     },
-    { op: 'close', fd: target, ...options },
+    { op: 'close', fd: target },
   ];
-}
-
-/** Attach what a mount of the list has made. */
-function attachMade({ mount }: Extract<Mount, { type: 'made' }>, landing: Landing, context: ListContext): Program {
-  return [...attach(mount, landing, true, context), { op: 'close', fd: mount }];
 }
 
 /**
@@ -136,10 +140,16 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
     ops.push(...attach(slot, landing, true, context));
     return slot;
   };
+  const attachOwn = (mount: number, landing: Landing, directory: boolean, make: Program, optional = false): void => {
+    const place: Program = [...attach(mount, landing, directory, context, optional), { op: 'close', fd: mount }];
+    outside.push(...(optional ? [attempt(make)] : make));
+    ops.push(...(optional ? [attempt(place)] : place));
+  };
   const bind = (mount: BindMount, landing: Landing): void => {
     const tree = slots();
-    (mount.propagation === 'slave' ? following : outside).push(...openBind(mount, tree, landing.type, slots));
-    ops.push(...attach(tree, landing, mount.directory, context, absentToo(mount)), { op: 'close', fd: tree, ...absentToo(mount) });
+    const make = openBind(mount, tree, landing.type, slots);
+    if (mount.propagation === 'slave') following.push(...make);
+    attachOwn(tree, landing, mount.directory, mount.propagation === 'slave' ? [] : make, mount.optional);
   };
   for (const mount of mounts) {
     const landing = landingOf(mount, mounts, context.places);
@@ -185,12 +195,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
         ops.push({ op: 'close', fd: fresh('cgroup2', [], QUIET | MOUNT_ATTR.RDONLY, landing) });
         break;
       case 'made':
-        if (mount.ignore && outside === ops)
-          ops.push({ op: 'attempt', program: [...mount.program, ...attachMade(mount, landing, context)], ignore: mount.ignore });
-        else {
-          outside.push(...mount.program);
-          ops.push(...attachMade(mount, landing, context));
-        }
+        attachOwn(mount.mount, landing, true, mount.program, mount.optional);
         break;
       case 'own':
         ops.push(...ontoItself(landing, context));
@@ -240,9 +245,8 @@ function memoryFile(mount: FileMount, landing: Landing, dev: number, context: Li
     { op: 'open_tree', dirfd: dev, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
     // One that hides another in /proc, /sys or /dev is not to be written to, either.
     ...((landing.exact && mount.content.length === 0) || context.still ? [setReadonly(tree)] : []),
-    ...(mount.optional
-      ? [{ op: 'attempt', program: attach(tree, landing, false, context), ignore: ['ENOENT', 'EROFS', 'EACCES', 'EPERM'] } as const]
-      : attach(tree, landing, false, context)),
+    // Where it is missing in what is read-only, and cannot be made.
+    ...(mount.optional ? [attempt(attach(tree, landing, false, context))] : attach(tree, landing, false, context)),
     { op: 'unlinkat', dirfd: dev, pathname: name, flags: 0 },
     { op: 'close', fd: tree },
   ];
@@ -287,8 +291,8 @@ function openBind(mount: BindMount, tree: number, type: number | undefined, slot
   return [
     ...(mount.expected
       ? openExpected(mount.source, mount.expected, flags, tree, slots)
-      : ([{ op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags, out: tree, ...(mount.optional ? { ignore: ['ENOENT'] } : {}) }] as const)),
-    ...(type === undefined ? [] : [{ op: 'expect_type', fd: tree, type, ...absentToo(mount) } as const]),
+      : ([{ op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags, out: tree }] as const)),
+    ...(type === undefined ? [] : [{ op: 'expect_type', fd: tree, type } as const]),
     {
       op: 'mount_setattr',
       dirfd: tree,
@@ -299,7 +303,6 @@ function openBind(mount: BindMount, tree: number, type: number | undefined, slot
       attr_clr: 0,
       propagation: 0,
       userns_fd: mount.idmap ?? -1,
-      ...absentToo(mount),
     },
   ];
 }
@@ -312,9 +315,4 @@ function openExpected(source: string, expected: ObjectIdentity, flags: number, t
     { op: 'open_tree', dirfd: object, pathname: '', flags: flags | AT.EMPTY_PATH, out: tree },
     { op: 'close', fd: object },
   ];
-}
-
-/** What was not there to be opened is not attached, either. */
-function absentToo({ optional }: BindMount): { readonly ignore?: readonly string[] } {
-  return optional ? { ignore: ['EBADF'] } : {};
 }

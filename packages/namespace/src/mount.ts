@@ -17,11 +17,8 @@ export type Mount =
   | { readonly type: 'own'; readonly destination: string }
   /** A private devpts; a terminal of the container is opened in it. */
   | { readonly type: 'devpts'; readonly destination: string }
-  /**
-   * One that `program` makes, detached; its descriptor is in the slot `mount` then. Where that fails with one of the errors to `ignore`,
-   * nothing is mounted.
-   */
-  | { readonly type: 'made'; readonly destination: string; readonly program: Program; readonly mount: number; readonly ignore?: readonly string[] }
+  /** One that `program` makes, detached; its descriptor is in the slot `mount` then. */
+  | { readonly type: 'made'; readonly destination: string; readonly program: Program; readonly mount: number; readonly optional?: boolean }
   | TmpfsMount
   | BindMount
   | FileMount;
@@ -76,7 +73,7 @@ export interface BindMount {
   readonly propagation?: 'slave';
   /** Slot of a user namespace whose ids it is seen with (mount_setattr(2), MOUNT_ATTR_IDMAP). */
   readonly idmap?: number;
-  /** Nothing happens when the source does not exist. */
+  /** Nothing happens where the source or the destination is not there (any more), or cannot be reached. Neither is made then. */
   readonly optional?: boolean;
   /** Which object the source has to be: it is opened through no link, compared, and shown by its descriptor. */
   readonly expected?: ObjectIdentity;

@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { hasOverlayUppers, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { hasOverlayUppers, requiresRoot, type ScratchDirectory, scratch, until } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
 import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
@@ -13,13 +12,6 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kin
   const lamella = (...args: string[]): string => succeeds(who, args);
   const refused = (...args: string[]): string => fails(who, args);
   const state = (name: string): string => lamella('ps', '-a', '--filter', `name=${name}`, '--format', '{{.State}} {{.Status}}');
-  const until = async (reached: () => boolean): Promise<void> => {
-    for (let i = 0; i < 100; i++) {
-      if (reached()) return;
-      await sleep(50);
-    }
-    throw new Error('it never came to that');
-  };
 
   beforeAll(() => {
     at = scratch();

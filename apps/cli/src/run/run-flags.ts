@@ -53,6 +53,7 @@ export const CONTAINER_FLAGS = {
     description: "a network of its own with only loopback; the host's; or its own, connected by pasta(1)",
   })(),
   publish: list('[IP:]PORT[:PORT][/udp]', 'a port of the host that leads to one inside, with --network pasta', { char: 'p' }),
+  platform: string({ helpValue: 'OS/ARCH[/VARIANT]', description: 'which image of several (default: what is there, else this machine)' }),
   pull: option({ options: ['missing', 'always', 'never'] as const, default: 'missing', description: 'when to fetch the image from its registry' })(),
   'tls-verify': boolean({ default: true, allowNo: true, description: 'check certificates, and never speak plain HTTP (loopback may)' }),
   rm: boolean({ description: 'throw away what the command changed (the default, but not with -d)' }),
@@ -115,6 +116,7 @@ export interface RunFlags {
   readonly entrypoint: string | undefined;
   readonly network: 'none' | 'host' | 'pasta';
   readonly publish?: readonly string[] | undefined;
+  readonly platform: string | undefined;
   readonly pull: 'missing' | 'always' | 'never';
   readonly 'tls-verify': boolean;
   readonly workspace: string | undefined;

@@ -23,6 +23,7 @@ export async function runSpec({ flags, image, args }: RunCommandLine): Promise<R
     network: flags.network,
     ...published(flags),
     pull: flags.pull,
+    ...(flags.platform === undefined ? {} : { platform: flags.platform }),
     tlsVerify: flags['tls-verify'],
     env: environment(flags['env-file'] ?? [], flags.env ?? []),
     ...askedMounts(flags),

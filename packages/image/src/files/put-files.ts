@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { AT_FDCWD, idMapping, O, type Op, RESOLVE, SyscallError, textOf } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
+import { PUT_OPTIONS, read } from '../option-shapes.js';
 import { treeArchive } from '../sink/tree-archive.js';
 import { unpackFiles } from './unpack-files.js';
 
@@ -14,7 +15,8 @@ const TOP = 20;
  * @param keepOwners as root, files belong to whom the archive says; else to the caller
  * @throws ImageError `COPY_*`, `TAR_*`; what came before the failure is there
  */
-export async function putFiles(archive: Readable, directory: string, { keepOwners = false }: { readonly keepOwners?: boolean } = {}): Promise<void> {
+export async function putFiles(archive: Readable, directory: string, options: { readonly keepOwners?: boolean } = {}): Promise<void> {
+  const { keepOwners = false } = read('putFiles(archive, directory, options)', options, PUT_OPTIONS);
   // Who copies out of a container has the files for itself, whatever ids the container has.
   const ids = idMapping().kind === 'host' ? 'host' : 'single';
   const owner = keepOwners && ids === 'host' ? {} : { owner: { uid: 0, gid: 0 } };

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoName, isOwnUserNamespace, type LamellaError, startInterpreter } from '@lamella/syscall';
-import { decompressor, detectCompression, explainInflateError } from '../compression.js';
+import { decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
 import { printable } from '../tar/entry.js';

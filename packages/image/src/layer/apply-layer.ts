@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoName, idMapping, isOwnUserNamespace, type LamellaError, startInterpreter, unfitForUpper } from '@lamella/syscall';
-import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression.js';
+import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
+import { APPLY_OPTIONS, read as readOptions } from '../option-shapes.js';
 import { printable } from '../tar/entry.js';
 import { TarReader } from '../tar/reader.js';
 import { jail } from './jail.js';
@@ -19,6 +20,11 @@ export interface ApplyOptions {
   readonly maxEntries?: number;
   /** Bytes that the archive must have as it is; more or less is refused as soon as it is seen. */
   readonly expectedSize?: number;
+  /**
+   * The caller knows what the digest or diffID must be, and compares. Such an archive is whole if they are equal, also
+   * without an end marker or when it is empty: then it is an empty layer, as for Docker.
+   */
+  readonly isPromised?: boolean;
   /** Given every chunk of the blob that is to be kept (see {@link AppliedLayer.blob}); awaited. */
   readonly tee?: (chunk: Buffer) => Promise<void>;
   /**
@@ -79,8 +85,9 @@ const FRAMES_AHEAD = 2 << 20;
  * @param directory absolute path of an existing empty directory
  * @throws ImageError naming the entry; the AbortSignal's reason
  */
-export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
-  const { maxEntries = MAX_ENTRIES, stacked = false, seeds } = options;
+export async function applyLayer(source: Readable, directory: string, given: ApplyOptions = {}): Promise<AppliedLayer> {
+  const options = readOptions('applyLayer(source, directory, options)', given, APPLY_OPTIONS);
+  const { maxEntries = MAX_ENTRIES, stacked = false, seeds, isPromised = false } = options;
   const [first, ...rest] = jail(directory);
   const marks: LayerMarks = unfitForUpper(directory) === undefined ? 'overlayfs' : 'files';
   const writer = new LayerWriter({
@@ -163,7 +170,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
     }
     if (options.expectedSize !== undefined && size !== options.expectedSize) throw wrongSize(size, options.expectedSize);
     await keeping;
-    reader.end();
+    reader.end({ isWhole: isPromised });
     for (const _ of writer.finish()) await send();
     await send();
     running.frames.end();
@@ -179,7 +186,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
     throw failure instanceof ImageError ? failure : explainInflateError(options.signal?.aborted ? options.signal.reason : error);
   }
   const warnings = [...writer.warnings];
-  if (!reader.complete) warnings.push('the archive has no end marker; it may be cut off');
+  if (!reader.complete && uncompressedSize) warnings.push('the archive has no end marker');
   const read = `sha256:${digest.digest('hex')}`;
   const plain = compression === 'none' ? read : `sha256:${diffID.digest('hex')}`;
   return {

@@ -29,7 +29,11 @@ const FILE = 5;
 const SPECIAL_BITS = 0o7000;
 /** No name of a layer begins so. */
 const PLACE = '.wh..place';
+/** What aufs called the books that it kept at the top of a layer. They mean nothing here (Docker's archive.WhiteoutMetaPrefix). */
+const BOOKS = '.wh..wh.';
 const NODE_BITS: Readonly<Record<string, number>> = { character: S_IF.IFCHR, block: S_IF.IFBLK, fifo: S_IF.IFIFO };
+/** Something of the layer's own is there by that name, or what should be its directory is none. */
+const NOTHING_TO_HIDE: readonly number[] = [EEXIST, ENOENT, ENOTDIR];
 /** As many entries may be on their way to the interpreter; far more than its buffers hold. */
 const IN_FLIGHT = 1 << 16;
 /** Data goes in frames no larger than this. */
@@ -95,6 +99,8 @@ export class LayerWriter implements TarHandler {
   readonly #opaques = new Set<string>();
   /** Whited out and made anew: such a directory has nothing of the one below, not even its owner. */
   readonly #replaced = new Set<string>();
+  /** Directories in which aufs kept its own books. Other names may be links to what is in them. */
+  readonly #books = new Set<string>();
   /** First op and name of the entries lately written, for errors. */
   readonly #starts = new Uint32Array(IN_FLIGHT);
   readonly #names: string[] = new Array(IN_FLIGHT).fill('');
@@ -212,9 +218,10 @@ export class LayerWriter implements TarHandler {
       else throw this.#refuse(entry, 'LAYER_PATH_INVALID', 'would replace the root of the image');
       return;
     }
+    if (path.startsWith(BOOKS)) this.#books.add(path.slice(0, path.indexOf('/')));
     this.#parents(path, slash);
     if (this.#options.ids === 'single' && (entry.uid !== 0 || entry.gid !== 0)) this.#droppedOwners++;
-    if (entry.type !== 'directory' && this.#directories.has(path)) this.#forget(path);
+    if (entry.type !== 'directory' && (this.#directories.has(path) || this.#implied.has(path) || this.#opaques.has(path))) this.#forget(path);
     switch (entry.type) {
       case 'file':
         this.#openFile(path, entry);
@@ -285,6 +292,10 @@ export class LayerWriter implements TarHandler {
 
   /** What waits for the end: whiteouts and the directories' own. Yields when frames are worth sending. */
   *finish(): Generator<void> {
+    for (const name of this.#books) {
+      this.#forget(name);
+      this.#pathOp(OPCODES.rmtree.code, name, [ENOENT]);
+    }
     for (const path of this.#whiteouts) {
       if (this.#directories.has(path) || this.#implied.has(path)) {
         this.#opaques.add(path);
@@ -293,7 +304,7 @@ export class LayerWriter implements TarHandler {
       else {
         // Something of this layer's own by that name hides what is below just as well; a seed is what is below.
         if (this.#seeded.has(path)) this.#begin(OPCODES.mknodat.code, REPLACE);
-        else this.#begin(OPCODES.mknodat.code, OPTIONAL, [EEXIST]);
+        else this.#begin(OPCODES.mknodat.code, OPTIONAL, NOTHING_TO_HIDE);
         this.#numbers(AT_FDCWD, S_IF.IFCHR, 0, 0);
         this.#frames.binary(path);
         this.#frames.end();
@@ -301,8 +312,10 @@ export class LayerWriter implements TarHandler {
       if (this.pending > DATA_MAX) yield;
     }
     for (const path of this.#opaques) {
+      // Nothing is below the top of a layer but other layers: whoever stacks them leaves those out. What a seed is stays the lower's.
+      if (path === '' || this.#seeded.has(path)) continue;
       if (this.#options.marks === 'files') this.#file(path ? `${path}/${OPAQUE_FILE}` : OPAQUE_FILE);
-      else this.#setXattr(path, this.#options.ids === 'host' ? 'trusted.overlay.opaque' : 'user.overlay.opaque', Buffer.from('y'), []);
+      else this.#setXattr(path, this.#options.ids === 'host' ? 'trusted.overlay.opaque' : 'user.overlay.opaque', Buffer.from('y'), [ENOENT, ENOTDIR]);
       if (this.pending > DATA_MAX) yield;
     }
     for (const [path, directory] of this.#directories) {
@@ -327,7 +340,7 @@ export class LayerWriter implements TarHandler {
     this.#frames.binary(PLACE);
     this.#frames.end();
     this.#file(file);
-    this.#rename(PLACE, path, [ENOTDIR, EEXIST, ENOTEMPTY]);
+    this.#rename(PLACE, path, [ENOTDIR, EEXIST, ENOTEMPTY, ENOENT]);
     this.#rename(file, `${PLACE}/away`, [ENOENT, ENOTDIR]);
     this.#begin(OPCODES.unlinkat.code, OPTIONAL, [ENOTDIR, ENOTEMPTY, ENOENT]);
     this.#numbers(AT_FDCWD, AT.REMOVEDIR);
@@ -338,7 +351,7 @@ export class LayerWriter implements TarHandler {
 
   /** An empty one. */
   #file(path: string): void {
-    this.#begin(OPCODES.mknodat.code, OPTIONAL, [EEXIST]);
+    this.#begin(OPCODES.mknodat.code, OPTIONAL, NOTHING_TO_HIDE);
     this.#numbers(AT_FDCWD, S_IF.IFREG, 0, 0);
     this.#frames.binary(path);
     this.#frames.end();
@@ -385,7 +398,8 @@ export class LayerWriter implements TarHandler {
     const parent = path.slice(0, slash);
     if (parent === this.#lastParent || this.#directories.has(parent) || this.#implied.has(parent)) return;
     this.#parents(parent, parent.lastIndexOf('/'));
-    this.#begin(OPCODES.mkdirat.code, OPTIONAL, [EEXIST]);
+    // Where there is no directory an entry that is to be in it fails by itself; a whiteout has nothing to hide.
+    this.#begin(OPCODES.mkdirat.code, OPTIONAL, [EEXIST, ENOTDIR, ENOENT]);
     this.#numbers(AT_FDCWD, 0o755);
     this.#frames.binary(parent);
     this.#frames.end();
@@ -505,8 +519,7 @@ export class LayerWriter implements TarHandler {
       this.#opaques.add(parent);
       return;
     }
-    // Aufs kept its own books under such names; they mean nothing here.
-    if (base.startsWith('.wh..wh.')) return;
+    if (base.startsWith(BOOKS)) return;
     const name = base.slice(WHITEOUT.length);
     if (name === '' || name === '.' || name === '..') throw this.#refuse(entry, 'LAYER_PATH_INVALID', 'is a whiteout of no name');
     const path = parent ? `${parent}/${name}` : name;

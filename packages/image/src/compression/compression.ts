@@ -1,13 +1,12 @@
 import { Duplex, PassThrough } from 'node:stream';
-import { createGunzip, createZstdDecompress, type ZlibOptions, type ZstdOptions } from 'node:zlib';
-import { ImageError } from './image-error.js';
+import { pipeline } from 'node:stream/promises';
+import { ImageError } from '../image-error.js';
+import { inflateGzip, inflateZstd } from './inflating.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz';
 
-/** Inflated bytes come in pieces of this size: large, because each is a trip to a thread. */
-const CHUNK = 256 * 1024;
-/** So much is inflated ahead, while the main thread parses. */
-const AHEAD = 2 * CHUNK;
+/** What xz may take for one archive: `xz -9` takes 65 MiB, and what others make can ask for 4 GiB. */
+const XZ_MEMORY_MIB = 512;
 
 /**
  * What an archive is compressed with, by its first bytes.
@@ -31,42 +30,48 @@ export function detectCompression(head: Buffer): Compression {
   return 'none';
 }
 
-/** A stream that undoes a compression. */
+/** Returns a stream that undoes a compression. An archive that is cut, or goes on with something else, is an error of it. */
 export async function decompressor(compression: Compression): Promise<Duplex> {
   switch (compression) {
     case 'none':
       return new PassThrough();
     case 'gzip':
-      return createGunzip({ chunkSize: CHUNK, readableHighWaterMark: AHEAD } as ZlibOptions);
+      return inflateGzip();
     case 'zstd':
-      return createZstdDecompress({ chunkSize: CHUNK, readableHighWaterMark: AHEAD } as ZstdOptions);
+      return inflateZstd();
     case 'xz':
-      return xz();
+      return inflateByXz();
   }
 }
 
 /** The one format Node cannot inflate is left to `xz`, when the machine has it. */
-async function xz(): Promise<Duplex> {
+async function inflateByXz(): Promise<Duplex> {
   const { execa } = await import('execa');
-  const child = execa('xz', ['--decompress', '--stdout'], { buffer: false, encoding: 'buffer', reject: false });
-  const inflated = Duplex.from({ writable: child.stdin, readable: child.stdout });
-  void child.then((result) => {
+  return Duplex.from(async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    const child = execa('xz', ['--decompress', '--stdout', `--memlimit-decompress=${XZ_MEMORY_MIB}MiB`], {
+      buffer: false,
+      encoding: 'buffer',
+      reject: false,
+    });
+    // Why the program takes no more it says itself, below.
+    const fed = pipeline(source, child.stdin).catch(() => undefined);
+    for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk;
+    await fed;
+    // What it wrote is whole only when it says so.
+    const result = await child;
     if (!result.failed) return;
-    inflated.destroy(
-      result.code === 'ENOENT'
-        ? new ImageError({
-            code: 'XZ_MISSING',
-            message: 'the archive is compressed with xz, and there is no xz here',
-            hint: 'Install it (apt-get install xz-utils), or recompress with zstd.',
-          })
-        : new ImageError({
-            code: 'ARCHIVE_CORRUPT',
-            message: `xz could not read the archive (status ${result.exitCode ?? result.signal})`,
-            hint: 'The file is damaged or incomplete.',
-          }),
-    );
+    throw result.code === 'ENOENT'
+      ? new ImageError({
+          code: 'XZ_MISSING',
+          message: 'the archive is compressed with xz, and there is no xz here',
+          hint: 'Install it (apt-get install xz-utils), or recompress with zstd.',
+        })
+      : new ImageError({
+          code: 'ARCHIVE_CORRUPT',
+          message: `xz could not read the archive (status ${result.exitCode ?? result.signal})`,
+          hint: `The file is damaged or incomplete, or needs more than ${XZ_MEMORY_MIB} MiB of memory to be decompressed.`,
+        });
   });
-  return inflated;
 }
 
 /** What zlib says, for somebody who gave an archive. */
