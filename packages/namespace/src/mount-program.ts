@@ -52,7 +52,7 @@ export interface Mounted {
 
 /** Do what can be done where somebody else may have removed, closed or replaced a name. What was not made cannot be attached (EBADF). */
 function attempt(program: Program): Op {
-  return { op: 'attempt', program, ignore: ['ENOENT', 'ENOTDIR', 'EACCES', 'EROFS', 'ESTALE', 'ELOOP', 'EBADF'] };
+  return { op: 'attempt', program, ignore: ['ENOENT', 'ENOTDIR', 'EACCES', 'ESTALE', 'ELOOP', 'EBADF'] };
 }
 
 const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
@@ -140,16 +140,19 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
     ops.push(...attach(slot, landing, true, context));
     return slot;
   };
-  const attachOwn = (mount: number, landing: Landing, directory: boolean, make: Program, optional = false): void => {
+  const attachOwn = (
+    mount: number,
+    landing: Landing,
+    { directory = true, optional = false, propagation }: Pick<Partial<BindMount>, 'directory' | 'optional' | 'propagation'>,
+    make: Program,
+  ): void => {
     const place: Program = [...attach(mount, landing, directory, context, optional), { op: 'close', fd: mount }];
-    outside.push(...(optional ? [attempt(make)] : make));
+    (propagation === 'slave' ? following : outside).push(...(optional ? [attempt(make)] : make));
     ops.push(...(optional ? [attempt(place)] : place));
   };
   const bind = (mount: BindMount, landing: Landing): void => {
     const tree = slots();
-    const make = openBind(mount, tree, landing.type, slots);
-    if (mount.propagation === 'slave') following.push(...make);
-    attachOwn(tree, landing, mount.directory, mount.propagation === 'slave' ? [] : make, mount.optional);
+    attachOwn(tree, landing, mount, openBind(mount, tree, landing.type, slots));
   };
   for (const mount of mounts) {
     const landing = landingOf(mount, mounts, context.places);
@@ -195,7 +198,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
         ops.push({ op: 'close', fd: fresh('cgroup2', [], QUIET | MOUNT_ATTR.RDONLY, landing) });
         break;
       case 'made':
-        attachOwn(mount.mount, landing, true, mount.program, mount.optional);
+        attachOwn(mount.mount, landing, { optional: mount.optional ?? false }, mount.program);
         break;
       case 'own':
         ops.push(...ontoItself(landing, context));
@@ -245,8 +248,9 @@ function memoryFile(mount: FileMount, landing: Landing, dev: number, context: Li
     { op: 'open_tree', dirfd: dev, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
     // One that hides another in /proc, /sys or /dev is not to be written to, either.
     ...((landing.exact && mount.content.length === 0) || context.still ? [setReadonly(tree)] : []),
-    // Where it is missing in what is read-only, and cannot be made.
-    ...(mount.optional ? [attempt(attach(tree, landing, false, context))] : attach(tree, landing, false, context)),
+    ...(mount.optional
+      ? [{ op: 'attempt', program: attach(tree, landing, false, context), ignore: ['ENOENT', 'EROFS', 'EACCES', 'EPERM'] } as const]
+      : attach(tree, landing, false, context)),
     { op: 'unlinkat', dirfd: dev, pathname: name, flags: 0 },
     { op: 'close', fd: tree },
   ];

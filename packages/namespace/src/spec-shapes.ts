@@ -43,11 +43,11 @@ const MOUNTS: { readonly [T in Mount['type']]: take.Shape<Of<T>> } = {
     source: take.required(text),
     directory: take.required(take.flag),
     readonly: take.flag,
-    idmap: SLOT,
-    optional: take.flag,
     dev: take.flag,
     recursive: take.flag,
     propagation: take.oneOf('slave'),
+    idmap: SLOT,
+    optional: take.flag,
     expected: identity,
   },
   file: {
