@@ -48,6 +48,7 @@ const READERS = {
   'packages/image/src/store/open-image.ts': OWN,
   'packages/image/src/store/restore-layer.ts': OWN,
   'packages/image/src/store/store-index.ts': OWN,
+  'packages/namespace/src/stdio/input.ts': 'a file that a program names for its own input, or a descriptor that it gives',
   'packages/oci-runtime/src/command/main.ts': 'its own package.json',
   'packages/oci-runtime/src/config/check-config.ts': KERNEL,
   'packages/oci-runtime/src/initial-root.ts': KERNEL,

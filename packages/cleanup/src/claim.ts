@@ -1,8 +1,8 @@
 import { AT_FDCWD, LOCK, O, type Program, type SlotAllocator } from '@lamella/syscall';
 import { type Claim, formatJournal } from './claims.js';
+import { CLAIM_OPTIONS, read } from './option-shapes.js';
 import { type ContainerRecord, directoryOf, gateOf, journalOf, lockOf } from './record.js';
 import { release } from './release.js';
-import { CLAIM_OPTIONS, read } from './option-shapes.js';
 
 /**
  * Ops that make a container's directory, lock it for as long as the interpreter lives, and write
@@ -10,12 +10,7 @@ import { CLAIM_OPTIONS, read } from './option-shapes.js';
  * `durable` the journal reaches the disk before anything else happens, for claims outside of the
  * container's own directory.
  */
-export function claim(
-  record: ContainerRecord,
-  claims: readonly Claim[],
-  slots: SlotAllocator,
-  options: { readonly durable?: boolean } = {},
-): Program {
+export function claim(record: ContainerRecord, claims: readonly Claim[], slots: SlotAllocator, options: { readonly durable?: boolean } = {}): Program {
   const { durable = false } = read('claim(record, claims, slots, options)', options, CLAIM_OPTIONS);
   const gate = slots();
   const lock = slots();

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { AT_FDCWD, LOCK, type MountPoint, O, type Program, readMounts, runMapped, SyscallError } from '@lamella/syscall';
 import { type Claim, parseJournal } from './claims.js';
 import { CleanupError } from './cleanup-error.js';
+import { RELEASE_OPTIONS, read } from './option-shapes.js';
 import { type ContainerRecord, gateOf, journalOf, keptOf, lockOf } from './record.js';
 import { releaseContainer, releaseKept } from './release.js';
-import { RELEASE_OPTIONS, read } from './option-shapes.js';
 
 export interface SweepResult {
   /** Ids of dead containers whose traces are gone now. */

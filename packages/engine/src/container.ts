@@ -73,7 +73,10 @@ export interface Container<S extends Streaming = Streaming> extends CommandProce
  * @throws EngineError, ImageError, NamespaceError before anything was made; what fails later
  * rejects `result`, and has released everything by then
  */
-export async function createContainer<const O extends RunOptions = Record<never, never>>(spec: RunSpec, options: O = {} as O): Promise<Container<StreamingOf<O>>> {
+export async function createContainer<const O extends RunOptions = Record<never, never>>(
+  spec: RunSpec,
+  options: O = {} as O,
+): Promise<Container<StreamingOf<O>>> {
   const [asked, given] = [withInit(read('createContainer(spec)', spec, RUN_SPEC)), readRunOptions('createContainer(spec, options)', options)];
   const root = asked.root ?? defaultRoot();
   await prepare(root, asked);
@@ -81,7 +84,13 @@ export async function createContainer<const O extends RunOptions = Record<never,
 }
 
 /** Start one life of a container in the foreground. `onNeverBegun` is told of one whose command was never executed. */
-export async function begin<O extends RunOptions>(spec: RunSpec, options: O, root: string, life: Life = {}, onNeverBegun?: (id: string) => Promise<void>): Promise<Container<StreamingOf<O>>> {
+export async function begin<O extends RunOptions>(
+  spec: RunSpec,
+  options: O,
+  root: string,
+  life: Life = {},
+  onNeverBegun?: (id: string) => Promise<void>,
+): Promise<Container<StreamingOf<O>>> {
   const explained = async (error: unknown): Promise<unknown> => {
     if (!spec.host) return error;
     const { inHostWords } = await import('./host-words.js');

@@ -1,6 +1,15 @@
 export type { Resources } from '@lamella/cgroup';
 export type { SweepResult } from '@lamella/cleanup';
 export { ImageStore } from '@lamella/image';
+export {
+  CommandError,
+  type CommandProcess,
+  type ContainerProcess,
+  type ProcessOptions,
+  type ProcessResult,
+  type Streaming,
+  type StreamingOf,
+} from '@lamella/namespace';
 export type { Applied, ApplyOptions, OnConflict } from './apply/apply.js';
 export { recover } from './apply/recover.js';
 export type { UndoOptions } from './apply/undo.js';
@@ -18,7 +27,6 @@ export type { ProcessDetails } from './containers/processes.js';
 export type { ContainerState, ContainerStatus } from './containers/state.js';
 export type { AcceptOptions, AgainSpec, StoredContainer } from './containers/stored-container.js';
 export type { ContainerUsage } from './containers/usage.js';
-export { CommandError, type CommandProcess, type ContainerProcess, type ProcessOptions, type ProcessResult, type Streaming, type StreamingOf } from '@lamella/namespace';
 export { defaultRoot } from './default-root.js';
 export { EngineError } from './engine-error.js';
 export { examine, type Finding } from './examine.js';

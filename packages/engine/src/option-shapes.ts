@@ -132,9 +132,7 @@ export const runSpecShape = (): take.Shape<RunSpec> => ({
   logs: take.objectOf<NonNullable<RunSpec['logs']>>({ maxSize: take.whole(0), maxFiles: take.whole(1, 9) }),
   detachKeys: take.text as take.Check<string>,
   umask: UMASK,
-  rlimits: take.listOf(
-    take.objectOf<Rlimit>({ name: take.required(take.text), soft: take.required(take.whole(-1)), hard: take.required(take.whole(-1)) }),
-  ),
+  rlimits: take.listOf(take.objectOf<Rlimit>({ name: take.required(take.text), soft: take.required(take.whole(-1)), hard: take.required(take.whole(-1)) })),
   capAdd: take.listOf(take.text) as unknown as take.Check<NonNullable<RunSpec['capAdd']>>,
   capDrop: take.listOf(take.text) as unknown as take.Check<NonNullable<RunSpec['capDrop']>>,
   noNewPrivileges: take.flag,

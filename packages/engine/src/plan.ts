@@ -131,7 +131,8 @@ export function plan(
     throw new EngineError({
       code: 'PUBLISH_INVALID',
       message: `ports cannot be published with the network '${network}'`,
-      hint: network === 'host' ? "With the host's network every port is the host's already: leave publish out." : "Only pasta publishes ports: network: 'pasta'.",
+      hint:
+        network === 'host' ? "With the host's network every port is the host's already: leave publish out." : "Only pasta publishes ports: network: 'pasta'.",
     });
   const hostname = spec.hostname ?? id;
   const keepsId = spec.userns === 'keep-id';

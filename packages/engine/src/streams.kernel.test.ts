@@ -110,11 +110,14 @@ describe.for(Object.keys(WAYS) as (keyof typeof WAYS)[])('streams of %s', (way) 
       stdout.destroy();
     },
   };
-  test.for(Object.keys(leave).flatMap((how) => [true, false].map((buffer) => [how, buffer] as const)))('a reader that leaves %s ends the command (buffer: %s)', async ([how, buffer]) => {
-    const running = await start('while :; do echo y; done', { buffer });
-    await leave[how]?.(running);
-    expect(await running.result).toMatchObject({ signal: 'SIGPIPE', isTerminated: true });
-  });
+  test.for(Object.keys(leave).flatMap((how) => [true, false].map((buffer) => [how, buffer] as const)))(
+    'a reader that leaves %s ends the command (buffer: %s)',
+    async ([how, buffer]) => {
+      const running = await start('while :; do echo y; done', { buffer });
+      await leave[how]?.(running);
+      expect(await running.result).toMatchObject({ signal: 'SIGPIPE', isTerminated: true });
+    },
+  );
 
   test('go on when one of several readers leaves', async () => {
     const running = await start('for i in 1 2 3 4 5 6 7 8 9; do echo $i; done', {});
@@ -124,9 +127,10 @@ describe.for(Object.keys(WAYS) as (keyof typeof WAYS)[])('streams of %s', (way) 
   });
 
   test('tell why an input failed', async () => {
-    const failing = () => new Readable({ read: () => undefined, construct: (done) => done() }).on('newListener', function (this: Readable) {
-      setImmediate(() => this.destroy(new Error('the disk is gone')));
-    });
+    const failing = () =>
+      new Readable({ read: () => undefined, construct: (done) => done() }).on('newListener', function (this: Readable) {
+        setImmediate(() => this.destroy(new Error('the disk is gone')));
+      });
     const result = (await start('cat', { input: failing() })).result;
     await expect(result).rejects.toMatchObject({ code: 'STREAM_FAILED', failed: true, exitCode: 0, cause: { message: 'the disk is gone' } });
     const told = await (await start('cat', { input: failing(), reject: false })).result;

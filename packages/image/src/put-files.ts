@@ -2,8 +2,8 @@ import type { Readable } from 'node:stream';
 import { AT_FDCWD, idMapping, O } from '@lamella/syscall';
 import { applyLayer } from './layer/apply-layer.js';
 import { jail } from './layer/jail.js';
-import { treeArchive } from './sink/tree-archive.js';
 import { PUT_OPTIONS, read } from './option-shapes.js';
+import { treeArchive } from './sink/tree-archive.js';
 
 /**
  * Unpack a tar among the files of a directory of the host, which is the root of whoever unpacks. A

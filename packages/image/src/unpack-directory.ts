@@ -4,8 +4,8 @@ import type { Readable } from 'node:stream';
 import { FileError, lockFile, streamRegular } from '@lamella/syscall';
 import { ImageError } from './image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer } from './layer/apply-layer.js';
-import { removeTree } from './store/temporary-layer.js';
 import { APPLY_OPTIONS, read } from './option-shapes.js';
+import { removeTree } from './store/temporary-layer.js';
 
 /**
  * Unpack an archive as a plain directory, without a store: under a temporary name beside it, then

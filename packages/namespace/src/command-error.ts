@@ -68,12 +68,16 @@ export function resultOf(ended: Ended, { overflow, cause, options }: Circumstanc
 export const FORCE_KILL_DELAY = 5000;
 
 function messageOf(cause: unknown): string {
-  return (cause instanceof Error ? cause.message : String(cause)).split('\n').map((line) => visible(line)).join('\n');
+  return (cause instanceof Error ? cause.message : String(cause))
+    .split('\n')
+    .map((line) => visible(line))
+    .join('\n');
 }
 
 /** What a command wrote, safe to print. */
 function shownOutput(content: Content | undefined): string {
-  const text = content === undefined ? '' : Array.isArray(content) ? content.join('\n') : typeof content === 'string' ? content : Buffer.from(content).toString();
+  const text =
+    content === undefined ? '' : Array.isArray(content) ? content.join('\n') : typeof content === 'string' ? content : Buffer.from(content).toString();
   return text
     .replace(/\r?\n$/, '')
     .split('\n')

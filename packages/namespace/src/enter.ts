@@ -28,8 +28,8 @@ import { NamespaceError } from './namespace-error.js';
 import { cloneFlags, defaultNamespaces } from './namespace-flags.js';
 import type { Namespaces, ProcessSpec, Rlimit } from './process-spec.js';
 import { rest, seccompFilter } from './rest.js';
-import { openTerminal, TTY_GROUP, takeTerminal } from './terminal.js';
 import { PROCESS_SPEC, read } from './spec-shapes.js';
+import { openTerminal, TTY_GROUP, takeTerminal } from './terminal.js';
 
 const SIGKILL = 9;
 const KEYCTL_JOIN_SESSION_KEYRING = 1;

@@ -18,8 +18,8 @@ import { become, becomeRoot } from './identity.js';
 import { NamespaceError } from './namespace-error.js';
 import type { ProcessSpec } from './process-spec.js';
 import { rest, seccompFilter } from './rest.js';
-import { openDevpts, TTY_GROUP, takeTerminal } from './terminal.js';
 import { JOIN_SPEC, read } from './spec-shapes.js';
+import { openDevpts, TTY_GROUP, takeTerminal } from './terminal.js';
 
 const SIGKILL = 9;
 

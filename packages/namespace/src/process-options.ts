@@ -9,7 +9,13 @@ export type Encoding = 'utf8' | 'utf16le' | 'buffer' | 'hex' | 'base64' | 'base6
 /** One value for all outputs, or one for each. `fd1` is stdout, and `fd2` stderr. */
 export type PerOutput<T> =
   | T
-  | { readonly stdout?: T | undefined; readonly stderr?: T | undefined; readonly all?: T | undefined; readonly fd1?: T | undefined; readonly fd2?: T | undefined };
+  | {
+      readonly stdout?: T | undefined;
+      readonly stderr?: T | undefined;
+      readonly all?: T | undefined;
+      readonly fd1?: T | undefined;
+      readonly fd2?: T | undefined;
+    };
 
 /**
  * How a command is run, and what is returned of it. The names and their meaning are execa's; the defaults that differ are those of `stdin` and `reject`.

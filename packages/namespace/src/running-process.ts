@@ -75,7 +75,12 @@ export interface ContainerProcess<S extends Streaming = Streaming> extends Comma
 }
 
 /** See a process to its end. */
-export function watch<S extends Streaming>({ running, explain, detached }: Begun, args: readonly string[], plan: StdioPlan, began: number): ContainerProcess<S> {
+export function watch<S extends Streaming>(
+  { running, explain, detached }: Begun,
+  args: readonly string[],
+  plan: StdioPlan,
+  began: number,
+): ContainerProcess<S> {
   const { options } = plan;
   const ending = new Ending(options, (signo) => running.control({ op: 'signal', signo }));
   const streams = new Streams(plan, running, () => ending.endSoon());

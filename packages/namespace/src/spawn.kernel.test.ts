@@ -268,7 +268,11 @@ describe('the process', () => {
     await new Promise((resolve) => process.stdout?.once('data', resolve));
     process.kill('SIGUSR1');
     expect(await process.result).toMatchObject({ exitCode: 3, stdout: 'ready\ngot' });
-    expect(await sh('sleep 100', {}, { timeout: 50, forceKillAfterDelay: 50 })).toMatchObject({ timedOut: true, signal: 'SIGKILL', isForcefullyTerminated: true });
+    expect(await sh('sleep 100', {}, { timeout: 50, forceKillAfterDelay: 50 })).toMatchObject({
+      timedOut: true,
+      signal: 'SIGKILL',
+      isForcefullyTerminated: true,
+    });
     expect(await sh('yes', {}, { maxBuffer: 1000 })).toMatchObject({ isMaxBuffer: true, code: 'MAX_BUFFER' });
     const cancelled = sh('sleep 100', {}, { cancelSignal: AbortSignal.timeout(50), killSignal: 'SIGKILL' });
     await expect(cancelled).rejects.toMatchObject({ code: 'COMMAND_CANCELED', isCanceled: true, signal: 'SIGKILL', cause: { name: 'TimeoutError' } });

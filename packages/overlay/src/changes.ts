@@ -10,9 +10,9 @@ import {
   textOf,
   type Walked,
 } from '@lamella/syscall';
+import { CHANGES_OPTIONS, read } from './option-shapes.js';
 import { inodeOf, originOf } from './origin.js';
 import { openSides, type Upper } from './sides.js';
-import { CHANGES_OPTIONS, read } from './option-shapes.js';
 
 export type ObjectType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
 

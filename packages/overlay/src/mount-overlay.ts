@@ -2,10 +2,10 @@ import { CLONE, MS, mapSingleId, type Op, type Program, run, start } from '@lame
 import { diagnose, findOverlap } from './diagnose.js';
 import { hasLowerdirPlus } from './features.js';
 import { fuseOverlayFor } from './fuse-overlay.js';
+import { OVERLAY_STACK, read } from './option-shapes.js';
 import { OverlayError } from './overlay-error.js';
 import { methodFor, type OverlayMethod, overlayMount } from './overlay-mount.js';
 import type { OverlayStack } from './stack.js';
-import { OVERLAY_STACK, read } from './option-shapes.js';
 
 /** A mounted stack. Disposing unmounts it; the directories stay. */
 export interface OverlayMount extends AsyncDisposable {

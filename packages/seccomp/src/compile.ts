@@ -1,8 +1,8 @@
 import { ARCHITECTURES, type Architecture, type ArchitectureName } from './architecture.js';
 import { Assembler, type Label } from './assembler.js';
+import { COMPILE_OPTIONS, read } from './option-shapes.js';
 import type { Action, ArgumentCondition, RuleCondition, SeccompProfile, SyscallRule } from './profile.js';
 import { SeccompError } from './seccomp-error.js';
-import { COMPILE_OPTIONS, read } from './option-shapes.js';
 
 /** What the container is like, for rules that depend on it. */
 export interface CompileOptions {

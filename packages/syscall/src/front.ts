@@ -7,11 +7,11 @@ import { isOwnUserNamespace, mapCommands } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
 import type { Op, Program } from './op.js';
+import { FRONT_OPTIONS, read } from './option-shapes.js';
 import { Outcome } from './outcome.js';
 import { type Reply, replyParser } from './replies.js';
 import { indexOf, type RunResult } from './run.js';
 import { runMapped } from './run-mapped.js';
-import { FRONT_OPTIONS, read } from './option-shapes.js';
 
 export interface FrontOptions {
   /** What `ps` shows. */

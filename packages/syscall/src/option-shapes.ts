@@ -14,7 +14,8 @@ const DESCRIPTOR = take.whole(0, 2 ** 20);
 const STDIO: take.Check<StdioOption> = take.either(take.oneOf('inherit', 'pipe', 'ignore'), DESCRIPTOR);
 const TRIPLE: take.Check<readonly [StdioOption, StdioOption, StdioOption]> = Object.assign(
   (value: unknown, at: string): readonly [StdioOption, StdioOption, StdioOption] => {
-    if (!Array.isArray(value) || value.length !== 3) throw new take.OptionFault('invalid', `${at} is ${take.shown(value)}`, `It takes a list of three, each ${STDIO.takes}.`);
+    if (!Array.isArray(value) || value.length !== 3)
+      throw new take.OptionFault('invalid', `${at} is ${take.shown(value)}`, `It takes a list of three, each ${STDIO.takes}.`);
     return take.listOf(STDIO)(value, at) as readonly [StdioOption, StdioOption, StdioOption];
   },
   { takes: `a list of three, each ${STDIO.takes}` },

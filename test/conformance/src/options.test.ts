@@ -38,7 +38,14 @@ const root = (): string => at.join('store');
 const store = (): image.ImageStore => new image.ImageStore(root());
 const containers = (): engine.Containers => new engine.Containers(root());
 /** One that is not there: whatever is asked of it fails, but its options first. */
-const stored = (): StoredContainer => new StoredContainer(root(), { id: 'none', image: 'none', args: [], spec: { image: 'none' }, lowers: { trees: [], locks: [], diffIDs: [], config: { env: [], entrypoint: [], cmd: [] } } } as never);
+const stored = (): StoredContainer =>
+  new StoredContainer(root(), {
+    id: 'none',
+    image: 'none',
+    args: [],
+    spec: { image: 'none' },
+    lowers: { trees: [], locks: [], diffIDs: [], config: { env: [], entrypoint: [], cmd: [] } },
+  } as never);
 const record = (): cleanup.ContainerRecord => ({ containers: at.join('none'), id: 'none' });
 const slots = syscall.slotAllocator();
 const spec = () => ({ root: root(), image: 'none', args: ['true'] });
@@ -61,8 +68,15 @@ const TAKEN: Readonly<Record<string, Taken>> = {
   },
   'cleanup claim': { call: (options) => cleanup.claim(record(), [], slots, options), known: ['durable'] },
   'cleanup releaseDead': { call: (options) => cleanup.releaseDead(record(), options), known: ['keep'] },
-  'cgroup planCgroup': { whole: () => ({ name: 'x', mount: '/none' }), call: (options) => cgroup.planCgroup({}, options, slots), known: ['name', 'mount', 'observe'] },
-  'cgroup planCgroup (resources)': { call: (options) => cgroup.planCgroup(options, { name: 'x', mount: '/none' }, slots), known: ['memory', 'cpus', 'pidsLimit'] },
+  'cgroup planCgroup': {
+    whole: () => ({ name: 'x', mount: '/none' }),
+    call: (options) => cgroup.planCgroup({}, options, slots),
+    known: ['name', 'mount', 'observe'],
+  },
+  'cgroup planCgroup (resources)': {
+    call: (options) => cgroup.planCgroup(options, { name: 'x', mount: '/none' }, slots),
+    known: ['memory', 'cpus', 'pidsLimit'],
+  },
   'seccomp compileProfile': { call: (options) => seccomp.compileProfile(seccomp.DEFAULT_PROFILE, options), known: ['capabilities', 'kernel', 'compat'] },
   'seccomp applicableRules': { call: (options) => seccomp.applicableRules(seccomp.DEFAULT_PROFILE, options), known: ['capabilities', 'kernel', 'compat'] },
   'overlay changesOf': {
@@ -91,7 +105,11 @@ const TAKEN: Readonly<Record<string, Taken>> = {
     call: (options) => namespace.join(options),
     known: ['args', 'pid', 'namespaces', 'cgroups', 'terminal'],
   },
-  'namespace spawn': { whole: () => ({ ...processSpec(), rootfs: '/' }), call: (options) => namespace.spawn(options), known: ['args', 'rootfs', 'env', 'cwd', 'mounts'] },
+  'namespace spawn': {
+    whole: () => ({ ...processSpec(), rootfs: '/' }),
+    call: (options) => namespace.spawn(options),
+    known: ['args', 'rootfs', 'env', 'cwd', 'mounts'],
+  },
   'namespace spawn (options)': { call: (options) => namespace.spawn({ ...processSpec(), rootfs: '/' }, options), known: PROCESS },
   'namespace launch': { call: (options) => namespace.launch([], ['true'], options).result, known: PROCESS },
   'engine run': { whole: spec, call: (options) => engine.run(options), known: ['image', 'args', 'env', 'volumes', 'network', 'publish', 'resources', 'init'] },
@@ -100,32 +118,69 @@ const TAKEN: Readonly<Record<string, Taken>> = {
   'engine createContainer (options)': { call: (options) => engine.createContainer(spec(), options), known: PROCESS },
   'engine explainRun': { whole: spec, call: (options) => engine.explainRun(options), known: ['image', 'args', 'env', 'volumes', 'network'] },
   'engine explainRun (options)': { call: (options) => engine.explainRun(spec(), options), known: PROCESS },
-  'engine pool': { whole: () => ({ root: root(), image: 'none' }), call: (options) => engine.pool(options), known: ['image', 'env', 'size', 'volumes', 'network'] },
-  'engine Containers.create': { whole: () => ({ image: 'none' }), call: (options) => containers().create(options), known: ['image', 'args', 'name', 'remove', 'restart'] },
+  'engine pool': {
+    whole: () => ({ root: root(), image: 'none' }),
+    call: (options) => engine.pool(options),
+    known: ['image', 'env', 'size', 'volumes', 'network'],
+  },
+  'engine Containers.create': {
+    whole: () => ({ image: 'none' }),
+    call: (options) => containers().create(options),
+    known: ['image', 'args', 'name', 'remove', 'restart'],
+  },
   'engine Containers.create (options)': { call: (options) => containers().create({ image: 'none' }, options), known: PROCESS },
-  'engine Containers.run': { whole: () => ({ image: 'none' }), call: (options) => containers().run(options), known: ['image', 'args', 'name', 'remove', 'restart'] },
+  'engine Containers.run': {
+    whole: () => ({ image: 'none' }),
+    call: (options) => containers().run(options),
+    known: ['image', 'args', 'name', 'remove', 'restart'],
+  },
   'engine Containers.run (options)': { call: (options) => containers().run({ image: 'none' }, options), known: [...PROCESS, 'attach'] },
-  'engine Containers.try': { whole: () => ({ args: ['/none/none'], name: '-', hide: ['none'] }), call: (options) => containers().try(options), known: ['args', 'hide', 'cwd', 'network'] },
+  'engine Containers.try': {
+    whole: () => ({ args: ['/none/none'], name: '-', hide: ['none'] }),
+    call: (options) => containers().try(options),
+    known: ['args', 'hide', 'cwd', 'network'],
+  },
   'engine Containers.try (options)': { call: (options) => containers().try({ args: ['/none/none'], hide: ['none'] }, options), known: PROCESS },
   'engine Containers.undoApply': { call: (options) => containers().undoApply('none', options), known: ['force', 'onKept', 'onForgotten'] },
-  'engine Containers.events': { whole: () => ({ until: new Date(0) }), call: (options) => containers().events(options).next(), known: ['since', 'until', 'signal'] },
+  'engine Containers.events': {
+    whole: () => ({ until: new Date(0) }),
+    call: (options) => containers().events(options).next(),
+    known: ['since', 'until', 'signal'],
+  },
   'engine StoredContainer.start': { call: (options) => stored().start(options), known: ['attach', 'acceptSources'] },
   'engine StoredContainer.logs': { call: (options) => stored().logs(options).next(), known: ['follow', 'since', 'until', 'tail', 'signal'] },
-  'engine StoredContainer.exec': { whole: () => ({ args: ['true'] }), call: (options) => stored().exec(options), known: ['args', 'env', 'cwd', 'user', 'privileged'] },
+  'engine StoredContainer.exec': {
+    whole: () => ({ args: ['true'] }),
+    call: (options) => stored().exec(options),
+    known: ['args', 'env', 'cwd', 'user', 'privileged'],
+  },
   'engine StoredContainer.exec (options)': { call: (options) => stored().exec({ args: ['true'] }, options), known: PROCESS },
   'engine StoredContainer.stop': { call: (options) => stored().stop(options), known: ['signal', 'timeout'] },
   'engine StoredContainer.wait': { call: (options) => stored().wait(options), known: ['signal'] },
   'engine StoredContainer.restart': { call: (options) => stored().restart(options), known: ['signal', 'timeout', 'acceptSources'] },
   'engine StoredContainer.remove': { call: (options) => stored().remove(options), known: ['force'] },
   'engine StoredContainer.copyIn': { call: (options) => stored().copyIn(Readable.from([]), '/', options), known: ['keepOwners'] },
-  'engine StoredContainer.run': { whole: () => ({ args: ['true'] }), call: (options) => stored().run(options), known: ['args', 'env', 'cwd', 'user', 'network'] },
+  'engine StoredContainer.run': {
+    whole: () => ({ args: ['true'] }),
+    call: (options) => stored().run(options),
+    known: ['args', 'env', 'cwd', 'user', 'network'],
+  },
   'engine StoredContainer.run (options)': { call: (options) => stored().run({ args: ['true'] }, options), known: PROCESS },
   'engine StoredContainer.contents': { call: (options) => stored().contents([], options), known: ['limit'] },
   'engine StoredContainer.commit': { call: (options) => stored().commit('x', options), known: ['pause', 'message', 'author', 'changes'] },
   'engine StoredContainer.apply': { call: (options) => stored().apply(options), known: ['onConflict', 'select', 'dryRun'] },
   'oci-runtime create': { whole: () => OCI, call: (options) => oci.create(options), known: ['root', 'id', 'bundle', 'console', 'pidFile', 'noPivot'] },
   'oci-runtime execInContainer': {
-    whole: () => ({ root: '/none', id: 'none', log, processOf: () => undefined, preserved: { count: 0, listening: 0 }, ignorePaused: false, cgroups: [], detach: true }),
+    whole: () => ({
+      root: '/none',
+      id: 'none',
+      log,
+      processOf: () => undefined,
+      preserved: { count: 0, listening: 0 },
+      ignorePaused: false,
+      cgroups: [],
+      detach: true,
+    }),
     call: (options) => oci.execInContainer(options),
     known: ['root', 'id', 'cgroups', 'detach'],
   },
@@ -142,13 +197,15 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
       '|shapeOf|isOriginMark|isOverlayMark|isOwnAttribute|whiteoutFile|removeScratch|replyParser|startInterpreter|packSeen|seenOf|serve|servingProgram|unfitForUpper' +
       '|mapSingleId|FrameWriter\\..*|HeldFile\\..*|visible|visibleBytes|visibleJson|parseCompared|parseWalked|isTransient|writeAll)$',
   ),
-  cleanup: /^(claimAgain|reclaim|formatJournal|parseJournal|controlOf|directoryOf|gateOf|journalOf|keptOf|lockOf|release|releaseContainer|releaseKept|claimsLeft|heldLocks|monitorOf|sweep)$/,
+  cleanup:
+    /^(claimAgain|reclaim|formatJournal|parseJournal|controlOf|directoryOf|gateOf|journalOf|keptOf|lockOf|release|releaseContainer|releaseKept|claimsLeft|heldLocks|monitorOf|sweep)$/,
   cgroup:
     /^(canLimitByDefault|cgroupVersion|wasOomKilled|cgroupStats|oomKills|cgroupsOf|freezeCgroup|isCgroupFrozen|joinCgroup|limitCgroup|limitDevicesV1|makeCgroup|placeCgroup|processesOf|removeCgroup|deviceProgram|deviceWrites|limitDevices|freeze|freezersOf|isFrozen|hierarchies|weightOfShares|writesV1|writesV2|cgroupOfScope|scopeOf|startScope|stopScope|unitProperties|updateScope|RESOURCES)$/,
   seccomp: /^(evaluate|checkProfile|parseProfile)$/,
   overlay:
     /^(diagnose|unsupportedUpper|hasLowerdirPlus|probeFeatures|findFuseOverlay|fuseOverlayAtExit|fuseOverlayFor|escapePath|optionString|inodeOf|originOf|methodFor|overlayDetached|overlayMount|openSides)$/,
-  image: /^(isPlace|getFiles|familiarReference|formatReference|parseReference|shortReference|storeCredentials|hostPlatform|parsePlatform|sourceDateEpoch|historyOf|makeDirectory|ImageStore\.(resolve|save|tag|describe|usage|prune|list|remove|sweep))$/,
+  image:
+    /^(isPlace|getFiles|familiarReference|formatReference|parseReference|shortReference|storeCredentials|hostPlatform|parsePlatform|sourceDateEpoch|historyOf|makeDirectory|ImageStore\.(resolve|save|tag|describe|usage|prune|list|remove|sweep))$/,
   namespace:
     /^(dropBounding|prctl|raiseAmbient|setrlimit|becomeRoot|loopbackUp|defaultNamespaces|withinOwn|inOwnIds|confiningPlaceOf|confiningPlaces|explainTold|launchHeld|PROCESS_OPTIONS|SIGNAL|ChunkLog\..*|WatchedPromise\..*|pump|rest|rootfsLines|openDevpts|takeTerminal|findUser)$/,
   engine:
@@ -157,7 +214,17 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
     /^(main|deleteContainer|features|killContainer|signalNumber|listContainers|pauseContainer|defaultConfig|writeSpec|startContainer|updateContainer|defaultRoot|readStored|stateOf|statusOf)$/,
 };
 
-const PACKAGES: Readonly<Record<string, object>> = { syscall, cleanup, cgroup, seccomp, overlay, image, namespace, engine: { ...engine, StoredContainer }, 'oci-runtime': oci };
+const PACKAGES: Readonly<Record<string, object>> = {
+  syscall,
+  cleanup,
+  cgroup,
+  seccomp,
+  overlay,
+  image,
+  namespace,
+  engine: { ...engine, StoredContainer },
+  'oci-runtime': oci,
+};
 
 /** The names of the functions of a package, and of the methods of its classes. */
 function functionsOf(of: object): string[] {
@@ -206,13 +273,47 @@ describe.for(Object.entries(TAKEN))('%s', ([, { whole = () => ({}), call, known 
   });
 
   test('refuses what are no options', async () => {
-    for (const options of [null, 5, 'word', true, [], () => undefined, new Map(), Symbol('x'), 5n, new Date()]) expect((await failure(call, options))?.code, String(options?.toString())).toMatch(REFUSED);
-    const getter = Object.defineProperty({ ...whole() }, known[0] as string, { enumerable: true, get: () => { throw new TypeError('mine'); } });
+    for (const options of [null, 5, 'word', true, [], () => undefined, new Map(), Symbol('x'), 5n, new Date()])
+      expect((await failure(call, options))?.code, String(options?.toString())).toMatch(REFUSED);
+    const getter = Object.defineProperty({ ...whole() }, known[0] as string, {
+      enumerable: true,
+      get: () => {
+        throw new TypeError('mine');
+      },
+    });
     expect((await failure(call, getter))?.code).toBe('OPTION_INVALID');
   });
 
   test('never fails by an error without a code, whatever a value is', async () => {
-    const odd = fc.constantFrom<unknown>(null, Number.NaN, -1, -0, 1.5, 1e308, 2 ** 31, 2 ** 53, Number.POSITIVE_INFINITY, '', 'nosuch', '\0', 'a\0b', true, false, [], [null], [undefined], {}, { nosuch: 1 }, Symbol('x'), 10n, new Map(), () => undefined, new Date(Number.NaN), Object.create(null), new Proxy({}, {}));
+    const odd = fc.constantFrom<unknown>(
+      null,
+      Number.NaN,
+      -1,
+      -0,
+      1.5,
+      1e308,
+      2 ** 31,
+      2 ** 53,
+      Number.POSITIVE_INFINITY,
+      '',
+      'nosuch',
+      '\0',
+      'a\0b',
+      true,
+      false,
+      [],
+      [null],
+      [undefined],
+      {},
+      { nosuch: 1 },
+      Symbol('x'),
+      10n,
+      new Map(),
+      () => undefined,
+      new Date(Number.NaN),
+      Object.create(null),
+      new Proxy({}, {}),
+    );
     const property = fc.asyncProperty(fc.constantFrom(...known), odd, async (key, value) => {
       if (typeof value === 'function' && /^on|select|tee|processOf/.test(key)) return;
       const options = { ...whole(), [key]: value };

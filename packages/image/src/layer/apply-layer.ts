@@ -6,11 +6,11 @@ import { errnoName, type IdMapping, idMapping, isOwnUserNamespace, type LamellaE
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
+import { APPLY_OPTIONS, read as readOptions } from '../option-shapes.js';
 import { printable } from '../tar/entry.js';
 import { TarReader } from '../tar/reader.js';
 import { jail } from './jail.js';
 import { type LayerMarks, LayerWriter, type LowerLink, type Seeds } from './layer-writer.js';
-import { APPLY_OPTIONS, read as readOptions } from '../option-shapes.js';
 
 export interface ApplyOptions {
   readonly signal?: AbortSignal;

@@ -3,6 +3,19 @@ import { Readable, Writable } from 'node:stream';
 import { take } from '@lamella/syscall';
 import type { Image, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
+import {
+  ADD_OPTIONS,
+  CHECK_OPTIONS,
+  COMMIT_OPTIONS,
+  FORMAT,
+  IMPORT_OPTIONS,
+  LOAD_OPTIONS,
+  NAMES,
+  PULL_OPTIONS,
+  PUSH_OPTIONS,
+  read,
+  STRING,
+} from '../option-shapes.js';
 import { parseLocation } from '../place.js';
 import { formatReference, parseReference, type Reference, shortReference } from '../reference.js';
 import type { PushProgress } from '../registry/push.js';
@@ -21,7 +34,6 @@ import { createLayout, findManifest, readIndex, referenceOf, withManifest, write
 import { StorePaths } from './store-paths.js';
 import type { StoreUsage } from './usage.js';
 import { writing } from './writing.js';
-import { ADD_OPTIONS, CHECK_OPTIONS, COMMIT_OPTIONS, FORMAT, IMPORT_OPTIONS, LOAD_OPTIONS, NAMES, PULL_OPTIONS, PUSH_OPTIONS, read, STRING } from '../option-shapes.js';
 
 export interface PullOptions extends AddOptions, RegistryOptions {
   /** Of an index; this machine's by default. */

@@ -123,8 +123,14 @@ export class ChunkLog {
 
   #settle(): void {
     if (this.#keep) return;
-    if (!this.isRead && this.#waiting() > MOST_WAITING && this.#source.isWanted(this)) return this.drop();
-    const least = Math.min(...[...this.#readers].filter((reader) => reader.isOpen || !this.isRead).map((reader) => reader.at), this.#gone + this.#chunks.length);
+    if (!this.isRead && this.#waiting() > MOST_WAITING && this.#source.isWanted(this)) {
+      this.drop();
+      return;
+    }
+    const least = Math.min(
+      ...[...this.#readers].filter((reader) => reader.isOpen || !this.isRead).map((reader) => reader.at),
+      this.#gone + this.#chunks.length,
+    );
     if (least > this.#gone) {
       this.#chunks.splice(0, least - this.#gone);
       this.#gone = least;

@@ -77,7 +77,11 @@ export const OUTPUT_OPTION: take.Check<OutputForm | readonly OutputForm[]> = one
 const TRIPLE: take.Check<readonly [StdinOption, OutputOption, OutputOption]> = Object.assign(
   (value: unknown, at: string): readonly [StdinOption, OutputOption, OutputOption] => {
     if (!Array.isArray(value) || value.length > 3)
-      throw new take.OptionFault('invalid', `${at} is ${take.shown(value)}`, "It takes 'pipe', 'ignore', 'inherit', or a list of three: stdin, stdout, stderr.");
+      throw new take.OptionFault(
+        'invalid',
+        `${at} is ${take.shown(value)}`,
+        "It takes 'pipe', 'ignore', 'inherit', or a list of three: stdin, stdout, stderr.",
+      );
     const [stdin, stdout, stderr] = value as unknown[];
     const output = (each: unknown, i: number): OutputOption => (each === undefined ? undefined : OUTPUT_OPTION(each, `${at}[${i}]`));
     return [stdin === undefined ? undefined : STDIN_OPTION(stdin, `${at}[0]`), output(stdout, 1), output(stderr, 2)];
@@ -106,7 +110,8 @@ export interface Form<T> {
 export function formOf<T extends StdinForm | OutputForm>(option: T | readonly T[] | undefined, byDefault: 'pipe' | 'ignore', held: boolean): Form<T> {
   const forms: readonly (T | 'pipe' | 'ignore')[] = option === undefined ? [byDefault] : Array.isArray(option) ? (option as readonly T[]) : [option as T];
   const [only] = forms;
-  if (forms.length === 1 && (only === 'ignore' || (!held && (only === 'inherit' || typeof only === 'number')))) return { native: only as StdioOption, piped: false, ends: [] };
+  if (forms.length === 1 && (only === 'ignore' || (!held && (only === 'inherit' || typeof only === 'number'))))
+    return { native: only as StdioOption, piped: false, ends: [] };
   const ends = forms.filter((each): each is Exclude<T, 'pipe' | 'ignore'> => each !== 'pipe' && each !== 'ignore');
   if (!ends.length && !forms.includes('pipe')) return { native: 'ignore', piped: false, ends: [] };
   return { native: 'pipe', piped: forms.some((each) => each === 'pipe' || isFileForm(each) || each instanceof URL), ends };

@@ -45,7 +45,10 @@ export class StdioPlan {
     const gives = input !== undefined || inputFile !== undefined;
     const own = options.stdin ?? stdin;
     if (gives && (own === 'ignore' || own === 'inherit' || typeof own === 'number'))
-      throw contradiction(`${input === undefined ? 'inputFile' : 'input'} and stdin: ${typeof own === 'number' ? own : `'${own}'`}`, "Leave stdin out, or make it 'pipe'.");
+      throw contradiction(
+        `${input === undefined ? 'inputFile' : 'input'} and stdin: ${typeof own === 'number' ? own : `'${own}'`}`,
+        "Leave stdin out, or make it 'pipe'.",
+      );
     if (['stdout', 'stderr', 'all'].some((name) => forOutput(lines, name as 'all', false)) && !['utf8', 'utf16le'].includes(encoding))
       throw contradiction(`lines and encoding: '${encoding}'`, 'Lines are text: leave the encoding out.');
     this.stdin = formOf<StdinForm>(own, gives ? 'pipe' : 'ignore', held);
@@ -112,7 +115,11 @@ export class Streams implements LogSource {
   readonly #left = new Set<Readable>();
   #awaited = false;
 
-  constructor(plan: StdioPlan, native: { readonly stdin: Writable | null; readonly stdout: Readable | null; readonly stderr: Readable | null }, onFailure: () => void) {
+  constructor(
+    plan: StdioPlan,
+    native: { readonly stdin: Writable | null; readonly stdout: Readable | null; readonly stderr: Readable | null },
+    onFailure: () => void,
+  ) {
     this.#plan = plan;
     this.#onFailure = onFailure;
     const { stdin } = native;
@@ -278,7 +285,11 @@ function closed(stream: Readable): Promise<void> {
 }
 
 function maxBufferError({ output, limit, unit }: Overflow): NamespaceError {
-  return new NamespaceError({ code: 'MAX_BUFFER', message: `${output} was larger than ${limit} ${unit}`, hint: 'Raise maxBuffer, or read the stream with buffer: false.' });
+  return new NamespaceError({
+    code: 'MAX_BUFFER',
+    message: `${output} was larger than ${limit} ${unit}`,
+    hint: 'Raise maxBuffer, or read the stream with buffer: false.',
+  });
 }
 
 function leftOutput(name: string): NamespaceError {

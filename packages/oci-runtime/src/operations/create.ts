@@ -47,6 +47,7 @@ import { DEFAULT_DEVICES } from '../mounts/devices.js';
 import { checkMasked } from '../mounts/hidden-paths.js';
 import { type MovedDevices, moveDevices } from '../network/move-devices.js';
 import { OciError } from '../oci-error.js';
+import { CREATE_OPTIONS, read } from '../option-shapes.js';
 import { environmentOf, type Preserved } from '../process/environment.js';
 import { checkFound } from '../process/execute.js';
 import { unknownCapabilities } from '../process/identity.js';
@@ -57,7 +58,6 @@ import { markOf, removeDirectory, type StoredContainer, stateOf, writeStored } f
 import { Steps } from '../steps.js';
 import { releaseCgroup } from './delete.js';
 import { writePidFile } from './pid-file.js';
-import { CREATE_OPTIONS, read } from '../option-shapes.js';
 
 export interface CreateOptions {
   /** Where all state is, absolute. */

@@ -11,6 +11,7 @@ import { joinRdtGroup } from '../intel-rdt.js';
 import type { Log } from '../log.js';
 import { setnsFlags } from '../namespaces.js';
 import { OciError } from '../oci-error.js';
+import { EXEC_OPTIONS, read } from '../option-shapes.js';
 import { affinity, rlimits, scheduling } from '../process/attributes.js';
 import { environmentOf, type Preserved } from '../process/environment.js';
 import { checkFound, lookFor } from '../process/execute.js';
@@ -23,7 +24,6 @@ import { readStored, type StoredContainer, stateOf, statusOf } from '../state/st
 import { Steps } from '../steps.js';
 import { writePidFile } from './pid-file.js';
 import { sendListener } from './start.js';
-import { EXEC_OPTIONS, read } from '../option-shapes.js';
 
 export interface ExecOptions {
   readonly root: string;

@@ -2,11 +2,11 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { textOf } from '../byte-text.js';
 import { O } from '../constants.js';
+import { read, STREAM_OPTIONS } from '../option-shapes.js';
 import type { FileBound } from './file-bounds.js';
 import { FileError, kindOf } from './file-error.js';
 import { type FilePlace, nameOfPlace } from './hold-place.js';
 import { openRegular, openRegularSync, tooLarge } from './open-regular.js';
-import { read, STREAM_OPTIONS } from '../option-shapes.js';
 
 const CHUNK = 256 * 1024;
 

@@ -84,7 +84,10 @@ export function whole(least: number, most: number = Number.MAX_SAFE_INTEGER): Ch
 /** One of some words or numbers. */
 export function oneOf<const T extends string | number | boolean>(...values: readonly T[]): Check<T> {
   return checkOf(
-    values.map((each) => (typeof each === 'string' ? `'${each}'` : String(each))).join(', ').replace(/, ([^,]*)$/, ' or $1'),
+    values
+      .map((each) => (typeof each === 'string' ? `'${each}'` : String(each)))
+      .join(', ')
+      .replace(/, ([^,]*)$/, ' or $1'),
     (value) => (values as readonly unknown[]).includes(value),
   );
 }
