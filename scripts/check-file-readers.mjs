@@ -72,6 +72,7 @@ const READERS = {
   'packages/syscall/src/mounts.ts': KERNEL,
   'packages/syscall/src/own-words.ts': KERNEL,
   'packages/syscall/src/sealed-copy.ts': KERNEL,
+  'packages/vitest/src/ready.ts': KERNEL,
   'apps/cli/src/web/review-server.ts': 'the files of its page',
 };
 

@@ -32,6 +32,7 @@ export { EngineError } from './engine-error.js';
 export { examine, type Finding } from './examine.js';
 export { becomeContainer, explainBecome } from './front.js';
 export type { PublishedPort } from './pasta.js';
+export type { PluginEvents, PluginHook } from './plugin-events.js';
 export { type Pool, type PoolRunOptions, type PoolSpec, pool } from './pool.js';
 export type { Device, RestartPolicy, RunSpec, Volume } from './run-spec.js';
 export { sweep } from './sweep.js';

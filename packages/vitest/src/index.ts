@@ -1,1 +1,2 @@
 export { type ContainerTestOptions, containerTest, type TestContainer } from './container-test.js';
+export type { Readiness } from './ready.js';

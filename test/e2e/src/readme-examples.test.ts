@@ -113,7 +113,7 @@ test('@lamella/vitest, installed alone, gives each test of its example a contain
   });
   expect(stdout).toContain('✓ migration.test.js > a fresh database is migrated');
   expect(stdout).toContain('× migration.test.js > a bad migration leaves nothing half done');
-  expect(`${stdout}${stderr}`).toMatch(/the container of this test had changed:\s+A \/db\s+A \/db\/rows/);
+  expect(`${stdout}${stderr}`).toMatch(/the container of this test had changed:\s+M \/db\/rows\s/);
   expect(status).toBe(1);
   for (const place of ['containers', 'frozen']) expect(readdirSync(path.join(root, place)).filter((name) => !name.startsWith('.'))).toEqual([]);
 });

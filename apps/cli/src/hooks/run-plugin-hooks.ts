@@ -1,7 +1,7 @@
 import path from 'node:path';
+import type { PluginEvents } from '@lamella/engine';
 import { LamellaError } from '@lamella/syscall';
 import { Config } from '@oclif/core/config';
-import type { PluginEvents } from './plugin-hooks.js';
 
 let loaded: Promise<Config> | undefined;
 
