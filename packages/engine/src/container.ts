@@ -1,10 +1,9 @@
 import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
-import type { Readable, Writable } from 'node:stream';
 import { wasOomKilled } from '@lamella/cgroup';
 import { claimsLeft, sweep } from '@lamella/cleanup';
 import type { LayerProgress } from '@lamella/image';
-import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
+import { type CommandProcess, launch, type ProcessOptions, type ProcessResult, type Streaming, type StreamingOf } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import { LamellaError, type Program } from '@lamella/syscall';
 import { recover } from './apply/recover.js';
@@ -19,6 +18,7 @@ import { unreachable } from './host-paths.js';
 import type { HostOverlay, HostView, OverlayState } from './host-view.js';
 import { lowersOf, sameLowers } from './lowers.js';
 import { forgetDeadNames } from './names.js';
+import { RUN_SPEC, read, readRunOptions, withInit } from './option-shapes.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
 import { acceptSources } from './sources/accept.js';
@@ -26,11 +26,12 @@ import { type CheckedSources, checkSources } from './sources/check.js';
 import { completeSources, noteSources, readSources, recordSources, type Sources } from './sources/record.js';
 import { differenceOf, lookAt, type Source } from './sources/source.js';
 import { isEmpty, untouchedOf } from './sources/untouched.js';
+import { sweepImages } from './sweep-images.js';
 import { overlayVolumes } from './views.js';
 import type { UnpackOptions } from './workspace.js';
 
 /** How a container ended. */
-export interface RunResult extends ProcessResult {
+export interface RunResult<S extends Streaming = Streaming> extends ProcessResult<S> {
   readonly id: string;
   /** Whether the kernel killed a process of it because its memory had run out. */
   readonly oomKilled: boolean;
@@ -51,21 +52,17 @@ export interface RunOptions extends ProcessOptions {
  * A running container. Its mounts are its own and go with it; disposing kills what still runs and
  * resolves when nothing of it is left.
  */
-export interface Container extends AsyncDisposable {
+export interface Container<S extends Streaming = Streaming> extends CommandProcess<S>, AsyncDisposable {
   readonly id: string;
-  readonly stdin: Writable | null;
-  readonly stdout: Readable | null;
-  readonly stderr: Readable | null;
   /** The host's pid of its init, once the command has been executed; undefined if it never is. */
   readonly started: Promise<number | undefined>;
-  readonly result: Promise<RunResult>;
+  readonly result: Promise<RunResult<S>>;
   /** Absolute path, on the host, of what it changed. */
   readonly upper: string;
   /** Resolves when the user left it with the keys for that: it goes on, and `result` stays pending. */
   readonly detached: Promise<void>;
   /** Where the host sees the merged view while it runs; undefined when it never started. */
   merged(): Promise<string | undefined>;
-  kill(signal?: NodeJS.Signals | number): void;
   resize(rows: number, columns: number): void;
   /** Tell it that the user's terminal is this process's again, after `onStopped`. */
   foreground(): void;
@@ -77,14 +74,24 @@ export interface Container extends AsyncDisposable {
  * @throws EngineError, ImageError, NamespaceError before anything was made; what fails later
  * rejects `result`, and has released everything by then
  */
-export async function createContainer(spec: RunSpec, options: RunOptions = {}): Promise<Container> {
-  const root = spec.root ?? defaultRoot();
-  await prepare(root, spec);
-  return begin(spec, options, root);
+export async function createContainer<const O extends RunOptions = Record<never, never>>(
+  spec: RunSpec,
+  options: O = {} as O,
+): Promise<Container<StreamingOf<O>>> {
+  const [asked, given] = [withInit(read('createContainer(spec)', spec, RUN_SPEC)), readRunOptions('createContainer(spec, options)', options)];
+  const root = asked.root ?? defaultRoot();
+  await prepare(root, asked);
+  return begin(asked, given, root);
 }
 
-/** Start one life of a container in the foreground. */
-export async function begin(spec: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Container> {
+/** Start one life of a container in the foreground. `onNeverBegun` is told of one whose command was never executed. */
+export async function begin<O extends RunOptions>(
+  spec: RunSpec,
+  options: O,
+  root: string,
+  life: Life = {},
+  onNeverBegun?: (id: string) => Promise<void>,
+): Promise<Container<StreamingOf<O>>> {
   const explained = async (error: unknown): Promise<unknown> => {
     if (!spec.host) return error;
     const { inHostWords } = await import('./host-words.js');
@@ -94,25 +101,28 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
     throw await explained(error);
   });
   let events = '';
-  const running = launch(decided.program, decided.args, options, (data) => {
+  const { onProgress, onNote, onPull, ...own } = options;
+  const running = launch<O>(decided.program, decided.args, own as unknown as O, (data) => {
     events += data.toString('latin1');
   });
   const { stack, id } = decided;
   const upper = stack.upperdir ?? '';
 
-  const finish = async (): Promise<RunResult> => {
+  const finish = async (): Promise<RunResult<StreamingOf<O>>> => {
     try {
-      return { ...(await running.result), id, oomKilled: wasOomKilled(events), kept: spec.keep ? upper : undefined };
+      // The same object: a result that failed is an error.
+      return Object.assign(await running.outcome, { id, oomKilled: wasOomKilled(events), kept: spec.keep ? upper : undefined });
     } catch (error) {
+      if ((await running.started) === undefined) await onNeverBegun?.(id);
       throw await explained(await explainFailure(error, decided, spec.workspace));
     } finally {
       if (spec.name !== undefined && !spec.keep) await forgetDeadNames(`${root}/containers`);
       if (spec.keep) await notePlaces(root, decided.config);
     }
   };
-  const result = finish();
+  const outcome = finish();
   let settled = false;
-  const ended = result
+  const ended = outcome
     .then(
       () => undefined,
       () => undefined,
@@ -121,12 +131,17 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
       settled = true;
     });
   return {
-    id,
     stdin: running.stdin,
     stdout: running.stdout,
     stderr: running.stderr,
+    all: running.all,
+    readable: running.readable,
+    iterable: running.iterable,
+    [Symbol.asyncIterator]: running[Symbol.asyncIterator],
+    kill: running.kill,
+    id,
     started: running.started,
-    result,
+    result: running.settle(outcome),
     upper,
     async merged() {
       const pid = await running.started;
@@ -134,11 +149,11 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
       return spec.workspace && process.geteuid?.() === 0 ? stack.merged : `/proc/${pid}/root`;
     },
     detached: running.detached.then(() => running.release()),
-    kill: running.kill,
     resize: running.resize,
     foreground: running.foreground,
     async [Symbol.asyncDispose]() {
       if (!settled) running.kill('SIGKILL');
+      running.abort();
       await ended;
     },
   };
@@ -167,6 +182,7 @@ export async function prepare(root: string, { name }: Pick<RunSpec, 'name'> = {}
   const { released } = await sweepNow(`${root}/containers`);
   // Names cost a look at each: whoever wants one takes it, and so does who has just taken somebody's away.
   if (name !== undefined || released.length) await forgetDeadNames(`${root}/containers`);
+  await sweepImages(root);
 }
 
 /** When this process swept a store last, and how long that took, in milliseconds. */
@@ -188,16 +204,20 @@ async function sweepNow(containers: string): Promise<{ readonly released: readon
 }
 
 /** Run a command in a new container to its end. */
-export async function run(spec: RunSpec, options: RunOptions = {}): Promise<RunResult> {
-  return (await createContainer(spec, options)).result;
+export async function run<const O extends RunOptions = Record<never, never>>(spec: RunSpec, options: O = {} as O): Promise<RunResult<StreamingOf<O>>> {
+  const [asked, given] = [withInit(read('run(spec)', spec, RUN_SPEC)), readRunOptions('run(spec, options)', options)];
+  const root = asked.root ?? defaultRoot();
+  await prepare(root, asked);
+  return (await begin(asked, given, root)).result;
 }
 
 /** The program that {@link run} would run, for reading. A workspace's image is unpacked for it. */
 export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promise<Program> {
-  const root = spec.root ?? defaultRoot();
+  const [asked, given] = [withInit(read('explainRun(spec)', spec, RUN_SPEC)), readRunOptions('explainRun(spec, options)', options)];
+  const root = asked.root ?? defaultRoot();
   prepareRoot(root);
   await recover(root);
-  return (await decide(spec, options, root)).program;
+  return (await decide(asked, given, root)).program;
 }
 
 /** The host as a container is to see it now: since it began, mounts and directories may have gone and come. */

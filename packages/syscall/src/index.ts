@@ -31,6 +31,7 @@ export {
   type ExecveOp,
   type GoOrder,
   MARKS,
+  MONITOR_AWAY,
   MONITOR_ENDED,
   MONITOR_INPUT,
   MONITOR_LEAVES,
@@ -48,6 +49,9 @@ export {
   slotAllocator,
 } from './op.js';
 export { FD_FIELDS, OPCODES } from './opcodes.js';
+export * as take from './options/check.js';
+export { nearestName } from './options/nearest.js';
+export { type OptionReader, optionReader, shapeOf } from './options/options-of.js';
 export { isOriginMark, isOverlayMark, isOwnAttribute, OPAQUE_FILE, WHITEOUT, whiteoutFile } from './overlay-mark.js';
 export { removeScratch } from './remove-scratch.js';
 export { type Reply, replyParser } from './replies.js';

@@ -106,7 +106,7 @@ function whenGone(error: NodeJS.ErrnoException): string {
 
 async function succeeds(container: StoredContainer, args: readonly string[], signal: AbortSignal): Promise<boolean> {
   try {
-    const { exitCode } = await (await container.exec({ args }, { signal })).result;
+    const { exitCode } = await (await container.exec({ args }, { cancelSignal: signal })).result;
     return exitCode === 0;
   } catch (error) {
     // What it was to run in has ended, which the next look at its state tells.

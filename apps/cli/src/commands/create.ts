@@ -28,7 +28,7 @@ export class Create extends Command {
       const bars = unpackingBars(line);
       try {
         await tellPlugins('before_create', { spec });
-        const { id } = await containers.create(spec, { onPull: bars.show });
+        const { id } = await containers.create(spec, { onPull: bars.show, onNote: bars.note });
         if (line.flags.cidfile !== undefined) writeId(line.flags.cidfile, id);
         if (line.flags.json) stdout.json({ id });
         else stdout.line(id);

@@ -36,6 +36,8 @@ export class Images extends LamellaCommand {
     });
     if (!images.length && !flags.json && !flags.quiet)
       stderr.line(`There are no images in ${store.paths.root}. Fetch one: lamella pull NAME, or import one: lamella import FILE NAME`);
+    for (const { name, tag, damaged } of flags.json ? [] : images)
+      if (damaged !== undefined) stderr.line(`lamella: note: ${name}:${tag} is damaged: ${damaged}. See: lamella system check`);
     if (flags.quiet)
       return this.print(
         flags.json,

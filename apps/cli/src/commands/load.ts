@@ -1,4 +1,4 @@
-import { ImageStore, shortReference } from '@lamella/image';
+import { type AddedImage, ImageStore, LoadError, shortReference } from '@lamella/image';
 import { string as stringFlag } from '@oclif/core/flags';
 import { optionalArgument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
@@ -8,11 +8,12 @@ import { PLATFORM_FLAG, platformOf, QUIET_FLAG, watching } from '../transfer-com
 export class Load extends LamellaCommand {
   static override summary = 'Load images from an archive or an OCI image layout.';
   static override description = `What docker save, podman save, skopeo copy or lamella save wrote; what it is is found out by looking, or said
-in skopeo's words: docker-archive:FILE[:NAME], oci-archive:FILE[:NAME], oci:DIR[:NAME], dir:DIR. With a name the tar of a root filesystem is taken, too.`;
+in skopeo's words: docker-archive:FILE[:NAME], oci-archive:FILE[:NAME], oci:DIR[:NAME], dir:DIR. With a name the tar of a root filesystem is taken, too. An image without a name of its own is kept as localhost/loaded:ID. Of several images
+those that are whole are loaded; the others are named, and the status is 125.`;
   static override examples = [
     '<%= config.bin %> load app.tar',
     'docker save app | <%= config.bin %> load',
-    { description: 'An image without a name of its own:', command: '<%= config.bin %> load oci:layout app:v1' },
+    { description: 'With another name than its own:', command: '<%= config.bin %> load oci:layout app:v1' },
   ];
   static override args = {
     source: optionalArgument('the archive or directory; stdin when missing or -'),
@@ -28,14 +29,24 @@ in skopeo's words: docker-archive:FILE[:NAME], oci-archive:FILE[:NAME], oci:DIR[
     const { args, flags } = await this.parse(Load);
     const store = new ImageStore(this.storeRoot(flags));
     const source = flags.input ?? args.source ?? '-';
-    const added = await watching(flags, (show, signal) =>
-      store.load(source === '-' ? process.stdin : source, {
-        ...platformOf(flags.platform),
-        ...(args.name === undefined ? {} : { name: args.name }),
-        signal,
-        onProgress: ({ diffID: id, ...rest }) => show({ id, ...rest }),
-      }),
-    );
+    try {
+      const added = await watching(flags, (show, signal) =>
+        store.load(source === '-' ? process.stdin : source, {
+          ...platformOf(flags.platform),
+          ...(args.name === undefined ? {} : { name: args.name }),
+          signal,
+          onProgress: ({ diffID: id, ...rest }) => show({ id, ...rest }),
+        }),
+      );
+      this.#show(added, flags);
+    } catch (error) {
+      // One that is broken does not keep the others from being there.
+      if (error instanceof LoadError) this.#show(error.loaded, flags);
+      throw error;
+    }
+  }
+
+  #show(added: readonly AddedImage[], flags: { readonly json: boolean | undefined; readonly quiet: boolean | undefined }): void {
     for (const { references, digest, layers, unpacked, warnings } of added) {
       const names = references.map(shortReference);
       for (const warning of flags.json ? [] : warnings) stderr.line(`lamella: note: ${warning}`);

@@ -24,6 +24,7 @@ export class Pull extends LamellaCommand {
       store.pull(args.name, {
         ...platformOf(flags.platform),
         tlsVerify: flags['tls-verify'],
+        ...(flags.json ? {} : { onWarning: (warning: string) => stderr.line(`lamella: note: ${warning}`) }),
         signal,
         onProgress: ({ diffID: id, ...rest }) => show({ id, ...rest }),
       }),

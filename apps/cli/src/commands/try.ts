@@ -105,13 +105,14 @@ async function tryMain(argv: readonly string[]): Promise<Ending> {
   const spec = {
     args: rest.length ? wordsOf(rest) : [shell()],
     network: flags.offline ? 'none' : (flags.network ?? 'host'),
-    // In the background its terminal is the shell's: nobody types.
-    ...(size ? { terminal: size, ...(isForeground() ? { input: { forward: true, raw: true } } : {}) } : {}),
+    // In the background the terminal is the shell's for now.
+    ...(size ? { terminal: size, input: { forward: true, raw: true, later: !isForeground() } } : {}),
   } as const;
   using signals = jobSignals(size !== undefined);
   const options = {
     onStopped: signals.stopped,
     stdio: ['inherit', 'inherit', 'inherit'],
+    forceKillAfterDelay: false,
     onNote(sentence: string, certain: boolean): void {
       if (certain || isatty(2)) stderr.line(`lamella: ${sentence}`);
     },

@@ -46,7 +46,7 @@ async function execute(reference: string, args: readonly string[], flags: ExecFl
     ...(detach ? { detached: true } : {}),
   };
   if (!detach && !json) await container.becomeExec(spec, { ...frontOf(['exec', reference, ...args], flags), onLast: last });
-  const running = await container.exec(spec, { stdio: [interactive ? 'inherit' : 'ignore', output, output] });
+  const running = await container.exec(spec, { stdio: [interactive ? 'inherit' : 'ignore', output, output], forceKillAfterDelay: false });
   if (detach) {
     if ((await running.started) === undefined) await running.result;
     running.release();

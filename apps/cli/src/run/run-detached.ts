@@ -15,7 +15,7 @@ export async function runDetached(line: RunCommandLine): Promise<number> {
   const bars = unpackingBars(line);
   try {
     await tellPlugins('before_create', { spec });
-    const { container } = await containers.run(spec, { onPull: bars.show });
+    const { container } = await containers.run(spec, { onPull: bars.show, onNote: bars.note });
     bars.stop();
     if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
     if (flags.json) stdout.json({ id: container.id });

@@ -14,10 +14,11 @@ export const CONTAINER_FLAGS = {
   user: string({ char: 'u', helpValue: 'NAME|UID[:GROUP|GID]', description: 'who the command runs as' }),
   userns: string({ helpValue: 'MODE', description: 'ids of its own: auto[:size=N], UID:GID:SIZE; keep-id; host (default)' }),
   volume: list(
-    'SRC:DST[:ro|overlay|idmap]',
-    'show a file or directory of the host inside; with overlay what is written stays in the container; idmap: with its ids',
+    '[SRC:]DST[:OPTIONS]',
+    'show a file or directory of the host inside (ro; overlay: what is written stays in the container; idmap: with its ids; rslave)',
     { char: 'v' },
   ),
+  mount: list('KEY=VALUE,…', 'the same as type=bind,src=PATH,dst=PATH[,ro]; or type=tmpfs,dst=PATH[,tmpfs-size=64m]'),
   tmpfs: list('DST[:OPTIONS]', 'an empty directory in memory (size=, mode=, uid=, gid=, exec, ro)'),
   memory: string({ char: 'm', helpValue: 'SIZE', description: 'how much memory it may use, such as 512m' }),
   'memory-swap': string({ helpValue: 'SIZE', description: 'memory and swap together; -1 is no limit (default: twice the memory)' }),
@@ -52,6 +53,7 @@ export const CONTAINER_FLAGS = {
     description: "a network of its own with only loopback; the host's; or its own, connected by pasta(1)",
   })(),
   publish: list('[IP:]PORT[:PORT][/udp]', 'a port of the host that leads to one inside, with --network pasta', { char: 'p' }),
+  platform: string({ helpValue: 'OS/ARCH[/VARIANT]', description: 'which image of several (default: what is there, else this machine)' }),
   pull: option({ options: ['missing', 'always', 'never'] as const, default: 'missing', description: 'when to fetch the image from its registry' })(),
   'tls-verify': boolean({ default: true, allowNo: true, description: 'check certificates, and never speak plain HTTP (loopback may)' }),
   rm: boolean({ description: 'throw away what the command changed (the default, but not with -d)' }),
@@ -90,6 +92,7 @@ export interface RunFlags {
   readonly workdir: string | undefined;
   readonly user: string | undefined;
   readonly volume: readonly string[] | undefined;
+  readonly mount: readonly string[] | undefined;
   readonly tmpfs: readonly string[] | undefined;
   readonly memory: string | undefined;
   readonly 'memory-swap': string | undefined;
@@ -113,6 +116,7 @@ export interface RunFlags {
   readonly entrypoint: string | undefined;
   readonly network: 'none' | 'host' | 'pasta';
   readonly publish?: readonly string[] | undefined;
+  readonly platform: string | undefined;
   readonly pull: 'missing' | 'always' | 'never';
   readonly 'tls-verify': boolean;
   readonly workspace: string | undefined;

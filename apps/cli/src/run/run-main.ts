@@ -90,9 +90,12 @@ async function execute(line: RunCommandLine): Promise<number> {
     };
     const options: RunOptions = {
       stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
-      signal: abort.signal,
+      cancelSignal: abort.signal,
+      // Whoever asks it to end waits for it, as with docker(1).
+      forceKillAfterDelay: false,
       onProgress: ({ bytes, total }) => bars.show({ diffID: line.image, state: 'unpacking', bytes, total }),
       onPull: bars.show,
+      onNote: bars.note,
     };
     if (!flags.json && flags.cidfile === undefined && flags.on === undefined && !hasPlugins()) {
       await becomeContainer(spec, options, { ...frontOf(['run', line.image, ...line.args], flags), left, onLast: () => last(bars.stop) });

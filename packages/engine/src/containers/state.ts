@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isFrozen, wasOomKilled } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, type HeldLocks, heldLocks, monitorOf } from '@lamella/cleanup';
 import { bootId } from '@lamella/syscall';
-import { absent } from '../absent.js';
 import { type ContainerConfig, readConfig } from '../container-config.js';
+import { readOwn } from '../own-file.js';
 import { cgroupName } from '../plan.js';
 import { initOf, processOf, startOf } from './processes.js';
 
@@ -67,7 +66,7 @@ export async function stateOf(record: ContainerRecord, name: string | undefined,
   const [started, exited, oom] = await Promise.all([
     readRecord<Started>(path.join(directory, 'state')),
     readRecord<Exited>(path.join(directory, 'exit')),
-    readFile(path.join(directory, 'oom'), 'utf8').catch(absent),
+    readOwn(path.join(directory, 'oom')),
   ]);
   const base = {
     id: record.id,
@@ -120,7 +119,7 @@ function moment(seconds: number, nanoseconds: number): Date {
 
 /** A record that a power cut tore says nothing. */
 async function readRecord<Record>(file: string): Promise<Record | undefined> {
-  const text = await readFile(file, 'utf8').catch(absent);
+  const text = readOwn(file);
   try {
     return text ? (JSON.parse(text) as Record) : undefined;
   } catch (error) {

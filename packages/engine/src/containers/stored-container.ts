@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { constants } from 'node:os';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freeze } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, heldLocks, lockOf, monitorOf, releaseDead } from '@lamella/cleanup';
 import { type CommitOptions, type CommittedImage, ImageStore, sourceDateEpoch } from '@lamella/image';
-import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
-import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection } from '@lamella/syscall';
+import { type ContainerProcess, PROCESS_OPTIONS, type ProcessOptions, type StreamingOf } from '@lamella/namespace';
+import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection, take } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import type { Applied, ApplyOptions } from '../apply/apply.js';
 import { began } from '../apply/began.js';
@@ -22,6 +22,7 @@ import { EngineError } from '../engine-error.js';
 import { becomeExec } from '../front.js';
 import { isByFuse } from '../is-by-fuse.js';
 import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
+import { read, readRunOptions, withInit } from '../option-shapes.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
 import { type CheckedSources, checkSources, explainMoved, goneDirectory } from '../sources/check.js';
@@ -31,15 +32,32 @@ import { type CheckedView, checkedViews, type View } from '../views.js';
 import { type Attached, attachTo, type Ending } from './attach.js';
 import { type ContainerChange, changesIn } from './changes.js';
 import { type Contents, contentsOf } from './contents.js';
-import type { ContainerFiles } from './copy.js';
+import type { PathState } from './copy.js';
 import { tellEvent } from './events.js';
 import { type ExecPlan, type ExecSpec, execIn, planExec } from './exec.js';
 import { launchDetached } from './launch-detached.js';
 import { layerOf } from './layer-of.js';
 import { type LogEntry, type LogOptions, readLogs } from './logs.js';
+import type { ContainerFiles } from './place.js';
 import { detailsOf, type ProcessDetails, processesOf } from './processes.js';
 import { signalNumber } from './signal-number.js';
 import { type ContainerState, stateOf } from './state.js';
+import {
+  AGAIN_SPEC,
+  APPLY_OPTIONS,
+  COMMIT_OPTIONS,
+  CONTENTS_OPTIONS,
+  COPY_IN_OPTIONS,
+  EXEC_SPEC,
+  FORKS,
+  LOG_OPTIONS,
+  REMOVE_OPTIONS,
+  RESTART_OPTIONS,
+  START_OPTIONS,
+  STOP_OPTIONS,
+  type StopOptions,
+  WAIT_OPTIONS,
+} from './stored-shapes.js';
 import { type ContainerUsage, usageOf } from './usage.js';
 
 /** Another command for a container that is there, and what of its spec is to be different. */
@@ -110,7 +128,8 @@ export class StoredContainer {
    */
   async start(options?: AcceptOptions & { readonly attach?: false }): Promise<undefined>;
   async start(options: AcceptOptions & { readonly attach: true }): Promise<Attached>;
-  async start({ attach = false, acceptSources = [] }: AcceptOptions & { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
+  async start(options: AcceptOptions & { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
+    const { attach = false, acceptSources = [] } = read('start(options)', options, START_OPTIONS);
     await recover(this.#root);
     await this.#refresh();
     const { workspace } = this.config.spec;
@@ -150,8 +169,9 @@ export class StoredContainer {
 
   /** What it wrote, line by line; nothing of a container whose output went to whoever ran it. */
   async *logs(options: LogOptions = {}): AsyncGenerator<LogEntry> {
-    using connection = options.follow ? await connectMonitor(directoryOf(this.#record), () => undefined) : undefined;
-    yield* readLogs(directoryOf(this.#record), options, () => connection?.closed ?? Promise.resolve());
+    const given = read('logs(options)', options, LOG_OPTIONS);
+    using connection = given.follow ? await connectMonitor(directoryOf(this.#record), () => undefined) : undefined;
+    yield* readLogs(directoryOf(this.#record), given, () => connection?.closed ?? Promise.resolve());
   }
 
   /**
@@ -159,8 +179,9 @@ export class StoredContainer {
    *
    * @throws EngineError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`, `NO_COMMAND`; NamespaceError `USER_NOT_FOUND`
    */
-  async exec(spec: ExecSpec, options: ProcessOptions = {}): Promise<ContainerProcess> {
-    return execIn(await this.#planExec(spec), this.id, spec, options);
+  async exec<const O extends ProcessOptions = Record<never, never>>(spec: ExecSpec, options: O = {} as O): Promise<ContainerProcess<StreamingOf<O>>> {
+    const [asked, given] = [read('exec(spec)', spec, EXEC_SPEC), read('exec(spec, options)', options, PROCESS_OPTIONS as unknown as take.Check<O>)];
+    return execIn(await this.#planExec(asked), this.id, asked, given);
   }
 
   /**
@@ -188,7 +209,8 @@ export class StoredContainer {
    *
    * @returns how it ended; undefined when it did not run
    */
-  async stop({ signal, timeout }: { readonly signal?: string; readonly timeout?: number } = {}): Promise<Ending | undefined> {
+  async stop(options: StopOptions = {}): Promise<Ending | undefined> {
+    const { signal, timeout } = read('stop(options)', options, STOP_OPTIONS);
     const { status, monitor } = await this.state();
     // With a monitor it is about to begin, or to end.
     if (!isAlive(status) && monitor === undefined) return undefined;
@@ -223,6 +245,7 @@ export class StoredContainer {
    * @throws EngineError `CONTAINER_NOT_RUNNING`, `SIGNAL_UNKNOWN`
    */
   async kill(signal: string = 'SIGKILL'): Promise<void> {
+    read('kill(signal)', signal, take.text);
     const { status } = await this.state();
     const signo = signalNumber(signal);
     this.#mustRun(status);
@@ -260,7 +283,8 @@ export class StoredContainer {
    *
    * @returns how it ended; undefined when nobody saw: its monitor was killed, or it was removed before
    */
-  async wait({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Ending | undefined> {
+  async wait(options: { readonly signal?: AbortSignal } = {}): Promise<Ending | undefined> {
+    const { signal } = read('wait(options)', options, WAIT_OPTIONS);
     const { status, exitCode, signal: killedBy, monitor } = await this.state();
     if (monitor === undefined && !isAlive(status)) return exitCode === undefined ? undefined : { status: exitCode, signal: killedBy };
     const ended = Promise.withResolvers<Ending>();
@@ -296,13 +320,15 @@ export class StoredContainer {
   }
 
   /** Stops it, if it runs, and starts it. @throws as {@link stop} and {@link start} */
-  async restart({ acceptSources = [], ...options }: AcceptOptions & { readonly signal?: string; readonly timeout?: number } = {}): Promise<void> {
+  async restart(given: AcceptOptions & StopOptions = {}): Promise<void> {
+    const { acceptSources = [], ...options } = read('restart(options)', given, RESTART_OPTIONS);
     await this.stop(options);
     await this.start({ acceptSources });
   }
 
   /** @throws EngineError `NAME_INVALID`, `CONTAINER_EXISTS` */
   async rename(name: string): Promise<void> {
+    read('rename(name)', name, take.text);
     checkName(name);
     const { containers } = this.#record;
     const { name: before } = await this.state();
@@ -316,7 +342,8 @@ export class StoredContainer {
    *
    * @throws EngineError `CONTAINER_RUNNING`; CleanupError `CLEANUP_INCOMPLETE`
    */
-  async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+  async remove(options: { readonly force?: boolean } = {}): Promise<void> {
+    const { force = false } = read('remove(options)', options, REMOVE_OPTIONS);
     const { status, name, monitor } = await this.state();
     // Made, and with a monitor: it is about to begin, or its end is not written down yet.
     if (isAlive(status) || (status === 'created' && monitor !== undefined)) {
@@ -365,31 +392,60 @@ export class StoredContainer {
   }
 
   /**
-   * The tar of a path inside, whether it runs or not.
+   * The tar of a path inside, whether it runs or not, with what is mounted below it; of filesystems that the kernel makes up, and of /dev, only the
+   * directory is in it.
    *
-   * @param source absolute path inside; a link at its end is taken as such
+   * @param source absolute path inside; a link at its end is taken as such, unless a slash follows it
    * @param name what it is called in the archive, `.` for the content of a directory. Default: its own
-   * @throws (by the stream) EngineError `PATH_NOT_FOUND`
+   * @throws (by the stream) EngineError `PATH_NOT_FOUND`, `COPY_FAILED`; ImageError `FILE_CHANGED`
    */
-  async copyOut(source: string, name: string = path.posix.basename(source) || '.'): Promise<Readable> {
+  async copyOut(source: string, name?: string): Promise<Readable> {
+    read('copyOut(source)', source, take.text);
+    const called = name === undefined ? path.posix.basename(source) || '.' : read('copyOut(source, name)', name, take.text);
     const { copyOut } = await import('./copy.js');
-    return copyOut(await this.#files(), source, name);
+    return copyOut(await this.#files(), source, called);
   }
 
   /**
-   * Unpack a tar into a directory inside, whether it runs or not.
+   * Unpack a tar into a directory inside, whether it runs or not. What it sees there is written to: a volume's source, never what is hidden below a mount.
    *
-   * @throws EngineError `PATH_NOT_FOUND`; ImageError `TAR_*`, `LAYER_*`
+   * @throws EngineError `PATH_NOT_FOUND`, `PATH_READ_ONLY`; ImageError `TAR_*`, `COPY_*`; what came before the failure is there
    */
-  async copyIn(archive: Readable, directory: string, { keepOwners = false }: { readonly keepOwners?: boolean } = {}): Promise<void> {
+  async copyIn(archive: Readable, directory: string, options: { readonly keepOwners?: boolean } = {}): Promise<void> {
+    const { keepOwners = false } = read('copyIn(archive, directory, options)', options, COPY_IN_OPTIONS);
+    read('copyIn(archive)', archive, take.instanceOf(Readable, 'a Readable'));
+    read('copyIn(archive, directory)', directory, take.text);
     const { copyIn } = await import('./copy.js');
     await copyIn(await this.#files(), archive, directory, { keepOwners });
   }
 
-  /** Whether a path inside is a directory; undefined when it is not there. */
+  /**
+   * Looks at a path inside, whether it runs or not. A link at its end is not followed, unless a slash follows it.
+   *
+   * @returns undefined when nothing is there
+   */
+  async stat(pathname: string): Promise<PathState | undefined> {
+    read('stat(path)', pathname, take.text);
+    const { statPath } = await import('./copy.js');
+    return statPath(await this.#files(), path.posix.resolve('/', pathname) + (/\/\.?$/.test(pathname) ? '/' : ''));
+  }
+
+  /**
+   * Follows the links at the end of a path inside.
+   *
+   * @returns the path that they lead to, and what is there; undefined where nothing is
+   * @throws EngineError `PATH_NOT_FOUND` for links in a circle
+   */
+  async follow(pathname: string): Promise<{ readonly pathname: string; readonly state: PathState | undefined }> {
+    read('follow(path)', pathname, take.text);
+    const { followPath } = await import('./copy.js');
+    return followPath(await this.#files(), path.posix.resolve('/', pathname) + (/\/\.?$/.test(pathname) ? '/' : ''));
+  }
+
+  /** Whether a path inside is a directory, links followed; undefined when it is not there. */
   async isDirectory(pathname: string): Promise<boolean | undefined> {
-    const { isDirectory } = await import('./copy.js');
-    return isDirectory(await this.#files(), pathname);
+    const { state } = await this.follow(pathname);
+    return state && state.type === 'directory';
   }
 
   /**
@@ -397,13 +453,15 @@ export class StoredContainer {
    *
    * @throws EngineError `CONTAINER_RUNNING`; as {@link createContainer}
    */
-  async run({ acceptSources = [], ...spec }: AgainSpec, options: RunOptions = {}): Promise<Container> {
+  async run<const O extends RunOptions = Record<never, never>>(asked: AgainSpec, options: O = {} as O): Promise<Container<StreamingOf<O>>> {
+    const { acceptSources = [], ...spec } = read('run(spec)', asked, AGAIN_SPEC);
+    const given = readRunOptions('run(spec, options)', options);
     await this.#refresh();
     const { workspace, ...own } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     await prepare(this.#root);
     const env = definedIn({ ...own.env, ...spec.env });
-    return begin({ ...own, restart: { policy: 'no' }, ...spec, env, entrypoint: [], keep: true }, options, this.#root, {
+    return begin(withInit({ ...own, restart: { policy: 'no' }, ...spec, env, entrypoint: [], keep: true }), given, this.#root, {
       again: this.config,
       accept: acceptSources,
     });
@@ -418,6 +476,7 @@ export class StoredContainer {
    * @throws EngineError `CHECKPOINT_BUSY`, `CHECKPOINT_TOO_DEEP`, `NO_SPACE`
    */
   async checkpoint(message?: string): Promise<Checkpoint> {
+    read('checkpoint(message)', message, take.maybe(take.text));
     return this.#branching('frozen', (held) => checkpoint(held, message));
   }
 
@@ -436,6 +495,7 @@ export class StoredContainer {
    * @throws EngineError `CHECKPOINT_BUSY`, `CHECKPOINT_NOT_FOUND`
    */
   async rollback(to?: string | null): Promise<Checkpoint | undefined> {
+    if (to !== null) read('rollback(to)', to, take.maybe(take.text));
     const { target, trash } = await this.#branching('taken back', async (held) => {
       if (held.copies && isAlive((await this.state()).status)) throw this.#notWhileRunning();
       const wanted = to === undefined ? currentState(held.record, held.frozen) : to;
@@ -476,7 +536,8 @@ export class StoredContainer {
    * @throws EngineError `CHECKPOINT_BUSY`, `CONTAINER_EXISTS`, `NAME_INVALID`
    */
   async fork(names: number | readonly string[] = 1): Promise<readonly StoredContainer[]> {
-    const wanted = typeof names === 'number' ? Array.from({ length: names }, () => undefined) : names;
+    const asked = read('fork(names)', names, FORKS);
+    const wanted = typeof asked === 'number' ? Array.from({ length: asked }, () => undefined) : asked;
     for (const name of wanted) if (name !== undefined) checkName(name);
     await forgetDeadNames(this.#record.containers);
     const configs = await this.#branching('forked', (held) => fork(held, wanted));
@@ -596,7 +657,8 @@ export class StoredContainer {
    *
    * @param limit bytes: of a larger file there is nothing
    */
-  async contents(changes: readonly ContainerChange[], { limit = 1 << 20 }: { readonly limit?: number } = {}): Promise<readonly Contents[]> {
+  async contents(changes: readonly ContainerChange[], options: { readonly limit?: number } = {}): Promise<readonly Contents[]> {
+    const { limit = 1 << 20 } = read('contents(changes, options)', options, CONTENTS_OPTIONS);
     try {
       return await contentsOf(changes, limit);
     } catch (error) {
@@ -612,7 +674,9 @@ export class StoredContainer {
    * @param name `NAME[:TAG]`; an image of that name is replaced
    * @throws EngineError `COMMIT_NO_IMAGE`; ImageError `REFERENCE_INVALID`, `CHANGE_INVALID`
    */
-  async commit(name: string, { pause = true, ...options }: CommitOptions & { readonly pause?: boolean } = {}): Promise<CommittedImage> {
+  async commit(name: string, given: CommitOptions & { readonly pause?: boolean } = {}): Promise<CommittedImage> {
+    const { pause = true, ...options } = read('commit(name, options)', given, COMMIT_OPTIONS);
+    read('commit(name)', name, take.text);
     const { digest } = this.config.lowers;
     if (digest === undefined)
       throw new EngineError({
@@ -634,7 +698,9 @@ export class StoredContainer {
 
   /** The tar of all it sees but what is mounted there: a root filesystem, as `lamella import` takes one. */
   async export(): Promise<Readable> {
-    return this.copyOut('/', '.');
+    const { copyOut } = await import('./copy.js');
+    const files = await this.#files();
+    return copyOut(files.kind === 'stopped' ? { ...files, mounts: [] } : files, '/', '.', { mounts: false });
   }
 
   /**
@@ -642,7 +708,8 @@ export class StoredContainer {
    *
    * @throws EngineError `CONTAINER_RUNNING`, `APPLY_NO_TARGET`, `APPLY_CONFLICT`, `APPLY_FAILED`, `APPLY_BUSY`
    */
-  async apply(options: ApplyOptions = {}): Promise<Applied> {
+  async apply(given: ApplyOptions = {}): Promise<Applied> {
+    const options = read('apply(options)', given, APPLY_OPTIONS);
     await this.#mustRest('applied');
     await this.#refresh();
     // Nobody starts it meanwhile.
@@ -678,9 +745,11 @@ export class StoredContainer {
   async #files(): Promise<ContainerFiles> {
     const { pid } = await this.state();
     await this.#refresh();
-    if (pid !== undefined) return { kind: 'running', pid, shifted: this.config.ids !== undefined };
-    const { stack } = await decide(this.config.spec, {}, this.#root, { again: this.config, idle: true });
-    return { kind: 'stopped', record: this.#record, stack };
+    const { spec, ids } = this.config;
+    const common = { spec, shifted: ids !== undefined };
+    if (pid !== undefined) return { kind: 'running', pid, ...common };
+    const { stack, mounts, others } = await decide(spec, {}, this.#root, { again: this.config, idle: true, still: true });
+    return { kind: 'stopped', record: this.#record, stack, mounts, others, ...common };
   }
 
   /** By its monitor's socket; where there is none, to its process. */

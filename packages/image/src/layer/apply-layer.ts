@@ -2,10 +2,11 @@ import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { errnoName, type IdMapping, idMapping, isOwnUserNamespace, type LamellaError, type Program, startInterpreter, unfitForUpper } from '@lamella/syscall';
-import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression.js';
+import { errnoName, idMapping, isOwnUserNamespace, type LamellaError, startInterpreter, unfitForUpper } from '@lamella/syscall';
+import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
+import { APPLY_OPTIONS, read as readOptions } from '../option-shapes.js';
 import { printable } from '../tar/entry.js';
 import { TarReader } from '../tar/reader.js';
 import { jail } from './jail.js';
@@ -19,6 +20,11 @@ export interface ApplyOptions {
   readonly maxEntries?: number;
   /** Bytes that the archive must have as it is; more or less is refused as soon as it is seen. */
   readonly expectedSize?: number;
+  /**
+   * The caller knows what the digest or diffID must be, and compares. Such an archive is whole if they are equal, also
+   * without an end marker or when it is empty: then it is an empty layer, as for Docker.
+   */
+  readonly isPromised?: boolean;
   /** Given every chunk of the blob that is to be kept (see {@link AppliedLayer.blob}); awaited. */
   readonly tee?: (chunk: Buffer) => Promise<void>;
   /**
@@ -28,14 +34,6 @@ export interface ApplyOptions {
   readonly stacked?: boolean;
   /** What the directory holds already, of the layers below. */
   readonly seeds?: Seeds;
-  /** Files for a directory that may have some, as {@link LayerWriterOptions.plain} has it. */
-  readonly plain?: {
-    /** Ops that lock the interpreter into the directory; slots from 20 on are free for them. */
-    readonly enter: Program;
-    /** Which ids there are where they lead. */
-    readonly ids: IdMapping['kind'];
-    readonly owner?: { readonly uid: number; readonly gid: number };
-  };
 }
 
 /** What was unpacked. */
@@ -87,17 +85,17 @@ const FRAMES_AHEAD = 2 << 20;
  * @param directory absolute path of an existing empty directory
  * @throws ImageError naming the entry; the AbortSignal's reason
  */
-export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
-  const { maxEntries = MAX_ENTRIES, stacked = false, seeds, plain: files } = options;
-  const [first, ...rest] = files?.enter ?? jail(directory);
+export async function applyLayer(source: Readable, directory: string, given: ApplyOptions = {}): Promise<AppliedLayer> {
+  const options = readOptions('applyLayer(source, directory, options)', given, APPLY_OPTIONS);
+  const { maxEntries = MAX_ENTRIES, stacked = false, seeds, isPromised = false } = options;
+  const [first, ...rest] = jail(directory);
   const marks: LayerMarks = unfitForUpper(directory) === undefined ? 'overlayfs' : 'files';
   const writer = new LayerWriter({
     marks,
-    ids: files?.ids ?? idMapping().kind,
+    ids: idMapping().kind,
     maxEntries,
     stacked,
     ...(seeds ? { seeds } : {}),
-    ...(files ? { plain: true, ...(files.owner ? { owner: files.owner } : {}) } : {}),
   });
   const running = startInterpreter(
     {
@@ -172,7 +170,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
     }
     if (options.expectedSize !== undefined && size !== options.expectedSize) throw wrongSize(size, options.expectedSize);
     await keeping;
-    reader.end();
+    reader.end({ isWhole: isPromised });
     for (const _ of writer.finish()) await send();
     await send();
     running.frames.end();
@@ -188,7 +186,7 @@ export async function applyLayer(source: Readable, directory: string, options: A
     throw failure instanceof ImageError ? failure : explainInflateError(options.signal?.aborted ? options.signal.reason : error);
   }
   const warnings = [...writer.warnings];
-  if (!reader.complete) warnings.push('the archive has no end marker; it may be cut off');
+  if (!reader.complete && uncompressedSize) warnings.push('the archive has no end marker');
   const read = `sha256:${digest.digest('hex')}`;
   const plain = compression === 'none' ? read : `sha256:${diffID.digest('hex')}`;
   return {

@@ -29,7 +29,11 @@ const FILE = 5;
 const SPECIAL_BITS = 0o7000;
 /** No name of a layer begins so. */
 const PLACE = '.wh..place';
+/** What aufs called the books that it kept at the top of a layer. They mean nothing here (Docker's archive.WhiteoutMetaPrefix). */
+const BOOKS = '.wh..wh.';
 const NODE_BITS: Readonly<Record<string, number>> = { character: S_IF.IFCHR, block: S_IF.IFBLK, fifo: S_IF.IFIFO };
+/** Something of the layer's own is there by that name, or what should be its directory is none. */
+const NOTHING_TO_HIDE: readonly number[] = [EEXIST, ENOENT, ENOTDIR];
 /** As many entries may be on their way to the interpreter; far more than its buffers hold. */
 const IN_FLIGHT = 1 << 16;
 /** Data goes in frames no larger than this. */
@@ -63,10 +67,6 @@ export interface LayerWriterOptions {
   readonly stacked?: boolean;
   /** What the directory holds of the layers below before the first entry. */
   readonly seeds?: Seeds;
-  /** Not a layer but files for a directory that may have some: a whiteout's name means nothing. */
-  readonly plain?: boolean;
-  /** Whose the files are to be, whatever the archive says. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /** Parts of the layers below that a layer leans on. Names are as {@link LayerWriter.implied} gives them. */
@@ -99,6 +99,8 @@ export class LayerWriter implements TarHandler {
   readonly #opaques = new Set<string>();
   /** Whited out and made anew: such a directory has nothing of the one below, not even its owner. */
   readonly #replaced = new Set<string>();
+  /** Directories in which aufs kept its own books. Other names may be links to what is in them. */
+  readonly #books = new Set<string>();
   /** First op and name of the entries lately written, for errors. */
   readonly #starts = new Uint32Array(IN_FLIGHT);
   readonly #names: string[] = new Array(IN_FLIGHT).fill('');
@@ -193,8 +195,7 @@ export class LayerWriter implements TarHandler {
     return warnings;
   }
 
-  entry(listed: TarEntry): void {
-    const entry = this.#options.owner ? { ...listed, ...this.#options.owner } : listed;
+  entry(entry: TarEntry): void {
     const slot = this.#count++ % IN_FLIGHT;
     this.#starts[slot] = this.#frames.index;
     this.#names[slot] = entry.name;
@@ -208,20 +209,19 @@ export class LayerWriter implements TarHandler {
     const path = entryPath(entry.name);
     const slash = path.lastIndexOf('/');
     const base = path.slice(slash + 1);
-    if (!this.#options.plain && base.startsWith(WHITEOUT)) {
+    if (base.startsWith(WHITEOUT)) {
       this.#whiteout(entry, path.slice(0, Math.max(0, slash)), base);
       return;
     }
     if (path === '') {
-      // The directory that files are put into is not one of them.
-      if (this.#options.plain && entry.type === 'directory') return;
       if (entry.type === 'directory') this.#directory('', entry);
       else throw this.#refuse(entry, 'LAYER_PATH_INVALID', 'would replace the root of the image');
       return;
     }
+    if (path.startsWith(BOOKS)) this.#books.add(path.slice(0, path.indexOf('/')));
     this.#parents(path, slash);
     if (this.#options.ids === 'single' && (entry.uid !== 0 || entry.gid !== 0)) this.#droppedOwners++;
-    if (entry.type !== 'directory' && this.#directories.has(path)) this.#forget(path);
+    if (entry.type !== 'directory' && (this.#directories.has(path) || this.#implied.has(path) || this.#opaques.has(path))) this.#forget(path);
     switch (entry.type) {
       case 'file':
         this.#openFile(path, entry);
@@ -292,6 +292,10 @@ export class LayerWriter implements TarHandler {
 
   /** What waits for the end: whiteouts and the directories' own. Yields when frames are worth sending. */
   *finish(): Generator<void> {
+    for (const name of this.#books) {
+      this.#forget(name);
+      this.#pathOp(OPCODES.rmtree.code, name, [ENOENT]);
+    }
     for (const path of this.#whiteouts) {
       if (this.#directories.has(path) || this.#implied.has(path)) {
         this.#opaques.add(path);
@@ -300,7 +304,7 @@ export class LayerWriter implements TarHandler {
       else {
         // Something of this layer's own by that name hides what is below just as well; a seed is what is below.
         if (this.#seeded.has(path)) this.#begin(OPCODES.mknodat.code, REPLACE);
-        else this.#begin(OPCODES.mknodat.code, OPTIONAL, [EEXIST]);
+        else this.#begin(OPCODES.mknodat.code, OPTIONAL, NOTHING_TO_HIDE);
         this.#numbers(AT_FDCWD, S_IF.IFCHR, 0, 0);
         this.#frames.binary(path);
         this.#frames.end();
@@ -308,8 +312,10 @@ export class LayerWriter implements TarHandler {
       if (this.pending > DATA_MAX) yield;
     }
     for (const path of this.#opaques) {
+      // Nothing is below the top of a layer but other layers: whoever stacks them leaves those out. What a seed is stays the lower's.
+      if (path === '' || this.#seeded.has(path)) continue;
       if (this.#options.marks === 'files') this.#file(path ? `${path}/${OPAQUE_FILE}` : OPAQUE_FILE);
-      else this.#setXattr(path, this.#options.ids === 'host' ? 'trusted.overlay.opaque' : 'user.overlay.opaque', Buffer.from('y'), []);
+      else this.#setXattr(path, this.#options.ids === 'host' ? 'trusted.overlay.opaque' : 'user.overlay.opaque', Buffer.from('y'), [ENOENT, ENOTDIR]);
       if (this.pending > DATA_MAX) yield;
     }
     for (const [path, directory] of this.#directories) {
@@ -334,7 +340,7 @@ export class LayerWriter implements TarHandler {
     this.#frames.binary(PLACE);
     this.#frames.end();
     this.#file(file);
-    this.#rename(PLACE, path, [ENOTDIR, EEXIST, ENOTEMPTY]);
+    this.#rename(PLACE, path, [ENOTDIR, EEXIST, ENOTEMPTY, ENOENT]);
     this.#rename(file, `${PLACE}/away`, [ENOENT, ENOTDIR]);
     this.#begin(OPCODES.unlinkat.code, OPTIONAL, [ENOTDIR, ENOTEMPTY, ENOENT]);
     this.#numbers(AT_FDCWD, AT.REMOVEDIR);
@@ -345,7 +351,7 @@ export class LayerWriter implements TarHandler {
 
   /** An empty one. */
   #file(path: string): void {
-    this.#begin(OPCODES.mknodat.code, OPTIONAL, [EEXIST]);
+    this.#begin(OPCODES.mknodat.code, OPTIONAL, NOTHING_TO_HIDE);
     this.#numbers(AT_FDCWD, S_IF.IFREG, 0, 0);
     this.#frames.binary(path);
     this.#frames.end();
@@ -392,7 +398,8 @@ export class LayerWriter implements TarHandler {
     const parent = path.slice(0, slash);
     if (parent === this.#lastParent || this.#directories.has(parent) || this.#implied.has(parent)) return;
     this.#parents(parent, parent.lastIndexOf('/'));
-    this.#begin(OPCODES.mkdirat.code, OPTIONAL, [EEXIST]);
+    // Where there is no directory an entry that is to be in it fails by itself; a whiteout has nothing to hide.
+    this.#begin(OPCODES.mkdirat.code, OPTIONAL, [EEXIST, ENOTDIR, ENOENT]);
     this.#numbers(AT_FDCWD, 0o755);
     this.#frames.binary(parent);
     this.#frames.end();
@@ -408,25 +415,8 @@ export class LayerWriter implements TarHandler {
       for (const key of set.keys()) if (key === path || key.startsWith(below)) set.delete(key);
   }
 
-  /**
-   * What is in the way of a file makes way. Among files that were there before, a directory does not:
-   * whoever copies a file does not mean to lose a tree.
-   */
-  #clear(path: string): void {
-    if (!this.#options.plain) return;
-    this.#begin(OPCODES.unlinkat.code, OPTIONAL, [ENOENT]);
-    this.#numbers(AT_FDCWD, 0);
-    this.#frames.binary(path);
-    this.#frames.end();
-  }
-
-  get #replacing(): number {
-    return this.#options.plain ? 0 : REPLACE;
-  }
-
   #openFile(path: string, entry: TarEntry): void {
-    this.#clear(path);
-    this.#begin(OPCODES.openat.code, this.#replacing);
+    this.#begin(OPCODES.openat.code, REPLACE);
     this.#numbers(AT_FDCWD, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW | O.CLOEXEC, entry.mode & SPECIAL_BITS ? entry.mode & 0o700 : entry.mode, FILE);
     this.#frames.binary(path);
     this.#frames.end();
@@ -435,10 +425,9 @@ export class LayerWriter implements TarHandler {
   }
 
   #directory(path: string, entry: TarEntry): void {
-    const again = path === '' || this.#options.plain === true || this.#directories.has(path) || this.#implied.delete(path);
+    const again = path === '' || this.#directories.has(path) || this.#implied.delete(path);
     if (!this.#directories.has(path) && path !== '') {
-      if (this.#options.plain) this.#begin(OPCODES.mkdirat.code, OPTIONAL, [EEXIST]);
-      else this.#begin(OPCODES.mkdirat.code, REPLACE);
+      this.#begin(OPCODES.mkdirat.code, REPLACE);
       this.#numbers(AT_FDCWD, entry.mode & 0o1777);
       this.#frames.binary(path);
       this.#frames.end();
@@ -475,8 +464,7 @@ export class LayerWriter implements TarHandler {
 
   #symlink(path: string, entry: TarEntry): void {
     if (!entry.linkname || entry.linkname.includes('\0')) throw this.#refuse(entry, 'LAYER_LINK_INVALID', 'is a symbolic link to nothing');
-    this.#clear(path);
-    this.#begin(OPCODES.symlinkat.code, this.#replacing);
+    this.#begin(OPCODES.symlinkat.code, REPLACE);
     this.#frames.number(AT_FDCWD);
     this.#frames.binary(entry.linkname);
     this.#frames.binary(path);
@@ -491,10 +479,7 @@ export class LayerWriter implements TarHandler {
     if (!target) throw this.#refuse(entry, 'LAYER_LINK_INVALID', 'is a hard link to nothing');
     if (target === path) return;
     if (this.#options.stacked) this.#begin(OPCODES.linkat.code, REPLACE | OPTIONAL, [ENOENT]);
-    else {
-      this.#clear(path);
-      this.#begin(OPCODES.linkat.code, this.#replacing);
-    }
+    else this.#begin(OPCODES.linkat.code, REPLACE);
     this.#targets[(this.#count - 1) % IN_FLIGHT] = target;
     this.#numbers(AT_FDCWD, AT_FDCWD, 0);
     this.#frames.binary(target);
@@ -507,8 +492,7 @@ export class LayerWriter implements TarHandler {
       this.#droppedDevices++;
       return;
     }
-    this.#clear(path);
-    this.#begin(OPCODES.mknodat.code, this.#replacing);
+    this.#begin(OPCODES.mknodat.code, REPLACE);
     this.#numbers(
       AT_FDCWD,
       (NODE_BITS[entry.type] ?? 0) | (entry.mode & 0o777),
@@ -535,8 +519,7 @@ export class LayerWriter implements TarHandler {
       this.#opaques.add(parent);
       return;
     }
-    // Aufs kept its own books under such names; they mean nothing here.
-    if (base.startsWith('.wh..wh.')) return;
+    if (base.startsWith(BOOKS)) return;
     const name = base.slice(WHITEOUT.length);
     if (name === '' || name === '.' || name === '..') throw this.#refuse(entry, 'LAYER_PATH_INVALID', 'is a whiteout of no name');
     const path = parent ? `${parent}/${name}` : name;

@@ -1,45 +1,95 @@
+import { createHash } from 'node:crypto';
 import { ImageError } from '../image-error.js';
-import { parseReference, type Reference } from '../reference.js';
-import { IndexSchema, type OciDescriptor, parseDocument } from '../store/oci-schema.js';
+import { formatReference, parseReference, type Reference } from '../reference.js';
+import { IndexSchema, MEDIA_TYPES, type OciDescriptor, OF_A_SOURCE, parseDocument } from '../store/oci-schema.js';
 import { REF_NAME } from '../store/store-index.js';
+import { namesBeside } from './docker-archive.js';
 import { type BlobSource, DOCUMENT_MAX, manifestImage, verifyDigest } from './manifest-image.js';
 import type { MemberFiles } from './member-files.js';
-import type { Platform, SourceImage } from './source-image.js';
+import { choosePlatform } from './platform.js';
+import type { ListedImage, Platform, SourceImage } from './source-image.js';
+
+/** Where containerd, and with it Docker and buildx, puts the whole name; `ref.name` is then the tag alone. */
+const IMAGE_NAME = 'io.containerd.image.name';
+const REFERENCE_TYPE = 'vnd.docker.reference.type';
+const IMAGES: readonly string[] = [...MEDIA_TYPES.index, ...MEDIA_TYPES.manifest, ''];
 
 /**
  * The images of an OCI image layout (image-layout.md), in a directory or a tar.
  *
- * @param wanted a name in it (`org.opencontainers.image.ref.name`); all when missing
- * @throws ImageError `SOURCE_INVALID`, `SOURCE_INCOMPLETE`, `SOURCE_NAME_UNKNOWN`, `DIGEST_MISMATCH`, `PLATFORM_MISSING`
+ * @param wanted a name in it (`org.opencontainers.image.ref.name` or `io.containerd.image.name`); all when missing
+ * @throws ImageError `SOURCE_INVALID`, `SOURCE_INCOMPLETE`, `SOURCE_NAME_UNKNOWN`
  */
-export async function ociLayoutImages(files: MemberFiles, wanted: string | undefined, platform: Platform): Promise<SourceImage[]> {
-  const index = parseDocument(IndexSchema, (await files.read('index.json', DOCUMENT_MAX)).toString('utf8'), `index.json in ${files.where}`);
-  const named = index.manifests.filter((each) => wanted === undefined || nameOf(each) === wanted);
+export async function ociLayoutImages(files: MemberFiles, wanted: string | undefined, platform: Platform): Promise<ListedImage[]> {
+  const text = (await files.read('index.json', DOCUMENT_MAX)).toString('utf8');
+  const index = parseDocument(IndexSchema, text, `index.json in ${files.where}`, OF_A_SOURCE);
+  const images = index.manifests.filter(isImage);
+  const named = images.filter((each) => wanted === undefined || isCalled(each, wanted));
   if (!named.length)
     throw new ImageError({
       code: 'SOURCE_NAME_UNKNOWN',
       message: wanted === undefined ? `${files.where} has no image` : `${files.where} has no image '${wanted}'`,
-      hint: `It has: ${index.manifests.map(nameOf).filter(Boolean).join(', ') || 'none with a name'}.`,
+      hint: `It has: ${images.flatMap(namesOf).join(', ') || 'none with a name'}.`,
     });
-  const images = new Map<string, SourceImage>();
-  for (const descriptor of named) {
-    const source = blobsOf(files, `${descriptor.digest} in ${files.where}`, (digest) => `blobs/${digest.replace(':', '/')}`);
-    const first = await source.manifest(descriptor);
-    verifyDigest(first.content, descriptor.digest, source.where, descriptor.size);
-    const image = await manifestImage(first, source, platform);
-    const known = images.get(descriptor.digest);
-    images.set(descriptor.digest, { ...image, names: [...(known?.names ?? []), ...referencesOf(nameOf(descriptor))] });
-  }
-  return [...images.values()];
+  const beside = await namesBeside(files);
+  const byDigest = Map.groupBy(ofPlatform(named, platform, files.where), ({ digest }) => digest);
+  return [...byDigest.values()].map((descriptors): ListedImage => {
+    const [first] = descriptors as [OciDescriptor, ...OciDescriptor[]];
+    const names = descriptors.flatMap(namesOf);
+    return { what: names[0] ?? first.digest, open: () => openImage(files, first, names, beside, platform) };
+  });
 }
 
-function nameOf(descriptor: OciDescriptor): string | undefined {
-  return descriptor.annotations?.[REF_NAME];
+async function openImage(
+  files: MemberFiles,
+  descriptor: OciDescriptor,
+  names: readonly string[],
+  beside: ReadonlyMap<string, readonly string[]>,
+  platform: Platform,
+): Promise<SourceImage> {
+  const source = blobsOf(files, `${descriptor.digest} in ${files.where}`, (digest) => `blobs/${digest.replace(':', '/')}`);
+  const first = await source.manifest(descriptor);
+  verifyDigest(first.content, descriptor.digest, source.where, descriptor.size);
+  const image = await manifestImage(first, source, platform);
+  const config = `sha256:${createHash('sha256').update(image.config).digest('hex')}`;
+  const all = [...names, ...(beside.get(config) ?? [])].flatMap(referencesOf);
+  return { ...image, names: [...new Map(all.map((name) => [formatReference(name), name])).values()] };
+}
+
+/** What a layout has beside images is nobody's business here (image-layout.md): signatures, attestations, other media types. */
+function isImage({ mediaType, annotations, platform }: OciDescriptor): boolean {
+  return IMAGES.includes(mediaType) && annotations?.[REFERENCE_TYPE] === undefined && platform?.os !== 'unknown';
+}
+
+/** The names of an image, as they are written there. A tag beside the whole name says nothing more. */
+function namesOf({ annotations }: OciDescriptor): string[] {
+  const whole = annotations?.[IMAGE_NAME];
+  const name = annotations?.[REF_NAME];
+  return [whole, whole !== undefined && name !== undefined && whole.endsWith(`:${name}`) ? undefined : name].filter(
+    (each) => each !== undefined && each !== '',
+  ) as string[];
+}
+
+function isCalled(descriptor: OciDescriptor, wanted: string): boolean {
+  const names = namesOf(descriptor);
+  if (names.includes(wanted) || descriptor.annotations?.[REF_NAME] === wanted) return true;
+  const [reference] = referencesOf(wanted);
+  const whole = reference && formatReference(reference);
+  return whole !== undefined && names.flatMap(referencesOf).some((name) => formatReference(name) === whole);
+}
+
+/** Of those that have one name, or none, and differ by their platforms, the one for a platform: some tools make no index of them. */
+function ofPlatform(descriptors: readonly OciDescriptor[], wanted: Platform, where: string): OciDescriptor[] {
+  const groups = Map.groupBy(descriptors, (each) => namesOf(each).join(' '));
+  return [...groups.values()].flatMap((group) => {
+    const platforms = new Set(group.map(({ platform }) => platform && [platform.os, platform.architecture, platform.variant].join('/')));
+    return group.length > 1 && platforms.size === group.length && !platforms.has(undefined) ? [choosePlatform(group, wanted, where)] : group;
+  });
 }
 
 /** A name that is only a tag, as skopeo writes, names nothing by itself. */
-function referencesOf(name: string | undefined): Reference[] {
-  if (!name || !/[/:]/.test(name)) return [];
+function referencesOf(name: string): Reference[] {
+  if (!/[/:]/.test(name)) return [];
   try {
     return [parseReference(name)];
   } catch (error) {
@@ -68,5 +118,6 @@ function blobsOf(files: MemberFiles, where: string, nameOfBlob: (digest: string)
     manifest: async ({ digest, mediaType }) => ({ content: await files.read(nameOfManifest(digest), DOCUMENT_MAX), mediaType }),
     document: ({ digest }) => files.read(nameOfBlob(digest), DOCUMENT_MAX),
     open: ({ digest }, signal) => files.open(nameOfBlob(digest), signal),
+    has: ({ digest }) => files.has(nameOfManifest(digest)),
   };
 }

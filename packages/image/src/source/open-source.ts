@@ -3,19 +3,19 @@ import { rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { openRegular, streamRegular } from '@lamella/syscall';
-import { decompressor, detectCompression, explainInflateError } from '../compression.js';
+import { decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
 import type { SourceLocation } from '../place.js';
 import { dockerArchiveImages } from './docker-archive.js';
 import { directoryFiles, type MemberFiles, tarFiles } from './member-files.js';
 import { directoryImage, ociLayoutImages } from './oci-layout.js';
-import type { Platform, SourceImage } from './source-image.js';
+import type { ListedImage, Platform } from './source-image.js';
 import { unreadable } from './unreadable.js';
 
 /** An opened source. Disposing removes what was written to be able to read it. */
 export interface OpenSource extends AsyncDisposable {
-  readonly images: readonly SourceImage[];
+  readonly images: readonly ListedImage[];
 }
 
 /**
@@ -71,12 +71,12 @@ export async function openSource(given: SourceLocation | Readable, scratch: stri
   }
 }
 
-async function imagesOf(files: MemberFiles, { transport, name }: SourceLocation, platform: Platform): Promise<SourceImage[]> {
+async function imagesOf(files: MemberFiles, { transport, name }: SourceLocation, platform: Platform): Promise<ListedImage[]> {
   const kind =
     transport ??
     ((await files.has('oci-layout')) ? 'oci' : (await files.has('manifest.json')) ? ((await files.has('version')) ? 'dir' : 'docker-archive') : undefined);
   if (kind === 'docker-archive') return dockerArchiveImages(files, name);
-  if (kind === 'dir') return [await directoryImage(files, platform)];
+  if (kind === 'dir') return [{ what: files.where, open: () => directoryImage(files, platform) }];
   if (kind !== undefined) return ociLayoutImages(files, name, platform);
   throw new ImageError({
     code: 'SOURCE_UNKNOWN',

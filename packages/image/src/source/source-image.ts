@@ -22,6 +22,14 @@ export interface SourceImage {
   readonly layers: readonly SourceLayer[];
 }
 
+/** An image that a source lists. Nothing of it was read yet: one that is damaged says nothing of the others. */
+export interface ListedImage {
+  /** What messages call it. */
+  readonly what: string;
+  /** @throws ImageError what is wrong with its documents */
+  open(): Promise<SourceImage>;
+}
+
 /** Which of an index's images is wanted. */
 export interface Platform {
   readonly os: string;

@@ -22,7 +22,7 @@ function changed(config: ProcessConfig, line: string): ProcessConfig {
       return { ...config, Cmd: command(line, rest) };
     case 'ENTRYPOINT':
       // As Docker: what was meant for the old one is not for the new.
-      return { ...config, Entrypoint: command(line, rest), Cmd: null };
+      return { ...config, Entrypoint: command(line, rest), Cmd: undefined };
     case 'ENV': {
       const env = new Map((config.Env ?? []).map((each) => [each.split('=', 1)[0] ?? '', each]));
       for (const [name, value] of pairs(line, rest)) env.set(name, `${name}=${value}`);

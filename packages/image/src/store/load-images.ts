@@ -1,23 +1,26 @@
-import { randomUUID } from 'node:crypto';
-import path from 'node:path';
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { consuming } from '../consuming.js';
 import { ImageError } from '../image-error.js';
 import type { SourceLocation } from '../place.js';
-import { parseReference } from '../reference.js';
+import { parseReference, type Reference, shortReference } from '../reference.js';
 import { openSource } from '../source/open-source.js';
 import { hostPlatform } from '../source/platform.js';
+import type { SourceImage } from '../source/source-image.js';
 import { type AddedImage, addImage } from './add-image.js';
 import type { LoadOptions } from './image-store.js';
 import { importArchive } from './import-archive.js';
+import { LoadError } from './load-error.js';
 import { createLayout } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
+import { sweepTemporary, temporaryLayer } from './temporary-layer.js';
 import { writing } from './writing.js';
 
 /** {@link ImageStore.load} tells of it. */
 export function loadImages(paths: StorePaths, source: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
   return writing(paths, async () => {
-    await createLayout(paths);
     try {
+      if (source instanceof Readable) return await consuming(source, () => load(paths, source, options));
       return await load(paths, source, options);
     } catch (error) {
       const rootfs = error instanceof ImageError && error.code === 'SOURCE_UNKNOWN' && !(source instanceof Readable) && source.transport === undefined;
@@ -28,8 +31,11 @@ export function loadImages(paths: StorePaths, source: SourceLocation | Readable,
 }
 
 async function load(paths: StorePaths, source: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
-  const scratch = path.join(paths.imports, `.load-${randomUUID()}`);
-  await using opened = await openSource(source, scratch, options.platform ?? hostPlatform(), options.signal);
+  await createLayout(paths);
+  await sweepTemporary(paths);
+  // Made before anything is written, and swept when this process is killed.
+  await using temporary = await temporaryLayer(paths);
+  await using opened = await openSource(source, temporary.spool, options.platform ?? hostPlatform(), options.signal);
   const wanted = options.name === undefined ? undefined : parseReference(options.name);
   if (wanted && opened.images.length > 1)
     throw new ImageError({
@@ -37,14 +43,28 @@ async function load(paths: StorePaths, source: SourceLocation | Readable, option
       message: `there are ${opened.images.length} images, and one name for them`,
       hint: 'Name one: docker-archive:FILE:NAME.',
     });
-  const added: AddedImage[] = [];
-  for (const image of opened.images) {
-    const references = wanted ? [wanted] : image.names;
-    if (!references.length)
-      throw new ImageError({ code: 'SOURCE_NAMELESS', message: 'the image has no name of its own', hint: 'Give it one: lamella load FILE NAME.' });
-    added.push(await addImage(paths, image, references, options));
+  const loaded: AddedImage[] = [];
+  const failures: { readonly what: string; readonly error: ImageError }[] = [];
+  for (const { what, open } of opened.images) {
+    try {
+      loaded.push(await loadImage(paths, await open(), wanted, options));
+    } catch (error) {
+      if (opened.images.length === 1 || options.signal?.aborted || !(error instanceof ImageError)) throw error;
+      failures.push({ what, error });
+    }
   }
-  return added;
+  if (failures.length) throw new LoadError(loaded, failures);
+  return loaded;
+}
+
+async function loadImage(paths: StorePaths, image: SourceImage, wanted: Reference | undefined, options: LoadOptions): Promise<AddedImage> {
+  const names = wanted ? [wanted] : image.names;
+  if (names.length) return addImage(paths, image, names, options);
+  // Docker keeps it by its ID; a name that is made of that is one for every command.
+  const made: Reference = { domain: 'localhost', path: 'loaded', tag: createHash('sha256').update(image.config).digest('hex').slice(0, 12) };
+  const added = await addImage(paths, image, [made], options);
+  const name = shortReference(made);
+  return { ...added, warnings: [...added.warnings, `the image has no name of its own and is kept as ${name}; give it one: lamella tag ${name} NAME`] };
 }
 
 /** What is no archive of images may be the tar of a root filesystem. */

@@ -1,15 +1,17 @@
-import { type FileHandle, rename } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, lockFile, type Op, runMapped } from '@lamella/syscall';
+import { AT_FDCWD, lockFile, type Op, runMapped, WHITEOUT } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { applyLayer } from '../layer/apply-layer.js';
 import { printable } from '../tar/entry.js';
-import { rebasedLayer } from './chain.js';
+import { rebasedLayer, type StackCheck } from './chain.js';
+import { compareTrees, isUntouched } from './compare-trees.js';
 import { layerMeta, writeLayerMeta } from './layer-meta.js';
 import { follow, hides, isOpaque, type NotedLayer, shown, statOf } from './layer-stack.js';
 import { makeDirectory } from './make-directory.js';
 import type { StorePaths } from './store-paths.js';
-import { removeTree, temporaryLayer } from './temporary-layer.js';
+import { putTree, temporaryLayer } from './temporary-layer.js';
 
 /** What a layer leans on in the layers below it: other things by name and file on the host, and directories by name. */
 interface Leaning {
@@ -21,6 +23,7 @@ interface Leaning {
  * Whether a layer cannot be unpacked for itself as it would be on top of others, because
  *
  * - it has entries below what is a symbolic link in the layers below: Docker follows that link;
+ * - it hides names below what is a file there: there is nothing to hide, and the file stays;
  * - it has hard links to files that only the layers below have.
  *
  * @param layer as it was unpacked for itself
@@ -41,6 +44,12 @@ function leaning(layer: NotedLayer, below: readonly NotedLayer[]): Leaning | und
     return way.to;
   };
   for (const name of layer.meta.implied) if (statOf(layer, name)?.isDirectory() && !isOpaque(layer, name) && !hides(layer, name)) along(name);
+  for (const name of new Set([...(layer.meta.whiteoutDirectories ?? []), ...(layer.meta.opaque ?? [])])) {
+    const file = fileWithMarks(layer, below, name);
+    if (!file) continue;
+    others.set(file.name, file.file);
+    for (let parent = path.posix.dirname(file.name); parent !== '.'; parent = path.posix.dirname(parent)) directories.add(parent);
+  }
   const made = new Set<string>();
   for (const { path: name, target } of layer.meta.lowerLinks ?? []) {
     // A link to a link that could not be made is made with it.
@@ -63,12 +72,39 @@ function leaning(layer: NotedLayer, below: readonly NotedLayer[]): Leaning | und
 }
 
 /**
+ * The file of the layers below that a directory would hide which a layer has only for the marks in it.
+ *
+ * @param name the directory of a mark
+ */
+function fileWithMarks(layer: NotedLayer, below: readonly NotedLayer[], name: string): { readonly name: string; readonly file: string } | undefined {
+  const parts = name.split('/');
+  for (let i = 1; i <= parts.length; i++) {
+    const at = parts.slice(0, i).join('/');
+    if (!layer.meta.implied.includes(at) || layer.meta.replaced?.includes(at) || hides(layer, at) || !statOf(layer, at)?.isDirectory()) continue;
+    const found = shown(below, at);
+    if (found && !found.stat.isDirectory() && !found.stat.isSymbolicLink()) return hasOnlyMarks(layer, at) ? { name: at, file: found.file } : undefined;
+  }
+  return undefined;
+}
+
+/** Whether a directory of a layer holds nothing but what hides names, and directories that hold nothing else. */
+function hasOnlyMarks(layer: NotedLayer, name: string): boolean {
+  return readdirSync(path.join(layer.path, name)).every((entry) => {
+    const at = `${name}/${entry}`;
+    const stat = statOf(layer, at);
+    if (stat?.isDirectory()) return layer.meta.implied.includes(at) && hasOnlyMarks(layer, at);
+    return layer.meta.marks === 'files' ? entry.startsWith(WHITEOUT) : stat?.isCharacterDevice() === true && stat.rdev === 0n;
+  });
+}
+
+/**
  * A layer as it is on top of certain others, where that is not what it is for itself: unpacked
  * again, into a directory that holds from the beginning what it leans on. Files are there as hard
  * links to the layers below, so that nothing is copied, and a link to one of them is one with it.
  *
  * @param id the chainID of the stack of which it is the topmost
  * @param blob opens its archive
+ * @param check compare one that was made before. Default: it is taken as it is
  * @returns undefined when the layer needs nothing of that
  * @throws ImageError those of {@link applyLayer}
  */
@@ -78,12 +114,13 @@ export async function rebaseLayer(
   below: readonly NotedLayer[],
   id: string,
   blob: () => Promise<FileHandle>,
+  check?: StackCheck,
 ): Promise<NotedLayer | undefined> {
   const leans = leaning(layer, below);
   if (!leans) return undefined;
   await using _turn = await lockFile(paths.lock(`rebased-${id.slice(7, 9)}`));
   const ready = rebasedLayer(paths, id);
-  if (ready) return ready;
+  if (ready && (!check || (!check.full && (await isUntouched(ready.path, ready.meta.unpackedAt))))) return ready;
   await using temporary = await temporaryLayer(paths);
   const directories = [...leans.directories].sort();
   await runMapped([
@@ -93,12 +130,17 @@ export async function rebaseLayer(
     ),
   ]);
   const source = (await blob()).createReadStream({ highWaterMark: 256 * 1024 });
-  const applied = await applyLayer(source, temporary.tree, { seeds: { directories, others: [...leans.others.keys()] } });
+  const applied = await applyLayer(source, temporary.tree, { isPromised: true, seeds: { directories, others: [...leans.others.keys()] } });
   if (applied.diffID !== layer.diffID)
     throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${layer.diffID} contains ${applied.diffID}`, hint: 'Bring the image in again.' });
   await writeLayerMeta(path.join(temporary.directory, 'meta.json'), layerMeta(id, applied));
+  if (ready && check) {
+    const differences = await compareTrees(ready.path, temporary.tree, layerMeta(id, applied));
+    if (!differences.count) return ready;
+    check.report(id, { problem: 'it is not what its blob and the layers below make of it', differences, repaired: check.repair });
+    if (!check.repair) return ready;
+  }
   makeDirectory(paths.rebased);
-  await removeTree(paths.rebasedLayer(id));
-  await rename(temporary.directory, paths.rebasedLayer(id));
+  await putTree(temporary.directory, paths.rebasedLayer(id));
   return rebasedLayer(paths, id);
 }

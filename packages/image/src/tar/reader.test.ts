@@ -10,7 +10,7 @@ interface Read {
 }
 
 /** Read an archive in pieces of the given sizes (the last one again and again). */
-function read(archive: Buffer, sizes: readonly number[] = [archive.length || 1]): Read {
+function read(archive: Buffer, sizes: readonly number[] = [archive.length || 1], isWhole = false): Read {
   const entries: (TarEntry & { data: string })[] = [];
   let pieces: [number, Buffer][] = [];
   const reader = new TarReader({
@@ -36,7 +36,7 @@ function read(archive: Buffer, sizes: readonly number[] = [archive.length || 1])
     chunk.fill(0xee);
     at += size;
   }
-  reader.end();
+  reader.end({ isWhole });
   return { entries, complete: reader.complete };
 }
 
@@ -176,6 +176,23 @@ test('random bytes are refused or read, never anything else', () => {
   );
 });
 
-test('an archive without an end marker is read, and known to be without', () => {
-  expect(read(tarArchive([{ name: 'a', data: 'x' }], { end: false }))).toMatchObject({ complete: false, entries: [{ name: 'a' }] });
+test('an archive without an end marker is read when somebody else knows that it is whole', () => {
+  const archive = tarArchive([{ name: 'a', data: 'x' }], { end: false });
+  expect(read(archive, undefined, true)).toMatchObject({ complete: false, entries: [{ name: 'a' }] });
+  expect(() => read(archive)).toThrow(expect.objectContaining({ code: 'TAR_TRUNCATED', hint: expect.stringContaining('head -c 1024 /dev/zero') }));
+  expect(read(Buffer.alloc(0), undefined, true)).toMatchObject({ entries: [] });
+});
+
+test.for([
+  ['-0.25', [-1, 750_000_000]],
+  ['-1', [-1, 0]],
+  ['-0', [0, 0]],
+  ['0.0000000019', [0, 1]],
+  ['-1.0000000001', [-2, 999_999_999]],
+  ['-0.9999999999', [-1, 0]],
+  ['-5.', [-5, 0]],
+  ['12.5', [12, 500_000_000]],
+] as const)('a time of %s seconds is what GNU tar makes of it', ([text, expected]) => {
+  const [entry] = read(tarArchive([{ name: 'a', pax: { mtime: text } }])).entries;
+  expect([entry?.mtimeSeconds, entry?.mtimeNanoseconds]).toEqual(expected);
 });

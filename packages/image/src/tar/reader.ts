@@ -165,9 +165,11 @@ export class TarReader {
   /**
    * There is nothing more.
    *
-   * @throws ImageError `TAR_TRUNCATED` inside an entry, `TAR_EMPTY` when there was nothing at all
+   * @param isWhole whether somebody else sees that nothing is missing: then the end marker may be, as for Docker, and an
+   * archive of no bytes has no entries
+   * @throws ImageError `TAR_TRUNCATED` inside an entry or without an end marker, `TAR_EMPTY` when there was nothing at all
    */
-  end(): void {
+  end({ isWhole = false }: { readonly isWhole?: boolean } = {}): void {
     const cut = this.#partialLength > 0 || this.#pending || !['header', 'end'].includes(this.#state);
     if (cut || this.#longName !== undefined || this.#records.length)
       throw new ImageError({
@@ -177,7 +179,13 @@ export class TarReader {
           : `the archive ends in the middle, at byte ${this.#position + this.#partialLength}`,
         hint: 'The file is incomplete: fetch it again.',
       });
+    if (isWhole || this.complete) return;
     if (this.#position === 0) throw new ImageError({ code: 'TAR_EMPTY', message: 'the archive is empty', hint: 'A tar archive has at least an end marker.' });
+    throw new ImageError({
+      code: 'TAR_TRUNCATED',
+      message: `the archive ends at byte ${this.#position}, after '${printable(this.#current)}', without an end marker: the rest may be missing`,
+      hint: 'Fetch it again. If it has all that it should have, add the marker, 1024 zeros: (cat FILE; head -c 1024 /dev/zero)',
+    });
   }
 
   /** Collect `size` bytes over several chunks. */
@@ -322,7 +330,7 @@ export class TarReader {
           sparseMajor = value;
           break;
         default:
-          if (key.startsWith('SCHILY.xattr.')) (xattrs ??= new Map()).set(key.slice(13), Buffer.from(value, 'latin1'));
+          if (key.startsWith('SCHILY.xattr.')) (xattrs ??= new Map()).set(attributeName(key.slice(13)), Buffer.from(value, 'latin1'));
           else if (key.startsWith('LIBARCHIVE.xattr.') && !xattrs?.has(libarchiveName(key)))
             (xattrs ??= new Map()).set(libarchiveName(key), Buffer.from(value, 'base64'));
       }
@@ -448,6 +456,11 @@ export class TarReader {
   #problem(code: string, message: string): ImageError {
     return new ImageError({ code, message: `${message}, at byte ${this.#position}`, hint: 'The archive is damaged, or made to do damage.' });
   }
+}
+
+/** GNU tar, as we, encodes the two characters that a keyword cannot have or that encode others. */
+function attributeName(key: string): string {
+  return key.replace(/%(3D|25)/g, (_, code: string) => (code === '25' ? '%' : '='));
 }
 
 /** LIBARCHIVE.xattr names are URL-encoded. */
