@@ -5,7 +5,7 @@ import { AT_FDCWD, LOCK, type MountPoint, O, type Program, readMounts, runMapped
 import { type Claim, parseJournal } from './claims.js';
 import { CleanupError } from './cleanup-error.js';
 import { RELEASE_OPTIONS, read } from './option-shapes.js';
-import { type ContainerRecord, gateOf, journalOf, keptOf, lockOf } from './record.js';
+import { type ContainerRecord, directoryOf, gateOf, journalOf, keptOf, lockOf } from './record.js';
 import { releaseContainer, releaseKept } from './release.js';
 
 export interface SweepResult {
@@ -74,7 +74,8 @@ export async function releaseDead(record: ContainerRecord, options: { readonly k
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     if (error.syscall === 'flock' && error.code === 'EAGAIN') return 'alive';
-    if (error.syscall === 'openat' && error.code === 'ENOENT') return 'released'; // another sweep was faster
+    // Another sweep was faster: its lock was the file that is gone.
+    if (error.code === 'ENOENT' && (error.syscall === 'openat' || !(await exists(directoryOf(record))))) return 'released';
     return new CleanupError({
       code: 'CLEANUP_INCOMPLETE',
       message: `what container ${record.id} left cannot be released: ${error.message}`,

@@ -1,5 +1,5 @@
 import type { ImageConfig } from '@lamella/image';
-import { confiningPlaceOf, confiningPlaces, type FileMount, type Mount, normalizedPath } from '@lamella/namespace';
+import { confiningPlaceOf, confiningPlaces, DEFAULT_MOUNTS, type FileMount, type Mount, normalizedPath } from '@lamella/namespace';
 import { EngineError } from './engine-error.js';
 import type { RunSpec } from './run-spec.js';
 
@@ -43,6 +43,12 @@ export function containerMounts({ confining, files, own, asked }: MountParts): r
 
 function depthOf({ destination }: Mount): number {
   return normalizedPath(destination).split('/').length;
+}
+
+/** Returns what an image calls its volumes, and a container shows as the filesystem of the kernel's that it is. */
+export function ignoredVolumes({ volumes = [] }: ImageConfig): readonly string[] {
+  const places = confiningPlaces(DEFAULT_MOUNTS);
+  return [...new Set(volumes.map(normalizedPath))].filter((each) => each !== '/' && confiningPlaceOf(each, places) !== undefined);
 }
 
 /**

@@ -10,6 +10,7 @@ import { recover } from './apply/recover.js';
 import { settled, standing } from './branches/branch.js';
 import { confinement } from './confinement.js';
 import type { ContainerConfig } from './container-config.js';
+import { ignoredVolumes } from './container-mounts.js';
 import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
 import { EngineError } from './engine-error.js';
@@ -260,6 +261,8 @@ export async function decide(asked: RunSpec, options: RunOptions, root: string, 
   const confined = await confinement(spec);
   const sources = sourcesFor(spec, root, life);
   const lowers = life.again ? sameLowers(life.again.lowers, life.again.image) : await lowersOf(spec, options, root);
+  const ignored = life.again ? [] : ignoredVolumes(lowers.config);
+  if (ignored.length) options.onNote?.(`the image calls ${ignored.join(', ')} a volume, which stays what the kernel shows there`, true);
   // Only stacks with more option text than a page need to know.
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
@@ -268,8 +271,19 @@ export async function decide(asked: RunSpec, options: RunOptions, root: string, 
   return plan(spec, root, lowers, { lowerdirPlus }, confined, sources, { ...life, frozen, left });
 }
 
+/**
+ * Checks whether a container that is there could be started again, and writes nothing down.
+ *
+ * @throws EngineError `IMAGE_GONE`, `VOLUME_MOVED`, `VOLUME_INVALID`
+ */
+export function checkAgain(config: ContainerConfig, root: string, accept: readonly string[]): void {
+  sameLowers(config.lowers, config.image);
+  // What a view of the host shows is looked for at each start anew.
+  if (!config.spec.host) sourcesFor(config.spec, root, { again: config, accept }, () => undefined);
+}
+
 /** What a container is given of the host: what it was given when it was made. @throws EngineError `VOLUME_MOVED`, `VOLUME_INVALID`, `DEVICE_INVALID` */
-function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: Life): CheckedSources {
+function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: Life, note: typeof noteSources = noteSources): CheckedSources {
   const name = spec.name ?? again?.id ?? spec.image;
   if (!again) return given ? sameAsGiven(given, spec, name) : { container: name, now: recordSources(spec) };
   const directory = path.join(root, 'containers', again.id);
@@ -278,7 +292,7 @@ function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: 
   const { views } = standing(root, { containers: path.join(root, 'containers'), id: again.id }, { ...again, spec });
   const changed = new Set(views.flatMap((view) => (view.source !== undefined && (view.frozen.length || !isEmpty(view.upperdir)) ? [view.source] : [])));
   const recorded = acceptSources(known, accept, { spec, container: name, changed });
-  if (accept.length) noteSources(directory, recorded);
+  if (accept.length) note(directory, recorded);
   if (!spec.host) return checkSources(recorded, spec, name);
   // What came since is what it is now.
   const back = spec.host.overlays.flatMap((each) => (!each.gone && each.was ? [[each.path, each.was] as const] : []));
@@ -287,7 +301,7 @@ function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: 
   // It went away since the host was surveyed, a moment ago.
   for (const error of checked.gone?.values() ?? []) throw error;
   // What is written from now on is written for what is there now.
-  if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) noteSources(directory, new Map([...recorded, ...checked.now]));
+  if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) note(directory, new Map([...recorded, ...checked.now]));
   return checked;
 }
 

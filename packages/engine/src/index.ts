@@ -32,6 +32,7 @@ export { defaultRoot } from './default-root.js';
 export { EngineError } from './engine-error.js';
 export { examine, type Finding } from './examine.js';
 export { becomeContainer, explainBecome } from './front.js';
+export { logBounds } from './log-bounds.js';
 export type * from './named-types.js';
 export type { PublishedPort } from './pasta.js';
 export type { PluginHook, PluginHooks } from './plugin-hooks.js';

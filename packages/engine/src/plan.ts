@@ -29,9 +29,11 @@ import { containerFiles } from './container-files.js';
 import { containerMounts, ownVolumes } from './container-mounts.js';
 import { EngineError } from './engine-error.js';
 import { copyFuseView, endFuseViews, fuseViewsOf, mountFuseViews } from './fuse-views.js';
+import { generateName, giveName, givenNamesOf, takeNameAway } from './given-names.js';
 import { hostMounts, openScaffold, ownUser, prepareHost } from './host-program.js';
 import { keptView } from './kept-view.js';
-import { nameLinkOf, targetOf } from './names.js';
+import { logBounds } from './log-bounds.js';
+import { checkNotGiven, nameLinkOf, targetOf } from './names.js';
 import { overlayOf } from './overlay-of.js';
 import { giveStdio } from './own-stdio.js';
 import { pastaNetwork } from './pasta.js';
@@ -86,6 +88,8 @@ export interface Plan {
   readonly stack: OverlayStack;
   /** What is mounted in its root, in order. */
   readonly mounts: readonly Mount[];
+  /** Gives slots that these do not use. */
+  readonly slots: SlotAllocator;
   /** The overlays beside it, of its volumes. */
   readonly others: readonly CheckedView[];
   /** The container's own directory, on the host. */
@@ -97,6 +101,9 @@ export interface Plan {
   /** What the program expects of the host. */
   readonly sources: CheckedSources;
 }
+
+/** The first slot of the mounts of a container that does not run. */
+const FIRST_STILL = 30;
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
 
@@ -117,6 +124,9 @@ export function plan(
 ): Plan {
   const id = life.again?.id ?? randomId();
   if (spec.name !== undefined) checkName(spec.name);
+  const containers = path.join(root, 'containers');
+  if (spec.name !== undefined && !life.again) checkNotGiven(containers, spec.name);
+  const name = spec.name ?? (life.again ? undefined : generateName(containers));
   const args = command(spec, lowers.config, life.idle);
   const network = spec.network ?? 'none';
   // Of one that is there already another network may be asked for, for one command.
@@ -131,9 +141,10 @@ export function plan(
   const keepsId = spec.userns === 'keep-id';
   const own = `${process.geteuid?.()}:${process.getegid?.()}`;
   const user = spec.host ? ownUser() : findUser(spec.user ?? (keepsId ? own : lowers.config.user) ?? '', lowers.trees);
-  const record: ContainerRecord = { containers: path.join(root, 'containers'), id };
+  const record: ContainerRecord = { containers, id };
   const directory = directoryOf(record);
-  const slots = slotAllocator();
+  // Whoever looks at its files has the lower ones.
+  const slots = slotAllocator(life.still ? FIRST_STILL : undefined);
   const ids = life.again ? life.again.ids : ownIds(spec.userns, id, root);
   const userns = ids && slots();
   if (ids) checkUserNamespace(spec, ids, user);
@@ -241,7 +252,7 @@ export function plan(
     ? { ...life.again, ...(host ? { spec: { ...life.again.spec, host } } : {}) }
     : configOf({
         id,
-        spec: { ...spec, ...(host ? { host } : {}) },
+        spec: { ...spec, ...(name === undefined ? {} : { name }), ...(host ? { host } : {}) },
         lowers,
         args,
         env,
@@ -284,7 +295,9 @@ export function plan(
       ...(spec.host ? openScaffold(spec.host, scaffoldOf(directory)) : []),
       ...(group?.events(spec.keep ? path.join(directory, 'oom') : undefined) ?? []),
       ...(spec.keep ? [] : range.map((pathname): Op => ({ op: 'unlinkat', dirfd: AT_FDCWD, pathname, flags: 0 }))),
-      ...(spec.keep && !spec.removeAtEnd ? releaseKept(record, claims) : releaseContainer(record, claims)),
+      ...(spec.keep && !spec.removeAtEnd
+        ? releaseKept(record, claims)
+        : [...releaseContainer(record, claims), ...(name === undefined ? [] : takeNameAway(containers, name, id))]),
     ],
   };
   const limit = group?.create ?? [];
@@ -326,6 +339,7 @@ export function plan(
     id,
     args,
     mounts,
+    slots,
     program: apart ? [...ownMountNamespace(), ...program] : spec.host ? program : inOwnIds(program),
     stack,
     others,
@@ -362,7 +376,7 @@ function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSp
   const range = rangeLinksOf(record.containers, spec.userns, config.ids);
   return [
     ...(spec.name === undefined
-      ? []
+      ? giveName(record.containers, config.spec.name ?? record.id, record.id)
       : [{ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath: nameLinkOf(record.containers, spec.name) } as const]),
     ...range.map((linkpath): Op => ({ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath })),
     ...writeLong(path.join(directory, 'config.json'), formatConfig(config), slots),
@@ -407,8 +421,10 @@ function supervise(record: ContainerRecord, config: ContainerConfig, spec: RunSp
   const [dirfd, events] = [slots(), slots()];
   const { LISTEN, LOG, DETACHED, INPUT, RECORD } = SUPERVISE;
   const detached = life.detached ? LOG | DETACHED | (spec.input?.forward && !spec.terminal ? INPUT : 0) : 0;
+  const bounds = logBounds(spec);
   const policy = spec.restart?.policy === 'unless-stopped' ? 'always' : (spec.restart?.policy ?? 'no');
-  const attributes = { boot: bootId(), id: record.id, image: config.image, ...(spec.name === undefined ? {} : { name: spec.name }) };
+  const { name } = config.spec;
+  const attributes = { boot: bootId(), id: record.id, image: config.image, ...(name === undefined ? {} : { name }) };
   return [
     { op: 'openat', dirfd: AT_FDCWD, pathname: directoryOf(record), flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: dirfd },
     {
@@ -423,8 +439,8 @@ function supervise(record: ContainerRecord, config: ContainerConfig, spec: RunSp
       op: 'supervise',
       dirfd,
       flags: LISTEN | (spec.keep ? RECORD : 0) | detached,
-      log_size: spec.logs?.maxSize ?? 0,
-      log_files: spec.logs?.maxFiles ?? 1,
+      log_size: bounds.maxSize,
+      log_files: bounds.maxFiles,
       restart: RESTART[policy],
       restart_limit: spec.restart?.limit ?? 0,
       events,
@@ -466,7 +482,7 @@ export function randomId(): string {
 /** Make the directory that all containers are in. */
 export function prepareRoot(root: string): void {
   const names = path.dirname(nameLinkOf(path.join(root, 'containers'), 'x'));
-  if (!existsSync(names)) makeDirectory(names);
+  for (const directory of [names, givenNamesOf(path.join(root, 'containers'))]) if (!existsSync(directory)) makeDirectory(directory);
 }
 
 function command(spec: RunSpec, config: ImageConfig, idle = false): readonly string[] {

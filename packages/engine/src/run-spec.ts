@@ -92,7 +92,10 @@ export interface RunSpec {
   readonly stopTimeout?: number;
   /** Whether the monitor of a detached container starts it again. `limit`: how often on-failure does; 0, the default, is always. */
   readonly restart?: { readonly policy: RestartPolicy; readonly limit?: number };
-  /** Of a detached container's log: bytes of a file, and how many files (1 to 9). Default: one, without limit. */
+  /**
+   * Of a detached container's log: bytes of a file (0: without a bound), and how many files there are (1 to 9; default 1 where a size is
+   * given). Default: 5 of 20 MiB. The oldest goes when a new one begins.
+   */
   readonly logs?: { readonly maxSize?: number; readonly maxFiles?: number };
   /** Keys that leave it running, as bytes, where a terminal is typed into. */
   readonly detachKeys?: string;

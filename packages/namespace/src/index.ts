@@ -1,4 +1,4 @@
-export { type CapabilityName, DEFAULT_CAPABILITIES, dropBounding, prctl, raiseAmbient } from './capabilities.js';
+export { type CapabilityName, DEFAULT_CAPABILITIES, dropBounding, prctl, raiseAmbient, setCapabilities } from './capabilities.js';
 export { DEFAULT_PATH } from './command.js';
 export { CommandError } from './command-error.js';
 export { DEFAULT_NODES, STDIO_LINKS } from './devices.js';

@@ -150,7 +150,12 @@ test('every result is that of execa', { timeout: 300_000 }, async () => {
         try {
           expect(own).toEqual(theirs);
         } catch (error) {
-          differences.push({ name, script, options: Object.fromEntries(Object.entries(options()).map(([key, value]) => [key, String(value).slice(0, 40)])), error: String(error).slice(0, 600) });
+          differences.push({
+            name,
+            script,
+            options: Object.fromEntries(Object.entries(options()).map(([key, value]) => [key, String(value).slice(0, 40)])),
+            error: String(error).slice(0, 600),
+          });
         }
       }
     }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -87,6 +87,24 @@ describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects container
     expect(lamella('exec', 'web', 'sh', '-c', 'until wget -q -O - http://127.0.0.1/; do sleep 0.05; done 2>/dev/null')).toBe('served');
     expect(await fetched()).toBe('served\n');
     lamella('rm', '-f', 'web');
+  });
+
+  test('by ports below 1024, where that is allowed', async () => {
+    const low = 700 + (port % 300);
+    const args = ['--network', 'pasta', '-p', `127.0.0.1:${low}:80`, 'busybox'];
+    if (name !== 'root') {
+      expect(fails(who, ['run', ...args, 'true'])).toMatch(/pasta could not connect/);
+      return;
+    }
+    lamella('run', '-d', '--name', 'low', ...args, 'sh', '-c', 'mkdir -p /w; echo low > /w/index.html; exec httpd -f -p 80 -h /w');
+    expect(lamella('port', 'low')).toBe(`80/tcp -> 127.0.0.1:${low}`);
+    expect(lamella('exec', 'low', 'sh', '-c', 'until wget -q -O - http://127.0.0.1/; do sleep 0.05; done 2>/dev/null')).toBe('low');
+    expect(await (await fetch(`http://127.0.0.1:${low}/index.html`)).text()).toBe('low\n');
+    // It has no right on the host any more: it is in the namespace of its network.
+    for (const pid of pastas().filter((each) => existsSync(`/proc/${each}`)))
+      if (readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`127.0.0.1/${low}:80`))
+        expect(readlinkSync(`/proc/${pid}/ns/user`)).not.toBe(readlinkSync('/proc/self/ns/user'));
+    lamella('rm', '-f', 'low');
   });
 
   test('and ends with them; without it they are ended', async () => {

@@ -23,7 +23,7 @@ export class Create extends Command {
   async run(): Promise<void> {
     const debug = this.argv.includes('--debug');
     try {
-      const line = await parseRun(this.argv);
+      const line = await parseRun(this.argv, 'create');
       const { containers, spec } = await detachedSpec(line);
       const bars = unpackingBars(line);
       try {

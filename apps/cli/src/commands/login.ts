@@ -5,7 +5,6 @@ import { boolean, string as stringFlag } from '@oclif/core/flags';
 import { optionalArgument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { stderr } from '../output/out.js';
-import { tlsVerifyWords } from '../tls-verify-words.js';
 import { REGISTRY_FLAGS } from '../transfer-command.js';
 import { UsageError } from '../usage-error.js';
 
@@ -20,7 +19,7 @@ export class Login extends LamellaCommand {
   };
 
   async run(): Promise<void> {
-    const { args, flags } = await this.parse(Login, tlsVerifyWords(this.argv));
+    const { args, flags } = await this.parse(Login);
     const place = parseLoginPlace(args.host ?? 'docker.io');
     const host = [place.host, place.path].filter(Boolean).join('/');
     const password = (flags['password-stdin'] ? await text(process.stdin) : await askPassword()).replace(/\r?\n$/, '');

@@ -2,7 +2,6 @@ import { ImageStore } from '@lamella/image';
 import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { stderr } from '../output/out.js';
-import { tlsVerifyWords } from '../tls-verify-words.js';
 import { QUIET_FLAG, REGISTRY_FLAGS, watching } from '../transfer-command.js';
 
 export class Push extends LamellaCommand {
@@ -15,7 +14,7 @@ export class Push extends LamellaCommand {
   static override flags = { ...REGISTRY_FLAGS, quiet: QUIET_FLAG };
 
   async run(): Promise<void> {
-    const { args, flags } = await this.parse(Push, tlsVerifyWords(this.argv));
+    const { args, flags } = await this.parse(Push);
     const store = new ImageStore(this.storeRoot(flags));
     const digest = await watching(flags, (show, signal) =>
       store.push(args.name, {

@@ -50,9 +50,7 @@ export async function session(attached: Attached, { terminal, input, signals, ke
     if (size) await attached.resize(size.rows, size.columns);
   }
   const forward = (signal: NodeJS.Signals): void => void attached.kill(constants.signals[signal]);
-  using _signals = signals
-    ? forwardSignals({ kill: forward, resize: (rows, columns) => void attached.resize(rows, columns) }, terminal)
-    : undefined;
+  using _signals = signals ? forwardSignals({ kill: forward, resize: (rows, columns) => void attached.resize(rows, columns) }, terminal) : undefined;
   try {
     if (raw) stdin.setRawMode(true);
     if (input) {

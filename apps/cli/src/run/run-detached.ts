@@ -36,7 +36,7 @@ export async function detachedSpec(line: RunCommandLine): Promise<{ readonly con
     containers: new Containers(root),
     spec: {
       ...spec,
-      remove: flags.rm,
+      remove: flags.rm ?? false,
       ...(flags.tty ? { terminal: { rows: 24, columns: 80 } } : {}),
       ...(flags.interactive ? { input: { forward: true, raw: false } } : {}),
     },

@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { RunSpec, Volume } from '@lamella/engine';
 import type { TmpfsMount } from '@lamella/namespace';
 import { UsageError } from '../usage-error.js';
-import { bytes } from './confinement-flags.js';
+import { size as sizeOf } from './confinement-flags.js';
 import { csvFields } from './csv-fields.js';
 import type { RunFlags } from './run-flags.js';
 
@@ -193,7 +193,7 @@ function mount(text: string, asked: Asked): void {
 
 function tmpfsKeys(size: string | undefined, mode: string | undefined): Pick<TmpfsMount, 'size' | 'mode'> {
   if (mode !== undefined && !MODE.test(mode)) throw new UsageError(`tmpfs-mode=${mode} is not a mode`, 'It is octal, such as 1777.');
-  return { ...(size === undefined ? {} : { size: String(bytes(size, 'tmpfs-size=')) }), ...(mode === undefined ? {} : { mode }) };
+  return { ...(size === undefined ? {} : { size: String(sizeOf(size, 'tmpfs-size=')) }), ...(mode === undefined ? {} : { mode }) };
 }
 
 /** The names that Docker has for one key. */

@@ -15,7 +15,7 @@ import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { explainFailure } from '../explain-failure.js';
 import { surveyHost } from '../host-view.js';
-import { idOf, namesById } from '../names.js';
+import { forgetDeadNames, idOf, namesById, withName } from '../names.js';
 import { CHANGED_ENVIRONMENT, NETWORK, read, readRunOptions, runOptionsShape, runSpecShape, TERMINAL, TYPED, UMASK, WORDS } from '../option-shapes.js';
 import { creation } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
@@ -86,9 +86,11 @@ export class Containers {
     try {
       await run(creation(plan, kept));
     } catch (error) {
+      // Its directory is gone again; its name is nobody's.
+      if (kept.name !== undefined) await forgetDeadNames(this.#directory);
       throw await explainFailure(error, plan, undefined);
     }
-    await tellEvent(this.#directory, 'create', { id: plan.id, name: spec.name, image: spec.image });
+    await tellEvent(this.#directory, 'create', { id: plan.id, name: plan.config.spec.name, image: spec.image });
     return new StoredContainer(this.root, plan.config);
   }
 
@@ -187,7 +189,7 @@ export class Containers {
     const [id] = found;
     const config = id === undefined ? undefined : await readConfig(directoryOf({ containers: this.#directory, id }));
     if (!config) throw notFound(reference);
-    return new StoredContainer(this.root, config);
+    return new StoredContainer(this.root, withName(config, id === byName ? reference : (await namesById(this.#directory)).get(config.id)));
   }
 
   /**

@@ -3,6 +3,7 @@ import { isFrozen, wasOomKilled } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, type HeldLocks, heldLocks, monitorOf } from '@lamella/cleanup';
 import { bootId } from '@lamella/syscall';
 import { type ContainerConfig, readConfig } from '../container-config.js';
+import { withName } from '../names.js';
 import { readOwn } from '../own-file.js';
 import { cgroupName } from '../plan.js';
 import { initOf, processOf, startOf } from './processes.js';
@@ -61,8 +62,9 @@ export async function stateOf(record: ContainerRecord, name: string | undefined,
   const directory = directoryOf(record);
   // The lock before the records: who lets it go has written them.
   const monitor = monitorOf(record, held ?? (await heldLocks()));
-  const config = await readConfig(directory);
-  if (!config) return undefined;
+  const read = await readConfig(directory);
+  if (!read) return undefined;
+  const config = name === undefined ? read : withName(read, name);
   const [started, exited, oom] = await Promise.all([
     readRecord<Started>(path.join(directory, 'state')),
     readRecord<Exited>(path.join(directory, 'exit')),

@@ -8,20 +8,21 @@ import { freeze } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, heldLocks, lockOf, monitorOf, releaseDead } from '@lamella/cleanup';
 import { type CommitOptions, type CommittedImage, ImageStore, sourceDateEpoch } from '@lamella/image';
 import { type ContainerProcess, PROCESS_OPTIONS, type ProcessOptions, type StreamingOf } from '@lamella/namespace';
-import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection, take } from '@lamella/syscall';
+import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection, shellWord, take } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import type { Applied, ApplyOptions } from '../apply/apply.js';
 import { began } from '../apply/began.js';
 import { recover } from '../apply/recover.js';
 import { type Branching, branching, checkpoint, currentState, fork, removeLater, rollback, settled, standing } from '../branches/branch.js';
 import { type Checkpoint, collectStates, LONG, readFrozen, readHistory } from '../branches/states.js';
-import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
+import { begin, type Container, checkAgain, decide, prepare, type RunOptions } from '../container.js';
 import { type ContainerConfig, readConfig } from '../container-config.js';
 import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { becomeExec } from '../front.js';
+import { generateName, removeGiven } from '../given-names.js';
 import { isByFuse } from '../is-by-fuse.js';
-import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
+import { checkNotGiven, forgetDeadNames, nameLinkOf, namesById, takeName, withName } from '../names.js';
 import { read, readRunOptions, withInit } from '../option-shapes.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
@@ -108,7 +109,9 @@ export class StoredContainer {
    * directory would be taken for those of another.
    */
   async #refresh(): Promise<void> {
-    if (this.#config.spec.host) this.#config = (await readConfig(directoryOf(this.#record))) ?? this.#config;
+    if (!this.#config.spec.host) return;
+    const config = await readConfig(directoryOf(this.#record));
+    if (config) this.#config = withName(config, this.#config.spec.name);
   }
 
   /** @throws EngineError `CONTAINER_NOT_FOUND` when it is gone */
@@ -134,6 +137,10 @@ export class StoredContainer {
     await this.#refresh();
     const { workspace } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
+    const { status, monitor } = await this.state();
+    if (status === 'paused') throw this.#paused('it has to be unpaused, not started');
+    // Of one that has just ended the monitor is about to go.
+    if (status === 'exited') await this.#letGo(monitor);
     const plan = await decide(this.config.spec, {}, this.#root, {
       again: this.config,
       accept: acceptSources,
@@ -151,6 +158,7 @@ export class StoredContainer {
   async attach(): Promise<Attached> {
     const { status } = await this.state();
     this.#mustRun(status);
+    if (status === 'paused') throw this.#paused('nothing would be heard of it');
     if (!this.hasLog && !this.config.spec.terminal)
       throw new EngineError({
         code: 'NOT_ATTACHABLE',
@@ -197,8 +205,7 @@ export class StoredContainer {
   async #planExec(spec: ExecSpec): Promise<ExecPlan> {
     const { status, pid } = await this.state();
     this.#mustRun(status);
-    if (status === 'paused')
-      throw new EngineError({ code: 'CONTAINER_PAUSED', message: `the container ${this.id} is paused`, hint: `lamella unpause ${this.id}` });
+    if (status === 'paused') throw this.#paused();
     if (pid === undefined) throw this.#notRunning();
     await this.#tell('exec');
     return planExec(this.config, pid, this.upper, spec);
@@ -217,7 +224,7 @@ export class StoredContainer {
     const { spec, lowers } = this.config;
     const signo = signalNumber(signal ?? spec.stopSignal ?? lowers.config.stopSignal ?? 'SIGTERM');
     const seconds = timeout ?? spec.stopTimeout ?? 10;
-    const ending = this.wait();
+    const ending = this.#end();
     await this.#order({ op: 'stop', signo }, signo);
     // A frozen process hears nothing but, with version 2, SIGKILL; then it is over already.
     if (status === 'paused') await this.unpause().catch(overAlready);
@@ -240,25 +247,39 @@ export class StoredContainer {
   }
 
   /**
-   * Send a signal to its init. One that kills it for certain also keeps it from being started again.
+   * Send a signal to its init. One that kills it for certain also keeps it from being started again, and it is over then. A paused container
+   * goes on, for else it would not hear.
    *
-   * @throws EngineError `CONTAINER_NOT_RUNNING`, `SIGNAL_UNKNOWN`
+   * @throws EngineError `CONTAINER_NOT_RUNNING`, `SIGNAL_UNKNOWN`, `KILL_TIMEOUT`
    */
   async kill(signal: string = 'SIGKILL'): Promise<void> {
     read('kill(signal)', signal, take.text);
     const { status } = await this.state();
     const signo = signalNumber(signal);
     this.#mustRun(status);
-    await this.#order({ op: signo === constants.signals.SIGKILL ? 'stop' : 'signal', signo }, signo);
+    const kills = signo === constants.signals.SIGKILL;
+    const aborted = kills ? AbortSignal.timeout(DEATH) : undefined;
+    const ending = aborted && this.#end(aborted);
+    await this.#order({ op: kills ? 'stop' : 'signal', signo }, signo);
+    if (status === 'paused') await this.unpause().catch(overAlready);
     await this.#tell('kill');
+    try {
+      await ending;
+    } catch (error) {
+      if (error !== aborted?.reason) throw error;
+      throw new EngineError({
+        code: 'KILL_TIMEOUT',
+        message: `the container ${this.#called} has not ended ten seconds after it was killed`,
+        hint: 'A process of it is in a system call that cannot be interrupted: lamella top lists them.',
+      });
+    }
   }
 
   /** @throws EngineError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`; CgroupError `FREEZER_MISSING` */
   async pause(): Promise<void> {
     const { status, pid } = await this.state();
     this.#mustRun(status);
-    if (status === 'paused')
-      throw new EngineError({ code: 'CONTAINER_PAUSED', message: `the container ${this.id} is paused already`, hint: `lamella unpause ${this.id}` });
+    if (status === 'paused') throw this.#paused('there is nothing more to pause');
     await this.#freeze(pid, true);
     await this.#tell('pause');
   }
@@ -314,14 +335,29 @@ export class StoredContainer {
     return after?.exitCode === undefined ? undefined : { status: after.exitCode, signal: after.signal };
   }
 
+  /** Its end, for who is about to bring that about: one that goes with it may be gone before it is looked for. */
+  #end(signal?: AbortSignal): Promise<Ending | undefined> {
+    const ending = this.wait(signal ? { signal } : {}).catch((error: unknown) => {
+      if ((error as { code?: string }).code === 'CONTAINER_NOT_FOUND') return undefined;
+      throw error;
+    });
+    // What it is brought about by may fail before it is awaited.
+    ending.catch(() => undefined);
+    return ending;
+  }
+
   /** The kernel closes what a dead process had open in an order of its own: its lock may go a moment after its socket. */
   async #letGo(monitor: number | undefined): Promise<void> {
     while (monitor !== undefined && monitorOf(this.#record, await heldLocks()) === monitor) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
-  /** Stops it, if it runs, and starts it. @throws as {@link stop} and {@link start} */
+  /** Stops it, if it runs, and starts it. One that could not be started again is not stopped. @throws as {@link stop} and {@link start} */
   async restart(given: AcceptOptions & StopOptions = {}): Promise<void> {
     const { acceptSources = [], ...options } = read('restart(options)', given, RESTART_OPTIONS);
+    await this.#refresh();
+    const { workspace } = this.config.spec;
+    if (workspace !== undefined) throw this.#ofWorkspace(workspace);
+    checkAgain(this.config, this.#root, acceptSources);
     await this.stop(options);
     await this.start({ acceptSources });
   }
@@ -332,8 +368,13 @@ export class StoredContainer {
     checkName(name);
     const { containers } = this.#record;
     const { name: before } = await this.state();
+    if (name === before) throw new EngineError({ code: 'CONTAINER_EXISTS', message: `the container is called '${name}' already`, hint: 'Take another name.' });
     await takeName(containers, name, this.id);
-    if (before !== undefined) await unlink(nameLinkOf(containers, before));
+    if (before !== undefined) {
+      await removeGiven(containers, before, this.id);
+      await unlink(nameLinkOf(containers, before)).catch(absent);
+    }
+    this.#config = withName(this.#config, name);
     await this.#tell('rename', name);
   }
 
@@ -350,7 +391,7 @@ export class StoredContainer {
       if (!force)
         throw new EngineError({
           code: 'CONTAINER_RUNNING',
-          message: `the container ${name ?? this.id} is running`,
+          message: `the container ${name ?? this.id} is ${status === 'paused' ? 'paused' : 'running'}`,
           hint: `Stop it first, or: lamella rm -f ${name ?? this.id}`,
         });
       await this.stop({ signal: 'SIGKILL', timeout: 2 });
@@ -444,6 +485,7 @@ export class StoredContainer {
 
   /** Whether a path inside is a directory, links followed; undefined when it is not there. */
   async isDirectory(pathname: string): Promise<boolean | undefined> {
+    read('isDirectory(path)', pathname, take.text);
     const { state } = await this.follow(pathname);
     return state && state.type === 'directory';
   }
@@ -537,9 +579,10 @@ export class StoredContainer {
    */
   async fork(names: number | readonly string[] = 1): Promise<readonly StoredContainer[]> {
     const asked = read('fork(names)', names, FORKS);
-    const wanted = typeof asked === 'number' ? Array.from({ length: asked }, () => undefined) : asked;
-    for (const name of wanted) if (name !== undefined) checkName(name);
+    const wanted = typeof asked === 'number' ? Array.from({ length: asked }, () => generateName(this.#record.containers)) : asked;
+    for (const name of wanted) checkName(name);
     await forgetDeadNames(this.#record.containers);
+    for (const name of wanted) checkNotGiven(this.#record.containers, name);
     const configs = await this.#branching('forked', (held) => fork(held, wanted));
     for (const { id, image, spec } of configs) await tellEvent(this.#record.containers, 'create', { id, name: spec.name, image });
     return configs.map((config) => new StoredContainer(this.#root, config));
@@ -604,7 +647,7 @@ export class StoredContainer {
     return new EngineError({
       code: 'NOT_DETACHABLE',
       message: 'a container of a workspace cannot be started again',
-      hint: `Run it anew: lamella run --workspace ${workspace} …`,
+      hint: `Run it anew: lamella run --workspace ${shellWord(workspace)} …`,
     });
   }
 
@@ -748,8 +791,8 @@ export class StoredContainer {
     const { spec, ids } = this.config;
     const common = { spec, shifted: ids !== undefined };
     if (pid !== undefined) return { kind: 'running', pid, ...common };
-    const { stack, mounts, others } = await decide(spec, {}, this.#root, { again: this.config, idle: true, still: true });
-    return { kind: 'stopped', record: this.#record, stack, mounts, others, ...common };
+    const { stack, mounts, slots, others } = await decide(spec, {}, this.#root, { again: this.config, idle: true, still: true });
+    return { kind: 'stopped', record: this.#record, stack, mounts, slots, others, ...common };
   }
 
   /** By its monitor's socket; where there is none, to its process. */
@@ -774,8 +817,18 @@ export class StoredContainer {
     if (status !== 'running' && status !== 'paused') throw this.#notRunning();
   }
 
+  /** What people call it, as far as this object knows. */
+  get #called(): string {
+    return this.config.spec.name ?? this.id;
+  }
+
   #notRunning(): EngineError {
-    return new EngineError({ code: 'CONTAINER_NOT_RUNNING', message: `the container ${this.id} is not running`, hint: `lamella start ${this.id}` });
+    return new EngineError({ code: 'CONTAINER_NOT_RUNNING', message: `the container ${this.#called} is not running`, hint: `lamella start ${this.#called}` });
+  }
+
+  #paused(why?: string): EngineError {
+    const message = `the container ${this.#called} is paused${why === undefined ? '' : `: ${why}`}`;
+    return new EngineError({ code: 'CONTAINER_PAUSED', message, hint: `lamella unpause ${this.#called}` });
   }
 
   #unreachable(): EngineError {
@@ -807,6 +860,8 @@ function overAlready(error: { code?: string }): void {
 }
 
 const AGAIN = 2000;
+/** How long one that is killed may take to be gone, in milliseconds: as long as Docker waits. */
+const DEATH = 10_000;
 
 /** Whether there is somebody to be stopped. */
 function isAlive(status: ContainerState['status']): boolean {
