@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /**
  * Runs before a package is packed (`prepack`), in the package: refuses to pack one that is not built. All that its
- * package.json names has to be there. A binary has to be what its package says, and is run.
+ * package.json names has to be there, and outputs whose source is gone are removed. A binary has to be what its package says, and is run.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, globSync, openSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, globSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -29,10 +29,10 @@ for (const file of wanted) if (!existsSync(file)) fail(`it has no ${file}. Build
 for (const pattern of manifest.files ?? [])
   if (!pattern.startsWith('!') && !globSync(pattern).length) fail(`nothing is ${pattern}, which its "files" name. Build it: node scripts/bootstrap.mjs build`);
 
-// What tsc made of a source that is gone, or of other options, is still there, and in turbo's cache.
+// What tsc made of a source that is gone, or with other options, is still there, and in turbo's cache.
 for (const file of globSync('dist/**/*.{js,d.ts,map}', { exclude: ['dist/page/**'] }))
   if (file.endsWith('.map') || !existsSync(file.replace(/^dist/, 'src').replace(/(?:\.d)?\.(?:js|ts)$/, '.ts')))
-    fail(`${file} is made of no source. Remove dist, and build it anew`);
+    rmSync(file);
 
 const [, arch] = /^@lamella\/init-linux-(\w+)$/.exec(manifest.name) ?? [];
 if (arch) await checkBinary('lamella-init', arch);
