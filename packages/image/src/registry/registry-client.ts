@@ -1,4 +1,5 @@
 import { ImageError } from '../image-error.js';
+import { isHost } from '../reference.js';
 import { type Answer, type ReadAnswer, readIfGood } from './answer.js';
 import { parseChallenge, schemesOf } from './challenge.js';
 import { type Credentials, findCredentials } from './credentials.js';
@@ -53,7 +54,7 @@ export class RegistryClient implements AsyncDisposable {
     this.signal = options.signal;
     this.#options = options;
     this.#host = domain === 'docker.io' || domain === 'index.docker.io' ? DOCKER_HUB : domain;
-    if (!URL.canParse(`https://${this.#host}`) || new URL(`https://${this.#host}`).pathname !== '/')
+    if (!isHost(this.#host) || !URL.canParse(`https://${this.#host}`))
       throw new ImageError({ code: 'REFERENCE_INVALID', message: `'${domain}' is not the address of a registry`, hint: 'Write HOST[:PORT].' });
     this.#outlet = new Outlet(this.#host, options);
   }

@@ -7,6 +7,7 @@ import { ImageError } from '../image-error.js';
 import { isPlace, parseLocation, type SourceLocation } from '../place.js';
 import { parseReference } from '../reference.js';
 import { headOf } from '../source/open-source.js';
+import { formatPlatform } from '../source/platform.js';
 import type { AddOptions } from './add-image.js';
 import { writeDurably } from './durable-file.js';
 import { identify } from './import-archive.js';
@@ -24,13 +25,20 @@ export async function bringImage(paths: StorePaths, source: string, options: Add
   const location = await placeOf(source);
   if (!location) return undefined;
   const name = nameOf(location);
-  const note = (await stat(location.path)).isFile() ? path.join(paths.imports, `${(await identify(location.path)).identity}-${name.slice(-12)}`) : undefined;
+  const note = (await stat(location.path)).isFile()
+    ? path.join(paths.imports, `${(await identify(location.path)).identity}-${name.slice(-12)}${suffixOf(options)}`)
+    : undefined;
   const known = note && (await readFile(note, 'utf8').catch(absent));
   if (known !== undefined && known === findManifest(readIndex(paths), parseReference(name))?.digest) return name;
   const [added] = await loadImages(paths, location, { ...options, name });
   // A name makes it one image.
   if (note && added) await writeDurably(note, added.digest);
   return name;
+}
+
+/** One archive may have an image for each of several platforms. */
+function suffixOf({ platform }: AddOptions): string {
+  return platform ? `-${formatPlatform(platform).replaceAll('/', '-')}` : '';
 }
 
 function absent(error: NodeJS.ErrnoException): undefined {

@@ -1,12 +1,13 @@
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import type { Image, ImageSummary } from '../image.js';
+import type { Image, ImagePlatform, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
 import { parseLocation } from '../place.js';
 import { formatReference, parseReference, type Reference, shortReference } from '../reference.js';
 import type { PushProgress } from '../registry/push.js';
 import type { RegistryOptions } from '../registry/registry-client.js';
 import type { SaveFormat } from '../sink/save-images.js';
+import type { Platform } from '../source/source-image.js';
 import type { AddedImage, AddOptions } from './add-image.js';
 import type { StoreCheck } from './check-store.js';
 import type { CommitOptions, CommittedImage } from './commit-image.js';
@@ -67,9 +68,10 @@ export class ImageStore {
   /**
    * Find an image, its layers unpacked (again, if a power cut may have damaged them).
    *
-   * @throws ImageError `REFERENCE_INVALID`, `IMAGE_NOT_FOUND`, `STORE_CORRUPT`
+   * @param options.platform what it is to be for; whatever it is for when missing
+   * @throws ImageError `REFERENCE_INVALID`, `IMAGE_NOT_FOUND`, `STORE_CORRUPT`, `PLATFORM_MISSING`
    */
-  async resolve(name: string): Promise<Image> {
+  async resolve(name: string, { platform }: { readonly platform?: Platform } = {}): Promise<Image> {
     const reference = parseReference(name);
     const descriptor = findManifest(readIndex(this.paths), reference);
     if (!descriptor)
@@ -78,7 +80,9 @@ export class ImageStore {
         message: `there is no image '${name}' in ${this.paths.root}`,
         hint: `Import one: lamella import FILE ${name}`,
       });
-    return openImage(this.paths, reference, descriptor);
+    const image = await openImage(this.paths, reference, descriptor);
+    if (platform && image.platform) await this.#requirePlatform(name, image.platform, platform);
+    return image;
   }
 
   /**
@@ -215,6 +219,17 @@ export class ImageStore {
       await createLayout(this.paths);
       await using _index = await lockFile(this.paths.lock('index'));
       return await collectGarbage(this.paths);
+    });
+  }
+
+  /** As for Docker: an image of another platform is not the one that is meant. */
+  async #requirePlatform(name: string, found: ImagePlatform, wanted: Platform): Promise<void> {
+    const { formatPlatform, rankOf } = await import('../source/platform.js');
+    if (rankOf(found, wanted) !== undefined) return;
+    throw new ImageError({
+      code: 'PLATFORM_MISSING',
+      message: `the image '${name}' in ${this.paths.root} is for ${formatPlatform(found)}, not for ${formatPlatform(wanted)}`,
+      hint: `Fetch the other one: lamella pull --platform ${formatPlatform(wanted)} ${name}`,
     });
   }
 
