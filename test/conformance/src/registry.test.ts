@@ -328,6 +328,19 @@ test('an index gives the image of the platform that is asked for', async () => {
     code: 'PLATFORM_MISSING',
     hint: expect.stringContaining('linux/amd64, linux/arm64'),
   });
+  const { paths } = freshStore();
+  const cat = (more: object): ReturnType<typeof run> => run({ root: paths.root, image: `${registry.host}/multi`, args: ['cat', '/arch'], ...more });
+  expect((await cat({ pull: 'missing', platform: 'aarch64' })).stdout).toBe('arm64');
+  expect((await cat({ pull: 'never' })).stdout).toBe('arm64');
+  await expect(cat({ pull: 'never', platform: 'linux/amd64' })).rejects.toMatchObject({
+    code: 'PLATFORM_MISSING',
+    hint: expect.stringContaining('lamella pull --platform linux/amd64'),
+  });
+  expect((await cat({ pull: 'missing', platform: 'linux/amd64/v3' })).stdout).toBe('amd64');
+  expect((await cat({ pull: 'missing' })).stdout).toBe('amd64');
+  await expect(cat({ platform: 'no such' })).rejects.toMatchObject({ code: 'PLATFORM_INVALID' });
+  const [own, other] = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64'];
+  expect((await freshStore().pull(`${registry.host}/multi:${other}`)).warnings).toEqual([`the image is for linux/${other}, not for linux/${own}`]);
   const byDigest = `sha256:${createHash('sha256').update(index).digest('hex')}`;
   expect(await freshStore().pull(`${registry.host}/multi@${byDigest}`)).toMatchObject({ layers: 2 });
 });
