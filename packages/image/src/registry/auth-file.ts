@@ -4,7 +4,7 @@ import { FileError } from '@lamella/syscall';
 import { readOptional } from './optional-files.js';
 
 /** What the files of Docker and podman call Docker Hub. */
-export const DOCKER_HUB_KEY = 'https://index.docker.io/v1/';
+const DOCKER_HUB_KEY = 'https://index.docker.io/v1/';
 const DOCKER_HUB_HOSTS = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
 
 /** The entry of a registry or repository; what else it has stays as it is. */
