@@ -127,9 +127,12 @@ export function keysFor(auths: Readonly<Record<string, unknown>>, domain: string
     .map(({ key }) => key);
 }
 
+/** Helpers are for registries, and for no part of one. */
+const isWhole = (key: AuthKey, host: string): boolean => key.host === host && !key.path;
+
 /** Returns the helper that a file has for a registry. */
 export function helperFor({ credHelpers, credsStore }: AuthFile, domain: string): string | undefined {
   const host = canonicalHost(domain);
-  const own = Object.entries(credHelpers).find(([key, name]) => parseAuthKey(key).host === host && typeof name === 'string' && name)?.[1];
+  const own = Object.entries(credHelpers).find(([key, name]) => isWhole(parseAuthKey(key), host) && typeof name === 'string' && name)?.[1];
   return (own as string | undefined) ?? credsStore;
 }

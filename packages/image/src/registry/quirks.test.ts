@@ -114,7 +114,20 @@ function noPieces(answer: QuirkyAnswer, { registry, url }: Exchange, status: num
 
 const CASES: readonly Case[] = [
   // Nothing special, by each way to log in.
-  ...(['none', 'basic', 'bearer'] as const).map((auth): Case => ({ name: `auth ${auth}`, auth, quirk: {}, expected: all('ok') })),
+  ...(['none', 'basic', 'bearer'] as const).map(
+    (auth): Case => ({
+      name: `auth ${auth}`,
+      auth,
+      quirk: {},
+      expected: all('ok'),
+      check: ({ seen }, command) => {
+        const scopes = seen.filter(({ url }) => url.includes('/token')).map(({ url }) => new URL(url).searchParams.getAll('scope').join(' '));
+        // Whoever pushes asks for all that takes at once.
+        expect(scopes.length).toBe(auth === 'bearer' ? 1 : 0);
+        if (auth === 'bearer') expect(scopes[0]).toBe({ pull: 'repository:app:pull', push: 'repository:app:pull,push', login: '' }[command]);
+      },
+    }),
+  ),
   {
     name: 'a user that is unknown',
     auth: 'bearer',
@@ -780,6 +793,7 @@ test.concurrent.for(matrix)('%s', async ([, { quirk, auth = 'none', credentials 
     network.hosts.set(host, who);
   for (const each of command === 'push' ? [] : [registry, elsewhere]) fill(each);
   await using client = new RegistryClient(registry.host, command === 'login' ? '' : 'app', {
+    ...(command === 'push' ? { actions: 'pull,push' as const } : {}),
     ...(credentials === 'none' ? {} : { credentials }),
     ...(tlsVerify === undefined ? {} : { tlsVerify }),
   });

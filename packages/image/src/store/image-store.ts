@@ -153,7 +153,7 @@ export class ImageStore {
   async push(name: string, options: PushOptions = {}): Promise<string> {
     const { reference, descriptor } = this.#find(name);
     const [{ RegistryClient }, { pushImage }] = await Promise.all([import('../registry/registry-client.js'), import('../registry/push.js')]);
-    await using client = new RegistryClient(reference.domain, reference.path, options);
+    await using client = new RegistryClient(reference.domain, reference.path, { ...options, actions: 'pull,push' });
     await pushImage(this.paths, client, reference, descriptor, options.onProgress);
     return descriptor.digest;
   }
