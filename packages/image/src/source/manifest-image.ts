@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { FILE_BOUNDS } from '@lamella/syscall';
+import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 import { ConfigSchema, IndexSchema, ManifestSchema, MEDIA_TYPES, type OciDescriptor, OF_A_SOURCE, parseDocument } from '../store/oci-schema.js';
 import { choosePlatform } from './platform.js';
@@ -8,8 +9,6 @@ import type { Platform, SourceImage } from './source-image.js';
 
 /** image-spec says that clients may refuse larger ones; registries do. */
 export const DOCUMENT_MAX: number = FILE_BOUNDS.document.bytes;
-/** An index in an index is allowed; a chain of them is a trap. */
-const MAX_DEPTH = 4;
 const SCHEMA1 = /vnd\.docker\.distribution\.manifest\.v1\+/;
 
 /** A manifest or an index, as its bytes. */
@@ -44,8 +43,12 @@ export async function manifestImage(first: ManifestDocument, source: BlobSource,
   while (isIndex(mediaType, content)) {
     const { manifests } = parseDocument(IndexSchema, content.toString('utf8'), where, OF_A_SOURCE);
     const chosen = choosePlatform(await presentOf(manifests, source), platform, where);
-    if (seen.has(chosen.digest) || seen.size >= MAX_DEPTH)
-      throw new ImageError({ code: 'SOURCE_INVALID', message: `the index of ${where} leads to indexes without an end`, hint: 'It is made to do damage.' });
+    if (seen.has(chosen.digest) || seen.size >= IMAGE_BOUNDS.indexes)
+      throw new ImageError({
+        code: 'SOURCE_INVALID',
+        message: `the index of ${where} leads to more than ${IMAGE_BOUNDS.indexes} indexes, one after the other`,
+        hint: 'It is made to do damage.',
+      });
     seen.add(chosen.digest);
     ({ content, mediaType } = await source.manifest(chosen));
     verifyDigest(content, chosen.digest, where, chosen.size);
