@@ -124,7 +124,11 @@ async function indexOf(file: string, where: string): Promise<Map<string, Member>
   let nameBytes = 0;
   let count = 0;
   for (let at = 0; ; ) {
-    if (at + BLOCK > total) throw cut(where, at);
+    if (at + BLOCK > total) {
+      // What has not one header is no archive of images, and perhaps something else.
+      if (at === 0) break;
+      throw cut(where, at);
+    }
     if (at < begin || at + BLOCK > begin + filled) {
       begin = at;
       filled = (await handle.read(window, 0, window.length, at)).bytesRead;
@@ -172,7 +176,6 @@ async function indexOf(file: string, where: string): Promise<Map<string, Member>
 
 /** What comes after the end is looked for in vain; it would be said to be missing, and it was there. */
 function cut(where: string, at: number): ImageError {
-  if (at === 0) return new ImageError({ code: 'TAR_INVALID', message: `${where} is not a tar archive`, hint: 'Give what docker save or skopeo writes.' });
   return new ImageError({
     code: 'TAR_TRUNCATED',
     message: `${where} ends at byte ${at} without an end marker`,
