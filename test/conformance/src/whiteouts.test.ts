@@ -146,6 +146,18 @@ describe('one case of each', () => {
     await compare(layers);
   });
 
+  test.for<[string, Member[][], string[]]>([
+    ['a link to a file', [[file('f'), { name: 'a', type: '2', linkname: 'f' }], [{ name: 'a/.wh.b' }]], ['a', 'f']],
+    ['a link to nothing', [[{ name: 'a', type: '2', linkname: 'nowhere' }], [{ name: 'a/.wh.b' }, { name: 'a/c/.wh.d' }]], ['a']],
+    ['a link to a directory', [[file('d/b'), file('d/c'), { name: 'a', type: '2', linkname: 'd' }], [{ name: 'a/.wh.b' }]], ['a', 'd', 'd/c']],
+    ['an opaque mark on a link to a directory', [[file('d/b'), { name: 'a', type: '2', linkname: 'd' }], [{ name: `a/${OPAQUE}` }]], ['a', 'd', 'd/b']],
+    ['a whiteout of a link', [[file('d/b'), { name: 'a', type: '2', linkname: '/d' }], [{ name: '.wh.a' }]], ['d', 'd/b']],
+  ])('%s below a whiteout is what Docker makes of it', async ([, layers, expected], context) => {
+    requiresRoot(context);
+    await using at = scratch('tmpfs');
+    expect([...(await shownBy(at, layers)).keys()].toSorted()).toEqual(expected);
+  });
+
   test('a hard link to what aufs kept in its books is a file', async (context) => {
     requiresRoot(context);
     await using at = scratch('tmpfs');
