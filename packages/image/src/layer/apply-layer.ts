@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { errnoName, type IdMapping, idMapping, isOwnUserNamespace, type LamellaError, type Program, startInterpreter, unfitForUpper } from '@lamella/syscall';
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
+import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 import { printable } from '../tar/entry.js';
 import { TarReader } from '../tar/reader.js';
@@ -79,7 +80,6 @@ export interface LayerBlob {
   readonly compression: Exclude<Compression, 'xz'>;
 }
 
-const MAX_ENTRIES = 5_000_000;
 /** Frames waiting for the interpreter, in bytes, before parsing waits too. */
 const FRAMES_AHEAD = 2 << 20;
 
@@ -93,7 +93,7 @@ const FRAMES_AHEAD = 2 << 20;
  * @throws ImageError naming the entry; the AbortSignal's reason
  */
 export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
-  const { maxEntries = MAX_ENTRIES, stacked = false, seeds, plain: files, isPromised = false } = options;
+  const { maxEntries = IMAGE_BOUNDS.entries, stacked = false, seeds, plain: files, isPromised = false } = options;
   const [first, ...rest] = files?.enter ?? jail(directory);
   const marks: LayerMarks = unfitForUpper(directory) === undefined ? 'overlayfs' : 'files';
   const writer = new LayerWriter({

@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream';
 import { bytesOf, isOverlayMark, OPAQUE_FILE, type Program, parseWalked, type Reply, type Running, start, type Walked, whiteoutFile } from '@lamella/syscall';
 import { Header } from 'tar/header';
+import { ImageError } from '../image-error.js';
+import { printable } from '../tar/entry.js';
 
 const BLOCK = 512;
 const TYPES: Readonly<Record<number, 'FIFO' | 'CharacterDevice' | 'Directory' | 'BlockDevice' | 'File' | 'SymbolicLink'>> = {
@@ -67,8 +69,9 @@ export function treeArchive(program: Program, name: string, { layer, mtime }: Tr
       // A socket is nothing without who listens.
       if (!type) return;
       if (layer && found.name === '') return;
-      if (layer?.marks === 'files' && /(?:^|\/)\.wh\.[^/]*$/.test(found.name)) {
-        push(mark(found, found.name));
+      if (layer && /(?:^|\/)\.wh\.[^/]*$/.test(found.name)) {
+        if (layer.marks === 'files') push(mark(found, found.name));
+        else output.destroy(reserved(found.name));
         return;
       }
       if (layer && type === 'CharacterDevice' && found.major === 0 && found.minor === 0) {
@@ -105,6 +108,15 @@ export function treeArchive(program: Program, name: string, { layer, mtime }: Tr
   return output;
 }
 
+/** In a layer such a name hides another (OCI image-spec, layer.md, "Whiteouts"): written as it is, the file would be lost, and the other, too. */
+function reserved(name: string): ImageError {
+  return new ImageError({
+    code: 'LAYER_NAME_RESERVED',
+    message: `'${printable(name)}' cannot be in an image: names that begin with .wh. mean that something is removed`,
+    hint: 'Rename or remove it first; lamella export has it as it is.',
+  });
+}
+
 /** An empty file whose name says what is hidden. */
 function mark(found: Walked, path: string): Buffer {
   return header({ ...found, mode: 0, uid: 0, gid: 0, size: 0, xattrs: [] }, path, 'File', '');
@@ -121,13 +133,13 @@ function header(found: Walked, path: string, type: 'Link' | (typeof TYPES)[numbe
     ...(found.uid > 0o7777777 ? [record('uid', String(found.uid))] : []),
     ...(found.gid > 0o7777777 ? [record('gid', String(found.gid))] : []),
     ...(found.mtimeNanoseconds || found.mtimeSeconds < 0 || found.mtimeSeconds > 0o77777777777
-      ? [record('mtime', `${found.mtimeSeconds}.${String(found.mtimeNanoseconds).padStart(9, '0')}`)]
+      ? [record('mtime', decimal(found.mtimeSeconds, found.mtimeNanoseconds))]
       : []),
     // Marks of overlayfs are of where the tree was, not of what it is.
     ...found.xattrs
       .filter(([name]) => !isOverlayMark(name))
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, value]) => record(`SCHILY.xattr.${name}`, value.toString('latin1'))),
+      .map(([name, value]) => record(`SCHILY.xattr.${name.replace(/[%=]/g, (c) => (c === '%' ? '%25' : '%3D'))}`, value.toString('latin1'))),
   ];
   const block = (fields: ConstructorParameters<typeof Header>[0]): Buffer => {
     const bytes = Buffer.alloc(BLOCK);
@@ -149,6 +161,17 @@ function header(found: Walked, path: string, type: 'Link' | (typeof TYPES)[numbe
   const body = Buffer.concat(records);
   const before = block({ path: 'PaxHeader', mode: 0o644, uid: 0, gid: 0, size: body.length, mtime: new Date(0), type: 'ExtendedHeader' });
   return Buffer.concat([before, body, Buffer.alloc((BLOCK - (body.length % BLOCK)) % BLOCK), own]);
+}
+
+/**
+ * Seconds as pax(1) writes them. The kernel counts nanoseconds forward from a whole second, also before 1970: a quarter of
+ * a second before 1970 is -1 s and 750 ms, and `-0.25` here.
+ */
+function decimal(seconds: number, nanoseconds: number): string {
+  const isBefore = seconds < 0 && nanoseconds > 0;
+  const whole = isBefore ? -(seconds + 1) : Math.abs(seconds);
+  const fraction = isBefore ? 1_000_000_000 - nanoseconds : nanoseconds;
+  return `${seconds < 0 ? '-' : ''}${whole}${fraction ? `.${String(fraction).padStart(9, '0')}` : ''}`;
 }
 
 /** `LENGTH KEY=VALUE\n`, where the length counts itself. */

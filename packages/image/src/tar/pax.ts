@@ -38,14 +38,19 @@ export function paxInteger(key: string, value: string, name: string): number {
   return number;
 }
 
-/** Seconds with a fraction of any length. A negative time counts its fraction forward, as the kernel does. */
+/**
+ * Seconds with a fraction of any length. A negative time counts its fraction forward, as the kernel does. What is finer than
+ * a nanosecond is dropped towards the past, as GNU tar does.
+ */
 export function paxTime(key: string, value: string, name: string): readonly [seconds: number, nanoseconds: number] {
   const match = /^(-?)(\d+)(?:\.(\d*))?$/.exec(value);
   const whole = match ? Number(match[2]) : Number.NaN;
   if (!match || !Number.isSafeInteger(whole)) throw invalid(key, value, name);
-  const nanoseconds = Number((match[3] ?? '').slice(0, 9).padEnd(9, '0'));
+  const fraction = match[3] ?? '';
+  const nanoseconds = Number(fraction.slice(0, 9).padEnd(9, '0'));
   if (!match[1]) return [whole, nanoseconds];
-  return nanoseconds ? [-whole - 1, 1_000_000_000 - nanoseconds] : [-whole, 0];
+  const before = nanoseconds + (/[1-9]/.test(fraction.slice(9)) ? 1 : 0);
+  return before ? [-whole - 1, 1_000_000_000 - before] : [0 - whole, 0];
 }
 
 function invalid(key: string, value: string, name: string): ImageError {

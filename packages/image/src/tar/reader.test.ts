@@ -182,3 +182,17 @@ test('an archive without an end marker is read when somebody else knows that it 
   expect(() => read(archive)).toThrow(expect.objectContaining({ code: 'TAR_TRUNCATED', hint: expect.stringContaining('head -c 1024 /dev/zero') }));
   expect(read(Buffer.alloc(0), undefined, true)).toMatchObject({ entries: [] });
 });
+
+test.for([
+  ['-0.25', [-1, 750_000_000]],
+  ['-1', [-1, 0]],
+  ['-0', [0, 0]],
+  ['0.0000000019', [0, 1]],
+  ['-1.0000000001', [-2, 999_999_999]],
+  ['-0.9999999999', [-1, 0]],
+  ['-5.', [-5, 0]],
+  ['12.5', [12, 500_000_000]],
+] as const)('a time of %s seconds is what GNU tar makes of it', ([text, expected]) => {
+  const [entry] = read(tarArchive([{ name: 'a', pax: { mtime: text } }])).entries;
+  expect([entry?.mtimeSeconds, entry?.mtimeNanoseconds]).toEqual(expected);
+});
