@@ -20,6 +20,7 @@ const add = (): take.Shape<AddOptions> => ({ platform: PLATFORM, signal: take.ab
 const PLATFORM = take.objectOf<Platform>({ os: take.required(take.text), architecture: take.required(take.text), variant: take.text });
 const CREDENTIALS = take.objectOf<Credentials>({ username: take.required(STRING), password: take.required(STRING) } as unknown as take.Shape<Credentials>);
 
+export const RESOLVE_OPTIONS: take.Check<{ readonly platform?: Platform }> = shapeOf<{ readonly platform?: Platform }>(() => ({ platform: PLATFORM }));
 export const ADD_OPTIONS: take.Check<AddOptions> = shapeOf<AddOptions>(add);
 export const LOAD_OPTIONS: take.Check<LoadOptions> = shapeOf<LoadOptions>(() => ({ ...add(), name: STRING }));
 export const PULL_OPTIONS: take.Check<PullOptions> = shapeOf<PullOptions>(() => ({
