@@ -20,7 +20,11 @@ let at: ScratchDirectory;
 beforeAll(() => {
   at = scratch();
 });
-afterAll(() => at[Symbol.asyncDispose]());
+afterAll(async () => {
+  const containers = new Containers(at.join('store'));
+  for (const { id } of await containers.list()) await (await containers.get(id)).remove({ force: true });
+  await at[Symbol.asyncDispose]();
+});
 
 type Call = (...args: string[]) => Promise<{ readonly ok: boolean; readonly stdout: string }>;
 
@@ -112,7 +116,16 @@ async function all(driver: Driver): Promise<Record<string, Outcome>> {
       outcomes[`${state}: ${command}`] = await cell(driver, state, command, `cell-${i}`);
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  // Where one fails the others come to the end of theirs, and begin no more.
+  const ends = await Promise.allSettled(
+    Array.from({ length: AT_ONCE }, () =>
+      worker().catch((error: unknown) => {
+        queue.length = 0;
+        throw error;
+      }),
+    ),
+  );
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
   return outcomes;
 }
 
