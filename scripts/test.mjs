@@ -21,6 +21,15 @@ function step(command, args) {
   return status === 0;
 }
 
+/** What to look at when the whole takes too long. */
+function slowest(files) {
+  return files
+    .map(({ name, startTime, endTime }) => ({ name: path.relative(root, name), seconds: Math.round((endTime - startTime) / 1000) }))
+    .sort((a, b) => b.seconds - a.seconds)
+    .slice(0, 40)
+    .map(({ name, seconds }) => `${String(seconds).padStart(5)}  ${name}`);
+}
+
 const built = step('turbo', ['run', 'build', '--output-logs=errors-only']);
 if (!filters.length) {
   step('pnpm', ['--silent', 'lint']);
@@ -31,6 +40,7 @@ if (built) {
   await makeBusyboxImage(path.join(root, '.lamella/busybox.tar'));
   step('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...filters]);
   counts = JSON.parse(readFileSync(report, 'utf8'));
+  if (!filters.length) console.log(`The slowest files, in seconds:\n${slowest(counts.testResults).join('\n')}`);
   if (!filters.length) step('pnpm', ['--silent', 'bench', '--smoke']);
 }
 for (const failure of failures) console.error(`failed: ${failure}`);

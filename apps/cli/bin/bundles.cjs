@@ -34,3 +34,18 @@ exports.BUNDLES = {
     'wait',
   ],
 };
+
+const CONTAINER = 'attach commit cp create diff exec export inspect kill logs pause port rename restart rm run start stats stop top unpause wait';
+const IMAGE = 'import load pull push save tag';
+/** Commands by Docker's longer names: `container ls` is `ps`. */
+exports.LONGER = {
+  'container ls': 'ps',
+  'container list': 'ps',
+  'container ps': 'ps',
+  ...Object.fromEntries(CONTAINER.split(' ').map((each) => [`container ${each}`, each])),
+  'image ls': 'images',
+  'image list': 'images',
+  'image rm': 'rmi',
+  'image remove': 'rmi',
+  ...Object.fromEntries(IMAGE.split(' ').map((each) => [`image ${each}`, each])),
+};

@@ -6,15 +6,19 @@ if (Number(major) < 24) {
   process.exit(125);
 }
 require('../dist/compile-cache.cjs');
-const { BUNDLES } = require('./bundles.cjs');
-const [first, second] = process.argv.slice(2);
-const name = first === ':' ? second?.slice(1) : first;
+const { BUNDLES, LONGER } = require('./bundles.cjs');
+const begun = process.argv.slice(2, 5);
+const [first, second] = begun[0] === ':' ? begun.slice(1).map((word) => word.slice(1)) : begun;
+const shorter = LONGER[`${first} ${second}`];
+const name = shorter ?? first;
 const bundle = Object.keys(BUNDLES).find((each) => BUNDLES[each].includes(name)) ?? 'own-words';
 const fast = require(`../dist/${bundle}.cjs`);
-const [command, ...rest] = fast.ownWords('lamella', 125);
+const words = fast.ownWords('lamella', 125);
+if (shorter !== undefined) words.splice(0, 2, shorter);
+const [command, ...rest] = words;
 if (fast.main && !fast.wantsHelp(command, rest)) fast.main(command, rest);
 else {
   // Other modules get node:fs as ownWords has left it, its promises too, once those have been asked for here.
   void require('node:fs').promises;
-  import('../dist/main.js').then(({ main }) => main(process.argv.slice(2)));
+  import('../dist/main.js').then(({ main }) => main(words));
 }

@@ -3,6 +3,7 @@ import { defaultRoot, recover } from '@lamella/engine';
 import { Command } from '@oclif/core/command';
 import { boolean, string } from '@oclif/core/flags';
 import type { Input, ParserOutput } from '@oclif/core/interfaces';
+import { type CommandDefinition, parseCommand } from './command-line/parse-command.js';
 import { failedByUs } from './output/exit-status.js';
 import { stdout } from './output/out.js';
 import type { Shown } from './output/printable.js';
@@ -18,17 +19,24 @@ export abstract class LamellaCommand extends Command {
   };
 
   /**
-   * The one way of every command to its flags, and so to the store: what an interrupted apply left is taken back before anything
-   * is looked at.
+   * The one way of every command to its flags, which are read as Docker reads them, and so to the store: what an interrupted apply left is
+   * taken back before anything is looked at.
    */
   protected override async parse<F extends Values, B extends Values, A extends Values>(
     options?: Input<F, B, A>,
     argv?: string[],
   ): Promise<ParserOutput<F, B, A>> {
-    const parsed = await super.parse<F, B, A>(options, argv);
-    const { root } = parsed.flags as { readonly root?: string };
-    await recover(this.storeRoot({ root }));
-    return parsed;
+    // oclif's parser would also complain where NODE_ENV is that of a developer.
+    this.parsed = true;
+    const { flags, args, words } = await parseCommand(argv ?? this.argv, {
+      command: this.id?.replaceAll(':', ' ') ?? '',
+      flags: { ...options?.baseFlags, ...options?.flags } as CommandDefinition['flags'],
+      args: (options?.args ?? {}) as CommandDefinition['args'] & object,
+      strict: options?.strict !== false,
+    });
+    await recover(this.storeRoot(flags));
+    // Its type follows from that of the options, which the parser does not know.
+    return { flags, args, argv: words, raw: [], metadata: { flags: {} }, nonExistentFlags: [] } as unknown as ParserOutput<F, B, A>;
   }
 
   protected storeRoot(flags: { root?: string | undefined }): string {

@@ -1,9 +1,11 @@
 import './output/guard-streams.js';
 import path from 'node:path';
 import { readByNode } from '@lamella/syscall/own-words';
+import { Config } from '@oclif/core/config';
 import { flush } from '@oclif/core/flush';
 import { run } from '@oclif/core/run';
 import { commandFailed } from './command-failed.js';
+import { asksForHelp, LEADING } from './command-line/flag-words.js';
 import { catchTheRest } from './last-resort.js';
 import { OutputError } from './output/output-error.js';
 import { UsageError } from './usage-error.js';
@@ -13,13 +15,26 @@ export async function main(argv: readonly string[]): Promise<void> {
   catchTheRest(argv);
   try {
     refuseOptionsOfNode(argv);
-    await run([...argv], path.join(import.meta.dirname, '..'));
+    await dispatch(argv);
     await flush().catch((error: unknown) => {
       throw new OutputError(error);
     });
   } catch (error) {
     commandFailed(error, argv[0] ?? '', argv);
   }
+}
+
+/** Runs our own commands with words that oclif has not looked at: it would take a value `-h` for a question. All else is oclif's. */
+async function dispatch(argv: readonly string[]): Promise<void> {
+  const config = await Config.load(path.join(import.meta.dirname, '..'));
+  const [first = '', second = ''] = argv;
+  const command = config.findCommand(`${first}:${second}`) ?? config.findCommand(first);
+  if (command?.pluginName === config.pjson.name) {
+    const rest = argv.slice(command.id.includes(':') ? 2 : 1);
+    const grammar = { command: command.id.replaceAll(':', ' '), leading: LEADING.includes(command.id) };
+    if (!asksForHelp(rest, command.flags, grammar)) return config.runCommand(command.id, [...rest], command);
+  }
+  await run([...argv], config);
 }
 
 /** Plugins are installed by npm, which is Node with the words of this command line among its arguments. */

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { AT_FDCWD, O, type Op, type Program, type SlotAllocator } from '@lamella/syscall';
 import { CgroupError } from './cgroup-error.js';
 import { checkResources } from './check-resources.js';
+import { CGROUP_OPTIONS, RESOURCES, read } from './option-shapes.js';
 import { type Controller, type Resources, type Setting, settingsV1, settingsV2 } from './resources.js';
 
 /** A cgroup that is to be made, as ops for the packages that make containers. */
@@ -56,7 +57,9 @@ export function cgroupVersion(mount: string = '/sys/fs/cgroup'): 1 | 2 | undefin
  *
  * @throws CgroupError `LIMIT_INVALID`, `CGROUP_MISSING`, `CONTROLLER_MISSING`, `CGROUP_NOT_DELEGATED`
  */
-export function planCgroup(resources: Resources, { name, mount = '/sys/fs/cgroup', observe = false }: CgroupOptions, slots: SlotAllocator): CgroupPlan {
+export function planCgroup(asked: Resources, options: CgroupOptions, slots: SlotAllocator): CgroupPlan {
+  const resources = read('planCgroup(resources)', asked, RESOURCES);
+  const { name, mount = '/sys/fs/cgroup', observe = false } = read('planCgroup(resources, options)', options, CGROUP_OPTIONS);
   checkResources(resources);
   const version = cgroupVersion(mount);
   if (version === undefined)

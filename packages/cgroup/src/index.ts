@@ -19,6 +19,7 @@ export { type DeviceRule, deviceProgram, deviceWrites, limitDevices } from './de
 export { type Frozen, freeze, freezersOf, isFrozen } from './freeze.js';
 export { type Hierarchy, hierarchies } from './hierarchies.js';
 export { type CgroupWrite, type LinuxResources, weightOfShares, writesV1, writesV2 } from './linux-resources.js';
+export { RESOURCES } from './option-shapes.js';
 export type { Controller, Resources } from './resources.js';
 export {
   cgroupOfScope,

@@ -1,5 +1,6 @@
 import { AT_FDCWD, LOCK, O, type Program, type SlotAllocator } from '@lamella/syscall';
 import { type Claim, formatJournal } from './claims.js';
+import { CLAIM_OPTIONS, read } from './option-shapes.js';
 import { type ContainerRecord, directoryOf, gateOf, journalOf, lockOf } from './record.js';
 import { release } from './release.js';
 
@@ -9,12 +10,8 @@ import { release } from './release.js';
  * `durable` the journal reaches the disk before anything else happens, for claims outside of the
  * container's own directory.
  */
-export function claim(
-  record: ContainerRecord,
-  claims: readonly Claim[],
-  slots: SlotAllocator,
-  { durable = false }: { readonly durable?: boolean } = {},
-): Program {
+export function claim(record: ContainerRecord, claims: readonly Claim[], slots: SlotAllocator, options: { readonly durable?: boolean } = {}): Program {
+  const { durable = false } = read('claim(record, claims, slots, options)', options, CLAIM_OPTIONS);
   const gate = slots();
   const lock = slots();
   const flags = O.WRONLY | O.CREAT | O.EXCL | O.CLOEXEC;

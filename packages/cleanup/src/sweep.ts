@@ -4,7 +4,8 @@ import path from 'node:path';
 import { AT_FDCWD, LOCK, type MountPoint, O, type Program, readMounts, runMapped, SyscallError } from '@lamella/syscall';
 import { type Claim, parseJournal } from './claims.js';
 import { CleanupError } from './cleanup-error.js';
-import { type ContainerRecord, gateOf, journalOf, keptOf, lockOf } from './record.js';
+import { RELEASE_OPTIONS, read } from './option-shapes.js';
+import { type ContainerRecord, directoryOf, gateOf, journalOf, keptOf, lockOf } from './record.js';
 import { releaseContainer, releaseKept } from './release.js';
 
 export interface SweepResult {
@@ -52,7 +53,8 @@ export async function sweep(containers: string): Promise<SweepResult> {
  * Take the lock of one container and, if that works, release it, kept or not; with `keep` all but what stays. `alive` when its
  * monitor holds the lock.
  */
-export async function releaseDead(record: ContainerRecord, { keep = false }: { readonly keep?: boolean } = {}): Promise<'released' | 'alive' | CleanupError> {
+export async function releaseDead(record: ContainerRecord, options: { readonly keep?: boolean } = {}): Promise<'released' | 'alive' | CleanupError> {
+  const { keep = false } = read('releaseDead(record, options)', options, RELEASE_OPTIONS);
   const claims = await claimsLeft(record);
   const ops: Program = [
     // A creator between mkdir and flock holds the gate; then this one is somebody's, not dead.
@@ -72,7 +74,8 @@ export async function releaseDead(record: ContainerRecord, { keep = false }: { r
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     if (error.syscall === 'flock' && error.code === 'EAGAIN') return 'alive';
-    if (error.syscall === 'openat' && error.code === 'ENOENT') return 'released'; // another sweep was faster
+    // Another sweep was faster: its lock was the file that is gone.
+    if (error.code === 'ENOENT' && (error.syscall === 'openat' || !(await exists(directoryOf(record))))) return 'released';
     return new CleanupError({
       code: 'CLEANUP_INCOMPLETE',
       message: `what container ${record.id} left cannot be released: ${error.message}`,

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { User } from '@lamella/namespace';
-import { absent } from './absent.js';
 import { readView } from './kept-view.js';
+import { readOwn } from './own-file.js';
 import type { Lowers } from './plan.js';
 import type { RunSpec } from './run-spec.js';
 import type { Source } from './sources/source.js';
@@ -38,8 +37,27 @@ export function configOf(parts: Pick<ContainerConfig, 'id' | 'spec' | 'lowers' |
   return { version: 1, created: new Date().toISOString(), image: parts.spec.image, ...parts };
 }
 
+/** The text of `config.json`. Its last member tells whether it is what was written ({@link configProblem}). */
 export function formatConfig(config: ContainerConfig): string {
-  return `${JSON.stringify(config)}\n`;
+  const text = JSON.stringify(config);
+  return `${text.slice(0, -1)},"sum":"${sumOf(text)}"}\n`;
+}
+
+/** FNV-1a, of 32 bits: against a byte that changed, not against anybody. Node takes milliseconds to load a hash. */
+function sumOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, '0');
+}
+
+/** What is wrong with the config in a container's directory; undefined when nothing is. */
+export function configProblem(directory: string): string | undefined {
+  const text = readOwn(path.join(directory, 'config.json'));
+  if (text === undefined) return 'it is missing';
+  if (!parse(text)) return 'it is damaged: it is no config of a container';
+  const [end, sum] = /,"sum":"([0-9a-f]{8})"\}\n$/.exec(text) ?? [];
+  if (end === undefined) return 'it is damaged: its end is missing';
+  return sumOf(`${text.slice(0, -end.length)}}`) === sum ? undefined : 'it is damaged: it is not what was written';
 }
 
 /** What a kept container stands on, for whoever removes images: the digest of its own, and its layers, one in a line. */
@@ -52,13 +70,13 @@ export function layersOf({ lowers }: ContainerConfig): string {
  * made to its end; nobody else writes there.
  */
 export async function readConfig(directory: string): Promise<ContainerConfig | undefined> {
-  return parse(await readFile(path.join(directory, 'config.json'), 'utf8').catch(absent));
+  return parse(readOwn(path.join(directory, 'config.json')));
 }
 
 function parse(text: string | undefined): ContainerConfig | undefined {
   if (text === undefined) return undefined;
   try {
-    const config = JSON.parse(text) as ContainerConfig;
+    const { sum: _, ...config } = JSON.parse(text) as ContainerConfig & { readonly sum?: string };
     if (config.version !== 1) return undefined;
     const { host } = config.spec;
     return host ? { ...config, spec: { ...config.spec, host: readView(host) } } : config;

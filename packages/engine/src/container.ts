@@ -1,16 +1,16 @@
 import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
-import type { Readable, Writable } from 'node:stream';
 import { wasOomKilled } from '@lamella/cgroup';
 import { claimsLeft, sweep } from '@lamella/cleanup';
 import type { LayerProgress } from '@lamella/image';
-import { launch, type ProcessOptions, type ProcessResult } from '@lamella/namespace';
+import { type CommandProcess, launch, type ProcessOptions, type ProcessResult, type Streaming, type StreamingOf } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import { LamellaError, type Program } from '@lamella/syscall';
 import { recover } from './apply/recover.js';
 import { settled, standing } from './branches/branch.js';
 import { confinement } from './confinement.js';
 import type { ContainerConfig } from './container-config.js';
+import { ignoredVolumes } from './container-mounts.js';
 import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
 import { EngineError } from './engine-error.js';
@@ -19,6 +19,7 @@ import { unreachable } from './host-paths.js';
 import type { HostOverlay, HostView, OverlayState } from './host-view.js';
 import { lowersOf, sameLowers } from './lowers.js';
 import { forgetDeadNames } from './names.js';
+import { RUN_SPEC, read, readRunOptions, withInit } from './option-shapes.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
 import type { RunSpec } from './run-spec.js';
 import { acceptSources } from './sources/accept.js';
@@ -26,11 +27,12 @@ import { type CheckedSources, checkSources } from './sources/check.js';
 import { completeSources, noteSources, readSources, recordSources, type Sources } from './sources/record.js';
 import { differenceOf, lookAt, type Source } from './sources/source.js';
 import { isEmpty, untouchedOf } from './sources/untouched.js';
+import { sweepImages } from './sweep-images.js';
 import { overlayVolumes } from './views.js';
 import type { UnpackOptions } from './workspace.js';
 
 /** How a container ended. */
-export interface RunResult extends ProcessResult {
+export interface RunResult<S extends Streaming = Streaming> extends ProcessResult<S> {
   readonly id: string;
   /** Whether the kernel killed a process of it because its memory had run out. */
   readonly oomKilled: boolean;
@@ -51,21 +53,17 @@ export interface RunOptions extends ProcessOptions {
  * A running container. Its mounts are its own and go with it; disposing kills what still runs and
  * resolves when nothing of it is left.
  */
-export interface Container extends AsyncDisposable {
+export interface Container<S extends Streaming = Streaming> extends CommandProcess<S>, AsyncDisposable {
   readonly id: string;
-  readonly stdin: Writable | null;
-  readonly stdout: Readable | null;
-  readonly stderr: Readable | null;
   /** The host's pid of its init, once the command has been executed; undefined if it never is. */
   readonly started: Promise<number | undefined>;
-  readonly result: Promise<RunResult>;
+  readonly result: Promise<RunResult<S>>;
   /** Absolute path, on the host, of what it changed. */
   readonly upper: string;
   /** Resolves when the user left it with the keys for that: it goes on, and `result` stays pending. */
   readonly detached: Promise<void>;
   /** Where the host sees the merged view while it runs; undefined when it never started. */
   merged(): Promise<string | undefined>;
-  kill(signal?: NodeJS.Signals | number): void;
   resize(rows: number, columns: number): void;
   /** Tell it that the user's terminal is this process's again, after `onStopped`. */
   foreground(): void;
@@ -77,14 +75,24 @@ export interface Container extends AsyncDisposable {
  * @throws EngineError, ImageError, NamespaceError before anything was made; what fails later
  * rejects `result`, and has released everything by then
  */
-export async function createContainer(spec: RunSpec, options: RunOptions = {}): Promise<Container> {
-  const root = spec.root ?? defaultRoot();
-  await prepare(root, spec);
-  return begin(spec, options, root);
+export async function createContainer<const O extends RunOptions = Record<never, never>>(
+  spec: RunSpec,
+  options: O = {} as O,
+): Promise<Container<StreamingOf<O>>> {
+  const [asked, given] = [withInit(read('createContainer(spec)', spec, RUN_SPEC)), readRunOptions('createContainer(spec, options)', options)];
+  const root = asked.root ?? defaultRoot();
+  await prepare(root, asked);
+  return begin(asked, given, root);
 }
 
-/** Start one life of a container in the foreground. */
-export async function begin(spec: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Container> {
+/** Start one life of a container in the foreground. `onNeverBegun` is told of one whose command was never executed. */
+export async function begin<O extends RunOptions>(
+  spec: RunSpec,
+  options: O,
+  root: string,
+  life: Life = {},
+  onNeverBegun?: (id: string) => Promise<void>,
+): Promise<Container<StreamingOf<O>>> {
   const explained = async (error: unknown): Promise<unknown> => {
     if (!spec.host) return error;
     const { inHostWords } = await import('./host-words.js');
@@ -94,25 +102,28 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
     throw await explained(error);
   });
   let events = '';
-  const running = launch(decided.program, decided.args, options, (data) => {
+  const { onProgress, onNote, onPull, ...own } = options;
+  const running = launch<O>(decided.program, decided.args, own as unknown as O, (data) => {
     events += data.toString('latin1');
   });
   const { stack, id } = decided;
   const upper = stack.upperdir ?? '';
 
-  const finish = async (): Promise<RunResult> => {
+  const finish = async (): Promise<RunResult<StreamingOf<O>>> => {
     try {
-      return { ...(await running.result), id, oomKilled: wasOomKilled(events), kept: spec.keep ? upper : undefined };
+      // The same object: a result that failed is an error.
+      return Object.assign(await running.outcome, { id, oomKilled: wasOomKilled(events), kept: spec.keep ? upper : undefined });
     } catch (error) {
+      if ((await running.started) === undefined) await onNeverBegun?.(id);
       throw await explained(await explainFailure(error, decided, spec.workspace));
     } finally {
       if (spec.name !== undefined && !spec.keep) await forgetDeadNames(`${root}/containers`);
       if (spec.keep) await notePlaces(root, decided.config);
     }
   };
-  const result = finish();
+  const outcome = finish();
   let settled = false;
-  const ended = result
+  const ended = outcome
     .then(
       () => undefined,
       () => undefined,
@@ -121,12 +132,17 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
       settled = true;
     });
   return {
-    id,
     stdin: running.stdin,
     stdout: running.stdout,
     stderr: running.stderr,
+    all: running.all,
+    readable: running.readable,
+    iterable: running.iterable,
+    [Symbol.asyncIterator]: running[Symbol.asyncIterator],
+    kill: running.kill,
+    id,
     started: running.started,
-    result,
+    result: running.settle(outcome),
     upper,
     async merged() {
       const pid = await running.started;
@@ -134,11 +150,11 @@ export async function begin(spec: RunSpec, options: RunOptions, root: string, li
       return spec.workspace && process.geteuid?.() === 0 ? stack.merged : `/proc/${pid}/root`;
     },
     detached: running.detached.then(() => running.release()),
-    kill: running.kill,
     resize: running.resize,
     foreground: running.foreground,
     async [Symbol.asyncDispose]() {
       if (!settled) running.kill('SIGKILL');
+      running.abort();
       await ended;
     },
   };
@@ -167,6 +183,7 @@ export async function prepare(root: string, { name }: Pick<RunSpec, 'name'> = {}
   const { released } = await sweepNow(`${root}/containers`);
   // Names cost a look at each: whoever wants one takes it, and so does who has just taken somebody's away.
   if (name !== undefined || released.length) await forgetDeadNames(`${root}/containers`);
+  await sweepImages(root);
 }
 
 /** When this process swept a store last, and how long that took, in milliseconds. */
@@ -188,16 +205,20 @@ async function sweepNow(containers: string): Promise<{ readonly released: readon
 }
 
 /** Run a command in a new container to its end. */
-export async function run(spec: RunSpec, options: RunOptions = {}): Promise<RunResult> {
-  return (await createContainer(spec, options)).result;
+export async function run<const O extends RunOptions = Record<never, never>>(spec: RunSpec, options: O = {} as O): Promise<RunResult<StreamingOf<O>>> {
+  const [asked, given] = [withInit(read('run(spec)', spec, RUN_SPEC)), readRunOptions('run(spec, options)', options)];
+  const root = asked.root ?? defaultRoot();
+  await prepare(root, asked);
+  return (await begin(asked, given, root)).result;
 }
 
 /** The program that {@link run} would run, for reading. A workspace's image is unpacked for it. */
 export async function explainRun(spec: RunSpec, options: RunOptions = {}): Promise<Program> {
-  const root = spec.root ?? defaultRoot();
+  const [asked, given] = [withInit(read('explainRun(spec)', spec, RUN_SPEC)), readRunOptions('explainRun(spec, options)', options)];
+  const root = asked.root ?? defaultRoot();
   prepareRoot(root);
   await recover(root);
-  return (await decide(spec, options, root)).program;
+  return (await decide(asked, given, root)).program;
 }
 
 /** The host as a container is to see it now: since it began, mounts and directories may have gone and come. */
@@ -240,6 +261,8 @@ export async function decide(asked: RunSpec, options: RunOptions, root: string, 
   const confined = await confinement(spec);
   const sources = sourcesFor(spec, root, life);
   const lowers = life.again ? sameLowers(life.again.lowers, life.again.image) : await lowersOf(spec, options, root);
+  const ignored = life.again ? [] : ignoredVolumes(lowers.config);
+  if (ignored.length) options.onNote?.(`the image calls ${ignored.join(', ')} a volume, which stays what the kernel shows there`, true);
   // Only stacks with more option text than a page need to know.
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
@@ -248,8 +271,19 @@ export async function decide(asked: RunSpec, options: RunOptions, root: string, 
   return plan(spec, root, lowers, { lowerdirPlus }, confined, sources, { ...life, frozen, left });
 }
 
+/**
+ * Checks whether a container that is there could be started again, and writes nothing down.
+ *
+ * @throws EngineError `IMAGE_GONE`, `VOLUME_MOVED`, `VOLUME_INVALID`
+ */
+export function checkAgain(config: ContainerConfig, root: string, accept: readonly string[]): void {
+  sameLowers(config.lowers, config.image);
+  // What a view of the host shows is looked for at each start anew.
+  if (!config.spec.host) sourcesFor(config.spec, root, { again: config, accept }, () => undefined);
+}
+
 /** What a container is given of the host: what it was given when it was made. @throws EngineError `VOLUME_MOVED`, `VOLUME_INVALID`, `DEVICE_INVALID` */
-function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: Life): CheckedSources {
+function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: Life, note: typeof noteSources = noteSources): CheckedSources {
   const name = spec.name ?? again?.id ?? spec.image;
   if (!again) return given ? sameAsGiven(given, spec, name) : { container: name, now: recordSources(spec) };
   const directory = path.join(root, 'containers', again.id);
@@ -258,7 +292,7 @@ function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: 
   const { views } = standing(root, { containers: path.join(root, 'containers'), id: again.id }, { ...again, spec });
   const changed = new Set(views.flatMap((view) => (view.source !== undefined && (view.frozen.length || !isEmpty(view.upperdir)) ? [view.source] : [])));
   const recorded = acceptSources(known, accept, { spec, container: name, changed });
-  if (accept.length) noteSources(directory, recorded);
+  if (accept.length) note(directory, recorded);
   if (!spec.host) return checkSources(recorded, spec, name);
   // What came since is what it is now.
   const back = spec.host.overlays.flatMap((each) => (!each.gone && each.was ? [[each.path, each.was] as const] : []));
@@ -267,7 +301,7 @@ function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: 
   // It went away since the host was surveyed, a moment ago.
   for (const error of checked.gone?.values() ?? []) throw error;
   // What is written from now on is written for what is there now.
-  if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) noteSources(directory, new Map([...recorded, ...checked.now]));
+  if ([...checked.now].some(([pathname, is]) => differsFrom(recorded.get(pathname), is))) note(directory, new Map([...recorded, ...checked.now]));
   return checked;
 }
 

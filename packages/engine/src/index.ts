@@ -1,10 +1,20 @@
 export type { Resources } from '@lamella/cgroup';
 export type { SweepResult } from '@lamella/cleanup';
 export { ImageStore } from '@lamella/image';
+export {
+  CommandError,
+  type CommandProcess,
+  type ContainerProcess,
+  type ProcessOptions,
+  type ProcessResult,
+  type Streaming,
+  type StreamingOf,
+} from '@lamella/namespace';
 export type { Applied, ApplyOptions, OnConflict } from './apply/apply.js';
 export { recover } from './apply/recover.js';
 export type { UndoOptions } from './apply/undo.js';
 export type { Checkpoint } from './branches/states.js';
+export { type ContainerProblem, checkContainers } from './check-containers.js';
 export { type Container, createContainer, explainRun, type RunOptions, type RunResult, run } from './container.js';
 export type { ContainerConfig } from './container-config.js';
 export type { Attached, Ending } from './containers/attach.js';
@@ -22,6 +32,7 @@ export { defaultRoot } from './default-root.js';
 export { EngineError } from './engine-error.js';
 export { examine, type Finding } from './examine.js';
 export { becomeContainer, explainBecome } from './front.js';
+export { logBounds } from './log-bounds.js';
 export type { PublishedPort } from './pasta.js';
 export { type Pool, type PoolRunOptions, type PoolSpec, pool } from './pool.js';
 export type { Device, RestartPolicy, RunSpec, Volume } from './run-spec.js';

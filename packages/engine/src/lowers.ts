@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type Image, ImageError, ImageStore, isPlace } from '@lamella/image';
+import { formatPlatform, type Image, ImageError, ImageStore, isPlace, parsePlatform, rankOf } from '@lamella/image';
 import type { RunOptions } from './container.js';
 import { EngineError } from './engine-error.js';
 import type { Lowers } from './plan.js';
@@ -29,24 +29,27 @@ async function fromStore(spec: RunSpec, options: RunOptions, root: string): Prom
   return { trees: layers.map((layer) => layer.path), locks: layers.map((layer) => layer.lock), diffIDs: layers.map((layer) => layer.diffID), config, digest };
 }
 
-async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify }: RunSpec, options: RunOptions): Promise<Image> {
+async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify, platform: given }: RunSpec, options: RunOptions): Promise<Image> {
+  const platform = given === undefined ? undefined : parsePlatform(given);
+  const adding = {
+    ...(platform ? { platform } : {}),
+    ...(options.cancelSignal ? { signal: options.cancelSignal } : {}),
+    ...(options.onPull ? { onProgress: options.onPull } : {}),
+  };
   const fetch = async (): Promise<Image> => {
-    await store.pull(image, {
-      ...(options.signal ? { signal: options.signal } : {}),
-      ...(tlsVerify === undefined ? {} : { tlsVerify }),
-      ...(options.onPull ? { onProgress: options.onPull } : {}),
-    });
+    const { warnings } = await store.pull(image, { ...adding, ...(tlsVerify === undefined ? {} : { tlsVerify }) });
+    for (const warning of warnings) options.onNote?.(warning, true);
     return store.resolve(image);
   };
-  const bring = (): Promise<Image | undefined> =>
-    store.bring(image, { ...(options.signal ? { signal: options.signal } : {}), ...(options.onPull ? { onProgress: options.onPull } : {}) });
+  const bring = (): Promise<Image | undefined> => store.bring(image, adding);
   if (isPlace(image)) {
     const brought = await bring();
     if (brought) return brought;
   }
   if (pull === 'always') return fetch();
+  let found: Image;
   try {
-    return await store.resolve(image);
+    found = await store.resolve(image);
   } catch (error) {
     // A path without a / or . at its beginning; what is in the store by that name comes first.
     const brought = await bring();
@@ -62,13 +65,21 @@ async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify }: 
       throw new ImageError({ code, message, hint: `${hint} Or import one: lamella import FILE ${image}`, cause });
     }
   }
+  if (!platform || !found.platform || rankOf(found.platform, platform) !== undefined) return found;
+  // As for Docker: one of another platform is not the one that is meant.
+  if (pull === 'missing') return fetch();
+  throw new ImageError({
+    code: 'PLATFORM_MISSING',
+    message: `the image '${image}' in ${store.paths.root} is for ${formatPlatform(found.platform)}, not for ${formatPlatform(platform)}`,
+    hint: `Fetch the other one: lamella pull --platform ${formatPlatform(platform)} ${image}`,
+  });
 }
 
 async function fromWorkspace(workspace: string, image: string, options: RunOptions): Promise<Lowers> {
   // Unpacking is loaded by who unpacks.
   const { workspaceImage } = await import('./workspace.js');
   const tree = await workspaceImage(workspace, image, {
-    ...(options.signal ? { signal: options.signal } : {}),
+    ...(options.cancelSignal ? { signal: options.cancelSignal } : {}),
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
   });
   return { trees: [tree], locks: [], diffIDs: [], config: { env: [], entrypoint: [], cmd: [] } };

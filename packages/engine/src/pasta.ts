@@ -1,12 +1,13 @@
 import path from 'node:path';
+import { prctl, raiseAmbient, setCapabilities } from '@lamella/namespace';
 import {
   AT_FDCWD,
-  CLONE,
   findProgram,
   idMapping,
   MS,
   O,
   type Op,
+  PR,
   type Program,
   S_IF,
   type SlotAllocator,
@@ -32,15 +33,18 @@ export const NAME_SERVER = '169.254.1.1';
 /** How long pasta may take to be ready, in milliseconds. */
 const PATIENCE = 10_000;
 const [SIGTERM, NOBODY] = [15, 65_534] as const;
-/** A descriptor of a known number, so that a path can name it. */
-const NETNS = 500;
+/** Ports from here on are everybody's, unless the host says otherwise (ip_unprivileged_port_start, ip(7)). */
+const FIRST_FOR_EVERYBODY = 1024;
+/** Descriptors of known numbers, so that paths can name them. */
+const [NETNS, USERNS] = [500, 501];
 /** What pasta is shown of the host's files beside: in its own mount namespace, over a directory that is everywhere. */
 const SHOWN = '/tmp';
 
 /**
  * Ops that make a network namespace and connect it with the host's network by pasta(1), which needs no rights on the host; it is in the slot `out`
  * then. Pasta runs in the user namespace that this namespace belongs to, and, for root, as nobody: as the host's root it
- * does not run. The container has the addresses of the host, reaches what the host reaches, but not the host's own loopback, and is reached by published ports only.
+ * does not run. It goes in by itself when it listens, for ports below 1024 need a right on the host (CAP_NET_BIND_SERVICE) that nobody has
+ * inside; it has that until then, where such a port is published. The container has the addresses of the host, reaches what the host reaches, but not the host's own loopback, and is reached by published ports only.
  *
  * @param directory absolute path of one that is there already, where this user may make a fifo
  * @throws EngineError `PASTA_MISSING`
@@ -78,6 +82,7 @@ export function pastaNetwork(directory: string, ports: readonly PublishedPort[],
           pasta,
           ...['--foreground', '--quiet', '--config-net', '--no-map-gw'],
           ...['--pid', `${SHOWN}/ready`, '--netns', `${SHOWN}/netns`, '--dns-forward', NAME_SERVER],
+          ...(isRoot ? ['--userns', `${SHOWN}/userns`] : []),
           ...specs('tcp'),
           ...specs('udp'),
           // Nothing of the host's loopback is in the container's.
@@ -93,19 +98,15 @@ export function pastaNetwork(directory: string, ports: readonly PublishedPort[],
           file(`${SHOWN}/netns`),
           file(`${SHOWN}/ready`),
           bind(`/proc/self/fd/${NETNS}`, `${SHOWN}/netns`),
+          ...(isRoot
+            ? [{ op: 'dup3', fd: userns, newfd: USERNS, flags: 0 } as const, file(`${SHOWN}/userns`), bind(`/proc/self/fd/${USERNS}`, `${SHOWN}/userns`)]
+            : []),
           // The directory itself may be behind what was just mounted.
           { op: 'fchdir', fd: place },
           bind('network', `${SHOWN}/ready`),
           { op: 'chdir', path: '/' },
-          { op: 'close_range', first: NETNS, last: NETNS, flags: 0 },
-          ...(isRoot
-            ? ([
-                { op: 'setns', fd: userns, nstype: CLONE.NEWUSER },
-                { op: 'setgroups', list: [] },
-                { op: 'setresgid', rgid: 0, egid: 0, sgid: 0 },
-                { op: 'setresuid', ruid: 0, euid: 0, suid: 0 },
-              ] as const)
-            : []),
+          { op: 'close_range', first: NETNS, last: USERNS, flags: 0 },
+          ...(isRoot ? asNobody(ports.some(({ hostPort }) => hostPort < FIRST_FOR_EVERYBODY)) : []),
         ],
       },
       slots,
@@ -113,6 +114,17 @@ export function pastaNetwork(directory: string, ports: readonly PublishedPort[],
     ...(isRoot ? [{ op: 'close', fd: userns } as const] : []),
     { op: 'await_served', fd: ready, milliseconds: PATIENCE },
     { op: 'close', fd: ready },
+  ];
+}
+
+/** Ops that leave root's rights, but for that of listening on any port where it is needed. */
+function asNobody(listensBelow: boolean): Program {
+  return [
+    { op: 'setgroups', list: [] },
+    { op: 'setresgid', rgid: NOBODY, egid: NOBODY, sgid: NOBODY },
+    ...(listensBelow ? [prctl(PR.SET_KEEPCAPS, 1)] : []),
+    { op: 'setresuid', ruid: NOBODY, euid: NOBODY, suid: NOBODY },
+    ...(listensBelow ? [setCapabilities(['NET_BIND_SERVICE'], ['NET_BIND_SERVICE']), raiseAmbient('NET_BIND_SERVICE')] : []),
   ];
 }
 

@@ -3,19 +3,7 @@ import path from 'node:path';
 import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import { type ImageConfig, makeDirectory } from '@lamella/image';
-import {
-  confiningPlaceOf,
-  confiningPlaces,
-  DEFAULT_MOUNTS,
-  DEFAULT_PATH,
-  defaultNamespaces,
-  enter,
-  findUser,
-  inOwnIds,
-  type Mount,
-  type User,
-  withinOwn,
-} from '@lamella/namespace';
+import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User, withinOwn } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
 import {
   AT_FDCWD,
@@ -38,11 +26,14 @@ import {
 import { type Confinement, devicesOf } from './confinement.js';
 import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
 import { containerFiles } from './container-files.js';
+import { containerMounts, ownVolumes } from './container-mounts.js';
 import { EngineError } from './engine-error.js';
 import { copyFuseView, endFuseViews, fuseViewsOf, mountFuseViews } from './fuse-views.js';
+import { generateName, giveName, givenNamesOf, takeNameAway } from './given-names.js';
 import { hostMounts, openScaffold, ownUser, prepareHost } from './host-program.js';
 import { keptView } from './kept-view.js';
-import { nameLinkOf, targetOf } from './names.js';
+import { logBounds } from './log-bounds.js';
+import { checkNotGiven, nameLinkOf, targetOf } from './names.js';
 import { overlayOf } from './overlay-of.js';
 import { giveStdio } from './own-stdio.js';
 import { pastaNetwork } from './pasta.js';
@@ -52,7 +43,7 @@ import type { Sources } from './sources/record.js';
 import type { Source } from './sources/source.js';
 import { asRootOf, makeUserNamespace, mapOntoItself, type OwnIds, ownIds, rangeLinksOf } from './userns.js';
 import { type CheckedView, checkedViews, nothingOf, overlayVolumes, scaffoldOf, viewsOf } from './views.js';
-import { bind, isVolumeDirectory, likeSource } from './volumes.js';
+import { bind, bindStill, checkPropagation, checkVolume, deviceSources, likeSource } from './volumes.js';
 
 /** The layers a container stands on. */
 export interface Lowers {
@@ -75,6 +66,8 @@ export interface Life {
   readonly detached?: boolean;
   /** It is only made, and may have no command of its own: what it runs is said each time. */
   readonly idle?: boolean;
+  /** It does not run: only its files are looked at, with the owners that they have on the disk. */
+  readonly still?: boolean;
   /** See {@link ProcessSpec.hold}. */
   readonly hold?: 'go' | 'rest';
   /** States that one which is there already stands on, the latest first. */
@@ -93,6 +86,8 @@ export interface Plan {
   readonly args: readonly string[];
   readonly program: Program;
   readonly stack: OverlayStack;
+  /** What is mounted in its root, in order. */
+  readonly mounts: readonly Mount[];
   /** The overlays beside it, of its volumes. */
   readonly others: readonly CheckedView[];
   /** The container's own directory, on the host. */
@@ -124,13 +119,24 @@ export function plan(
 ): Plan {
   const id = life.again?.id ?? randomId();
   if (spec.name !== undefined) checkName(spec.name);
+  const containers = path.join(root, 'containers');
+  if (spec.name !== undefined && !life.again) checkNotGiven(containers, spec.name);
+  const name = spec.name ?? (life.again ? undefined : generateName(containers));
   const args = command(spec, lowers.config, life.idle);
   const network = spec.network ?? 'none';
+  // Of one that is there already another network may be asked for, for one command.
+  if (spec.publish?.length && network !== 'pasta' && !life.again)
+    throw new EngineError({
+      code: 'PUBLISH_INVALID',
+      message: `ports cannot be published with the network '${network}'`,
+      hint:
+        network === 'host' ? "With the host's network every port is the host's already: leave publish out." : "Only pasta publishes ports: network: 'pasta'.",
+    });
   const hostname = spec.hostname ?? id;
   const keepsId = spec.userns === 'keep-id';
   const own = `${process.geteuid?.()}:${process.getegid?.()}`;
   const user = spec.host ? ownUser() : findUser(spec.user ?? (keepsId ? own : lowers.config.user) ?? '', lowers.trees);
-  const record: ContainerRecord = { containers: path.join(root, 'containers'), id };
+  const record: ContainerRecord = { containers, id };
   const directory = directoryOf(record);
   const slots = slotAllocator();
   const ids = life.again ? life.again.ids : ownIds(spec.userns, id, root);
@@ -154,6 +160,7 @@ export function plan(
   ];
   // What the monitor makes for the container takes the rights that it has in a user namespace.
   const apart = fuse.apart || (netns !== undefined && idMapping().kind === 'single');
+  if (!life.still) checkPropagation(spec.volumes ?? [], sources.now, isRoot && !apart);
   if (netns !== undefined && keepsId && !ids)
     throw new EngineError({
       code: 'USERNS_INVALID',
@@ -161,7 +168,6 @@ export function plan(
       hint: 'Lines in /etc/subuid and /etc/subgid give you more ids; or leave one of the two out.',
     });
   const mount = top.files ? [] : overlayMount(stack, methodFor(stack, features), slots);
-  const files = containerFiles(hostname, network);
 
   const env = environment(spec, lowers.config, user, hostname);
   const resources = resourcesOf(spec);
@@ -174,7 +180,7 @@ export function plan(
         ...(keepsId && !ids ? { sameId: true } : {}),
       };
   const mapped = (directory: string | undefined, mounts: Program, expected?: ObjectIdentity): Program =>
-    userns === undefined || !ids?.idmapped || directory === undefined
+    userns === undefined || !ids?.idmapped || directory === undefined || life.still
       ? mounts
       : [...mapOntoItself(directory, userns, slots, expected), ...asRootOf(ids, mounts)];
   const made = (view: CheckedView): Mount => {
@@ -182,16 +188,35 @@ export function plan(
     return {
       type: 'made',
       destination: view.destination,
-      program: copyFuseView(fuse, view, mounted) ?? mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots), expectedOf(view)),
+      program:
+        (life.still ? undefined : copyFuseView(fuse, view, mounted)) ??
+        mapped(view.source, overlayDetached(overlayOf(view, spec, root), mounted, slots), expectedOf(view)),
       mount: mounted,
       // A directory of the host may go in this very moment.
-      ...(spec.host ? { ignore: ['ENOENT', 'ENOTDIR', 'ESTALE', 'ELOOP'] } : {}),
+      ...(spec.host ? { optional: true } : {}),
     };
   };
   const confining: readonly Mount[] = [
     ...defaultMounts(spec, sources.now),
     ...(group?.version === 2 ? [{ type: 'cgroup2', destination: '/sys/fs/cgroup' } as const] : []),
   ];
+  const mounts = containerMounts({
+    confining: [...confining, ...(spec.host ? hostMounts(spec.host, others, made, root) : [])],
+    files: spec.host ? [] : containerFiles(hostname, network),
+    own: ownVolumes(lowers.config, spec, confining),
+    asked: [
+      ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
+      ...(spec.volumes ?? []).map((volume) => {
+        const source = given(volume.source);
+        checkVolume(volume, source);
+        const options = { userns, devices: deviceSources(spec, sources.now) };
+        if (!volume.overlay) return life.still ? bindStill(volume, source, ids) : bind(volume, source, options);
+        const view = others[(spec.host?.overlays.length ?? 0) + overlayVolumes(spec).indexOf(volume)];
+        if (!view) throw new TypeError('a volume without its view');
+        return made(view);
+      }),
+    ],
+  });
   const container = enter(
     {
       args: args.length ? args : ['-'],
@@ -203,20 +228,7 @@ export function plan(
       env,
       cwd: spec.cwd ?? lowers.config.workingDir ?? '/',
       namespaces,
-      mounts: [
-        ...confining,
-        ...(spec.host ? hostMounts(spec.host, others, made, root) : files),
-        ...imageVolumes(lowers.config, confining),
-        ...(spec.tmpfs ?? []).map((each): Mount => ({ type: 'tmpfs', ...each })),
-        ...(spec.volumes ?? []).map((volume) => {
-          const source = given(volume.source);
-          isVolumeDirectory(volume, source);
-          if (!volume.overlay) return bind(volume, source, userns);
-          const view = others[(spec.host?.overlays.length ?? 0) + overlayVolumes(spec).indexOf(volume)];
-          if (!view) throw new TypeError('a volume without its view');
-          return made(view);
-        }),
-      ],
+      mounts,
       hostname,
       user,
       ...(group ? { cgroup: group } : {}),
@@ -234,7 +246,7 @@ export function plan(
     ? { ...life.again, ...(host ? { spec: { ...life.again.spec, host } } : {}) }
     : configOf({
         id,
-        spec: { ...spec, ...(host ? { host } : {}) },
+        spec: { ...spec, ...(name === undefined ? {} : { name }), ...(host ? { host } : {}) },
         lowers,
         args,
         env,
@@ -277,7 +289,9 @@ export function plan(
       ...(spec.host ? openScaffold(spec.host, scaffoldOf(directory)) : []),
       ...(group?.events(spec.keep ? path.join(directory, 'oom') : undefined) ?? []),
       ...(spec.keep ? [] : range.map((pathname): Op => ({ op: 'unlinkat', dirfd: AT_FDCWD, pathname, flags: 0 }))),
-      ...(spec.keep && !spec.removeAtEnd ? releaseKept(record, claims) : releaseContainer(record, claims)),
+      ...(spec.keep && !spec.removeAtEnd
+        ? releaseKept(record, claims)
+        : [...releaseContainer(record, claims), ...(name === undefined ? [] : takeNameAway(containers, name, id))]),
     ],
   };
   const limit = group?.create ?? [];
@@ -318,6 +332,7 @@ export function plan(
   return {
     id,
     args,
+    mounts,
     program: apart ? [...ownMountNamespace(), ...program] : spec.host ? program : inOwnIds(program),
     stack,
     others,
@@ -354,7 +369,7 @@ function makeKnown(record: ContainerRecord, config: ContainerConfig, spec: RunSp
   const range = rangeLinksOf(record.containers, spec.userns, config.ids);
   return [
     ...(spec.name === undefined
-      ? []
+      ? giveName(record.containers, config.spec.name ?? record.id, record.id)
       : [{ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath: nameLinkOf(record.containers, spec.name) } as const]),
     ...range.map((linkpath): Op => ({ op: 'symlinkat', target: targetOf(record.id), newdirfd: AT_FDCWD, linkpath })),
     ...writeLong(path.join(directory, 'config.json'), formatConfig(config), slots),
@@ -399,8 +414,10 @@ function supervise(record: ContainerRecord, config: ContainerConfig, spec: RunSp
   const [dirfd, events] = [slots(), slots()];
   const { LISTEN, LOG, DETACHED, INPUT, RECORD } = SUPERVISE;
   const detached = life.detached ? LOG | DETACHED | (spec.input?.forward && !spec.terminal ? INPUT : 0) : 0;
+  const bounds = logBounds(spec);
   const policy = spec.restart?.policy === 'unless-stopped' ? 'always' : (spec.restart?.policy ?? 'no');
-  const attributes = { boot: bootId(), id: record.id, image: config.image, ...(spec.name === undefined ? {} : { name: spec.name }) };
+  const { name } = config.spec;
+  const attributes = { boot: bootId(), id: record.id, image: config.image, ...(name === undefined ? {} : { name }) };
   return [
     { op: 'openat', dirfd: AT_FDCWD, pathname: directoryOf(record), flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: dirfd },
     {
@@ -415,8 +432,8 @@ function supervise(record: ContainerRecord, config: ContainerConfig, spec: RunSp
       op: 'supervise',
       dirfd,
       flags: LISTEN | (spec.keep ? RECORD : 0) | detached,
-      log_size: spec.logs?.maxSize ?? 0,
-      log_files: spec.logs?.maxFiles ?? 1,
+      log_size: bounds.maxSize,
+      log_files: bounds.maxFiles,
       restart: RESTART[policy],
       restart_limit: spec.restart?.limit ?? 0,
       events,
@@ -458,7 +475,7 @@ export function randomId(): string {
 /** Make the directory that all containers are in. */
 export function prepareRoot(root: string): void {
   const names = path.dirname(nameLinkOf(path.join(root, 'containers'), 'x'));
-  if (!existsSync(names)) makeDirectory(names);
+  for (const directory of [names, givenNamesOf(path.join(root, 'containers'))]) if (!existsSync(directory)) makeDirectory(directory);
 }
 
 function command(spec: RunSpec, config: ImageConfig, idle = false): readonly string[] {
@@ -503,18 +520,6 @@ function defaultMounts(spec: RunSpec, sources: Sources): Mount[] {
     if (mount.type === 'sysfs' && spec.privileged) return { ...mount, writable: true };
     return mount.type === 'tmpfs' && spec.shmSize !== undefined ? { ...mount, size: spec.shmSize } : mount;
   });
-}
-
-/**
- * What an image calls its volumes: with Docker they get a place beside the container, with us the
- * container's own upper is one. Only a read-only root makes a difference: they stay writable. What is a filesystem of the
- * kernel's stays that, whatever the image says: images of systemd call /sys/fs/cgroup a volume.
- */
-function imageVolumes({ volumes = [] }: ImageConfig, confining: readonly Mount[]): Mount[] {
-  const places = confiningPlaces(confining);
-  const paths = new Set(volumes.map((each) => path.posix.resolve('/', each)));
-  paths.delete('/');
-  return [...paths].filter((each) => confiningPlaceOf(each, places) === undefined).map((destination) => ({ type: 'own', destination }));
 }
 
 /** @throws EngineError `USERNS_INVALID` */

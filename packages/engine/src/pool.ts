@@ -1,9 +1,11 @@
 import { wasOomKilled } from '@lamella/cgroup';
-import { type HeldProcess, launchHeld, type ProcessOptions, rest } from '@lamella/namespace';
+import { type HeldProcess, launchHeld, type ProcessOptions, processOptionsShape, rest, type StreamingOf } from '@lamella/namespace';
+import { shapeOf, take } from '@lamella/syscall';
 import { decide, prepare, type RunResult } from './container.js';
 import { defaultRoot } from './default-root.js';
 import { EngineError } from './engine-error.js';
 import { explainFailure } from './explain-failure.js';
+import { ENVIRONMENT, read, runSpecShape, WORDS, withInit } from './option-shapes.js';
 import type { Plan } from './plan.js';
 import type { RunSpec } from './run-spec.js';
 import { recordSources } from './sources/record.js';
@@ -16,7 +18,7 @@ export interface PoolSpec
 }
 
 /** What one command of a pool may have of its own. */
-export interface PoolRunOptions extends Omit<ProcessOptions, 'stdio'> {
+export interface PoolRunOptions extends ProcessOptions {
   /** Beside the pool's own. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -28,9 +30,9 @@ export interface Pool extends AsyncDisposable {
   /**
    * Run a command in one of them, or in a new one when none waits.
    *
-   * @throws NamespaceError `COMMAND_NOT_FOUND`, …; EngineError `POOL_CLOSED`; the AbortSignal's reason
+   * @throws NamespaceError `COMMAND_NOT_FOUND`, …; EngineError `POOL_CLOSED`, `OPTION_UNKNOWN`, …; the reason of a `cancelSignal` that was aborted before
    */
-  run(args: readonly string[], options?: PoolRunOptions): Promise<RunResult>;
+  run<const O extends PoolRunOptions = Record<never, never>>(args: readonly string[], options?: O): Promise<RunResult<StreamingOf<O>>>;
 }
 
 interface Warm {
@@ -38,6 +40,13 @@ interface Warm {
   readonly plan: Plan;
   readonly events: () => string;
 }
+
+const POOL_SPEC = shapeOf<PoolSpec>(() => {
+  const { args, entrypoint, keep, workspace, name, terminal, input, init, restart, logs, detachKeys, cwd, ...shape } = runSpecShape();
+  // What it may be says the pool: POOL_SIZE_INVALID.
+  return { ...shape, size: take.checkOf('a number', (value) => typeof value === 'number') };
+});
+const POOL_RUN_OPTIONS = shapeOf<PoolRunOptions>(() => ({ ...processOptionsShape, env: ENVIRONMENT }));
 
 /** Others get the processor first: a pool is filled again when nobody has asked for so many milliseconds. */
 const QUIET = 3;
@@ -47,7 +56,8 @@ const QUIET = 3;
  *
  * @throws as {@link run}
  */
-export async function pool({ size = 4, ...spec }: PoolSpec): Promise<Pool> {
+export async function pool(asked: PoolSpec): Promise<Pool> {
+  const { size = 4, ...spec } = read('pool(spec)', asked, POOL_SPEC);
   if (!Number.isInteger(size) || size < 1)
     throw new EngineError({ code: 'POOL_SIZE_INVALID', message: `${size} is not a size of a pool`, hint: 'Give a whole number from 1 up.' });
   const root = spec.root ?? defaultRoot();
@@ -58,7 +68,7 @@ export async function pool({ size = 4, ...spec }: PoolSpec): Promise<Pool> {
   let filling = 0;
 
   // The command comes later: what stands in its place is never executed.
-  const whole: RunSpec = { ...spec, root, args: ['-'], entrypoint: [] };
+  const whole: RunSpec = withInit({ ...spec, root, args: ['-'], entrypoint: [] });
   await prepare(root);
 
   // All of them get the same, whatever one of them puts in its place.
@@ -71,6 +81,8 @@ export async function pool({ size = 4, ...spec }: PoolSpec): Promise<Pool> {
       events += data.toString('latin1');
     });
     const made = { held, plan, events: () => events };
+    // While nobody uses it, it keeps no process alive, and ends with the one that made it.
+    held.hold(false);
     // Somebody killed it, or it could not be made: whoever needs one makes another, and is told.
     void held.lost.then(() => {
       const at = waiting.indexOf(made);
@@ -105,17 +117,21 @@ export async function pool({ size = 4, ...spec }: PoolSpec): Promise<Pool> {
     timer.unref();
   };
 
-  const execute = async (args: readonly string[], { env, ...options }: PoolRunOptions): Promise<RunResult> => {
+  const execute = async <O extends PoolRunOptions>(args: readonly string[], options: O): Promise<RunResult<StreamingOf<O>>> => {
+    const { env, ...own } = options;
     const taken = waiting.shift() ?? (await warm());
     const { held, plan, events } = taken;
-    const running = held.go(rest({ args, env: { ...plan.config.env, ...env }, ...plan.filter }), args, options);
-    try {
-      return { ...(await running.result), id: plan.id, oomKilled: wasOomKilled(events()), kept: undefined };
-    } catch (error) {
-      throw await explainFailure(error, plan, undefined);
-    } finally {
-      later();
-    }
+    const running = held.go<O>(rest({ args, env: { ...plan.config.env, ...env }, ...plan.filter, init: true }), args, own as unknown as O);
+    const finish = async (): Promise<RunResult<StreamingOf<O>>> => {
+      try {
+        return Object.assign(await running.outcome, { id: plan.id, oomKilled: wasOomKilled(events()), kept: undefined });
+      } catch (error) {
+        throw await explainFailure(error, plan, undefined);
+      } finally {
+        later();
+      }
+    };
+    return await running.settle(finish());
   };
 
   await fill();
@@ -123,10 +139,12 @@ export async function pool({ size = 4, ...spec }: PoolSpec): Promise<Pool> {
     get waiting() {
       return waiting.length;
     },
-    async run(args, options = {}) {
+    async run<const O extends PoolRunOptions = Record<never, never>>(words: readonly string[], given: O = {} as O): Promise<RunResult<StreamingOf<O>>> {
+      const args = read('pool.run(args)', words, WORDS);
+      const options = read('pool.run(args, options)', given, POOL_RUN_OPTIONS as unknown as take.Check<O>);
       if (closed) throw new EngineError({ code: 'POOL_CLOSED', message: 'the pool was disposed of', hint: 'Make another one.' });
       if (!args.length) throw new EngineError({ code: 'NO_COMMAND', message: 'there is no command to run', hint: "Name one: pool.run(['true'])." });
-      options.signal?.throwIfAborted();
+      options.cancelSignal?.throwIfAborted();
       const work = execute(args, options);
       underWay.add(work);
       try {

@@ -16,6 +16,10 @@ export interface Volume {
   readonly overlay?: boolean;
   /** In a user namespace of its own: what belongs to the host's root there belongs to the container's, and the other way round. */
   readonly idmap?: boolean;
+  /** `slave`: what the host mounts below the source later appears inside, too. As root; the source has to be on a shared or slave mount. */
+  readonly propagation?: 'slave';
+  /** Whether mounts below the source are shown, too. Default true. */
+  readonly recursive?: boolean;
 }
 
 /** A device of the host inside the container. */
@@ -38,6 +42,8 @@ export interface RunSpec {
   readonly image: string;
   /** Whether to fetch it from its registry: when it is missing (default of the command line), always, or never (default here). */
   readonly pull?: 'always' | 'missing' | 'never';
+  /** `OS/ARCHITECTURE[/VARIANT]`: the image is of this platform, or is fetched for it. Default: what the store has, else this machine's. */
+  readonly platform?: string;
   /** Check certificates of the registry. Default true. */
   readonly tlsVerify?: boolean;
   /** The host's own filesystem instead of an image's; see {@link Containers.try}. */
@@ -57,7 +63,10 @@ export interface RunSpec {
   /** `NAME|UID[:GROUP|GID]`. */
   readonly user?: string;
   readonly cwd?: string;
+  /** In any order: directories are mounted before what is in them. */
   readonly volumes?: readonly Volume[];
+  /** Absolute paths inside of directories that stay writable when the root is read-only, as those that an image calls volumes. */
+  readonly anonymousVolumes?: readonly string[];
   readonly tmpfs?: readonly Omit<TmpfsMount, 'type'>[];
   readonly readonlyRoot?: boolean;
   readonly hostname?: string;
@@ -83,7 +92,10 @@ export interface RunSpec {
   readonly stopTimeout?: number;
   /** Whether the monitor of a detached container starts it again. `limit`: how often on-failure does; 0, the default, is always. */
   readonly restart?: { readonly policy: RestartPolicy; readonly limit?: number };
-  /** Of a detached container's log: bytes of a file, and how many files (1 to 9). Default: one, without limit. */
+  /**
+   * Of a detached container's log: bytes of a file (0: without a bound), and how many files there are (1 to 9; default 1 where a size is
+   * given). Default: 5 of 20 MiB. The oldest goes when a new one begins.
+   */
   readonly logs?: { readonly maxSize?: number; readonly maxFiles?: number };
   /** Keys that leave it running, as bytes, where a terminal is typed into. */
   readonly detachKeys?: string;
@@ -108,5 +120,5 @@ export interface RunSpec {
   /** -1000 to 1000 (proc(5)). */
   readonly oomScoreAdj?: number;
   readonly terminal?: { readonly rows: number; readonly columns: number };
-  readonly input?: { readonly forward: boolean; readonly raw: boolean; readonly ended?: boolean };
+  readonly input?: { readonly forward: boolean; readonly raw: boolean; readonly later?: boolean; readonly ended?: boolean };
 }

@@ -104,8 +104,12 @@ test('a container is disposed of while it runs', async () => {
 });
 
 test('aborting, before and during a run, leaves nothing', async () => {
-  await expect(sh('sleep 100', {}, { signal: AbortSignal.abort(new Error('early')) })).rejects.toThrow('early');
-  await expect(sh('sleep 100', {}, { signal: AbortSignal.timeout(80) })).rejects.toMatchObject({ name: 'TimeoutError' });
+  await expect(sh('sleep 100', {}, { cancelSignal: AbortSignal.abort(new Error('early')) })).rejects.toThrow('early');
+  await expect(sh('sleep 100', {}, { cancelSignal: AbortSignal.timeout(80) })).rejects.toMatchObject({
+    isCanceled: true,
+    signal: 'SIGTERM',
+    cause: { name: 'TimeoutError' },
+  });
 });
 
 test('what runs is on an image that cannot be removed meanwhile', async () => {

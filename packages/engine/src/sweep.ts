@@ -5,10 +5,11 @@ import { recover } from './apply/recover.js';
 import { collectStates } from './branches/states.js';
 import { defaultRoot } from './default-root.js';
 import { forgetDeadNames } from './names.js';
+import { sweepImages } from './sweep-images.js';
 
 /**
  * Releases what dead containers left in a store: their names, frozen states that no container goes back to, an
- * interrupted apply.
+ * interrupted apply; and what commands left that were killed while they unpacked an image.
  *
  * @param root absolute path of the store. Default: {@link defaultRoot}
  * @throws EngineError `APPLY_INCOMPLETE`
@@ -20,5 +21,6 @@ export async function sweep(root: string = defaultRoot()): Promise<SweepResult> 
   await recover(root);
   await forgetTakenBack(root);
   await collectStates(root);
+  await sweepImages(root);
   return result;
 }

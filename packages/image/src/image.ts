@@ -17,6 +17,15 @@ export interface Image {
   /** The topmost first, as overlayfs wants them. */
   readonly layers: readonly LayerDir[];
   readonly config: ImageConfig;
+  /** As its config says; nothing where that does not. */
+  readonly platform?: ImagePlatform;
+}
+
+/** What an image says that it is for. */
+export interface ImagePlatform {
+  readonly os?: string;
+  readonly architecture: string;
+  readonly variant?: string;
 }
 
 /** What an image says about the processes run in it (image-spec, config.md). */
@@ -45,4 +54,8 @@ export interface ImageSummary {
   /** Bytes of its blobs. */
   readonly size: number;
   readonly layers: readonly string[];
+  /** Why it cannot be used, when it is damaged: then the rest is not known. */
+  readonly damaged?: string;
+  /** `linux/arm64`; nothing where its config does not say. */
+  readonly platform?: string;
 }

@@ -1,11 +1,16 @@
 import { ImageError } from './image-error.js';
 
-/** Docker's grammar for repository names and digests (distribution/reference). */
+/** The grammar of repository names, tags and digests (github.com/distribution/reference). */
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
-const HOST = '(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\\.(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?))*(?::[0-9]+)?';
-const NAME = new RegExp(`^(?:(${HOST})/)?(${COMPONENT}(?:/${COMPONENT})*)$`);
-const TAG = /^[\w][\w.-]{0,127}$/;
+const LABEL = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?';
+/** A zone (`fe80::1%eth0`) is no part of the grammar: it means something on one machine only. */
+const HOST = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`);
+const PATH = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
+const TAG = /^\w[\w.-]{0,127}$/;
+const ANY_DIGEST = /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
+const PATH_MAX = 255;
+const DOCKER_HUB = 'docker.io';
 
 /** The name of an image, complete: with a tag, a digest, or both. */
 export interface Reference {
@@ -35,21 +40,50 @@ export function parseReference(given: string): Reference {
     });
   const at = text.indexOf('@');
   const digest = at < 0 ? undefined : text.slice(at + 1);
-  if (digest !== undefined && !DIGEST.test(digest)) throw invalid('a digest is sha256: and 64 hexadecimal digits');
+  if (digest !== undefined && !DIGEST.test(digest))
+    throw invalid(
+      ANY_DIGEST.test(digest) && !/^sha256:/i.test(digest)
+        ? 'only digests of sha256 are supported'
+        : 'a digest is sha256: and 64 lower-case hexadecimal digits',
+    );
   const named = at < 0 ? text : text.slice(0, at);
-  const slash = named.lastIndexOf('/');
-  const colon = named.indexOf(':', slash + 1);
-  const name = colon < 0 ? named : named.slice(0, colon);
-  const tag = colon < 0 ? (digest === undefined ? 'latest' : undefined) : named.slice(colon + 1);
-  const match = NAME.exec(name);
+  // Docker takes such a word for the ID of an image.
+  if (/^[0-9a-f]{64}$/.test(text)) throw invalid('64 hexadecimal digits are the digest of an image, not a name');
+  const { domain, rest } = splitDomain(named);
+  const colon = rest.indexOf(':');
+  const path = colon < 0 ? rest : rest.slice(0, colon);
+  const tag = colon < 0 ? (digest === undefined ? 'latest' : undefined) : rest.slice(colon + 1);
+  if (domain.includes('%')) throw invalid('an IPv6 address is given without a zone');
+  if (!HOST.test(domain)) throw invalid(`'${domain}' is not HOST[:PORT]`);
+  if (!portIsValid(domain)) throw invalid('a port is a number from 1 to 65535');
   if (tag !== undefined && !TAG.test(tag)) throw invalid(tag === '' ? 'the tag is empty' : 'a tag has letters, digits, _ . and -, at most 128');
-  if (!match || name.length > 255) throw invalid(/[A-Z]/.test(name) ? 'upper case is not allowed' : 'it has letters, digits, and . _ - / between them');
-  const [first = '', ...rest] = name.split('/');
-  const isDomain = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost' || first !== first.toLowerCase());
-  const domain = isDomain ? first : 'docker.io';
-  const repository = isDomain ? rest.join('/') : name;
-  const path = domain === 'docker.io' && !repository.includes('/') ? `library/${repository}` : repository;
+  if (!PATH.test(path)) throw invalid(/[A-Z]/.test(path) ? 'upper case is not allowed' : 'it has letters, digits, and . _ - / between them');
+  if (path.length > PATH_MAX) throw invalid(`it is longer than ${PATH_MAX} characters`);
   return { domain, path, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
+}
+
+/**
+ * Splits a name as Docker does: what is before the first `/` is a host if it could not be a part of a repository's name.
+ * Docker Hub has one name here, whatever it was called, and `library/` where it has no namespace.
+ */
+function splitDomain(named: string): { readonly domain: string; readonly rest: string } {
+  const slash = named.indexOf('/');
+  const first = named.slice(0, slash);
+  const isHost = slash > 0 && (first === 'localhost' || /[.:]/.test(first) || first !== first.toLowerCase());
+  const domain = isHost ? (first === 'index.docker.io' ? DOCKER_HUB : first) : DOCKER_HUB;
+  const rest = isHost ? named.slice(slash + 1) : named;
+  return { domain, rest: domain === DOCKER_HUB && !rest.includes('/') ? `library/${rest}` : rest };
+}
+
+/** Whether a text is `HOST[:PORT]`, as in the name of an image. */
+export function isHost(text: string): boolean {
+  return HOST.test(text) && portIsValid(text);
+}
+
+/** No address has another port; Docker finds that out when it connects. */
+function portIsValid(domain: string): boolean {
+  const port = /:(\d+)$/.exec(domain)?.[1];
+  return port === undefined || (Number(port) > 0 && Number(port) < 65536);
 }
 
 /** The whole name, as it is stored. */

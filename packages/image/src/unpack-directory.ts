@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { FileError, lockFile, streamRegular } from '@lamella/syscall';
 import { ImageError } from './image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer } from './layer/apply-layer.js';
+import { APPLY_OPTIONS, read } from './option-shapes.js';
 import { removeTree } from './store/temporary-layer.js';
 
 /**
@@ -15,7 +16,8 @@ import { removeTree } from './store/temporary-layer.js';
  * @returns undefined when the directory was there already
  * @throws ImageError; nothing partial stays
  */
-export async function unpackDirectory(archive: string, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer | undefined> {
+export async function unpackDirectory(archive: string, directory: string, given: ApplyOptions = {}): Promise<AppliedLayer | undefined> {
+  const options = read('unpackDirectory(archive, directory, options)', given, APPLY_OPTIONS);
   const lock = lockFile(archive, { create: false, ...(options.signal ? { signal: options.signal } : {}) }).catch((cause: { code?: string }) => {
     throw new ImageError({
       code: 'ARCHIVE_UNREADABLE',

@@ -3,6 +3,7 @@ import {
   AT_FDCWD,
   CLONE,
   MNT,
+  MONITOR_AWAY,
   MONITOR_ENDED,
   MONITOR_INPUT,
   MONITOR_RAW,
@@ -28,6 +29,7 @@ import { NamespaceError } from './namespace-error.js';
 import { cloneFlags, defaultNamespaces } from './namespace-flags.js';
 import type { Namespaces, ProcessSpec, Rlimit } from './process-spec.js';
 import { rest, seccompFilter } from './rest.js';
+import { PROCESS_SPEC, read } from './spec-shapes.js';
 import { openTerminal, TTY_GROUP, takeTerminal } from './terminal.js';
 
 const SIGKILL = 9;
@@ -40,7 +42,8 @@ const KEYCTL_JOIN_SESSION_KEYRING = 1;
  * @throws NamespaceError `ROOTFS_INVALID`, `COMMAND_MISSING`, `RLIMIT_UNKNOWN`, `HOSTNAME_INVALID`,
  * `TERMINAL_WITHOUT_DEVPTS`, `FILE_WITHOUT_DEV`
  */
-export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator()): Program {
+export function enter(given: ProcessSpec, slots: SlotAllocator = slotAllocator()): Program {
+  const spec = read('enter(spec)', given, PROCESS_SPEC);
   if (!spec.rootfs.startsWith('/') || /^\/+$/.test(spec.rootfs))
     throw new NamespaceError({
       code: 'ROOTFS_INVALID',
@@ -51,6 +54,7 @@ export function enter(spec: ProcessSpec, slots: SlotAllocator = slotAllocator())
   const monitor =
     (spec.terminal && spec.input?.forward ? MONITOR_INPUT : 0) |
     (spec.terminal && spec.input?.raw ? MONITOR_RAW : 0) |
+    (spec.terminal && spec.input?.later ? MONITOR_AWAY : 0) |
     (spec.terminal && spec.input?.ended ? MONITOR_ENDED : 0);
   return [
     // A group leader cannot, and need not: nobody's terminal signals it.
@@ -74,6 +78,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
   const root = slots();
   const directory = slots();
   const {
+    following,
     outside,
     ops: mounts,
     dev,
@@ -116,7 +121,9 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     // The caller's session keyring is not the container's; kernels and quotas without another go without.
     { op: 'keyctl', operation: KEYCTL_JOIN_SESSION_KEYRING, name: null, ignore: ['ENOSYS', 'EPERM', 'EDQUOT', 'EACCES', 'ENOMEM'] },
     { op: 'umask', mask: 0 },
-    { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null },
+    // What is copied of a mount that follows the host's goes on following it, whatever becomes of the others.
+    ...(following.length ? [propagation(MS.SLAVE), ...following] : []),
+    propagation(MS.PRIVATE),
     ...(spec.prepare ?? []),
     ...(spec.mounted ? [] : bindOntoItself(spec.rootfs)),
     { op: 'openat', dirfd: AT_FDCWD, pathname: spec.rootfs, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
@@ -171,6 +178,11 @@ function enterUserNamespace(userns: number, root: number, { uts, ipc, net, cgrou
     { op: 'open_tree', dirfd: AT_FDCWD, pathname: '.', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: root },
     { op: 'move_mount', from_dirfd: root, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: '.', flags: MOVE_MOUNT.F_EMPTY_PATH },
   ];
+}
+
+/** How all mounts here share what is mounted with others (mount_namespaces(7)). */
+function propagation(type: number): Op {
+  return { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | type, data: null };
 }
 
 /** pivot_root(2) wants a mount; devices in a plain directory would be real ones. */

@@ -18,6 +18,7 @@ import { become, becomeRoot } from './identity.js';
 import { NamespaceError } from './namespace-error.js';
 import type { ProcessSpec } from './process-spec.js';
 import { rest, seccompFilter } from './rest.js';
+import { JOIN_SPEC, read } from './spec-shapes.js';
 import { openDevpts, TTY_GROUP, takeTerminal } from './terminal.js';
 
 const SIGKILL = 9;
@@ -43,7 +44,8 @@ export interface JoinSpec
  *
  * @throws NamespaceError `COMMAND_MISSING`, `CWD_INVALID`
  */
-export function join(spec: JoinSpec, slots: SlotAllocator = slotAllocator()): Program {
+export function join(given: JoinSpec, slots: SlotAllocator = slotAllocator()): Program {
+  const spec = read('join(spec)', given, JOIN_SPEC);
   const pidfd = slots();
   const groups = (spec.cgroups?.directories ?? []).map((directory) => ({ directory, slot: slots() }));
   const bornIn = spec.cgroups?.version === 2 ? groups[0]?.slot : undefined;

@@ -12,6 +12,7 @@ import {
   type Op,
   openObject,
   type Program,
+  RESOLVE,
   type SlotAllocator,
 } from '@lamella/syscall';
 import { deviceNodes } from './devices.js';
@@ -34,15 +35,24 @@ export interface MountContext {
   readonly masks: boolean;
   /** The user namespace is entered only now: what needs more than its ids reach is opened before, and made. */
   readonly laterUserNamespace: boolean;
+  /** No process is in there: filesystems of the kernel, and those in memory, are empty and read-only. */
+  readonly still?: boolean;
 }
 
 /** The ops of a list of mounts, and the slots of those that others refer to. */
 export interface Mounted {
+  /** While the mounts of the host are still followed; nothing where none of them is. */
+  readonly following: Program;
   /** Before the user namespace is entered; nothing where there is none to enter. */
   readonly outside: Program;
   readonly ops: Program;
   readonly dev?: number;
   readonly devpts?: number;
+}
+
+/** Do what can be done where somebody else may have removed, closed or replaced a name. What was not made cannot be attached (EBADF). */
+function attempt(program: Program): Op {
+  return { op: 'attempt', program, ignore: ['ENOENT', 'ENOTDIR', 'EACCES', 'ESTALE', 'ELOOP', 'EBADF'] };
 }
 
 const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
@@ -68,26 +78,30 @@ interface ListContext extends MountContext {
 
 /**
  * Opens the target of a mount, inside the root, in the slot `target`; it is made when missing. Where it is is seen from the
- * descriptor: neither a link nor a race leads a mount to where it may not be.
+ * descriptor: neither a link nor a race leads a mount to where it may not be. That of an optional one is not made.
  */
-function openTarget(
-  target: number,
-  { destination, exact }: Landing,
-  directory: boolean,
-  { root, places }: ListContext,
-  options: { readonly ignore?: readonly string[] } = {},
-): Program {
+function openTarget(target: number, { destination, exact }: Landing, directory: boolean, { root, places }: ListContext, optional = false): Program {
   return [
-    { op: 'mkpath', rootfd: root, directory: directory ? 1 : 0, mode: directory ? 0o755 : 0o644, out: target, pathname: destination, ...options },
+    optional
+      ? {
+          op: 'openat2',
+          dirfd: root,
+          pathname: destination,
+          flags: O.PATH | O.CLOEXEC | (directory ? O.DIRECTORY : 0),
+          mode: 0,
+          resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS,
+          out: target,
+        }
+      : { op: 'mkpath', rootfd: root, directory: directory ? 1 : 0, mode: directory ? 0o755 : 0o644, out: target, pathname: destination },
     { op: 'landed', rootfd: root, fd: target, exact: exact ? 1 : 0, pathname: destination, outside: places.map((place) => `${place}\0`).join('') },
   ];
 }
 
 /** Attach a detached mount at a path inside the root. */
-function attach(mount: number, landing: Landing, directory: boolean, context: ListContext, options: { readonly ignore?: readonly string[] } = {}): Program {
+function attach(mount: number, landing: Landing, directory: boolean, context: ListContext, optional = false): Program {
   const target = context.slots();
   return [
-    ...openTarget(target, landing, directory, context, options),
+    ...openTarget(target, landing, directory, context, optional),
     {
       op: 'move_mount',
       from_dirfd: mount,
@@ -95,15 +109,9 @@ function attach(mount: number, landing: Landing, directory: boolean, context: Li
       to_dirfd: target,
       to_pathname: '',
       flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH,
-      ...options,
     },
-    { op: 'close', fd: target, ...options },
+    { op: 'close', fd: target },
   ];
-}
-
-/** Attach what a mount of the list has made. */
-function attachMade({ mount }: Extract<Mount, { type: 'made' }>, landing: Landing, context: ListContext): Program {
-  return [...attach(mount, landing, true, context), { op: 'close', fd: mount }];
 }
 
 /**
@@ -116,19 +124,35 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
   const ops: Op[] = [];
   const outside: Op[] = context.laterUserNamespace ? [] : ops;
   const later: Op[] = [];
+  const following: Op[] = [];
   let dev: number | undefined;
   let devpts: number | undefined;
   const { slots } = context;
   const fresh = (fsname: string, options: readonly (readonly [string, string])[], attributes: number, landing: Landing, made = ops): number => {
     const slot = slots();
-    made.push(...detached(fsname, options, attributes, slot, slots));
+    if (context.still) {
+      // Others are mounted below it before it becomes read-only.
+      made.push(...detached('tmpfs', fsname === 'tmpfs' ? options : [['mode', '755']], attributes & ~MOUNT_ATTR.RDONLY, slot, slots));
+      const kept = slots();
+      later.push(setReadonly(kept), { op: 'close', fd: kept });
+      ops.push({ op: 'openat', dirfd: slot, pathname: '.', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: kept });
+    } else made.push(...detached(fsname, options, attributes, slot, slots));
     ops.push(...attach(slot, landing, true, context));
     return slot;
   };
+  const attachOwn = (
+    mount: number,
+    landing: Landing,
+    { directory = true, optional = false, propagation }: Pick<Partial<BindMount>, 'directory' | 'optional' | 'propagation'>,
+    make: Program,
+  ): void => {
+    const place: Program = [...attach(mount, landing, directory, context, optional), { op: 'close', fd: mount }];
+    (propagation === 'slave' ? following : outside).push(...(optional ? [attempt(make)] : make));
+    ops.push(...(optional ? [attempt(place)] : place));
+  };
   const bind = (mount: BindMount, landing: Landing): void => {
     const tree = slots();
-    outside.push(...openBind(mount, tree, landing.type, slots));
-    ops.push(...attach(tree, landing, mount.directory, context, absentToo(mount)), { op: 'close', fd: tree, ...absentToo(mount) });
+    attachOwn(tree, landing, mount, openBind(mount, tree, landing.type, slots));
   };
   for (const mount of mounts) {
     const landing = landingOf(mount, mounts, context.places);
@@ -140,7 +164,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
         });
         break;
       case 'sysfs':
-        if (context.userNamespace && context.hostNetwork) {
+        if (context.userNamespace && context.hostNetwork && !context.still) {
           bind({ type: 'bind', source: '/sys', destination: mount.destination, directory: true, readonly: true }, landing);
         } else ops.push({ op: 'close', fd: fresh('sysfs', [], QUIET | (mount.writable ? 0 : MOUNT_ATTR.RDONLY), landing) });
         break;
@@ -157,7 +181,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
           MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC,
           landing,
         );
-        ops.push(...deviceNodes(dev, mount.devices ?? [], context));
+        if (!context.still) ops.push(...deviceNodes(dev, mount.devices ?? [], context));
         break;
       case 'devpts': {
         const owner: (readonly [string, string])[] = context.singleId ? [] : [['gid', '5']];
@@ -174,12 +198,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
         ops.push({ op: 'close', fd: fresh('cgroup2', [], QUIET | MOUNT_ATTR.RDONLY, landing) });
         break;
       case 'made':
-        if (mount.ignore && outside === ops)
-          ops.push({ op: 'attempt', program: [...mount.program, ...attachMade(mount, landing, context)], ignore: mount.ignore });
-        else {
-          outside.push(...mount.program);
-          ops.push(...attachMade(mount, landing, context));
-        }
+        attachOwn(mount.mount, landing, { optional: mount.optional ?? false }, mount.program);
         break;
       case 'own':
         ops.push(...ontoItself(landing, context));
@@ -197,6 +216,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
   }
   if (context.masks) later.push(...masked(mounts, { slots, root: context.root, dev, userNamespace: context.userNamespace }));
   return {
+    following,
     outside: outside === ops ? [] : outside,
     ops: [...ops, ...later],
     ...(dev === undefined ? {} : { dev }),
@@ -227,8 +247,10 @@ function memoryFile(mount: FileMount, landing: Landing, dev: number, context: Li
     { op: 'write_file', dirfd: dev, flags: O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW | O.CLOEXEC, mode: 0o644, pathname: name, data: mount.content },
     { op: 'open_tree', dirfd: dev, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
     // One that hides another in /proc, /sys or /dev is not to be written to, either.
-    ...(landing.exact && mount.content.length === 0 ? [setReadonly(tree)] : []),
-    ...attach(tree, landing, false, context),
+    ...((landing.exact && mount.content.length === 0) || context.still ? [setReadonly(tree)] : []),
+    ...(mount.optional
+      ? [{ op: 'attempt', program: attach(tree, landing, false, context), ignore: ['ENOENT', 'EROFS', 'EACCES', 'EPERM'] } as const]
+      : attach(tree, landing, false, context)),
     { op: 'unlinkat', dirfd: dev, pathname: name, flags: 0 },
     { op: 'close', fd: tree },
   ];
@@ -266,24 +288,25 @@ function ontoItself(landing: Landing, context: ListContext): Program {
   ];
 }
 
-/** A piece of the host for the inside: without devices and set-user-id, read-only all the way down if asked. */
+/** A piece of the host for the inside: without set-user-id, and devices unless asked; read-only all the way down if asked. */
 function openBind(mount: BindMount, tree: number, type: number | undefined, slots: SlotAllocator): Program {
-  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE;
+  const recursive = (mount.recursive ?? true) ? AT.RECURSIVE : 0;
+  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | recursive;
   return [
     ...(mount.expected
       ? openExpected(mount.source, mount.expected, flags, tree, slots)
-      : ([{ op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags, out: tree, ...(mount.optional ? { ignore: ['ENOENT'] } : {}) }] as const)),
-    ...(type === undefined ? [] : [{ op: 'expect_type', fd: tree, type, ...absentToo(mount) } as const]),
+      : ([{ op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags, out: tree }] as const)),
+    ...(type === undefined ? [] : [{ op: 'expect_type', fd: tree, type } as const]),
     {
       op: 'mount_setattr',
       dirfd: tree,
       pathname: '',
-      flags: AT.EMPTY_PATH | AT.RECURSIVE,
-      attr_set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | (mount.readonly ? MOUNT_ATTR.RDONLY : 0) | (mount.idmap === undefined ? 0 : MOUNT_ATTR.IDMAP),
+      flags: AT.EMPTY_PATH | recursive,
+      attr_set:
+        MOUNT_ATTR.NOSUID | (mount.dev ? 0 : MOUNT_ATTR.NODEV) | (mount.readonly ? MOUNT_ATTR.RDONLY : 0) | (mount.idmap === undefined ? 0 : MOUNT_ATTR.IDMAP),
       attr_clr: 0,
       propagation: 0,
       userns_fd: mount.idmap ?? -1,
-      ...absentToo(mount),
     },
   ];
 }
@@ -296,9 +319,4 @@ function openExpected(source: string, expected: ObjectIdentity, flags: number, t
     { op: 'open_tree', dirfd: object, pathname: '', flags: flags | AT.EMPTY_PATH, out: tree },
     { op: 'close', fd: object },
   ];
-}
-
-/** What was not there to be opened is not attached, either. */
-function absentToo({ optional }: BindMount): { readonly ignore?: readonly string[] } {
-  return optional ? { ignore: ['EBADF'] } : {};
 }

@@ -17,11 +17,8 @@ export type Mount =
   | { readonly type: 'own'; readonly destination: string }
   /** A private devpts; a terminal of the container is opened in it. */
   | { readonly type: 'devpts'; readonly destination: string }
-  /**
-   * One that `program` makes, detached; its descriptor is in the slot `mount` then. Where that fails with one of the errors to `ignore`,
-   * nothing is mounted.
-   */
-  | { readonly type: 'made'; readonly destination: string; readonly program: Program; readonly mount: number; readonly ignore?: readonly string[] }
+  /** One that `program` makes, detached; its descriptor is in the slot `mount` then. */
+  | { readonly type: 'made'; readonly destination: string; readonly program: Program; readonly mount: number; readonly optional?: boolean }
   | TmpfsMount
   | BindMount
   | FileMount;
@@ -62,15 +59,21 @@ export interface TmpfsMount {
 
 export interface BindMount {
   readonly type: 'bind';
-  /** Absolute path on the host. Mounts below it come along. */
+  /** Absolute path on the host. */
   readonly source: string;
   readonly destination: string;
   /** Whether the source is a directory: what is created at the destination when nothing is there. */
   readonly directory: boolean;
   readonly readonly?: boolean;
+  /** Devices can be opened there. Default: they cannot. */
+  readonly dev?: boolean;
+  /** Whether mounts below the source come along. Default true. */
+  readonly recursive?: boolean;
+  /** `slave`: what is mounted below the source later appears inside, too. The source has to be on a shared or slave mount. Default: nothing does. */
+  readonly propagation?: 'slave';
   /** Slot of a user namespace whose ids it is seen with (mount_setattr(2), MOUNT_ATTR_IDMAP). */
   readonly idmap?: number;
-  /** Nothing happens when the source does not exist. */
+  /** Nothing happens where the source or the destination is not there (any more), or cannot be reached. Neither is made then. */
   readonly optional?: boolean;
   /** Which object the source has to be: it is opened through no link, compared, and shown by its descriptor. */
   readonly expected?: ObjectIdentity;
@@ -81,6 +84,8 @@ export interface FileMount {
   readonly type: 'file';
   readonly destination: string;
   readonly content: string | Uint8Array;
+  /** Nothing happens where no file is, and none can be made. */
+  readonly optional?: boolean;
 }
 
 /** What every container gets (OCI runtime-spec, "Default Filesystems"). */

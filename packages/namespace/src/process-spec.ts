@@ -107,6 +107,8 @@ export interface ProcessSpec {
     readonly forward: boolean;
     /** It is a terminal itself: set it raw meanwhile. */
     readonly raw: boolean;
+    /** The terminal is another job's for now: both begin with `foreground()`. */
+    readonly later?: boolean;
     /** Nobody types: whatever reads from the terminal comes to the end of the file. */
     readonly ended?: boolean;
   };

@@ -4,10 +4,10 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSy
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { type Program, run } from '@lamella/syscall';
-import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch, until } from '@lamella-test/scratch';
 import { extract } from 'tar';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { DEFAULT_MOUNTS, launch, type ProcessOptions, type ProcessResult, type ProcessSpec, spawn } from './index.js';
+import { CommandError, DEFAULT_MOUNTS, launch, type ProcessOptions, type ProcessResult, type ProcessSpec, spawn } from './index.js';
 
 let at: ScratchDirectory;
 let rootfs: string;
@@ -45,18 +45,30 @@ test.for([
 
 test('a result has the shape of execa', async () => {
   const result = await sh('echo out; echo err >&2; exit 7');
-  expect(result).toEqual({
-    command: "/bin/sh -c 'echo out; echo err >&2; exit 7'",
+  expect({ ...result, message: result.message }).toEqual({
+    command: '/bin/sh -c echo out; echo err >&2; exit 7',
+    escapedCommand: "/bin/sh -c 'echo out; echo err >&2; exit 7'",
     exitCode: 7,
     signal: undefined,
+    signalDescription: undefined,
     stdout: 'out',
     stderr: 'err',
+    all: undefined,
+    stdio: [undefined, 'out', 'err'],
     durationMs: expect.any(Number),
     failed: true,
     timedOut: false,
+    isCanceled: false,
+    isTerminated: false,
     isMaxBuffer: false,
+    isForcefullyTerminated: false,
     releaseFailures: [],
+    name: 'CommandError',
+    code: 'COMMAND_FAILED',
+    message: "Command failed with exit code 7: /bin/sh -c 'echo out; echo err >&2; exit 7'\n\nerr\n\nout",
+    shortMessage: "Command failed with exit code 7: /bin/sh -c 'echo out; echo err >&2; exit 7'",
   });
+  expect(result).toBeInstanceOf(CommandError);
   expect(await sh('kill -9 $$', { init: true })).toMatchObject({ exitCode: 137, failed: true });
 });
 
@@ -256,9 +268,14 @@ describe('the process', () => {
     await new Promise((resolve) => process.stdout?.once('data', resolve));
     process.kill('SIGUSR1');
     expect(await process.result).toMatchObject({ exitCode: 3, stdout: 'ready\ngot' });
-    expect(await sh('sleep 100', {}, { timeout: 50 })).toMatchObject({ timedOut: true, signal: 'SIGKILL', failed: true });
-    expect(await sh('yes', {}, { maxBuffer: 1000 })).toMatchObject({ isMaxBuffer: true, signal: 'SIGKILL' });
-    await expect(sh('sleep 100', {}, { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(await sh('sleep 100', {}, { timeout: 50, forceKillAfterDelay: 50 })).toMatchObject({
+      timedOut: true,
+      signal: 'SIGKILL',
+      isForcefullyTerminated: true,
+    });
+    expect(await sh('yes', {}, { maxBuffer: 1000 })).toMatchObject({ isMaxBuffer: true, code: 'MAX_BUFFER' });
+    const cancelled = sh('sleep 100', {}, { cancelSignal: AbortSignal.timeout(50), killSignal: 'SIGKILL' });
+    await expect(cancelled).rejects.toMatchObject({ code: 'COMMAND_CANCELED', isCanceled: true, signal: 'SIGKILL', cause: { name: 'TimeoutError' } });
   });
 
   test('reads what it is given, however it is given, and need not read it all', async () => {
@@ -266,7 +283,7 @@ describe('the process', () => {
     expect(await sh('cat', {}, { input: Readable.from(['a', 'b']) })).toMatchObject({ stdout: 'ab' });
     expect(await sh('true', {}, { input: 'x'.repeat(1_000_000) })).toMatchObject({ exitCode: 0 });
     const big = Buffer.alloc(3_000_000, 'y');
-    expect(((await sh('cat', {}, { input: big, encoding: 'buffer' })).stdout as Buffer).equals(big)).toBe(true);
+    expect(big.equals((await sh('cat', {}, { input: big, encoding: 'buffer' })).stdout as Uint8Array)).toBe(true);
   });
 
   test('says why a command cannot be executed', async () => {
@@ -333,11 +350,3 @@ describe('a terminal', () => {
     expect(await process.result).toMatchObject({ exitCode: 0 });
   });
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 1000; i++) {
-    if (holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error('waited for ten seconds');
-}

@@ -1,7 +1,12 @@
+import type { take } from '@lamella/syscall';
 import { enter } from './enter.js';
 import { inOwnIds } from './own-ids.js';
-import { type ContainerProcess, launch, type ProcessOptions } from './process.js';
+import { launch } from './process.js';
+import { PROCESS_OPTIONS, type ProcessOptions } from './process-options.js';
+import type { StreamingOf } from './process-result.js';
 import type { ProcessSpec } from './process-spec.js';
+import type { ContainerProcess } from './running-process.js';
+import { PROCESS_SPEC, read } from './spec-shapes.js';
 
 /**
  * Start a process with a directory as its root, without image, overlay or anything to clean up:
@@ -9,6 +14,7 @@ import type { ProcessSpec } from './process-spec.js';
  *
  * @throws NamespaceError when the spec is not possible; what happens later rejects `result`
  */
-export function spawn(spec: ProcessSpec, options: ProcessOptions = {}): ContainerProcess {
-  return launch(inOwnIds(enter(spec)), spec.args, options);
+export function spawn<const O extends ProcessOptions = Record<never, never>>(spec: ProcessSpec, options: O = {} as O): ContainerProcess<StreamingOf<O>> {
+  const { args } = read('spawn(spec)', spec, PROCESS_SPEC);
+  return launch<O>(inOwnIds(enter(spec)), args, read('spawn(spec, options)', options, PROCESS_OPTIONS as unknown as take.Check<O>));
 }

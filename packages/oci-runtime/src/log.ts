@@ -1,5 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { visible, visibleJson, writeAll } from '@lamella/syscall';
+import { LOG_OPTIONS, read } from './option-shapes.js';
 
 /** What a command says beside its result. */
 export interface Log {
@@ -19,7 +20,8 @@ export interface LogOptions {
  * Lines as engines read them: with `json` one object each, with `level`, `msg` and `time`. An error goes to stderr, too,
  * for whoever is there.
  */
-export function makeLog({ file, format, debug }: LogOptions): Log {
+export function makeLog(options: LogOptions): Log {
+  const { file, format, debug } = read('makeLog(options)', options, LOG_OPTIONS);
   const write = (level: string, msg: string): void => {
     const time = new Date().toISOString();
     const line =

@@ -10,6 +10,7 @@ import {
   textOf,
   type Walked,
 } from '@lamella/syscall';
+import { CHANGES_OPTIONS, read } from './option-shapes.js';
 import { inodeOf, originOf } from './origin.js';
 import { openSides, type Upper } from './sides.js';
 
@@ -83,7 +84,8 @@ export interface ChangesOptions {
  *
  * @throws SyscallError, when a directory is missing or an overlay cannot be mounted
  */
-export async function* changesOf(upper: Upper, { otherNames = false }: ChangesOptions = {}): AsyncGenerator<Change> {
+export async function* changesOf(upper: Upper, options: ChangesOptions = {}): AsyncGenerator<Change> {
+  const { otherNames = false } = read('changesOf(upper, options)', options, CHANGES_OPTIONS);
   // As they came: what is made of them is gone again before V8 thinks that it needs room for what lives longer.
   let waiting: Buffer[] = [];
   let failure: unknown;

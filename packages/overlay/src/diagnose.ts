@@ -1,5 +1,5 @@
 import { realpath, stat, statfs } from 'node:fs/promises';
-import { findProgram, readMounts, type ServeOp, SyscallError, servingProgram, unfitForUpper } from '@lamella/syscall';
+import { findProgram, MOVE_MOUNT, readMounts, type ServeOp, SyscallError, servingProgram, unfitForUpper } from '@lamella/syscall';
 import { FUSE_DEVICE } from './fuse-overlay.js';
 import { OverlayError } from './overlay-error.js';
 import type { OverlayStack } from './stack.js';
@@ -16,6 +16,8 @@ const SOMETIMES: Readonly<Record<number, string>> = { 0x01021997: '9p', 0x00c0ff
 export async function diagnose(error: unknown, stack: OverlayStack): Promise<unknown> {
   if (error instanceof SyscallError && error.server) return explainServer(error, error.server, stack);
   if (!(error instanceof SyscallError) || !['mount', 'fsconfig', 'fsmount', 'fsopen', 'openat', 'move_mount'].includes(error.syscall)) return error;
+  // What is attached to a descriptor is mounted already: the place is what was wrong.
+  if (error.op.op === 'move_mount' && error.op.flags & MOVE_MOUNT.T_EMPTY_PATH) return error;
   const cause = error;
   const make = (code: string, message: string, hint: string): OverlayError => new OverlayError({ code, message, hint, cause });
 

@@ -2,6 +2,7 @@ import { CLONE, MS, mapSingleId, type Op, type Program, run, start } from '@lame
 import { diagnose, findOverlap } from './diagnose.js';
 import { hasLowerdirPlus } from './features.js';
 import { fuseOverlayFor } from './fuse-overlay.js';
+import { OVERLAY_STACK, read } from './option-shapes.js';
 import { OverlayError } from './overlay-error.js';
 import { methodFor, type OverlayMethod, overlayMount } from './overlay-mount.js';
 import type { OverlayStack } from './stack.js';
@@ -21,7 +22,8 @@ export interface OverlayMount extends AsyncDisposable {
  *
  * @throws OverlayError with the reason, see the README
  */
-export async function mountOverlay(stack: OverlayStack): Promise<OverlayMount> {
+export async function mountOverlay(asked: OverlayStack): Promise<OverlayMount> {
+  const stack = read('mountOverlay(stack)', asked, OVERLAY_STACK);
   const root = process.geteuid?.() === 0;
   const fuse = stack.fuse ?? (stack.upperdir === undefined ? undefined : fuseOverlayFor(stack.upperdir));
   const whole: OverlayStack = {

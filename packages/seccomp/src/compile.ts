@@ -1,5 +1,6 @@
 import { ARCHITECTURES, type Architecture, type ArchitectureName } from './architecture.js';
 import { Assembler, type Label } from './assembler.js';
+import { COMPILE_OPTIONS, read } from './option-shapes.js';
 import type { Action, ArgumentCondition, RuleCondition, SeccompProfile, SyscallRule } from './profile.js';
 import { SeccompError } from './seccomp-error.js';
 
@@ -81,7 +82,8 @@ interface Range {
  *
  * @throws SeccompError `PROFILE_TOO_LARGE`, `FLAG_UNKNOWN`
  */
-export function compileProfile(profile: SeccompProfile, options: CompileOptions = {}): SeccompFilter {
+export function compileProfile(profile: SeccompProfile, given: CompileOptions = {}): SeccompFilter {
+  const options = read('compileProfile(profile, options)', given, COMPILE_OPTIONS);
   const architecture = architectureOf(options);
   const fallback = verdictOf(profile.defaultAction, profile.defaultErrnoRet);
   const { compat } = architecture;
@@ -158,7 +160,8 @@ function verdictOf(action: Action, errno: number | undefined): number {
 }
 
 /** The rules of a profile that count for a container, in their order. */
-export function applicableRules(profile: SeccompProfile, options: CompileOptions = {}): readonly SyscallRule[] {
+export function applicableRules(profile: SeccompProfile, given: CompileOptions = {}): readonly SyscallRule[] {
+  const options = read('applicableRules(profile, options)', given, COMPILE_OPTIONS);
   const { go } = architectureOf(options);
   const capabilities = new Set(options.capabilities?.map((name) => `CAP_${name.replace(/^CAP_/, '')}`));
   const caps = (condition: RuleCondition): boolean => Boolean(condition.caps?.some((name) => capabilities.has(name)));

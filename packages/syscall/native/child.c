@@ -105,6 +105,15 @@ static int is_for_all(long signo)
 	return signo == SIGHUP || signo == SIGINT || signo == SIGQUIT || signo == SIGTERM || signo == SIGTSTP || signo == SIGCONT;
 }
 
+/*
+ * Who of a job is sent a signal. That it is to stop is told to its first process alone, and to the others when that one has stopped: a
+ * shell that waits for what it vforked cannot stop, and would not be seen to, if that stopped first.
+ */
+static int receiver(int job, int child, long signo)
+{
+	return job >= 0 && signo != SIGTSTP && is_for_all(signo) ? -child : child;
+}
+
 /* Tell the monitor what became of a job: `what` is JOB_STOPPED or JOB_KILLED. */
 static void tell_of_job(int to, char what, int signo)
 {
@@ -143,7 +152,7 @@ static long open_job(int *socket)
  */
 long op_init(const struct frame *frame)
 {
-	int job = -1;
+	int job = -1, stopping = 0;
 	long child;
 
 	if (frame->number[0]) {
@@ -176,7 +185,9 @@ long op_init(const struct frame *frame)
 		long signo = SYS(rt_sigtimedwait, &mask, &info, 0, sizeof(mask));
 
 		if (signo > 0 && signo != SIGCHLD)
-			SYS(kill, job >= 0 && is_for_all(signo) ? -child : child, signo);
+			SYS(kill, receiver(job, (int)child, signo), signo);
+		if (signo == SIGTSTP || signo == SIGCONT)
+			stopping = signo == SIGTSTP;
 		for (;;) {
 			struct info dead = { 0 };
 			int killed;
@@ -186,6 +197,10 @@ long op_init(const struct frame *frame)
 			if (dead.pid != child)
 				continue;
 			if (dead.code == STOPPED) {
+				/* The first, which has stopped already, loses its second one when it goes on. */
+				if (stopping)
+					SYS(kill, -child, SIGTSTP);
+				stopping = 0;
 				tell_of_job(job, JOB_STOPPED, dead.status);
 				continue;
 			}

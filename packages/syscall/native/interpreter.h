@@ -136,6 +136,8 @@ long tree_make_path(int root, const char *path, int directory, u32 mode);
 /* walk.c */
 enum overlay { PLAIN, TRUSTED, USER, FILES }; /* where the marks of an overlay are: in attributes, or in names of files */
 long tree_walk(int dirfd, const char *path, u32 index, s64 content);
+/* All contents, and what is mounted below, but for filesystems that the kernel makes up and the one that `without` is in (-1: none). */
+long tree_walk_seen(int dirfd, const char *path, u32 index, int without);
 long tree_compare(int upper, int lower, enum overlay overlay, u32 index);
 long object_tell(int dirfd, const char *path, u32 index);
 

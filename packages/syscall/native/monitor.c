@@ -674,7 +674,8 @@ long op_clone(const struct frame *frame)
 	err = begin(frame);
 	if (err < 0)
 		return err;
-	if (frame->number[1] & CLONE_RAW)
+	m.away = (frame->number[1] & CLONE_AWAY) != 0;
+	if (frame->number[1] & CLONE_RAW && !m.away)
 		terminal_raw();
 	monitor(frame);
 }

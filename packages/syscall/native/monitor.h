@@ -12,6 +12,7 @@ enum {
 	CLONE_RAW = 2,   /* stdin is a terminal of the user's: raw while this runs */
 	CLONE_INPUT = 4, /* stdin is read for the pty; else nobody types */
 	CLONE_ENDED = 16, /* nobody types: whatever reads from the pty comes to the end of the file */
+	CLONE_AWAY = 32, /* the terminal is somebody else's for now: the order `foreground` begins with it */
 	CLONE_LEAVES = 8, /* this will be told to leave: the end of the process is somebody else's to see */
 };
 

@@ -718,6 +718,13 @@ OP(walk)
 	return tree_walk(dirfd, S(0), frame->index, N(1));
 }
 
+/* Compound: a tree as whoever is there sees it. The second slot may be empty. */
+OP(walk_seen)
+{
+	FD(dirfd, 0);
+	return tree_walk_seen(dirfd, S(0), frame->index, slot_get(N(1)));
+}
+
 /* Compound: what an overlay's upper directory did to what is below the second slot; or how two whole trees differ. */
 OP(compare)
 {
@@ -1117,6 +1124,7 @@ static const struct op table[] = {
 	ENTRY(100, landed, 3, "zb"),
 	ENTRY(101, covered, 2, "z"),
 	ENTRY(102, expect_type, 2, ""),
+	ENTRY(103, walk_seen, 2, "z"),
 	ENTRY(94, same_object, 8, ""),
 	/* Orders to a monitor while its process runs; as an op in a program they are refused. */
 	[200] = { { "signal", 1, "" }, NULL },

@@ -166,6 +166,9 @@ static int is(const struct statx *st, u32 type)
 	return (st->stx_mode & S_IFMT) == type;
 }
 
+/* So many bytes of a file that says that it has none: those of procfs do, whatever is in them. */
+#define UNSIZED_MAX (64u << 20)
+
 static int is_shown(const struct statx *st, s64 content)
 {
 	return is(st, S_IFREG) && (content == 1 || (content > 1 && st->stx_size <= (u64)content));
@@ -219,14 +222,21 @@ static long open_regular(int dirfd, const char *name)
  * Tell what is in a file now, but no more than the size that was told: one that grows as fast as it is read would have
  * no end. The reader of the replies fills up what is missing.
  */
-static long show_content(int dirfd, const char *name, u64 size, u32 index)
+static long show_content(int dirfd, const char *name, u64 size, u32 index, int seen)
 {
 	static char chunk[65536];
 	long fd = open_regular(dirfd, name), n = 0;
+	int unsized = seen && !size;
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	while (size && !unread) {
+	if (unsized)
+		size = UNSIZED_MAX;
+	while (!unread) {
+		if (!size) {
+			n = unsized ? -EFBIG : 0;
+			break;
+		}
 		n = SYS(read, fd, chunk, size < sizeof(chunk) ? size : sizeof(chunk));
 		if (n == -EINTR)
 			continue;
@@ -304,6 +314,9 @@ struct walk {
 	int compare;
 	/* Whether contents are told: 0, 1 for all, or of files of at most so many bytes. */
 	s64 content;
+	/* As whoever is there sees it: with what is mounted below, but for what the kernel makes up, and for one device. */
+	int seen;
+	u32 without_major, without_minor;
 };
 
 /* Tell of one name: what it is (`*upper`, `*lower`: whether there is one), and what it was. */
@@ -344,7 +357,60 @@ static long tell(const struct walk *walk, const struct level *level, const char 
 	if (err < 0)
 		return err;
 	reply_data(walk->index, record.at, record.length);
-	return *has_upper && is_shown(upper, walk->content) ? show_content(level->upper, name, upper->stx_size, walk->index) : 0;
+	return *has_upper && is_shown(upper, walk->content) ? show_content(level->upper, name, upper->stx_size, walk->index, walk->seen) : 0;
+}
+
+/* Filesystems of which the kernel makes up what is in them (linux/magic.h). */
+static int is_made_up(s64 type)
+{
+	static const u32 types[] = {
+		0x9fa0,     /* proc */
+		0x62656572, /* sysfs */
+		0x27e0eb,   /* cgroup */
+		0x63677270, /* cgroup2 */
+		0x1cd1,     /* devpts */
+		0x19800202, /* mqueue */
+		0x64626720, /* debugfs */
+		0x74726163, /* tracefs */
+		0x73636673, /* securityfs */
+		0xcafe4a11, /* bpf */
+		0x62656570, /* configfs */
+		0x6165676c, /* pstore */
+		0xf97cff8c, /* selinuxfs */
+		0xde5e81e4, /* efivarfs */
+	};
+
+	for (u32 i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if ((u32)type == types[i])
+			return 1;
+	return 0;
+}
+
+/* Open what is mounted on a directory, if that is to be told of. -EXDEV if not. */
+static long mounted_below(const struct walk *walk, int dirfd, const char *name)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH,
+	};
+	u64 info[32];
+	struct statx st;
+	long fd, err;
+
+	if (!walk->seen)
+		return -EXDEV;
+	fd = openat2_again(dirfd, name, &how);
+	if (fd < 0)
+		return fd;
+	err = SYS(fstatfs, fd, info);
+	if (!err)
+		err = SYS(statx, fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st);
+	if (!err && (is_made_up((s64)info[0]) || (st.stx_dev_major == walk->without_major && st.stx_dev_minor == walk->without_minor)))
+		err = -EXDEV;
+	if (!err)
+		return fd;
+	SYS(close, fd);
+	return err;
 }
 
 /* What was a directory when it was looked at went away, or became a file or a link. */
@@ -361,6 +427,8 @@ static long descend(const struct walk *walk, const struct level *level, const ch
 	*below = (struct level){ .upper = -1, .lower = -1, .both = level->both || !upper || sides & NAME_HIDDEN, .length = length };
 	if (upper) {
 		fd = directory_below(level->upper, name);
+		if (fd == -EXDEV)
+			fd = mounted_below(walk, level->upper, name);
 		/* A mount point is told of, what is mounted there is not. */
 		if (fd == -EXDEV)
 			return 1;
@@ -454,9 +522,9 @@ static long walk_levels(const struct walk *walk)
 }
 
 /* Names are relative to the top. The top may be anything. */
-static long walk_one(int dirfd, const char *path, u32 index, s64 content)
+static long walk_one(int dirfd, const char *path, const struct walk *walk)
 {
-	struct walk walk = { .index = index, .content = content };
+	u32 index = walk->index;
 	struct statx st;
 	long fd = directory_top(dirfd, path), err;
 
@@ -469,8 +537,8 @@ static long walk_one(int dirfd, const char *path, u32 index, s64 content)
 			err = put_object(dirfd, path, &st, 0);
 		if (!err)
 			reply_data(index, record.at, record.length);
-		if (!err && is_shown(&st, content))
-			err = show_content(dirfd, path, st.stx_size, index);
+		if (!err && is_shown(&st, walk->content))
+			err = show_content(dirfd, path, st.stx_size, index, walk->seen);
 		replies_flush();
 		return err;
 	}
@@ -486,7 +554,7 @@ static long walk_one(int dirfd, const char *path, u32 index, s64 content)
 		return err;
 	}
 	reply_data(index, record.at, record.length);
-	return walk_levels(&walk);
+	return walk_levels(walk);
 }
 
 /* Both tops are directories; the replies begin with what is below them. */
@@ -522,10 +590,29 @@ static long come_back(int fd, long result)
 
 long tree_walk(int dirfd, const char *path, u32 index, s64 content)
 {
+	const struct walk walk = { .index = index, .content = content };
 	int fd = (int)SYS(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 
 	here = -1;
-	return come_back(fd, walk_one(dirfd, path, index, content));
+	return come_back(fd, walk_one(dirfd, path, &walk));
+}
+
+long tree_walk_seen(int dirfd, const char *path, u32 index, int without)
+{
+	struct walk walk = { .index = index, .content = 1, .seen = 1, .without_major = (u32)-1 };
+	int fd = (int)SYS(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	struct statx st;
+
+	if (without >= 0) {
+		long err = SYS(statx, without, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st);
+
+		if (err < 0)
+			return come_back(fd, err);
+		walk.without_major = st.stx_dev_major;
+		walk.without_minor = st.stx_dev_minor;
+	}
+	here = -1;
+	return come_back(fd, walk_one(dirfd, path, &walk));
 }
 
 long tree_compare(int upper, int lower, enum overlay overlay, u32 index)

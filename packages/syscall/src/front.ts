@@ -7,6 +7,7 @@ import { isOwnUserNamespace, mapCommands } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
 import type { Op, Program } from './op.js';
+import { FRONT_OPTIONS, read } from './option-shapes.js';
 import { Outcome } from './outcome.js';
 import { type Reply, replyParser } from './replies.js';
 import { indexOf, type RunResult } from './run.js';
@@ -43,7 +44,8 @@ export function canBecomeFront(): boolean {
  * end with its status. Nothing of Node is left while it runs. Returns only where that is not possible: for programs that are
  * too long, or that clone nothing.
  */
-export function becomeFront(program: Program, { title, stdin, explainer, context, left = '', onLast }: FrontOptions): void {
+export function becomeFront(program: Program, options: FrontOptions): void {
+  const { title, stdin, explainer, context, left = '', onLast } = read('becomeFront(program, options)', options, FRONT_OPTIONS);
   if (!canBecomeFront() || !program.some(({ op }) => op === 'clone')) return;
   const file = interpreterPath();
   const args = [title, 'front', stdin ? '1' : '0', process.execPath, ...explainer];

@@ -32,6 +32,7 @@ export {
   type ExecveOp,
   type GoOrder,
   MARKS,
+  MONITOR_AWAY,
   MONITOR_ENDED,
   MONITOR_INPUT,
   MONITOR_LEAVES,
@@ -49,6 +50,9 @@ export {
   slotAllocator,
 } from './op.js';
 export { FD_FIELDS, OPCODES } from './opcodes.js';
+export * as take from './options/check.js';
+export { nearestName } from './options/nearest.js';
+export { type OptionReader, optionReader, shapeOf } from './options/options-of.js';
 export { isOriginMark, isOverlayMark, isOwnAttribute, OPAQUE_FILE, WHITEOUT, whiteoutFile } from './overlay-mark.js';
 export { removeScratch } from './remove-scratch.js';
 export { type Reply, replyParser } from './replies.js';
@@ -66,6 +70,7 @@ export {
 export { runMapped } from './run-mapped.js';
 export { packSeen, SAME, type Seen, seenOf, type Time } from './seen.js';
 export { END_SERVED, type Server, serve, servingProgram } from './serve.js';
+export { shellWord } from './shell-word.js';
 export { SyscallError } from './syscall-error.js';
 export { unfitForUpper } from './upper-filesystem.js';
 export { mapSingleId } from './user-namespace.js';

@@ -1,6 +1,8 @@
 import { LOCK, O, PR } from './constants.js';
 import { takeLock } from './lock-keeper.js';
 import { AT_FDCWD, type Program } from './op.js';
+import { LOCK_OPTIONS, read } from './option-shapes.js';
+import { text } from './options/check.js';
 import { start } from './run.js';
 
 /** A lock between processes. Disposing lets go; so does the death of this process. */
@@ -23,11 +25,14 @@ export interface LockOptions {
  * @throws SyscallError when the file cannot be opened; the AbortSignal's reason
  */
 export async function lockFile(path: string, options: LockOptions = {}): Promise<HeldLock> {
+  read('lockFile(path)', path, text);
   return (await tryLockFile(path, options)) ?? (await wait(path, options.shared ? LOCK.SH : LOCK.EX, options));
 }
 
 /** The same without waiting: undefined when somebody else holds it. */
-export async function tryLockFile(path: string, { signal, create = true, shared = false }: LockOptions = {}): Promise<HeldLock | undefined> {
+export async function tryLockFile(path: string, options: LockOptions = {}): Promise<HeldLock | undefined> {
+  const { signal, create = true, shared = false } = read('tryLockFile(path, options)', options, LOCK_OPTIONS);
+  read('tryLockFile(path)', path, text);
   signal?.throwIfAborted();
   const lock = await takeLock(path, shared ? LOCK.SH : LOCK.EX, create);
   return lock && { path, [Symbol.asyncDispose]: lock.release };

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { requiresProgram, requiresRoot, type ScratchDirectory, scratch, until } from '@lamella-test/scratch';
 import { expect, test } from 'vitest';
 import {
   AT_FDCWD,
@@ -51,14 +51,6 @@ const program = (at: ScratchDirectory, flags: number, script: string, more: Part
   supervise(flags, more),
   { op: 'clone', flags: 0, monitor: 0, cgroup: -1, program: [...before, sh(script)] },
 ];
-
-async function until(reached: () => boolean): Promise<void> {
-  for (let i = 0; i < 1000; i++) {
-    if (reached()) return;
-    await sleep(10);
-  }
-  throw new Error('it never came to that');
-}
 
 /** Start what goes on without us; resolves with the monitor's pid. */
 async function detached(ops: Program): Promise<Running> {
@@ -198,12 +190,12 @@ test('who stops it, does not get it again, not even between two lives', async (c
 });
 
 async function connect(at: ScratchDirectory, onReply: (reply: Reply) => void = () => undefined): Promise<MonitorConnection> {
-  for (let i = 0; i < 500; i++) {
-    const connection = await connectMonitor(at.path, onReply);
-    if (connection) return connection;
-    await sleep(5);
-  }
-  throw new Error('nobody listens');
+  let connection: MonitorConnection | undefined;
+  await until(async () => {
+    connection = await connectMonitor(at.path, onReply);
+    return connection !== undefined;
+  });
+  return connection as MonitorConnection;
 }
 
 test('any number of clients see what is written, type, and hear of the end', async (context) => {

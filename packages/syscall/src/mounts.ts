@@ -17,6 +17,8 @@ export interface MountPoint {
   /** Of the mount, then those of its filesystem; paths among the latter may have escapes of its own. */
   readonly options: readonly string[];
   readonly superOptions: string;
+  /** It is shared, or a slave: what others mount below appears here, too (mount_namespaces(7)). */
+  readonly propagates: boolean;
 }
 
 /**
@@ -42,6 +44,7 @@ export function readMounts(pid: number | 'self' = 'self'): MountPoint[] {
         type: fields[dash + 1] ?? '',
         options: fields[5]?.split(',') ?? [],
         superOptions: fields[dash + 3] ?? '',
+        propagates: fields.slice(6, dash).some((each) => /^(?:shared|master):/.test(each)),
       };
     });
 }

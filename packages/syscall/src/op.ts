@@ -44,7 +44,7 @@ export interface ExecveOp extends OpOptions {
 export interface CloneOp extends OpOptions {
   readonly op: 'clone';
   readonly flags: number;
-  /** What the monitor does with its stdin: see {@link MONITOR_RAW}, {@link MONITOR_INPUT}, {@link MONITOR_ENDED} and {@link MONITOR_LEAVES}. */
+  /** What the monitor does with its stdin: see {@link MONITOR_RAW}, {@link MONITOR_AWAY}, {@link MONITOR_INPUT}, {@link MONITOR_ENDED} and {@link MONITOR_LEAVES}. */
   readonly monitor: number;
   /** Slot of the directory of a cgroup (version 2) to be born in; -1, the default, for this process's own. */
   readonly cgroup?: number;
@@ -127,6 +127,8 @@ export const MONITOR_INPUT = 4;
 
 /** `clone.monitor`: nobody types: whatever reads from the container's terminal comes to the end of the file. */
 export const MONITOR_ENDED = 16;
+/** `clone.monitor`: the terminal is somebody else's for now: it is read, and raw, only after `foreground`. */
+export const MONITOR_AWAY = 32;
 /**
  * `clone.monitor`: it will be told to `leave`. Until then it does not reap the process: its status is for whoever
  * adopts it.

@@ -123,6 +123,8 @@ export const OPCODES = {
   landed: { code: 100, numbers: ['rootfd', 'fd', 'exact'], strings: ['pathname', 'outside'] },
   covered: { code: 101, numbers: ['rootfd', 'readonly'], strings: ['pathname'] },
   expect_type: { code: 102, numbers: ['fd', 'type'], strings: [] },
+  // All contents, and what is mounted below, but for what the kernel makes up and the filesystem of the slot `without`, if that is taken.
+  walk_seen: { code: 103, numbers: ['dirfd', 'without'], strings: ['pathname'] },
   same_object: { code: 94, numbers: ['fd', 'type', 'dev_major', 'dev_minor', 'ino_high', 'ino_low', 'btime_sec', 'btime_nsec'], strings: [] },
   signal: { code: 200, numbers: ['signo'], strings: [] },
   resize: { code: 201, numbers: ['rows', 'columns'], strings: [] },

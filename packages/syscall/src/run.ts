@@ -6,6 +6,7 @@ import { isOwnUserNamespace, mapIds } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
 import type { ControlOp, Op, Program, ServeOp } from './op.js';
+import { RUN_OPTIONS, read } from './option-shapes.js';
 import { Outcome, silent } from './outcome.js';
 import { type Reply, replyParser } from './replies.js';
 import { interpreterCommand, keepCopy } from './sealed-copy.js';
@@ -56,6 +57,8 @@ export interface Running {
   /** Hold the replies back, and the program with them; and go on. */
   pause(): void;
   resume(): void;
+  /** Whether this process, with nothing else to do, waits for it. At first it does. */
+  hold(waits: boolean): void;
   /**
    * Let go of a monitor that `supervise` detached: it goes on without this process, and `result` stays
    * pending. For one whose process has started.
@@ -67,7 +70,8 @@ export interface Running {
  * Start a program; {@link run} waits for its end. When it begins with {@link ownUserNamespace} the ids are
  * mapped after that op, and before the others.
  */
-export function start(program: Program, options: RunOptions = {}): Running {
+export function start(program: Program, given: RunOptions = {}): Running {
+  const options = read('start(program, options)', given, RUN_OPTIONS);
   const frames = encodeProgram(program);
   const mapsIds = isOwnUserNamespace(program[0]);
   const clones = program.some((op) => op.op === 'clone');
@@ -141,8 +145,6 @@ export interface StreamedRun extends Running {
   readonly frames: Writable;
   /** Resolves when the frames after the first may be written: at once, but where ids are to be mapped. */
   readonly mapped: Promise<void>;
-  /** Whether this process, with nothing else to do, waits for it. At first it does. */
-  hold(waits: boolean): void;
   /** Closes both channels: it ends with its next reply, also where replies were held back. */
   hangUp(): void;
 }
@@ -260,9 +262,10 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
     },
     abort: () => frames.destroy(),
     hold(waits) {
-      for (const each of [child, frames, replies] as { ref(): void; unref(): void }[])
-        if (waits) each.ref();
-        else each.unref();
+      const all = [child, frames, replies, child.stdin, child.stdout, child.stderr] as ({ ref(): void; unref(): void } | null)[];
+      for (const each of all)
+        if (waits) each?.ref();
+        else each?.unref();
     },
     hangUp() {
       frames.destroy();

@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { ScratchDirectory } from '@lamella-test/scratch';
+import { becomes, type ScratchDirectory } from '@lamella-test/scratch';
 import { engine } from './engine.js';
 
 /** A containerd of the test's own; disposing ends it. */
@@ -30,10 +29,7 @@ export async function startContainerd(at: ScratchDirectory, config = ''): Promis
     await ended;
   };
   const version = (): boolean => engine('ctr', ['--address', socket])('version').status === 0;
-  for (let i = 0; i < 100; i++) {
-    if (version()) return { socket, [Symbol.asyncDispose]: end };
-    await sleep(100);
-  }
+  if (await becomes(version)) return { socket, [Symbol.asyncDispose]: end };
   await end();
   return 'containerd does not come up here';
 }

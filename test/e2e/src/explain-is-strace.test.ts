@@ -68,15 +68,26 @@ for (const [what, rest] of SPECS) {
   });
 }
 
-/** The id of a container and when it was made differ from run to run: give those that were seen the explained ones. */
+/** The id of a container, its generated name and when it was made differ from run to run: give those that were seen the explained ones. */
 function sameContainer(trace: readonly (readonly TracedCall[])[], program: Program): TracedCall[][] {
   const made = /"([^"]*\/containers\/)([0-9a-f]{12})"/;
+  const given = /\/containers\/\.given\/([a-z_0-9]+)/;
+  const names = [trace.flat().map(({ text }) => text), program.map((op) => (op.op === 'mkdirat' ? String(op.pathname) : ''))].map(
+    (texts) => texts.flatMap((text) => given.exec(text)?.[1] ?? [])[0] ?? '-',
+  );
   const ids = trace.flat().flatMap(({ name, text }) => (name === 'mkdirat' ? (made.exec(text)?.[2] ?? []) : []));
   const directory = program.flatMap((op) => (op.op === 'mkdirat' ? [String(op.pathname)] : [])).find((each) => /\/containers\/[0-9a-f]{12}$/.test(each)) ?? '';
   const config = program.flatMap((op) => (op.op === 'write_file' && String(op.pathname).endsWith('/config.json') ? [String(op.data)] : []));
   const created = /"created":"([^"]+)"/.exec(config[0] ?? '')?.[1] ?? '';
+  const [seen = '-', explained = '-'] = names;
+  // What is written is as much longer as the name is.
+  const longer = (text: string): number => (text.startsWith('write(') ? (text.split(seen).length - 1) * (explained.length - seen.length) : 0);
   const same = (text: string): string =>
-    text.replaceAll(ids[0] ?? directory.slice(-12), directory.slice(-12)).replace(/(\\"created\\":\\")[^"\\]+/, (_, key: string) => `${key}${created}`);
+    text
+      .replace(/, (\d+)\)$/, (whole, length: string) => (longer(text) ? `, ${Number(length) + longer(text)})` : whole))
+      .replaceAll(seen, explained)
+      .replaceAll(ids[0] ?? directory.slice(-12), directory.slice(-12))
+      .replace(/(\\"created\\":\\")[^"\\]+/, (_, key: string) => `${key}${created}`);
   return trace.map((calls) => calls.map((call) => ({ ...call, text: same(call.text) })));
 }
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { ImageStore } from '@lamella/engine';
-import { busyboxArchive, mountsBelow, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { busyboxArchive, mountsBelow, type ScratchDirectory, scratch, until } from '@lamella-test/scratch';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLI, cli } from './cli.js';
 import { requiresContainers } from './rights.js';
@@ -41,14 +41,6 @@ async function start(flags: readonly string[]): Promise<Family> {
   return { cli: child.pid ?? 0, monitor, init };
 }
 
-async function until(holds: () => boolean): Promise<boolean> {
-  for (let i = 0; i < 500; i++) {
-    if (holds()) return true;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  return false;
-}
-
 const containers = (): string[] => readdirSync(at.join('store/containers')).filter((name) => !name.startsWith('.'));
 
 describe.for([
@@ -69,9 +61,9 @@ describe.for([
     expect(everybody.every((pid) => pid > 0 && alive(pid))).toBe(true);
     for (const victim of victims) process.kill(family[victim], 'SIGKILL');
     // No process stays, whoever was killed: each watches the one above it.
-    expect(await until(() => everybody.every((pid) => !alive(pid)))).toBe(true);
+    await until(() => everybody.every((pid) => !alive(pid)));
     // Mounts of a namespace go with it; a mount on the host, and directories, at the latest with the next command.
-    if (atOnce) expect(await until(() => containers().length === 0)).toBe(true);
+    if (atOnce) await until(() => containers().length === 0);
     else if (!flags().length) expect(mountsBelow(at.path)).toEqual([]);
     expect(cli(at.join('store'))(['run', 'busybox', 'true']).status).toBe(0);
     expect([containers(), mountsBelow(at.path), readdirSync(at.join('work')).filter((name) => !name.startsWith('busybox'))]).toEqual([[], [], []]);

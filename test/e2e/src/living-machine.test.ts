@@ -199,9 +199,10 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('on a living machine
       (while :; do for i in 1 2 3 4 5 6 7 8; do
         mkdir -p ${tmp}/d$i/e; : > ${tmp}/f$i; ln -sf x ${tmp}/l$i; : > ${home}/f$i; mkdir -p ${home}/d$i; chown ${uid}:${uid} ${tmp}/d$i ${tmp}/f$i ${home}/f$i ${home}/d$i 2>/dev/null
       done; rm -rf ${tmp}/d? ${tmp}/f? ${tmp}/l? ${home}/f? ${home}/d?; done) 2>/dev/null & names=$!
+      (while :; do mkdir -p -m 755 ${tmp}/places; mkdir -m 1777 ${tmp}/places/open; rm -rf ${tmp}/places; done) 2>/dev/null & places=$!
       (while :; do mkdir -p ${tmp}/m1 && mount -t tmpfs tmpfs ${tmp}/m1; sleep 0.02; umount -l ${tmp}/m1; rmdir ${tmp}/m1; done) 2>/dev/null & mounts=$!
       for i in $(seq ${runs}); do lamella try -n 'echo x > ${tmp}/own && echo y > ~/own && echo two >> ~/.bashrc && rm ~/old && cat ~/.bashrc' >out 2>err || { echo FAILED; cat out err; }; lamella discard $(tail -n 1 err) >/dev/null; done
-      kill $names $mounts; wait; umount -l ${tmp}/m1; echo done`);
+      kill $names $places $mounts; wait; umount -l ${tmp}/m1; echo done`);
     expect(`${stdout}${stderr}`).not.toContain('FAILED');
     expect(stdout).toContain('done');
     expect(readFileSync(`${home}/.bashrc`, 'utf8')).toBe('one\n');

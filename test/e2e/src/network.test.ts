@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip, until } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
 import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
@@ -23,14 +22,6 @@ function descendsFrom(pid: number, ancestor: number): boolean {
     if (at === ancestor) return true;
     const status = existsSync(`/proc/${at}`) ? readFileSync(`/proc/${at}/status`, 'latin1') : '';
     at = Number(/^PPid:\t(\d+)$/m.exec(status)?.[1] ?? 0);
-  }
-  return false;
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<boolean> {
-  for (let i = 0; i < 250; i++) {
-    if (await holds()) return true;
-    await sleep(20);
   }
   return false;
 }
@@ -64,7 +55,7 @@ describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects container
   });
   afterEach(async () => {
     nothingIsLeft(at, who, store);
-    expect(await until(() => !pastas().length)).toBe(true);
+    await until(() => !pastas().length);
   });
 
   test('with the address of the host, and with nothing of its loopback', () => {
@@ -98,11 +89,29 @@ describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects container
     lamella('rm', '-f', 'web');
   });
 
+  test('by ports below 1024, where that is allowed', async () => {
+    const low = 700 + (port % 300);
+    const args = ['--network', 'pasta', '-p', `127.0.0.1:${low}:80`, 'busybox'];
+    if (name !== 'root') {
+      expect(fails(who, ['run', ...args, 'true'])).toMatch(/pasta could not connect/);
+      return;
+    }
+    lamella('run', '-d', '--name', 'low', ...args, 'sh', '-c', 'mkdir -p /w; echo low > /w/index.html; exec httpd -f -p 80 -h /w');
+    expect(lamella('port', 'low')).toBe(`80/tcp -> 127.0.0.1:${low}`);
+    expect(lamella('exec', 'low', 'sh', '-c', 'until wget -q -O - http://127.0.0.1/; do sleep 0.05; done 2>/dev/null')).toBe('low');
+    expect(await (await fetch(`http://127.0.0.1:${low}/index.html`)).text()).toBe('low\n');
+    // It has no right on the host any more: it is in the namespace of its network.
+    for (const pid of pastas().filter((each) => existsSync(`/proc/${each}`)))
+      if (readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`127.0.0.1/${low}:80`))
+        expect(readlinkSync(`/proc/${pid}/ns/user`)).not.toBe(readlinkSync('/proc/self/ns/user'));
+    lamella('rm', '-f', 'low');
+  });
+
   test('and ends with them; without it they are ended', async () => {
     const child = who.spawn(process.execPath, [CLI, 'run', '--network', 'pasta', 'busybox', 'sleep', '1000']);
     const ended = new Promise<number | null>((resolve) => child.once('exit', (status) => resolve(status)));
     const ours = (): number[] => pastas().filter((pid) => descendsFrom(pid, child.pid ?? 0));
-    expect(await until(() => ours().length > 0)).toBe(true);
+    await until(() => ours().length > 0);
     for (const pid of ours()) process.kill(pid, 'SIGKILL');
     expect(await ended).toBe(125);
   });

@@ -60,6 +60,13 @@ describe.each(['root', 'an ordinary user'] as const)('what %s has on the host', 
     expect(readdirSync(project).toSorted()).toEqual(['away', 'd', 'y', 'z']);
   });
 
+  test('and that is moved into a new directory, and changed there, is no conflict', () => {
+    inside('mkdir new; mv e/f new/f; echo more >>new/f; mv d/f new/g; rm new/g');
+    lamella('apply', 'one');
+    expect(readFileSync(to('new/f'), 'utf8')).toBe('other\nmore\n');
+    expect(readdirSync(to('e'))).toEqual([]);
+  });
+
   test('does not come back after it was removed, and stays linked', () => {
     inside('echo new >new; chmod 600 a b');
     lamella('apply', 'one');

@@ -1,7 +1,17 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { OCI_RUNTIME, type OciBundle, ociBundle, requiresRoot, type ScratchDirectory, type Systemd, scratch, skip, startSystemd } from '@lamella-test/scratch';
+import {
+  OCI_RUNTIME,
+  type OciBundle,
+  ociBundle,
+  requiresRoot,
+  type ScratchDirectory,
+  type Systemd,
+  scratch,
+  skip,
+  startSystemd,
+  until,
+} from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
 let at: ScratchDirectory;
@@ -91,7 +101,7 @@ test('one whose process has ended is deleted, and its name serves again', async 
     expect(bundle.oci('create', 'ends')).toMatchObject({ status: 0, stderr: '' });
     expect(cgroupOf('ends')).toBe('0::/system.slice/lamella-ends.scope');
     bundle.oci('start', 'ends');
-    for (let tries = 0; tries < 100 && JSON.parse(bundle.oci('state', 'ends').stdout).status !== 'stopped'; tries++) await sleep(20);
+    await until(() => JSON.parse(bundle.oci('state', 'ends').stdout).status === 'stopped');
     expect(bundle.oci('delete', 'ends')).toMatchObject({ status: 0, stderr: '' });
   }
   expect(scopes()).toEqual([]);

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { becomes } from '@lamella-test/scratch';
 
 /** A command in a real terminal, to be typed at and read. */
 export interface Terminal {
@@ -40,12 +40,13 @@ export function terminal(tmux: string, command: string): Terminal {
     press: (...keys) => void run('send-keys', ...keys),
     resize: (columns, rows) => void run('resize-window', '-x', String(columns), '-y', String(rows)),
     async until(pattern) {
-      for (let i = 0; i < 200; i++) {
-        const shown = screen();
-        if (pattern.test(shown) || pattern.test(`${shown}\n`)) return shown;
-        await sleep(50);
-      }
-      throw new Error(`the terminal never showed ${pattern}; it shows:\n${screen()}`);
+      let shown = '';
+      const isShown = (): boolean => {
+        shown = screen();
+        return pattern.test(shown) || pattern.test(`${shown}\n`);
+      };
+      if (await becomes(isShown)) return shown;
+      throw new Error(`the terminal never showed ${pattern}; it shows:\n${shown}`);
     },
     close() {
       if (closed) return;

@@ -67,6 +67,26 @@ const TYPED: Readonly<Record<string, { readonly line: string; readonly keys: Key
     ],
     shows: /<6>/,
   },
+  'fg gives the keyboard to what was begun in the background': {
+    line: 'COMMANDsh -c \'echo up; read line; echo "got $line"; exit 4\' &',
+    keys: [
+      [/^(\$ )?up$/m, 'fg', 'Enter'],
+      [/fg\n[\s\S]*read line/, 'typed', 'Enter'],
+      [/got typed/, 'echo "<$?>"', 'Enter'],
+    ],
+    shows: /<4>/,
+  },
+  'fg gives it to what bg let go on': {
+    line: 'COMMANDsh -c \'echo up; sleep 2; read line; echo "got $line"; exit 4\'',
+    keys: [
+      [/^up/m, 'C-z'],
+      [/Stopped/, 'bg', 'Enter'],
+      [/&/, 'fg', 'Enter'],
+      [/\$ fg\n[\s\S]*read line/, 'typed', 'Enter'],
+      [/got typed/, 'echo "<$?>"', 'Enter'],
+    ],
+    shows: /<4>/,
+  },
   'Ctrl-Z stops a pipeline': {
     line: "COMMANDsh -c 'echo up; sleep 100' | cat",
     keys: [
@@ -94,6 +114,22 @@ describe.each(Object.entries(TYPED))('at a terminal: %s', (_, { line, keys, show
       shell.close();
     }
   });
+});
+
+test('Ctrl-C at the question keeps what was changed, says so, and ends', { timeout: 60_000 }, async () => {
+  await using own = scratch();
+  const shell = terminal('tmux', `sh -c 'cd ${own.path}; PS1="$ " exec bash --norc -i'`);
+  try {
+    await shell.until(/\$ $/);
+    shell.press(`${tried.replace(/ -n $/, '')} touch new`, 'Enter');
+    await shell.until(/Apply them\?/);
+    shell.press('C-c');
+    await shell.until(/Kept: lamella review/);
+    shell.press('echo "<$?>"', 'Enter');
+    await shell.until(/<130>/);
+  } finally {
+    shell.close();
+  }
 });
 
 /** All of them take a while. */

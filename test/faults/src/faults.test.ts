@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  becomes,
   busyboxArchive,
   cgroupsOf,
   findProgram,
@@ -326,10 +327,10 @@ async function clearOnce(): Promise<void> {
     if (error.code !== 'IMAGE_NOT_FOUND') throw error;
   });
   // A removal goes on by itself after a rollback.
-  for (let i = 0; i < 100 && left().some((each) => each.includes('-discarded')); i++) {
-    await sleep(20);
+  await becomes(async () => {
     await engine.sweep(root);
-  }
+    return !left().some((each) => each.includes('-discarded'));
+  }, 20);
   // What runs now sweeps, and works, on the image as it was.
   const { stdout } = await engine.run({ ...sh('ls /etc; cat /etc/group | wc -l'), root });
   expect(stdout).toContain('group');
@@ -383,7 +384,7 @@ for (const scenario of SCENARIOS) {
         outcomes[await attempt(scenario)]++;
         await clear();
         // A tracer may be a moment behind what it traced.
-        for (let i = 0; i < 200 && (left().length || descendants().length > before.descendants); i++) await sleep(10);
+        await becomes(() => !left().length && descendants().length <= before.descendants, 20);
         expect(left()).toEqual([]);
         scenario.after?.();
         expect(descendants().length).toBeLessThanOrEqual(before.descendants);

@@ -2,9 +2,9 @@ import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ScratchDirectory } from './directory.js';
 import { findProgram } from './requires.js';
+import { becomes } from './until.js';
 
 /** A systemd of a test's own, with a bus: in namespaces, with a cgroup of version 2 and a /run to itself, on this machine's files. */
 export interface Systemd extends AsyncDisposable {
@@ -48,12 +48,10 @@ export async function startSystemd(at: ScratchDirectory): Promise<Systemd | stri
       unshare.kill('SIGKILL');
       await once(unshare, 'exit');
     }
-    for (let tries = 0; !removed(cgroup) && tries < 200; tries++) await sleep(10);
+    await becomes(() => removed(cgroup), 20);
   };
-  for (let tries = 0; tries < 200 && unshare.exitCode === null; tries++) {
-    await sleep(50);
-    if (/systemd1 +\d/.test(run('busctl', 'list', '--no-pager', '--no-legend').stdout)) return { beside, run, [Symbol.asyncDispose]: close };
-  }
+  const isUp = (): boolean => /systemd1 +\d/.test(run('busctl', 'list', '--no-pager', '--no-legend').stdout);
+  if ((await becomes(() => unshare.exitCode !== null || isUp(), 40)) && unshare.exitCode === null) return { beside, run, [Symbol.asyncDispose]: close };
   await close();
   return 'systemd does not come up here';
 }

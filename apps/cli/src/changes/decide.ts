@@ -1,5 +1,6 @@
 import type { ContainerChange, OnConflict, StoredContainer } from '@lamella/engine';
 import { type Shown, text } from '../output/printable.js';
+import { dieOf } from '../run/job-signals.js';
 import { ChangeTally } from './change-tally.js';
 import { describeTally } from './describe-change.js';
 import { review, type Terminal } from './review.js';
@@ -9,7 +10,10 @@ export async function decide(container: StoredContainer, changes: readonly Conta
   const say = (line: Shown): void => terminal.output.line(line);
   const canApply = changes.some((change) => change.view.source !== undefined);
   const decision = await review(container, changes, terminal, canApply);
-  if (decision.do === 'keep') say(`Kept: lamella review ${name} asks again, lamella apply ${name} applies them, lamella discard ${name} throws them away.`);
+  if (decision.do === 'keep') {
+    say(`Kept: lamella review ${name} asks again, lamella apply ${name} applies them, lamella discard ${name} throws them away.`);
+    if (decision.by) dieOf(decision.by);
+  }
   if (decision.do === 'discard') {
     await container.remove();
     say('Thrown away.');

@@ -9,7 +9,14 @@ import { SHOWN_LIMIT, showPatch } from './show-patch.js';
 import { withContents } from './with-contents.js';
 
 /** What somebody decided to do with changes. */
-export type Decision = { readonly do: 'apply'; readonly changes: ReadonlySet<ContainerChange> } | { readonly do: 'discard' | 'keep' };
+export type Decision =
+  | { readonly do: 'apply'; readonly changes: ReadonlySet<ContainerChange> }
+  | { readonly do: 'discard' }
+  /** `by` is the signal that came in the place of an answer. */
+  | { readonly do: 'keep'; readonly by?: NodeJS.Signals };
+
+/** Signals that ask to end while somebody is asked. */
+const ENDING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** Where somebody is asked. */
 export interface Terminal {
@@ -25,8 +32,8 @@ const CHOICES = [
 const EACH = ['  y  apply it      n  leave it      d  show the difference', '  a  apply it and all that follow   q  leave it and all that follow'];
 
 /**
- * Show changes to somebody, and ask what to do with them: all of it at once, or one by one. The end of the input
- * keeps them.
+ * Show changes to somebody, and ask what to do with them: all of it at once, or one by one. The end of the input, and a
+ * signal, keep them.
  *
  * @param canApply whether there is something of the host's to apply them to
  */
@@ -41,11 +48,23 @@ export async function review(
   list();
   const asking = createInterface({ input, terminal: false });
   const answers = asking[Symbol.asyncIterator]();
+  let by: NodeJS.Signals | undefined;
+  let interrupt = (_: NodeJS.Signals): void => {};
+  const interrupted = new Promise<undefined>((resolve) => {
+    interrupt = (signal) => {
+      by = signal;
+      output.line('');
+      resolve(undefined);
+    };
+  });
+  for (const signal of ENDING) process.on(signal, interrupt);
   const ask = async (question: string): Promise<string | undefined> => {
+    if (by) return undefined;
     output.prompt(styled('bold', question));
-    const { value, done } = await answers.next();
-    return done ? undefined : String(value).trim().toLowerCase();
+    const answer = await Promise.race([answers.next(), interrupted]);
+    return answer === undefined || answer.done ? undefined : String(answer.value).trim().toLowerCase();
   };
+  const keep = (): Decision => ({ do: 'keep', ...(by ? { by } : {}) });
   try {
     for (;;) {
       const answer = await ask(canApply ? 'Apply them? [y/n/k/d/e/l/?] ' : 'Keep them? [k/n/d/l/?] ');
@@ -60,14 +79,14 @@ export async function review(
           return { do: 'discard' };
         case undefined:
         case 'k':
-          return { do: 'keep' };
+          return keep();
         case 'd':
           await differences(container, changes, say);
           break;
         case 'e': {
           if (!canApply) break;
           const chosen = await eachOf(container, changes, ask, say);
-          return chosen.size ? { do: 'apply', changes: chosen } : { do: 'keep' };
+          return chosen.size && !by ? { do: 'apply', changes: chosen } : keep();
         }
         case 'l':
           list();
@@ -78,6 +97,7 @@ export async function review(
     }
   } finally {
     asking.close();
+    for (const signal of ENDING) process.off(signal, interrupt);
   }
 }
 

@@ -23,7 +23,7 @@ environment, the same changes make the same digest, whenever and wherever.`;
       description: 'change the config: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR',
     }),
     timestamp: string({ helpValue: 'SECONDS', description: 'since 1970: the time of everything in it' }),
-    pause: boolean({ default: true, allowNo: true, description: 'freeze a container that runs meanwhile' }),
+    pause: boolean({ char: 'p', default: true, allowNo: true, description: 'freeze a container that runs meanwhile' }),
   };
 
   async run(): Promise<void> {

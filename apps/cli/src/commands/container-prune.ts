@@ -1,13 +1,30 @@
+import { boolean, string } from '@oclif/core/flags';
 import { ContainerCommand } from '../container/container-command.js';
+import { labelsOf } from '../container/container-row.js';
+import { moment } from '../container/moment.js';
+import { filtersOf, hasLabels } from '../output/filters.js';
 
 export class ContainerPrune extends ContainerCommand {
   static override summary = 'Remove all containers that do not run.';
   static override examples = ['<%= config.bin %> container prune'];
 
+  static override flags = {
+    force: boolean({ char: 'f', description: 'without a question, which is always so' }),
+    filter: string({ multiple: true, multipleNonGreedy: true, helpValue: 'KEY=VALUE', description: 'label, label! (without it) or until' }),
+  };
+
   async run(): Promise<void> {
     const { flags } = await this.parse(ContainerPrune);
     const containers = this.containersOf(flags);
-    const over = (await containers.list()).filter(({ status }) => status === 'created' || status === 'exited' || status === 'dead');
+    const filters = filtersOf(flags.filter, ['label', 'label!', 'until']);
+    const until = (filters.get('until') ?? []).map((each) => moment(each).toISOString());
+    const over = (await containers.list()).filter(
+      (state) =>
+        ['created', 'exited', 'dead'].includes(state.status) &&
+        hasLabels(labelsOf(state), filters.get('label') ?? []) &&
+        !(filters.get('label!') ?? []).some((each) => hasLabels(labelsOf(state), [each])) &&
+        until.every((time) => state.config.created < time),
+    );
     if (!over.length) return this.print(flags.json, [], ['nothing to remove']);
     await this.forEach(
       flags,

@@ -23,12 +23,12 @@ export class Create extends Command {
   async run(): Promise<void> {
     const debug = this.argv.includes('--debug');
     try {
-      const line = await parseRun(this.argv);
+      const line = await parseRun(this.argv, 'create');
       const { containers, spec } = await detachedSpec(line);
       const bars = unpackingBars(line);
       try {
         await tellPlugins('before_create', { spec });
-        const { id } = await containers.create(spec, { onPull: bars.show });
+        const { id } = await containers.create(spec, { onPull: bars.show, onNote: bars.note });
         if (line.flags.cidfile !== undefined) writeId(line.flags.cidfile, id);
         if (line.flags.json) stdout.json({ id });
         else stdout.line(id);

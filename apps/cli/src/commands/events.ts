@@ -1,7 +1,13 @@
 import { string } from '@oclif/core/flags';
 import { ContainerCommand } from '../container/container-command.js';
 import { moment } from '../container/moment.js';
-import { UsageError } from '../usage-error.js';
+import { filtersOf } from '../output/filters.js';
+import { stdout } from '../output/out.js';
+import { type Headers, listFormat } from '../template/fill.js';
+
+const HEADERS: Headers = Object.fromEntries(
+  ['Type', 'Action', 'Status', 'ID', 'From', 'Scope', 'Actor', 'Time', 'TimeNano'].map((name) => [name, name.toUpperCase()]),
+);
 
 export class Events extends ContainerCommand {
   static override summary = 'Tell what happens to containers, as it happens.';
@@ -12,16 +18,14 @@ export class Events extends ContainerCommand {
   static override flags = {
     since: string({ helpValue: 'TIME', description: 'also what happened since then' }),
     until: string({ helpValue: 'TIME', description: 'until then, else for ever' }),
-    filter: string({ char: 'f', multiple: true, multipleNonGreedy: true, helpValue: 'KEY=VALUE', description: 'container, event or image' }),
+    filter: string({ char: 'f', multiple: true, multipleNonGreedy: true, helpValue: 'KEY=VALUE', description: 'container, event, image or type' }),
+    format: string({ helpValue: 'json|TEMPLATE', description: 'a JSON object each, or a template of .Type .Action .ID .From .Actor .Time .TimeNano' }),
   };
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Events);
-    const wanted = (flags.filter ?? []).map((text) => {
-      const [, key, value = ''] = /^(container|event|image)=(.*)$/.exec(text) ?? [];
-      if (key === undefined) throw new UsageError(`'${text}' is not a filter`, 'Write KEY=VALUE; known are container, event and image.');
-      return { key, value };
-    });
+    const filters = filtersOf(flags.filter, ['container', 'event', 'image', 'type']);
+    const print = flags.format === undefined ? undefined : listFormat(flags.format, HEADERS);
     const abort = new AbortController();
     process.once('SIGINT', () => abort.abort());
     process.once('SIGTERM', () => abort.abort());
@@ -31,18 +35,25 @@ export class Events extends ContainerCommand {
       ...(flags.until === undefined ? {} : { until: moment(flags.until) }),
     });
     for await (const { time, event, id, name, image, status } of events) {
-      const fields: Record<string, readonly (string | undefined)[]> = { container: [id, name], event: [event], image: [image] };
-      // Several of one kind are alternatives.
-      if (
-        !Object.entries(fields).every(
-          ([key, values]) => !wanted.some((each) => each.key === key) || wanted.some((each) => each.key === key && values.includes(each.value)),
-        )
-      )
-        continue;
+      const told = { container: [id, name], event: [event], image: [image, image?.replace(/:[^/:]*$/, '')], type: ['container'] };
+      const fits = Object.entries(told).every(([key, values]) => filters.get(key)?.some((each) => isOf(key, values, each)) ?? true);
+      if (!fits) continue;
       const about = [`image=${image}`, ...(name === undefined ? [] : [`name=${name}`]), ...(status === undefined ? [] : [`exitCode=${status}`])];
-      this.print(flags.json, { time: time.toISOString(), event, id, name, image, exitCode: status }, [
-        `${time.toISOString()} container ${event} ${id} (${about.join(', ')})`,
-      ]);
+      if (print && !flags.json) {
+        const attributes = new Map(about.map((each) => each.split(/=(.*)/s) as [string, string]));
+        const common = { Type: 'container', Action: event, Status: event, ID: id, From: image ?? '', Scope: 'local' };
+        stdout.lines(
+          print([{ ...common, Actor: { ID: id, Attributes: attributes }, Time: Math.floor(time.getTime() / 1000), TimeNano: time.getTime() * 1e6 }]),
+        );
+      } else
+        this.print(flags.json, { time: time.toISOString(), event, id, name, image, exitCode: status }, [
+          `${time.toISOString()} container ${event} ${id} (${about.join(', ')})`,
+        ]);
     }
   }
+}
+
+/** As Docker: a container by the beginning of its id, or its name; all else as it is. */
+function isOf(key: string, values: readonly (string | undefined)[], wanted: string): boolean {
+  return values.includes(wanted) || (key === 'container' && wanted !== '' && (values[0]?.startsWith(wanted) ?? false));
 }

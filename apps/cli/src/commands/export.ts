@@ -1,10 +1,9 @@
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { stdout } from '../output/out.js';
+import { writeOutput } from '../output/output-file.js';
 import { UsageError } from '../usage-error.js';
 
 export class Export extends ContainerCommand {
@@ -20,14 +19,6 @@ export class Export extends ContainerCommand {
     const container = await this.containersOf(flags).get(args.container);
     const archive = await container.export();
     if (flags.output === undefined) return pipeline(archive, stdout.stream());
-    // Nobody finds half of it by its name.
-    const partial = `${flags.output}.${process.pid}.partial`;
-    try {
-      await pipeline(archive, createWriteStream(partial));
-      await rename(partial, flags.output);
-    } catch (error) {
-      await rm(partial, { force: true });
-      throw error;
-    }
+    await writeOutput(flags.output, (output) => pipeline(archive, output));
   }
 }

@@ -1,22 +1,59 @@
 import { historyOf, ImageStore } from '@lamella/image';
+import { boolean, string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
+import type { Shown } from '../output/printable.js';
 import { table } from '../output/table.js';
 import { ago, bytes } from '../output/units.js';
+import { type Headers, listFormat } from '../template/fill.js';
+
+const HEADERS = {
+  ID: 'LAYER',
+  CreatedSince: 'CREATED',
+  CreatedAt: 'CREATED AT',
+  Size: 'SIZE',
+  CreatedBy: 'MADE BY',
+  Comment: 'COMMENT',
+} as const satisfies Headers;
 
 export class ImageHistory extends LamellaCommand {
   static override summary = 'Show how an image was made, the last step first.';
   static override args = { name: argument('an image of the store') };
+  static override flags = {
+    format: string({
+      helpValue: 'table [TEMPLATE]|json|TEMPLATE',
+      default: 'table',
+      description: 'a table, a JSON object each, or a template of .ID .CreatedSince .CreatedAt .Size .CreatedBy .Comment',
+    }),
+    'no-trunc': boolean({ description: 'whole digests and steps' }),
+    quiet: boolean({ char: 'q', description: 'digests of layers only' }),
+  };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ImageHistory);
+    const print = listFormat(flags.format, HEADERS);
     const steps = historyOf(await new ImageStore(this.storeRoot(flags)).describe(args.name));
-    const rows = steps.map(({ created, createdBy, layer, comment }) => [
-      layer ? layer.digest.slice(7, 19) : '',
-      created ? ago(new Date(created)) : '',
-      layer ? bytes(layer.size) : '0 B',
-      [createdBy, comment].filter(Boolean).join('  # ').replace(/\s+/g, ' ').slice(0, 100),
-    ]);
-    this.print(flags.json, steps, table(['LAYER', 'CREATED', 'SIZE', 'MADE BY'], rows));
+    const whole = flags['no-trunc'];
+    const rows = steps.map(({ created, createdBy, layer, comment }) => ({
+      ID: layer ? (whole ? layer.digest : layer.digest.slice(7, 19)) : '',
+      CreatedSince: created ? ago(new Date(created)) : '',
+      CreatedAt: created ?? '',
+      Size: layer ? bytes(layer.size) : '0 B',
+      CreatedBy: createdBy,
+      Comment: comment ?? '',
+    }));
+    const lines = (): Shown[] => {
+      if (flags.quiet) return rows.map(({ ID }) => ID || '<missing>');
+      if (print) return print(rows);
+      const madeBy = ({ CreatedBy, Comment }: (typeof rows)[number]): string => {
+        const all = [CreatedBy, Comment].filter(Boolean).join('  # ').replace(/\s+/g, ' ');
+        return whole ? all : all.slice(0, 100);
+      };
+      return table(
+        [HEADERS.ID, HEADERS.CreatedSince, HEADERS.Size, HEADERS.CreatedBy],
+        rows.map((row) => [row.ID, row.CreatedSince, row.Size, madeBy(row)]),
+      );
+    };
+    this.print(flags.json, steps, lines());
   }
 }

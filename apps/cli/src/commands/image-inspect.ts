@@ -3,19 +3,23 @@ import { string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { stdout } from '../output/out.js';
-import { fill } from '../output/template.js';
+import { templateOf } from '../template/fill.js';
+import { withMaps } from '../template/with-maps.js';
 
 export class ImageInspect extends LamellaCommand {
   static override summary = 'Print all that is known of an image, as JSON.';
   static override examples = ['<%= config.bin %> image inspect busybox', "<%= config.bin %> image inspect --format '{{json .Config}}' busybox"];
   static override args = { name: argument('an image of the store') };
-  static override flags = { format: string({ helpValue: 'TEMPLATE', description: 'a template of .Names .Digest .MediaType .Config .Manifest .Layers' }) };
+  static override flags = {
+    format: string({ char: 'f', helpValue: 'TEMPLATE', description: 'a template of .Names .Digest .MediaType .Config .Manifest .Layers' }),
+  };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ImageInspect);
+    const fill = flags.format === undefined ? undefined : templateOf(flags.format);
     const { names, digest, mediaType, config, manifest, layers } = await new ImageStore(this.storeRoot(flags)).describe(args.name);
     const fields = { Names: names.map(shortReference), Digest: digest, MediaType: mediaType, Config: config, Manifest: manifest, Layers: layers };
-    if (flags.format === undefined) stdout.json(fields, flags.json ? undefined : 2);
-    else stdout.line(fill(flags.format, fields));
+    if (!fill) stdout.json(fields, flags.json ? undefined : 2);
+    else stdout.line(fill(withMaps(fields, ['Config', 'Manifest'])));
   }
 }

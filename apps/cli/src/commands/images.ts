@@ -1,67 +1,152 @@
-import { familiarReference, formatReference, ImageStore } from '@lamella/image';
+import { familiarReference, formatReference, ImageStore, type ImageSummary, shortReference } from '@lamella/image';
 import { boolean, string } from '@oclif/core/flags';
+import { optionalArgument } from '../argument.js';
+import { timeWords } from '../container/container-row.js';
+import { moment } from '../container/moment.js';
 import { LamellaCommand } from '../lamella-command.js';
+import { filtersOf, hasLabels, oneOf } from '../output/filters.js';
 import { stderr } from '../output/out.js';
-import { jsonLine } from '../output/printable.js';
+import type { Shown } from '../output/printable.js';
 import { table } from '../output/table.js';
-import { fill } from '../output/template.js';
 import { ago, bytes } from '../output/units.js';
+import { type Headers, listFormat } from '../template/fill.js';
+import { UsageError } from '../usage-error.js';
+
+const KEYS = ['before', 'dangling', 'label', 'reference', 'since', 'until'];
+
+/** By our names, and by Docker's. */
+const HEADERS = {
+  Name: 'NAME',
+  Tag: 'TAG',
+  Digest: 'DIGEST',
+  Created: 'CREATED',
+  Size: 'SIZE',
+  Shared: 'SHARED',
+  Unique: 'UNIQUE',
+  Repository: 'REPOSITORY',
+  ID: 'IMAGE ID',
+  CreatedSince: 'CREATED',
+  CreatedAt: 'CREATED AT',
+  SharedSize: 'SHARED SIZE',
+  UniqueSize: 'UNIQUE SIZE',
+  VirtualSize: 'SIZE',
+  Containers: 'CONTAINERS',
+} as const satisfies Headers;
+
+const COLUMNS = ['Name', 'Tag', 'Digest', 'Created', 'Size', 'Shared', 'Unique'] as const;
 
 export class Images extends LamellaCommand {
   static override summary = 'List the images of the store.';
-  static override description = 'SIZE is what the blobs of an image take; SHARED of it other images have, too, UNIQUE would go with it.';
+  static override description =
+    `SIZE is what the blobs of an image take; SHARED of it other images have, too, UNIQUE would go with it. A template is one of Go, as that of ps;
+its fields are .Name .Tag .Digest .Created .Size .Shared .Unique, and by Docker's names .Repository .ID .CreatedSince .CreatedAt .SharedSize .UniqueSize.`;
+  static override usage = 'images [FLAGS] [NAME[:TAG]]';
   static override examples = [
     '<%= config.bin %> images',
+    { description: 'Of one name, or by a pattern:', command: "<%= config.bin %> images 'team/*'" },
     { description: 'For programs:', command: '<%= config.bin %> images --json' },
     { description: 'In your own words:', command: "<%= config.bin %> images --format '{{.Name}}:{{.Tag}} {{.Size}}'" },
   ];
+  static override args = { name: optionalArgument('only images of this name, or that the pattern fits') };
   static override flags = {
+    all: boolean({ char: 'a', description: 'all images, which is the default' }),
     digests: boolean({ description: 'show whole digests' }),
-    format: string({
-      helpValue: 'table|json|TEMPLATE',
-      default: 'table',
-      description: 'a table, a JSON line each, or a template of .Name .Tag .Digest .Created .Size .Shared .Unique',
+    filter: string({
+      char: 'f',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'KEY=VALUE',
+      description: 'reference, label, before, since, until or dangling',
     }),
+    format: string({ helpValue: 'table [TEMPLATE]|json|TEMPLATE', default: 'table', description: 'a table, a JSON object each, or a template' }),
+    'no-trunc': boolean({ description: 'show whole digests' }),
     quiet: boolean({ char: 'q', description: 'digests only' }),
   };
 
   async run(): Promise<void> {
-    const { flags } = await this.parse(Images);
+    const { args, flags } = await this.parse(Images);
     const store = new ImageStore(this.storeRoot(flags));
-    const listed = await store.list();
+    const print = listFormat(flags.format, HEADERS);
+    const test = await imageFilter(flags.filter, args.name, store);
+    const all = await store.list();
     const usage = new Map((await store.usage()).images.map((each) => [each.name, each]));
-    const images = listed.map(({ reference, size, ...rest }) => {
-      const { shared = 0, unique = size } = usage.get(formatReference(reference)) ?? {};
-      return { ...familiarReference(reference), size, shared, unique, ...rest };
-    });
-    if (!images.length && !flags.json && !flags.quiet)
+    const chosen = await Promise.all(all.map((each) => test(each)));
+    const images = all
+      .filter((_, i) => chosen[i])
+      .map(({ reference, size, ...rest }) => {
+        const { shared = 0, unique = size } = usage.get(formatReference(reference)) ?? {};
+        return { ...familiarReference(reference), size, shared, unique, ...rest };
+      });
+    if (!all.length && !flags.json && !flags.quiet)
       stderr.line(`There are no images in ${store.paths.root}. Fetch one: lamella pull NAME, or import one: lamella import FILE NAME`);
-    if (flags.quiet)
-      return this.print(
-        flags.json,
-        images.map(({ digest }) => digest),
-        images.map(({ digest }) => digest),
-      );
-    if (flags.format === 'json' && !flags.json) return this.print(false, images, images.map(jsonLine));
-    const shown = images.map(({ name, tag, digest, created, size, shared, unique }) => ({
-      Name: name,
-      Tag: tag,
-      Digest: flags.digests ? digest : digest.slice(7, 19),
-      Created: created ? ago(new Date(created)) : '',
-      Size: bytes(size),
-      Shared: bytes(shared),
-      Unique: bytes(unique),
-    }));
-    const header = ['NAME', 'TAG', 'DIGEST', 'CREATED', 'SIZE', 'SHARED', 'UNIQUE'];
-    const lines =
-      flags.format === 'table'
-        ? images.length
-          ? table(
-              header,
-              shown.map((row) => Object.values(row)),
-            )
-          : []
-        : shown.map((row) => fill(flags.format, row));
-    this.print(flags.json, images, lines);
+    for (const { name, tag, damaged } of flags.json ? [] : images)
+      if (damaged !== undefined) stderr.line(`lamella: note: ${name}:${tag} is damaged: ${damaged}. See: lamella system check`);
+    const whole = flags.digests || flags['no-trunc'];
+    const rows = images.map(({ name, tag, digest, created, size, shared, unique }) => {
+      const [date, shown] = [created ? new Date(created) : undefined, whole ? digest : digest.slice(7, 19)];
+      const [since, sizes] = [date ? ago(date) : '', { size: bytes(size), shared: bytes(shared), unique: bytes(unique) }];
+      return {
+        ...{ Name: name, Tag: tag, Digest: shown, Created: since, Size: sizes.size, Shared: sizes.shared, Unique: sizes.unique },
+        ...{ Repository: name, ID: shown, CreatedSince: since, CreatedAt: date ? timeWords(date) : '' },
+        ...{ SharedSize: sizes.shared, UniqueSize: sizes.unique, VirtualSize: sizes.size, Containers: 'N/A' },
+      };
+    });
+    const lines = (): Shown[] => {
+      if (flags.quiet) return images.map(({ digest }) => digest);
+      if (print) return print(rows);
+      return rows.length
+        ? table(
+            COLUMNS.map((name) => HEADERS[name]),
+            rows.map((row) => COLUMNS.map((name) => row[name])),
+          )
+        : [];
+    };
+    this.print(flags.json, flags.quiet ? images.map(({ digest }) => digest) : images, lines());
+  }
+}
+
+/** What of the images is asked for. @throws UsageError */
+async function imageFilter(
+  words: readonly string[] | undefined,
+  name: string | undefined,
+  store: ImageStore,
+): Promise<(image: ImageSummary) => Promise<boolean>> {
+  const filters = filtersOf(words, KEYS);
+  const names = [...(filters.get('reference') ?? []), ...(name === undefined ? [] : [name])];
+  const dangling = oneOf('dangling', filters.get('dangling') ?? [], ['true', 'false', '1', '0']);
+  const untils = (filters.get('until') ?? []).map((each) => moment(each).toISOString());
+  const createdOf = async (key: string): Promise<string[]> =>
+    Promise.all((filters.get(key) ?? []).map(async (each) => (await store.describe(each)).config.created ?? ''));
+  const [before, since] = [await createdOf('before'), await createdOf('since')];
+  return async (image) => {
+    const created = image.created === undefined ? '' : new Date(image.created).toISOString();
+    if (dangling.some((each) => each === 'true' || each === '1')) return false;
+    if (names.length && !names.some((each) => isNamed(image, each))) return false;
+    if (![...before.map((each) => new Date(each).toISOString()), ...untils].every((each) => created < each)) return false;
+    if (!since.every((each) => created > new Date(each).toISOString())) return false;
+    const labels = filters.get('label');
+    if (!labels) return true;
+    const { config } = await store.describe(shortReference(image.reference));
+    return hasLabels(config.config?.Labels ?? {}, labels);
+  };
+}
+
+/** Whether an image is of a name, with or without its tag, or fits a pattern of such. @throws UsageError */
+function isNamed({ reference }: ImageSummary, wanted: string): boolean {
+  const { name, tag } = familiarReference(reference);
+  return [name, `${name}:${tag}`, formatReference(reference)].some((each) => glob(wanted).test(each));
+}
+
+/** As path.Match of Go: * is no slash. */
+function glob(text: string): RegExp {
+  const source = text.replace(/\[[^\]]*\]|[\\^$.*+?()[\]{}|]/g, (found) => {
+    if (found === '*') return '[^/]*';
+    if (found === '?') return '[^/]';
+    return found.length > 1 ? found : `\\${found}`;
+  });
+  try {
+    return new RegExp(`^${source}$`, 'u');
+  } catch {
+    throw new UsageError(`'${text}' is not a pattern of names`, "Write --filter 'reference=team/*'.");
   }
 }

@@ -2,22 +2,26 @@ import { ImageStore } from '@lamella/image';
 import { string } from '@oclif/core/flags';
 import { ContainerCommand } from '../container/container-command.js';
 import { describeContainer } from '../container/describe-container.js';
-import { OUR_FAILURE } from '../output/exit-status.js';
+import { SOME_FAILED } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
 import { reportError } from '../output/report-error.js';
-import { fill } from '../output/template.js';
+import { templateOf } from '../template/fill.js';
+import { withMaps } from '../template/with-maps.js';
 import { UsageError } from '../usage-error.js';
+
+const MAPS = ['Config.Labels', 'HostConfig.LogConfig.Config', 'HostConfig.PortBindings', 'NetworkSettings.Ports'];
 
 export class Inspect extends ContainerCommand {
   static override summary = 'Print all that is known of containers, as JSON.';
   static override usage = 'inspect [FLAGS] CONTAINER…';
   static override examples = ['<%= config.bin %> inspect web', "<%= config.bin %> inspect --format '{{.State.Status}}' web"];
   static override strict = false;
-  static override flags = { format: string({ char: 'f', helpValue: 'TEMPLATE', description: 'a template of its fields: {{.State.Pid}}, {{json .Mounts}}' }) };
+  static override flags = { format: string({ char: 'f', helpValue: 'TEMPLATE', description: 'a template of Go: {{.State.Pid}}, {{json .Mounts}}' }) };
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Inspect);
     if (!argv.length) throw new UsageError('no container was named', 'lamella ps -a lists all.');
+    const fill = flags.format === undefined ? undefined : templateOf(flags.format);
     const containers = this.containersOf(flags);
     const found: Record<string, unknown>[] = [];
     for (const reference of argv as string[]) {
@@ -28,11 +32,11 @@ export class Inspect extends ContainerCommand {
         if ((error as { code?: string }).code === 'CONTAINER_NOT_FOUND' && (await this.#isImage(flags, reference)))
           reportError(new UsageError(`'${reference}' is an image, not a container`, `lamella image inspect ${reference}`));
         else reportError(error, { debug: flags.debug });
-        process.exitCode = OUR_FAILURE;
+        process.exitCode = SOME_FAILED;
       }
     }
-    if (flags.format === undefined) stdout.json(found, flags.json ? undefined : 2);
-    else for (const each of found) stdout.line(fill(flags.format, each));
+    if (!fill) stdout.json(found, flags.json ? undefined : 2);
+    else for (const each of found) stdout.line(fill(withMaps(each, MAPS)));
   }
 
   async #isImage(flags: { root?: string | undefined }, reference: string): Promise<boolean> {

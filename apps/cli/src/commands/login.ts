@@ -1,18 +1,17 @@
 import { text } from 'node:stream/consumers';
-import { storeCredentials } from '@lamella/image';
+import { parseLoginPlace, storeCredentials } from '@lamella/image';
 import { RegistryClient } from '@lamella/image/registry-client';
 import { boolean, string as stringFlag } from '@oclif/core/flags';
 import { optionalArgument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { stderr } from '../output/out.js';
-import { tlsVerifyWords } from '../tls-verify-words.js';
 import { REGISTRY_FLAGS } from '../transfer-command.js';
 import { UsageError } from '../usage-error.js';
 
 export class Login extends LamellaCommand {
   static override summary = 'Log in to a registry, and remember it where Docker and podman do.';
   static override examples = ['<%= config.bin %> login registry.example.com -u me', 'echo "$TOKEN" | <%= config.bin %> login ghcr.io -u me --password-stdin'];
-  static override args = { host: optionalArgument('HOST[:PORT] (default: docker.io)') };
+  static override args = { host: optionalArgument('HOST[:PORT][/NAMESPACE] (default: docker.io)') };
   static override flags = {
     username: stringFlag({ char: 'u', helpValue: 'NAME', required: true, description: 'who you are' }),
     'password-stdin': boolean({ description: 'read the password from stdin; else the terminal is asked' }),
@@ -20,12 +19,13 @@ export class Login extends LamellaCommand {
   };
 
   async run(): Promise<void> {
-    const { args, flags } = await this.parse(Login, tlsVerifyWords(this.argv));
-    const { host = 'docker.io' } = args;
+    const { args, flags } = await this.parse(Login);
+    const place = parseLoginPlace(args.host ?? 'docker.io');
+    const host = [place.host, place.path].filter(Boolean).join('/');
     const password = (flags['password-stdin'] ? await text(process.stdin) : await askPassword()).replace(/\r?\n$/, '');
     if (!password) throw new UsageError('there is no password', 'Type one, or give it by --password-stdin.');
     const credentials = { username: flags.username, password };
-    await using client = new RegistryClient(host, '', { tlsVerify: flags['tls-verify'], credentials });
+    await using client = new RegistryClient(place.host, '', { tlsVerify: flags['tls-verify'], credentials });
     await client.checkCredentials();
     const file = await storeCredentials(host, credentials);
     this.print(flags.json, { host, file }, [`logged in to ${host} (kept in ${file})`]);

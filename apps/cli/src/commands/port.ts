@@ -1,21 +1,39 @@
-import { argument } from '../argument.js';
+import { argument, optionalArgument } from '../argument.js';
 import { ContainerCommand } from '../container/container-command.js';
+import { bindingWords, hostBindings } from '../container/port-words.js';
+import { OUR_FAILURE } from '../output/exit-status.js';
+import { reportError } from '../output/report-error.js';
+import { UsageError } from '../usage-error.js';
 
 export class Port extends ContainerCommand {
-  static override summary = "List the ports of a container that the host's network reaches.";
+  static override summary = 'List the published ports of a container, or where one of them is.';
   static override description =
-    "A container with --network host listens on the host's own addresses: those are the ports its image exposes. One with a network of its own has none.";
-  static override examples = ['<%= config.bin %> port web'];
-  static override args = { container: argument('its name, its id, or the beginning of it') };
+    "A container with --network pasta has the ports that were published with -p. One with --network host listens on the host's own addresses: its ports are those that its image exposes.";
+  static override usage = 'port [FLAGS] CONTAINER [PORT[/PROTOCOL]]';
+  static override examples = ['<%= config.bin %> port web', '<%= config.bin %> port web 80/tcp'];
+  static override args = { container: argument('its name, its id, or the beginning of it'), port: optionalArgument('a port inside: 80, 53/udp') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Port);
     const { config } = await this.containersOf(flags).get(args.container);
-    const ports = config.spec.network === 'host' ? (config.lowers.config.exposedPorts ?? []) : [];
+    const exposed = config.spec.network === 'host' ? (config.lowers.config.exposedPorts ?? []) : [];
+    const bindings = [
+      ...(config.spec.publish ?? []).flatMap((port) =>
+        hostBindings(port).map((host) => ({ port: `${port.containerPort}/${port.protocol}`, host: bindingWords(host) })),
+      ),
+      ...exposed.map((each) => ({ port: each, host: `0.0.0.0:${each.split('/')[0]}` })),
+    ];
+    const wanted = args.port === undefined ? undefined : args.port.includes('/') ? args.port : `${args.port}/tcp`;
+    const found = bindings.filter(({ port }) => wanted === undefined || port === wanted);
+    if (wanted !== undefined && !found.length) {
+      reportError(new UsageError(`the container ${args.container} has no published port ${wanted}`, `lamella port ${args.container} lists those it has.`));
+      process.exitCode = OUR_FAILURE;
+      return;
+    }
     this.print(
       flags.json,
-      ports,
-      ports.map((port) => `${port} -> 0.0.0.0:${port.split('/')[0]}`),
+      found,
+      found.map(({ port, host }) => (wanted === undefined ? `${port} -> ${host}` : host)),
     );
   }
 }

@@ -2,7 +2,6 @@ import { ImageStore, shortReference } from '@lamella/image';
 import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { stderr } from '../output/out.js';
-import { tlsVerifyWords } from '../tls-verify-words.js';
 import { PLATFORM_FLAG, platformOf, QUIET_FLAG, REGISTRY_FLAGS, watching } from '../transfer-command.js';
 
 export class Pull extends LamellaCommand {
@@ -18,12 +17,13 @@ export class Pull extends LamellaCommand {
   static override flags = { ...REGISTRY_FLAGS, platform: PLATFORM_FLAG, quiet: QUIET_FLAG };
 
   async run(): Promise<void> {
-    const { args, flags } = await this.parse(Pull, tlsVerifyWords(this.argv));
+    const { args, flags } = await this.parse(Pull);
     const store = new ImageStore(this.storeRoot(flags));
     const result = await watching(flags, (show, signal) =>
       store.pull(args.name, {
         ...platformOf(flags.platform),
         tlsVerify: flags['tls-verify'],
+        ...(flags.json ? {} : { onWarning: (warning: string) => stderr.line(`lamella: note: ${warning}`) }),
         signal,
         onProgress: ({ diffID: id, ...rest }) => show({ id, ...rest }),
       }),

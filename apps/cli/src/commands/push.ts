@@ -1,7 +1,7 @@
 import { ImageStore } from '@lamella/image';
 import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
-import { tlsVerifyWords } from '../tls-verify-words.js';
+import { stderr } from '../output/out.js';
 import { QUIET_FLAG, REGISTRY_FLAGS, watching } from '../transfer-command.js';
 
 export class Push extends LamellaCommand {
@@ -14,10 +14,15 @@ export class Push extends LamellaCommand {
   static override flags = { ...REGISTRY_FLAGS, quiet: QUIET_FLAG };
 
   async run(): Promise<void> {
-    const { args, flags } = await this.parse(Push, tlsVerifyWords(this.argv));
+    const { args, flags } = await this.parse(Push);
     const store = new ImageStore(this.storeRoot(flags));
     const digest = await watching(flags, (show, signal) =>
-      store.push(args.name, { tlsVerify: flags['tls-verify'], signal, onProgress: ({ digest: id, ...rest }) => show({ id, ...rest }) }),
+      store.push(args.name, {
+        tlsVerify: flags['tls-verify'],
+        onWarning: (warning) => stderr.line(`lamella: note: ${warning}`),
+        signal,
+        onProgress: ({ digest: id, ...rest }) => show({ id, ...rest }),
+      }),
     );
     this.print(flags.json, { event: 'done', name: args.name, digest }, [flags.quiet ? digest : `${args.name} ${digest}`]);
   }

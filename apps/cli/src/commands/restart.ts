@@ -9,7 +9,8 @@ export class Restart extends ContainerCommand {
   static override examples = ['<%= config.bin %> restart web'];
   static override strict = false;
   static override flags = {
-    time: string({ char: 't', helpValue: 'SECONDS', description: 'how long they have to end before they are killed' }),
+    time: string({ char: 't', aliases: ['timeout'], helpValue: 'SECONDS', description: 'how long they have to end before they are killed' }),
+    signal: string({ char: 's', helpValue: 'SIGNAL', description: "how to ask them to end (default: the container's or the image's, or SIGTERM)" }),
     'accept-source': acceptSource(),
   };
 
@@ -18,7 +19,11 @@ export class Restart extends ContainerCommand {
     const timeout = seconds(flags.time);
     const acceptSources = sourcesOf(flags['accept-source']);
     await this.forEach(flags, argv as string[], async (container, reference) => {
-      await container.restart({ acceptSources, ...(timeout === undefined ? {} : { timeout }) });
+      await container.restart({
+        acceptSources,
+        ...(timeout === undefined ? {} : { timeout }),
+        ...(flags.signal === undefined ? {} : { signal: flags.signal }),
+      });
       return reference;
     });
   }

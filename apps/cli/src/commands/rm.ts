@@ -7,7 +7,10 @@ export class Rm extends ContainerCommand {
   static override usage = 'rm [FLAGS] CONTAINER…';
   static override examples = ['<%= config.bin %> rm web', { description: 'Also one that runs:', command: '<%= config.bin %> rm -f web' }];
   static override strict = false;
-  static override flags = { force: boolean({ char: 'f', description: 'kill those that run; those that are not there are fine' }) };
+  static override flags = {
+    force: boolean({ char: 'f', description: 'kill those that run; those that are not there are fine' }),
+    volumes: boolean({ char: 'v', description: 'with the volumes that their images declare, which is always so' }),
+  };
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Rm);

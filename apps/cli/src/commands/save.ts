@@ -1,10 +1,9 @@
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
 import { ImageStore } from '@lamella/image';
 import { option, string as stringFlag } from '@oclif/core/flags';
 import { argument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { stdout } from '../output/out.js';
+import { writeOutput } from '../output/output-file.js';
 import { UsageError } from '../usage-error.js';
 
 export class Save extends LamellaCommand {
@@ -35,13 +34,6 @@ export class Save extends LamellaCommand {
       await store.save(names, stdout.stream(), flags.format);
       return;
     }
-    const partial = `${flags.output}.partial-${process.pid}`;
-    try {
-      await store.save(names, createWriteStream(partial), flags.format);
-      await rename(partial, flags.output);
-    } catch (error) {
-      await rm(partial, { force: true });
-      throw error;
-    }
+    await writeOutput(flags.output, (output) => store.save(names, output, flags.format));
   }
 }

@@ -1,3 +1,4 @@
+import type { StoredContainer } from '@lamella/engine';
 import { boolean, string } from '@oclif/core/flags';
 import { acceptSource, sourcesOf } from '../container/accept-source.js';
 import { session } from '../container/attached-session.js';
@@ -30,7 +31,7 @@ export class Start extends ContainerCommand {
     const acceptSources = sourcesOf(flags['accept-source']);
     if (!flags.attach && !flags.interactive) {
       await this.forEach(flags, references, async (container, reference) => {
-        await container.start({ acceptSources });
+        if (!(await started(container, acceptSources))) return reference;
         await tellPlugins('after_start', { id: container.id });
         return reference;
       });
@@ -43,7 +44,7 @@ export class Start extends ContainerCommand {
     const container = await this.containersOf(flags).get(reference);
     if (flags.interactive && container.config.spec.terminal) requireTty(`Leave -i out to see what it writes only: lamella start -a ${reference}`);
     try {
-      const attached = await container.start({ attach: true, acceptSources });
+      const attached = (await isRunning(container)) ? await container.attach() : await container.start({ attach: true, acceptSources });
       await tellPlugins('after_start', { id: container.id }).catch((error: unknown) => {
         // It runs on by itself; this command does not wait for that.
         attached.detach();
@@ -55,5 +56,23 @@ export class Start extends ContainerCommand {
     } catch (error) {
       process.exitCode = failed(error, { json: flags.json, debug: flags.debug });
     }
+  }
+}
+
+/** Whether it runs by itself already: as with Docker that is what was wanted. */
+async function isRunning(container: StoredContainer): Promise<boolean> {
+  return (await container.state()).status === 'running';
+}
+
+/** Starts a container. @returns whether it did not run before */
+async function started(container: StoredContainer, acceptSources: readonly string[]): Promise<boolean> {
+  try {
+    if (await isRunning(container)) return false;
+    await container.start({ acceptSources });
+    return true;
+  } catch (error) {
+    // Somebody else was faster.
+    if ((error as { code?: string }).code === 'CONTAINER_RUNNING' && (await isRunning(container))) return false;
+    throw error;
   }
 }

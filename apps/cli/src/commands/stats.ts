@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerUsage, StoredContainer } from '@lamella/engine';
-import { boolean } from '@oclif/core/flags';
+import { boolean, string } from '@oclif/core/flags';
 import { ContainerCommand, called } from '../container/container-command.js';
 import { stdout } from '../output/out.js';
 import { asIs, type Printable } from '../output/printable.js';
 import { table } from '../output/table.js';
 import { bytes } from '../output/units.js';
+import { type Headers, listFormat } from '../template/fill.js';
 
 const PERIOD = 1000;
 /** The cursor to the top left, and the screen empty. */
@@ -17,10 +18,19 @@ export class Stats extends ContainerCommand {
   static override usage = 'stats [FLAGS] [CONTAINER…]';
   static override examples = ['<%= config.bin %> stats', { description: 'Once, for programs:', command: '<%= config.bin %> stats --no-stream --json web' }];
   static override strict = false;
-  static override flags = { stream: boolean({ default: true, allowNo: true, description: 'go on until ctrl-c' }) };
+  static override flags = {
+    stream: boolean({ default: true, allowNo: true, description: 'go on until ctrl-c' }),
+    format: string({
+      helpValue: 'table [TEMPLATE]|json|TEMPLATE',
+      default: 'table',
+      description: 'a table, a JSON object each, or a template of .Container .Name .ID .CPUPerc .MemUsage .MemPerc .NetIO .BlockIO .PIDs',
+    }),
+    'no-trunc': boolean({ description: 'whole ids, which is the default' }),
+  };
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Stats);
+    const print = listFormat(flags.format, HEADERS);
     const containers = this.containersOf(flags);
     const named = await Promise.all((argv as string[]).map((reference) => containers.get(reference)));
     let over = false;
@@ -52,7 +62,8 @@ export class Stats extends ContainerCommand {
       await sleep(flags.stream ? PERIOD : PERIOD / 2);
       const rows = await measure();
       if (live) stdout.prompt(CLEAR);
-      this.print(flags.json, rows, shown(rows));
+      const cells = rows.map(cellsOf);
+      this.print(flags.json, rows, print ? print(cells) : shown(cells));
     } while (flags.stream && !over);
   }
 }
@@ -75,19 +86,40 @@ function row(name: string, id: string, usage: ContainerUsage, before: ContainerU
   return { name, id, cpuPercent: Math.round(cpuPercent * 100) / 100, memory, memoryLimit, network, block, processes };
 }
 
-function shown(rows: readonly Row[]): Printable[] {
+const HEADERS = {
+  Container: 'CONTAINER ID',
+  ID: 'CONTAINER ID',
+  Name: 'NAME',
+  CPUPerc: 'CPU %',
+  MemUsage: 'MEM USAGE / LIMIT',
+  MemPerc: 'MEM %',
+  NetIO: 'NET I/O',
+  BlockIO: 'BLOCK I/O',
+  PIDs: 'PIDS',
+} as const satisfies Headers;
+
+type Cells = Record<keyof typeof HEADERS, string>;
+
+const COLUMNS = ['ID', 'Name', 'CPUPerc', 'MemUsage', 'MemPerc', 'NetIO', 'BlockIO', 'PIDs'] as const;
+
+function cellsOf({ id, name, cpuPercent, memory, memoryLimit, network, block, processes }: Row): Cells {
+  return {
+    Container: id,
+    ID: id,
+    Name: name,
+    CPUPerc: `${cpuPercent.toFixed(2)}%`,
+    MemUsage: `${bytes(memory)} / ${bytes(memoryLimit)}`,
+    MemPerc: `${((memory / memoryLimit) * 100).toFixed(2)}%`,
+    NetIO: `${bytes(network.received)} / ${bytes(network.sent)}`,
+    BlockIO: block ? `${bytes(block.read)} / ${bytes(block.written)}` : '-',
+    PIDs: String(processes),
+  };
+}
+
+function shown(rows: readonly Cells[]): Printable[] {
   return table(
-    ['CONTAINER ID', 'NAME', 'CPU %', 'MEM USAGE / LIMIT', 'MEM %', 'NET I/O', 'BLOCK I/O', 'PIDS'],
-    rows.map(({ id, name, cpuPercent, memory, memoryLimit, network, block, processes }) => [
-      id,
-      name,
-      `${cpuPercent.toFixed(2)}%`,
-      `${bytes(memory)} / ${bytes(memoryLimit)}`,
-      `${((memory / memoryLimit) * 100).toFixed(2)}%`,
-      `${bytes(network.received)} / ${bytes(network.sent)}`,
-      block ? `${bytes(block.read)} / ${bytes(block.written)}` : '-',
-      String(processes),
-    ]),
+    COLUMNS.map((name) => HEADERS[name]),
+    rows.map((row) => COLUMNS.map((name) => row[name])),
   );
 }
 

@@ -8,7 +8,7 @@ export class Stop extends ContainerCommand {
   static override examples = ['<%= config.bin %> stop web', { description: 'Without patience:', command: '<%= config.bin %> stop -t 0 web' }];
   static override strict = false;
   static override flags = {
-    time: string({ char: 't', helpValue: 'SECONDS', description: 'how long they have (default: their own, or 10; -1 is for ever)' }),
+    time: string({ char: 't', aliases: ['timeout'], helpValue: 'SECONDS', description: 'how long they have (default: their own, or 10; -1 is for ever)' }),
     signal: string({ char: 's', helpValue: 'SIGNAL', description: "how to ask (default: the container's or the image's, or SIGTERM)" }),
   };
 

@@ -1,22 +1,49 @@
-import { ImageStore } from '@lamella/image';
+import { type ContainerProblem, checkContainers } from '@lamella/engine';
+import { ImageStore, type StoreProblem } from '@lamella/image';
 import { boolean } from '@oclif/core/flags';
 import { LamellaCommand } from '../lamella-command.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
 import { stderr } from '../output/out.js';
 
 export class SystemCheck extends LamellaCommand {
-  static override summary = 'Verify every digest and layer of the store.';
-  static override flags = { repair: boolean({ description: 'remove what is damaged, and unpack anew what can be' }) };
+  static override summary = 'Check the store for damage.';
+  static override description =
+    `Compares every blob with its digest, every layer's files with its blob, the index with its copy, and looks for what killed commands left.
+--repair makes anew what blobs allow, and names the images that have to be pulled or loaded again. It removes no image, and nothing that a container wrote.`;
+  static override examples = [
+    '<%= config.bin %> system check --quick',
+    '<%= config.bin %> system check --repair',
+    { description: 'Also remove images that cannot be repaired:', command: '<%= config.bin %> system check --force' },
+  ];
+  static override flags = {
+    quick: boolean({ char: 'q', description: 'compare only what was touched since it was unpacked or fetched' }),
+    repair: boolean({ char: 'r', description: 'make anew what can be' }),
+    force: boolean({ char: 'f', description: 'repair, and remove images that stay damaged, unless a container is made of them' }),
+  };
 
   async run(): Promise<void> {
     const { flags } = await this.parse(SystemCheck);
-    const check = await new ImageStore(this.storeRoot(flags)).check({ repair: flags.repair });
-    const lines = check.problems.map(({ kind, what, problem, repaired }) => `${kind} ${what}: ${problem}${repaired ? ` (${repaired})` : ''}`);
-    const summary = `${check.blobs} blobs and ${check.layers} layers verified, ${check.problems.length ? `${check.problems.length} problems` : 'all is well'}`;
-    this.print(flags.json, check, [...lines, summary]);
-    if (check.problems.some(({ repaired }) => !repaired)) {
-      if (!flags.json && !flags.repair) stderr.line('Mend what can be: lamella system check --repair');
-      process.exitCode = OUR_FAILURE;
-    }
+    const root = this.storeRoot(flags);
+    const repair = flags.repair || flags.force;
+    const found = await new ImageStore(root).check({ quick: flags.quick, repair, force: flags.force });
+    const check = { ...found, problems: [...found.problems, ...(await checkContainers(root, { repair }))] };
+    const open = check.problems.filter(({ repaired }) => repaired === undefined);
+    const count = check.problems.length === 1 ? '1 problem' : `${check.problems.length} problems`;
+    const summary = `${check.blobs} blobs and ${check.layers} layers checked: ${check.problems.length ? `${count}, ${check.problems.length - open.length} repaired` : 'all is well'}`;
+    this.print(flags.json, check, [...check.problems.map(lineOf), summary]);
+    if (!open.length) return;
+    process.exitCode = OUR_FAILURE;
+    if (flags.json) return;
+    if (!flags.repair && !flags.force) stderr.line('Repair what can be: lamella system check --repair');
+    else for (const hint of new Set(open.flatMap((each) => each.hint ?? []))) stderr.line(hint);
   }
+}
+
+function lineOf(found: StoreProblem | ContainerProblem): string {
+  const { kind, what, problem, repaired } = found;
+  const differences = 'differences' in found ? found.differences : undefined;
+  const files = differences ? differences.first.map((each) => `${each.path} ${each.what}`) : [];
+  const more = differences ? differences.count - differences.first.length : 0;
+  const told = files.length ? `: ${files.join('; ')}${more ? `; and ${more} more` : ''}` : '';
+  return `${kind} ${what}: ${problem}${told}${repaired ? ` (${repaired})` : ''}`;
 }

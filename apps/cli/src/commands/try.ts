@@ -2,18 +2,19 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { isatty } from 'node:tty';
 import { type Container, Containers, defaultRoot, type StoredContainer } from '@lamella/engine';
+import { shellWord } from '@lamella/syscall';
 import { Command } from '@oclif/core/command';
 import { boolean, option, string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
 import { applyThem, decide } from '../changes/decide.js';
 import { listed } from '../changes/review.js';
+import { parseCommand } from '../command-line/parse-command.js';
 import { failed, statusOfResult } from '../output/exit-status.js';
 import { stderr, stdout } from '../output/out.js';
 import type { Shown } from '../output/printable.js';
 import { reportError } from '../output/report-error.js';
 import { windowSize } from '../run/forward-signals.js';
 import { dieOf, isForeground, type JobSignals, jobSignals } from '../run/job-signals.js';
-import { parseLeading } from '../run/parse-run.js';
 import { shell, wordsOf } from '../run/shell-line.js';
 import { UsageError } from '../usage-error.js';
 
@@ -92,8 +93,9 @@ interface Ending {
 }
 
 async function tryMain(argv: readonly string[]): Promise<Ending> {
-  const hint = 'lamella try [FLAGS] [--] COMMAND [ARG…]; see lamella try --help';
-  const { flags, rest } = await parseLeading<TryFlags>(argv, Try.flags, hint);
+  const hint = "lamella try [FLAGS] [--] COMMAND [ARG…]. See 'lamella try --help'.";
+  const { flags: parsed, words: rest } = await parseCommand(argv, { command: 'try', flags: Try.flags, leading: true });
+  const flags: TryFlags = parsed;
   const size = process.stdin.isTTY && stdout.isTerminal ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
   if (!rest.length && !size) throw new UsageError('no command was given', hint);
   const cwd = here();
@@ -105,13 +107,14 @@ async function tryMain(argv: readonly string[]): Promise<Ending> {
   const spec = {
     args: rest.length ? wordsOf(rest) : [shell()],
     network: flags.offline ? 'none' : (flags.network ?? 'host'),
-    // In the background its terminal is the shell's: nobody types.
-    ...(size ? { terminal: size, ...(isForeground() ? { input: { forward: true, raw: true } } : {}) } : {}),
+    // In the background the terminal is the shell's for now.
+    ...(size ? { terminal: size, input: { forward: true, raw: true, later: !isForeground() } } : {}),
   } as const;
   using signals = jobSignals(size !== undefined);
   const options = {
     onStopped: signals.stopped,
     stdio: ['inherit', 'inherit', 'inherit'],
+    forceKillAfterDelay: false,
     onNote(sentence: string, certain: boolean): void {
       if (certain || isatty(2)) stderr.line(`lamella: ${sentence}`);
     },
@@ -165,7 +168,7 @@ async function ended(begin: () => Promise<Container>, signals: JobSignals): Prom
 
 /** A directory for -D: one that is not there was meant to be another. */
 function existing(directory: string): string {
-  const hint = `-D takes one that is there: mkdir ${directory}`;
+  const hint = `-D takes one that is there: mkdir ${shellWord(directory)}`;
   try {
     if (!statSync(directory).isDirectory()) throw new UsageError(`${directory} is not a directory`, hint);
   } catch (error) {

@@ -49,10 +49,8 @@ export async function session(attached: Attached, { terminal, input, signals, ke
     const size = windowSize();
     if (size) await attached.resize(size.rows, size.columns);
   }
-  const forward = (signal: NodeJS.Signals | number): void => void attached.kill(typeof signal === 'number' ? signal : constants.signals[signal]);
-  using _signals = signals
-    ? forwardSignals({ kill: (signal = 'SIGTERM') => forward(signal), resize: (rows, columns) => void attached.resize(rows, columns) }, terminal)
-    : undefined;
+  const forward = (signal: NodeJS.Signals): void => void attached.kill(constants.signals[signal]);
+  using _signals = signals ? forwardSignals({ kill: forward, resize: (rows, columns) => void attached.resize(rows, columns) }, terminal) : undefined;
   try {
     if (raw) stdin.setRawMode(true);
     if (input) {

@@ -1,6 +1,6 @@
 import { type ContainerState, Containers, type StoredContainer } from '@lamella/engine';
 import { LamellaCommand } from '../lamella-command.js';
-import { OUR_FAILURE } from '../output/exit-status.js';
+import { SOME_FAILED } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
 import { errorToJSON, reportError } from '../output/report-error.js';
 import { UsageError } from '../usage-error.js';
@@ -37,7 +37,7 @@ export abstract class ContainerCommand extends LamellaCommand {
     );
     for (const { reference, line, error } of results) {
       if (error !== undefined) {
-        process.exitCode = OUR_FAILURE;
+        process.exitCode = SOME_FAILED;
         if (flags.json) stdout.json({ container: reference, ...(errorToJSON(error) as object) });
         else reportError(error, { debug: flags.debug ?? false });
       } else if (flags.json) stdout.json({ container: reference });

@@ -1,4 +1,5 @@
-import type { ContainerState, IdMap, RunSpec } from '@lamella/engine';
+import { type ContainerState, type IdMap, logBounds, type PublishedPort, type RunSpec } from '@lamella/engine';
+import { hostBindings } from './port-words.js';
 
 /** All that is known of a container, by Docker's names. */
 export function describeContainer(state: ContainerState, upper: string): Record<string, unknown> {
@@ -32,21 +33,12 @@ export function describeContainer(state: ContainerState, upper: string): Record<
     Lowers: lowers.trees,
     HostConfig: {
       NetworkMode: spec.network ?? 'none',
-      ...(spec.publish
-        ? {
-            PortBindings: Object.fromEntries(
-              spec.publish.map(({ address = '', hostPort, containerPort, protocol }) => [
-                `${containerPort}/${protocol}`,
-                [{ HostIp: address, HostPort: `${hostPort}` }],
-              ]),
-            ),
-          }
-        : {}),
-      AutoRemove: !spec.keep,
+      PortBindings: byPort(spec.publish, ({ address = '', hostPort }) => [{ HostIp: address, HostPort: `${hostPort}` }]),
+      AutoRemove: !spec.keep || spec.removeAtEnd === true,
       UsernsMode: userNamespaceWords(spec.userns),
       ...(config.ids ? { IDMappings: { UidMap: config.ids.uids.map(idMapWords), GidMap: config.ids.gids.map(idMapWords) } } : {}),
       RestartPolicy: { Name: spec.restart?.policy ?? 'no', MaximumRetryCount: spec.restart?.limit ?? 0 },
-      LogConfig: { Type: 'cri', Config: spec.logs ?? {} },
+      LogConfig: { Type: 'cri', Config: logConfig(spec) },
       Privileged: spec.privileged ?? false,
       ReadonlyRootfs: spec.readonlyRoot ?? false,
       CapAdd: spec.capAdd ?? [],
@@ -61,8 +53,10 @@ export function describeContainer(state: ContainerState, upper: string): Record<
       OomScoreAdj: spec.oomScoreAdj ?? 0,
       Init: spec.init ?? false,
       Devices: spec.devices ?? [],
-      Ulimits: spec.rlimits ?? [],
+      Ulimits: (spec.rlimits ?? []).map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
+      ShmSize: Number(spec.shmSize ?? 64 << 20),
     },
+    NetworkSettings: { Ports: state.pid === undefined ? {} : byPort(spec.publish, hostBindings) },
     Mounts: [
       ...(spec.volumes ?? []).map(({ source, destination, readonly = false }) => ({ Type: 'bind', Source: source, Destination: destination, RW: !readonly })),
       ...(spec.tmpfs ?? []).map(({ destination, readonly = false }) => ({ Type: 'tmpfs', Source: '', Destination: destination, RW: !readonly })),
@@ -83,6 +77,22 @@ export function describeContainer(state: ContainerState, upper: string): Record<
       ExposedPorts: lowers.config.exposedPorts ?? [],
     },
   };
+}
+
+/** By Docker's names. */
+function logConfig(spec: RunSpec): Record<string, string> {
+  const { maxSize, maxFiles } = logBounds(spec);
+  return { 'max-size': `${maxSize || -1}`, 'max-file': `${maxFiles}` };
+}
+
+/** Bindings of the host by the port inside, as Docker has them. */
+function byPort<Binding>(ports: readonly PublishedPort[] = [], bindings: (port: PublishedPort) => readonly Binding[]): Record<string, readonly Binding[]> {
+  const found: Record<string, readonly Binding[]> = {};
+  for (const port of ports) {
+    const key = `${port.containerPort}/${port.protocol}`;
+    found[key] = [...(found[key] ?? []), ...bindings(port)];
+  }
+  return found;
 }
 
 /** As it is written after --userns. */

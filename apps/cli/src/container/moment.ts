@@ -1,19 +1,22 @@
+import { parseDuration } from '../command-line/go-values.js';
 import { UsageError } from '../usage-error.js';
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const DAY = 86_400_000;
+/** RFC 3339, and Docker's shorter forms of it: without seconds, without a time, without a zone (that is the local one). */
+const DATE = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?(Z|[+-]\d\d:\d\d)?$/;
 
 /**
- * A time on the command line: RFC 3339, seconds since 1970, or how long ago, as Go and Docker write it (1h30m).
+ * A time on the command line: RFC 3339, seconds since 1970, or how long ago, as Go and Docker write it (1h30m), or in days.
  *
  * @throws UsageError
  */
 export function moment(text: string, now: number = Date.now()): Date {
   if (/^\d+(?:\.\d+)?$/.test(text)) return new Date(Number(text) * 1000);
-  if (/^(?:\d+(?:\.\d+)?(?:ms|[smhd]))+$/.test(text)) {
-    const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhd])/g)];
-    return new Date(now - parts.reduce((sum, [, number, unit = '']) => sum + Number(number) * (UNITS[unit] ?? 0), 0));
-  }
-  const date = new Date(text);
+  const [, days, rest] = /^(\d+(?:\.\d+)?)d(.*)$/.exec(text) ?? [];
+  const duration = days === undefined ? parseDuration(text) : rest ? parseDuration(rest) : 0;
+  if (duration !== undefined) return new Date(now - duration - Number(days ?? 0) * DAY);
+  const [, day, time = '00:00', zone = ''] = DATE.exec(text) ?? [];
+  const date = new Date(day === undefined ? Number.NaN : `${day}T${time}${zone}`);
   if (Number.isNaN(date.getTime()))
     throw new UsageError(`'${text}' is not a time`, 'Write 2026-01-02T15:04:05Z, seconds since 1970, or how long ago: 10m, 1h30m.');
   return date;

@@ -1,5 +1,6 @@
 import type { Command } from '@oclif/core/command';
 import { commandFailed } from '../command-failed.js';
+import { asksForHelp, type FlagTable, LEADING } from '../command-line/flag-words.js';
 import { Apply } from '../commands/apply.js';
 import { Attach } from '../commands/attach.js';
 import { Changes } from '../commands/changes.js';
@@ -27,10 +28,7 @@ import { Top } from '../commands/top.js';
 import { Try } from '../commands/try.js';
 import { Unpause } from '../commands/unpause.js';
 import { Wait } from '../commands/wait.js';
-
 import { catchTheRest } from '../last-resort.js';
-import { flagWords } from '../run/parse-run.js';
-import { CONTAINER_FLAGS } from '../run/run-flags.js';
 
 export { ownWords } from '@lamella/syscall/own-words';
 
@@ -67,9 +65,6 @@ export const COMMANDS: Readonly<Record<string, new (argv: string[], config: neve
   wait: Wait,
 };
 
-/** Of those whose last words are a command's. */
-const OWN_FLAGS: Readonly<Record<string, Parameters<typeof flagWords>[1]>> = { create: CONTAINER_FLAGS, try: Try.flags };
-
 /** What of oclif's config a command asks for that parses its flags and does its work. */
 const CONFIG = {
   bin: 'lamella',
@@ -79,11 +74,10 @@ const CONFIG = {
   scopedEnvVarKeys: (name: string) => [`LAMELLA_${name}`],
 };
 
-/** Whether help was asked for, which oclif prints; a container's command has words of its own. */
+/** Whether help was asked for, which oclif prints. */
 export function wantsHelp(command: string, argv: readonly string[]): boolean {
-  const end = argv.indexOf('--');
-  const own = OWN_FLAGS[command] ? flagWords(argv, OWN_FLAGS[command]) : end < 0 ? argv : argv.slice(0, end);
-  return own.includes('--help') || own.includes('-h');
+  const { baseFlags, flags } = COMMANDS[command] as unknown as { readonly baseFlags?: FlagTable; readonly flags?: FlagTable };
+  return asksForHelp(argv, { ...baseFlags, ...flags }, { command, leading: LEADING.includes(command) });
 }
 
 export async function main(name: string, argv: readonly string[]): Promise<void> {

@@ -1,7 +1,7 @@
+import { asksForHelp } from '../command-line/flag-words.js';
 import { catchTheRest } from '../last-resort.js';
 import { EXEC_FLAGS } from '../run/exec-flags.js';
 import { execMain } from '../run/exec-main.js';
-import { flagWords } from '../run/parse-run.js';
 import { RUN_FLAGS } from '../run/run-flags.js';
 import { runMain } from '../run/run-main.js';
 import { toldMain } from '../run/told-main.js';
@@ -19,8 +19,7 @@ type FastCommand = keyof typeof COMMANDS;
 
 /** Whether help was asked for, which oclif prints. */
 export function wantsHelp(command: FastCommand, argv: readonly string[]): boolean {
-  const own = flagWords(argv, COMMANDS[command].flags);
-  return own.includes('--help') || own.includes('-h');
+  return asksForHelp(argv, COMMANDS[command].flags, { command, leading: true });
 }
 
 export async function main(command: FastCommand, argv: readonly string[]): Promise<void> {

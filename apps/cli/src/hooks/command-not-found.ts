@@ -1,4 +1,5 @@
 import type { Hook } from '@oclif/core/interfaces';
+import { dockerCommand } from '../command-line/docker-commands.js';
 import { nearest } from '../nearest.js';
 import { UsageError } from '../usage-error.js';
 
@@ -7,8 +8,10 @@ const hook: Hook<'command_not_found'> = async ({ id, config }) => {
   const known = [...new Set(ids.flatMap((each) => [each.replaceAll(':', ' '), each.split(':')[0] ?? '']))];
   // oclif takes the arguments for more of the command's name.
   const [wanted = ''] = id.split(':');
-  const meant = nearest(wanted, known);
-  throw new UsageError(`there is no command '${wanted}'`, meant ? `Did you mean lamella ${meant}? See lamella --help.` : 'See lamella --help.');
+  const instead = dockerCommand(id.split(':'));
+  const meant = instead === undefined ? nearest(wanted, known) : undefined;
+  const help = "See 'lamella --help'.";
+  throw new UsageError(`there is no command '${wanted}'`, [instead ?? (meant && `Did you mean lamella ${meant}?`), help].filter(Boolean).join(' '));
 };
 
 // oclif loads hooks by their default export.

@@ -5,6 +5,9 @@ import { firstOf, reportError, reportErrorAsJSON } from './report-error.js';
 /** Docker's: anything of ours, usage errors included. */
 export const OUR_FAILURE = 125;
 
+/** Docker's for commands on several things, of which some were not done: the others are. */
+export const SOME_FAILED = 1;
+
 /** The exit status for an error: 127 and 126 where the command is to blame. */
 function statusOf(error: unknown): number {
   const first = firstOf(error);

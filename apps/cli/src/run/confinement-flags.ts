@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { RunSpec } from '@lamella/engine';
 import type { SeccompProfile } from '@lamella/seccomp';
 import { FILE_BOUNDS, readNamedText } from '@lamella/syscall';
+import { parseCpus, parseInteger, parseSize } from '../command-line/go-values.js';
 import { UsageError } from '../usage-error.js';
 import type { RunFlags } from './run-flags.js';
 import { whyUnread } from './why-unread.js';
@@ -24,43 +25,49 @@ export async function confinement(flags: RunFlags): Promise<Confinement> {
     ...(flags.device ? { devices: flags.device.map(device) } : {}),
     ...Object.assign({}, ...(await Promise.all((flags['security-opt'] ?? []).map(securityOption)))),
     ...limits(flags),
-    ...(flags.ulimit ? { rlimits: flags.ulimit.map(ulimit) } : {}),
-    ...(flags['shm-size'] === undefined ? {} : { shmSize: String(bytes(flags['shm-size'], '--shm-size')) }),
+    ...(flags.ulimit ? { rlimits: lastOfEach(flags.ulimit.map(ulimit)) } : {}),
+    ...shmSize(flags['shm-size']),
     ...(flags['oom-score-adj'] === undefined ? {} : { oomScoreAdj: score(flags['oom-score-adj']) }),
   };
 }
 
-/** The engine knows which values are possible; here they become numbers. */
+/** The engine knows which values are possible; here they become numbers. With Docker 0 is no limit of anything. */
 function limits(flags: RunFlags): Pick<RunSpec, 'resources'> {
-  const number = (flag: 'cpus' | 'cpu-shares' | 'pids-limit' | 'blkio-weight'): number | undefined => {
+  const number = (flag: 'cpus' | 'cpu-shares' | 'pids-limit' | 'blkio-weight', parse: (text: string) => number | undefined): number | undefined => {
     const text = flags[flag];
     if (text === undefined) return undefined;
-    if (!/^-?\d+(?:\.\d+)?$/.test(text)) throw new UsageError(`'${text}' is no number`, `Write --${flag} NUMBER.`);
-    return Number(text);
+    const value = parse(text);
+    if (value === undefined) throw new UsageError(`'${text}' is not a value of --${flag}`, `Write --${flag} ${flag === 'cpus' ? '1.5' : 'NUMBER'}.`);
+    return value;
   };
+  const memory = flags.memory === undefined ? undefined : size(flags.memory, '--memory') || undefined;
   const swap = flags['memory-swap'];
+  const pids = number('pids-limit', parseInteger);
   const given = {
-    memory: flags.memory === undefined ? undefined : bytes(flags.memory, '--memory'),
-    memorySwap: swap === undefined ? undefined : swap === '-1' ? -1 : bytes(swap, '--memory-swap'),
-    cpus: number('cpus'),
-    cpuShares: number('cpu-shares'),
-    cpusetCpus: flags['cpuset-cpus'],
-    // With Docker 0 is no limit, too.
-    pidsLimit: number('pids-limit') || (flags['pids-limit'] === undefined ? undefined : -1),
-    blkioWeight: number('blkio-weight'),
+    memory,
+    // Without a limit on memory there is none on swap.
+    memorySwap: swap === undefined ? undefined : swap === '-1' ? memory && -1 : size(swap, '--memory-swap') || undefined,
+    cpus: number('cpus', parseCpus) || undefined,
+    cpuShares: number('cpu-shares', parseInteger) || undefined,
+    cpusetCpus: flags['cpuset-cpus'] || undefined,
+    pidsLimit: pids !== undefined && pids <= 0 ? -1 : pids,
+    blkioWeight: number('blkio-weight', parseInteger) || undefined,
   };
   const resources = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return Object.keys(resources).length ? { resources } : {};
 }
 
-const UNITS: Readonly<Record<string, number>> = { '': 1, b: 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
+/** A size on the command line, as Docker reads one. @throws UsageError */
+export function size(text: string, flag: string): number {
+  const value = parseSize(text);
+  if (value === undefined) throw new UsageError(`'${text}' is not a size`, `Write ${flag}${flag.endsWith('=') ? '' : ' '}512m; units are b, k, m, g, t and p.`);
+  return value;
+}
 
-/** A size on the command line. @throws UsageError */
-export function bytes(text: string, flag: string): number {
-  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([bkmgt]?)(?:i?b)?$/i.exec(text) ?? [];
-  // Nothing is no limit for tmpfs, and no memory at all for a cgroup.
-  if (!Number(number)) throw new UsageError(`'${text}' is not a size`, `Write ${flag}${flag.endsWith('=') ? '' : ' '}512m; units are b, k, m, g and t.`);
-  return Math.floor(Number(number) * (UNITS[unit.toLowerCase()] ?? 1));
+function shmSize(text: string | undefined): Pick<RunSpec, 'shmSize'> {
+  // Nothing is the default, with Docker too; for tmpfs it would be no limit.
+  const value = text === undefined ? 0 : size(text, '--shm-size');
+  return value ? { shmSize: String(value) } : {};
 }
 
 /** `cap_net_admin`, `NET_ADMIN` and `CAP_NET_ADMIN` are one. The engine knows which there are. */
@@ -115,6 +122,11 @@ async function profile(file: string): Promise<SeccompProfile> {
   return parseProfile(text, path.resolve(file));
 }
 
+/** A limit that is given again replaces the one before. */
+function lastOfEach<Limit extends { readonly name: string }>(limits: readonly Limit[]): Limit[] {
+  return [...new Map(limits.map((each) => [each.name, each])).values()];
+}
+
 function ulimit(text: string): { name: string; soft: number; hard: number } {
   const [, name = '', first = '', second = first] = /^([a-z]+)=(-1|\d+|unlimited)(?::(-1|\d+|unlimited))?$/.exec(text) ?? [];
   const [soft, hard] = [first, second].map((value) => (value === 'unlimited' ? -1 : Number(value))) as [number, number];
@@ -124,8 +136,8 @@ function ulimit(text: string): { name: string; soft: number; hard: number } {
 }
 
 function score(text: string): number {
-  const number = Number(text);
-  if (!/^-?\d+$/.test(text) || number < -1000 || number > 1000)
+  const number = parseInteger(text);
+  if (number === undefined || number < -1000 || number > 1000)
     throw new UsageError(`'${text}' is no oom_score_adj`, 'It is a whole number from -1000 to 1000.');
   return number;
 }

@@ -1,24 +1,24 @@
 import path from 'node:path';
 import { Containers } from '@lamella/engine';
+import { parseCommand } from '../command-line/parse-command.js';
 import { failed, statusOfResult } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
 import { UsageError } from '../usage-error.js';
 import { EXEC_FLAGS, type ExecFlags } from './exec-flags.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
 import { frontOf, last } from './front-options.js';
-import { parseLeading } from './parse-run.js';
 import { isNobodyTyping, requireTty } from './require-tty.js';
 import { environment, workdir } from './run-spec.js';
 
-const HINT = 'lamella exec [FLAGS] CONTAINER COMMAND [ARG…]; see lamella exec --help';
+const HINT = "lamella exec [FLAGS] CONTAINER COMMAND [ARG…]. See 'lamella exec --help'.";
 
 /** `lamella exec`, whole. Resolves with the exit status. */
 export async function execMain(argv: readonly string[]): Promise<number> {
   let flags: ExecFlags = {};
   try {
-    const parsed = await parseLeading<ExecFlags>(argv, EXEC_FLAGS, HINT);
+    const parsed = await parseCommand(argv, { command: 'exec', flags: EXEC_FLAGS, leading: true });
     flags = parsed.flags;
-    const [reference, ...args] = parsed.rest;
+    const [reference, ...args] = parsed.words;
     if (reference === undefined) throw new UsageError('no container was named', HINT);
     if (!args.length) throw new UsageError('there is no command to execute', HINT);
     return await execute(reference, args, flags);
@@ -46,7 +46,7 @@ async function execute(reference: string, args: readonly string[], flags: ExecFl
     ...(detach ? { detached: true } : {}),
   };
   if (!detach && !json) await container.becomeExec(spec, { ...frontOf(['exec', reference, ...args], flags), onLast: last });
-  const running = await container.exec(spec, { stdio: [interactive ? 'inherit' : 'ignore', output, output] });
+  const running = await container.exec(spec, { stdio: [interactive ? 'inherit' : 'ignore', output, output], forceKillAfterDelay: false });
   if (detach) {
     if ((await running.started) === undefined) await running.result;
     running.release();

@@ -1,12 +1,17 @@
-import type { Container } from '@lamella/engine';
 import { stderr, stdout } from '../output/out.js';
 
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGCONT'];
 /** A process 1 without a handler ignores what is asked of it; who asks three times means it. */
 const PATIENCE = 3;
 
+/** What is told of signals and window sizes. */
+export interface Signalled {
+  kill(signal: NodeJS.Signals): unknown;
+  resize(rows: number, columns: number): void;
+}
+
 /** Pass signals and window sizes on for as long as a container runs. */
-export function forwardSignals(container: Pick<Container, 'kill' | 'resize'>, terminal: boolean): Disposable {
+export function forwardSignals(container: Signalled, terminal: boolean): Disposable {
   let asked = 0;
   const forward = (signal: NodeJS.Signals): void => {
     if (signal === 'SIGINT' || signal === 'SIGTERM') asked++;

@@ -23,6 +23,9 @@ const FORWARDED: readonly NodeJS.Signals[] = [
   'SIGURG',
 ];
 
+/** Milliseconds until somebody who types is heard. */
+const LOOK_AGAIN = 200;
+
 const STOPPING: ReadonlySet<NodeJS.Signals> = new Set(['SIGTSTP', 'SIGTTIN', 'SIGTTOU']);
 
 /** This process, as the shell that started it sees it: a job in the place of the command's. */
@@ -52,12 +55,22 @@ export function jobSignals(terminal: boolean): JobSignals {
     const size = windowSize();
     if (size) led?.resize(size.rows, size.columns);
   };
+  /** Set while the terminal is another job's. A shell that brings one which runs to the foreground does not tell it. */
+  let waiting: NodeJS.Timeout | undefined;
+  const takeTerminal = (): void => {
+    if (!terminal || !isForeground()) return;
+    clearInterval(waiting);
+    waiting = undefined;
+    led?.foreground();
+    resize();
+  };
+  const awaitTerminal = (): void => {
+    if (terminal && !isForeground()) waiting ??= setInterval(takeTerminal, LOOK_AGAIN).unref();
+  };
   const goOn = (): void => {
     if (told === 'to stop') told = 'to go on';
-    if (terminal && isForeground()) {
-      led?.foreground();
-      resize();
-    }
+    takeTerminal();
+    awaitTerminal();
     led?.kill('SIGCONT');
   };
   for (const signal of FORWARDED) process.on(signal, forward);
@@ -66,6 +79,7 @@ export function jobSignals(terminal: boolean): JobSignals {
   return {
     lead(container) {
       led = container;
+      awaitTerminal();
       for (const signal of early) container.kill(signal);
     },
     stopped() {
@@ -80,6 +94,7 @@ export function jobSignals(terminal: boolean): JobSignals {
       goOn();
     },
     [Symbol.dispose]() {
+      clearInterval(waiting);
       for (const signal of FORWARDED) process.off(signal, forward);
       process.off('SIGCONT', goOn);
       process.off('SIGWINCH', resize);

@@ -1,9 +1,11 @@
 import type { RestartPolicy, RunSpec } from '@lamella/engine';
+import { parseInteger } from '../command-line/go-values.js';
 import { UsageError } from '../usage-error.js';
-import { bytes } from './confinement-flags.js';
+import { size } from './confinement-flags.js';
+import { entriesOfFiles } from './key-value-files.js';
 import type { RunFlags } from './run-flags.js';
 
-type LifeFlags = Pick<RunFlags, 'label' | 'stop-signal' | 'stop-timeout' | 'restart' | 'log-opt'>;
+type LifeFlags = Pick<RunFlags, 'label' | 'label-file' | 'stop-signal' | 'stop-timeout' | 'restart' | 'log-opt'>;
 
 /**
  * What the flags say of a container's life beyond its command.
@@ -11,13 +13,15 @@ type LifeFlags = Pick<RunFlags, 'label' | 'stop-signal' | 'stop-timeout' | 'rest
  * @throws UsageError
  */
 export function life(flags: LifeFlags): Pick<RunSpec, 'labels' | 'stopSignal' | 'stopTimeout' | 'restart' | 'logs'> {
-  const timeout = flags['stop-timeout'];
-  if (timeout !== undefined && !/^-?\d+$/.test(timeout))
-    throw new UsageError(`'${timeout}' is not a number of seconds`, 'Write --stop-timeout 10; -1 waits for ever.');
+  const timeout = flags['stop-timeout'] === undefined ? undefined : parseInteger(flags['stop-timeout']);
+  if (flags['stop-timeout'] !== undefined && timeout === undefined)
+    throw new UsageError(`'${flags['stop-timeout']}' is not a number of seconds`, 'Write --stop-timeout 10; -1 waits for ever.');
+  // As with Docker a name alone is none in a file, and one in a flag.
+  const labels = [...entriesOfFiles(flags['label-file'] ?? [], 'a label').filter((entry) => entry.includes('=')), ...(flags.label ?? [])];
   return {
-    ...(flags.label ? { labels: Object.fromEntries(flags.label.map(label)) } : {}),
-    ...(flags['stop-signal'] === undefined ? {} : { stopSignal: flags['stop-signal'] }),
-    ...(timeout === undefined ? {} : { stopTimeout: Number(timeout) }),
+    ...(labels.length ? { labels: Object.fromEntries(labels.map(label)) } : {}),
+    ...(!flags['stop-signal'] ? {} : { stopSignal: flags['stop-signal'] }),
+    ...(timeout === undefined ? {} : { stopTimeout: timeout }),
     ...(flags.restart === undefined ? {} : { restart: restart(flags.restart) }),
     ...(flags['log-opt'] ? { logs: Object.assign({}, ...flags['log-opt'].map(logOption)) } : {}),
   };
@@ -31,18 +35,21 @@ function label(text: string): [key: string, value: string] {
 }
 
 function restart(text: string): { policy: RestartPolicy; limit?: number } {
-  const [, policy, limit] = /^(no|always|unless-stopped|on-failure)(?::(\d+))?$/.exec(text) ?? [];
-  if (policy === undefined || (limit !== undefined && policy !== 'on-failure'))
+  const [, policy, count] = /^(no|always|unless-stopped|on-failure|)(?::([^:]*))?$/.exec(text) ?? [];
+  const limit = count === undefined || (count === '' && policy !== '') ? undefined : parseInteger(count);
+  if (policy === '' && count === undefined) return { policy: 'no' };
+  if (!policy || (count && limit === undefined) || (limit !== undefined && (limit < 0 || (limit > 0 && policy !== 'on-failure'))))
     throw new UsageError(`'${text}' is not a restart policy`, 'Known are no, on-failure[:N], always and unless-stopped.');
-  return { policy: policy as RestartPolicy, ...(limit === undefined ? {} : { limit: Number(limit) }) };
+  return { policy: policy as RestartPolicy, ...(limit ? { limit } : {}) };
 }
 
 function logOption(text: string): { maxSize?: number; maxFiles?: number } {
   const [name, value = ''] = text.split('=');
-  if (name === 'max-size') return { maxSize: bytes(value, '--log-opt max-size=') };
+  // As Docker writes that there is no bound.
+  if (name === 'max-size') return { maxSize: value === '-1' ? 0 : size(value, '--log-opt max-size=') };
   if (name === 'max-file') {
     if (!/^[1-9]$/.test(value)) throw new UsageError(`'${value}' is not a number of log files`, 'Write --log-opt max-file=3; there are 1 to 9.');
     return { maxFiles: Number(value) };
   }
-  throw new UsageError(`'${text}' is not an option of logs`, 'Known are max-size=SIZE and max-file=N.');
+  throw new UsageError(`'${text}' is not an option of logs`, 'Known are max-size=SIZE (-1 is no bound) and max-file=N.');
 }

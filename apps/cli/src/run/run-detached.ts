@@ -15,7 +15,7 @@ export async function runDetached(line: RunCommandLine): Promise<number> {
   const bars = unpackingBars(line);
   try {
     await tellPlugins('before_create', { spec });
-    const { container } = await containers.run(spec, { onPull: bars.show });
+    const { container } = await containers.run(spec, { onPull: bars.show, onNote: bars.note });
     bars.stop();
     if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
     if (flags.json) stdout.json({ id: container.id });
@@ -36,7 +36,7 @@ export async function detachedSpec(line: RunCommandLine): Promise<{ readonly con
     containers: new Containers(root),
     spec: {
       ...spec,
-      remove: flags.rm,
+      remove: flags.rm ?? false,
       ...(flags.tty ? { terminal: { rows: 24, columns: 80 } } : {}),
       ...(flags.interactive ? { input: { forward: true, raw: false } } : {}),
     },

@@ -8,6 +8,7 @@ import { UsageError } from '../usage-error.js';
 import { left, sayLeft } from './detach-keys.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
 import { frontOf, last } from './front-options.js';
+import { life } from './life-flags.js';
 import { parseRun, type RunCommandLine } from './parse-run.js';
 import { isNobodyTyping, requireTty } from './require-tty.js';
 import { runDetached } from './run-detached.js';
@@ -72,8 +73,8 @@ async function explain(line: RunCommandLine): Promise<number> {
 
 async function execute(line: RunCommandLine): Promise<number> {
   const { flags } = line;
-  for (const flag of ['restart', 'log-opt'] as const)
-    if (flags[flag] !== undefined) throw new UsageError(`--${flag} is for containers that run on by themselves`, 'Give -d, too.');
+  if (life(flags).restart?.policy !== undefined && life(flags).restart?.policy !== 'no')
+    throw new UsageError('--restart is for containers that run on by themselves', 'Give -d, too.');
   if (flags.json && flags.tty) throw new UsageError('--json and --tty contradict each other', 'What runs on a terminal writes there.');
   if (flags.tty && flags.interactive) requireTty('Leave -t out to pass a file or a pipe on: lamella run -i IMAGE COMMAND');
   const terminal = flags.tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
@@ -90,9 +91,12 @@ async function execute(line: RunCommandLine): Promise<number> {
     };
     const options: RunOptions = {
       stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
-      signal: abort.signal,
+      cancelSignal: abort.signal,
+      // Whoever asks it to end waits for it, as with docker(1).
+      forceKillAfterDelay: false,
       onProgress: ({ bytes, total }) => bars.show({ diffID: line.image, state: 'unpacking', bytes, total }),
       onPull: bars.show,
+      onNote: bars.note,
     };
     if (!flags.json && flags.cidfile === undefined && flags.on === undefined && !hasPlugins()) {
       await becomeContainer(spec, options, { ...frontOf(['run', line.image, ...line.args], flags), left, onLast: () => last(bars.stop) });

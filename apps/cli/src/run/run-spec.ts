@@ -1,15 +1,14 @@
 import path from 'node:path';
-import type { RunSpec, Volume } from '@lamella/engine';
-import type { TmpfsMount } from '@lamella/namespace';
-import { FILE_BOUNDS, readNamedText } from '@lamella/syscall';
+import type { RunSpec } from '@lamella/engine';
 import { UsageError } from '../usage-error.js';
 import { confinement } from './confinement-flags.js';
 import { detachKeys } from './detach-keys.js';
+import { entriesOfFiles } from './key-value-files.js';
 import { life } from './life-flags.js';
 import type { RunCommandLine } from './parse-run.js';
 import { published } from './published-ports.js';
 import { userNamespace } from './user-namespace.js';
-import { whyUnread } from './why-unread.js';
+import { askedMounts } from './volume-flags.js';
 
 /**
  * What a command line asks for.
@@ -21,12 +20,12 @@ export async function runSpec({ flags, image, args }: RunCommandLine): Promise<R
     image,
     args,
     network: flags.network,
-    ...published(flags),
+    ...published(flags.publish, flags.network),
     pull: flags.pull,
+    ...(flags.platform === undefined ? {} : { platform: flags.platform }),
     tlsVerify: flags['tls-verify'],
     env: environment(flags['env-file'] ?? [], flags.env ?? []),
-    volumes: (flags.volume ?? []).map(volume),
-    tmpfs: (flags.tmpfs ?? []).map(tmpfs),
+    ...askedMounts(flags),
     readonlyRoot: flags['read-only'],
     init: flags.init,
     keep: keep(flags),
@@ -34,11 +33,11 @@ export async function runSpec({ flags, image, args }: RunCommandLine): Promise<R
     ...(await confinement(flags)),
     ...(flags.root === undefined ? {} : { root: path.resolve(flags.root) }),
     ...(flags.workspace === undefined ? {} : { workspace: path.resolve(flags.workspace) }),
-    ...(flags.workdir === undefined ? {} : { cwd: workdir(flags.workdir) }),
-    ...(flags.userns === undefined ? {} : { userns: userNamespace(flags.userns) }),
-    ...(flags.user === undefined ? {} : { user: flags.user }),
-    ...(flags.hostname === undefined ? {} : { hostname: flags.hostname }),
-    ...(flags.name === undefined ? {} : { name: flags.name }),
+    ...(flags.workdir ? { cwd: workdir(flags.workdir) } : {}),
+    ...(!flags.userns ? {} : { userns: userNamespace(flags.userns) }),
+    ...(!flags.user ? {} : { user: flags.user }),
+    ...(flags.hostname ? { hostname: flags.hostname } : {}),
+    ...(flags.name ? { name: flags.name.replace(/^\//, '') } : {}),
     ...(flags['detach-keys'] === undefined ? {} : { detachKeys: detachKeys(flags['detach-keys']) }),
     ...(flags.entrypoint === undefined ? {} : { entrypoint: flags.entrypoint === '' ? [] : [flags.entrypoint] }),
   };
@@ -46,7 +45,7 @@ export async function runSpec({ flags, image, args }: RunCommandLine): Promise<R
 
 function keep(flags: RunCommandLine['flags']): boolean {
   if (flags.keep && flags.rm) throw new UsageError('--keep and --rm contradict each other', 'Give one of them.');
-  return flags.keep;
+  return flags.keep || flags.rm === false;
 }
 
 /** What `-w` says. @throws UsageError */
@@ -58,104 +57,12 @@ export function workdir(directory: string): string {
 /** The variables of `--env-file` and `-e`. @throws UsageError */
 export function environment(files: readonly string[], entries: readonly string[]): Record<string, string> {
   const env: Record<string, string> = {};
-  for (const file of files) {
-    let text: string;
-    try {
-      text = readNamedText(file, FILE_BOUNDS.environment);
-    } catch (error) {
-      throw new UsageError(`the environment file ${file} cannot be read: ${whyUnread(error)}`, 'Check the path and its permissions.');
-    }
-    for (const [number, line] of text.split('\n').entries()) {
-      const entry = line.replace(/\r$/, '').trimStart();
-      if (entry && !entry.startsWith('#')) assign(env, entry, `line ${number + 1} of ${file}`);
-    }
+  for (const entry of [...entriesOfFiles(files, 'a variable'), ...entries]) {
+    const equals = entry.indexOf('=');
+    const name = equals < 0 ? entry : entry.slice(0, equals);
+    if (name === '') throw new UsageError(`'${entry}' (-e) does not name a variable`, 'Write NAME=VALUE, or NAME to pass ours on.');
+    const value = equals < 0 ? process.env[name] : entry.slice(equals + 1);
+    if (value !== undefined) env[name] = value;
   }
-  for (const entry of entries) assign(env, entry, '-e');
   return env;
-}
-
-/** `NAME=VALUE`, or `NAME` to pass ours on when there is one. */
-function assign(env: Record<string, string>, entry: string, where: string): void {
-  const equals = entry.indexOf('=');
-  const name = equals < 0 ? entry : entry.slice(0, equals);
-  if (name === '' || /\s/.test(name)) throw new UsageError(`'${entry}' (${where}) does not name a variable`, 'Write NAME=VALUE or NAME.');
-  const value = equals < 0 ? process.env[name] : entry.slice(equals + 1);
-  if (value !== undefined) env[name] = value;
-}
-
-function volume(text: string): Volume {
-  const [source = '', destination = '', mode = '', ...more] = text.split(':');
-  const hint = 'Write -v /host/path:/path/inside, or with :ro, :overlay or :idmap at its end.';
-  if (more.length || !source || !destination.startsWith('/')) throw new UsageError(`'${text}' is not a volume`, hint);
-  const options = mode.split(',').filter(Boolean);
-  const unknown = options.find((each) => !['ro', 'rw', 'overlay', 'O', 'idmap'].includes(each));
-  if (unknown !== undefined) throw new UsageError(`'${unknown}' is not an option of a volume`, 'Known are ro, rw, overlay (O), and idmap.');
-  if (!source.includes('/') && source !== '.' && source !== '..')
-    throw new UsageError(
-      `'${source}' would be a named volume, which Lamella does not have`,
-      `For the directory of that name write -v ./${source}:${destination}.`,
-    );
-  const overlay = options.includes('overlay') || options.includes('O');
-  return {
-    source: path.resolve(source),
-    destination,
-    readonly: options.includes('ro'),
-    ...(overlay ? { overlay } : {}),
-    ...(options.includes('idmap') ? { idmap: true } : {}),
-  };
-}
-
-const SIZE = /^\d+[kKmMgG%]?$/;
-
-function tmpfs(text: string): Omit<TmpfsMount, 'type'> {
-  const colon = text.indexOf(':');
-  const destination = colon < 0 ? text : text.slice(0, colon);
-  if (!destination.startsWith('/'))
-    throw new UsageError(`'${destination}' in --tmpfs is not an absolute path`, 'Write --tmpfs /path/inside:size=64m,mode=1777.');
-  const mount: { -readonly [Key in keyof TmpfsMount]?: TmpfsMount[Key] } = {};
-  const wrong = (option: string): never => {
-    throw new UsageError(
-      `'${option}' is not an option of --tmpfs`,
-      'Known are size=, mode=, uid=, gid=, nr_inodes=, ro, rw, exec, noexec, suid, nosuid, dev, nodev.',
-    );
-  };
-  for (const option of colon < 0
-    ? []
-    : text
-        .slice(colon + 1)
-        .split(',')
-        .filter(Boolean)) {
-    const [name, value = ''] = option.split('=');
-    switch (name) {
-      case 'size':
-        mount.size = SIZE.test(value) ? value : wrong(option);
-        break;
-      case 'nr_inodes':
-        mount.nrInodes = SIZE.test(value) ? value : wrong(option);
-        break;
-      case 'mode':
-        mount.mode = /^[0-7]{1,4}$/.test(value) ? value : wrong(option);
-        break;
-      case 'uid':
-      case 'gid':
-        mount[name] = /^\d+$/.test(value) ? Number(value) : wrong(option);
-        break;
-      case 'ro':
-        mount.readonly = true;
-        break;
-      case 'exec':
-      case 'suid':
-      case 'dev':
-        mount[name] = true;
-        break;
-      case 'rw':
-      case 'noexec':
-      case 'nosuid':
-      case 'nodev':
-        break;
-      default:
-        wrong(option);
-    }
-  }
-  return { destination, ...mount };
 }

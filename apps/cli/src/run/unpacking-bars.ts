@@ -4,7 +4,11 @@ import { stderr } from '../output/out.js';
 import type { RunCommandLine } from './parse-run.js';
 
 /** A missing image is fetched and unpacked in sight of whoever waits for it. */
-export function unpackingBars({ flags, image }: RunCommandLine): { readonly show: (progress: LayerProgress) => void; readonly stop: () => void } {
+export function unpackingBars({ flags, image }: RunCommandLine): {
+  readonly show: (progress: LayerProgress) => void;
+  readonly note: (sentence: string) => void;
+  readonly stop: () => void;
+} {
   let bars: LayerBars | undefined;
   let loading = false;
   return {
@@ -20,6 +24,9 @@ export function unpackingBars({ flags, image }: RunCommandLine): { readonly show
           });
       }
       bars?.show({ id: diffID, ...rest });
+    },
+    note(sentence) {
+      if (!flags.json) stderr.line(`lamella: note: ${sentence}`);
     },
     stop() {
       bars?.stop();

@@ -8,7 +8,7 @@ import type { CheckedView } from '../views.js';
 import { changedMeanwhile, shownPath } from './errors.js';
 import { foreignStages, type Journal, type Mark, type Part } from './journal.js';
 import { type KnownObjects, knownWith } from './known.js';
-import { contentOf, noteAround, objectsOf, placesIn, type Tree, targetsOf } from './look.js';
+import { contentOf, noteAround, objectsOf, placesBefore, type Tree, targetsOf } from './look.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './noted.js';
 import { checkOf, copies, expected, journaled, linked, marked, stageMade, synced, taken } from './ops.js';
 import { namesAbove } from './places.js';
@@ -154,7 +154,7 @@ export class Applying {
       const anchor = linkTo === undefined ? undefined : anchors.get(linkTo);
       if (anchor) made.set(String(n), note(anchor));
     }
-    const places = await objectsOf(this.#session, this.#slots, where, placesIn(steps));
+    const places = await objectsOf(this.#session, this.#slots, where, placesBefore(steps));
     return {
       ...where,
       stage,

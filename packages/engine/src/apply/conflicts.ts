@@ -81,7 +81,10 @@ function wasShown({ compared, lowerdirs }: View, name: string, lower: Walked | u
 function wasRemoved(change: ContainerChange, since: Date, places: ReadonlyMap<string, Place>, renamed: Renamed): boolean {
   const { upper } = change.compared;
   if (!upper || !isCopy(upper) || renamed.has(change) || renamed.hasOtherName(change)) return false;
-  const parent = places.get(namesAbove(change.name).at(-1) ?? '')?.lower;
+  const above = namesAbove(change.name).at(-1) ?? '';
+  const { lower: parent, upper: ours } = places.get(above) ?? {};
+  // In a directory of the container's own, which is no copy, nothing of the host's ever was.
+  if (above !== '' && ours && !isCopy(ours)) return false;
   // A name that goes changes what it was in.
   return !parent || isSince([parent.mtimeSeconds, parent.mtimeNanoseconds], since);
 }

@@ -74,6 +74,8 @@ const LIKE_NATIVE = {
   'a new name of a linked file': 'ln x z',
   'a new name in a new directory': 'mkdir n; ln e n/f; echo in > n/g',
   'a new name in the place of another file': 'ln -f x e',
+  'a new name in a new directory that has the place of another name': 'rm x; mkdir x; ln y x/a; mkdir -p x/b; ln y x/b/c',
+  'a new name in a new directory that has the place of another file': 'rm e; mkdir e; ln x e/a; chmod 700 e',
   'new files that are linked': 'echo new > n1; ln n1 n2; mkdir n; ln n1 n/n3',
   'all names changed to the same': 'chmod 600 x y',
   'all names written by a package manager': 'echo three > x.new; ln x.new y.new; ln x x.tmp; mv x.new x; ln y y.tmp; mv y.new y; rm x.tmp y.tmp',

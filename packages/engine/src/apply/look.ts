@@ -75,6 +75,12 @@ export const placesIn = (steps: readonly Step[]): string[] => [
   ...new Set(steps.flatMap(({ name, linkTo }) => [...namesAbove(name), ...(linkTo === undefined ? [] : namesAbove(linkTo))])),
 ];
 
+/** As {@link placesIn}, without those that the steps put there themselves. */
+export function placesBefore(steps: readonly Step[]): string[] {
+  const come = new Set(steps.filter(({ do: what }) => what !== 'metadata').map(({ name }) => name));
+  return placesIn(steps).filter((name) => ![...namesAbove(name), name].some((each) => come.has(each)));
+}
+
 /** Notes what steps of ours did to others than their targets: the files that new names are links to, and the directories that names are in. */
 export async function noteAround(session: Session, slots: SlotAllocator, part: Part, known: KnownObjects): Promise<void> {
   const made = new Map(part.made);

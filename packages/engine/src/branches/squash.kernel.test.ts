@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch, until } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Containers, ImageStore, type StoredContainer } from '../index.js';
 import { KEPT } from './squash.js';
@@ -93,7 +93,7 @@ test('it is done by itself when there are many, and what is killed on the way is
     await sh(one, `echo ${i} >/count; touch /file-${i}`);
     await one.checkpoint();
   }
-  for (let i = 0; (await depth(one)) > LONG && i < 200; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(async () => (await depth(one)) <= LONG);
   expect(await depth(one)).toBe(KEPT + 1);
   expect(await sh(one, 'cat /first /count; ls / | grep -c file-; stat -c %s /large')).toBe(`first\n${LONG}\n${LONG + 1}\n1048576`);
   // Links to the same files: no space.

@@ -1,4 +1,5 @@
-import { PassThrough, type Readable, Writable } from 'node:stream';
+import { type Readable, Writable } from 'node:stream';
+import { ChunkLog, type LogSource } from '@lamella/namespace';
 import { connectMonitor, type MonitorConnection, type Reply } from '@lamella/syscall';
 
 /** How a container's process ended, as its monitor tells. */
@@ -31,21 +32,27 @@ const MOST = 4096;
  * @returns undefined when nobody listens there
  */
 export async function attachTo(directory: string): Promise<Attached | undefined> {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
   const ended = Promise.withResolvers<Ending | undefined>();
   let connection: MonitorConnection | undefined;
-  let waiting = 0;
+  const holding = new Set<ChunkLog>();
+  const source: LogSource = {
+    // Who reads too slowly holds the container back, not this process's memory.
+    hold(log, held) {
+      if (held) holding.add(log);
+      else holding.delete(log);
+      if (holding.size) connection?.pause();
+      else connection?.resume();
+    },
+    // The container writes for others, too, and for its log.
+    abandon: () => undefined,
+    // Both come by one connection: one that nobody reads must not hold back the other.
+    isWanted: (log) => (log === stdout ? stderr : stdout).isRead,
+  };
+  const stdout: ChunkLog = new ChunkLog(source, { keep: false });
+  const stderr: ChunkLog = new ChunkLog(source, { keep: false });
   const onReply = (reply: Reply): void => {
     if (reply.kind === 'exited') ended.resolve({ status: reply.status, signal: reply.signal || undefined });
-    if (reply.kind !== 'data') return;
-    const stream = reply.index === 2 ? stderr : stdout;
-    if (stream.write(reply.data)) return;
-    // Who reads too slowly holds the container back, not this process's memory.
-    waiting++;
-    connection?.pause();
-    stream.once('drain', () => {
-      if (--waiting === 0) connection?.resume();
-    });
+    if (reply.kind === 'data') (reply.index === 2 ? stderr : stdout).write(reply.data);
   };
   connection = await connectMonitor(directory, onReply);
   if (!connection) return undefined;
@@ -69,8 +76,8 @@ export async function attachTo(directory: string): Promise<Attached | undefined>
   });
   return {
     stdin,
-    stdout,
-    stderr,
+    stdout: stdout.first,
+    stderr: stderr.first,
     resize: (rows, columns) => order({ op: 'resize', rows, columns }),
     kill: (signo) => order({ op: 'signal', signo }),
     detach: leave,

@@ -2,19 +2,21 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { type ContainerRecord, directoryOf, heldLocks } from '@lamella/cleanup';
 import { makeDirectory } from '@lamella/image';
-import { run } from '@lamella/syscall';
+import type { StreamingOf } from '@lamella/namespace';
+import { run, shapeOf, take } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { applied } from '../apply/journal.js';
 import { recover } from '../apply/recover.js';
 import type { UndoOptions } from '../apply/undo.js';
-import { type Container, createContainer, decide, prepare, type RunOptions } from '../container.js';
+import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
 import { readConfig } from '../container-config.js';
 import { defaultRoot } from '../default-root.js';
 import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { explainFailure } from '../explain-failure.js';
 import { surveyHost } from '../host-view.js';
-import { idOf, namesById } from '../names.js';
+import { idOf, namesById, withName } from '../names.js';
+import { CHANGED_ENVIRONMENT, NETWORK, read, readRunOptions, runOptionsShape, runSpecShape, TERMINAL, TYPED, UMASK, WORDS } from '../option-shapes.js';
 import { creation } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
 import type { Attached } from './attach.js';
@@ -38,6 +40,25 @@ export interface TrySpec extends Partial<Pick<RunSpec, 'name' | 'cwd' | 'network
   readonly hide?: readonly string[];
 }
 
+const DETACHED_SPEC = shapeOf<DetachedSpec>(() => {
+  const { root, workspace, keep, removeAtEnd, ...shape } = runSpecShape();
+  return { ...shape, remove: take.flag };
+});
+const TRY_SPEC = shapeOf<TrySpec>(() => ({
+  args: take.required(WORDS),
+  env: CHANGED_ENVIRONMENT,
+  hide: take.listOf(take.text),
+  name: take.text,
+  cwd: take.text,
+  network: NETWORK,
+  terminal: TERMINAL,
+  input: TYPED,
+  umask: UMASK,
+}));
+const ATTACHED_OPTIONS = shapeOf<RunOptions & { readonly attach?: boolean }>(() => ({ ...runOptionsShape(), attach: take.flag }));
+const UNDO_OPTIONS = shapeOf<UndoOptions>(() => ({ force: take.flag, onKept: take.functionOf(), onForgotten: take.functionOf() }));
+const EVENT_OPTIONS = shapeOf<EventOptions>(() => ({ since: take.moment, until: take.moment, signal: take.abortSignal }));
+
 /**
  * The containers of a store: those with a life of their own, and those that somebody runs in the
  * foreground. There is no daemon: each has a monitor, and what it does is asked of the kernel.
@@ -48,7 +69,7 @@ export class Containers {
 
   /** @param root absolute path of the store. Default: {@link defaultRoot} */
   constructor(root: string = defaultRoot()) {
-    this.root = root;
+    this.root = read('Containers(root)', root, take.absolutePath);
     this.#directory = path.join(root, 'containers');
   }
 
@@ -57,16 +78,17 @@ export class Containers {
    *
    * @throws EngineError `CONTAINER_EXISTS`, `NAME_INVALID`, …; ImageError; NamespaceError
    */
-  async create(spec: DetachedSpec, options: RunOptions = {}): Promise<StoredContainer> {
+  async create(asked: DetachedSpec, options: RunOptions = {}): Promise<StoredContainer> {
+    const [spec, given] = [read('create(spec)', asked, DETACHED_SPEC), readRunOptions('create(spec, options)', options)];
     const kept = { ...specOf(spec, true), ...(spec.remove ? { removeAtEnd: true } : {}) };
     await prepare(this.root, kept);
-    const plan = await decide(kept, options, this.root, { detached: true, idle: true });
+    const plan = await decide(kept, given, this.root, { detached: true, idle: true });
     try {
       await run(creation(plan, kept));
     } catch (error) {
       throw await explainFailure(error, plan, undefined);
     }
-    await tellEvent(this.#directory, 'create', { id: plan.id, name: spec.name, image: spec.image });
+    await tellEvent(this.#directory, 'create', { id: plan.id, name: plan.config.spec.name, image: spec.image });
     return new StoredContainer(this.root, plan.config);
   }
 
@@ -82,9 +104,11 @@ export class Containers {
   ): Promise<{ readonly container: StoredContainer; readonly attached: undefined }>;
   async run(spec: DetachedSpec, options: RunOptions & { readonly attach: true }): Promise<{ readonly container: StoredContainer; readonly attached: Attached }>;
   async run(
-    spec: DetachedSpec,
-    { attach = false, ...options }: RunOptions & { readonly attach?: boolean } = {},
+    asked: DetachedSpec,
+    given: RunOptions & { readonly attach?: boolean } = {},
   ): Promise<{ readonly container: StoredContainer; readonly attached: Attached | undefined }> {
+    const spec = read('run(spec)', asked, DETACHED_SPEC);
+    const { attach = false, ...options } = read('run(spec, options)', given, ATTACHED_OPTIONS);
     const kept = specOf(spec, !spec.remove);
     await prepare(this.root, kept);
     const plan = await decide(kept, options, this.root, { detached: true, ...(attach ? { hold: 'go' } : {}) });
@@ -108,24 +132,30 @@ export class Containers {
    *
    * @throws EngineError `HIDE_INVALID`; what {@link createContainer} throws
    */
-  async try({ args, hide = [], ...spec }: TrySpec, options: RunOptions = {}): Promise<Container> {
+  async try<const O extends RunOptions = Record<never, never>>(asked: TrySpec, options: O = {} as O): Promise<Container<StreamingOf<O>>> {
+    const { args, hide = [], ...spec } = read('try(spec)', asked, TRY_SPEC);
     const env = definedIn(spec.env ?? process.env);
     makeDirectory(this.#directory);
     const cwd = spec.cwd ?? process.cwd();
     const host = surveyHost(hide, { cwd, args, env });
-    const container = await createContainer(
-      { image: 'host', network: 'host', ...spec, cwd, env, host, args, entrypoint: [], init: true, job: true, detachKeys: '', keep: true, root: this.root },
-      options,
-    );
-    const forget = async (error: unknown): Promise<never> => {
-      // What was never executed has changed nothing.
-      if ((await container.started) === undefined) await this.#forget(container.id);
-      throw error;
+    const whole: RunSpec = {
+      image: 'host',
+      network: 'host',
+      ...spec,
+      cwd,
+      env,
+      host,
+      args,
+      entrypoint: [],
+      init: true,
+      job: true,
+      detachKeys: '',
+      keep: true,
+      root: this.root,
     };
-    const result = container.result.catch(forget);
-    // A program that awaits `started` alone must not end by a rejection that it never looks at.
-    result.catch(() => undefined);
-    return { ...container, result };
+    await prepare(this.root, whole);
+    // What was never executed has changed nothing.
+    return begin(whole, readRunOptions('try(spec, options)', options), this.root, {}, (id) => this.#forget(id));
   }
 
   async #forget(id: string): Promise<void> {
@@ -142,6 +172,7 @@ export class Containers {
    * @throws EngineError `CONTAINER_NOT_FOUND`, `CONTAINER_AMBIGUOUS`
    */
   async get(reference: string): Promise<StoredContainer> {
+    read('get(reference)', reference, take.text);
     await recover(this.root);
     const ids = await this.#ids();
     const byName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(reference) ? await idOf(this.#directory, reference) : undefined;
@@ -156,7 +187,7 @@ export class Containers {
     const [id] = found;
     const config = id === undefined ? undefined : await readConfig(directoryOf({ containers: this.#directory, id }));
     if (!config) throw notFound(reference);
-    return new StoredContainer(this.root, config);
+    return new StoredContainer(this.root, withName(config, id === byName ? reference : (await namesById(this.#directory)).get(config.id)));
   }
 
   /**
@@ -166,9 +197,11 @@ export class Containers {
    * @throws EngineError `UNDO_NOTHING`, `UNDO_CONFLICT`, `CONTAINER_NOT_FOUND`, …
    */
   async undoApply(reference: string, options: UndoOptions = {}): Promise<number> {
+    const given = read('undoApply(reference, options)', options, UNDO_OPTIONS);
+    read('undoApply(reference)', reference, take.text);
     const id = applied(this.root).includes(reference) ? reference : (await this.get(reference)).id;
     const { undo } = await import('../apply/undo.js');
-    return undo(this.root, id, options);
+    return undo(this.root, id, given);
   }
 
   /** What all containers are doing, the newest first; those that are being made or removed are left out. */
@@ -181,8 +214,9 @@ export class Containers {
 
   /** What happens to them, from now on or since a time. */
   async *events(options: EventOptions = {}): AsyncGenerator<ContainerEvent> {
+    const given = read('events(options)', options, EVENT_OPTIONS);
     await prepare(this.root);
-    yield* readEvents(this.#directory, options);
+    yield* readEvents(this.#directory, given);
   }
 
   #record(id: string): ContainerRecord {

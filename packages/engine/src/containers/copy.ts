@@ -1,51 +1,56 @@
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { type ContainerRecord, lockOf } from '@lamella/cleanup';
-import { applyLayer, ImageError, treeArchive } from '@lamella/image';
-import { becomeRoot } from '@lamella/namespace';
-import { hasLowerdirPlus, methodFor, type OverlayStack, overlayMount } from '@lamella/overlay';
-import {
-  AT_FDCWD,
-  CLONE,
-  idMapping,
-  LOCK,
-  O,
-  type Op,
-  ownMountNamespace,
-  type Program,
-  RESOLVE,
-  run,
-  runMapped,
-  SyscallError,
-  slotAllocator,
-} from '@lamella/syscall';
+import { ImageError, treeArchive, unpackFiles } from '@lamella/image';
+import { O, type Op, parseWalked, run, SyscallError, textOf, type Walked } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
+import { coverOf } from './cover.js';
+import { type ContainerFiles, DEV, enterFiles, IN_CONTAINER, openBelow, PLACE, ROOT } from './place.js';
 
-/** The files of a container, for those who copy: those of its processes, or its stack when it has none. */
-export type ContainerFiles =
-  | { readonly kind: 'running'; readonly pid: number /** In a user namespace that is not this user's own. */; readonly shifted: boolean }
-  | { readonly kind: 'stopped'; readonly record: ContainerRecord; readonly stack: OverlayStack };
+/** What is at a path in a container. */
+export interface PathState {
+  readonly type: 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
+  /** Permission bits. */
+  readonly mode: number;
+  /** Bytes of a file. */
+  readonly size: number;
+  /** Of a link: what is written in it. */
+  readonly target: string;
+}
 
-/** Slots that whoever writes files does not use. */
-const [ROOT, PLACE, HELD] = [20, 21, 22] as const;
+const TYPES: Readonly<Record<number, PathState['type']>> = {
+  1: 'fifo',
+  2: 'character',
+  4: 'directory',
+  6: 'block',
+  8: 'file',
+  10: 'symlink',
+  12: 'socket',
+};
 
 /**
- * The tar of a path in a container, whose links lead nowhere outside of it, whoever changes them
- * meanwhile (CVE-2018-15664): it is opened below its root, and read without following any.
- *
- * @param source absolute path inside
- * @param name what it is called in the archive; `.` for a directory's content
- * @throws (by the stream) EngineError `PATH_NOT_FOUND`
+ * A path taken apart: the directory that something is in, links followed, and its name there, which is not followed. A path that ends with a
+ * slash or with `/.` is that of a directory as such.
  */
-export async function copyOut(files: ContainerFiles, source: string, name: string): Promise<Readable> {
-  const { dir, base } = path.posix.parse(path.posix.resolve('/', source));
-  const place = await enter(files);
-  const archive = treeArchive([...place.program, openBelow(dir), { op: 'walk', dirfd: PLACE, content: 1, pathname: base || '.' }], name);
+function entryOf(pathname: string): { readonly dir: string; readonly base: string } {
+  if (/(?:^|\/)\.{0,2}$/.test(pathname)) return { dir: pathname || '/', base: '.' };
+  const slash = pathname.lastIndexOf('/');
+  return { dir: pathname.slice(0, slash + 1) || '/', base: pathname.slice(slash + 1) };
+}
+
+/** The tar of a path in a container, which is opened below its root, and read through no link: see {@link StoredContainer.copyOut}. */
+export async function copyOut(files: ContainerFiles, source: string, name: string, { mounts = true }: { readonly mounts?: boolean } = {}): Promise<Readable> {
+  const { dir, base } = entryOf(source);
+  const place = await enterFiles(files);
+  const walk: Op = mounts ? { op: 'walk_seen', dirfd: PLACE, without: DEV, pathname: base } : { op: 'walk', dirfd: PLACE, content: 1, pathname: base };
+  // The container's own devices are in a filesystem in memory, which is not told from others by its kind.
+  const dev: Op = { ...openBelow('/dev', O.PATH | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC, DEV), ignore: ['ENOENT', 'ENOTDIR', 'ELOOP'] };
+  const archive = treeArchive([...place.program, dev, openBelow(dir), walk], name, {
+    seen: mounts,
+    explain: (error, last) => explain(error, source, files, textOf(Buffer.from(last, 'latin1'))),
+  });
   const read = async function* (): AsyncGenerator<Buffer> {
     try {
       yield* archive as AsyncIterable<Buffer>;
-    } catch (error) {
-      throw explain(error, source);
     } finally {
       // Also when nobody reads to the end.
       await place.leave();
@@ -54,128 +59,108 @@ export async function copyOut(files: ContainerFiles, source: string, name: strin
   return Readable.from(read(), { objectMode: false });
 }
 
-/**
- * Whether a path in a container is a directory, links followed inside of it; undefined when it is not there.
- */
-export async function isDirectory(files: ContainerFiles, pathname: string): Promise<boolean | undefined> {
-  const place = await enter(files);
-  const attempt = async (flags: number): Promise<string | undefined> => {
-    try {
-      await run([...place.program, openBelow(pathname, flags)]);
-      return undefined;
-    } catch (error) {
-      if (error instanceof SyscallError && error.op.op === 'openat2') return error.code;
-      throw explain(error, pathname);
+/** What is at a path; a link at its end is not followed. Undefined when nothing is there. @throws EngineError `PATH_NOT_FOUND` for what cannot be looked at */
+export async function statPath(files: ContainerFiles, pathname: string): Promise<PathState | undefined> {
+  const { dir, base } = entryOf(pathname);
+  const place = await enterFiles(files);
+  let walked: Walked | undefined;
+  try {
+    await run([...place.program, openBelow(dir), { op: 'statx', dirfd: PLACE, pathname: base }], {
+      onReply(reply) {
+        if (reply.kind === 'data') walked = parseWalked(reply.data);
+      },
+    });
+  } catch (error) {
+    const cover = files.kind === 'stopped' ? coverOf(pathname, files) : undefined;
+    if (error instanceof SyscallError && isOfPath(error.op) && ['ENOENT', 'ENOTDIR'].includes(error.code)) {
+      if (!cover?.empty) return undefined;
+      throw new EngineError({ code: 'PATH_NOT_FOUND', message: `${pathname} in the container is not there: ${cover.why}`, hint: cover.hint, cause: error });
     }
-  };
-  try {
-    if ((await attempt(O.PATH | O.DIRECTORY | O.CLOEXEC)) === undefined) return true;
-    return (await attempt(O.PATH | O.CLOEXEC)) === undefined ? false : undefined;
+    throw explain(error, pathname, files);
   } finally {
     await place.leave();
   }
+  if (!walked) throw new TypeError('nothing was told of an object that is there');
+  const type = TYPES[walked.mode >> 12];
+  if (!type) throw new TypeError(`an object of mode ${walked.mode}`);
+  return { type, mode: walked.mode & 0o7777, size: walked.size, target: textOf(Buffer.from(walked.target, 'latin1')) };
 }
+
+/** As many links as the kernel follows (path_resolution(7)). */
+const MAX_LINKS = 40;
 
 /**
- * Unpack a tar into a directory of a container, which is the root of whoever unpacks.
+ * Follows links at the end of a path, inside of the container. Directories on the way are followed by the kernel, when they are opened.
  *
- * @param directory absolute path inside, of a directory
- * @param keepOwners files belong to whom the archive says, else to the container's root
- * @throws EngineError `PATH_NOT_FOUND`, `COPY_FAILED`; ImageError of a bad archive
+ * @returns the path that is none, and what is there; undefined where nothing is
+ * @throws EngineError `PATH_NOT_FOUND` for links in a circle
  */
+export async function followPath(files: ContainerFiles, pathname: string): Promise<{ readonly pathname: string; readonly state: PathState | undefined }> {
+  let at = pathname;
+  for (let links = 0; links <= MAX_LINKS; links++) {
+    const state = await statPath(files, at);
+    if (state?.type !== 'symlink') return { pathname: at, state };
+    // Not made shorter: where `..` leads depends on links before it.
+    at = state.target.startsWith('/') ? state.target : `${entryOf(at).dir}/${state.target}`;
+  }
+  throw new EngineError({ code: 'PATH_NOT_FOUND', message: `links lead from ${pathname} in the container in a circle`, hint: 'Name the path that is meant.' });
+}
+
+/** Unpacks a tar into a directory of a container: see {@link StoredContainer.copyIn}. */
 export async function copyIn(files: ContainerFiles, archive: Readable, directory: string, { keepOwners }: { readonly keepOwners: boolean }): Promise<void> {
-  const place = await enter(files);
-  const jail: Program = [
-    ...place.program,
-    openBelow(directory),
-    { op: 'fchdir', fd: PLACE },
-    { op: 'chroot', path: '.' },
-    { op: 'close', fd: PLACE },
-    { op: 'close', fd: ROOT },
-    { op: 'umask', mask: 0 },
-  ];
+  const place = await enterFiles(files);
   try {
-    // Asked alone: who unpacks cannot tell which op of its jail failed.
+    // Asked first: what is wrong with the place is not the archive's fault.
     await run([...place.program, openBelow(directory)]).catch((error: unknown) => {
-      throw explain(error, directory);
+      throw explain(error, directory, files);
     });
-    await applyLayer(archive, '/', {
-      plain: { enter: jail, ids: files.kind === 'running' && files.shifted ? 'full' : idMapping().kind, ...(keepOwners ? {} : { owner: { uid: 0, gid: 0 } }) },
+    await unpackFiles(archive, {
+      enter: [...place.program, { op: 'umask', mask: 0 }],
+      top: ROOT,
+      directory: path.posix.resolve('/', directory).slice(1) || '.',
+      resolve: IN_CONTAINER,
+      ids: place.ids,
+      ...(keepOwners ? {} : { owner: { uid: 0, gid: 0 } }),
     }).catch((error: unknown) => {
-      if (!(error instanceof ImageError && error.code.startsWith('LAYER_'))) throw error;
-      throw new EngineError({
-        code: 'COPY_FAILED',
-        message: error.message.replace('unpacked', 'copied'),
-        hint: 'What came before it in the archive is there.',
-        cause: error,
-      });
+      if (error instanceof ImageError && error.code === 'COPY_READ_ONLY') throw readOnly(error, directory, files);
+      throw explain(error, directory, files);
     });
   } finally {
     await place.leave();
   }
 }
 
-function openBelow(pathname: string, flags: number = O.PATH | O.DIRECTORY | O.CLOEXEC): Op {
-  return { op: 'openat2', dirfd: ROOT, pathname, flags, mode: 0, resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS, out: PLACE };
+function isOfPath(op: Op): boolean {
+  return op.op === 'openat2' || op.op === 'statx' || op.op === 'walk' || op.op === 'walk_seen';
 }
 
-interface Place {
-  /** Ops after which the slot ROOT is the container's root. */
-  readonly program: Program;
-  /** Take away what was made for it. */
-  leave(): Promise<void>;
+/** Says why nothing can be written somewhere. */
+function readOnly(error: ImageError, directory: string, files: ContainerFiles): EngineError {
+  const cover = coverOf(directory, files);
+  return new EngineError({
+    code: 'PATH_READ_ONLY',
+    message: `nothing can be written to ${directory} in the container: ${cover?.why ?? 'it is read-only there'}`,
+    hint: [cover?.hint, error.hint?.includes('stays') ? 'What was copied before stays.' : ''].filter(Boolean).join(' ') || 'Copy to another place.',
+    cause: error,
+  });
 }
 
-async function enter(files: ContainerFiles): Promise<Place> {
-  const root = (pathname: string): Op => ({ op: 'openat', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: ROOT });
-  if (files.kind === 'running')
-    return {
-      program: [
-        { op: 'pidfd_open', pid: files.pid, flags: 0, out: HELD },
-        { op: 'setns', fd: HELD, nstype: CLONE.NEWNS | (idMapping().kind === 'host' && !files.shifted ? 0 : CLONE.NEWUSER) },
-        { op: 'close', fd: HELD },
-        ...(files.shifted ? becomeRoot : []),
-        root('/'),
-      ],
-      leave: async () => undefined,
-    };
-  const { stack, record } = files;
-  const slots = slotAllocator(30);
-  const lowerdirPlus = methodFor(stack, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
-  const lock: Program = [
-    { op: 'openat', dirfd: AT_FDCWD, pathname: lockOf(record), flags: O.RDWR | O.CLOEXEC, mode: 0, out: HELD },
-    { op: 'flock', fd: HELD, operation: LOCK.EX | LOCK.NB },
-  ];
-  const made = [stack.workdir, stack.merged].filter((each) => each !== undefined);
-  return {
-    program: [
-      ...ownMountNamespace(),
-      ...lock,
-      ...made.map((pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ignore: ['EEXIST'] })),
-      ...overlayMount(stack, methodFor(stack, { lowerdirPlus }), slots),
-      root(stack.merged),
-    ],
-    // Its mount went with its namespace; the directories go when nobody uses them again.
-    async leave() {
-      await runMapped([...lock, ...made.map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname }))]).catch((error: unknown) => {
-        // Started, or removed, in the meantime: they are somebody's now, or gone.
-        if (!(error instanceof SyscallError && (error.op.op === 'flock' || error.op.op === 'openat'))) throw error;
-      });
-    },
-  };
-}
-
-function explain(error: unknown, pathname: string): Error {
+function explain(error: unknown, pathname: string, files: ContainerFiles, last = ''): Error {
   if (!(error instanceof SyscallError)) return error as Error;
   const { op, code } = error;
   const make = (name: string, message: string, hint: string): EngineError => new EngineError({ code: name, message, hint, cause: error });
   if (op.op === 'flock') return make('CONTAINER_BUSY', 'the container has just been started, or somebody else copies', 'Try again.');
   if ((op.op === 'pidfd_open' || op.op === 'setns') && code === 'ESRCH') return make('CONTAINER_NOT_RUNNING', 'the container has just ended', 'Try again.');
-  if (op.op === 'openat2' || op.op === 'walk')
+  if (op.op === 'walk_seen' && !['ENOENT', 'ENOTDIR', 'ELOOP'].includes(code))
     return make(
-      'PATH_NOT_FOUND',
-      `${pathname} in the container cannot be opened: ${code}`,
-      code === 'ENOENT' ? 'Check the path.' : 'A part of its path is not a directory.',
+      'COPY_FAILED',
+      `${[pathname, last].filter(Boolean).join('/')} in the container cannot be read: ${code}`,
+      code === 'EFBIG' ? 'It does not say how large it is, and has more than 64 MiB.' : 'Copy what is beside it by itself.',
     );
+  if (isOfPath(op)) {
+    const cover = files.kind === 'stopped' ? coverOf(pathname, files) : undefined;
+    const hint = code === 'ENOENT' ? 'Check the path.' : 'A part of its path is not a directory.';
+    return make('PATH_NOT_FOUND', `${pathname} in the container cannot be opened: ${code}`, cover?.empty ? cover.hint : hint);
+  }
   return error;
 }

@@ -53,20 +53,20 @@ export interface EventOptions {
 export async function* readEvents(containers: string, { since, until, signal }: EventOptions): AsyncGenerator<ContainerEvent> {
   const file = eventsFile(containers);
   using watching = new Watching(containers, { until, signal });
+  const names = new Renamed();
   let current: Tail | undefined;
   try {
-    if (since) {
-      await using old = await tail(`${file}.1`);
-      if (old) yield* within(old.read(), since, until);
-    }
+    await using old = await tail(`${file}.1`);
+    if (old) yield* within(names.of(old.read()), since, until, !since);
     current = await tail(file);
-    if (current && !since) current.at = (await current.file.stat()).size;
+    // Without a time it begins here, but for what containers are called.
+    if (current && !since) yield* within(names.of(current.read()), since, until, true);
     for (;;) {
       const last = watching.look();
-      if (current) yield* within(current.read(), since, until);
+      if (current) yield* within(names.of(current.read()), since, until);
       const next = await tail(file);
       if (next && next.ino !== current?.ino) {
-        if (current) yield* within(current.read(), since, until);
+        if (current) yield* within(names.of(current.read()), since, until);
         await current?.[Symbol.asyncDispose]();
         current = next;
         continue;
@@ -80,8 +80,25 @@ export async function* readEvents(containers: string, { since, until, signal }: 
   }
 }
 
-async function* within(events: AsyncGenerator<ContainerEvent>, since: Date | undefined, until: Date | undefined): AsyncGenerator<ContainerEvent> {
-  for await (const event of events) if (!(since && event.time < since) && !(until && event.time > until)) yield event;
+/** What containers are called: a monitor tells of one by the name that it had when it was started. */
+class Renamed {
+  readonly #names = new Map<string, string | undefined>();
+
+  async *of(events: AsyncGenerator<ContainerEvent>): AsyncGenerator<ContainerEvent> {
+    for await (const event of events) {
+      if (event.event === 'rename') this.#names.set(event.id, event.name);
+      yield this.#names.has(event.id) ? { ...event, name: this.#names.get(event.id) } : event;
+    }
+  }
+}
+
+async function* within(
+  events: AsyncGenerator<ContainerEvent>,
+  since: Date | undefined,
+  until: Date | undefined,
+  isPast: boolean = false,
+): AsyncGenerator<ContainerEvent> {
+  for await (const event of events) if (!isPast && !(since && event.time < since) && !(until && event.time > until)) yield event;
 }
 
 /** A file of events that grows while it is read. */

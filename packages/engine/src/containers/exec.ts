@@ -1,5 +1,5 @@
 import { cgroupsOf } from '@lamella/cgroup';
-import { type ContainerProcess, defaultNamespaces, findUser, join, launch, type ProcessOptions } from '@lamella/namespace';
+import { type ContainerProcess, defaultNamespaces, findUser, join, launch, type ProcessOptions, type StreamingOf } from '@lamella/namespace';
 import { type Program, SUPERVISE, SyscallError, slotAllocator } from '@lamella/syscall';
 import { confinement } from '../confinement.js';
 import type { ContainerConfig } from '../container-config.js';
@@ -76,15 +76,12 @@ export async function planExec(config: ContainerConfig, pid: number, upper: stri
 }
 
 /** Start it; what fails then rejects `result`. */
-export function execIn({ program, cwd }: ExecPlan, id: string, { args }: ExecSpec, options: ProcessOptions): ContainerProcess {
-  const running = launch(program, args, options);
+export function execIn<O extends ProcessOptions>({ program, cwd }: ExecPlan, id: string, { args }: ExecSpec, options: O): ContainerProcess<StreamingOf<O>> {
+  const running = launch<O>(program, args, options);
   const explain = (error: unknown): never => {
     throw explainExecFailure(error, id, cwd);
   };
-  const result = running.result.catch(explain);
-  // As in `Containers.try`: awaiting `started` alone is enough.
-  result.catch(() => undefined);
-  return { ...running, result };
+  return { ...running, result: running.settle(running.outcome.catch(explain)) };
 }
 
 /** Say what a failed call of an exec means. */

@@ -1,5 +1,7 @@
+import { lstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
+import { kindOf, readLines } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { Watching } from './watching.js';
 
@@ -131,6 +133,16 @@ function parse(line: Buffer): LogEntry | undefined {
     stream: stream as 'stdout' | 'stderr',
     content: tag === 'F' ? Buffer.concat([content, Buffer.from('\n')]) : Buffer.from(content),
   };
+}
+
+/** What is wrong with a file of a log; a last line that was torn by a power cut is as it has to be. */
+export function logProblems(file: string): string[] {
+  const stat = lstatSync(file, { throwIfNoEntry: false });
+  if (!stat) return [];
+  if (!stat.isFile()) return [`it is ${kindOf(stat)}, not a log`];
+  let damaged = 0;
+  for (const line of readLines(file, { what: 'a log', bytes: Number.MAX_SAFE_INTEGER })) if (!LINE.test(line)) damaged++;
+  return damaged ? [`${damaged} of its lines are damaged`] : [];
 }
 
 async function* followLog(

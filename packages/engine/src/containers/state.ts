@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isFrozen, wasOomKilled } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, type HeldLocks, heldLocks, monitorOf } from '@lamella/cleanup';
 import { bootId } from '@lamella/syscall';
-import { absent } from '../absent.js';
 import { type ContainerConfig, readConfig } from '../container-config.js';
+import { withName } from '../names.js';
+import { readOwn } from '../own-file.js';
 import { cgroupName } from '../plan.js';
 import { initOf, processOf, startOf } from './processes.js';
 
@@ -62,12 +62,13 @@ export async function stateOf(record: ContainerRecord, name: string | undefined,
   const directory = directoryOf(record);
   // The lock before the records: who lets it go has written them.
   const monitor = monitorOf(record, held ?? (await heldLocks()));
-  const config = await readConfig(directory);
-  if (!config) return undefined;
+  const read = await readConfig(directory);
+  if (!read) return undefined;
+  const config = name === undefined ? read : withName(read, name);
   const [started, exited, oom] = await Promise.all([
     readRecord<Started>(path.join(directory, 'state')),
     readRecord<Exited>(path.join(directory, 'exit')),
-    readFile(path.join(directory, 'oom'), 'utf8').catch(absent),
+    readOwn(path.join(directory, 'oom')),
   ]);
   const base = {
     id: record.id,
@@ -120,7 +121,7 @@ function moment(seconds: number, nanoseconds: number): Date {
 
 /** A record that a power cut tore says nothing. */
 async function readRecord<Record>(file: string): Promise<Record | undefined> {
-  const text = await readFile(file, 'utf8').catch(absent);
+  const text = readOwn(file);
   try {
     return text ? (JSON.parse(text) as Record) : undefined;
   } catch (error) {

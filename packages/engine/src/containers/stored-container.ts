@@ -2,26 +2,28 @@ import { existsSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { constants } from 'node:os';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freeze } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, heldLocks, lockOf, monitorOf, releaseDead } from '@lamella/cleanup';
 import { type CommitOptions, type CommittedImage, ImageStore, sourceDateEpoch } from '@lamella/image';
-import type { ContainerProcess, ProcessOptions } from '@lamella/namespace';
-import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection } from '@lamella/syscall';
+import { type ContainerProcess, PROCESS_OPTIONS, type ProcessOptions, type StreamingOf } from '@lamella/namespace';
+import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection, shellWord, take } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import type { Applied, ApplyOptions } from '../apply/apply.js';
 import { began } from '../apply/began.js';
 import { recover } from '../apply/recover.js';
 import { type Branching, branching, checkpoint, currentState, fork, removeLater, rollback, settled, standing } from '../branches/branch.js';
 import { type Checkpoint, collectStates, LONG, readFrozen, readHistory } from '../branches/states.js';
-import { begin, type Container, decide, prepare, type RunOptions } from '../container.js';
+import { begin, type Container, checkAgain, decide, prepare, type RunOptions } from '../container.js';
 import { type ContainerConfig, readConfig } from '../container-config.js';
 import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { becomeExec } from '../front.js';
+import { generateName, removeGiven } from '../given-names.js';
 import { isByFuse } from '../is-by-fuse.js';
-import { forgetDeadNames, nameLinkOf, namesById, takeName } from '../names.js';
+import { checkNotGiven, forgetDeadNames, nameLinkOf, namesById, takeName, withName } from '../names.js';
+import { read, readRunOptions, withInit } from '../option-shapes.js';
 import { cgroupName, checkName } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
 import { type CheckedSources, checkSources, explainMoved, goneDirectory } from '../sources/check.js';
@@ -31,15 +33,32 @@ import { type CheckedView, checkedViews, type View } from '../views.js';
 import { type Attached, attachTo, type Ending } from './attach.js';
 import { type ContainerChange, changesIn } from './changes.js';
 import { type Contents, contentsOf } from './contents.js';
-import type { ContainerFiles } from './copy.js';
+import type { PathState } from './copy.js';
 import { tellEvent } from './events.js';
 import { type ExecPlan, type ExecSpec, execIn, planExec } from './exec.js';
 import { launchDetached } from './launch-detached.js';
 import { layerOf } from './layer-of.js';
 import { type LogEntry, type LogOptions, readLogs } from './logs.js';
+import type { ContainerFiles } from './place.js';
 import { detailsOf, type ProcessDetails, processesOf } from './processes.js';
 import { signalNumber } from './signal-number.js';
 import { type ContainerState, stateOf } from './state.js';
+import {
+  AGAIN_SPEC,
+  APPLY_OPTIONS,
+  COMMIT_OPTIONS,
+  CONTENTS_OPTIONS,
+  COPY_IN_OPTIONS,
+  EXEC_SPEC,
+  FORKS,
+  LOG_OPTIONS,
+  REMOVE_OPTIONS,
+  RESTART_OPTIONS,
+  START_OPTIONS,
+  STOP_OPTIONS,
+  type StopOptions,
+  WAIT_OPTIONS,
+} from './stored-shapes.js';
 import { type ContainerUsage, usageOf } from './usage.js';
 
 /** Another command for a container that is there, and what of its spec is to be different. */
@@ -90,7 +109,9 @@ export class StoredContainer {
    * directory would be taken for those of another.
    */
   async #refresh(): Promise<void> {
-    if (this.#config.spec.host) this.#config = (await readConfig(directoryOf(this.#record))) ?? this.#config;
+    if (!this.#config.spec.host) return;
+    const config = await readConfig(directoryOf(this.#record));
+    if (config) this.#config = withName(config, this.#config.spec.name);
   }
 
   /** @throws EngineError `CONTAINER_NOT_FOUND` when it is gone */
@@ -110,11 +131,16 @@ export class StoredContainer {
    */
   async start(options?: AcceptOptions & { readonly attach?: false }): Promise<undefined>;
   async start(options: AcceptOptions & { readonly attach: true }): Promise<Attached>;
-  async start({ attach = false, acceptSources = [] }: AcceptOptions & { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
+  async start(options: AcceptOptions & { readonly attach?: boolean } = {}): Promise<Attached | undefined> {
+    const { attach = false, acceptSources = [] } = read('start(options)', options, START_OPTIONS);
     await recover(this.#root);
     await this.#refresh();
     const { workspace } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
+    const { status, monitor } = await this.state();
+    if (status === 'paused') throw this.#paused('it has to be unpaused, not started');
+    // Of one that has just ended the monitor is about to go.
+    if (status === 'exited') await this.#letGo(monitor);
     const plan = await decide(this.config.spec, {}, this.#root, {
       again: this.config,
       accept: acceptSources,
@@ -132,6 +158,7 @@ export class StoredContainer {
   async attach(): Promise<Attached> {
     const { status } = await this.state();
     this.#mustRun(status);
+    if (status === 'paused') throw this.#paused('nothing would be heard of it');
     if (!this.hasLog && !this.config.spec.terminal)
       throw new EngineError({
         code: 'NOT_ATTACHABLE',
@@ -150,8 +177,9 @@ export class StoredContainer {
 
   /** What it wrote, line by line; nothing of a container whose output went to whoever ran it. */
   async *logs(options: LogOptions = {}): AsyncGenerator<LogEntry> {
-    using connection = options.follow ? await connectMonitor(directoryOf(this.#record), () => undefined) : undefined;
-    yield* readLogs(directoryOf(this.#record), options, () => connection?.closed ?? Promise.resolve());
+    const given = read('logs(options)', options, LOG_OPTIONS);
+    using connection = given.follow ? await connectMonitor(directoryOf(this.#record), () => undefined) : undefined;
+    yield* readLogs(directoryOf(this.#record), given, () => connection?.closed ?? Promise.resolve());
   }
 
   /**
@@ -159,8 +187,9 @@ export class StoredContainer {
    *
    * @throws EngineError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`, `NO_COMMAND`; NamespaceError `USER_NOT_FOUND`
    */
-  async exec(spec: ExecSpec, options: ProcessOptions = {}): Promise<ContainerProcess> {
-    return execIn(await this.#planExec(spec), this.id, spec, options);
+  async exec<const O extends ProcessOptions = Record<never, never>>(spec: ExecSpec, options: O = {} as O): Promise<ContainerProcess<StreamingOf<O>>> {
+    const [asked, given] = [read('exec(spec)', spec, EXEC_SPEC), read('exec(spec, options)', options, PROCESS_OPTIONS as unknown as take.Check<O>)];
+    return execIn(await this.#planExec(asked), this.id, asked, given);
   }
 
   /**
@@ -176,8 +205,7 @@ export class StoredContainer {
   async #planExec(spec: ExecSpec): Promise<ExecPlan> {
     const { status, pid } = await this.state();
     this.#mustRun(status);
-    if (status === 'paused')
-      throw new EngineError({ code: 'CONTAINER_PAUSED', message: `the container ${this.id} is paused`, hint: `lamella unpause ${this.id}` });
+    if (status === 'paused') throw this.#paused();
     if (pid === undefined) throw this.#notRunning();
     await this.#tell('exec');
     return planExec(this.config, pid, this.upper, spec);
@@ -188,14 +216,15 @@ export class StoredContainer {
    *
    * @returns how it ended; undefined when it did not run
    */
-  async stop({ signal, timeout }: { readonly signal?: string; readonly timeout?: number } = {}): Promise<Ending | undefined> {
+  async stop(options: StopOptions = {}): Promise<Ending | undefined> {
+    const { signal, timeout } = read('stop(options)', options, STOP_OPTIONS);
     const { status, monitor } = await this.state();
     // With a monitor it is about to begin, or to end.
     if (!isAlive(status) && monitor === undefined) return undefined;
     const { spec, lowers } = this.config;
     const signo = signalNumber(signal ?? spec.stopSignal ?? lowers.config.stopSignal ?? 'SIGTERM');
     const seconds = timeout ?? spec.stopTimeout ?? 10;
-    const ending = this.wait();
+    const ending = this.#end();
     await this.#order({ op: 'stop', signo }, signo);
     // A frozen process hears nothing but, with version 2, SIGKILL; then it is over already.
     if (status === 'paused') await this.unpause().catch(overAlready);
@@ -218,24 +247,39 @@ export class StoredContainer {
   }
 
   /**
-   * Send a signal to its init. One that kills it for certain also keeps it from being started again.
+   * Send a signal to its init. One that kills it for certain also keeps it from being started again, and it is over then. A paused container
+   * goes on, for else it would not hear.
    *
-   * @throws EngineError `CONTAINER_NOT_RUNNING`, `SIGNAL_UNKNOWN`
+   * @throws EngineError `CONTAINER_NOT_RUNNING`, `SIGNAL_UNKNOWN`, `KILL_TIMEOUT`
    */
   async kill(signal: string = 'SIGKILL'): Promise<void> {
+    read('kill(signal)', signal, take.text);
     const { status } = await this.state();
     const signo = signalNumber(signal);
     this.#mustRun(status);
-    await this.#order({ op: signo === constants.signals.SIGKILL ? 'stop' : 'signal', signo }, signo);
+    const kills = signo === constants.signals.SIGKILL;
+    const aborted = kills ? AbortSignal.timeout(DEATH) : undefined;
+    const ending = aborted && this.#end(aborted);
+    await this.#order({ op: kills ? 'stop' : 'signal', signo }, signo);
+    if (status === 'paused') await this.unpause().catch(overAlready);
     await this.#tell('kill');
+    try {
+      await ending;
+    } catch (error) {
+      if (error !== aborted?.reason) throw error;
+      throw new EngineError({
+        code: 'KILL_TIMEOUT',
+        message: `the container ${this.#called} has not ended ten seconds after it was killed`,
+        hint: 'A process of it is in a system call that cannot be interrupted: lamella top lists them.',
+      });
+    }
   }
 
   /** @throws EngineError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`; CgroupError `FREEZER_MISSING` */
   async pause(): Promise<void> {
     const { status, pid } = await this.state();
     this.#mustRun(status);
-    if (status === 'paused')
-      throw new EngineError({ code: 'CONTAINER_PAUSED', message: `the container ${this.id} is paused already`, hint: `lamella unpause ${this.id}` });
+    if (status === 'paused') throw this.#paused('there is nothing more to pause');
     await this.#freeze(pid, true);
     await this.#tell('pause');
   }
@@ -260,7 +304,8 @@ export class StoredContainer {
    *
    * @returns how it ended; undefined when nobody saw: its monitor was killed, or it was removed before
    */
-  async wait({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Ending | undefined> {
+  async wait(options: { readonly signal?: AbortSignal } = {}): Promise<Ending | undefined> {
+    const { signal } = read('wait(options)', options, WAIT_OPTIONS);
     const { status, exitCode, signal: killedBy, monitor } = await this.state();
     if (monitor === undefined && !isAlive(status)) return exitCode === undefined ? undefined : { status: exitCode, signal: killedBy };
     const ended = Promise.withResolvers<Ending>();
@@ -290,24 +335,46 @@ export class StoredContainer {
     return after?.exitCode === undefined ? undefined : { status: after.exitCode, signal: after.signal };
   }
 
+  /** Its end, for who is about to bring that about: one that goes with it may be gone before it is looked for. */
+  #end(signal?: AbortSignal): Promise<Ending | undefined> {
+    const ending = this.wait(signal ? { signal } : {}).catch((error: unknown) => {
+      if ((error as { code?: string }).code === 'CONTAINER_NOT_FOUND') return undefined;
+      throw error;
+    });
+    // What it is brought about by may fail before it is awaited.
+    ending.catch(() => undefined);
+    return ending;
+  }
+
   /** The kernel closes what a dead process had open in an order of its own: its lock may go a moment after its socket. */
   async #letGo(monitor: number | undefined): Promise<void> {
     while (monitor !== undefined && monitorOf(this.#record, await heldLocks()) === monitor) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
-  /** Stops it, if it runs, and starts it. @throws as {@link stop} and {@link start} */
-  async restart({ acceptSources = [], ...options }: AcceptOptions & { readonly signal?: string; readonly timeout?: number } = {}): Promise<void> {
+  /** Stops it, if it runs, and starts it. One that could not be started again is not stopped. @throws as {@link stop} and {@link start} */
+  async restart(given: AcceptOptions & StopOptions = {}): Promise<void> {
+    const { acceptSources = [], ...options } = read('restart(options)', given, RESTART_OPTIONS);
+    await this.#refresh();
+    const { workspace } = this.config.spec;
+    if (workspace !== undefined) throw this.#ofWorkspace(workspace);
+    checkAgain(this.config, this.#root, acceptSources);
     await this.stop(options);
     await this.start({ acceptSources });
   }
 
   /** @throws EngineError `NAME_INVALID`, `CONTAINER_EXISTS` */
   async rename(name: string): Promise<void> {
+    read('rename(name)', name, take.text);
     checkName(name);
     const { containers } = this.#record;
     const { name: before } = await this.state();
+    if (name === before) throw new EngineError({ code: 'CONTAINER_EXISTS', message: `the container is called '${name}' already`, hint: 'Take another name.' });
     await takeName(containers, name, this.id);
-    if (before !== undefined) await unlink(nameLinkOf(containers, before));
+    if (before !== undefined) {
+      await removeGiven(containers, before, this.id);
+      await unlink(nameLinkOf(containers, before)).catch(absent);
+    }
+    this.#config = withName(this.#config, name);
     await this.#tell('rename', name);
   }
 
@@ -316,14 +383,15 @@ export class StoredContainer {
    *
    * @throws EngineError `CONTAINER_RUNNING`; CleanupError `CLEANUP_INCOMPLETE`
    */
-  async remove({ force = false }: { readonly force?: boolean } = {}): Promise<void> {
+  async remove(options: { readonly force?: boolean } = {}): Promise<void> {
+    const { force = false } = read('remove(options)', options, REMOVE_OPTIONS);
     const { status, name, monitor } = await this.state();
     // Made, and with a monitor: it is about to begin, or its end is not written down yet.
     if (isAlive(status) || (status === 'created' && monitor !== undefined)) {
       if (!force)
         throw new EngineError({
           code: 'CONTAINER_RUNNING',
-          message: `the container ${name ?? this.id} is running`,
+          message: `the container ${name ?? this.id} is ${status === 'paused' ? 'paused' : 'running'}`,
           hint: `Stop it first, or: lamella rm -f ${name ?? this.id}`,
         });
       await this.stop({ signal: 'SIGKILL', timeout: 2 });
@@ -365,31 +433,60 @@ export class StoredContainer {
   }
 
   /**
-   * The tar of a path inside, whether it runs or not.
+   * The tar of a path inside, whether it runs or not, with what is mounted below it; of filesystems that the kernel makes up, and of /dev, only the
+   * directory is in it.
    *
-   * @param source absolute path inside; a link at its end is taken as such
+   * @param source absolute path inside; a link at its end is taken as such, unless a slash follows it
    * @param name what it is called in the archive, `.` for the content of a directory. Default: its own
-   * @throws (by the stream) EngineError `PATH_NOT_FOUND`
+   * @throws (by the stream) EngineError `PATH_NOT_FOUND`, `COPY_FAILED`; ImageError `FILE_CHANGED`
    */
-  async copyOut(source: string, name: string = path.posix.basename(source) || '.'): Promise<Readable> {
+  async copyOut(source: string, name?: string): Promise<Readable> {
+    read('copyOut(source)', source, take.text);
+    const called = name === undefined ? path.posix.basename(source) || '.' : read('copyOut(source, name)', name, take.text);
     const { copyOut } = await import('./copy.js');
-    return copyOut(await this.#files(), source, name);
+    return copyOut(await this.#files(), source, called);
   }
 
   /**
-   * Unpack a tar into a directory inside, whether it runs or not.
+   * Unpack a tar into a directory inside, whether it runs or not. What it sees there is written to: a volume's source, never what is hidden below a mount.
    *
-   * @throws EngineError `PATH_NOT_FOUND`; ImageError `TAR_*`, `LAYER_*`
+   * @throws EngineError `PATH_NOT_FOUND`, `PATH_READ_ONLY`; ImageError `TAR_*`, `COPY_*`; what came before the failure is there
    */
-  async copyIn(archive: Readable, directory: string, { keepOwners = false }: { readonly keepOwners?: boolean } = {}): Promise<void> {
+  async copyIn(archive: Readable, directory: string, options: { readonly keepOwners?: boolean } = {}): Promise<void> {
+    const { keepOwners = false } = read('copyIn(archive, directory, options)', options, COPY_IN_OPTIONS);
+    read('copyIn(archive)', archive, take.instanceOf(Readable, 'a Readable'));
+    read('copyIn(archive, directory)', directory, take.text);
     const { copyIn } = await import('./copy.js');
     await copyIn(await this.#files(), archive, directory, { keepOwners });
   }
 
-  /** Whether a path inside is a directory; undefined when it is not there. */
+  /**
+   * Looks at a path inside, whether it runs or not. A link at its end is not followed, unless a slash follows it.
+   *
+   * @returns undefined when nothing is there
+   */
+  async stat(pathname: string): Promise<PathState | undefined> {
+    read('stat(path)', pathname, take.text);
+    const { statPath } = await import('./copy.js');
+    return statPath(await this.#files(), path.posix.resolve('/', pathname) + (/\/\.?$/.test(pathname) ? '/' : ''));
+  }
+
+  /**
+   * Follows the links at the end of a path inside.
+   *
+   * @returns the path that they lead to, and what is there; undefined where nothing is
+   * @throws EngineError `PATH_NOT_FOUND` for links in a circle
+   */
+  async follow(pathname: string): Promise<{ readonly pathname: string; readonly state: PathState | undefined }> {
+    read('follow(path)', pathname, take.text);
+    const { followPath } = await import('./copy.js');
+    return followPath(await this.#files(), path.posix.resolve('/', pathname) + (/\/\.?$/.test(pathname) ? '/' : ''));
+  }
+
+  /** Whether a path inside is a directory, links followed; undefined when it is not there. */
   async isDirectory(pathname: string): Promise<boolean | undefined> {
-    const { isDirectory } = await import('./copy.js');
-    return isDirectory(await this.#files(), pathname);
+    const { state } = await this.follow(pathname);
+    return state && state.type === 'directory';
   }
 
   /**
@@ -397,13 +494,15 @@ export class StoredContainer {
    *
    * @throws EngineError `CONTAINER_RUNNING`; as {@link createContainer}
    */
-  async run({ acceptSources = [], ...spec }: AgainSpec, options: RunOptions = {}): Promise<Container> {
+  async run<const O extends RunOptions = Record<never, never>>(asked: AgainSpec, options: O = {} as O): Promise<Container<StreamingOf<O>>> {
+    const { acceptSources = [], ...spec } = read('run(spec)', asked, AGAIN_SPEC);
+    const given = readRunOptions('run(spec, options)', options);
     await this.#refresh();
     const { workspace, ...own } = this.config.spec;
     if (workspace !== undefined) throw this.#ofWorkspace(workspace);
     await prepare(this.#root);
     const env = definedIn({ ...own.env, ...spec.env });
-    return begin({ ...own, restart: { policy: 'no' }, ...spec, env, entrypoint: [], keep: true }, options, this.#root, {
+    return begin(withInit({ ...own, restart: { policy: 'no' }, ...spec, env, entrypoint: [], keep: true }), given, this.#root, {
       again: this.config,
       accept: acceptSources,
     });
@@ -418,6 +517,7 @@ export class StoredContainer {
    * @throws EngineError `CHECKPOINT_BUSY`, `CHECKPOINT_TOO_DEEP`, `NO_SPACE`
    */
   async checkpoint(message?: string): Promise<Checkpoint> {
+    read('checkpoint(message)', message, take.maybe(take.text));
     return this.#branching('frozen', (held) => checkpoint(held, message));
   }
 
@@ -436,6 +536,7 @@ export class StoredContainer {
    * @throws EngineError `CHECKPOINT_BUSY`, `CHECKPOINT_NOT_FOUND`
    */
   async rollback(to?: string | null): Promise<Checkpoint | undefined> {
+    if (to !== null) read('rollback(to)', to, take.maybe(take.text));
     const { target, trash } = await this.#branching('taken back', async (held) => {
       if (held.copies && isAlive((await this.state()).status)) throw this.#notWhileRunning();
       const wanted = to === undefined ? currentState(held.record, held.frozen) : to;
@@ -476,9 +577,11 @@ export class StoredContainer {
    * @throws EngineError `CHECKPOINT_BUSY`, `CONTAINER_EXISTS`, `NAME_INVALID`
    */
   async fork(names: number | readonly string[] = 1): Promise<readonly StoredContainer[]> {
-    const wanted = typeof names === 'number' ? Array.from({ length: names }, () => undefined) : names;
-    for (const name of wanted) if (name !== undefined) checkName(name);
+    const asked = read('fork(names)', names, FORKS);
+    const wanted = typeof asked === 'number' ? Array.from({ length: asked }, () => generateName(this.#record.containers)) : asked;
+    for (const name of wanted) checkName(name);
     await forgetDeadNames(this.#record.containers);
+    for (const name of wanted) checkNotGiven(this.#record.containers, name);
     const configs = await this.#branching('forked', (held) => fork(held, wanted));
     for (const { id, image, spec } of configs) await tellEvent(this.#record.containers, 'create', { id, name: spec.name, image });
     return configs.map((config) => new StoredContainer(this.#root, config));
@@ -543,7 +646,7 @@ export class StoredContainer {
     return new EngineError({
       code: 'NOT_DETACHABLE',
       message: 'a container of a workspace cannot be started again',
-      hint: `Run it anew: lamella run --workspace ${workspace} …`,
+      hint: `Run it anew: lamella run --workspace ${shellWord(workspace)} …`,
     });
   }
 
@@ -596,7 +699,8 @@ export class StoredContainer {
    *
    * @param limit bytes: of a larger file there is nothing
    */
-  async contents(changes: readonly ContainerChange[], { limit = 1 << 20 }: { readonly limit?: number } = {}): Promise<readonly Contents[]> {
+  async contents(changes: readonly ContainerChange[], options: { readonly limit?: number } = {}): Promise<readonly Contents[]> {
+    const { limit = 1 << 20 } = read('contents(changes, options)', options, CONTENTS_OPTIONS);
     try {
       return await contentsOf(changes, limit);
     } catch (error) {
@@ -612,7 +716,9 @@ export class StoredContainer {
    * @param name `NAME[:TAG]`; an image of that name is replaced
    * @throws EngineError `COMMIT_NO_IMAGE`; ImageError `REFERENCE_INVALID`, `CHANGE_INVALID`
    */
-  async commit(name: string, { pause = true, ...options }: CommitOptions & { readonly pause?: boolean } = {}): Promise<CommittedImage> {
+  async commit(name: string, given: CommitOptions & { readonly pause?: boolean } = {}): Promise<CommittedImage> {
+    const { pause = true, ...options } = read('commit(name, options)', given, COMMIT_OPTIONS);
+    read('commit(name)', name, take.text);
     const { digest } = this.config.lowers;
     if (digest === undefined)
       throw new EngineError({
@@ -634,7 +740,9 @@ export class StoredContainer {
 
   /** The tar of all it sees but what is mounted there: a root filesystem, as `lamella import` takes one. */
   async export(): Promise<Readable> {
-    return this.copyOut('/', '.');
+    const { copyOut } = await import('./copy.js');
+    const files = await this.#files();
+    return copyOut(files.kind === 'stopped' ? { ...files, mounts: [] } : files, '/', '.', { mounts: false });
   }
 
   /**
@@ -642,7 +750,8 @@ export class StoredContainer {
    *
    * @throws EngineError `CONTAINER_RUNNING`, `APPLY_NO_TARGET`, `APPLY_CONFLICT`, `APPLY_FAILED`, `APPLY_BUSY`
    */
-  async apply(options: ApplyOptions = {}): Promise<Applied> {
+  async apply(given: ApplyOptions = {}): Promise<Applied> {
+    const options = read('apply(options)', given, APPLY_OPTIONS);
     await this.#mustRest('applied');
     await this.#refresh();
     // Nobody starts it meanwhile.
@@ -678,9 +787,11 @@ export class StoredContainer {
   async #files(): Promise<ContainerFiles> {
     const { pid } = await this.state();
     await this.#refresh();
-    if (pid !== undefined) return { kind: 'running', pid, shifted: this.config.ids !== undefined };
-    const { stack } = await decide(this.config.spec, {}, this.#root, { again: this.config, idle: true });
-    return { kind: 'stopped', record: this.#record, stack };
+    const { spec, ids } = this.config;
+    const common = { spec, shifted: ids !== undefined };
+    if (pid !== undefined) return { kind: 'running', pid, ...common };
+    const { stack, mounts, others } = await decide(spec, {}, this.#root, { again: this.config, idle: true, still: true });
+    return { kind: 'stopped', record: this.#record, stack, mounts, others, ...common };
   }
 
   /** By its monitor's socket; where there is none, to its process. */
@@ -705,8 +816,18 @@ export class StoredContainer {
     if (status !== 'running' && status !== 'paused') throw this.#notRunning();
   }
 
+  /** What people call it, as far as this object knows. */
+  get #called(): string {
+    return this.config.spec.name ?? this.id;
+  }
+
   #notRunning(): EngineError {
-    return new EngineError({ code: 'CONTAINER_NOT_RUNNING', message: `the container ${this.id} is not running`, hint: `lamella start ${this.id}` });
+    return new EngineError({ code: 'CONTAINER_NOT_RUNNING', message: `the container ${this.#called} is not running`, hint: `lamella start ${this.#called}` });
+  }
+
+  #paused(why?: string): EngineError {
+    const message = `the container ${this.#called} is paused${why === undefined ? '' : `: ${why}`}`;
+    return new EngineError({ code: 'CONTAINER_PAUSED', message, hint: `lamella unpause ${this.#called}` });
   }
 
   #unreachable(): EngineError {
@@ -738,6 +859,8 @@ function overAlready(error: { code?: string }): void {
 }
 
 const AGAIN = 2000;
+/** How long one that is killed may take to be gone, in milliseconds: as long as Docker waits. */
+const DEATH = 10_000;
 
 /** Whether there is somebody to be stopped. */
 function isAlive(status: ContainerState['status']): boolean {

@@ -1,5 +1,5 @@
 import { readlinkSync } from 'node:fs';
-import { AT_FDCWD, O, openObject, type Program, RESOLVE, S_IF, SyscallError } from '@lamella/syscall';
+import { AT_FDCWD, O, openObject, type Program, RESOLVE, S_IF, SyscallError, shellWord } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { EngineError } from '../engine-error.js';
 import { OF_VIEW, type SourceSpec, type Sources, sourcePaths } from './record.js';
@@ -106,8 +106,8 @@ function moved(was: Source, what: string, container: string, now: string): Engin
     message: `${was.path}, ${what} of the container ${container}, is not what it was when the container was made: it was ${describeSource(was)}, and now ${now}`,
     hint:
       what === 'a device' || what === 'the source of a volume' || what === 'a source'
-        ? `Nothing was changed. Put back what was there. If you replaced it yourself: lamella start --accept-source ${was.path} ${container}`
-        : `Nothing was changed. Put back what was there. If you did not replace it, find out what did: ls -ld ${was.path}`,
+        ? `Nothing was changed. Put back what was there. If you replaced it yourself: lamella start --accept-source ${shellWord(was.path)} ${container}`
+        : `Nothing was changed. Put back what was there. If you did not replace it, find out what did: ls -ld ${shellWord(was.path)}`,
   });
 }
 

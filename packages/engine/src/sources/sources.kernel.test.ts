@@ -254,7 +254,7 @@ test.each(ACCEPTABLE)('%s whose place %s took is accepted at the word of its use
     OTHERS[other]?.(place);
     await expect(again(container, []), way).rejects.toMatchObject({
       ...refused,
-      hint: expect.stringContaining(`lamella start --accept-source ${place} ${container.id}`),
+      hint: expect.stringContaining(`lamella start --accept-source ${place} ${container.config.spec.name}`),
     });
     await expect(again(container, [at.join('outside')]), way).rejects.toMatchObject({ code: 'VOLUME_INVALID', message: expect.stringContaining('no source') });
     if (accepted) {

@@ -2,11 +2,12 @@ import { createHash, type Hash } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { errnoName, type IdMapping, idMapping, isOwnUserNamespace, type LamellaError, type Program, startInterpreter, unfitForUpper } from '@lamella/syscall';
+import { errnoName, idMapping, isOwnUserNamespace, type LamellaError, startInterpreter, unfitForUpper } from '@lamella/syscall';
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
+import { APPLY_OPTIONS, read as readOptions } from '../option-shapes.js';
 import { printable } from '../tar/entry.js';
 import { TarReader } from '../tar/reader.js';
 import { jail } from './jail.js';
@@ -34,14 +35,6 @@ export interface ApplyOptions {
   readonly stacked?: boolean;
   /** What the directory holds already, of the layers below. */
   readonly seeds?: Seeds;
-  /** Files for a directory that may have some, as {@link LayerWriterOptions.plain} has it. */
-  readonly plain?: {
-    /** Ops that lock the interpreter into the directory; slots from 20 on are free for them. */
-    readonly enter: Program;
-    /** Which ids there are where they lead. */
-    readonly ids: IdMapping['kind'];
-    readonly owner?: { readonly uid: number; readonly gid: number };
-  };
 }
 
 /** What was unpacked. */
@@ -92,17 +85,17 @@ const FRAMES_AHEAD = 2 << 20;
  * @param directory absolute path of an existing empty directory
  * @throws ImageError naming the entry; the AbortSignal's reason
  */
-export async function applyLayer(source: Readable, directory: string, options: ApplyOptions = {}): Promise<AppliedLayer> {
-  const { maxEntries = IMAGE_BOUNDS.entries, stacked = false, seeds, plain: files, isPromised = false } = options;
-  const [first, ...rest] = files?.enter ?? jail(directory);
+export async function applyLayer(source: Readable, directory: string, given: ApplyOptions = {}): Promise<AppliedLayer> {
+  const options = readOptions('applyLayer(source, directory, options)', given, APPLY_OPTIONS);
+  const { maxEntries = IMAGE_BOUNDS.entries, stacked = false, seeds, isPromised = false } = options;
+  const [first, ...rest] = jail(directory);
   const marks: LayerMarks = unfitForUpper(directory) === undefined ? 'overlayfs' : 'files';
   const writer = new LayerWriter({
     marks,
-    ids: files?.ids ?? idMapping().kind,
+    ids: idMapping().kind,
     maxEntries,
     stacked,
     ...(seeds ? { seeds } : {}),
-    ...(files ? { plain: true, ...(files.owner ? { owner: files.owner } : {}) } : {}),
   });
   const running = startInterpreter(
     {

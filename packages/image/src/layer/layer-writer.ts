@@ -68,10 +68,6 @@ export interface LayerWriterOptions {
   readonly stacked?: boolean;
   /** What the directory holds of the layers below before the first entry. */
   readonly seeds?: Seeds;
-  /** Not a layer but files for a directory that may have some: a whiteout's name means nothing. */
-  readonly plain?: boolean;
-  /** Whose the files are to be, whatever the archive says. */
-  readonly owner?: { readonly uid: number; readonly gid: number };
 }
 
 /** Parts of the layers below that a layer leans on. Names are as {@link LayerWriter.implied} gives them. */
@@ -206,8 +202,7 @@ export class LayerWriter implements TarHandler {
     return warnings;
   }
 
-  entry(listed: TarEntry): void {
-    const entry = this.#options.owner ? { ...listed, ...this.#options.owner } : listed;
+  entry(entry: TarEntry): void {
     const slot = this.#count++ % IN_FLIGHT;
     this.#starts[slot] = this.#frames.index;
     this.#names[slot] = entry.name;
@@ -222,18 +217,16 @@ export class LayerWriter implements TarHandler {
     const path = entryPath(entry.name);
     const slash = path.lastIndexOf('/');
     const base = path.slice(slash + 1);
-    if (!this.#options.plain && base.startsWith(WHITEOUT)) {
+    if (base.startsWith(WHITEOUT)) {
       this.#whiteout(entry, path.slice(0, Math.max(0, slash)), base);
       return;
     }
     if (path === '') {
-      // The directory that files are put into is not one of them.
-      if (this.#options.plain && entry.type === 'directory') return;
       if (entry.type === 'directory') this.#directory('', entry);
       else throw this.#refuse(entry, 'LAYER_PATH_INVALID', 'would replace the root of the image');
       return;
     }
-    if (!this.#options.plain && path.startsWith(BOOKS)) this.#books.add(path.slice(0, path.indexOf('/')));
+    if (path.startsWith(BOOKS)) this.#books.add(path.slice(0, path.indexOf('/')));
     this.#parents(path, slash);
     if (this.#options.ids === 'single' && (entry.uid !== 0 || entry.gid !== 0)) this.#droppedOwners++;
     if (entry.type !== 'directory' && (this.#directories.has(path) || this.#implied.has(path) || this.#opaques.has(path))) this.#forget(path);
@@ -432,25 +425,8 @@ export class LayerWriter implements TarHandler {
       for (const key of set.keys()) if (key === path || key.startsWith(below)) set.delete(key);
   }
 
-  /**
-   * What is in the way of a file makes way. Among files that were there before, a directory does not:
-   * whoever copies a file does not mean to lose a tree.
-   */
-  #clear(path: string): void {
-    if (!this.#options.plain) return;
-    this.#begin(OPCODES.unlinkat.code, OPTIONAL, [ENOENT]);
-    this.#numbers(AT_FDCWD, 0);
-    this.#frames.binary(path);
-    this.#frames.end();
-  }
-
-  get #replacing(): number {
-    return this.#options.plain ? 0 : REPLACE;
-  }
-
   #openFile(path: string, entry: TarEntry): void {
-    this.#clear(path);
-    this.#begin(OPCODES.openat.code, this.#replacing);
+    this.#begin(OPCODES.openat.code, REPLACE);
     this.#numbers(AT_FDCWD, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW | O.CLOEXEC, entry.mode & SPECIAL_BITS ? entry.mode & 0o700 : entry.mode, FILE);
     this.#frames.binary(path);
     this.#frames.end();
@@ -459,10 +435,9 @@ export class LayerWriter implements TarHandler {
   }
 
   #directory(path: string, entry: TarEntry): void {
-    const again = path === '' || this.#options.plain === true || this.#directories.has(path) || this.#implied.delete(path);
+    const again = path === '' || this.#directories.has(path) || this.#implied.delete(path);
     if (!this.#directories.has(path) && path !== '') {
-      if (this.#options.plain) this.#begin(OPCODES.mkdirat.code, OPTIONAL, [EEXIST]);
-      else this.#begin(OPCODES.mkdirat.code, REPLACE);
+      this.#begin(OPCODES.mkdirat.code, REPLACE);
       this.#numbers(AT_FDCWD, entry.mode & 0o1777);
       this.#frames.binary(path);
       this.#frames.end();
@@ -500,8 +475,7 @@ export class LayerWriter implements TarHandler {
 
   #symlink(path: string, entry: TarEntry): void {
     if (!entry.linkname || entry.linkname.includes('\0')) throw this.#refuse(entry, 'LAYER_LINK_INVALID', 'is a symbolic link to nothing');
-    this.#clear(path);
-    this.#begin(OPCODES.symlinkat.code, this.#replacing);
+    this.#begin(OPCODES.symlinkat.code, REPLACE);
     this.#frames.number(AT_FDCWD);
     this.#frames.binary(entry.linkname);
     this.#frames.binary(path);
@@ -516,10 +490,7 @@ export class LayerWriter implements TarHandler {
     if (!target) throw this.#refuse(entry, 'LAYER_LINK_INVALID', 'is a hard link to nothing');
     if (target === path) return;
     if (this.#options.stacked) this.#begin(OPCODES.linkat.code, REPLACE | OPTIONAL, [ENOENT]);
-    else {
-      this.#clear(path);
-      this.#begin(OPCODES.linkat.code, this.#replacing);
-    }
+    else this.#begin(OPCODES.linkat.code, REPLACE);
     this.#targets[(this.#count - 1) % IN_FLIGHT] = target;
     this.#numbers(AT_FDCWD, AT_FDCWD, 0);
     this.#frames.binary(target);
@@ -532,8 +503,7 @@ export class LayerWriter implements TarHandler {
       this.#droppedDevices++;
       return;
     }
-    this.#clear(path);
-    this.#begin(OPCODES.mknodat.code, this.#replacing);
+    this.#begin(OPCODES.mknodat.code, REPLACE);
     this.#numbers(
       AT_FDCWD,
       (NODE_BITS[entry.type] ?? 0) | (entry.mode & 0o777),

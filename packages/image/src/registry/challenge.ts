@@ -4,13 +4,19 @@ export interface Challenge {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** The challenge that we can meet; bearer before basic. */
+/** Returns the challenge that we can meet; bearer before basic, if it says where tokens are had. */
 export function parseChallenge(header: string | readonly string[] | undefined): Challenge | undefined {
   const challenges = [header ?? []].flat().flatMap(split);
-  return challenges.find(({ scheme }) => scheme === 'bearer') ?? challenges.find(({ scheme }) => scheme === 'basic');
+  const known = (scheme: Challenge['scheme']): Challenge[] => challenges.filter((each): each is Challenge => each.scheme === scheme);
+  return known('bearer').find(({ parameters }) => parameters.realm) ?? known('basic')[0] ?? known('bearer')[0];
 }
 
-function split(header: string): Challenge[] {
+/** Returns the schemes of a header, for messages. */
+export function schemesOf(header: string | readonly string[] | undefined): readonly string[] {
+  return [header ?? []].flat().flatMap((each) => split(each).map(({ scheme }) => scheme));
+}
+
+function split(header: string): { scheme: string; parameters: Record<string, string> }[] {
   const found: { scheme: string; parameters: Record<string, string> }[] = [];
   // A scheme, or a parameter with a token or a quoted value.
   for (const [, name = '', quoted, token] of header.matchAll(/([\w-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+)))?/g)) {
@@ -18,5 +24,5 @@ function split(header: string): Challenge[] {
     if (value === undefined) found.push({ scheme: name.toLowerCase(), parameters: {} });
     else if (found.length) (found.at(-1) as { parameters: Record<string, string> }).parameters[name.toLowerCase()] = value;
   }
-  return found.filter((each): each is Challenge => each.scheme === 'basic' || each.scheme === 'bearer');
+  return found;
 }

@@ -1,122 +1,79 @@
-import { homedir } from 'node:os';
-import path from 'node:path';
-import { FILE_BOUNDS, readOptionalText } from '@lamella/syscall';
-import * as v from 'valibot';
-import { ImageError } from '../image-error.js';
-import { writeDurably } from '../store/durable-file.js';
-import { makeDirectory } from '../store/make-directory.js';
-import { parseDocument } from '../store/oci-schema.js';
-import { readOptional } from './optional-files.js';
+import { type AuthEntry, type AuthFile, authFiles, canonicalHost, helperFor, keyFor, keysFor, readAuthFile } from './auth-file.js';
+import { askHelper } from './credential-helper.js';
 
 /** Who we are to a registry; a token is what its helper calls an identity token. */
-export type Credentials = { readonly username: string; readonly password: string } | { readonly identityToken: string };
-
-const AuthFile = v.looseObject({
-  auths: v.optional(v.record(v.string(), v.looseObject({ auth: v.optional(v.string()), identitytoken: v.optional(v.string()) }))),
-  credHelpers: v.optional(v.record(v.string(), v.string())),
-  credsStore: v.optional(v.string()),
-});
-type AuthFile = v.InferOutput<typeof AuthFile>;
-
-const HelperAnswer = v.looseObject({ Username: v.string(), Secret: v.string() });
-/** What Docker calls its own registry in its files. */
-const DOCKER_HUB = 'https://index.docker.io/v1/';
-
-function dockerConfig(): string {
-  return path.join(process.env.DOCKER_CONFIG || path.join(homedir(), '.docker'), 'config.json');
-}
-
-/** Where credentials are looked for, in order: containers-auth.json(5), then Docker's own. */
-function authFiles(): string[] {
-  const { REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, XDG_CONFIG_HOME } = process.env;
-  return [
-    ...(REGISTRY_AUTH_FILE ? [REGISTRY_AUTH_FILE] : []),
-    ...(XDG_RUNTIME_DIR ? [path.join(XDG_RUNTIME_DIR, 'containers/auth.json')] : []),
-    path.join(XDG_CONFIG_HOME || path.join(homedir(), '.config'), 'containers/auth.json'),
-    dockerConfig(),
-  ];
-}
+export type Credentials =
+  | { readonly username: string; readonly password: string }
+  | { readonly identityToken: string }
+  /** Sent to the registry itself, without asking a token server. */
+  | { readonly registryToken: string };
 
 /**
- * Credentials for a repository: an entry for it, for one of its parents, or for its registry.
+ * Finds the credentials for a repository: those of the longest key that it is below, in the first file that has some. What is
+ * wrong with a file or a helper is a warning, for many images are there for everybody.
  *
  * @param domain `docker.io`, `localhost:5000`, …
- * @throws ImageError `CREDENTIALS_INVALID`, `CREDENTIAL_HELPER_FAILED`
+ * @param repository empty for those of the whole registry
  */
-export async function findCredentials(domain: string, repository: string): Promise<Credentials | undefined> {
+export async function findCredentials(domain: string, repository: string, warn: (warning: string) => void): Promise<Credentials | undefined> {
   for (const file of authFiles()) {
-    const auths = readAuthFile(file);
-    if (!auths) continue;
-    const helper = auths.credHelpers?.[domain] ?? auths.credsStore;
-    if (helper) {
-      const found = await askHelper(helper, domain === 'docker.io' ? DOCKER_HUB : domain);
-      if (found) return found;
-    }
-    for (const key of keysFor(domain, repository)) {
-      const entry = auths.auths?.[key];
-      if (entry?.identitytoken) return { identityToken: entry.identitytoken };
-      if (entry?.auth) return decode(entry.auth, file);
-    }
+    const found = await credentialsIn(file, domain, repository, warn);
+    if (found) return found;
   }
   return undefined;
 }
 
-/** Keys of an auths table, the most special first. */
-function keysFor(domain: string, repository: string): string[] {
-  const parts = repository.split('/');
-  const paths = parts.map((_, i) => `${domain}/${parts.slice(0, parts.length - i).join('/')}`);
-  const hosts =
-    domain === 'docker.io'
-      ? ['docker.io', DOCKER_HUB, 'index.docker.io', 'registry-1.docker.io']
-      : [domain, `https://${domain}`, `http://${domain}`, `https://${domain}/v1/`, `https://${domain}/v2/`];
-  return [...paths, ...hosts];
+async function credentialsIn(file: string, domain: string, repository: string, warn: (warning: string) => void): Promise<Credentials | undefined> {
+  let read: AuthFile | undefined;
+  try {
+    read = readAuthFile(file);
+  } catch (error) {
+    warn(`${(error as Error).message}; no credentials are taken from it`);
+    return undefined;
+  }
+  if (!read) return undefined;
+  const helper = helperFor(read, domain);
+  if (helper) {
+    try {
+      const found = await askHelper(helper, keyFor({ host: canonicalHost(domain), path: '' }));
+      if (found) return found;
+    } catch (error) {
+      warn(`${(error as Error).message} (${file})`);
+    }
+  }
+  for (const key of keysFor(read.auths, domain, repository)) {
+    const found = credentialsOf(read.auths[key], () => warn(`${file}: the entry of ${key} is not base64 of NAME:PASSWORD, and is left out`));
+    if (found) return found;
+  }
+  return undefined;
 }
 
-function decode(auth: string, file: string): Credentials {
+/** The credentials of an entry, as Docker reads it; `null` and `{}` have none. */
+export function credentialsOf(entry: unknown, warn: () => void): Credentials | undefined {
+  if (typeof entry !== 'object' || entry === null) {
+    if (entry !== null) warn();
+    return undefined;
+  }
+  const text = (name: string): string => {
+    const value = (entry as AuthEntry)[name];
+    return typeof value === 'string' ? value : '';
+  };
+  const [registryToken, identityToken, auth] = [text('registrytoken'), text('identitytoken'), text('auth')];
+  if (registryToken) return { registryToken };
+  if (identityToken) return { identityToken };
+  if (auth) {
+    const decoded = decode(auth);
+    if (!decoded) warn();
+    return decoded;
+  }
+  const [username, password] = [text('username'), text('password')];
+  return username && password ? { username, password } : undefined;
+}
+
+function decode(auth: string): Credentials | undefined {
+  if (!/^[A-Za-z0-9+/=\s_-]+$/.test(auth)) return undefined;
   const text = Buffer.from(auth, 'base64').toString('utf8');
   const colon = text.indexOf(':');
-  if (colon < 1)
-    throw new ImageError({
-      code: 'CREDENTIALS_INVALID',
-      message: `${file} has an entry that is not base64 of NAME:PASSWORD`,
-      hint: 'Log in anew: lamella login HOST.',
-    });
-  return { username: text.slice(0, colon), password: text.slice(colon + 1) };
-}
-
-function readAuthFile(file: string): AuthFile | undefined {
-  const text = readOptional(file);
-  return text === undefined ? undefined : parseDocument(AuthFile, text, file);
-}
-
-/** docker-credential-helpers' protocol: the registry on stdin, JSON on stdout. */
-async function askHelper(helper: string, registry: string): Promise<Credentials | undefined> {
-  const { execa } = await import('execa');
-  const result = await execa(`docker-credential-${helper}`, ['get'], { input: registry, reject: false, timeout: 30_000 });
-  if (result.failed) {
-    if (/credentials not found/i.test(`${result.stdout}${result.stderr}`)) return undefined;
-    const why = result.code === 'ENOENT' ? 'it is not installed' : String(result.stderr || result.stdout || result.shortMessage);
-    throw new ImageError({
-      code: 'CREDENTIAL_HELPER_FAILED',
-      message: `docker-credential-${helper} gives no credentials for ${registry}: ${why}`,
-      hint: 'Unlock or install it, or take it out of the configuration.',
-    });
-  }
-  const answer = parseDocument(HelperAnswer, String(result.stdout), `the answer of docker-credential-${helper}`);
-  return answer.Username === '<token>' ? { identityToken: answer.Secret } : { username: answer.Username, password: answer.Secret };
-}
-
-/** Write credentials where Docker and podman find them, too. @returns the file */
-export async function storeCredentials(domain: string, credentials: { readonly username: string; readonly password: string } | undefined): Promise<string> {
-  const file = process.env.REGISTRY_AUTH_FILE || dockerConfig();
-  makeDirectory(path.dirname(file));
-  const text = readOptionalText(file, FILE_BOUNDS.credentials) ?? '{}';
-  const config = parseDocument(AuthFile, text, file);
-  const key = domain === 'docker.io' ? DOCKER_HUB : domain;
-  const { [key]: had, ...others } = config.auths ?? {};
-  if (!credentials && !had)
-    throw new ImageError({ code: 'NOT_LOGGED_IN', message: `${file} has no credentials for ${domain}`, hint: 'There is nothing to log out of.' });
-  const auths = credentials ? { ...others, [key]: { auth: Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64') } } : others;
-  await writeDurably(file, `${JSON.stringify({ ...config, auths }, undefined, 2)}\n`, 0o600);
-  return file;
+  // Some tools fill the password up with zeros.
+  return colon < 1 ? undefined : { username: text.slice(0, colon), password: text.slice(colon + 1).replace(/\0+$/, '') };
 }

@@ -22,3 +22,13 @@ export function readOptional(file: string): string | undefined {
 }
 
 export const listOptional = (directory: string): readonly string[] => ifThere(() => readdirSync(directory)) ?? [];
+
+/** The same in a directory of many files, where one that cannot be read does not matter. */
+export function readIfRegular(file: string): string | undefined {
+  try {
+    return readOptionalText(file, FILE_BOUNDS.credentials);
+  } catch (error) {
+    if (error instanceof FileError) return undefined;
+    throw error;
+  }
+}

@@ -8,27 +8,32 @@ import { registryImage } from './pull.js';
 import type { Endpoint } from './registries-conf.js';
 import { RegistryClient } from './registry-client.js';
 
-/** For these another place may do better; a wrong digest or a full disk is the same everywhere. */
-const ELSEWHERE = new Set([
-  'REGISTRY_UNREACHABLE',
-  'REGISTRY_CERTIFICATE',
-  'REGISTRY_NOT_FOUND',
-  'REGISTRY_FAILED',
-  'REGISTRY_RATE_LIMITED',
-  'REGISTRY_UNAUTHORIZED',
-  'REGISTRY_INTERRUPTED',
-]);
-
 /** Fetch an image from the first of several places that has it. @throws ImageError of the last */
 export async function pullFrom(paths: StorePaths, endpoints: readonly Endpoint[], reference: Reference, options: PullOptions): Promise<AddedImage> {
   let last: unknown;
+  const warnings = new Set<string>();
+  const onWarning = (warning: string): void => {
+    if (warnings.has(warning)) return;
+    warnings.add(warning);
+    options.onWarning?.(warning);
+  };
+  const { credentials, ...others } = options;
   for (const { domain, repository, tlsVerify } of endpoints) {
-    await using client = new RegistryClient(domain, repository, { ...options, tlsVerify: tlsVerify && options.tlsVerify !== false });
+    await using client = new RegistryClient(domain, repository, {
+      ...others,
+      // What was given for the registry of the name is not for its mirrors.
+      ...(credentials && domain === reference.domain ? { credentials } : {}),
+      tlsVerify: tlsVerify && options.tlsVerify !== false,
+      onWarning,
+    });
     try {
       const image = await registryImage(client, reference, options.platform ?? hostPlatform());
-      return await addImage(paths, image, [reference], options);
+      const added = await addImage(paths, image, [reference], options);
+      // Who is told of warnings at once need not be told again.
+      return { ...added, warnings: [...(options.onWarning ? [] : warnings), ...added.warnings] };
     } catch (error) {
-      if (!(error instanceof ImageError) || !ELSEWHERE.has(error.code)) throw error;
+      // Another place may do better at what a registry does wrong; a wrong digest or a full disk is the same everywhere.
+      if (!(error instanceof ImageError) || !error.code.startsWith('REGISTRY_')) throw error;
       last = error;
     }
   }

@@ -1,14 +1,16 @@
+import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { ImageError } from '../image-error.js';
 import type { Reference } from '../reference.js';
-import type { OciDescriptor } from '../store/oci-schema.js';
+import { MEDIA_TYPES, type OciDescriptor } from '../store/oci-schema.js';
 import { readManifest } from '../store/open-image.js';
 import { readIndex, referenceOf } from '../store/store-index.js';
 import type { StorePaths } from '../store/store-paths.js';
+import { headerOf } from './answer.js';
 import type { RegistryClient } from './registry-client.js';
+import { uploadBlob } from './upload-blob.js';
 
-/** Uploads go in pieces of this size, each confirmed by the registry. */
-const PIECE = 16 << 20;
 const AT_ONCE = 3;
 
 export interface PushProgress {
@@ -38,10 +40,25 @@ export async function pushImage(
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   await using handle = await open(paths.blob(descriptor.digest), 'r');
   const tag = reference.tag ?? reference.digest ?? 'latest';
-  await client.ask(`manifests/${tag}`, {
+  const answer = await client.ask(`manifests/${tag}`, {
     method: 'PUT',
     headers: { 'content-type': manifest.mediaType ?? descriptor.mediaType },
     body: await handle.readFile(),
+  });
+  await answer.body.dump();
+  await verifyPushed(client, descriptor.digest, headerOf(answer, 'docker-content-digest')?.trim());
+}
+
+/** A registry that says that it stored something else is asked for what we gave it. */
+async function verifyPushed(client: RegistryClient, digest: string, said: string | undefined): Promise<void> {
+  if (said === undefined || said === digest || !said.startsWith('sha256:')) return;
+  const answer = await client.ask(`manifests/${digest}`, { method: 'HEAD', headers: { accept: MEDIA_TYPES.manifest.join(', ') }, accept: [404] });
+  await answer.body.dump();
+  if (answer.status !== 404) return;
+  throw new ImageError({
+    code: 'DIGEST_MISMATCH',
+    message: `${client.domain} stored ${said} instead of ${digest}`,
+    hint: 'The registry changed the image, and whoever pulls it gets another one.',
   });
 }
 
@@ -51,30 +68,13 @@ async function pushBlob(
   { digest, size }: OciDescriptor,
   onProgress: (progress: PushProgress) => void,
 ): Promise<void> {
-  const tell = (state: PushProgress['state'], bytes: number): void => onProgress({ digest, state, bytes, total: size });
-  const head = await client.ask(`blobs/${digest}`, { method: 'HEAD', accept: [404] });
-  await drain(head.body);
-  if (head.status === 200) return tell('present', size);
-  const from = repositoryWith(paths, client, digest);
-  const start = await client.ask(`blobs/uploads/${from ? `?mount=${digest}&from=${from}` : ''}`, { method: 'POST', headers: { 'content-length': '0' } });
-  await drain(start.body);
-  if (start.status === 201) return tell('mounted', size);
-  let location = placeOf(client, start.headers.location, start);
-  await using handle = await open(paths.blob(digest), 'r');
-  for (let at = 0; at < size; ) {
-    const piece = Buffer.alloc(Math.min(PIECE, size - at));
-    await handle.read(piece, 0, piece.length, at);
-    const headers = { 'content-type': 'application/octet-stream', 'content-length': String(piece.length), 'content-range': `${at}-${at + piece.length - 1}` };
-    const answer = await client.ask(location, { method: 'PATCH', headers, body: piece });
-    await drain(answer.body);
-    location = placeOf(client, answer.headers.location, answer);
-    at += piece.length;
-    tell('uploading', at);
-  }
-  const end = new URL(location);
-  end.searchParams.set('digest', digest);
-  await drain((await client.ask(end.href, { method: 'PUT', headers: { 'content-length': '0' } })).body);
-  tell('done', size);
+  const file = paths.blob(digest);
+  await uploadBlob(
+    client,
+    // The end of createReadStream is included.
+    { digest, size, read: (from, to) => (to > from ? createReadStream(file, { start: from, end: to - 1 }) : Readable.from([])) },
+    { from: repositoryWith(paths, client, digest), onProgress: (state, bytes) => onProgress({ digest, state, bytes, total: size }) },
+  );
 }
 
 /** Another repository of the same registry which is known to have a blob: it can be mounted from there. */
@@ -82,23 +82,17 @@ function repositoryWith(paths: StorePaths, client: RegistryClient, digest: strin
   for (const descriptor of readIndex(paths).manifests) {
     const reference = referenceOf(descriptor);
     if (reference?.domain !== client.domain || reference.path === client.repository) continue;
-    if (readManifest(paths, descriptor).layers.some((layer) => layer.digest === digest)) return reference.path;
+    if (layersOf(paths, descriptor).some((layer) => layer.digest === digest)) return reference.path;
   }
   return undefined;
 }
 
-function placeOf(client: RegistryClient, location: string | string[] | undefined, { status }: { readonly status: number }): string {
-  const place = [location].flat()[0];
-  const url = place === undefined ? undefined : client.resolve(place);
-  if (!url)
-    throw new ImageError({
-      code: 'REGISTRY_FAILED',
-      message: `${client.domain} answers ${status} and does not say where to upload to`,
-      hint: 'It does not follow the distribution specification.',
-    });
-  return url;
-}
-
-async function drain(body: AsyncIterable<unknown>): Promise<void> {
-  for await (const _ of body);
+/** Another image that is damaged does not keep this one from being pushed. */
+function layersOf(paths: StorePaths, descriptor: OciDescriptor): readonly OciDescriptor[] {
+  try {
+    return readManifest(paths, descriptor).layers;
+  } catch (error) {
+    if (error instanceof ImageError) return [];
+    throw error;
+  }
 }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { bytesOf, isOverlayMark, OPAQUE_FILE, type Program, parseWalked, type Reply, type Running, start, type Walked, whiteoutFile } from '@lamella/syscall';
 import { Header } from 'tar/header';
 import { ImageError } from '../image-error.js';
+import { read, TREE_OPTIONS } from '../option-shapes.js';
 import { printable } from '../tar/entry.js';
 
 const BLOCK = 512;
@@ -24,7 +25,14 @@ export interface TreeArchiveOptions {
   readonly layer?: { readonly marks: 'trusted' | 'user' | 'files' };
   /** Seconds since 1970: the time of everything in it. */
   readonly mtime?: number | undefined;
+  /** The tree is told by `walk_seen`: what a file says of its size need not be true. A file that becomes shorter while it is read is an error. */
+  readonly seen?: boolean;
+  /** Makes the error of a program that failed. @param name bytes of the path below the top that was told of last, as latin1 */
+  readonly explain?: (error: unknown, name: string) => Error;
 }
+
+/** Files that say that they have no more bytes than this are read before they are told of: the size of some is made up. */
+const READ_FIRST = 64 * 1024;
 
 /**
  * The tar of a tree, in the pax format, sorted: everything a tar can say is kept. It is read while it is
@@ -34,13 +42,17 @@ export interface TreeArchiveOptions {
  * @param name what the top is called in the archive; `.` for its content alone
  * @throws (by the stream) SyscallError of the program's
  */
-export function treeArchive(program: Program, name: string, { layer, mtime }: TreeArchiveOptions = {}): Readable {
+export function treeArchive(program: Program, name: string, options: TreeArchiveOptions = {}): Readable {
+  const { layer, mtime, seen = false, explain } = read('treeArchive(program, name, options)', options, TREE_OPTIONS);
   const top = bytesOf(name).toString('latin1');
   const first = new Map<string, string>();
   let running: Running | undefined;
   /** What is still to come of the file whose header was written last. */
   let rest = 0;
   let size = 0;
+  /** A file of which all is to be known before its header is written. */
+  let waiting: { readonly found: Walked; readonly path: string; readonly parts: Buffer[] } | undefined;
+  let last = '';
   const output = new Readable({
     read() {
       running ??= walk();
@@ -55,6 +67,24 @@ export function treeArchive(program: Program, name: string, { layer, mtime }: Tr
     if (!output.push(bytes) && output.readableLength > AHEAD) running?.pause();
   };
   const finishFile = (): void => {
+    if (waiting) {
+      const { found, path, parts } = waiting;
+      waiting = undefined;
+      size = parts.reduce((sum, { length }) => sum + length, 0);
+      push(header({ ...found, size }, path, 'File', found.target));
+      for (const part of parts) push(part);
+    }
+    if (rest > 0 && seen) {
+      rest = 0;
+      output.destroy(
+        new ImageError({
+          code: 'FILE_CHANGED',
+          message: `'${printable(last)}' became shorter while it was read`,
+          hint: 'Somebody writes to it: try again, or stop the container first.',
+        }),
+      );
+      return;
+    }
     // It became shorter while it was read.
     for (; rest > 0; rest -= Math.min(rest, 65536)) push(Buffer.alloc(Math.min(rest, 65536)));
     if (size % BLOCK) push(Buffer.alloc(BLOCK - (size % BLOCK)));
@@ -64,6 +94,7 @@ export function treeArchive(program: Program, name: string, { layer, mtime }: Tr
     if (reply.kind === 'data') {
       finishFile();
       const walked = parseWalked(reply.data);
+      last = walked.name;
       const found = mtime === undefined ? walked : { ...walked, mtimeSeconds: mtime, mtimeNanoseconds: 0 };
       const type = TYPES[found.mode >> 12];
       // A socket is nothing without who listens.
@@ -81,12 +112,17 @@ export function treeArchive(program: Program, name: string, { layer, mtime }: Tr
       const path = layer ? found.name : found.name === '' ? top : top === '.' ? `./${found.name}` : `${top}/${found.name}`;
       const earlier = type !== 'Directory' && found.links > 1 ? first.get(found.inode) : undefined;
       if (type !== 'Directory' && found.links > 1 && earlier === undefined) first.set(found.inode, path);
+      if (seen && type === 'File' && earlier === undefined && found.size <= READ_FIRST) {
+        waiting = { found, path, parts: [] };
+        return;
+      }
       size = type === 'File' && earlier === undefined ? found.size : 0;
       rest = size;
       push(header({ ...found, size }, type === 'Directory' ? `${path}/` : path, earlier === undefined ? type : 'Link', earlier ?? found.target));
       if (layer && found.xattrs.some(([key, value]) => key === `${layer.marks}.overlay.opaque` && value.toString('latin1') === 'y'))
         push(mark(found, `${path}/${OPAQUE_FILE}`));
-    } else if (reply.kind === 'content') {
+    } else if (reply.kind === 'content' && waiting) waiting.parts.push(Buffer.from(reply.data));
+    else if (reply.kind === 'content') {
       // It became longer while it was read; or another name of it was enough.
       const part = reply.data.subarray(0, rest);
       rest -= part.length;
@@ -98,10 +134,11 @@ export function treeArchive(program: Program, name: string, { layer, mtime }: Tr
     begun.result.then(
       () => {
         finishFile();
+        if (output.destroyed) return;
         output.push(Buffer.alloc(2 * BLOCK));
         output.push(null);
       },
-      (error: unknown) => output.destroy(error as Error),
+      (error: unknown) => output.destroy(explain?.(error, last) ?? (error as Error)),
     );
     return begun;
   };

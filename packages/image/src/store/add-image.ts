@@ -1,21 +1,26 @@
-import { open, rename } from 'node:fs/promises';
+import { type FileHandle, open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { type HeldLock, lockFile } from '@lamella/syscall';
+import { consuming } from '../consuming.js';
 import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
-import type { SourceImage, SourceLayer } from '../source/source-image.js';
-import { lastOfEach, stackLayers } from './chain.js';
+import { formatPlatform, hostPlatform, rankOf } from '../source/platform.js';
+import type { Platform, SourceImage, SourceLayer } from '../source/source-image.js';
+import { lastOfEach, type StackCheck, stackLayers } from './chain.js';
+import { clearPlace } from './clear-place.js';
 import { collectGarbage } from './collect-garbage.js';
-import { isWhole, type LayerMeta, layerMeta, noteBlob, notedBlobs, readLayerMeta, writeLayerMeta } from './layer-meta.js';
+import { isWhole, type LayerMeta, noteBlob, notedBlobs, readLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
-import { ConfigSchema, MEDIA_TYPES, type OciDescriptor, type OciManifest, OF_A_SOURCE, parseDocument } from './oci-schema.js';
+import { ConfigSchema, MEDIA_TYPES, type OciConfig, type OciDescriptor, type OciManifest, OF_A_SOURCE, parseDocument } from './oci-schema.js';
 import { sizeOf } from './size-of.js';
-import { readIndex, withManifest, writeIndex } from './store-index.js';
+import { readIndex, withManifest, withoutRecovered, writeIndex } from './store-index.js';
 import { type StorePaths, stagedName } from './store-paths.js';
-import { removeTree, sweepTemporary, type TemporaryLayer, temporaryLayer } from './temporary-layer.js';
+import { sweepTemporary, type TemporaryLayer, temporaryLayer } from './temporary-layer.js';
+import { blobProblem, publishedTimes } from './verify-blob.js';
+import { isAsUnpacked, replaceLayer, verifyLayer } from './verify-layer.js';
 import { writeBlob } from './write-blob.js';
 
 export interface LayerProgress {
@@ -28,8 +33,12 @@ export interface LayerProgress {
 }
 
 export interface AddOptions {
+  /** Of an index; this machine's by default. An image of another platform is taken, with a warning. */
+  readonly platform?: Platform;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LayerProgress) => void;
+  /** Take layers that are there for what they were; else what was touched since is compared with its blob, and made anew. Default false. */
+  readonly trusted?: boolean;
 }
 
 export interface AddedImage {
@@ -62,8 +71,9 @@ interface StagedLayer {
  */
 export async function addImage(paths: StorePaths, image: SourceImage, references: readonly Reference[], options: AddOptions = {}): Promise<AddedImage> {
   await sweepTemporary(paths);
-  const { rootfs } = parseDocument(ConfigSchema, image.config.toString('utf8'), 'the config of the image', OF_A_SOURCE);
-  const { size } = new Set(rootfs.diff_ids);
+  const config = parseDocument(ConfigSchema, image.config.toString('utf8'), 'the config of the image', OF_A_SOURCE);
+  const published = publishedTimes(paths);
+  const { size } = new Set(config.rootfs.diff_ids);
   if (size > IMAGE_BOUNDS.layers)
     throw new ImageError({
       code: 'IMAGE_TOO_MANY_LAYERS',
@@ -76,7 +86,8 @@ export async function addImage(paths: StorePaths, image: SourceImage, references
   // The largest first: a long one that starts last is waited for alone.
   const waiting = [...new Map(image.layers.map((layer) => [layer.diffID, layer])).values()].sort((a, b) => (b.expected?.size ?? 0) - (a.expected?.size ?? 0));
   const work = async (): Promise<void> => {
-    for (let layer = waiting.shift(); layer; layer = waiting.shift()) staged.set(layer.diffID, await stageLayer(paths, layer, { ...options, signal }));
+    for (let layer = waiting.shift(); layer; layer = waiting.shift())
+      staged.set(layer.diffID, await stageLayer(paths, layer, { ...options, published, signal }));
   };
   try {
     const outcomes = await Promise.allSettled(
@@ -89,7 +100,7 @@ export async function addImage(paths: StorePaths, image: SourceImage, references
       ),
     );
     if (outcomes.some(({ status }) => status === 'rejected')) throw options.signal?.aborted ? options.signal.reason : abort.signal.reason;
-    await stack(paths, image, staged);
+    await stack(paths, image, staged, options);
     const digest = await publishImage(paths, image, references, staged);
     const all = [...staged.values()];
     return {
@@ -97,26 +108,33 @@ export async function addImage(paths: StorePaths, image: SourceImage, references
       digest,
       layers: image.layers.length,
       unpacked: all.filter((layer) => layer.unpacked).length,
-      warnings: all.flatMap((layer) => layer.warnings),
+      warnings: [...platformWarnings(config, options.platform ?? hostPlatform()), ...all.flatMap((layer) => layer.warnings)],
     };
   } finally {
     await Promise.all([...staged.values()].map(({ hold }) => hold[Symbol.asyncDispose]()));
   }
 }
 
-async function stageLayer(paths: StorePaths, layer: SourceLayer, options: AddOptions): Promise<StagedLayer> {
+/** An image that is no part of an index is taken whatever it is for: it may be wanted for another machine. */
+function platformWarnings({ os, architecture, variant }: OciConfig, wanted: Platform): string[] {
+  if (!architecture || rankOf({ os, architecture, variant }, wanted) !== undefined) return [];
+  return [`the image is for ${formatPlatform({ os, architecture, variant })}, not for ${formatPlatform(wanted)}`];
+}
+
+async function stageLayer(
+  paths: StorePaths,
+  layer: SourceLayer,
+  options: AddOptions & { readonly published: ReadonlyMap<string, number> },
+): Promise<StagedLayer> {
   const { diffID, expected } = layer;
   const lock = { ...(options.signal ? { signal: options.signal } : {}) };
   await using _turn = await lockFile(paths.lock(`layer-${diffID.slice(7, 9)}`), lock);
-  const there = await holdLayer(paths, diffID);
+  const blob = await soundBlob(paths, diffID, expected?.digest, options);
+  if (blob && !options.trusted) await verifyLayer(paths, diffID, blob, { full: false, repair: true });
+  const there = blob && (await holdLayer(paths, diffID));
   if (there) {
-    const { warnings } = there.meta;
-    for (const blob of notedBlobs(paths.layer(diffID), there.meta)) {
-      if ((expected && expected.digest !== blob.digest) || !(await hasBlob(paths, diffID, blob))) continue;
-      options.onProgress?.({ diffID, state: 'present', bytes: blob.size, total: blob.size });
-      return { blob, warnings, unpacked: false, hold: there.hold };
-    }
-    await there.hold[Symbol.asyncDispose]();
+    options.onProgress?.({ diffID, state: 'present', bytes: blob.size, total: blob.size });
+    return { blob, warnings: there.meta.warnings, unpacked: false, hold: there.hold };
   }
   await using temporary = await temporaryLayer(paths);
   const applied = await unpackInto(temporary, await layer.open(options.signal), {
@@ -126,9 +144,27 @@ async function stageLayer(paths: StorePaths, layer: SourceLayer, options: AddOpt
     onProgress: ({ bytes }) => options.onProgress?.({ diffID, state: 'unpacking', bytes, total: expected?.size }),
     verify: (found) => verify(layer, found),
   });
-  const hold = await stage(paths, temporary.directory, applied);
+  const hold = await stage(paths, temporary, applied);
   options.onProgress?.({ diffID, state: 'done', bytes: applied.blob.size, total: applied.blob.size });
   return { blob: applied.blob, warnings: applied.warnings, unpacked: true, hold };
+}
+
+/** One of the blobs that a layer was unpacked from, which is there and what it should be. */
+async function soundBlob(
+  paths: StorePaths,
+  diffID: string,
+  wanted: string | undefined,
+  { published, trusted = false }: { readonly published: ReadonlyMap<string, number>; readonly trusted?: boolean },
+): Promise<(LayerBlob & { readonly file: string }) | undefined> {
+  const meta = readLayerMeta(paths.meta(diffID));
+  for (const blob of meta ? notedBlobs(paths.layer(diffID), meta) : []) {
+    if (wanted !== undefined && wanted !== blob.digest) continue;
+    for (const file of [paths.blob(blob.digest), paths.stagedBlob(diffID, blob.digest)]) {
+      const since = trusted ? Number.MAX_VALUE : published.get(blob.digest);
+      if ((await blobProblem(file, blob, since)) === undefined) return { ...blob, file };
+    }
+  }
+  return undefined;
 }
 
 /**
@@ -140,11 +176,13 @@ export async function stageNewLayer(
   archive: Readable,
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<AppliedLayer & { readonly hold: HeldLock }> {
-  await using temporary = await temporaryLayer(paths);
-  const applied = await unpackInto(temporary, archive, options);
-  await using _turn = await lockFile(paths.lock(`layer-${applied.diffID.slice(7, 9)}`), options);
-  // Awaited here: the turn and the directory are ours until then.
-  return { ...applied, hold: await stage(paths, temporary.directory, applied) };
+  return await consuming(archive, async () => {
+    await using temporary = await temporaryLayer(paths);
+    const applied = await unpackInto(temporary, archive, options);
+    await using _turn = await lockFile(paths.lock(`layer-${applied.diffID.slice(7, 9)}`), options);
+    // Awaited here: the turn and the directory are ours until then.
+    return { ...applied, hold: await stage(paths, temporary, applied) };
+  });
 }
 
 /** Unpack a stacked layer beside the others, and keep its blob. */
@@ -156,15 +194,17 @@ async function unpackInto(
     ...options
   }: Pick<ApplyOptions, 'signal' | 'expectedSize' | 'isPromised' | 'onProgress'> & { readonly verify?: (applied: AppliedLayer) => void },
 ): Promise<AppliedLayer> {
-  const handle = await open(temporary.blob, 'wx', 0o644);
-  try {
-    const applied = await applyLayer(archive, temporary.tree, { ...options, stacked: true, tee: (chunk) => handle.writeFile(chunk) });
-    check?.(applied);
-    await handle.sync();
-    return applied;
-  } finally {
-    await handle.close();
-  }
+  return await consuming(archive, async () => {
+    const handle = await open(temporary.blob, 'wx', 0o644);
+    try {
+      const applied = await applyLayer(archive, temporary.tree, { ...options, stacked: true, tee: (chunk) => handle.writeFile(chunk) });
+      check?.(applied);
+      await handle.sync();
+      return applied;
+    } finally {
+      await handle.close();
+    }
+  });
 }
 
 /** Hold a layer that is in place and whole; undefined when there is none. */
@@ -182,27 +222,22 @@ async function holdLayer(paths: StorePaths, diffID: string): Promise<{ readonly 
 }
 
 /** Put a finished layer in its place, with its blob beside it until an image refers to it, and held from the first moment. The layer's turn is ours. */
-async function stage(paths: StorePaths, directory: string, applied: AppliedLayer): Promise<HeldLock> {
-  const target = paths.layer(applied.diffID);
-  const there = await holdLayer(paths, applied.diffID);
-  if (there) {
-    // The same content in another compression: the tree may be mounted, and only the blob is news.
-    await rename(path.join(directory, 'blob'), paths.stagedBlob(applied.diffID, applied.blob.digest));
-    await noteBlob(target, applied.blob);
-    return there.hold;
+async function stage(paths: StorePaths, temporary: TemporaryLayer, applied: AppliedLayer): Promise<HeldLock> {
+  const { digest } = applied.blob;
+  if (await isAsUnpacked(paths, temporary, applied)) {
+    const there = await holdLayer(paths, applied.diffID);
+    if (there) {
+      // The same content in another compression: the tree may be mounted, and only the blob is news.
+      await clearPlace(paths.stagedBlob(applied.diffID, digest));
+      await rename(temporary.blob, paths.stagedBlob(applied.diffID, digest));
+      await using _index = await lockFile(paths.lock('index'));
+      const noted = notedBlobs(paths.layer(applied.diffID), there.meta);
+      if (!noted.some((each) => each.digest === digest)) await noteBlob(paths.layer(applied.diffID), applied.blob);
+      return there.hold;
+    }
   }
-  await rename(path.join(directory, 'blob'), path.join(directory, stagedName(applied.blob.digest)));
-  const meta = path.join(directory, 'meta.json');
-  await writeLayerMeta(meta, layerMeta(applied.diffID, applied));
-  const hold = await lockFile(meta, { create: false, shared: true });
-  try {
-    await removeTree(target);
-    await rename(directory, target);
-  } catch (error) {
-    await hold[Symbol.asyncDispose]();
-    throw error;
-  }
-  return hold;
+  await rename(temporary.blob, path.join(temporary.directory, stagedName(digest)));
+  return await replaceLayer(paths, temporary, applied, async (meta) => await lockFile(meta, { create: false, shared: true }));
 }
 
 function absent(error: NodeJS.ErrnoException): undefined {
@@ -223,14 +258,14 @@ function verify({ diffID, expected }: SourceLayer, { blob, diffID: is }: Applied
 }
 
 /** See that the layers go together, and make what their stack needs beside them: the first run finds it done. */
-async function stack(paths: StorePaths, image: SourceImage, staged: ReadonlyMap<string, StagedLayer>): Promise<void> {
+async function stack(paths: StorePaths, image: SourceImage, staged: ReadonlyMap<string, StagedLayer>, { trusted }: AddOptions): Promise<void> {
   const layers = lastOfEach(image.layers.map(({ diffID }) => diffID)).map((diffID): NotedLayer => {
     const meta = readLayerMeta(paths.meta(diffID));
     // Its lock is held.
     if (!meta) throw new ImageError({ code: 'STORE_CORRUPT', message: `${paths.meta(diffID)} was removed`, hint: 'Bring the image in again.' });
     return { diffID, path: paths.tree(diffID), lock: paths.meta(diffID), meta };
   });
-  await stackLayers(paths, layers.toReversed(), async (diffID) => {
+  const archive = async (diffID: string): Promise<FileHandle> => {
     const { blob } = staged.get(diffID) as StagedLayer;
     // Whoever brings in the same layer may put it with the others in this moment.
     for (const file of [paths.stagedBlob(diffID, blob.digest), paths.blob(blob.digest)]) {
@@ -238,13 +273,9 @@ async function stack(paths: StorePaths, image: SourceImage, staged: ReadonlyMap<
       if (handle) return handle;
     }
     throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${diffID} was removed`, hint: 'Bring the image in again.' });
-  });
-}
-
-/** A layer's blob is with the others, or still with its layer. */
-async function hasBlob(paths: StorePaths, diffID: string, { digest, size }: LayerBlob): Promise<boolean> {
-  for (const file of [paths.blob(digest), paths.stagedBlob(diffID, digest)]) if ((await sizeOf(file)) === size) return true;
-  return false;
+  };
+  const check: StackCheck = { full: false, repair: true, report: () => undefined };
+  await stackLayers(paths, layers.toReversed(), archive, trusted ? undefined : check);
 }
 
 /** Everything that the image needs is there: let the names lead to it, under one lock. */
@@ -257,12 +288,15 @@ async function publishImage(
   await using _index = await lockFile(paths.lock('index'));
   for (const [diffID, { blob }] of staged) {
     const beside = paths.stagedBlob(diffID, blob.digest);
-    if ((await sizeOf(paths.blob(blob.digest))) !== blob.size) await rename(beside, paths.blob(blob.digest));
+    // What is beside the layer was just verified; what is with the others, when there is none.
+    if ((await sizeOf(beside)) !== blob.size) continue;
+    await clearPlace(paths.blob(blob.digest));
+    await rename(beside, paths.blob(blob.digest));
   }
   const config = await writeBlob(paths, MEDIA_TYPES.config, image.config);
   const manifest = image.manifest ?? { mediaType: MEDIA_TYPES.manifest[0], content: Buffer.from(JSON.stringify(manifestOf(image, config, staged))) };
   const descriptor = await writeBlob(paths, manifest.mediaType, manifest.content);
-  let index = readIndex(paths);
+  let index = withoutRecovered(readIndex(paths), descriptor);
   for (const reference of references) index = withManifest(index, reference, descriptor);
   await writeIndex(paths, index);
   await collectGarbage(paths);

@@ -1,18 +1,21 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { lockFile } from '@lamella/syscall';
 import { detectCompression } from '../compression/compression.js';
 import { ImageError } from '../image-error.js';
 import { isPlace, parseLocation, type SourceLocation } from '../place.js';
 import { parseReference } from '../reference.js';
 import { headOf } from '../source/open-source.js';
 import type { AddOptions } from './add-image.js';
+import { clearPlace } from './clear-place.js';
 import { writeDurably } from './durable-file.js';
 import { identify } from './import-archive.js';
 import { loadImages } from './load-images.js';
 import { findManifest, readIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
+import { textOfStored } from './stored-file.js';
 
 /**
  * {@link ImageStore.bring} tells of it. A file that was brought before and has not been touched since is
@@ -25,17 +28,16 @@ export async function bringImage(paths: StorePaths, source: string, options: Add
   if (!location) return undefined;
   const name = nameOf(location);
   const note = (await stat(location.path)).isFile() ? path.join(paths.imports, `${(await identify(location.path)).identity}-${name.slice(-12)}`) : undefined;
-  const known = note && (await readFile(note, 'utf8').catch(absent));
+  const known = note && textOfStored(note);
   if (known !== undefined && known === findManifest(readIndex(paths), parseReference(name))?.digest) return name;
   const [added] = await loadImages(paths, location, { ...options, name });
   // A name makes it one image.
-  if (note && added) await writeDurably(note, added.digest);
+  if (note && added) {
+    await using _index = await lockFile(paths.lock('index'));
+    await clearPlace(note);
+    await writeDurably(note, added.digest);
+  }
   return name;
-}
-
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT') return undefined;
-  throw error;
 }
 
 /**

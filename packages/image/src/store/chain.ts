@@ -1,10 +1,18 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { LayerDir } from '../image.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
 import { isOpaque, type NotedLayer } from './layer-stack.js';
 import type { StorePaths } from './store-paths.js';
+import type { LayerProblem, VerifyOptions } from './verify-layer.js';
+
+/** How what was made for a stack is looked at before it is taken. */
+export interface StackCheck extends VerifyOptions {
+  /** Told of each tree that is not what it should be. @param id its chainID */
+  readonly report: (id: string, problem: LayerProblem) => void;
+}
 
 /** The id of a stack of layers (image-spec, config.md, "Layer ChainID"), from the bottom up. */
 export function chainID(diffIDs: readonly string[]): string {
@@ -37,16 +45,22 @@ function mayNeedChain(layers: readonly NotedLayer[]): boolean {
  *
  * @param layers the topmost first
  * @param blob opens a layer's archive
+ * @param check compare what was made for the stack before with what would be made now. Default: it is taken as it is
  * @throws ImageError `LAYER_ENTRY_FAILED` when a layer leans on what the others do not have
  */
-export async function stackLayers(paths: StorePaths, layers: readonly NotedLayer[], blob: (diffID: string) => Promise<FileHandle>): Promise<LayerDir[]> {
+export async function stackLayers(
+  paths: StorePaths,
+  layers: readonly NotedLayer[],
+  blob: (diffID: string) => Promise<FileHandle>,
+  check?: StackCheck,
+): Promise<LayerDir[]> {
   const visible = visibleLayers(layers);
   if (!mayNeedChain(visible)) return visible.map(({ meta: _, ...layer }) => layer);
-  const found = findChain(paths, layers);
+  const found = check ? undefined : findChain(paths, layers);
   if (found) return found;
   // Once for each stack.
   const { makeChain } = await import('./make-chain.js');
-  return makeChain(paths, layers, blob);
+  return makeChain(paths, layers, blob, check);
 }
 
 /** A chain that was made before, whole; layers are the topmost first. */
@@ -54,7 +68,7 @@ export function findChain(paths: StorePaths, layers: readonly NotedLayer[]): Lay
   const diffIDs = layers.map(({ diffID }) => diffID).toReversed();
   const id = chainID(diffIDs);
   const meta = readLayerMeta(paths.chainMeta(id));
-  if (!meta || !isWhole(meta, paths)) return undefined;
+  if (!meta || !isWhole(meta, paths) || !existsSync(paths.chainTree(id))) return undefined;
   const stack: LayerDir[] = meta.entries ? [{ diffID: id, path: paths.chainTree(id), lock: paths.chainMeta(id) }] : [];
   for (const [i, layer] of visibleLayers(layers).entries()) {
     const other = meta.rebased?.includes(layer.diffID) ? rebasedLayer(paths, chainID(diffIDs.slice(0, layers.length - i))) : layer;
@@ -69,5 +83,6 @@ export function rebasedLayer(paths: StorePaths, id: string): NotedLayer | undefi
   const directory = paths.rebasedLayer(id);
   const lock = path.join(directory, 'meta.json');
   const meta = readLayerMeta(lock);
-  return meta && isWhole(meta, paths) ? { diffID: id, path: path.join(directory, 'fs'), lock, meta } : undefined;
+  const tree = path.join(directory, 'fs');
+  return meta && isWhole(meta, paths) && existsSync(tree) ? { diffID: id, path: tree, lock, meta } : undefined;
 }

@@ -1,25 +1,19 @@
-import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
-import { lockFile, streamRegular } from '@lamella/syscall';
+import { lstatSync } from 'node:fs';
+import { lockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
-import { formatReference } from '../reference.js';
+import { shortReference } from '../reference.js';
+import { checkFiles } from './check-files.js';
+import { checkImage, type Verdicts } from './check-image.js';
+import { checkIndex } from './check-index.js';
 import { collectGarbage } from './collect-garbage.js';
 import { entriesOf } from './entries-of.js';
-import { isWhole, readLayerMeta } from './layer-meta.js';
+import { heldByContainers } from './held-by-containers.js';
 import type { OciDescriptor } from './oci-schema.js';
-import { readConfig, readManifest } from './open-image.js';
-import { restoreLayer } from './restore-layer.js';
+import { Problems, type StoreProblem } from './problems.js';
 import { readIndex, referenceOf, writeIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
-
-export interface StoreProblem {
-  readonly kind: 'blob' | 'layer' | 'image';
-  /** The digest, diffID or name. */
-  readonly what: string;
-  readonly problem: string;
-  /** What was done about it; undefined when nothing was, or could be. */
-  readonly repaired?: string;
-}
+import { removeTree } from './temporary-layer.js';
+import { blobProblem, publishedTimes } from './verify-blob.js';
 
 export interface StoreCheck {
   readonly blobs: number;
@@ -27,64 +21,101 @@ export interface StoreCheck {
   readonly problems: readonly StoreProblem[];
 }
 
-/**
- * Read every blob and compare it with its digest; see that every layer is whole. With `repair`
- * damaged blobs are removed, layers unpacked anew where their blob is sound, and the names of images
- * that cannot be had any more are taken away.
- */
-export async function checkStore(paths: StorePaths, { repair = false }: { readonly repair?: boolean } = {}): Promise<StoreCheck> {
-  const problems: StoreProblem[] = [];
-  const damaged = new Set<string>();
-  const names = await entriesOf(paths.blobs);
-  for (const name of names.filter((each) => !each.startsWith('.'))) {
-    const digest = `sha256:${name}`;
-    const is = await digestOf(paths.blob(digest));
-    if (is === digest) continue;
-    damaged.add(digest);
-    if (repair) await rm(paths.blob(digest), { force: true });
-    problems.push({ kind: 'blob', what: digest, problem: `its content is ${is}`, ...(repair ? { repaired: 'removed' } : {}) });
-  }
-  let layers = 0;
-  const lost = new Set<OciDescriptor>();
-  for (const descriptor of readIndex(paths).manifests) {
-    const image = referenceOf(descriptor);
-    const what = image ? formatReference(image) : descriptor.digest;
-    try {
-      const manifest = readManifest(paths, descriptor);
-      const { rootfs } = readConfig(paths, manifest);
-      for (const [i, blob] of manifest.layers.entries()) {
-        const diffID = rootfs.diff_ids[i] ?? '';
-        layers++;
-        if (damaged.has(blob.digest))
-          throw new ImageError({ code: 'STORE_CORRUPT', message: `its layer ${blob.digest} is damaged`, hint: 'Bring it in again.' });
-        const meta = readLayerMeta(paths.meta(diffID));
-        if (meta && isWhole(meta, paths)) continue;
-        if (repair) await restoreLayer(paths, diffID, blob);
-        problems.push({
-          kind: 'layer',
-          what: diffID,
-          problem: meta ? 'it may not have reached the disk' : 'it is not unpacked',
-          ...(repair ? { repaired: 'unpacked anew' } : {}),
-        });
-      }
-    } catch (error) {
-      if (!(error instanceof ImageError)) throw error;
-      lost.add(descriptor);
-      problems.push({ kind: 'image', what, problem: error.message, ...(repair ? { repaired: 'its name was taken away' } : {}) });
-    }
-  }
-  if (repair && (lost.size || damaged.size)) {
-    await using _index = await lockFile(paths.lock('index'));
-    const gone = new Set([...lost].map(({ digest }) => digest));
-    const index = readIndex(paths);
-    await writeIndex(paths, { ...index, manifests: index.manifests.filter(({ digest }) => !gone.has(digest)) });
-    await collectGarbage(paths);
-  }
-  return { blobs: names.length, layers, problems };
+export interface CheckOptions {
+  /** Mend what can be mended. No image, and nothing that a container wrote, is removed. Default false. */
+  readonly repair?: boolean;
+  /** Compare only what was touched since it was put there, as sizes, kinds and times tell. Default false. */
+  readonly quick?: boolean;
+  /** Also repair, and take away the names of images that stay damaged, unless a container is made of them. Default false. */
+  readonly force?: boolean;
 }
 
-async function digestOf(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of await streamRegular(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  return `sha256:${hash.digest('hex')}`;
+/**
+ * Compares all that a store has with what it should have: the books with each other, every blob with its digest, every tree with its blob,
+ * which is unpacked once more for that. {@link ImageStore.check} tells of it.
+ *
+ * @throws ImageError `STORE_NEWER`
+ */
+export async function checkStore(paths: StorePaths, { quick = false, force = false, repair = force }: CheckOptions = {}): Promise<StoreCheck> {
+  const problems = new Problems();
+  // Nothing was ever brought in.
+  if (!lstatSync(paths.images, { throwIfNoEntry: false }) && !lstatSync(paths.layers, { throwIfNoEntry: false })) return { blobs: 0, layers: 0, problems: [] };
+  await checkFiles(paths, problems, repair);
+  const index = await checkIndex(paths, problems, repair);
+  const verdicts: Verdicts = { full: !quick, repair, problems, published: index ? publishedTimes(paths) : new Map(), blobs: new Map(), layers: new Map() };
+  const damaged = new Map<OciDescriptor, string>();
+  for (const descriptor of index?.manifests ?? []) {
+    const what = nameOf(descriptor, problems);
+    const state = await checkImage(paths, what, descriptor, verdicts);
+    if (state !== 'sound') damaged.set(descriptor, what);
+  }
+  if (!quick) await checkOthers(paths, verdicts, repair && index !== undefined && !damaged.size);
+  checkHolders(await heldByContainers(paths), problems);
+  if (force && damaged.size) await forget(paths, damaged, problems);
+  const blobs = (await entriesOf(paths.blobs)).filter((each) => !each.startsWith('.')).length;
+  return { blobs, layers: verdicts.layers.size, problems: problems.all };
+}
+
+/** A name that is none could be anybody's: the image is called by its digest. */
+function nameOf(descriptor: OciDescriptor, problems: Problems): string {
+  try {
+    const reference = referenceOf(descriptor);
+    return reference ? shortReference(reference) : descriptor.digest;
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    problems.add({ kind: 'index', what: descriptor.digest, problem: error.message, hint: 'Bring the image in again, then lamella system check --force.' });
+    return descriptor.digest;
+  }
+}
+
+/** Documents, and blobs that no image refers to: what an attempt left that did not succeed serves the next. */
+async function checkOthers(paths: StorePaths, { blobs, problems }: Verdicts, removes: boolean): Promise<void> {
+  for (const name of await entriesOf(paths.blobs)) {
+    const digest = `sha256:${name}`;
+    if (!/^[0-9a-f]{64}$/.test(name) || blobs.has(digest)) continue;
+    const file = paths.blob(digest);
+    const problem = await blobProblem(file, { digest, size: lstatSync(file, { throwIfNoEntry: false })?.size ?? 0 });
+    if (problem === undefined) continue;
+    if (removes) await removeTree(file);
+    problems.add({
+      kind: 'blob',
+      what: digest,
+      problem,
+      ...(removes ? { repaired: 'removed: no image refers to it' } : { hint: 'If no image refers to it: lamella image prune' }),
+    });
+  }
+}
+
+/** While it is unknown what a container stands on, nothing is garbage for certain. */
+function checkHolders(holders: Awaited<ReturnType<typeof heldByContainers>>, problems: Problems): void {
+  for (const { id } of holders.filter(({ damaged }) => damaged))
+    problems.add({
+      kind: 'store',
+      what: `containers/${id}/layers`,
+      problem: 'the record of what this container stands on is damaged',
+      hint: `Keep what it has written: lamella export or commit; then lamella rm ${id}`,
+    });
+}
+
+async function forget(paths: StorePaths, damaged: ReadonlyMap<OciDescriptor, string>, problems: Problems): Promise<void> {
+  const holders = await heldByContainers(paths);
+  await using _index = await lockFile(paths.lock('index'));
+  const index = readIndex(paths);
+  const gone = new Set<string>();
+  for (const [descriptor, what] of damaged) {
+    const holder = holders.find(({ image }) => image === descriptor.digest);
+    if (holder)
+      problems.add({
+        kind: 'image',
+        what,
+        problem: `the container ${holder.id} is made of it, and so its name stays`,
+        hint: `Bring the image in again, or remove the container: lamella rm ${holder.id}`,
+      });
+    else {
+      gone.add(JSON.stringify(descriptor));
+      problems.add({ kind: 'image', what, problem: 'it stays damaged', repaired: 'its name was taken away' });
+    }
+  }
+  await writeIndex(paths, { ...index, manifests: index.manifests.filter((each) => !gone.has(JSON.stringify(each))) });
+  await collectGarbage(paths);
 }

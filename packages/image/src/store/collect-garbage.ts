@@ -1,6 +1,4 @@
-import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { tryLockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { chainID, lastOfEach } from './chain.js';
 import { entriesOf } from './entries-of.js';
@@ -9,7 +7,7 @@ import { notedBlobs, readLayerMeta } from './layer-meta.js';
 import { readConfig, readManifest } from './open-image.js';
 import { readIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
-import { removeTree } from './temporary-layer.js';
+import { removeTree, removeUnheld } from './temporary-layer.js';
 
 /** What no image refers to any more, removed. */
 export interface Garbage {
@@ -27,7 +25,9 @@ export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
   if (!used) return { blobs: [], layers: [] };
   const { blobs, layers, chains } = used;
   // A container that stays after its end can be started again.
-  for (const { trees } of await heldByContainers(paths))
+  const holders = await heldByContainers(paths);
+  if (holders.some(({ damaged }) => damaged)) return { blobs: [], layers: [] };
+  for (const { trees } of holders)
     for (const id of trees) {
       layers.add(id);
       chains.add(id);
@@ -38,22 +38,21 @@ export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
     if (name.startsWith('.') || layers.has(diffID)) continue;
     const meta = readLayerMeta(paths.meta(diffID));
     const noted = meta ? notedBlobs(paths.layer(diffID), meta) : [];
-    if (await removeUnlessHeld(paths.meta(diffID), paths.layer(diffID))) removed.layers.push(diffID);
+    if (await removeUnheld(paths.layer(diffID))) removed.layers.push(diffID);
     // Who is making an image of it counts on finding its blob, too.
     else for (const blob of noted) blobs.add(blob.digest);
   }
   for (const name of await entriesOf(paths.chains)) {
     const id = `sha256:${name}`;
-    if (!chains.has(id)) await removeUnlessHeld(paths.chainMeta(id), paths.chain(id));
+    if (!chains.has(id)) await removeUnheld(paths.chain(id));
   }
   for (const name of await entriesOf(paths.rebased)) {
-    const directory = paths.rebasedLayer(`sha256:${name}`);
-    if (!chains.has(`sha256:${name}`)) await removeUnlessHeld(path.join(directory, 'meta.json'), directory);
+    if (!chains.has(`sha256:${name}`)) await removeUnheld(paths.rebasedLayer(`sha256:${name}`));
   }
   for (const name of await entriesOf(paths.blobs)) {
     const digest = `sha256:${name}`;
     if (blobs.has(digest)) continue;
-    await rm(path.join(paths.blobs, name), { force: true });
+    await removeTree(path.join(paths.blobs, name));
     if (!name.startsWith('.')) removed.blobs.push(digest);
   }
   return removed;
@@ -79,19 +78,4 @@ function referredTo(paths: StorePaths): { blobs: Set<string>; layers: Set<string
     throw error;
   }
   return { blobs, layers, chains };
-}
-
-/** Remove a tree unless a container, or an image that is being made, holds it; false then. */
-async function removeUnlessHeld(meta: string, directory: string): Promise<boolean> {
-  const lock = await tryLockFile(meta, { create: false }).catch((error: { code?: string }) => {
-    if (error.code === 'ENOENT') return 'unfinished' as const;
-    throw error;
-  });
-  if (!lock) return false;
-  try {
-    await removeTree(directory);
-  } finally {
-    if (lock !== 'unfinished') await lock[Symbol.asyncDispose]();
-  }
-  return true;
 }

@@ -82,7 +82,7 @@ export async function commitImage(
       ],
     },
     [reference],
-    signal ? { signal } : {},
+    { trusted: true, ...(signal ? { signal } : {}) },
   );
   return { reference, digest: added.digest, layers: made.map(({ diffID }) => diffID) };
 }

@@ -4,18 +4,25 @@ import path from 'node:path';
 
 /** Write a file so that after a power cut either the old or the new one is there: temp, fsync, rename, fsync. */
 export async function writeDurably(file: string, content: string | Uint8Array, mode: number = 0o644): Promise<void> {
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID()}`);
+  await writeAllDurably([file], content, mode);
+}
+
+/** The same of files with one content: on a full disk all of them are the old ones. */
+export async function writeAllDurably(files: readonly string[], content: string | Uint8Array, mode: number = 0o644): Promise<void> {
+  const written = files.map((file) => ({ file, temporary: path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID()}`) }));
   try {
-    const handle = await open(temporary, 'wx', mode);
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
+    for (const { temporary } of written) {
+      const handle = await open(temporary, 'wx', mode);
+      try {
+        await handle.writeFile(content);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
     }
-    await publish(temporary, file);
+    for (const { file, temporary } of written) await publish(temporary, file);
   } catch (error) {
-    await rm(temporary, { force: true });
+    for (const { temporary } of written) await rm(temporary, { force: true });
     throw error;
   }
 }

@@ -206,7 +206,7 @@ describe('after a power cut', () => {
     await store.remove('app');
     expect(await store.list()).toEqual([]);
     const index = at.join('store/images/index.json');
-    writeFileSync(index, '{');
+    for (const file of [index, `${index}.copy`]) writeFileSync(file, '{');
     await expect(store.resolve('app')).rejects.toMatchObject({ code: 'STORE_CORRUPT', message: expect.stringContaining(index) });
   });
 });

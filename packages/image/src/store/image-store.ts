@@ -1,15 +1,28 @@
 import path from 'node:path';
-import type { Readable, Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
+import { take } from '@lamella/syscall';
 import type { Image, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
+import {
+  ADD_OPTIONS,
+  CHECK_OPTIONS,
+  COMMIT_OPTIONS,
+  FORMAT,
+  IMPORT_OPTIONS,
+  LOAD_OPTIONS,
+  NAMES,
+  PULL_OPTIONS,
+  PUSH_OPTIONS,
+  read,
+  STRING,
+} from '../option-shapes.js';
 import { parseLocation } from '../place.js';
 import { formatReference, parseReference, type Reference, shortReference } from '../reference.js';
 import type { PushProgress } from '../registry/push.js';
 import type { RegistryOptions } from '../registry/registry-client.js';
 import type { SaveFormat } from '../sink/save-images.js';
-import type { Platform } from '../source/source-image.js';
 import type { AddedImage, AddOptions } from './add-image.js';
-import type { StoreCheck } from './check-store.js';
+import type { CheckOptions, StoreCheck } from './check-store.js';
 import type { CommitOptions, CommittedImage } from './commit-image.js';
 import type { ImageDescription } from './describe-image.js';
 import type { ImportOptions, ImportResult } from './import-archive.js';
@@ -21,10 +34,7 @@ import { StorePaths } from './store-paths.js';
 import type { StoreUsage } from './usage.js';
 import { writing } from './writing.js';
 
-export interface PullOptions extends AddOptions, RegistryOptions {
-  /** Of an index; this machine's by default. */
-  readonly platform?: Platform;
-}
+export interface PullOptions extends AddOptions, RegistryOptions {}
 
 export interface PushOptions extends RegistryOptions {
   readonly onProgress?: (progress: PushProgress) => void;
@@ -33,9 +43,9 @@ export interface PushOptions extends RegistryOptions {
 export interface LoadOptions extends AddOptions {
   /** The name of the image, instead of its own. */
   readonly name?: string;
-  /** Of an index; this machine's by default. */
-  readonly platform?: Platform;
 }
+
+const SOURCE: take.Check<string | Readable> = take.either(STRING, take.instanceOf(Readable, 'a Readable'));
 
 /**
  * A content store: an OCI image layout with the blobs, and beside it the layers, unpacked. Any
@@ -48,6 +58,7 @@ export class ImageStore {
 
   /** @param root absolute path; `/var/lib/lamella` for root, `$XDG_DATA_HOME/lamella` else */
   constructor(root: string) {
+    read('ImageStore(root)', root, STRING);
     if (!path.isAbsolute(root))
       throw new ImageError({ code: 'STORE_PATH', message: `'${root}' is not an absolute path`, hint: 'Give the store an absolute path.' });
     this.paths = new StorePaths(root);
@@ -61,7 +72,10 @@ export class ImageStore {
    * @param name `NAME[:TAG]`; an image of that name is replaced
    * @throws ImageError; nothing partial stays
    */
-  async import(source: string | Readable, name: string, options: ImportOptions = {}): Promise<ImportResult> {
+  async import(source: string | Readable, name: string, given: ImportOptions = {}): Promise<ImportResult> {
+    const options = read('import(source, name, options)', given, IMPORT_OPTIONS);
+    read('import(source)', source, SOURCE);
+    read('import(source, name)', name, STRING);
     const reference = parseReference(name);
     const { importArchive } = await import('./import-archive.js');
     return writing(this.paths, async () => {
@@ -76,6 +90,7 @@ export class ImageStore {
    * @throws ImageError `REFERENCE_INVALID`, `IMAGE_NOT_FOUND`, `STORE_CORRUPT`
    */
   async resolve(name: string): Promise<Image> {
+    read('resolve(name)', name, STRING);
     const reference = parseReference(name);
     const descriptor = findManifest(readIndex(this.paths), reference);
     if (!descriptor)
@@ -94,7 +109,9 @@ export class ImageStore {
    * @param layers open tars of the new layers, from the bottom up; one without entries makes none
    * @throws ImageError `REFERENCE_INVALID`, `CHANGE_INVALID`, `STORE_CORRUPT`; nothing partial stays
    */
-  async commit(base: string, layers: readonly (() => Readable)[], name: string, options: CommitOptions = {}): Promise<CommittedImage> {
+  async commit(base: string, layers: readonly (() => Readable)[], name: string, given: CommitOptions = {}): Promise<CommittedImage> {
+    const options = read('commit(base, layers, name, options)', given, COMMIT_OPTIONS);
+    read('commit(base, layers, name)', name, STRING);
     const reference = parseReference(name);
     const { commitImage, sourceDateEpoch } = await import('./commit-image.js');
     const timestamp = options.timestamp ?? sourceDateEpoch();
@@ -110,7 +127,9 @@ export class ImageStore {
    * @param name for an image that has none of its own, or instead of it when there is only one
    * @throws ImageError; the names are what they were
    */
-  async load(source: string | Readable, options: LoadOptions = {}): Promise<readonly AddedImage[]> {
+  async load(source: string | Readable, given: LoadOptions = {}): Promise<readonly AddedImage[]> {
+    const options = read('load(source, options)', given, LOAD_OPTIONS);
+    read('load(source)', source, SOURCE);
     const { loadImages } = await import('./load-images.js');
     const location = typeof source === 'string' ? (parseLocation(source) ?? { path: path.resolve(source) }) : source;
     return loadImages(this.paths, location, options);
@@ -125,7 +144,9 @@ export class ImageStore {
    * @returns undefined when the words are no place, but could be the name of an image
    * @throws ImageError those of {@link load} and {@link import}
    */
-  async bring(source: string, options: AddOptions = {}): Promise<Image | undefined> {
+  async bring(source: string, given: AddOptions = {}): Promise<Image | undefined> {
+    const options = read('bring(source, options)', given, ADD_OPTIONS);
+    read('bring(source)', source, STRING);
     const { bringImage } = await import('./bring-image.js');
     const name = await bringImage(this.paths, source, options);
     return name === undefined ? undefined : this.resolve(name);
@@ -136,7 +157,9 @@ export class ImageStore {
    *
    * @throws ImageError `REGISTRY_*` and those of {@link load}; the names are what they were
    */
-  async pull(name: string, options: PullOptions = {}): Promise<AddedImage> {
+  async pull(name: string, given: PullOptions = {}): Promise<AddedImage> {
+    const options = read('pull(name, options)', given, PULL_OPTIONS);
+    read('pull(name)', name, STRING);
     const reference = parseReference(name);
     const [{ pullFrom }, { endpointsFor }] = await Promise.all([import('../registry/pull-from.js'), import('../registry/registries-conf.js')]);
     const endpoints = endpointsFor(reference);
@@ -152,7 +175,8 @@ export class ImageStore {
    * @returns digest of the manifest
    * @throws ImageError `REGISTRY_*`, `IMAGE_NOT_FOUND`
    */
-  async push(name: string, options: PushOptions = {}): Promise<string> {
+  async push(name: string, given: PushOptions = {}): Promise<string> {
+    const options = read('push(name, options)', given, PUSH_OPTIONS);
     const { reference, descriptor } = this.#find(name);
     const [{ RegistryClient }, { pushImage }] = await Promise.all([import('../registry/registry-client.js'), import('../registry/push.js')]);
     await using client = new RegistryClient(reference.domain, reference.path, options);
@@ -166,6 +190,9 @@ export class ImageStore {
    * @throws ImageError `IMAGE_NOT_FOUND`, `STORE_CORRUPT`
    */
   async save(names: readonly string[], output: Writable, format: SaveFormat = 'docker-archive'): Promise<void> {
+    read('save(names)', names, NAMES);
+    read('save(names, output)', output, take.instanceOf(Writable, 'a Writable'));
+    read('save(names, output, format)', format, FORMAT as take.Check<SaveFormat>);
     const { saveImages } = await import('../sink/save-images.js');
     await saveImages(
       this.paths,
@@ -181,6 +208,7 @@ export class ImageStore {
    * @throws ImageError `IMAGE_NOT_FOUND`, `REFERENCE_INVALID`
    */
   async tag(name: string, another: string): Promise<Reference> {
+    read('tag(name, another)', another, STRING);
     const reference = parseReference(another);
     const { lockFile } = await import('@lamella/syscall');
     return writing(this.paths, async () => {
@@ -197,6 +225,7 @@ export class ImageStore {
    * @throws ImageError `IMAGE_NOT_FOUND`, `STORE_CORRUPT`
    */
   async describe(name: string): Promise<ImageDescription> {
+    read('describe(name)', name, STRING);
     const { describeImage } = await import('./describe-image.js');
     const reference = parseReference(name);
     return describeImage(this.paths, reference, () => this.#missing(reference));
@@ -208,8 +237,13 @@ export class ImageStore {
     return storeUsage(this.paths);
   }
 
-  /** Verify everything, and mend what can be. */
-  async check(options: { readonly repair?: boolean } = {}): Promise<StoreCheck> {
+  /**
+   * Compares blobs with their digests and trees with their blobs, and mends what can be mended.
+   *
+   * @throws ImageError `STORE_NEWER`
+   */
+  async check(given: CheckOptions = {}): Promise<StoreCheck> {
+    const options = read('check(options)', given, CHECK_OPTIONS);
     const { checkStore } = await import('./check-store.js');
     return checkStore(this.paths, options);
   }
@@ -233,6 +267,7 @@ export class ImageStore {
   }
 
   #find(name: string): { readonly reference: Reference; readonly descriptor: OciDescriptor } {
+    read('the name of an image', name, STRING);
     const reference = parseReference(name);
     const descriptor = findManifest(readIndex(this.paths), reference);
     if (!descriptor) throw this.#missing(reference);

@@ -1,22 +1,25 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { kindOf, lockFile, streamRegular } from '@lamella/syscall';
 import * as v from 'valibot';
+import { consuming } from '../consuming.js';
 import { ImageError } from '../image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
 import { isOwnPipe } from '../source/open-source.js';
+import { clearPlace } from './clear-place.js';
 import { collectGarbage } from './collect-garbage.js';
 import { publish, writeDurably } from './durable-file.js';
-import { isWhole, layerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import { MEDIA_TYPES, type OciConfig, type OciManifest } from './oci-schema.js';
-import { sizeOf } from './size-of.js';
-import { readIndex, withManifest, writeIndex } from './store-index.js';
+import { readIndex, withManifest, withoutRecovered, writeIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
-import { removeTree, sweepTemporary, temporaryLayer } from './temporary-layer.js';
+import { textOfStored } from './stored-file.js';
+import { sweepTemporary, temporaryLayer } from './temporary-layer.js';
+import { blobProblem, publishedTimes } from './verify-blob.js';
+import { isAsUnpacked, isLayerUntouched, obviousProblem, replaceLayer } from './verify-layer.js';
 import { writeBlob } from './write-blob.js';
 
 export interface ImportOptions extends Pick<ApplyOptions, 'signal' | 'maxEntries'> {
@@ -86,24 +89,38 @@ export async function identify(file: string): Promise<{ readonly identity: strin
   return { identity, size: Number(found.size) };
 }
 
-async function readRecord(paths: StorePaths, file: string): Promise<LayerRecord | undefined> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (text === undefined) return undefined;
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), LayerRecord), text);
-  if (!parsed.success) return undefined;
-  const meta = readLayerMeta(paths.meta(parsed.output.diffID));
-  const size = await sizeOf(paths.blob(parsed.output.digest));
-  return meta && isWhole(meta, paths) && size === parsed.output.size ? parsed.output : undefined;
+/** Whether this is what a record of an import says: what its layer is, or (see bring-image.ts) which image it became. */
+export function isRecord(text: string): boolean {
+  return /^sha256:[0-9a-f]{64}$/.test(text) || v.safeParse(v.pipe(v.string(), v.parseJson(), LayerRecord), text).success;
 }
 
-async function unpack(
+/** A record that is damaged says nothing: the archive is unpacked, and the record is written again. */
+async function readRecord(paths: StorePaths, file: string): Promise<LayerRecord | undefined> {
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), LayerRecord), textOfStored(file));
+  if (!parsed.success) return undefined;
+  const { diffID, digest } = parsed.output;
+  if (obviousProblem(paths, diffID) !== undefined || !(await isLayerUntouched(paths, diffID))) return undefined;
+  return (await blobProblem(paths.blob(digest), parsed.output, publishedTimes(paths).get(digest))) === undefined ? parsed.output : undefined;
+}
+
+function unpack(
   paths: StorePaths,
   source: Readable,
   reference: Reference,
-  { record, size: total, options: { onProgress, ...options } }: { readonly record?: string; readonly size?: number; readonly options: ImportOptions },
+  { record, size: total, options }: { readonly record?: string; readonly size?: number; readonly options: ImportOptions },
+): Promise<ImportResult> {
+  return consuming(source, () => unpackNow(paths, source, reference, { record, total, options }));
+}
+
+async function unpackNow(
+  paths: StorePaths,
+  source: Readable,
+  reference: Reference,
+  {
+    record,
+    total,
+    options: { onProgress, ...options },
+  }: { readonly record: string | undefined; readonly total: number | undefined; readonly options: ImportOptions },
 ): Promise<ImportResult> {
   await using temporary = await temporaryLayer(paths);
   const blob = await open(temporary.blob, 'wx', 0o644);
@@ -121,21 +138,16 @@ async function unpack(
   const { digest, size, compression } = applied.blob;
   const layer: LayerRecord = { digest, size, diffID: applied.diffID, warnings: [...applied.warnings], mediaType: MEDIA_TYPES.layer[compression] };
   // Everything becomes visible under one lock, so that nobody takes it for garbage in between.
+  await using _turn = await lockFile(paths.lock(`layer-${applied.diffID.slice(7, 9)}`), options.signal ? { signal: options.signal } : {});
   await using _index = await lockFile(paths.lock('index'));
+  await clearPlace(paths.blob(digest));
   await publish(temporary.blob, paths.blob(digest));
-  await publishLayer(paths, temporary.directory, applied);
-  if (record) await writeDurably(record, `${JSON.stringify(layer)}\n`);
+  if (!(await isAsUnpacked(paths, temporary, applied))) await replaceLayer(paths, temporary, applied);
+  if (record) {
+    await clearPlace(record);
+    await writeDurably(record, `${JSON.stringify(layer)}\n`);
+  }
   return { ...(await publishImage(paths, reference, layer)), reused: false };
-}
-
-/** Make a finished layer visible; when there is one already, that stays. The index lock is held. */
-export async function publishLayer(paths: StorePaths, directory: string, applied: AppliedLayer): Promise<void> {
-  const there = readLayerMeta(paths.meta(applied.diffID));
-  if (there && isWhole(there, paths)) return;
-  await writeLayerMeta(path.join(directory, 'meta.json'), layerMeta(applied.diffID, applied));
-  await rm(path.join(directory, 'blob'), { force: true });
-  await removeTree(paths.layer(applied.diffID));
-  await rename(directory, paths.layer(applied.diffID));
 }
 
 /** Write config and manifest, and let the name point to them. The index lock is held. */
@@ -157,7 +169,7 @@ async function publishImage(paths: StorePaths, reference: Reference, layer: Laye
     layers: [{ mediaType: layer.mediaType, digest: layer.digest, size: layer.size }],
   };
   const descriptor = await writeBlob(paths, 'application/vnd.oci.image.manifest.v1+json', Buffer.from(JSON.stringify(manifest)));
-  const index = readIndex(paths);
+  const index = withoutRecovered(readIndex(paths), descriptor);
   await writeIndex(paths, withManifest(index, reference, descriptor));
   await collectGarbage(paths);
   return { reference, digest: descriptor.digest, diffID: layer.diffID, warnings: layer.warnings };

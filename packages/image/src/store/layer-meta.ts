@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { bootId, idMapping, unfitForUpper } from '@lamella/syscall';
 import * as v from 'valibot';
 import type { AppliedLayer } from '../layer/apply-layer.js';
 import { writeDurably } from './durable-file.js';
 import type { StorePaths } from './store-paths.js';
+import { textOfStored } from './stored-file.js';
 
 /** What a store knows about an unpacked layer. */
 export interface LayerMeta {
@@ -69,21 +70,7 @@ const LayerMetaSchema: v.GenericSchema<unknown, LayerMeta> = v.object({
 
 /** Undefined when there is no such layer, or what is there cannot be believed. */
 export function readLayerMeta(file: string): LayerMeta | undefined {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-  const parsed = v.safeParse(LayerMetaSchema, json);
+  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), LayerMetaSchema), textOfStored(file));
   return parsed.success ? parsed.output : undefined;
 }
 
@@ -137,6 +124,6 @@ export async function noteBlob(layer: string, blob: NotedBlob): Promise<void> {
 export function notedBlobs(layer: string, meta: LayerMeta): NotedBlob[] {
   const others = readdirSync(layer)
     .filter((name) => name.startsWith(NOTE))
-    .map((name) => v.safeParse(v.pipe(v.string(), v.parseJson(), NotedBlobSchema), readFileSync(path.join(layer, name), 'utf8')));
+    .map((name) => v.safeParse(v.pipe(v.string(), v.parseJson(), NotedBlobSchema), textOfStored(path.join(layer, name))));
   return [...(meta.blob ? [meta.blob] : []), ...others.flatMap((each) => (each.success ? [each.output] : []))];
 }

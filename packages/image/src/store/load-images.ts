@@ -1,6 +1,6 @@
-import { createHash, randomUUID } from 'node:crypto';
-import path from 'node:path';
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { consuming } from '../consuming.js';
 import { ImageError } from '../image-error.js';
 import type { SourceLocation } from '../place.js';
 import { parseReference, type Reference, shortReference } from '../reference.js';
@@ -13,13 +13,14 @@ import { importArchive } from './import-archive.js';
 import { LoadError } from './load-error.js';
 import { createLayout } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
+import { sweepTemporary, temporaryLayer } from './temporary-layer.js';
 import { writing } from './writing.js';
 
 /** {@link ImageStore.load} tells of it. */
 export function loadImages(paths: StorePaths, source: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
   return writing(paths, async () => {
-    await createLayout(paths);
     try {
+      if (source instanceof Readable) return await consuming(source, () => load(paths, source, options));
       return await load(paths, source, options);
     } catch (error) {
       const rootfs = error instanceof ImageError && error.code === 'SOURCE_UNKNOWN' && !(source instanceof Readable) && source.transport === undefined;
@@ -30,8 +31,11 @@ export function loadImages(paths: StorePaths, source: SourceLocation | Readable,
 }
 
 async function load(paths: StorePaths, source: SourceLocation | Readable, options: LoadOptions): Promise<readonly AddedImage[]> {
-  const scratch = path.join(paths.imports, `.load-${randomUUID()}`);
-  await using opened = await openSource(source, scratch, options.platform ?? hostPlatform(), options.signal);
+  await createLayout(paths);
+  await sweepTemporary(paths);
+  // Made before anything is written, and swept when this process is killed.
+  await using temporary = await temporaryLayer(paths);
+  await using opened = await openSource(source, temporary.spool, options.platform ?? hostPlatform(), options.signal);
   const wanted = options.name === undefined ? undefined : parseReference(options.name);
   if (wanted && opened.images.length > 1)
     throw new ImageError({

@@ -1,15 +1,16 @@
-import type { BigIntStats } from 'node:fs';
-import { type FileHandle, rename } from 'node:fs/promises';
+import { type BigIntStats, existsSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { AT_FDCWD, bootId, idMapping, insideId, lockFile, type Op, type Program, runMapped, UTIME } from '@lamella/syscall';
 import type { LayerDir } from '../image.js';
-import { chainID, findChain, visibleLayers } from './chain.js';
-import { writeLayerMeta } from './layer-meta.js';
+import { chainID, findChain, type StackCheck, visibleLayers } from './chain.js';
+import { compareTrees, goneTree } from './compare-trees.js';
+import { isWhole, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import { hides, isOpaque, type NotedLayer, shown, statOf } from './layer-stack.js';
 import { makeDirectory } from './make-directory.js';
 import { rebaseLayer } from './rebase-layer.js';
 import type { StorePaths } from './store-paths.js';
-import { removeTree, temporaryLayer } from './temporary-layer.js';
+import { putTree, temporaryLayer } from './temporary-layer.js';
 
 /**
  * Layers are unpacked each for itself, whatever they are stacked on. Three things of a stack are
@@ -26,26 +27,36 @@ import { removeTree, temporaryLayer } from './temporary-layer.js';
  * @returns the whole stack, the topmost first
  * @throws ImageError `LAYER_ENTRY_FAILED` when a layer leans on what is not there
  */
-export async function makeChain(paths: StorePaths, layers: readonly NotedLayer[], blob: (diffID: string) => Promise<FileHandle>): Promise<LayerDir[]> {
+export async function makeChain(
+  paths: StorePaths,
+  layers: readonly NotedLayer[],
+  blob: (diffID: string) => Promise<FileHandle>,
+  check?: StackCheck,
+): Promise<LayerDir[]> {
   const diffIDs = layers.map(({ diffID }) => diffID).toReversed();
   const id = chainID(diffIDs);
   await using _turn = await lockFile(paths.lock(`chain-${id.slice(7, 9)}`));
-  const meanwhile = findChain(paths, layers);
+  const meanwhile = check ? undefined : findChain(paths, layers);
   if (meanwhile) return meanwhile;
   const stack: NotedLayer[] = [];
   const rebased: string[] = [];
   const visible = visibleLayers(layers);
   const hidden = layers.length - visible.length;
   for (const [i, layer] of visible.toReversed().entries()) {
-    const other = await rebaseLayer(paths, layer, stack, chainID(diffIDs.slice(0, hidden + i + 1)), () => blob(layer.diffID));
+    const other = await rebaseLayer(paths, layer, stack, chainID(diffIDs.slice(0, hidden + i + 1)), () => blob(layer.diffID), check);
     if (other) rebased.push(layer.diffID);
     stack.unshift(other ?? layer);
   }
-  const top = await writeChain(paths, id, stack, rebased);
+  const top = await writeChain(paths, id, stack, { rebased, check });
   return [...(top ? [top] : []), ...stack.map(({ meta: _, ...layer }) => layer)];
 }
 
-async function writeChain(paths: StorePaths, id: string, layers: readonly NotedLayer[], rebased: string[]): Promise<LayerDir | undefined> {
+async function writeChain(
+  paths: StorePaths,
+  id: string,
+  layers: readonly NotedLayer[],
+  { rebased, check }: { readonly rebased: string[]; readonly check: StackCheck | undefined },
+): Promise<LayerDir | undefined> {
   const directories = new Map<string, BigIntStats>();
   for (const [i, { meta }] of layers.entries()) {
     for (const name of i < layers.length - 1 ? meta.implied : []) {
@@ -72,8 +83,15 @@ async function writeChain(paths: StorePaths, id: string, layers: readonly NotedL
     unpackedAt: Date.now(),
   });
   makeDirectory(paths.chains);
-  await removeTree(paths.chain(id));
-  await rename(temporary.directory, paths.chain(id));
+  const there = readLayerMeta(paths.chainMeta(id));
+  const whole = there && isWhole(there, paths) && existsSync(paths.chainTree(id)) ? there : undefined;
+  // It says of each directory which it has, and these are few: they are compared whenever somebody asks.
+  const differences = check && whole ? await compareTrees(paths.chainTree(id), temporary.tree, { implied: [] }) : goneTree();
+  const same = whole && whole.entries === directories.size && JSON.stringify(whole.rebased ?? []) === JSON.stringify(rebased) && !differences.count;
+  if (!same) {
+    if (whole) check?.report(id, { problem: 'it is not what its layers need', differences, repaired: check.repair });
+    if (!whole || !check || check.repair) await putTree(temporary.directory, paths.chain(id));
+  }
   return directories.size ? { diffID: id, path: paths.chainTree(id), lock: paths.chainMeta(id) } : undefined;
 }
 

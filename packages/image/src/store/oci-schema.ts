@@ -32,6 +32,7 @@ interface OciPlatform {
 export interface OciIndex {
   readonly schemaVersion: 2;
   readonly manifests: readonly OciDescriptor[];
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface OciManifest {
@@ -48,6 +49,7 @@ export interface OciManifest {
 export interface OciConfig {
   readonly architecture?: string | undefined;
   readonly os?: string | undefined;
+  readonly variant?: string | undefined;
   readonly created?: string | undefined;
   readonly author?: string | undefined;
   readonly config?: OciProcessConfig | undefined;
@@ -143,6 +145,7 @@ const Descriptor: v.GenericSchema<unknown, OciDescriptor> = object({
 export const IndexSchema: v.GenericSchema<unknown, OciIndex> = object({
   schemaVersion: or(v.literal(2), 2),
   manifests: or(v.array(Descriptor), []),
+  annotations: Texts,
 });
 
 export const ManifestSchema: v.GenericSchema<unknown, OciManifest> = object({
@@ -163,6 +166,7 @@ const Step: v.GenericSchema<unknown, OciHistory> = object({
 export const ConfigSchema: v.GenericSchema<unknown, OciConfig> = object({
   architecture: Text,
   os: Text,
+  variant: Text,
   created: Time,
   author: Text,
   config: optional(

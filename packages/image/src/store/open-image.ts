@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { Image, ImageConfig, ImageSummary } from '../image.js';
+import type { Image, ImageConfig, ImagePlatform, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
 import { formatReference, type Reference } from '../reference.js';
+import { formatPlatform } from '../source/platform.js';
 import { lastOfEach, stackLayers } from './chain.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
 import { ConfigSchema, ManifestSchema, type OciConfig, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
 import type { StorePaths } from './store-paths.js';
+import { readStored } from './stored-file.js';
 
 /**
  * An image by its descriptor, its layers unpacked. Of its documents the sizes are looked at, not the digests: those were
@@ -31,7 +33,7 @@ export async function openImage(paths: StorePaths, reference: Reference, descrip
   const blobOf = (diffID: string): OciDescriptor => manifest.layers[diffIDs.indexOf(diffID)] as OciDescriptor;
   for (const diffID of lastOfEach(diffIDs)) {
     let meta = readLayerMeta(paths.meta(diffID));
-    if (!meta || !isWhole(meta, paths)) {
+    if (!meta || !isWhole(meta, paths) || !existsSync(paths.tree(diffID))) {
       const { restoreLayer } = await import('./restore-layer.js');
       await restoreLayer(paths, diffID, blobOf(diffID));
       meta = readLayerMeta(paths.meta(diffID));
@@ -40,7 +42,12 @@ export async function openImage(paths: StorePaths, reference: Reference, descrip
     layers.unshift({ diffID, path: paths.tree(diffID), lock: paths.meta(diffID), meta });
   }
   const all = await stackLayers(paths, layers, (diffID) => open(paths.blob(blobOf(diffID).digest)));
-  return { reference, digest: descriptor.digest, layers: all, config: imageConfig(config) };
+  return { reference, digest: descriptor.digest, layers: all, config: imageConfig(config), ...platformOf(config) };
+}
+
+function platformOf({ os, architecture, variant }: OciConfig): { platform?: ImagePlatform } {
+  if (!architecture) return {};
+  return { platform: { architecture, ...(os ? { os } : {}), ...(variant ? { variant } : {}) } };
 }
 
 function imageConfig({ config }: OciConfig): ImageConfig {
@@ -57,12 +64,18 @@ function imageConfig({ config }: OciConfig): ImageConfig {
   };
 }
 
-/** An image for a list of images. */
+/** An image for a list of images; one that is damaged is in it, and says so. */
 export function summarize(paths: StorePaths, reference: Reference, descriptor: OciDescriptor): ImageSummary {
-  const manifest = readManifest(paths, descriptor);
-  const config = readConfig(paths, manifest);
-  const size = [descriptor, manifest.config, ...manifest.layers].reduce((sum, each) => sum + each.size, 0);
-  return { reference, digest: descriptor.digest, created: config.created, size, layers: config.rootfs.diff_ids };
+  try {
+    const manifest = readManifest(paths, descriptor);
+    const config = readConfig(paths, manifest);
+    const size = [descriptor, manifest.config, ...manifest.layers].reduce((sum, each) => sum + each.size, 0);
+    const platform = config.architecture ? { platform: formatPlatform(config) } : {};
+    return { reference, digest: descriptor.digest, created: config.created, size, layers: config.rootfs.diff_ids, ...platform };
+  } catch (error) {
+    if (!(error instanceof ImageError) || error.code !== 'STORE_CORRUPT') throw error;
+    return { reference, digest: descriptor.digest, created: undefined, size: 0, layers: [], damaged: error.message };
+  }
 }
 
 export function readManifest(paths: StorePaths, descriptor: OciDescriptor): OciManifest {
@@ -76,12 +89,9 @@ export function readConfig(paths: StorePaths, manifest: OciManifest): OciConfig 
 }
 
 function readBlob(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
-    throw damaged(file, 'is missing', cause);
-  }
+  const content = readStored(file);
+  if (!content) throw damaged(file, 'is missing', undefined);
+  return content;
 }
 
 function readWhole(file: string, size: number): string {

@@ -1,16 +1,17 @@
 import { readdirSync } from 'node:fs';
-import { type FileHandle, rename } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { AT_FDCWD, lockFile, type Op, runMapped, WHITEOUT } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { applyLayer } from '../layer/apply-layer.js';
 import { printable } from '../tar/entry.js';
-import { rebasedLayer } from './chain.js';
+import { rebasedLayer, type StackCheck } from './chain.js';
+import { compareTrees, isUntouched } from './compare-trees.js';
 import { layerMeta, writeLayerMeta } from './layer-meta.js';
 import { follow, hides, isOpaque, type NotedLayer, shown, statOf } from './layer-stack.js';
 import { makeDirectory } from './make-directory.js';
 import type { StorePaths } from './store-paths.js';
-import { removeTree, temporaryLayer } from './temporary-layer.js';
+import { putTree, temporaryLayer } from './temporary-layer.js';
 
 /** What a layer leans on in the layers below it: other things by name and file on the host, and directories by name. */
 interface Leaning {
@@ -105,6 +106,7 @@ function hasOnlyMarks(layer: NotedLayer, name: string): boolean {
  *
  * @param id the chainID of the stack of which it is the topmost
  * @param blob opens its archive
+ * @param check compare one that was made before. Default: it is taken as it is
  * @returns undefined when the layer needs nothing of that
  * @throws ImageError those of {@link applyLayer}
  */
@@ -114,12 +116,13 @@ export async function rebaseLayer(
   below: readonly NotedLayer[],
   id: string,
   blob: () => Promise<FileHandle>,
+  check?: StackCheck,
 ): Promise<NotedLayer | undefined> {
   const leans = leaning(layer, below);
   if (!leans) return undefined;
   await using _turn = await lockFile(paths.lock(`rebased-${id.slice(7, 9)}`));
   const ready = rebasedLayer(paths, id);
-  if (ready) return ready;
+  if (ready && (!check || (!check.full && (await isUntouched(ready.path, ready.meta.unpackedAt))))) return ready;
   await using temporary = await temporaryLayer(paths);
   const directories = [...leans.directories].sort();
   await runMapped([
@@ -133,8 +136,13 @@ export async function rebaseLayer(
   if (applied.diffID !== layer.diffID)
     throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${layer.diffID} contains ${applied.diffID}`, hint: 'Bring the image in again.' });
   await writeLayerMeta(path.join(temporary.directory, 'meta.json'), layerMeta(id, applied));
+  if (ready && check) {
+    const differences = await compareTrees(ready.path, temporary.tree, layerMeta(id, applied));
+    if (!differences.count) return ready;
+    check.report(id, { problem: 'it is not what its blob and the layers below make of it', differences, repaired: check.repair });
+    if (!check.repair) return ready;
+  }
   makeDirectory(paths.rebased);
-  await removeTree(paths.rebasedLayer(id));
-  await rename(temporary.directory, paths.rebasedLayer(id));
+  await putTree(temporary.directory, paths.rebasedLayer(id));
   return rebasedLayer(paths, id);
 }

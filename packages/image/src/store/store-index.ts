@@ -1,38 +1,36 @@
-import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { lockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { formatReference, parseReference, type Reference } from '../reference.js';
-import { writeDurably } from './durable-file.js';
+import { clearPlace } from './clear-place.js';
+import { writeAllDurably, writeDurably } from './durable-file.js';
 import { makeDirectory } from './make-directory.js';
 import { IndexSchema, type OciDescriptor, type OciIndex, parseDocument } from './oci-schema.js';
 import type { StorePaths } from './store-paths.js';
+import { readStored, textOfStored } from './stored-file.js';
 
 /** Where image-layout.md puts the name of a manifest. */
 export const REF_NAME = 'org.opencontainers.image.ref.name';
 const EMPTY: OciIndex = { schemaVersion: 2, manifests: [] };
+/** The content of `oci-layout` (image-layout.md). */
+export const LAYOUT = '{"imageLayoutVersion":"1.0.0"}\n';
 
 /** Of all that a store has on disk. One with a higher number was written by a Lamella that came later. */
-const VERSION = 1;
+export const VERSION = 1;
 
 /**
  * Refuse a store that we could only damage.
  *
  * @throws ImageError `STORE_NEWER`, `STORE_CORRUPT`
  */
-function checkVersion(paths: StorePaths): void {
-  let text: string;
-  try {
-    text = readFileSync(paths.version, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
-  }
+export function checkVersion(paths: StorePaths): void {
+  const text = readStored(paths.version)?.toString('utf8');
+  if (text === undefined) return;
   const version = Number(text);
   if (!Number.isSafeInteger(version) || version < 1)
     throw new ImageError({
       code: 'STORE_CORRUPT',
       message: `${paths.version} does not hold a number`,
-      hint: `Write ${VERSION} into it if the store is of this Lamella.`,
+      hint: 'Mend the store, if it is of this Lamella: lamella system check --repair',
     });
   if (version > VERSION)
     throw new ImageError({
@@ -46,31 +44,84 @@ function checkVersion(paths: StorePaths): void {
 export async function createLayout(paths: StorePaths): Promise<void> {
   checkVersion(paths);
   for (const directory of [paths.root, paths.blobs, paths.layers, paths.imports, paths.locks]) makeDirectory(directory);
-  const layout = `${paths.images}/oci-layout`;
-  const there = await readFile(layout, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (there) return;
-  await writeDurably(paths.version, `${VERSION}\n`);
-  await writeDurably(layout, '{"imageLayoutVersion":"1.0.0"}\n');
+  if (textOfStored(paths.layout)?.trim() === LAYOUT.trim()) return;
+  // What a killed one leaves of this is known by the lock that it held.
+  await using _index = await lockFile(paths.lock('index'));
+  await writeLayout(paths);
 }
 
-/** The names and manifests of a store; empty when it does not exist. */
+/** Write what says that this is a store. The index lock is held. */
+export async function writeLayout(paths: StorePaths): Promise<void> {
+  for (const file of [paths.version, paths.layout]) await clearPlace(file);
+  await writeDurably(paths.version, `${VERSION}\n`);
+  await writeDurably(paths.layout, LAYOUT);
+}
+
+/**
+ * The names and manifests of a store; empty when it does not exist. Where the index is lost or damaged, its copy is taken: without names
+ * everything else would be garbage.
+ *
+ * @throws ImageError `STORE_CORRUPT` when both are damaged, or one is and the other was never written
+ */
 export function readIndex(paths: StorePaths): OciIndex {
   checkVersion(paths);
-  let text: string;
-  try {
-    text = readFileSync(paths.index, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return EMPTY;
-    throw error;
-  }
-  return parseDocument(IndexSchema, text, paths.index);
+  const { index, copy } = readIndexes(paths);
+  if (index && !(index instanceof ImageError)) return index;
+  if (copy && !(copy instanceof ImageError)) return copy;
+  const damage = index ?? copy;
+  if (damage) throw damage;
+  return EMPTY;
 }
 
+/** The index and its copy: each what it says, what is wrong with it, or undefined when it is missing. */
+export function readIndexes(paths: StorePaths): { readonly index: OciIndex | ImageError | undefined; readonly copy: OciIndex | ImageError | undefined } {
+  const index = readOne(paths.index);
+  // The copy is looked at when it is needed: a run starts in milliseconds.
+  let copy: OciIndex | ImageError | undefined;
+  let read = false;
+  return {
+    index,
+    get copy() {
+      if (!read) copy = readOne(paths.indexCopy);
+      read = true;
+      return copy;
+    },
+  };
+}
+
+function readOne(file: string): OciIndex | ImageError | undefined {
+  try {
+    const content = readStored(file);
+    return (
+      content && parseDocument(IndexSchema, content.toString('utf8'), file, { code: 'STORE_CORRUPT', hint: 'Mend the store: lamella system check --repair' })
+    );
+  } catch (error) {
+    if (error instanceof ImageError) return error;
+    throw error;
+  }
+}
+
+/** Digest of what the index lists: a byte that changed in a name is seen by it ({@link isSealed}). */
+const SEAL = 'lamella.manifests';
+
+async function sealOf({ manifests }: OciIndex): Promise<string> {
+  // Node takes three milliseconds to load a hash, and a run only reads.
+  const { createHash } = await import('node:crypto');
+  return `sha256:${createHash('sha256').update(JSON.stringify(manifests)).digest('hex')}`;
+}
+
+/** Whether an index lists what was written. */
+export async function isSealed(index: OciIndex): Promise<boolean> {
+  return index.annotations?.[SEAL] === (await sealOf(index));
+}
+
+/** Write the index, and then its copy: whenever the power goes, one of them is whole. The index lock is held. */
 export async function writeIndex(paths: StorePaths, index: OciIndex): Promise<void> {
-  await writeDurably(paths.index, `${JSON.stringify({ mediaType: 'application/vnd.oci.image.index.v1+json', ...index }, undefined, 2)}\n`);
+  const annotations = { [SEAL]: await sealOf(index) };
+  const text = `${JSON.stringify({ mediaType: 'application/vnd.oci.image.index.v1+json', ...index, annotations }, undefined, 2)}\n`;
+  const files = [paths.index, paths.indexCopy];
+  for (const file of files) await clearPlace(file);
+  await writeAllDurably(files, text);
 }
 
 /** The manifest a name stands for. */
@@ -91,6 +142,19 @@ export function withManifest(index: OciIndex, reference: Reference, descriptor: 
   const name = formatReference(reference);
   const others = index.manifests.filter((each) => each.annotations?.[REF_NAME] !== name);
   return { ...index, manifests: [...others, { ...descriptor, annotations: { ...descriptor.annotations, [REF_NAME]: name } }] };
+}
+
+/** What images are called whose names were lost with the index. */
+const RECOVERED = 'localhost/recovered:';
+
+/** The name of an image whose own was lost. */
+export function recoveredName(digest: string): string {
+  return `${RECOVERED}${digest.slice(7, 19)}`;
+}
+
+/** The index without such names of a manifest, which has its own again. */
+export function withoutRecovered(index: OciIndex, { digest }: OciDescriptor): OciIndex {
+  return { ...index, manifests: index.manifests.filter((each) => each.digest !== digest || !each.annotations?.[REF_NAME]?.startsWith(RECOVERED)) };
 }
 
 /** The name a manifest has in the index. */

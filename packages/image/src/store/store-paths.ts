@@ -23,6 +23,15 @@ export class StorePaths {
     return path.join(this.images, 'index.json');
   }
 
+  /** What the index says, once more: see store-index.ts. */
+  get indexCopy(): string {
+    return path.join(this.images, 'index.json.copy');
+  }
+
+  get layout(): string {
+    return path.join(this.images, 'oci-layout');
+  }
+
   get blobs(): string {
     return path.join(this.images, 'blobs', 'sha256');
   }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { lstatSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, type HeldLock, lockFile, type Op, runMapped, tryLockFile } from '@lamella/syscall';
+import { AT_FDCWD, type HeldLock, lockFile, type Op, RENAME, runMapped, tryLockFile } from '@lamella/syscall';
 import { entriesOf } from './entries-of.js';
 import type { StorePaths } from './store-paths.js';
 
@@ -13,6 +13,8 @@ export interface TemporaryLayer extends AsyncDisposable {
   readonly directory: string;
   readonly tree: string;
   readonly blob: string;
+  /** For what has to be written before it can be read. */
+  readonly spool: string;
 }
 
 /** Make one. Disposing removes what is left of it; `sweep` does when this process was killed. */
@@ -22,38 +24,132 @@ export async function temporaryLayer(paths: StorePaths): Promise<TemporaryLayer>
   const lock: HeldLock = await lockFile(paths.lock(name));
   const directory = path.join(paths.layers, name);
   const tree = path.join(directory, 'fs');
-  await mkdir(tree, { recursive: true, mode: 0o755 });
+  try {
+    await mkdir(tree, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    await using _last = lock;
+    await removeTree(directory);
+    await rm(lock.path, { force: true });
+    throw error;
+  }
   return {
     directory,
     tree,
     blob: path.join(directory, 'blob'),
+    spool: path.join(directory, 'spool'),
     async [Symbol.asyncDispose]() {
       // What cannot be removed now a sweep has to find without its lock.
       await using _last = lock;
-      await removeTree(directory);
+      await removeUnheld(directory);
       await rm(lock.path, { force: true });
     },
   };
 }
 
-/** Remove those whose makers are gone. */
+/** Remove those whose makers are gone, and what a killed writer of a file left beside it. */
 export async function sweepTemporary(paths: StorePaths): Promise<number> {
   let removed = 0;
-  const names = await entriesOf(paths.layers);
-  for (const name of names.filter((each) => each.startsWith(PREFIX))) {
-    await using lock = await tryLockFile(paths.lock(name));
-    if (!lock) continue;
-    await removeTree(path.join(paths.layers, name));
-    await rm(lock.path, { force: true });
-    removed++;
+  for (const name of await deadTemporaries(paths)) {
+    // The lock comes first and goes last: without it nobody is there, and on a full disk none could be made.
+    const lock = await tryLockFile(paths.lock(name), { create: false }).catch(absent);
+    if (lock === undefined) continue;
+    try {
+      if (await removeUnheld(path.join(paths.layers, name))) removed++;
+      await rm(paths.lock(name), { force: true, recursive: true });
+    } finally {
+      if (lock !== 'absent') await lock[Symbol.asyncDispose]();
+    }
   }
-  return removed;
+  return removed + (await sweepFiles(paths));
+}
+
+function absent(error: { readonly code?: string }): 'absent' {
+  if (['ENOENT', 'ENOTDIR', 'ENXIO', 'ELOOP'].includes(error.code ?? '')) return 'absent';
+  throw error;
+}
+
+/** Directories that are being made, or whose makers are gone, and the locks of those that were not made yet. */
+export async function deadTemporaries(paths: StorePaths): Promise<string[]> {
+  const names = [...(await entriesOf(paths.layers)), ...(await entriesOf(paths.locks))];
+  return [...new Set(names.filter((each) => each.startsWith(PREFIX)))];
+}
+
+/** Files that were being written ({@link writeDurably}): by whoever holds the index lock. */
+export async function unfinishedFiles(paths: StorePaths): Promise<string[]> {
+  const found: string[] = [];
+  for (const directory of [paths.root, paths.images, paths.blobs, paths.imports])
+    for (const name of await entriesOf(directory)) if (UNFINISHED.test(name)) found.push(path.join(directory, name));
+  for (const layer of await entriesOf(paths.layers)) {
+    if (layer.startsWith('.')) continue;
+    for (const name of await entriesOf(path.join(paths.layers, layer))) if (UNFINISHED.test(name)) found.push(path.join(paths.layers, layer, name));
+  }
+  return found;
+}
+
+/** What {@link writeDurably} calls them, and spools of before. */
+const UNFINISHED = /^\..+\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$|^\.load-[0-9a-f-]{36}(?:\.plain)?$/;
+
+async function sweepFiles(paths: StorePaths): Promise<number> {
+  if (!(await unfinishedFiles(paths)).length) return 0;
+  await using lock = await tryLockFile(paths.lock('index'));
+  if (!lock) return 0;
+  const dead = await unfinishedFiles(paths);
+  for (const file of dead) await rm(file, { force: true, recursive: true });
+  return dead.length;
+}
+
+/**
+ * Put a finished directory in the place of another one. That is never missing meanwhile; afterwards it is what `directory` names, and goes
+ * with it unless a container still stands on it.
+ */
+export async function putTree(directory: string, target: string): Promise<void> {
+  const there = lstatSync(target, { throwIfNoEntry: false });
+  if (!there?.isDirectory()) {
+    if (there) await rm(target);
+    await rename(directory, target);
+    return;
+  }
+  const exchange: Op = {
+    op: 'renameat2',
+    olddirfd: AT_FDCWD,
+    oldpath: directory,
+    newdirfd: AT_FDCWD,
+    newpath: target,
+    flags: RENAME.EXCHANGE,
+    ignore: ['EINVAL', 'ENOSYS'],
+  };
+  const { ignored } = await runMapped([exchange]);
+  if (!ignored.length) return;
+  // Not every filesystem can exchange. What is moved away a sweep finds.
+  const aside = path.join(path.dirname(directory), `${PREFIX}${randomUUID()}`);
+  await rename(target, aside);
+  await rename(directory, target);
+  await removeUnheld(aside);
+}
+
+/** Remove a directory of the store, if nobody holds the `meta.json` in it. @returns false when somebody does */
+export async function removeUnheld(directory: string): Promise<boolean> {
+  // Mostly it became something else by a rename, and nobody needs to be started for it.
+  if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return true;
+  // A damaged store may have anything there; what cannot be opened holds nobody.
+  const lock = await tryLockFile(path.join(directory, 'meta.json'), { create: false }).catch(absent);
+  if (!lock) return false;
+  try {
+    await removeTree(directory);
+  } finally {
+    if (lock !== 'absent') await lock[Symbol.asyncDispose]();
+  }
+  return true;
 }
 
 /** Remove a tree whatever is in it: names of any bytes, directories without permissions. */
 export async function removeTree(directory: string): Promise<void> {
-  // Mostly it became something else by a rename, and nobody needs to be started for it.
-  if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return;
+  const there = lstatSync(directory, { throwIfNoEntry: false });
+  if (there === undefined) return;
+  if (!there.isDirectory()) {
+    await rm(directory, { force: true });
+    return;
+  }
   const remove: Op = { op: 'rmtree', dirfd: AT_FDCWD, pathname: directory };
   await runMapped([remove]);
 }

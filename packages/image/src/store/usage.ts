@@ -1,6 +1,7 @@
+import { ImageError } from '../image-error.js';
 import { formatReference } from '../reference.js';
 import { readLayerMeta } from './layer-meta.js';
-import type { OciDescriptor } from './oci-schema.js';
+import type { OciConfig, OciDescriptor, OciManifest } from './oci-schema.js';
 import { readConfig, readManifest } from './open-image.js';
 import { readIndex, referenceOf } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
@@ -33,9 +34,12 @@ export function storeUsage(paths: StorePaths): StoreUsage {
   for (const descriptor of readIndex(paths).manifests) {
     const reference = referenceOf(descriptor);
     if (!reference) continue;
-    const manifest = readManifest(paths, descriptor);
+    const image = documentsOf(paths, descriptor);
+    // What a damaged image takes is unknown; the check tells of it.
+    if (!image) continue;
+    const { manifest, config } = image;
     const blobs = [...new Map([descriptor, manifest.config, ...manifest.layers].map((each) => [each.digest, each])).values()];
-    for (const diffID of readConfig(paths, manifest).rootfs.diff_ids) diffIDs.add(diffID);
+    for (const diffID of config.rootfs.diff_ids) diffIDs.add(diffID);
     for (const { digest, size } of blobs) {
       sizes.set(digest, size);
       users.set(digest, (users.get(digest) ?? new Set()).add(descriptor.digest));
@@ -52,4 +56,14 @@ export function storeUsage(paths: StorePaths): StoreUsage {
     blobs: [...sizes.values()].reduce((total, size) => total + size, 0),
     trees: [...diffIDs].reduce((total, diffID) => total + (readLayerMeta(paths.meta(diffID))?.size ?? 0), 0),
   };
+}
+
+function documentsOf(paths: StorePaths, descriptor: OciDescriptor): { readonly manifest: OciManifest; readonly config: OciConfig } | undefined {
+  try {
+    const manifest = readManifest(paths, descriptor);
+    return { manifest, config: readConfig(paths, manifest) };
+  } catch (error) {
+    if (error instanceof ImageError && error.code === 'STORE_CORRUPT') return undefined;
+    throw error;
+  }
 }

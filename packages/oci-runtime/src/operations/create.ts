@@ -47,6 +47,7 @@ import { DEFAULT_DEVICES } from '../mounts/devices.js';
 import { checkMasked } from '../mounts/hidden-paths.js';
 import { type MovedDevices, moveDevices } from '../network/move-devices.js';
 import { OciError } from '../oci-error.js';
+import { CREATE_OPTIONS, read } from '../option-shapes.js';
 import { environmentOf, type Preserved } from '../process/environment.js';
 import { checkFound } from '../process/execute.js';
 import { unknownCapabilities } from '../process/identity.js';
@@ -105,7 +106,8 @@ const ALWAYS_ALLOWED: readonly DeviceRule[] = [
  *
  * @throws OciError; SyscallError's codes with what they were for
  */
-export async function create(options: CreateOptions): Promise<CreatedContainer> {
+export async function create(given: CreateOptions): Promise<CreatedContainer> {
+  const options = read('create(options)', given, CREATE_OPTIONS);
   const { log } = options;
   const { config, text } = readConfig(options.bundle);
   checkConsole(config.process, options.console);

@@ -11,6 +11,7 @@ import { joinRdtGroup } from '../intel-rdt.js';
 import type { Log } from '../log.js';
 import { setnsFlags } from '../namespaces.js';
 import { OciError } from '../oci-error.js';
+import { EXEC_OPTIONS, read } from '../option-shapes.js';
 import { affinity, rlimits, scheduling } from '../process/attributes.js';
 import { environmentOf, type Preserved } from '../process/environment.js';
 import { checkFound, lookFor } from '../process/execute.js';
@@ -53,7 +54,8 @@ export interface ExecutedProcess {
  *
  * @throws OciError `NOT_RUNNING`, `PAUSED`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`, `CONFIG_INVALID`
  */
-export async function execInContainer(options: ExecOptions): Promise<ExecutedProcess> {
+export async function execInContainer(asked: ExecOptions): Promise<ExecutedProcess> {
+  const options = read('execInContainer(options)', asked, EXEC_OPTIONS);
   const found = readStored(options.root, options.id);
   const { stored, directory } = found;
   const status = statusOf(found);

@@ -238,6 +238,7 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
     case 'rmtree':
       return one(`unlinkat(${fd(op.dirfd)}, ${quoted(op.pathname)}, 0)`, REMOVING);
     case 'walk':
+    case 'walk_seen':
       return one(`openat2(${fd(op.dirfd)}, ${quoted(op.pathname)}, {flags=${openFlags(O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC)}, resolve=0}, 24)`, WALKING);
     case 'compare':
       return one(`openat2(${fd(op.dirfd)}, ".", {flags=${openFlags(O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC)}, resolve=0}, 24)`, WALKING);

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { textOf } from '../byte-text.js';
 import { O } from '../constants.js';
+import { read, STREAM_OPTIONS } from '../option-shapes.js';
 import type { FileBound } from './file-bounds.js';
 import { FileError, kindOf } from './file-error.js';
 import { type FilePlace, nameOfPlace } from './hold-place.js';
@@ -89,7 +90,8 @@ export interface StreamOptions {
  * @returns the stream, which closes the file
  * @throws FileError
  */
-export async function streamRegular(place: FilePlace, { signal, highWaterMark = CHUNK, part }: StreamOptions = {}): Promise<Readable> {
+export async function streamRegular(place: FilePlace, options: StreamOptions = {}): Promise<Readable> {
+  const { signal, highWaterMark = CHUNK, part } = read('streamRegular(place, options)', options, STREAM_OPTIONS);
   const handle = await openRegular(place);
   try {
     const { offset, size } = part ?? { offset: 0, size: (await handle.stat()).size };

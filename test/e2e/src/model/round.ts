@@ -200,7 +200,7 @@ function verdict(
 ): string[] {
   const isLeft = (name: string): boolean => broken.has(name);
   if (way === 'fail') {
-    const expected = merge(base, ours, host);
+    const expected = merge(base, ours, host, true);
     return expected ? differences(expected, found, isLeft) : ['a conflict was not named', ...differences(base, host), 'is what the host did'];
   }
   const names = [...new Set([...base.keys(), ...ours.keys(), ...host.keys(), ...found.keys()])].toSorted();

@@ -47,13 +47,15 @@ export function differences(expected: Tree, found: Tree, left: (name: string) =>
  * What becomes of a tree that two have changed, each from the same beginning: of each name the state that its one changer gave
  * it.
  *
+ * @param comesBack where they took a name away, what we made there is there; overlayfs keeps no trace of what a new object replaced
  * @returns undefined where both changed one name, or where one needs a directory that the other took away: a conflict
  */
-export function merge(base: Tree, ours: Tree, theirs: Tree): Tree | undefined {
+export function merge(base: Tree, ours: Tree, theirs: Tree, comesBack = false): Tree | undefined {
   const merged = new Map<string, string>();
   for (const name of new Set([...base.keys(), ...ours.keys(), ...theirs.keys()])) {
     const [was, our, their] = [base.get(name), ours.get(name), theirs.get(name)];
-    if (our !== was && their !== was && our !== their) return undefined;
+    const both = our !== was && their !== was && our !== their;
+    if (both && !(comesBack && their === undefined)) return undefined;
     const now = our === was ? their : our;
     if (now !== undefined) merged.set(name, now);
   }

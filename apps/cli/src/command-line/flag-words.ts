@@ -1,0 +1,141 @@
+import { UsageError } from '../usage-error.js';
+import { parseBool } from './go-values.js';
+import { unknownFlag } from './unknown-flag.js';
+
+/** What the parser has to know of a flag; oclif's definitions have it, and its manifest. */
+export interface FlagFacts {
+  readonly type: string;
+  readonly char?: string | undefined;
+  /** Other long names of it. */
+  readonly aliases?: readonly string[] | undefined;
+  /** Other letters of it. */
+  readonly charAliases?: readonly string[] | undefined;
+  /** `--no-NAME` is its opposite. */
+  readonly allowNo?: boolean | undefined;
+}
+
+export type FlagTable = Readonly<Record<string, FlagFacts>>;
+
+/** A flag that was given, by its name in the table. */
+export interface GivenFlag {
+  readonly name: string;
+  readonly value: string | boolean;
+}
+
+export interface FlagWords {
+  /** In the order in which they were given. */
+  readonly flags: readonly GivenFlag[];
+  /** All words that are no flags, and no values of flags. */
+  readonly words: readonly string[];
+  /** Help was asked for; nothing behind that was looked at. */
+  readonly help: boolean;
+}
+
+export interface Grammar {
+  /** What the words are of: `run`. */
+  readonly command: string;
+  /** The first word that is no flag ends the flags, as for commands that end with another command line. */
+  readonly leading?: boolean;
+}
+
+/** Our commands that end with another command line. */
+export const LEADING: readonly string[] = ['run', 'create', 'exec', 'try'];
+
+/**
+ * Takes a command line apart as Docker's parser does (spf13/pflag): `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE`, `-n=VALUE`,
+ * clusters of letters, `--switch=false`. The word behind a flag that takes a value is its value, whatever it looks like.
+ *
+ * @throws UsageError
+ */
+export function flagWords(argv: readonly string[], known: FlagTable, { command, leading = false }: Grammar): FlagWords {
+  const { byName, byLetter } = namesOf(known);
+  const flags: GivenFlag[] = [];
+  const words: string[] = [];
+  const hint = helpHint(command);
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i] as string;
+    const next = (said: string): string => {
+      const value = argv[++i];
+      if (value === undefined) throw new UsageError(`${said} needs a value`, hint);
+      return value;
+    };
+    if (word === '--') {
+      words.push(...argv.slice(i + 1));
+      break;
+    }
+    if (!word.startsWith('-') || word === '-') {
+      if (leading) {
+        words.push(...argv.slice(i));
+        break;
+      }
+      words.push(word);
+      continue;
+    }
+    if (word.startsWith('--')) {
+      const [, said = '', value] = /^--([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
+      if (said === '' || said.startsWith('-')) throw new UsageError(`'${word}' is not a flag`, hint);
+      const found = byName.get(said);
+      if (!found && said === 'help') return { flags, words, help: true };
+      if (!found) throw unknownFlag(`--${said}`, known, command);
+      const { name, facts, opposite } = found;
+      if (facts.type !== 'boolean') flags.push({ name, value: value ?? next(`--${said}`) });
+      else flags.push({ name, value: (value === undefined || truth(value, `--${said}`, hint)) !== opposite });
+      continue;
+    }
+    for (let letters = word.slice(1); letters; ) {
+      const [letter = '', rest] = [letters[0], letters.slice(1)];
+      const found = byLetter.get(letter);
+      if (!found && letter === 'h') return { flags, words, help: true };
+      if (!found) throw unknownFlag(`-${letter}`, known, command, word);
+      const { name, facts } = found;
+      const given = rest.length > 1 && rest.startsWith('=') ? rest.slice(1) : undefined;
+      if (facts.type === 'boolean') {
+        flags.push({ name, value: given === undefined || truth(given, `-${letter}`, hint) });
+        letters = given === undefined ? rest : '';
+      } else {
+        flags.push({ name, value: given ?? (rest || next(`-${letter}`)) });
+        letters = '';
+      }
+    }
+  }
+  return { flags, words, help: false };
+}
+
+/** Whether help is asked for; a mistake before that is told first. */
+export function asksForHelp(argv: readonly string[], known: FlagTable, grammar: Grammar): boolean {
+  try {
+    return flagWords(argv, known, grammar).help;
+  } catch (error) {
+    if (error instanceof UsageError) return false;
+    throw error;
+  }
+}
+
+/** What to say below a mistake on a command line. */
+export function helpHint(command: string): string {
+  return `See 'lamella ${command} --help'.`;
+}
+
+interface Found {
+  readonly name: string;
+  readonly facts: FlagFacts;
+  readonly opposite: boolean;
+}
+
+function namesOf(known: FlagTable): { readonly byName: ReadonlyMap<string, Found>; readonly byLetter: ReadonlyMap<string, Found> } {
+  const [byName, byLetter] = [new Map<string, Found>(), new Map<string, Found>()];
+  for (const [name, facts] of Object.entries(known)) {
+    for (const each of [name, ...(facts.aliases ?? [])]) {
+      byName.set(each, { name, facts, opposite: false });
+      if (facts.allowNo) byName.set(`no-${each}`, { name, facts, opposite: true });
+    }
+    for (const letter of [facts.char, ...(facts.charAliases ?? [])]) if (letter !== undefined) byLetter.set(letter, { name, facts, opposite: false });
+  }
+  return { byName, byLetter };
+}
+
+function truth(text: string, said: string, hint: string): boolean {
+  const value = parseBool(text);
+  if (value === undefined) throw new UsageError(`'${text}' of ${said} is neither true nor false`, hint);
+  return value;
+}

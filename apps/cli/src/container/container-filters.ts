@@ -1,0 +1,140 @@
+import type { ContainerState } from '@lamella/engine';
+import { ImageStore } from '@lamella/image';
+import { parseInteger } from '../command-line/go-values.js';
+import { type Filters, filtersOf, hasLabels, oneOf, pattern } from '../output/filters.js';
+import { UsageError } from '../usage-error.js';
+import { labelsOf } from './container-row.js';
+
+const KEYS = ['ancestor', 'before', 'exited', 'expose', 'health', 'id', 'label', 'name', 'network', 'publish', 'since', 'status', 'volume'];
+const STATUSES = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
+
+type Test = (state: ContainerState) => boolean;
+
+export interface ContainerFilters {
+  /** Whether containers that do not run are asked for, too. */
+  readonly ofAll: boolean;
+  /** Returns those of all containers that fit. @throws UsageError for a container that is not there */
+  apply(all: readonly ContainerState[]): Promise<readonly ContainerState[]>;
+}
+
+/** What `ps --filter` asks for, as Docker understands it. @throws UsageError */
+export function containerFilters(words: readonly string[] | undefined, root: string): ContainerFilters {
+  const filters = filtersOf(words, KEYS);
+  const tests = Object.entries(TESTS).flatMap(([key, test]) => {
+    const values = filters.get(key);
+    return values ? [test(values)] : [];
+  });
+  return {
+    ofAll: ['status', 'exited', 'before', 'since'].some((key) => filters.has(key)),
+    async apply(all) {
+      const dynamic = [...order(filters, all), ...(await ancestors(filters.get('ancestor'), root))];
+      return all.filter((state) => [...tests, ...dynamic].every((test) => test(state)));
+    },
+  };
+}
+
+/** Filters that ask for nothing but the container itself: one for all values of a key. */
+const TESTS: Readonly<Record<string, (values: readonly string[]) => Test>> = {
+  id: (values) => {
+    const patterns = values.map(pattern);
+    return ({ id }) => patterns.some((each) => each.test(id));
+  },
+  name: (values) => {
+    const patterns = values.map(pattern);
+    // With Docker names begin with a slash, which a pattern may say or not.
+    return ({ name }) => name !== undefined && patterns.some((each) => each.test(name) || each.test(`/${name}`));
+  },
+  label: (values) => (state) => hasLabels(labelsOf(state), values),
+  status: (values) => {
+    const wanted = oneOf('status', values, STATUSES);
+    return ({ status }) => wanted.includes(status);
+  },
+  exited: (values) => {
+    const codes = values.map((each) => {
+      const code = parseInteger(each);
+      if (code === undefined) throw new UsageError(`'${each}' is not an exit status`, 'Write --filter exited=0.');
+      return code;
+    });
+    return ({ status, exitCode }) => status === 'exited' && exitCode !== undefined && codes.includes(exitCode);
+  },
+  health: (values) => {
+    const wanted = oneOf('health', values, ['starting', 'healthy', 'unhealthy', 'none']);
+    // There are no health checks.
+    return () => wanted.includes('none');
+  },
+  network:
+    (values) =>
+    ({ config }) =>
+      values.includes(config.spec.network ?? 'none'),
+  volume:
+    (values) =>
+    ({ config: { spec } }) =>
+      [...(spec.volumes ?? []).flatMap(({ source, destination }) => [source, destination]), ...(spec.tmpfs ?? []).map(({ destination }) => destination)].some(
+        (each) => values.includes(each),
+      ),
+  publish: (values) => {
+    const wanted = values.map(portRange);
+    return ({ config }) => (config.spec.publish ?? []).some(({ containerPort, protocol }) => wanted.some((each) => each(containerPort, protocol)));
+  },
+  expose: (values) => {
+    const wanted = values.map(portRange);
+    return ({ config }) =>
+      (config.lowers.config.exposedPorts ?? []).some((exposed) => {
+        const [port = '', protocol = 'tcp'] = exposed.split('/');
+        return wanted.some((each) => each(Number(port), protocol));
+      });
+  },
+};
+
+/** `80`, `80/udp`, `8000-8080/tcp`. */
+function portRange(text: string): (port: number, protocol: string) => boolean {
+  const [, first = '', last = first, wanted = 'tcp'] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
+  if (first === '' || Number(last) > 65_535 || Number(first) > Number(last)) throw new UsageError(`'${text}' is not a port`, 'Write 80, 53/udp or 8000-8080.');
+  return (port, protocol) => port >= Number(first) && port <= Number(last) && protocol === wanted;
+}
+
+/** `before` and `since` a container. */
+function order(filters: Filters, all: readonly ContainerState[]): Test[] {
+  const times = (key: string): string[] =>
+    (filters.get(key) ?? []).map((reference) => {
+      const found = all.find(({ name, id }) => name === reference || id === reference) ?? all.find(({ id }) => reference && id.startsWith(reference));
+      if (!found) throw new UsageError(`there is no container '${reference}', which the filter ${key} names`, 'lamella ps -a lists those that are.');
+      return found.config.created;
+    });
+  const [before, since] = [times('before'), times('since')];
+  return [({ config }) => before.every((time) => config.created < time) && since.every((time) => config.created > time)];
+}
+
+/** Containers of an image, or of one that was made of it. */
+async function ancestors(values: readonly string[] | undefined, root: string): Promise<Test[]> {
+  if (!values) return [];
+  const store = new ImageStore(root);
+  const all = await store.list();
+  const images = await Promise.all(
+    values.map(async (value) => {
+      const digest = /^(?:sha256:)?([0-9a-f]{4,64})$/.exec(value)?.[1];
+      const byId = digest === undefined ? undefined : all.find((each) => each.digest.startsWith(`sha256:${digest}`));
+      if (byId) return { value, digest: byId.digest, layers: byId.layers };
+      try {
+        const found = await store.describe(value);
+        return { value, digest: found.digest, layers: found.layers.map(({ diffID }) => diffID) };
+      } catch (error) {
+        // Its image may have been removed, and the name is known still.
+        if (['IMAGE_NOT_FOUND', 'REFERENCE_INVALID'].includes((error as { code?: string }).code ?? '')) return { value, digest: undefined, layers: [] };
+        throw error;
+      }
+    }),
+  );
+  return [
+    ({ config: { image, lowers } }) =>
+      images.some(({ value, digest, layers }) => {
+        if (digest === undefined) return image === value || image === `${value}:latest` || isBeginning(lowers.digest, value);
+        const own = lowers.diffIDs.toReversed();
+        return lowers.digest === digest || (own.length > layers.length && layers.every((layer, i) => own[i] === layer));
+      }),
+  ];
+}
+
+function isBeginning(digest: string | undefined, value: string): boolean {
+  return digest !== undefined && /^(?:sha256:)?[0-9a-f]{4,64}$/.test(value) && digest.startsWith(`sha256:${value.replace(/^sha256:/, '')}`);
+}

@@ -1,0 +1,24 @@
+import { type OptionReader, optionReader, shapeOf, take } from '@lamella/syscall';
+import type { CgroupOptions } from './cgroup.js';
+import { CgroupError } from './cgroup-error.js';
+import type { Resources } from './resources.js';
+
+/** Reads what public functions of this package are given. */
+export const read: OptionReader = optionReader(CgroupError);
+
+const number = take.checkOf<number>('a number', (value) => typeof value === 'number');
+/** Which numbers they may be says `checkResources`: LIMIT_INVALID. */
+export const RESOURCES: take.Check<Resources> = shapeOf<Resources>(() => ({
+  memory: number,
+  memorySwap: number,
+  cpus: number,
+  cpuShares: number,
+  cpusetCpus: take.text,
+  pidsLimit: number,
+  blkioWeight: number,
+}));
+export const CGROUP_OPTIONS: take.Check<CgroupOptions> = shapeOf<CgroupOptions>(() => ({
+  name: take.required(take.word),
+  mount: take.absolutePath,
+  observe: take.flag,
+}));

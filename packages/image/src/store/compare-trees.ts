@@ -1,0 +1,178 @@
+import {
+  AT_FDCWD,
+  type Compared,
+  isOverlayMark,
+  isOwnAttribute,
+  MARKS,
+  O,
+  type Op,
+  ownMountNamespace,
+  parseCompared,
+  parseWalked,
+  run,
+  S_IF,
+  textOf,
+  type Walked,
+} from '@lamella/syscall';
+import type { LayerMeta } from './layer-meta.js';
+
+/** What one object of a tree has that it should not have, or the other way round. */
+export interface TreeDifference {
+  /** Below the tree, as `textOf` has it; `.` for its top. */
+  readonly path: string;
+  readonly what: string;
+}
+
+/** As many are told; a tree that is gone has all of them. */
+export const DIFFERENCES_TOLD = 20;
+
+/** Differences of a tree, of which the first are told. */
+export interface TreeDifferences {
+  readonly count: number;
+  readonly first: readonly TreeDifference[];
+}
+
+const FIRST = 10;
+const SECOND = 11;
+
+/**
+ * Compares the tree of a layer with another one that was made from the same blob: names, types, owners, modes, times, attributes,
+ * contents, and which names are one file. Times of directories that the layer does not list are those of their making.
+ *
+ * @param found absolute path of what there is
+ * @param wanted absolute path of what there should be
+ */
+export async function compareTrees(found: string, wanted: string, meta: Pick<LayerMeta, 'implied' | 'marks'>): Promise<TreeDifferences> {
+  const differences = new Differences(meta);
+  const open = (pathname: string, out: number): Op => ({
+    op: 'openat',
+    dirfd: AT_FDCWD,
+    pathname,
+    flags: O.PATH | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC,
+    mode: 0,
+    out,
+  });
+  const tops: Walked[] = [];
+  await run(
+    [
+      ...ownMountNamespace(),
+      open(found, FIRST),
+      open(wanted, SECOND),
+      { op: 'statx', dirfd: FIRST, pathname: '.' },
+      { op: 'statx', dirfd: SECOND, pathname: '.' },
+      { op: 'compare', dirfd: FIRST, rootfd: SECOND, marks: MARKS.none },
+    ],
+    {
+      onReply(reply) {
+        if (reply.kind !== 'data') return;
+        if (tops.length < 2) {
+          tops.push(parseWalked(reply.data));
+          const [upper, lower] = tops;
+          if (upper && lower) differences.add({ upper: { ...upper, name: '' }, lower: { ...lower, name: '' }, contentDiffers: false });
+        } else differences.add(parseCompared(reply.data));
+      },
+    },
+  );
+  return differences;
+}
+
+/** A tree that is not there. */
+export function goneTree(): TreeDifferences {
+  return { count: 1, first: [{ path: '.', what: 'is missing' }] };
+}
+
+class Differences implements TreeDifferences {
+  count = 0;
+  readonly first: TreeDifference[] = [];
+  readonly #untimed: ReadonlySet<string>;
+  readonly #markFiles: boolean;
+  /** The first name of each file of several, on either side. */
+  readonly #names: readonly [Map<string, string>, Map<string, string>] = [new Map(), new Map()];
+
+  constructor({ implied, marks }: Pick<LayerMeta, 'implied' | 'marks'>) {
+    // The top is seldom listed, and has then the time of what was made in it last.
+    this.#untimed = new Set(['', ...implied]);
+    this.#markFiles = marks === 'files';
+  }
+
+  add({ upper: found, lower: wanted, contentDiffers }: Compared): void {
+    const name = textOf(Buffer.from((found ?? wanted)?.name ?? '', 'latin1'));
+    const what = !found ? 'is missing' : !wanted ? 'does not belong there' : this.#differs(name, found, wanted, contentDiffers);
+    if (what === undefined) return;
+    this.count++;
+    if (this.first.length < DIFFERENCES_TOLD) this.first.push({ path: name || '.', what });
+  }
+
+  #differs(name: string, found: Walked, wanted: Walked, contentDiffers: boolean): string | undefined {
+    const type = found.mode >> 12;
+    if (type !== wanted.mode >> 12) return 'is something else';
+    const directory = type === S_IF.IFDIR >> 12;
+    const aspects = [
+      ...(contentDiffers || found.target !== wanted.target || found.major !== wanted.major || found.minor !== wanted.minor ? ['content'] : []),
+      ...((found.mode & 0o7777) !== (wanted.mode & 0o7777) ? ['mode'] : []),
+      ...(found.uid !== wanted.uid || found.gid !== wanted.gid ? ['owner'] : []),
+      ...(attributes(found) !== attributes(wanted) ? ['attributes'] : []),
+      ...(this.#timed(name, wanted) && (found.mtimeSeconds !== wanted.mtimeSeconds || found.mtimeNanoseconds !== wanted.mtimeNanoseconds) ? ['time'] : []),
+      ...(!directory && this.#firstName(0, found) !== this.#firstName(1, wanted) ? ['hard links'] : []),
+    ];
+    return aspects.length ? `has another ${aspects.join(', ')}` : undefined;
+  }
+
+  /** What the layer says nothing of has the time of its making: directories on the way, and marks of overlayfs. */
+  #timed(name: string, { mode, major, minor }: Walked): boolean {
+    if (mode >> 12 === S_IF.IFCHR >> 12 && !major && !minor) return false;
+    if (this.#markFiles && /(?:^|\/)\.wh\.[^/]*$/.test(name)) return false;
+    return !this.#untimed.has(name);
+  }
+
+  #firstName(side: 0 | 1, { links, inode, name }: Walked): string {
+    if (links < 2) return name;
+    const known = this.#names[side].get(inode);
+    if (known === undefined) this.#names[side].set(inode, name);
+    return known ?? name;
+  }
+}
+
+function attributes({ xattrs }: Walked): string {
+  return xattrs
+    .filter(([name]) => isOwnAttribute(name) || isOverlayMark(name))
+    .map(([name, value]) => `${name}=${value.toString('latin1')}`)
+    .toSorted()
+    .join('\0');
+}
+
+function milliseconds(seconds: number, nanoseconds: number): number {
+  return seconds * 1000 + Math.floor(nanoseconds / 1_000_000);
+}
+
+/**
+ * Whether nothing in a tree was touched after it was unpacked: the time of an object's last change (ctime) cannot be set by anybody. Of files
+ * with several names only the content's time counts: another tree that is linked to them (rebase-layer.ts) changes the other one.
+ *
+ * @param since milliseconds since the epoch
+ * @returns false also when the tree is gone
+ */
+export async function isUntouched(tree: string, since: number): Promise<boolean> {
+  let touched = false;
+  try {
+    await run(
+      [
+        ...ownMountNamespace(),
+        { op: 'openat', dirfd: AT_FDCWD, pathname: tree, flags: O.PATH | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC, mode: 0, out: FIRST },
+        { op: 'walk', dirfd: FIRST, content: 0, pathname: '.' },
+      ],
+      {
+        onReply(reply) {
+          if (reply.kind !== 'data' || touched) return;
+          const { mode, links, ctimeSeconds, ctimeNanoseconds, mtimeSeconds, mtimeNanoseconds } = parseWalked(reply.data);
+          const linked = links > 1 && mode >> 12 !== S_IF.IFDIR >> 12;
+          touched = (linked ? milliseconds(mtimeSeconds, mtimeNanoseconds) : milliseconds(ctimeSeconds, ctimeNanoseconds)) > since;
+        },
+      },
+    );
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as { code?: string }).code ?? '')) return false;
+    throw error;
+  }
+  return !touched;
+}

@@ -1,0 +1,84 @@
+import { constants } from 'node:os';
+import { take } from '@lamella/syscall';
+import { FORCE_KILL_DELAY } from './command-error.js';
+import { NamespaceError } from './namespace-error.js';
+import { type ProcessOptions, SIGNAL } from './process-options.js';
+
+/** How a command is brought to its end: by a signal, and by force where it does not follow that. */
+export class Ending {
+  timedOut = false;
+  isCanceled = false;
+  isForcefullyTerminated = false;
+  /** Why: the reason of a cancelling, or the error that `kill()` was given. */
+  cause: unknown;
+  readonly #send: (signo: number) => void;
+  readonly #killSignal: number;
+  readonly #forceAfter: number | undefined;
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #cancelSignal: AbortSignal | undefined;
+  #over = false;
+
+  constructor({ timeout = 0, cancelSignal, killSignal = 'SIGTERM', forceKillAfterDelay = true }: ProcessOptions, send: (signo: number) => void) {
+    this.#send = send;
+    this.#killSignal = numberOf(killSignal);
+    this.#forceAfter = forceKillAfterDelay === true ? FORCE_KILL_DELAY : forceKillAfterDelay === false ? undefined : forceKillAfterDelay;
+    if (timeout > 0)
+      this.#later(timeout, () => {
+        this.timedOut = !this.isCanceled;
+        this.kill();
+      });
+    this.#cancelSignal = cancelSignal;
+    if (cancelSignal?.aborted) this.#cancel();
+    else cancelSignal?.addEventListener('abort', this.#cancel, { once: true });
+  }
+
+  /** Send a signal, by default the one that ends it, and then force. @returns whether it was there to get one */
+  kill(signal: NodeJS.Signals | number = this.#killSignal): boolean {
+    const signo = numberOf(signal);
+    if (this.#over) return false;
+    if (signo === 0) return true;
+    this.#send(signo);
+    const { SIGKILL } = constants.signals;
+    if (signo === this.#killSignal && this.#forceAfter !== undefined && signo !== SIGKILL)
+      this.#later(this.#forceAfter, () => {
+        this.isForcefullyTerminated = true;
+        this.#send(SIGKILL);
+      });
+    return true;
+  }
+
+  /** The streams have failed, which ends most commands by itself; one that goes on all the same is ended in a while. */
+  endSoon(): void {
+    if (this.#forceAfter !== undefined) this.#later(this.#forceAfter, () => this.kill());
+  }
+
+  /** It has ended. */
+  over(): void {
+    this.#over = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#cancelSignal?.removeEventListener('abort', this.#cancel);
+  }
+
+  #cancel = (): void => {
+    if (this.#over) return;
+    this.isCanceled = !this.timedOut;
+    this.cause ??= this.#cancelSignal?.reason;
+    this.kill();
+  };
+
+  #later(delay: number, work: () => void): void {
+    if (!this.#over) this.#timers.push(setTimeout(work, delay));
+  }
+}
+
+/** @throws NamespaceError `SIGNAL_UNKNOWN` */
+export function numberOf(signal: NodeJS.Signals | number): number {
+  if (signal === 0) return 0;
+  try {
+    SIGNAL(signal, 'signal');
+  } catch (error) {
+    if (!(error instanceof take.OptionFault)) throw error;
+    throw new NamespaceError({ code: 'SIGNAL_UNKNOWN', message: `${take.shown(signal)} is no signal`, hint: error.hint });
+  }
+  return typeof signal === 'number' ? signal : constants.signals[signal];
+}

@@ -1,0 +1,47 @@
+import { AT, idMapping, MOUNT_ATTR, type Program, type SlotAllocator } from '@lamella/syscall';
+import type { Mount } from './mount.js';
+import { mountAll } from './mount-program.js';
+
+/** The root of a container that does not run. */
+export interface StillRoot {
+  /** Slot of its root, which is mounted for whoever runs the program alone. */
+  readonly root: number;
+  readonly readonlyRoot: boolean;
+}
+
+/**
+ * Returns ops that mount what a container has in its root, for somebody who looks at its files while it does not run. They come after those of
+ * `ownMountNamespace`. What is in memory, or the kernel's, is empty and read-only.
+ *
+ * @throws NamespaceError as {@link mountAll}
+ */
+export function mountStill(mounts: readonly Mount[], { root, readonlyRoot }: StillRoot, slots: SlotAllocator): Program {
+  const { kind } = idMapping();
+  const { ops } = mountAll(mounts, {
+    slots,
+    root,
+    userNamespace: kind !== 'host',
+    singleId: kind === 'single',
+    hostNetwork: false,
+    masks: false,
+    laterUserNamespace: false,
+    still: true,
+  });
+  return [
+    ...ops,
+    ...(readonlyRoot
+      ? [
+          {
+            op: 'mount_setattr',
+            dirfd: root,
+            pathname: '',
+            flags: AT.EMPTY_PATH,
+            attr_set: MOUNT_ATTR.RDONLY,
+            attr_clr: 0,
+            propagation: 0,
+            userns_fd: -1,
+          } as const,
+        ]
+      : []),
+  ];
+}

@@ -1,0 +1,227 @@
+import { Readable } from 'node:stream';
+import { NamespaceError } from '../namespace-error.js';
+
+/** Bytes that wait for a reader before the writer is held back. */
+const MOST_WAITING = 65_536;
+
+/** Who writes into a log. */
+export interface LogSource {
+  /** The slowest reader has so much to read already: write no more; and, with false, go on. */
+  hold(log: ChunkLog, held: boolean): void;
+  /** Nobody wants more of it. */
+  abandon(log: ChunkLog, error: Error | null): void;
+  /** Whether somebody reads another log of the same source, or waits for the end of it: one that nobody reads must hold nothing back then. */
+  isWanted(log: ChunkLog): boolean;
+}
+
+/**
+ * What a stream has brought so far, for any number of readers, each of which begins at its beginning, however late. With `keep` all of it stays.
+ * Else a chunk goes when every reader has had it, and the writer is held back when the slowest of them, or the first that is yet to come, has too much before it.
+ */
+export class ChunkLog {
+  readonly #source: LogSource;
+  readonly #keep: boolean;
+  readonly #readers = new Set<LogReader>();
+  #chunks: Buffer[] = [];
+  /** How many chunks went before the first of `#chunks`. */
+  #gone = 0;
+  #bytes = 0;
+  #ended = false;
+  #error: Error | undefined;
+  #held = false;
+  #dropped = false;
+  /** What users have as `stdout`; it is there before anybody reads it. */
+  readonly first: LogReader;
+
+  constructor(source: LogSource, { keep }: { readonly keep: boolean }) {
+    this.#source = source;
+    this.#keep = keep;
+    this.first = this.reader();
+  }
+
+  /** Everything there was. Only with `keep`. */
+  get chunks(): readonly Buffer[] {
+    return this.#chunks;
+  }
+
+  /** Whether anybody has begun to read. */
+  get isRead(): boolean {
+    return [...this.#readers].some((reader) => reader.isOpen);
+  }
+
+  /** Another reader, from the beginning. */
+  reader(): LogReader {
+    const reader = new LogReader({
+      next: () => this.#next(reader),
+      left: (error) => this.#left(reader, error),
+      looked: () => this.#settle(),
+    });
+    if (this.#gone || this.#dropped) reader.destroy(droppedOutput());
+    else this.#readers.add(reader);
+    return reader;
+  }
+
+  write(chunk: Buffer): void {
+    if (this.#ended || (this.#dropped && !this.#keep)) return;
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    for (const reader of this.#readers) reader.wake();
+    this.#settle();
+  }
+
+  end(error?: Error): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#error = error;
+    for (const reader of this.#readers) reader.wake();
+  }
+
+  /** The user has no stream of it: only other readers are waited for. */
+  withoutFirst(): void {
+    this.#readers.delete(this.first);
+    this.#settle();
+  }
+
+  /** Looks again at who has to be waited for. */
+  settle(): void {
+    this.#settle();
+  }
+
+  /** Lets go of what nobody has read: whoever comes later is told. */
+  drop(): void {
+    if (this.#keep || this.#dropped) return;
+    this.#dropped = true;
+    this.#forget((reader) => !reader.isOpen);
+    this.#settle();
+  }
+
+  #forget(whom: (reader: LogReader) => boolean): void {
+    for (const reader of [...this.#readers].filter(whom)) {
+      this.#readers.delete(reader);
+      reader.destroy(droppedOutput());
+    }
+  }
+
+  #next(reader: LogReader): Buffer | 'later' | 'end' | Error {
+    const chunk = this.#chunks[reader.at - this.#gone];
+    if (chunk) {
+      reader.at++;
+      reader.bytes += chunk.length;
+      return chunk;
+    }
+    if (this.#ended) return this.#error ?? 'end';
+    return 'later';
+  }
+
+  #left(reader: LogReader, error: Error | null): void {
+    if (!this.#readers.delete(reader)) return;
+    // One of several that has seen enough leaves the rest to the others; whoever has asked for a reader is one of them.
+    const others = [...this.#readers].some((each) => each !== this.first || each.isOpen);
+    if (!this.#ended && !others) this.#source.abandon(this, error);
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#keep) return;
+    if (!this.isRead && this.#waiting() > MOST_WAITING && this.#source.isWanted(this)) return this.drop();
+    const least = Math.min(
+      ...[...this.#readers].filter((reader) => reader.isOpen || !this.isRead).map((reader) => reader.at),
+      this.#gone + this.#chunks.length,
+    );
+    if (least > this.#gone) {
+      this.#chunks.splice(0, least - this.#gone);
+      this.#gone = least;
+      this.#forget((reader) => reader.at < least);
+    }
+    const held = !this.#ended && this.#waiting() > MOST_WAITING;
+    if (held === this.#held) return;
+    this.#held = held;
+    this.#source.hold(this, held);
+  }
+
+  /** Bytes that the slowest reader has before it. */
+  #waiting(): number {
+    const readers = [...this.#readers].filter((reader) => reader.isOpen || !this.isRead);
+    return readers.length ? this.#bytes - Math.min(...readers.map((reader) => reader.bytes)) : 0;
+  }
+}
+
+function droppedOutput(): NamespaceError {
+  return new NamespaceError({
+    code: 'OUTPUT_DROPPED',
+    message: 'what was written here before is gone: nobody read it while the result was waited for, or another stream was read',
+    hint: 'Begin to read a stream before you await the result, or let it be kept (buffer: true).',
+  });
+}
+
+interface LogView {
+  next(): Buffer | 'later' | 'end' | Error;
+  left(error: Error | null): void;
+  looked(): void;
+}
+
+/** One reader of a {@link ChunkLog}. */
+export class LogReader extends Readable {
+  /** Which chunk comes next. */
+  at = 0;
+  bytes = 0;
+  readonly #view: LogView;
+  #wants = false;
+  #open = false;
+  #failure: Error | undefined;
+
+  constructor(view: LogView) {
+    super();
+    this.#view = view;
+    // An error is told to who reads. A stream that nobody reads must not end the program by it.
+    this.on('error', () => undefined);
+  }
+
+  get isOpen(): boolean {
+    return this.#open && !this.destroyed;
+  }
+
+  override _read(): void {
+    this.#open = true;
+    this.#wants = true;
+    this.wake();
+  }
+
+  /** There is more to read, or an end. */
+  wake(): void {
+    let found: ReturnType<LogView['next']> | undefined;
+    while (this.#wants && !this.destroyed) {
+      found = this.#view.next();
+      if (found === 'later') break;
+      if (found === 'end') this.#wants = false;
+      if (found instanceof Error) {
+        this.#wants = false;
+        this.#failure = found;
+        this.#fail();
+        return;
+      }
+      // Pushing may ask for more at once.
+      this.#wants = false;
+      if (this.push(found === 'end' ? null : found)) this.#wants = found !== 'end';
+      if (found === 'end') return;
+    }
+    if (found !== undefined) this.#view.looked();
+  }
+
+  override read(size?: number): Buffer | null {
+    const chunk = super.read(size) as Buffer | null;
+    this.#fail();
+    return chunk;
+  }
+
+  /** Destroying a stream throws away what is in it: what came before the failure is read first. */
+  #fail(): void {
+    const failure = this.#failure;
+    if (failure && this.readableLength === 0 && !this.destroyed) setImmediate(() => this.destroy(failure));
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#view.left(error);
+    done(error);
+  }
+}

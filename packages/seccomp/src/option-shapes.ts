@@ -1,0 +1,15 @@
+import { type OptionReader, optionReader, shapeOf, take } from '@lamella/syscall';
+import type { CompileOptions } from './compile.js';
+import { SeccompError } from './seccomp-error.js';
+
+/** Reads what public functions of this package are given. */
+export const read: OptionReader = optionReader(SeccompError);
+
+export const COMPILE_OPTIONS: take.Check<CompileOptions> = shapeOf<CompileOptions>(() => ({
+  capabilities: take.listOf(take.text),
+  kernel: take.text,
+  // Which there are says ARCHITECTURE_UNSUPPORTED.
+  architecture: take.text as unknown as take.Check<NonNullable<CompileOptions['architecture']>>,
+  newerAreAbsent: take.flag,
+  compat: take.flag,
+}));

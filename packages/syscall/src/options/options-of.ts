@@ -1,0 +1,33 @@
+import type { LamellaErrorFields } from '../lamella-error.js';
+import { type Check, OptionFault, objectOf, type Shape } from './check.js';
+
+/**
+ * Returns what a public function was given, read once: a copy where that is an object of options or a list.
+ *
+ * @param name the function with its parameter, as users call it: `run(spec)`, for the message
+ * @throws (of the class that the reader was made for) `OPTION_UNKNOWN`, with the nearest name; `OPTION_INVALID`; `OPTION_MISSING`
+ */
+export type OptionReader = <T>(name: string, given: T, check: Check<NoInfer<T>>) => T;
+
+/** Makes the reader of a package. @param error the class of the package's errors */
+export function optionReader(error: new (fields: LamellaErrorFields) => Error): OptionReader {
+  return (name, given, check) => {
+    try {
+      return check(given, name);
+    } catch (fault) {
+      if (!(fault instanceof OptionFault)) throw fault;
+      const { message, hint, cause } = fault;
+      const rest = { message, hint, ...(cause === undefined ? {} : { cause }) };
+      if (fault.kind === 'unknown') throw new error({ code: 'OPTION_UNKNOWN', ...rest });
+      if (fault.kind === 'missing') throw new error({ code: 'OPTION_MISSING', ...rest });
+      throw new error({ code: 'OPTION_INVALID', ...rest });
+    }
+  };
+}
+
+/** A shape as a check, made when it is first used: a command that needs no options makes none. */
+export function shapeOf<T>(shape: () => Shape<T>): Check<T> {
+  let made: Check<T> | undefined;
+  const check = (): Check<T> => (made ??= objectOf(shape()));
+  return Object.defineProperty((value: unknown, at: string) => check()(value, at), 'takes', { get: () => check().takes }) as unknown as Check<T>;
+}
