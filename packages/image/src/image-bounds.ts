@@ -16,7 +16,8 @@ export type ImageBound =
   | 'members'
   | 'memberNames'
   | 'layers'
-  | 'indexes';
+  | 'indexes'
+  | 'manifests';
 
 /**
  * How much of an image or an archive is read and kept, beside the bounds of its files (`FILE_BOUNDS` of `@lamella/syscall`).
@@ -51,4 +52,6 @@ export const IMAGE_BOUNDS: Readonly<Record<ImageBound, number>> = {
   layers: 480,
   /** Number of the indexes that lead to an image, each from another. */
   indexes: 4,
+  /** Number of the documents of an index that are read because the index does not say what they are for. */
+  manifests: 64,
 };

@@ -72,6 +72,7 @@ interface StagedLayer {
 export async function addImage(paths: StorePaths, image: SourceImage, references: readonly Reference[], options: AddOptions = {}): Promise<AddedImage> {
   await sweepTemporary(paths);
   const config = parseDocument(ConfigSchema, image.config.toString('utf8'), 'the config of the image', OF_A_SOURCE);
+  const published = publishedTimes(paths);
   const { size } = new Set(config.rootfs.diff_ids);
   if (size > IMAGE_BOUNDS.layers)
     throw new ImageError({
@@ -79,7 +80,6 @@ export async function addImage(paths: StorePaths, image: SourceImage, references
       message: `the image has ${size} layers; more than ${IMAGE_BOUNDS.layers} are refused, for overlayfs could not join them with those of a container`,
       hint: 'Make one of several of them: build it with --squash, or export a container of it and import that.',
     });
-  const published = publishedTimes(paths);
   const abort = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
   const staged = new Map<string, StagedLayer>();
