@@ -130,8 +130,9 @@ async function stageLayer(paths: StorePaths, layer: SourceLayer, options: AddOpt
 export async function stageNewLayer(
   paths: StorePaths,
   archive: Readable,
-  options: { readonly signal?: AbortSignal } = {},
+  { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<AppliedLayer & { readonly hold: HeldLock }> {
+  const options = signal ? { signal } : {};
   await using temporary = await temporaryLayer(paths);
   const applied = await unpackInto(temporary, archive, options);
   await using _turn = await lockFile(paths.lock(`layer-${applied.diffID.slice(7, 9)}`), options);
