@@ -29,6 +29,11 @@ const NAMESPACES = take.objectOf<Namespaces>({
 type Of<T extends Mount['type']> = Omit<Extract<Mount, { readonly type: T }>, 'type' | 'destination'>;
 const text = take.text;
 const identity = take.checkOf<ObjectIdentity>('the identity of an object', (value) => typeof value === 'object' && value !== null);
+/** What other packages make has more than is needed here. */
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
 /** What each kind of mount has beside its type and destination. */
 const MOUNTS: { readonly [T in Mount['type']]: take.Shape<Of<T>> } = {
   mqueue: {},
@@ -82,10 +87,10 @@ const common = {
   rlimits: take.listOf(rlimit),
   capabilities: take.listOf(CAPABILITY),
   ambient: take.listOf(CAPABILITY),
-  seccomp: take.objectOf<NonNullable<ProcessSpec['seccomp']>>({
-    filter: take.required(take.instanceOf(Uint8Array, 'a Uint8Array') as take.Check<Uint8Array>),
-    flags: take.required(take.whole(0)),
-  }),
+  seccomp: take.checkOf<NonNullable<ProcessSpec['seccomp']>>(
+    'a filter, such as compileProfile of @lamella/seccomp makes: { filter: Uint8Array, flags: number }',
+    (value) => isObject(value) && value.filter instanceof Uint8Array && Number.isSafeInteger(value.flags),
+  ),
   noNewPrivileges: take.flag,
   terminal: take.objectOf<NonNullable<ProcessSpec['terminal']>>({ rows: take.required(take.whole(0, 65_535)), columns: take.required(take.whole(0, 65_535)) }),
   input: take.objectOf<NonNullable<ProcessSpec['input']>>({
@@ -108,7 +113,10 @@ export const PROCESS_SPEC: take.Check<ProcessSpec> = shapeOf<ProcessSpec>(() => 
   namespaces: NAMESPACES,
   mounts: take.listOf(MOUNT),
   hostname: text,
-  cgroup: take.objectOf<NonNullable<ProcessSpec['cgroup']>>({ slot: SLOT, join: take.required(PROGRAM) }),
+  cgroup: take.checkOf<NonNullable<ProcessSpec['cgroup']>>(
+    'a cgroup, such as planCgroup of @lamella/cgroup makes: { slot?: number, join: Program }',
+    (value) => isObject(value) && Array.isArray(value.join) && (value.slot === undefined || Number.isSafeInteger(value.slot)),
+  ),
   masks: take.flag,
   readonlyRoot: take.flag,
   init: take.flag,

@@ -174,8 +174,9 @@ async function soundBlob(
 export async function stageNewLayer(
   paths: StorePaths,
   archive: Readable,
-  options: { readonly signal?: AbortSignal } = {},
+  { signal }: { readonly signal?: AbortSignal } = {},
 ): Promise<AppliedLayer & { readonly hold: HeldLock }> {
+  const options = signal ? { signal } : {};
   return await consuming(archive, async () => {
     await using temporary = await temporaryLayer(paths);
     const applied = await unpackInto(temporary, archive, options);
