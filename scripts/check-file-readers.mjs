@@ -45,6 +45,7 @@ const READERS = {
   'packages/image/src/store/open-image.ts': OWN,
   'packages/image/src/store/check-image.ts': OWN,
   'packages/image/src/store/stored-file.ts': OWN,
+  'packages/namespace/src/stdio/input.ts': 'a file that a program names for its own input, or a descriptor that it gives',
   'packages/oci-runtime/src/command/main.ts': 'its own package.json',
   'packages/oci-runtime/src/config/check-config.ts': KERNEL,
   'packages/oci-runtime/src/initial-root.ts': KERNEL,
@@ -68,6 +69,7 @@ const READERS = {
   'packages/syscall/src/mounts.ts': KERNEL,
   'packages/syscall/src/own-words.ts': KERNEL,
   'packages/syscall/src/sealed-copy.ts': KERNEL,
+  'packages/vitest/src/ready.ts': KERNEL,
   'apps/cli/src/web/review-server.ts': 'the files of its page',
 };
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { formatPlatform, type Image, ImageError, ImageStore, isPlace, parsePlatform, rankOf } from '@lamella/image';
+import { type Image, ImageError, ImageStore, isPlace, parsePlatform } from '@lamella/image';
 import type { RunOptions } from './container.js';
 import { EngineError } from './engine-error.js';
 import type { Lowers } from './plan.js';
@@ -47,10 +47,10 @@ async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify, pl
     if (brought) return brought;
   }
   if (pull === 'always') return fetch();
-  let found: Image;
   try {
-    found = await store.resolve(image);
+    return await store.resolve(image, platform ? { platform } : {});
   } catch (error) {
+    if (pull === 'missing' && error instanceof ImageError && error.code === 'PLATFORM_MISSING') return fetch();
     // A path without a / or . at its beginning; what is in the store by that name comes first.
     const brought = await bring();
     if (brought) return brought;
@@ -65,14 +65,6 @@ async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify, pl
       throw new ImageError({ code, message, hint: `${hint} Or import one: lamella import FILE ${image}`, cause });
     }
   }
-  if (!platform || !found.platform || rankOf(found.platform, platform) !== undefined) return found;
-  // As for Docker: one of another platform is not the one that is meant.
-  if (pull === 'missing') return fetch();
-  throw new ImageError({
-    code: 'PLATFORM_MISSING',
-    message: `the image '${image}' in ${store.paths.root} is for ${formatPlatform(found.platform)}, not for ${formatPlatform(platform)}`,
-    hint: `Fetch the other one: lamella pull --platform ${formatPlatform(platform)} ${image}`,
-  });
 }
 
 async function fromWorkspace(workspace: string, image: string, options: RunOptions): Promise<Lowers> {

@@ -18,8 +18,15 @@ export const STRING: take.Check<string> = take.checkOf('a string', (value) => ty
 
 const add = (): take.Shape<AddOptions> => ({ platform: PLATFORM, signal: take.abortSignal, onProgress: take.functionOf(), trusted: take.flag });
 const PLATFORM = take.objectOf<Platform>({ os: take.required(take.text), architecture: take.required(take.text), variant: take.text });
-const CREDENTIALS = take.objectOf<Credentials>({ username: take.required(STRING), password: take.required(STRING) } as unknown as take.Shape<Credentials>);
+type Login = Extract<Credentials, { readonly username: string }>;
+type Identity = Extract<Credentials, { readonly identityToken: string }>;
+type Bearer = Extract<Credentials, { readonly registryToken: string }>;
+const CREDENTIALS: take.Check<Credentials> = take.either(
+  take.objectOf<Login>({ username: take.required(STRING), password: take.required(STRING) }),
+  take.either(take.objectOf<Identity>({ identityToken: take.required(STRING) }), take.objectOf<Bearer>({ registryToken: take.required(STRING) })),
+);
 
+export const RESOLVE_OPTIONS: take.Check<{ readonly platform?: Platform }> = shapeOf<{ readonly platform?: Platform }>(() => ({ platform: PLATFORM }));
 export const ADD_OPTIONS: take.Check<AddOptions> = shapeOf<AddOptions>(add);
 export const LOAD_OPTIONS: take.Check<LoadOptions> = shapeOf<LoadOptions>(() => ({ ...add(), name: STRING }));
 export const PULL_OPTIONS: take.Check<PullOptions> = shapeOf<PullOptions>(() => ({

@@ -35,15 +35,13 @@ export class UserDatabase {
   }
 
   /**
-   * Returns all entries that fit.
+   * Returns all entries that fit, one after the other: there may be many.
    *
    * @param mention what the line of an entry that fits has in it
    * @throws NamespaceError `USERS_UNREADABLE`, unless the file is optional
    */
-  filter(fits: (fields: readonly string[]) => boolean, mention?: string): (readonly string[])[] {
-    const all: (readonly string[])[] = [];
-    for (const fields of this.#entries(mention)) if (fits(fields)) all.push(fields);
-    return all;
+  *filter(fits: (fields: readonly string[]) => boolean, mention?: string): Generator<readonly string[]> {
+    for (const fields of this.#entries(mention)) if (fits(fields)) yield fields;
   }
 
   *#entries(mention: string | undefined): Generator<readonly string[]> {

@@ -191,3 +191,15 @@ function mobysUser(text: string, passwd: readonly (readonly string[])[], group: 
   const supplementary = own ? group.filter((fields) => fields[3]?.split(',').includes(own)).map((fields) => Number(fields[2])) : [];
   return `${uid} ${gid} ${[...new Set(supplementary)].filter((each) => each !== gid).join()}`;
 }
+
+test('groups are counted while they are read: there can be no more than Linux gives a process', () => {
+  let read = 0;
+  const endless = {
+    find: () => ['app', 'x', '1000', '1000', '', '/'],
+    *filter() {
+      for (;;) yield ['g', 'x', String(read++), 'app'];
+    },
+  };
+  expect(() => resolveUser('app', endless, endless)).toThrow(expect.objectContaining({ code: 'USER_GROUPS', message: expect.stringContaining('65536') }));
+  expect(read).toBeLessThan(65_600);
+});

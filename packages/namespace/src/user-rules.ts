@@ -14,7 +14,7 @@ export interface Entries {
   /** Returns the first entry that fits; the line of one that does has `mention` in it, so that a large file is searched fast. */
   find(fits: (fields: readonly string[]) => boolean, mention?: string): readonly string[] | undefined;
   /** Returns all entries that fit. */
-  filter(fits: (fields: readonly string[]) => boolean, mention?: string): readonly (readonly string[])[];
+  filter(fits: (fields: readonly string[]) => boolean, mention?: string): Iterable<readonly string[]>;
   /** Why the file was not read. */
   readonly problem?: Error | undefined;
 }
@@ -24,6 +24,8 @@ export type Asked = { readonly id: number } | { readonly name: string };
 
 /** `(uid_t)-1` stands for no id at all (setresuid(2)). */
 const MAX_ID = 0xfffffffe;
+/** NGROUPS_MAX (limits.h, setgroups(2)). */
+const MAX_GROUPS = 65536;
 
 /**
  * Reads `NAME|UID[:GROUP|GID]` as Docker does: an empty part is as good as none, and nobody is the user 0. What looks like a
@@ -50,7 +52,7 @@ function asked(part: string, text: string): Asked {
  * user's name, where no group is asked for. An entry that is used, and has something else than a number where one has to be, is
  * refused, where moby takes 0.
  *
- * @throws NamespaceError `USER_NOT_FOUND`, `GROUP_NOT_FOUND`, `USER_INVALID`
+ * @throws NamespaceError `USER_NOT_FOUND`, `GROUP_NOT_FOUND`, `USER_INVALID`, `USER_GROUPS`
  */
 export function resolveUser(text: string, passwd: Entries, group: Entries): User {
   const spec = parseUser(text);
@@ -64,8 +66,23 @@ export function resolveUser(text: string, passwd: Entries, group: Entries): User
   const gid = entry?.[3] ? idOf(entry[3]) : 0;
   if (gid === undefined) throw notFound(`the group of the user '${name}' is '${entry?.[3]}'`, 'Its /etc/passwd is wrong; give the group, too: USER:GID.');
   if (!name) return { uid, gid, groups: [], home };
-  const groups = group.filter(([, , , members]) => members?.trimEnd().split(',').includes(name) === true, name).map(([, , value]) => idOf(value));
-  return { uid, gid, groups: [...new Set(groups.filter((value) => value !== undefined && value !== gid))] as number[], home };
+  return { uid, gid, groups: groupsOf(name, gid, group), home };
+}
+
+/** @throws NamespaceError `USER_GROUPS` */
+function groupsOf(name: string, gid: number, group: Entries): number[] {
+  const groups = new Set<number>();
+  for (const [, , value] of group.filter(([, , , members]) => members?.trimEnd().split(',').includes(name) === true, name)) {
+    const id = idOf(value);
+    if (id !== undefined && id !== gid) groups.add(id);
+    if (groups.size > MAX_GROUPS)
+      throw new NamespaceError({
+        code: 'USER_GROUPS',
+        message: `the user '${name}' has more than ${MAX_GROUPS} groups in the image's /etc/group, and Linux gives a process no more`,
+        hint: 'Name the group, too: -u USER:GROUP.',
+      });
+  }
+  return [...groups];
 }
 
 function uidOf(name: string, entry: readonly string[] | undefined, { problem }: Entries): number {

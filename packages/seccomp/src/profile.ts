@@ -1,4 +1,4 @@
-import { jsonProblem } from '@lamella/syscall';
+import { jsonProblem, parseJson } from '@lamella/syscall';
 import * as v from 'valibot';
 import { SeccompError } from './seccomp-error.js';
 
@@ -114,7 +114,7 @@ const Profile = v.looseObject({
 export function parseProfile(text: string, where: string): SeccompProfile {
   let json: unknown;
   try {
-    json = JSON.parse(text, exact as never);
+    json = parseJson(text, exact as never);
   } catch (cause) {
     throw invalid(where, jsonProblem(cause), cause);
   }

@@ -12,6 +12,7 @@ export { HeldFile } from './files/held-file.js';
 export { type FilePlace, holdPlace } from './files/hold-place.js';
 export { jsonProblem } from './files/json-problem.js';
 export { openRegular, openRegularSync } from './files/open-regular.js';
+export { parseJson } from './files/parse-json.js';
 export { readLines } from './files/read-lines.js';
 export { readNamed, readNamedText, readOptionalText, readRegular, readRegularText, streamRegular } from './files/read-regular.js';
 export { findProgram } from './find-program.js';

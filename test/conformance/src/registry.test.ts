@@ -1,8 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { createWriteStream, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import { type AddressInfo, connect, createServer as createSocketServer } from 'node:net';
 import path from 'node:path';
 import { run } from '@lamella/engine';
 import { ImageStore } from '@lamella/image';
@@ -167,6 +169,40 @@ describe('what goes wrong on the way', () => {
     expect(proxy.asked.filter((line) => / bytes=[1-9]\d*-$/.test(line)).length).toBe(broken.size);
   });
 
+  test('an upload that breaks off goes on where the registry is', async () => {
+    let cuts = 0;
+    const sent: string[] = [];
+    const [, port] = registry.host.split(':');
+    const between = createSocketServer((client) => {
+      const onward = connect(Number(port), '127.0.0.1');
+      let patched = -1;
+      client.on('data', (chunk) => {
+        const text = chunk.toString('latin1');
+        sent.push(...(text.match(/^(?:PATCH|GET .*uploads|content-range: \d+)/gim) ?? []));
+        if (/^PATCH/m.test(text)) patched = 0;
+        if (patched >= 0) patched += chunk.length;
+        onward.write(chunk);
+        if (patched < 400_000 || cuts) return;
+        cuts++;
+        // What came so far is the registry's to keep.
+        onward.end();
+        client.destroy();
+      });
+      client.on('error', () => onward.destroy()).on('close', () => onward.end());
+      onward.on('error', () => client.destroy());
+      onward.pipe(client);
+    }).listen(0, '127.0.0.1');
+    await once(between, 'listening');
+    const store = new ImageStore(at.join('source'));
+    const name = `127.0.0.1:${(between.address() as AddressInfo).port}/broken/app:v1`;
+    await store.tag(`${registry.host}/team/app:v1`, name);
+    await store.push(name);
+    between.close();
+    expect(cuts).toBe(1);
+    expect(sent.some((line) => /^GET/.test(line))).toBe(true);
+    expect(await freshStore().pull(`${registry.host}/broken/app:v1`)).toMatchObject({ unpacked: 3 });
+  });
+
   test('a server that is busy is asked again when it says', async () => {
     let refusals = 2;
     proxy.fault = (_, outgoing, upstream) => {
@@ -328,6 +364,19 @@ test('an index gives the image of the platform that is asked for', async () => {
     code: 'PLATFORM_MISSING',
     hint: expect.stringContaining('linux/amd64, linux/arm64'),
   });
+  const { paths } = freshStore();
+  const cat = (more: object): ReturnType<typeof run> => run({ root: paths.root, image: `${registry.host}/multi`, args: ['cat', '/arch'], ...more });
+  expect((await cat({ pull: 'missing', platform: 'aarch64' })).stdout).toBe('arm64');
+  expect((await cat({ pull: 'never' })).stdout).toBe('arm64');
+  await expect(cat({ pull: 'never', platform: 'linux/amd64' })).rejects.toMatchObject({
+    code: 'PLATFORM_MISSING',
+    hint: expect.stringContaining('lamella pull --platform linux/amd64'),
+  });
+  expect((await cat({ pull: 'missing', platform: 'linux/amd64/v3' })).stdout).toBe('amd64');
+  expect((await cat({ pull: 'missing' })).stdout).toBe('amd64');
+  await expect(cat({ platform: 'no such' })).rejects.toMatchObject({ code: 'PLATFORM_INVALID' });
+  const [own, other] = process.arch === 'arm64' ? ['arm64', 'amd64'] : ['amd64', 'arm64'];
+  expect((await freshStore().pull(`${registry.host}/multi:${other}`)).warnings).toEqual([`the image is for linux/${other}, not for linux/${own}`]);
   const byDigest = `sha256:${createHash('sha256').update(index).digest('hex')}`;
   expect(await freshStore().pull(`${registry.host}/multi@${byDigest}`)).toMatchObject({ layers: 2 });
 });

@@ -72,10 +72,9 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('copies of %s', (kind) =
     }
     expect(fails(who, ['cp', 'c:/proc/1/mem', `${home}/mem`])).toMatch(/\/proc\/1\/mem in the container cannot be read: E/);
     // A view of the host has as many overlays as the host has filesystems.
-    const id =
-      succeeds(who, ['try', '-n', 'sh', '-c', `echo tried >${home}/tried; echo tried >/etc/lamella-tried`])
-        .split('\n')
-        .at(-1) ?? '';
+    const tried = who.lamella(['try', '-n', 'sh', '-c', `echo tried >${home}/tried; echo tried >/etc/lamella-tried`]);
+    expect(tried.status).toBe(0);
+    const id = tried.stderr.trim().split('\n').at(-1) ?? '';
     for (const file of [`${home}/tried`, '/etc/lamella-tried']) {
       succeeds(who, ['cp', `${id}:${file}`, `${home}/made-up`]);
       expect(readFileSync(`${home}/made-up`, 'utf8')).toBe('tried\n');

@@ -11,7 +11,7 @@ import { StoreWorker } from './store-worker.js';
 
 /** All cases; else so many for each who, and others each day. */
 const ALL = process.env.LAMELLA_LONG === '1';
-const SHORT = { root: 12, others: 3, containers: 12 };
+const SHORT = { root: 8, others: 2, containers: 8 };
 
 interface Case {
   /** Below the store. */
@@ -151,7 +151,7 @@ async function tryOne(each: Case, { root, worker, load, before }: Walked): Promi
 }
 
 for (const [name, make] of Object.entries(WHO))
-  test(`a check as ${name} finds what is damaged, and repair and load end in the store as it was`, { timeout: ALL ? 7_200_000 : 120_000 }, async (context) => {
+  test(`a check as ${name} finds what is damaged, and repair and load end in the store as it was`, { timeout: ALL ? 14_400_000 : 300_000 }, async (context) => {
     requiresRoot(context);
     requiresProgram(context, 'setfattr');
     await using at = scratch('tmpfs');
@@ -203,7 +203,7 @@ function names(problems: Checked['problems'], file: string): boolean {
   });
 }
 
-test('what a container wrote is never touched, and a damaged record of it is named', { timeout: 120_000 }, async (context) => {
+test('what a container wrote is never touched, and a damaged record of it is named', { timeout: ALL ? 3_600_000 : 300_000 }, async (context) => {
   requiresRoot(context);
   await using at = scratch('tmpfs');
   const who = WHO.root(at);

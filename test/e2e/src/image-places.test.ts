@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { idMapping } from '@lamella/syscall';
 import { busyboxArchive, findProgram, requiresProgram, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
-import { ociLayout } from '@lamella-test/tree';
+import { ociLayout, savedArchive, savedImages, tarArchive } from '@lamella-test/tree';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CLI, cli } from './cli.js';
 import { requiresContainers } from './rights.js';
@@ -92,4 +92,43 @@ test("an image's volumes are there, and writable in a read-only root", () => {
     stderr: 'touch: /c: Read-only file system\ntouch: /data/d: Read-only file system\n',
   });
   expect(lamella(['run', 'named', 'ls', '/data/own', '/tmp'])).toEqual({ status: 0, stdout: '/data/own:\n\n/tmp:\n', stderr: '' });
+});
+
+test('of several images in one archive those that are whole are loaded, by all names, and the others are named', () => {
+  const layer = (name: string): Buffer => tarArchive([{ name, data: name }]);
+  const images = [
+    { layers: [layer('one')], names: ['docker.io/library/one:1', 'reg.example.com/one:2'] },
+    { layers: [layer('two')], names: ['docker.io/library/two:1'] },
+    { layers: [layer('three')], names: [] },
+  ];
+  const whole = savedImages(images, 'docker-25');
+  const load = (files: ReadonlyMap<string, Uint8Array>, ...args: string[]): ReturnType<typeof lamella> => {
+    writeFileSync(at.join('several.tar'), savedArchive(files));
+    return lamella(['load', '-i', at.join('several.tar'), ...args]);
+  };
+  const digest = 'sha256:[0-9a-f]{64} \\(1 layers, \\d of them new\\)\n';
+  const [one, two, three] = ['one:1 reg\\.example\\.com/one:2', 'two:1', 'localhost/loaded:[0-9a-f]{12}'].map((name) => `${name} ${digest}`);
+  const all = load(whole);
+  expect(all).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(new RegExp(`^${one}${two}${three}$`)),
+    stderr: expect.stringContaining('lamella tag localhost/loaded:'),
+  });
+  const broken = new Map([...whole].filter(([, content]) => content.compare(layer('two')) !== 0));
+  expect(broken.size).toBe(whole.size - 1);
+  const some = load(broken);
+  // What is in the store already is not needed again.
+  expect(some.status).toBe(0);
+  for (const name of ['one:1', 'reg.example.com/one:2', 'two:1']) expect(lamella(['rmi', name])).toMatchObject({ status: 0 });
+  const rest = load(broken);
+  expect(rest).toMatchObject({ status: 125, stdout: expect.stringMatching(new RegExp(`^${one}${three}$`)) });
+  expect(rest.stderr).toMatch(/1 of 3 images could not be loaded: 'docker.io\/library\/two:1': .* has no blobs\/sha256\//);
+  const json = load(broken, '--json');
+  expect(json.status).toBe(125);
+  expect(
+    json.stdout
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { event?: string }).event),
+  ).toEqual(expect.arrayContaining(['done', 'done']));
 });

@@ -147,7 +147,7 @@ function namesIn(directory: string): string[] {
   }
 }
 
-test('whichever call kills a command that writes, the next commands leave nothing of it', { timeout: ALL ? 7_200_000 : 180_000 }, async (context) => {
+test('whichever call kills a command that writes, the next commands leave nothing of it', { timeout: ALL ? 14_400_000 : 300_000 }, async (context) => {
   requiresRoot(context);
   const strace = requiresProgram(context, 'strace');
   await using at = scratch('tmpfs');

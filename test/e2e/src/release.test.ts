@@ -28,7 +28,8 @@ function prepack(at: string, directory: string, change: (copy: string) => void):
   for (const part of ['scripts', 'packages/syscall/native']) cpSync(path.join(checkout, part), path.join(at, part), { recursive: true });
   const copy = path.join(at, directory);
   cpSync(path.join(checkout, directory), copy, { recursive: true, filter: (file) => !file.includes('node_modules') });
-  for (const part of ['dist', 'node_modules', 'package.json']) symlinkSync(path.join(checkout, 'packages/syscall', part), path.join(at, 'packages/syscall', part));
+  for (const part of ['dist', 'node_modules', 'package.json'])
+    symlinkSync(path.join(checkout, 'packages/syscall', part), path.join(at, 'packages/syscall', part));
   change(copy);
   const bin = path.join(at, 'bin');
   mkdirSync(bin);
@@ -45,7 +46,13 @@ function prepack(at: string, directory: string, change: (copy: string) => void):
 test.each<[string, string, (copy: string) => void, number, RegExp]>([
   ['a binary that is there', INIT, () => undefined, 0, /^$/],
   ['no binary, and no compiler to make it', INIT, (copy) => rmSync(path.join(copy, 'lamella-init')), 3, /no C compiler here can make it/],
-  ['a binary that is none', INIT, (copy) => writeFileSync(path.join(copy, 'lamella-init'), '#!/bin/sh\n'), 1, /is not packed: lamella-init is no program for linux-/],
+  [
+    'a binary that is none',
+    INIT,
+    (copy) => writeFileSync(path.join(copy, 'lamella-init'), '#!/bin/sh\n'),
+    1,
+    /is not packed: lamella-init is no program for linux-/,
+  ],
   [
     'a program that is another one',
     INIT,
@@ -54,13 +61,7 @@ test.each<[string, string, (copy: string) => void, number, RegExp]>([
     /is not packed: lamella-init does(?: not run)/,
   ],
   ['no dist', 'packages/seccomp', (copy) => rmSync(path.join(copy, 'dist'), { recursive: true }), 1, /is not packed: it has no \.\/dist\/index\.d\.ts/],
-  [
-    'an output whose source is gone, which is removed,',
-    'packages/seccomp',
-    (copy) => writeFileSync(path.join(copy, 'dist/gone.js'), ''),
-    0,
-    /^$/,
-  ],
+  ['an output whose source is gone, which is removed,', 'packages/seccomp', (copy) => writeFileSync(path.join(copy, 'dist/gone.js'), ''), 0, /^$/],
 ])('a package with %s is packed, or refused', async (_, directory, change, status, says) => {
   await using at = scratch();
   // The binary of the checkout is what runs, however it came there.

@@ -136,6 +136,7 @@ export class Containers {
    */
   async try<const O extends RunOptions = Record<never, never>>(asked: TrySpec, options: O = {} as O): Promise<Container<StreamingOf<O>>> {
     const { args, hide = [], ...spec } = read('try(spec)', asked, TRY_SPEC);
+    const given = readRunOptions('try(spec, options)', options);
     const env = definedIn(spec.env ?? process.env);
     makeDirectory(this.#directory);
     const cwd = spec.cwd ?? process.cwd();
@@ -157,7 +158,7 @@ export class Containers {
     };
     await prepare(this.root, whole);
     // What was never executed has changed nothing.
-    return begin(whole, readRunOptions('try(spec, options)', options), this.root, {}, (id) => this.#forget(id));
+    return begin(whole, given, this.root, {}, (id) => this.#forget(id));
   }
 
   async #forget(id: string): Promise<void> {

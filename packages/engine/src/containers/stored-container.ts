@@ -199,7 +199,8 @@ export class StoredContainer {
    */
   async becomeExec(spec: ExecSpec, front: FrontOptions): Promise<void> {
     if (!canBecomeFront()) return;
-    becomeExec(await this.#planExec(spec), this.id, spec.args, front);
+    const asked = read('becomeExec(spec)', spec, EXEC_SPEC);
+    becomeExec(await this.#planExec(asked), this.id, asked.args, front);
   }
 
   async #planExec(spec: ExecSpec): Promise<ExecPlan> {

@@ -1,12 +1,13 @@
 import { Duplex, PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 import { inflateGzip, inflateZstd } from './inflating.js';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz';
 
-/** What xz may take for one archive: `xz -9` takes 65 MiB, and what others make can ask for 4 GiB. */
-const XZ_MEMORY_MIB = 512;
+/** `xz -9` takes 65 MiB, and what others make can ask for 4 GiB. */
+const XZ_MEMORY_MIB = IMAGE_BOUNDS.xzMemory / 2 ** 20;
 
 /**
  * What an archive is compressed with, by its first bytes.

@@ -1,10 +1,8 @@
+import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 
-/**
- * A frame may look back so many bytes, and as many are kept in memory for it. It is the bound of the decoder that podman
- * and containerd have (klauspost/compress, `zstd.MaxWindowSize`); `zstd --long=29` makes such frames.
- */
-export const ZSTD_WINDOW_LOG_MAX = 29;
+/** The same bound as `zstd --long=29`. */
+export const ZSTD_WINDOW_LOG_MAX: number = Math.log2(IMAGE_BOUNDS.zstdWindow);
 
 const FRAME = 0xfd2fb528;
 /** Sixteen magic numbers begin frames that say nothing of the content (RFC 8878, 3.1.2). */
@@ -128,10 +126,10 @@ export class ZstdFrames {
 
   #header(header: Buffer): void {
     const window = windowOf(this.#descriptor, header);
-    if (window > 2 ** ZSTD_WINDOW_LOG_MAX)
+    if (window > IMAGE_BOUNDS.zstdWindow)
       throw new ImageError({
         code: 'ARCHIVE_WINDOW',
-        message: `the archive needs ${window} bytes of memory to be decompressed; more than ${2 ** ZSTD_WINDOW_LOG_MAX} are refused`,
+        message: `the archive needs ${window} bytes of memory to be decompressed; more than ${IMAGE_BOUNDS.zstdWindow} are refused`,
         hint: `Compress it with a smaller window: zstd --long=${ZSTD_WINDOW_LOG_MAX}.`,
       });
     this.window = Math.max(this.window, window);

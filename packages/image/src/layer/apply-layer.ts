@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { errnoName, idMapping, isOwnUserNamespace, type LamellaError, startInterpreter, unfitForUpper } from '@lamella/syscall';
 import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
+import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 import { APPLY_OPTIONS, read as readOptions } from '../option-shapes.js';
 import { printable } from '../tar/entry.js';
@@ -72,7 +73,6 @@ export interface LayerBlob {
   readonly compression: Exclude<Compression, 'xz'>;
 }
 
-const MAX_ENTRIES = 5_000_000;
 /** Frames waiting for the interpreter, in bytes, before parsing waits too. */
 const FRAMES_AHEAD = 2 << 20;
 
@@ -87,7 +87,7 @@ const FRAMES_AHEAD = 2 << 20;
  */
 export async function applyLayer(source: Readable, directory: string, given: ApplyOptions = {}): Promise<AppliedLayer> {
   const options = readOptions('applyLayer(source, directory, options)', given, APPLY_OPTIONS);
-  const { maxEntries = MAX_ENTRIES, stacked = false, seeds, isPromised = false } = options;
+  const { maxEntries = IMAGE_BOUNDS.entries, stacked = false, seeds, isPromised = false } = options;
   const [first, ...rest] = jail(directory);
   const marks: LayerMarks = unfitForUpper(directory) === undefined ? 'overlayfs' : 'files';
   const writer = new LayerWriter({

@@ -17,6 +17,7 @@ import {
   WHITEOUT,
   whiteoutFile,
 } from '@lamella/syscall';
+import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 import { printable, type TarEntry } from '../tar/entry.js';
 import type { TarHandler } from '../tar/reader.js';
@@ -109,6 +110,9 @@ export class LayerWriter implements TarHandler {
   readonly #lowerLinks: LowerLink[] = [];
   readonly #seeded: ReadonlySet<string>;
   #count = 0;
+  /** Bytes of names and attributes that are kept until the end, and of those that are noted. */
+  #kept = 0;
+  #noted = 0;
   #open: TarEntry | undefined;
   #lastParent = '';
   #droppedOwners = 0;
@@ -156,7 +160,10 @@ export class LayerWriter implements TarHandler {
   ignored(index: number): void {
     const slot = this.#slotOf(index);
     const target = slot === undefined ? '' : this.#targets[slot];
-    if (slot !== undefined && target) this.#lowerLinks.push({ path: utf8(entryPath(this.#names[slot] ?? '')), target: utf8(target) });
+    if (slot === undefined || !target) return;
+    const path = entryPath(this.#names[slot] ?? '');
+    this.#lowerLinks.push({ path: utf8(path), target: utf8(target) });
+    this.#note(path.length + target.length);
   }
 
   /** Hard links that could not be made, for their targets are in the layers below, if anywhere; as UTF-8. */
@@ -206,6 +213,7 @@ export class LayerWriter implements TarHandler {
         message: `the archive has more than ${this.#options.maxEntries} entries (at '${printable(entry.name)}')`,
         hint: 'Raise maxEntries if that is what it should have.',
       });
+    this.#checkBounds();
     const path = entryPath(entry.name);
     const slash = path.lastIndexOf('/');
     const base = path.slice(slash + 1);
@@ -292,6 +300,7 @@ export class LayerWriter implements TarHandler {
 
   /** What waits for the end: whiteouts and the directories' own. Yields when frames are worth sending. */
   *finish(): Generator<void> {
+    this.#checkBounds();
     for (const name of this.#books) {
       this.#forget(name);
       this.#pathOp(OPCODES.rmtree.code, name, [ENOENT]);
@@ -404,6 +413,7 @@ export class LayerWriter implements TarHandler {
     this.#frames.binary(parent);
     this.#frames.end();
     this.#implied.add(parent);
+    this.#note(parent.length);
     this.#lastParent = parent;
   }
 
@@ -432,6 +442,7 @@ export class LayerWriter implements TarHandler {
       this.#frames.binary(path);
       this.#frames.end();
     }
+    this.#keep(path, entry.xattrs);
     this.#directories.set(path, {
       mode: entry.mode,
       uid: entry.uid,
@@ -517,6 +528,7 @@ export class LayerWriter implements TarHandler {
     if (base === OPAQUE_FILE) {
       this.#parents(`${parent}/x`, parent.length);
       this.#opaques.add(parent);
+      this.#note(parent.length);
       return;
     }
     if (base.startsWith(BOOKS)) return;
@@ -525,6 +537,29 @@ export class LayerWriter implements TarHandler {
     const path = parent ? `${parent}/${name}` : name;
     this.#parents(path, path.lastIndexOf('/'));
     this.#whiteouts.add(path);
+    this.#note(path.length);
+  }
+
+  #note(bytes: number): void {
+    // What a name costs beside its bytes.
+    this.#noted += bytes + 16;
+  }
+
+  #keep(path: string, xattrs: ReadonlyMap<string, Buffer> | undefined): void {
+    this.#kept += path.length + 16;
+    for (const [name, value] of xattrs ?? []) this.#kept += name.length + value.length;
+  }
+
+  /** Asked between entries: what an entry adds is bounded by the reader. @throws ImageError `LAYER_TOO_LARGE` */
+  #checkBounds(): void {
+    const what =
+      this.#noted > IMAGE_BOUNDS.notes
+        ? `${IMAGE_BOUNDS.notes} bytes of names of whiteouts, of directories that it does not list, and of links to what it does not have`
+        : this.#kept > IMAGE_BOUNDS.directories
+          ? `${IMAGE_BOUNDS.directories} bytes of names and attributes of directories`
+          : undefined;
+    if (what)
+      throw new ImageError({ code: 'LAYER_TOO_LARGE', message: `the archive has more than ${what}`, hint: 'It is made to do damage; nothing of it was kept.' });
   }
 
   #pathOwner(path: string, entry: TarEntry): void {

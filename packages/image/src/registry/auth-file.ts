@@ -4,7 +4,7 @@ import { FileError } from '@lamella/syscall';
 import { readOptional } from './optional-files.js';
 
 /** What the files of Docker and podman call Docker Hub. */
-export const DOCKER_HUB_KEY = 'https://index.docker.io/v1/';
+const DOCKER_HUB_KEY = 'https://index.docker.io/v1/';
 const DOCKER_HUB_HOSTS = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
 
 /** The entry of a registry or repository; what else it has stays as it is. */
@@ -127,9 +127,12 @@ export function keysFor(auths: Readonly<Record<string, unknown>>, domain: string
     .map(({ key }) => key);
 }
 
+/** Helpers are for registries, and for no part of one. */
+const isWhole = (key: AuthKey, host: string): boolean => key.host === host && !key.path;
+
 /** Returns the helper that a file has for a registry. */
 export function helperFor({ credHelpers, credsStore }: AuthFile, domain: string): string | undefined {
   const host = canonicalHost(domain);
-  const own = Object.entries(credHelpers).find(([key, name]) => parseAuthKey(key).host === host && typeof name === 'string' && name)?.[1];
+  const own = Object.entries(credHelpers).find(([key, name]) => isWhole(parseAuthKey(key), host) && typeof name === 'string' && name)?.[1];
   return (own as string | undefined) ?? credsStore;
 }

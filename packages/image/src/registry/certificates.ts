@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
@@ -35,13 +36,9 @@ function directories(): readonly string[] {
  */
 export function secureContextFor(host: string, registry: string): SecureContext {
   const found = [...new Set([host, registry])].map(certificatesOf);
-  const authorities = found.flatMap((each) => each.authorities);
+  const authorities = found.flatMap((each) => each.authorities).map(({ text }) => text);
   const pair = found[0]?.pair;
-  for (const { file, text } of authorities) contextOf({ ca: [text] }, file);
-  return contextOf(
-    { ca: [...trustedRoots(), ...authorities.map(({ text }) => text)], ...(pair ? { cert: pair.cert, key: pair.key } : {}) },
-    pair?.file ?? 'the machine',
-  );
+  return contextOf({ ca: [...trustedRoots(), ...authorities], ...(pair ? { cert: pair.cert, key: pair.key } : {}) }, pair?.file ?? 'the machine');
 }
 
 function contextOf(options: { readonly ca: string[]; readonly cert?: string; readonly key?: string }, file: string): SecureContext {
@@ -58,11 +55,22 @@ function certificatesOf(host: string): HostCertificates {
   for (const directory of directories().map((each) => path.join(each, host))) {
     for (const name of listOptional(directory)) {
       const file = path.join(directory, name);
-      if (name.endsWith('.crt')) authorities.push({ file, text: read(file) });
+      if (name.endsWith('.crt')) authorities.push({ file, text: authority(file) });
       else if (name.endsWith('.cert')) pair ??= { cert: read(file), key: read(file.replace(/cert$/, 'key'), `the key of ${file}`), file };
     }
   }
   return { authorities, ...(pair ? { pair } : {}) };
+}
+
+/** OpenSSL takes what it cannot read for nothing. */
+function authority(file: string): string {
+  const text = read(file);
+  try {
+    new X509Certificate(text);
+  } catch (cause) {
+    throw unfit(`${file} is no certificate: ${(cause as Error).message}`, 'Replace it by one in PEM form.', cause);
+  }
+  return text;
 }
 
 function read(file: string, what = file): string {

@@ -204,6 +204,8 @@ describe('helpers', () => {
     expect(await who('docker.io')).toEqual(['one:https://index.docker.io/v1/']);
     config({ credHelpers: { 'r.io': 'one' }, credsStore: 'other' });
     expect(await who()).toEqual(['one:r.io']);
+    config({ credHelpers: { 'r.io/team': 'one' } });
+    expect(await who()).toEqual(['file:secret']);
     config({ credHelpers: { 'https://index.docker.io/v1/': 'one' } });
     expect(await who('docker.io')).toEqual(['one:https://index.docker.io/v1/']);
     expect(await who()).toEqual(['file:secret']);

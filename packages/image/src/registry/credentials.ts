@@ -49,7 +49,7 @@ async function credentialsIn(file: string, domain: string, repository: string, w
 }
 
 /** The credentials of an entry, as Docker reads it; `null` and `{}` have none. */
-export function credentialsOf(entry: unknown, warn: () => void): Credentials | undefined {
+function credentialsOf(entry: unknown, warn: () => void): Credentials | undefined {
   if (typeof entry !== 'object' || entry === null) {
     if (entry !== null) warn();
     return undefined;

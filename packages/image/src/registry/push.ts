@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { ImageError } from '../image-error.js';
 import type { Reference } from '../reference.js';
@@ -49,6 +49,20 @@ export async function pushImage(
   await verifyPushed(client, descriptor.digest, headerOf(answer, 'docker-content-digest')?.trim());
 }
 
+/** @throws ImageError `STORE_CORRUPT` */
+async function requireWhole(file: string, size: number): Promise<void> {
+  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (found?.size === size) return;
+  throw new ImageError({
+    code: 'STORE_CORRUPT',
+    message: found ? `${file} has ${found.size} bytes instead of ${size}` : `${file} is missing`,
+    hint: 'Mend the store: lamella system check --repair.',
+  });
+}
+
 /** A registry that says that it stored something else is asked for what we gave it. */
 async function verifyPushed(client: RegistryClient, digest: string, said: string | undefined): Promise<void> {
   if (said === undefined || said === digest || !said.startsWith('sha256:')) return;
@@ -69,6 +83,7 @@ async function pushBlob(
   onProgress: (progress: PushProgress) => void,
 ): Promise<void> {
   const file = paths.blob(digest);
+  await requireWhole(file, size);
   await uploadBlob(
     client,
     // The end of createReadStream is included.

@@ -53,5 +53,9 @@ test('what is blocked is refused, and a broken file is told', async () => {
   await withConf('[[registry]]\nlocation = "bad.local"\nblocked = true\n', (find) =>
     expect(() => find('bad.local/x')).toThrow(expect.objectContaining({ code: 'REGISTRY_BLOCKED' })),
   );
+  for (const conf of ['location = "http://bad.local"\nprefix = "bad.local"', 'location = "bad.local"\n[[registry.mirror]]\nlocation = "https://mirror.local"'])
+    await withConf(`[[registry]]\n${conf}\n`, (find) =>
+      expect(() => find('bad.local/x')).toThrow(expect.objectContaining({ code: 'REGISTRIES_CONF', message: expect.stringContaining('has no scheme') })),
+    );
   await withConf('[[registry', (find) => expect(() => find('x')).toThrow(expect.objectContaining({ code: 'REGISTRIES_CONF', hint: expect.any(String) })));
 });

@@ -90,6 +90,12 @@ export function endpointsFor(reference: Reference): readonly Endpoint[] {
       hint: 'registries.conf says so; ask who looks after this machine.',
     });
   const at = (location: string, insecure: boolean | undefined): Endpoint => {
+    if (/^[a-z]+:\/\//i.test(location))
+      throw new ImageError({
+        code: 'REGISTRIES_CONF',
+        message: `registries.conf has '${location}' for ${prefix}, and a location has no scheme`,
+        hint: 'Write HOST[:PORT][/PATH], and insecure = true for one without TLS.',
+      });
     const rest = prefix.startsWith('*.') ? whole.slice(whole.indexOf('/')) : whole.slice(prefix.length);
     const [host = '', ...parts] = `${location}${rest}`.split('/');
     return { domain: host, repository: parts.join('/'), tlsVerify: !insecure };

@@ -1,4 +1,5 @@
 import { ImageError } from '../image-error.js';
+import { isHost } from '../reference.js';
 import { type Answer, type ReadAnswer, readIfGood } from './answer.js';
 import { parseChallenge, schemesOf } from './challenge.js';
 import { type Credentials, findCredentials } from './credentials.js';
@@ -27,6 +28,9 @@ export interface RegistryRequest {
 
 export type RegistryResponse = Answer;
 
+/** What a token is to allow. Some registries do not say that one for `pull` is too little, but refuse. */
+type Actions = 'pull' | 'pull,push';
+
 /** Where Docker Hub's registry is. */
 const DOCKER_HUB = 'registry-1.docker.io';
 
@@ -36,24 +40,27 @@ export class RegistryClient implements AsyncDisposable {
   readonly repository: string;
   readonly signal: AbortSignal | undefined;
   readonly #options: RegistryOptions;
+  readonly #actions: Actions;
   readonly #host: string;
   readonly #outlet: Outlet;
   readonly #warnings: string[] = [];
   #base: Promise<URL> | undefined;
   #secret: Secret | undefined;
+  #authorizing: Promise<Secret> | undefined;
   #credentials: Promise<Credentials | undefined> | undefined;
 
   /**
    * @param domain `docker.io`, `localhost:5000`, … @param repository `library/busybox`
    * @throws ImageError `REFERENCE_INVALID` for a domain that cannot be in a URL
    */
-  constructor(domain: string, repository: string, options: RegistryOptions = {}) {
+  constructor(domain: string, repository: string, options: RegistryOptions & { readonly actions?: Actions } = {}) {
     this.domain = domain;
     this.repository = repository;
     this.signal = options.signal;
     this.#options = options;
+    this.#actions = options.actions ?? 'pull';
     this.#host = domain === 'docker.io' || domain === 'index.docker.io' ? DOCKER_HUB : domain;
-    if (!URL.canParse(`https://${this.#host}`) || new URL(`https://${this.#host}`).pathname !== '/')
+    if (!isHost(this.#host) || !URL.canParse(`https://${this.#host}`))
       throw new ImageError({ code: 'REFERENCE_INVALID', message: `'${domain}' is not the address of a registry`, hint: 'Write HOST[:PORT].' });
     this.#outlet = new Outlet(this.#host, options);
   }
@@ -93,11 +100,17 @@ export class RegistryClient implements AsyncDisposable {
   async try(path: string, { method = 'GET', headers = {}, body }: Omit<RegistryRequest, 'accept'> = {}): Promise<Answer> {
     const url = await this.#urlOf(path);
     for (let authorized = false; ; authorized = true) {
-      const answer = await this.#outlet.send(url, { method, headers, ...(body ? { body } : {}), secret: this.#secret });
+      const secret = this.#secret;
+      const answer = await this.#outlet.send(url, { method, headers, ...(body ? { body } : {}), secret });
       // Only the registry itself is given credentials: what its storage wants is not known here.
       if (answer.status !== 401 || authorized || answer.url.origin !== (await this.origin()).origin) return answer;
       await answer.body.dump();
-      this.#secret = await this.#authorize(answer, method === 'GET' || method === 'HEAD' ? 'pull' : 'pull,push');
+      // What is asked at the same time logs in once.
+      if (this.#secret !== secret) continue;
+      this.#authorizing ??= this.#authorize(answer).finally(() => {
+        this.#authorizing = undefined;
+      });
+      this.#secret = await this.#authorizing;
     }
   }
 
@@ -176,7 +189,7 @@ export class RegistryClient implements AsyncDisposable {
     return connectionError(error, elsewhere ?? this.domain);
   }
 
-  async #authorize(answer: Answer, actions: string): Promise<Secret> {
+  async #authorize(answer: Answer): Promise<Secret> {
     const { origin } = await this.origin();
     const header = answer.headers['www-authenticate'];
     const challenge = parseChallenge(header);
@@ -193,8 +206,10 @@ export class RegistryClient implements AsyncDisposable {
     }
     const { realm, service, scope } = challenge?.parameters ?? {};
     if (!realm || !URL.canParse(realm)) throw this.#unmet(schemesOf(header));
-    const own = this.repository ? `repository:${this.repository}:${actions}` : '';
-    const scopes = (scope ?? own).split(' ').filter(Boolean);
+    const asked = scope?.split(' ').filter(Boolean) ?? [];
+    const scopes = this.repository
+      ? [`repository:${this.repository}:${this.#actions}`, ...asked.filter((each) => !each.startsWith(`repository:${this.repository}:`))]
+      : asked;
     try {
       return bearerFor(origin, await fetchToken(this.#outlet, { realm, service, scopes, credentials, signal: this.signal }));
     } catch (error) {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { FILE_BOUNDS } from '@lamella/syscall';
 import * as v from 'valibot';
+import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 import {
   ConfigSchema,
@@ -19,10 +20,6 @@ import type { Platform, SourceImage } from './source-image.js';
 
 /** image-spec says that clients may refuse larger ones; registries do. */
 export const DOCUMENT_MAX: number = FILE_BOUNDS.document.bytes;
-/** An index in an index is allowed; a chain of them is a trap. */
-const MAX_DEPTH = 4;
-/** As many documents are looked into that do not say what they are for. */
-const MAX_TRIED = 64;
 const SCHEMA1 = 'application/vnd.docker.distribution.manifest.v1+';
 
 /** What tells manifests and indexes from each other. */
@@ -99,8 +96,13 @@ async function find(document: ManifestDocument, search: Search, above: readonly 
   if (!isIndex) return readManifest(document.content, mediaType, source);
   const manifests = await presentOf(manifestsOf(document, where), source);
   for (const each of candidatesFor(manifests, platform)) {
-    if (above.includes(each.digest) || above.length >= MAX_DEPTH || search.tried++ >= MAX_TRIED)
-      throw new ImageError({ code: 'SOURCE_INVALID', message: `the index of ${where} leads to indexes without an end`, hint: 'It is made to do damage.' });
+    const problem =
+      above.includes(each.digest) || above.length >= IMAGE_BOUNDS.indexes
+        ? `more than ${IMAGE_BOUNDS.indexes} indexes, one after the other`
+        : search.tried++ >= IMAGE_BOUNDS.manifests
+          ? `more than ${IMAGE_BOUNDS.manifests} documents that do not say what they are for`
+          : undefined;
+    if (problem) throw new ImageError({ code: 'SOURCE_INVALID', message: `the index of ${where} leads to ${problem}`, hint: 'It is made to do damage.' });
     const next = await source.manifest(each);
     verifyDigest(next.content, each.digest, where, each.size);
     const found = await find(next, search, [...above, each.digest]);

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { FILE_BOUNDS, FileError, type FilePlace, openRegular, openRegularSync, readRegular, streamRegular } from '@lamella/syscall';
+import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 import { BLOCK, isZero, parseHeader, text } from '../tar/header.js';
 import { parsePax, paxInteger } from '../tar/pax.js';
@@ -18,7 +19,6 @@ export interface MemberFiles {
 }
 
 const CHUNK = 512 * 1024;
-const MAX_MEMBERS = 100_000;
 
 function missing(where: string, name: string): ImageError {
   return new ImageError({ code: 'SOURCE_INCOMPLETE', message: `${where} has no ${name}`, hint: 'It is damaged, or not a whole image: save it again.' });
@@ -115,22 +115,38 @@ async function indexOf(file: string, where: string): Promise<Map<string, Member>
     throw unreadable(error);
   });
   const { size: total } = await handle.stat();
-  const block = Buffer.alloc(BLOCK);
+  // Small members follow each other closely: one read has many headers.
+  const window = Buffer.alloc(64 * 1024);
+  let begin = 0;
+  let filled = 0;
   const extension = new Map<string, string>();
-  for (let at = 0; at + BLOCK <= total; ) {
-    await handle.read(block, 0, BLOCK, at);
-    if (isZero(block, 0)) break;
-    const header = parseHeader(block, 0);
+  let extensionBytes = 0;
+  let nameBytes = 0;
+  let count = 0;
+  for (let at = 0; ; ) {
+    if (at + BLOCK > total) {
+      // What has not one header is no archive of images, and perhaps something else.
+      if (at === 0) break;
+      throw cut(where, at);
+    }
+    if (at < begin || at + BLOCK > begin + filled) {
+      begin = at;
+      filled = (await handle.read(window, 0, window.length, at)).bytesRead;
+      if (filled < BLOCK) throw cut(where, at);
+    }
+    if (isZero(window, at - begin)) break;
+    const header = parseHeader(window, at - begin);
     const data = at + BLOCK;
     const size = extension.has('size') ? paxInteger('size', extension.get('size') ?? '', header.name) : header.size;
     if (size < 0 || data + size > total)
       throw new ImageError({ code: 'TAR_TRUNCATED', message: `${where} ends inside of '${header.name}'`, hint: 'The file is incomplete: fetch it again.' });
     at = data + Math.ceil(size / BLOCK) * BLOCK;
     if ('xgLK'.includes(header.typeflag)) {
-      if (size > 1 << 20)
+      extensionBytes += size;
+      if (size > IMAGE_BOUNDS.extension || extensionBytes > IMAGE_BOUNDS.extensions)
         throw new ImageError({
           code: 'TAR_EXTENSION_TOO_LARGE',
-          message: `an extended header of ${size} bytes is in ${where}`,
+          message: `an extended header of ${size} bytes is in ${where}; ${IMAGE_BOUNDS.extension} is the most of one, and ${IMAGE_BOUNDS.extensions} of those before one member`,
           hint: 'It is made to do damage.',
         });
       const content = Buffer.alloc(size);
@@ -143,10 +159,12 @@ async function indexOf(file: string, where: string): Promise<Map<string, Member>
     const name = normal(extension.get('path') ?? header.name);
     const linkname = extension.get('linkpath') ?? header.linkname;
     extension.clear();
-    if (members.size > MAX_MEMBERS)
+    extensionBytes = 0;
+    nameBytes += name.length + linkname.length;
+    if (++count > IMAGE_BOUNDS.members || nameBytes > IMAGE_BOUNDS.memberNames)
       throw new ImageError({
         code: 'SOURCE_UNKNOWN',
-        message: `${where} is no archive of images: it has more than ${MAX_MEMBERS} members`,
+        message: `${where} is no archive of images: it has more than ${IMAGE_BOUNDS.members} members, or their names more than ${IMAGE_BOUNDS.memberNames} bytes`,
         hint: 'The tar of a root filesystem becomes an image by lamella import FILE NAME.',
       });
     if (header.typeflag === '0' || header.typeflag === '7') members.set(name, { offset: data, size });
@@ -154,6 +172,15 @@ async function indexOf(file: string, where: string): Promise<Map<string, Member>
     else if (header.typeflag === '2') members.set(name, { offset: 0, size: 0, link: normal(path.posix.join(path.posix.dirname(name), linkname)) });
   }
   return members;
+}
+
+/** What comes after the end is looked for in vain; it would be said to be missing, and it was there. */
+function cut(where: string, at: number): ImageError {
+  return new ImageError({
+    code: 'TAR_TRUNCATED',
+    message: `${where} ends at byte ${at} without an end marker`,
+    hint: 'The file is incomplete: fetch it again.',
+  });
 }
 
 const normal = (name: string): string => path.posix.normalize(`/${name}`).slice(1);

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { type HeldLock, lockFile } from '@lamella/syscall';
 import { consuming } from '../consuming.js';
+import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 import { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from '../layer/apply-layer.js';
 import type { Reference } from '../reference.js';
@@ -72,6 +73,13 @@ export async function addImage(paths: StorePaths, image: SourceImage, references
   await sweepTemporary(paths);
   const config = parseDocument(ConfigSchema, image.config.toString('utf8'), 'the config of the image', OF_A_SOURCE);
   const published = publishedTimes(paths);
+  const { size } = new Set(config.rootfs.diff_ids);
+  if (size > IMAGE_BOUNDS.layers)
+    throw new ImageError({
+      code: 'IMAGE_TOO_MANY_LAYERS',
+      message: `the image has ${size} layers; more than ${IMAGE_BOUNDS.layers} are refused, for overlayfs could not join them with those of a container`,
+      hint: 'Make one of several of them: build it with --squash, or export a container of it and import that.',
+    });
   const abort = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, abort.signal]) : abort.signal;
   const staged = new Map<string, StagedLayer>();

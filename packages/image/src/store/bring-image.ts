@@ -8,6 +8,7 @@ import { ImageError } from '../image-error.js';
 import { isPlace, parseLocation, type SourceLocation } from '../place.js';
 import { parseReference } from '../reference.js';
 import { headOf } from '../source/open-source.js';
+import { formatPlatform } from '../source/platform.js';
 import type { AddOptions } from './add-image.js';
 import { clearPlace } from './clear-place.js';
 import { writeDurably } from './durable-file.js';
@@ -27,7 +28,9 @@ export async function bringImage(paths: StorePaths, source: string, options: Add
   const location = await placeOf(source);
   if (!location) return undefined;
   const name = nameOf(location);
-  const note = (await stat(location.path)).isFile() ? path.join(paths.imports, `${(await identify(location.path)).identity}-${name.slice(-12)}`) : undefined;
+  const note = (await stat(location.path)).isFile()
+    ? path.join(paths.imports, `${(await identify(location.path)).identity}-${name.slice(-12)}${suffixOf(options)}`)
+    : undefined;
   const known = note && textOfStored(note);
   if (known !== undefined && known === findManifest(readIndex(paths), parseReference(name))?.digest) return name;
   const [added] = await loadImages(paths, location, { ...options, name });
@@ -38,6 +41,11 @@ export async function bringImage(paths: StorePaths, source: string, options: Add
     await writeDurably(note, added.digest);
   }
   return name;
+}
+
+/** One archive may have an image for each of several platforms. */
+function suffixOf({ platform }: AddOptions): string {
+  return platform ? `-${formatPlatform(platform).replaceAll('/', '-')}` : '';
 }
 
 /**

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { take } from '@lamella/syscall';
-import type { Image, ImageSummary } from '../image.js';
+import type { Image, ImagePlatform, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
 import {
   ADD_OPTIONS,
@@ -13,6 +13,7 @@ import {
   NAMES,
   PULL_OPTIONS,
   PUSH_OPTIONS,
+  RESOLVE_OPTIONS,
   read,
   STRING,
 } from '../option-shapes.js';
@@ -21,6 +22,7 @@ import { formatReference, parseReference, type Reference, shortReference } from 
 import type { PushProgress } from '../registry/push.js';
 import type { RegistryOptions } from '../registry/registry-client.js';
 import type { SaveFormat } from '../sink/save-images.js';
+import type { Platform } from '../source/source-image.js';
 import type { AddedImage, AddOptions } from './add-image.js';
 import type { CheckOptions, StoreCheck } from './check-store.js';
 import type { CommitOptions, CommittedImage } from './commit-image.js';
@@ -87,10 +89,12 @@ export class ImageStore {
   /**
    * Find an image, its layers unpacked (again, if a power cut may have damaged them).
    *
-   * @throws ImageError `REFERENCE_INVALID`, `IMAGE_NOT_FOUND`, `STORE_CORRUPT`
+   * @param options.platform what it is to be for; whatever it is for when missing
+   * @throws ImageError `REFERENCE_INVALID`, `IMAGE_NOT_FOUND`, `STORE_CORRUPT`, `PLATFORM_MISSING`
    */
-  async resolve(name: string): Promise<Image> {
+  async resolve(name: string, given: { readonly platform?: Platform } = {}): Promise<Image> {
     read('resolve(name)', name, STRING);
+    const { platform } = read('resolve(name, options)', given, RESOLVE_OPTIONS);
     const reference = parseReference(name);
     const descriptor = findManifest(readIndex(this.paths), reference);
     if (!descriptor)
@@ -99,7 +103,9 @@ export class ImageStore {
         message: `there is no image '${name}' in ${this.paths.root}`,
         hint: `Import one: lamella import FILE ${name}`,
       });
-    return openImage(this.paths, reference, descriptor);
+    const image = await openImage(this.paths, reference, descriptor);
+    if (platform && image.platform) await this.#requirePlatform(name, image.platform, platform);
+    return image;
   }
 
   /**
@@ -179,7 +185,7 @@ export class ImageStore {
     const options = read('push(name, options)', given, PUSH_OPTIONS);
     const { reference, descriptor } = this.#find(name);
     const [{ RegistryClient }, { pushImage }] = await Promise.all([import('../registry/registry-client.js'), import('../registry/push.js')]);
-    await using client = new RegistryClient(reference.domain, reference.path, options);
+    await using client = new RegistryClient(reference.domain, reference.path, { ...options, actions: 'pull,push' });
     await pushImage(this.paths, client, reference, descriptor, options.onProgress);
     return descriptor.digest;
   }
@@ -255,6 +261,17 @@ export class ImageStore {
       await createLayout(this.paths);
       await using _index = await lockFile(this.paths.lock('index'));
       return await collectGarbage(this.paths);
+    });
+  }
+
+  /** As for Docker: an image of another platform is not the one that is meant. */
+  async #requirePlatform(name: string, found: ImagePlatform, wanted: Platform): Promise<void> {
+    const { formatPlatform, rankOf } = await import('../source/platform.js');
+    if (rankOf(found, wanted) !== undefined) return;
+    throw new ImageError({
+      code: 'PLATFORM_MISSING',
+      message: `the image '${name}' in ${this.paths.root} is for ${formatPlatform(found)}, not for ${formatPlatform(wanted)}`,
+      hint: `Fetch the other one: lamella pull --platform ${formatPlatform(wanted)} ${name}`,
     });
   }
 

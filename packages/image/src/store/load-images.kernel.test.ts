@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
@@ -5,8 +6,10 @@ import { gzipSync } from 'node:zlib';
 import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { type ImageToSave, SAVERS, savedArchive, savedImages, tarArchive } from '@lamella-test/tree';
 import { describe, expect, test } from 'vitest';
+import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageStore, LoadError, shortReference } from '../index.js';
 
+const INDEX = 'application/vnd.oci.image.index.v1+json';
 const layer = (name: string): Buffer => tarArchive([{ name, data: `content of ${name}` }]);
 const APP: ImageToSave = { layers: [layer('base'), layer('app')], names: ['docker.io/library/app:v1'] };
 const TOOLS: ImageToSave = { layers: [layer('base'), layer('tools')], names: ['reg.example.com:5000/team/tools:2', 'docker.io/me/tools:latest'] };
@@ -165,4 +168,24 @@ test('of names that Docker gives beside a layout those count that the layout doe
     'loaded',
     'loaded',
   ]);
+});
+
+test('an image behind four indexes is found, and behind more it is not looked for', async () => {
+  await using at = scratch();
+  const store = new ImageStore(at.join('store'));
+  for (const depth of [1, IMAGE_BOUNDS.indexes, IMAGE_BOUNDS.indexes + 1]) {
+    const files = savedImages([APP], 'podman');
+    const { manifests } = JSON.parse(String(files.get('index.json'))) as { manifests: { digest: string; size: number; annotations: unknown }[] };
+    let [{ annotations, ...inner }] = manifests as [(typeof manifests)[number]];
+    for (let i = 0; i < depth; i++) {
+      const content = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: INDEX, manifests: [inner] }));
+      const digits = createHash('sha256').update(content).digest('hex');
+      files.set(`blobs/sha256/${digits}`, content);
+      inner = { ...inner, mediaType: INDEX, digest: `sha256:${digits}`, size: content.length } as typeof inner;
+    }
+    files.set('index.json', Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [{ ...inner, annotations }] })));
+    const loaded = store.load(Readable.from([savedArchive(files)]));
+    if (depth > IMAGE_BOUNDS.indexes) await expect(loaded).rejects.toMatchObject({ code: 'SOURCE_INVALID', message: expect.stringContaining('4 indexes') });
+    else expect((await loaded).flatMap(({ references }) => references.map(shortReference))).toEqual(['app:v1']);
+  }
 });

@@ -1,4 +1,4 @@
-import { jsonProblem } from '@lamella/syscall';
+import { jsonProblem, parseJson } from '@lamella/syscall';
 import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
 
@@ -215,7 +215,7 @@ export function parseDocument<Document>(
     new ImageError({ code: origin.code, message: `${file} cannot be read: ${why}`, hint: origin.hint, ...(cause === undefined ? {} : { cause }) });
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch (cause) {
     throw invalid(jsonProblem(cause), cause);
   }

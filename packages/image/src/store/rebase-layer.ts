@@ -34,17 +34,19 @@ interface Leaning {
 function leaning(layer: NotedLayer, below: readonly NotedLayer[]): Leaning | undefined {
   const others = new Map<string, string>();
   const directories = new Set<string>();
-  const along = (name: string): string => {
+  const along = (name: string, hasEntries = () => true): string => {
     const way = follow(below, name);
     if (!way.links.size) return way.to;
     for (const [link, file] of way.links) {
       others.set(link, file);
       for (let parent = path.posix.dirname(link); parent !== '.'; parent = path.posix.dirname(parent)) directories.add(parent);
     }
-    for (const directory of way.directories) directories.add(directory);
+    // What marks alone are in is not made: there is nothing to hide.
+    for (const directory of way.directories) if (shown(below, directory) || hasEntries()) directories.add(directory);
     return way.to;
   };
-  for (const name of layer.meta.implied) if (statOf(layer, name)?.isDirectory() && !isOpaque(layer, name) && !hides(layer, name)) along(name);
+  for (const name of layer.meta.implied)
+    if (statOf(layer, name)?.isDirectory() && !isOpaque(layer, name) && !hides(layer, name)) along(name, () => !hasOnlyMarks(layer, name));
   for (const name of new Set([...(layer.meta.whiteoutDirectories ?? []), ...(layer.meta.opaque ?? [])])) {
     const file = fileWithMarks(layer, below, name);
     if (!file) continue;

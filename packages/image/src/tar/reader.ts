@@ -1,16 +1,12 @@
+import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 import { type EntryType, printable, type TarEntry } from './entry.js';
 import { BLOCK, isZero, parseHeader, type TarHeader, text } from './header.js';
 import { type PaxRecords, parsePax, paxInteger, paxTime } from './pax.js';
-import { dataMap, oldGnuExtension, oldGnuHeader, paxMap, type SparseMap, verifySparse } from './sparse.js';
+import { dataMap, linesOfMap, oldGnuExtension, oldGnuHeader, paxMap, type SparseMap, verifySparse } from './sparse.js';
 
-/** An extended header or long name larger than this is an attack, not a name. */
-const EXTENSION_MAX = 1 << 20;
-/** An entry may have several of them. */
-const EXTENSIONS_MAX = 4 * EXTENSION_MAX;
-
-/** tar(1) fills up its last record; more than so many bytes after the end marker are no archive's. */
-const TAIL_MAX = 64 << 20;
+/** Two numbers of as many digits as there can be, for each piece. */
+const SPARSE_MAP_MAX = IMAGE_BOUNDS.sparsePieces * 40;
 
 /** Where a reader tells what it reads. Data comes with its offset in the file: holes are skipped. */
 export interface TarHandler {
@@ -130,8 +126,10 @@ export class TarReader {
         }
         case 'sparse-data': {
           const take = Math.min(BLOCK - (this.#partialLength % BLOCK), chunk.length - at, this.#left);
-          this.#partial.push(Buffer.from(chunk.subarray(at, at + take)));
+          const piece = Buffer.from(chunk.subarray(at, at + take));
+          this.#partial.push(piece);
           this.#partialLength += take;
+          for (const byte of piece) if (byte === 0x0a) this.#sparseLines++;
           at += take;
           this.#left -= take;
           this.#position += take;
@@ -159,7 +157,7 @@ export class TarReader {
     }
     if (this.#state !== 'end') return;
     this.#tail += chunk.length - at;
-    if (this.#tail > TAIL_MAX) throw this.#problem('TAR_TAIL', `the archive goes on for more than ${TAIL_MAX} bytes after its end`);
+    if (this.#tail > IMAGE_BOUNDS.tail) throw this.#problem('TAR_TAIL', `the archive goes on for more than ${IMAGE_BOUNDS.tail} bytes after its end`);
   }
 
   /**
@@ -211,9 +209,14 @@ export class TarReader {
     const header = this.#parse(block, at);
     if (header.size < 0) throw this.#problem('TAR_NUMBER', `the size of '${printable(header.name)}' is negative`);
     if ('xgLKX'.includes(header.typeflag)) {
-      const kept = header.typeflag === 'g' ? (this.#globalBytes += header.size) : (this.#extensionBytes += header.size);
-      if (header.size > EXTENSION_MAX || kept > EXTENSIONS_MAX)
-        throw this.#problem('TAR_EXTENSION_TOO_LARGE', `an extended header of ${header.size} bytes stands before '${printable(header.name)}'`);
+      const isGlobal = header.typeflag === 'g';
+      const bound = isGlobal ? IMAGE_BOUNDS.globalExtensions : IMAGE_BOUNDS.extensions;
+      const kept = isGlobal ? (this.#globalBytes += header.size) : (this.#extensionBytes += header.size);
+      if (header.size > IMAGE_BOUNDS.extension || kept > bound)
+        throw this.#problem(
+          'TAR_EXTENSION_TOO_LARGE',
+          `an extended header of ${header.size} bytes stands before '${printable(header.name)}'; ${Math.min(bound, IMAGE_BOUNDS.extension)} is the most of one, and ${bound} of several`,
+        );
       this.#extension = { kind: header.typeflag, size: header.size };
       if (header.size > 0) this.#state = 'extension';
       else this.#extended(Buffer.alloc(0));
@@ -269,7 +272,8 @@ export class TarReader {
     const pending = this.#pending as PendingSparse;
     const { map, more } = oldGnuExtension(block, at, pending.header.name);
     pending.map.push(...map);
-    if (pending.map.length > 1_000_000) throw this.#problem('TAR_SPARSE', `'${printable(pending.header.name)}' has too many holes`);
+    if (pending.map.length > IMAGE_BOUNDS.sparsePieces)
+      throw this.#problem('TAR_SPARSE', `'${printable(pending.header.name)}' has more than ${IMAGE_BOUNDS.sparsePieces} holes`);
     if (!more) this.#startOldSparse();
   }
 
@@ -396,6 +400,9 @@ export class TarReader {
   /** The handler does not know of the entry. */
   #silent = false;
   #sparseEntry: { entry: TarEntry; name: string } | undefined;
+  /** Lines of its map that are there, and that it is to have. */
+  #sparseLines = 0;
+  #sparseWanted: number | undefined;
 
   #openSparse(entry: TarEntry, map: SparseMap, stored: number, name: string): void {
     verifySparse(map, entry.size, stored, name);
@@ -409,12 +416,16 @@ export class TarReader {
   #sparseData(): void {
     const { entry, name } = this.#sparseEntry as { entry: TarEntry; name: string };
     if (this.#partialLength % BLOCK && this.#left) return;
-    const found = dataMap(Buffer.concat(this.#partial), name);
+    // The map is put together once, when all its lines are there, however many blocks it has.
+    this.#sparseWanted ??= linesOfMap(Buffer.concat(this.#partial));
+    const isThere = this.#sparseLines >= this.#sparseWanted || this.#left === 0 || this.#partialLength > SPARSE_MAP_MAX;
+    const found = isThere ? dataMap(Buffer.concat(this.#partial), name) : undefined;
     if (!found) {
-      if (this.#left === 0 || this.#partialLength > EXTENSION_MAX * 32)
-        throw this.#problem('TAR_SPARSE', `the map of holes of '${printable(name)}' has no end`);
+      if (isThere) throw this.#problem('TAR_SPARSE', `the map of holes of '${printable(name)}' has no end`);
       return;
     }
+    this.#sparseLines = 0;
+    this.#sparseWanted = undefined;
     this.#partial = [];
     this.#partialLength = 0;
     this.#sparseEntry = undefined;

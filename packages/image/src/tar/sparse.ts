@@ -1,3 +1,4 @@
+import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 import { printable } from './entry.js';
 import { BLOCK, numeric } from './header.js';
@@ -58,7 +59,7 @@ export function dataMap(b: Buffer, name: string): { map: [number, number][]; use
   };
   const count = next();
   if (count === undefined) return undefined;
-  if (count < 0 || count > 1_000_000) throw wrong(name);
+  if (count < 0 || count > IMAGE_BOUNDS.sparsePieces) throw wrong(name);
   const map: [number, number][] = [];
   for (let i = 0; i < count; i++) {
     const offset = next();
@@ -68,6 +69,12 @@ export function dataMap(b: Buffer, name: string): { map: [number, number][]; use
   }
   const used = Math.ceil(at / BLOCK) * BLOCK;
   return b.length < used ? undefined : { map, used };
+}
+
+/** Returns how many lines such a map has, by its first; none when that is no number, which {@link dataMap} refuses. */
+export function linesOfMap(b: Buffer): number {
+  const count = Number(b.toString('latin1', 0, Math.max(0, b.indexOf(0x0a))) || Number.NaN);
+  return Number.isInteger(count) && count <= IMAGE_BOUNDS.sparsePieces ? 2 * count + 1 : 0;
 }
 
 /** The pieces must be in order, inside the file, and as long together as the data that is there. */

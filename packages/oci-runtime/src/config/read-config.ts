@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { FILE_BOUNDS, FileError, jsonProblem, readNamedText, readRegularText } from '@lamella/syscall';
+import { FILE_BOUNDS, FileError, jsonProblem, parseJson, readNamedText, readRegularText } from '@lamella/syscall';
 import * as v from 'valibot';
 import { OciError } from '../oci-error.js';
 import { checkConfig } from './check-config.js';
@@ -63,7 +63,7 @@ function read(file: string, code: string, hint: string, reading: () => string): 
 function parse<Schema extends v.GenericSchema>(schema: Schema, text: string, where: string): v.InferOutput<Schema> {
   let json: unknown;
   try {
-    json = /\d{16}/.test(text) ? JSON.parse(text, exact as never) : JSON.parse(text);
+    json = parseJson(text, /\d{16}/.test(text) ? (exact as never) : undefined);
   } catch (cause) {
     throw invalid(where, `it is not JSON: ${jsonProblem(cause)}`, cause);
   }

@@ -11,7 +11,7 @@ const MIB = 1024 * KIB;
 /** How much is read, by kind of file. docs/untrusted-files.md has the same table, and a test compares them. */
 export const FILE_BOUNDS: Readonly<Record<'users' | 'document' | 'bundle' | 'credentials' | 'environment' | 'profile' | 'host', FileBound>> = {
   /** passwd(5) and group(5) of an image or a container: read line by line. */
-  users: { what: 'a user database', bytes: 512 * MIB },
+  users: { what: 'a user database', bytes: 64 * MIB },
   /** Manifests, indexes and configs: the distribution specification has registries refuse larger ones. */
   document: { what: 'a document of an image', bytes: 4 * MIB },
   /** `config.json`, process and resource files of a bundle. */
