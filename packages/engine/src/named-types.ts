@@ -7,6 +7,8 @@ export type * from '@lamella/image';
 export type * from '@lamella/namespace';
 export type { SeccompProfile } from '@lamella/seccomp';
 export type { FrontOptions } from '@lamella/syscall';
+export type { PathState } from './containers/copy.js';
+export type { StopOptions } from './containers/stored-shapes.js';
 export type { HostView } from './host-view.js';
 export type { Lowers } from './plan.js';
 export type { Source } from './sources/source.js';

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 const checkout = path.join(import.meta.dirname, '../../..');
 const NEEDED = ['syscall', 'seccomp', 'cgroup', 'namespace', 'oci-runtime', `init-linux-${process.arch}`];
 
-test('plugins are installed from their tarballs: one adds commands, the other is told what happens', { timeout: 180_000 }, async (context) => {
+test('plugins are installed from their tarballs: one adds commands, the other is told what happens', { timeout: 300_000 }, async (context) => {
   requiresRoot(context);
   requiresProgram(context, 'pnpm');
   await using at = scratch();
@@ -73,7 +73,7 @@ test('plugins are installed from their tarballs: one adds commands, the other is
   expect(readFileSync(log, 'utf8').trim().split('\n').slice(-2)).toEqual(['before_create busybox ["true"]', 'after_start true']);
 });
 
-test('plugins are linked, listed, updated and removed, and what is none is refused', { timeout: 120_000 }, async (context) => {
+test('plugins are linked, listed, updated and removed, and what is none is refused', { timeout: 300_000 }, async (context) => {
   requiresProgram(context, 'npm');
   await using at = scratch();
   const env = { ...process.env, XDG_DATA_HOME: at.join('data'), LAMELLA_ROOT: at.join('store'), EXAMPLE_LOG: at.join('log') };
