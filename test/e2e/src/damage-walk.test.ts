@@ -2,9 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ContainerProblem } from '@lamella/engine';
-import { requiresProgram, requiresRoot, scratch } from '@lamella-test/scratch';
+import { busyboxArchive, requiresProgram, requiresRoot, scratch } from '@lamella-test/scratch';
 import { describeTree, ociLayout, tarArchive } from '@lamella-test/tree';
 import { expect, test } from 'vitest';
+import { cli } from './cli.js';
 import { DAMAGES, type Damage, TREE_DAMAGES } from './damage.js';
 import { type Somebody, WHO } from './somebody.js';
 import { StoreWorker } from './store-worker.js';
@@ -239,4 +240,31 @@ test('what a container wrote is never touched, and a damaged record of it is nam
     chownSync(path.join(directory, file), 0, 0);
   }
   expect((await worker.get<Checked>(CHECK('{}'))).problems).toEqual([]);
+});
+
+test('a layer is unpacked anew beside a container that runs on it, which goes on; what it stands on goes when it ends', {
+  timeout: 300_000,
+}, async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  const store = cli(at.join('store'));
+  const well = (args: readonly string[]): string => {
+    const { status, stdout, stderr } = store(args);
+    expect([args, status, stderr]).toEqual([args, 0, expect.any(String)]);
+    return stdout;
+  };
+  well(['import', busyboxArchive(), 'base']);
+  well(['run', '-d', '--name', 'live', 'base', 'sleep', '100000']);
+  const layers = at.join('store/layers');
+  const [layer = ''] = readdirSync(layers);
+  chmodSync(path.join(layers, layer, 'fs/etc/group'), 0o600);
+  expect(well(['system', 'check', '--repair'])).toContain('etc/group has another mode (unpacked anew)');
+  expect(well(['exec', 'live', 'stat', '-c', '%a', '/etc/group'])).toBe('600\n');
+  expect(well(['run', 'base', 'stat', '-c', '%a', '/etc/group'])).toBe('644\n');
+  // The old tree is the container's, and no problem.
+  expect(readdirSync(layers)).toHaveLength(2);
+  well(['system', 'check']);
+  well(['rm', '-f', 'live']);
+  well(['sweep']);
+  expect(readdirSync(layers)).toEqual([layer]);
 });

@@ -8,7 +8,7 @@ import { makeDirectory } from './make-directory.js';
 import type { Problems } from './problems.js';
 import type { StorePaths } from './store-paths.js';
 import { textOfStored } from './stored-file.js';
-import { deadTemporaries, removeTree, sweepTemporary, unfinishedFiles } from './temporary-layer.js';
+import { deadTemporaries, isTreeHeld, removeTree, sweepTemporary, unfinishedFiles } from './temporary-layer.js';
 
 const HEX = /^[0-9a-f]{64}$/;
 
@@ -103,14 +103,14 @@ async function checkStrangers(paths: StorePaths, problems: Problems): Promise<vo
 async function checkLeftovers(paths: StorePaths, problems: Problems, repair: boolean): Promise<void> {
   const dead: string[] = [];
   for (const name of await deadTemporaries(paths)) {
-    if (!lstatSync(paths.lock(name), { throwIfNoEntry: false })) {
-      dead.push(path.join(paths.layers, name));
-      continue;
+    const directory = path.join(paths.layers, name);
+    if (lstatSync(paths.lock(name), { throwIfNoEntry: false })) {
+      const lock = await tryLockFile(paths.lock(name));
+      if (!lock) continue;
+      await lock[Symbol.asyncDispose]();
     }
-    const lock = await tryLockFile(paths.lock(name));
-    if (!lock) continue;
-    await lock[Symbol.asyncDispose]();
-    dead.push(path.join(paths.layers, name));
+    // A tree that was replaced under a container stays until that ends.
+    if (!(await isTreeHeld(directory))) dead.push(directory);
   }
   const writers = await tryLockFile(paths.lock('index'));
   if (writers) {

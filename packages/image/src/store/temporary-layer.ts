@@ -127,6 +127,13 @@ export async function putTree(directory: string, target: string): Promise<void> 
   await removeUnheld(aside);
 }
 
+/** Whether a container stands on a tree of the store, or somebody makes an image of it. */
+export async function isTreeHeld(directory: string): Promise<boolean> {
+  const lock = await tryLockFile(path.join(directory, 'meta.json'), { create: false }).catch(absent);
+  if (lock !== undefined && lock !== 'absent') await lock[Symbol.asyncDispose]();
+  return lock === undefined;
+}
+
 /** Remove a directory of the store, if nobody holds the `meta.json` in it. @returns false when somebody does */
 export async function removeUnheld(directory: string): Promise<boolean> {
   // Mostly it became something else by a rename, and nobody needs to be started for it.
