@@ -72,7 +72,7 @@ export class Ending {
 }
 
 /** @throws NamespaceError `SIGNAL_UNKNOWN` */
-export function numberOf(signal: NodeJS.Signals | number): number {
+function numberOf(signal: NodeJS.Signals | number): number {
   if (signal === 0) return 0;
   try {
     SIGNAL(signal, 'signal');

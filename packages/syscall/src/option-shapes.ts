@@ -5,7 +5,6 @@ import type { LockOptions } from './lock-file.js';
 import * as take from './options/check.js';
 import { type OptionReader, optionReader, shapeOf } from './options/options-of.js';
 import type { RunOptions, StdioOption } from './run.js';
-import type { VisibleOptions } from './visible.js';
 
 /** Reads what public functions of this package are given. */
 export const read: OptionReader = optionReader(LamellaError);
@@ -33,7 +32,6 @@ export const STREAM_OPTIONS: take.Check<StreamOptions> = shapeOf<StreamOptions>(
   highWaterMark: take.whole(1),
   part: take.objectOf<NonNullable<StreamOptions['part']>>({ offset: take.required(take.whole(0)), size: take.required(take.whole(0)) }),
 }));
-export const VISIBLE_OPTIONS: take.Check<VisibleOptions> = shapeOf<VisibleOptions>(() => ({ backslash: take.flag }));
 export const FRONT_OPTIONS: take.Check<FrontOptions> = shapeOf<FrontOptions>(() => ({
   title: take.required(take.text),
   stdin: take.required(take.flag),

@@ -9,7 +9,7 @@ import type { LogOptions } from './logs.js';
 import type { AcceptOptions, AgainSpec } from './stored-container.js';
 
 /** Seconds; more than setTimeout of Node takes would be none. */
-export const SECONDS: take.Check<number> = take.checkOf(
+const SECONDS: take.Check<number> = take.checkOf(
   'a number of seconds from 0 to 2147483, or -1 for ever',
   (value) => Number.isFinite(value) && (value === -1 || ((value as number) >= 0 && (value as number) <= 2_147_483)),
 );

@@ -40,7 +40,7 @@ const hasMethod = (value: unknown, ...names: (string | symbol)[]): boolean =>
 export const isReadable = (value: unknown): value is Readable => hasMethod(value, 'on', 'pipe', 'read');
 export const isWritable = (value: unknown): value is Writable => hasMethod(value, 'on', 'write', 'end');
 export const isWebReadable = (value: unknown): value is ReadableStream => hasMethod(value, 'getReader', 'pipeTo');
-export const isWebWritable = (value: unknown): value is WritableStream => hasMethod(value, 'getWriter', 'abort');
+const isWebWritable = (value: unknown): value is WritableStream => hasMethod(value, 'getWriter', 'abort');
 export const isFileForm = (value: unknown): value is FileForm => typeof value === 'object' && value !== null && Object.hasOwn(value, 'file');
 const isIterable = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && (hasMethod(value, Symbol.asyncIterator) || hasMethod(value, Symbol.iterator));

@@ -48,7 +48,7 @@ export function pump(source: Readable, target: Writable): Promise<'ended' | 'clo
 }
 
 /** A process may end, or close its stdin, before it has read everything: that is no failure. */
-export function isGone(error: NodeJS.ErrnoException): boolean {
+function isGone(error: NodeJS.ErrnoException): boolean {
   return ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END'].includes(error.code ?? '');
 }
 
