@@ -31,8 +31,7 @@ for (const pattern of manifest.files ?? [])
 
 // What tsc made of a source that is gone, or with other options, is still there, and in turbo's cache.
 for (const file of globSync('dist/**/*.{js,d.ts,map}', { exclude: ['dist/page/**'] }))
-  if (file.endsWith('.map') || !existsSync(file.replace(/^dist/, 'src').replace(/(?:\.d)?\.(?:js|ts)$/, '.ts')))
-    rmSync(file);
+  if (file.endsWith('.map') || !existsSync(file.replace(/^dist/, 'src').replace(/(?:\.d)?\.(?:js|ts)$/, '.ts'))) rmSync(file);
 
 const [, arch] = /^@lamella\/init-linux-(\w+)$/.exec(manifest.name) ?? [];
 if (arch) await checkBinary('lamella-init', arch);
