@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { Header } from 'tar/header';
+import { Header } from '../tar/header-block.js';
 
 interface Kind {
   readonly type: 'File' | 'Directory';
