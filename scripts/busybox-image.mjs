@@ -1,29 +1,16 @@
-/** Makes `busybox.tar`, the root filesystem of the default image, from a static busybox. */
+/** Makes images for the tour and the tests: of a static busybox, or of the machine's own shell. */
 import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { writeTar } from './write-tar.mjs';
 
 const PLACES = ['/bin/busybox', '/usr/bin/busybox', '/usr/local/bin/busybox'];
 const FILES = {
   'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1:daemon:/usr/sbin:/bin/false\nnobody:x:65534:65534:nobody:/home:/bin/false\n',
   'etc/group': 'root:x:0:\ndaemon:x:1:\ntty:x:5:\nusers:x:100:\nnogroup:x:65534:\n',
 };
-const DIRECTORIES = ['bin', 'dev', 'etc', 'home', 'proc', 'root', 'sys', 'tmp', 'usr/bin', 'usr/sbin', 'var/spool'];
+const DIRECTORIES = ['bin', 'dev', 'etc', 'home', 'proc', 'root', 'sys', 'tmp', 'usr', 'usr/bin', 'usr/sbin', 'var', 'var/spool'];
 
 /**
  * @param {string} target absolute path of the tar; made unless it exists
@@ -38,28 +25,47 @@ export async function makeBusyboxImage(target) {
       throw new Error(
         'no static busybox on this machine, and none from Debian either.\n  Install one (apt-get install busybox-static), or import an image of your own: ./lamella import rootfs.tar NAME',
       );
-    const rootfs = path.join(scratch, 'rootfs');
-    for (const directory of DIRECTORIES) mkdirSync(path.join(rootfs, directory), { recursive: true, mode: 0o755 });
-    chmodSync(path.join(rootfs, 'tmp'), 0o1777);
-    chmodSync(path.join(rootfs, 'root'), 0o700);
-    for (const [name, text] of Object.entries(FILES)) writeFileSync(path.join(rootfs, name), text, { mode: 0o644 });
-    copyFileSync(busybox, path.join(rootfs, 'bin/busybox'));
-    chmodSync(path.join(rootfs, 'bin/busybox'), 0o755);
-    for (const applet of appletsOf(busybox)) if (applet !== 'busybox') symlinkSync('busybox', path.join(rootfs, 'bin', applet));
-    mkdirSync(path.dirname(target), { recursive: true });
-    const partial = `${target}.partial`;
-    // The same busybox makes the same image, whoever makes it and when.
-    const archived = spawnSync(
-      'tar',
-      ['--owner=0', '--group=0', '--numeric-owner', '--sort=name', '--mtime=@0', '-cf', partial, '-C', rootfs, ...readdirSync(rootfs).sort()],
-      { encoding: 'utf8' },
-    );
-    if (archived.status !== 0) throw new Error(`tar failed: ${archived.error?.message ?? archived.stderr}`);
-    renameSync(partial, target);
+    const applets = appletsOf(busybox).filter((applet) => applet !== 'busybox');
+    archive(target, [
+      { name: 'bin/busybox', type: 'file', mode: 0o755, content: readFileSync(busybox) },
+      ...applets.map((applet) => ({ name: `bin/${applet}`, type: 'symlink', mode: 0o777, linkname: 'busybox' })),
+    ]);
     return busybox;
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/**
+ * An image of the machine's own /bin/sh and the libraries that it loads: where there is no busybox.
+ *
+ * @param {string} target absolute path of the tar; made anew
+ */
+export function makeShellImage(target) {
+  const shell = realpathSync('/bin/sh');
+  // The loader says what it would load, and runs nothing. A static shell has none, and says nothing.
+  const { stdout } = spawnSync(shell, ['-c', ':'], { env: { LD_TRACE_LOADED_OBJECTS: '1' }, encoding: 'utf8' });
+  const libraries = [...stdout.matchAll(/(?:^|\s)(\/\S+)/gm)].map(([, file]) => file);
+  const files = new Map([['bin/sh', shell], ...libraries.map((file) => [file.slice(1), file])]);
+  const parents = new Set([...files.keys()].flatMap((name) => name.split('/').map((_, i, parts) => parts.slice(0, i).join('/'))));
+  for (const known of ['', ...DIRECTORIES]) parents.delete(known);
+  archive(target, [
+    ...[...parents].map((name) => ({ name: `${name}/`, type: 'directory', mode: 0o755 })),
+    ...[...files].map(([name, file]) => ({ name, type: 'file', mode: 0o755, content: readFileSync(file) })),
+  ]);
+}
+
+/** A root filesystem: the directories and files that every one has, and these. */
+function archive(target, entries) {
+  const modes = { root: 0o700, tmp: 0o1777 };
+  mkdirSync(path.dirname(target), { recursive: true });
+  const partial = `${target}.partial`;
+  writeTar(partial, [
+    ...DIRECTORIES.map((name) => ({ name: `${name}/`, type: 'directory', mode: modes[name] ?? 0o755 })),
+    ...Object.entries(FILES).map(([name, text]) => ({ name, type: 'file', mode: 0o644, content: Buffer.from(text) })),
+    ...entries,
+  ]);
+  renameSync(partial, target);
 }
 
 function appletsOf(busybox) {

@@ -91,7 +91,7 @@ const common = {
   platform: 'node',
   target: 'node24',
   format: 'cjs',
-  external: ['execa', 'cli-progress'],
+  external: ['cli-progress'],
   banner: { js: PRELUDE },
   define: { 'performance.now': '__now', 'import.meta.dirname': '__dirname', 'import.meta.url': '__filename' },
   minifySyntax: true,

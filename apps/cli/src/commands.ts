@@ -1,5 +1,6 @@
 import { Apply } from './commands/apply.js';
 import { Attach } from './commands/attach.js';
+import { Autocomplete } from './commands/autocomplete.js';
 import { AutocompleteBash } from './commands/autocomplete-bash.js';
 import { AutocompleteFish } from './commands/autocomplete-fish.js';
 import { Changes } from './commands/changes.js';
@@ -26,6 +27,11 @@ import { Login } from './commands/login.js';
 import { Logout } from './commands/logout.js';
 import { Logs } from './commands/logs.js';
 import { Pause } from './commands/pause.js';
+import { Plugins } from './commands/plugins.js';
+import { PluginsInstall } from './commands/plugins-install.js';
+import { PluginsLink } from './commands/plugins-link.js';
+import { PluginsUninstall } from './commands/plugins-uninstall.js';
+import { PluginsUpdate } from './commands/plugins-update.js';
 import { Port } from './commands/port.js';
 import { Ps } from './commands/ps.js';
 import { Pull } from './commands/pull.js';
@@ -101,6 +107,12 @@ export const COMMANDS = {
   'system:df': SystemDf,
   'system:check': SystemCheck,
   doctor: Doctor,
+  plugins: Plugins,
+  'plugins:install': PluginsInstall,
+  'plugins:link': PluginsLink,
+  'plugins:uninstall': PluginsUninstall,
+  'plugins:update': PluginsUpdate,
+  autocomplete: Autocomplete,
   'autocomplete:bash': AutocompleteBash,
   'autocomplete:fish': AutocompleteFish,
 };

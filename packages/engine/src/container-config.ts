@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { User } from '@lamella/namespace';
+import { isSealedText, sealText } from '@lamella/syscall';
 import { readView } from './kept-view.js';
 import { readOwn } from './own-file.js';
 import type { Lowers } from './plan.js';
@@ -39,15 +40,7 @@ export function configOf(parts: Pick<ContainerConfig, 'id' | 'spec' | 'lowers' |
 
 /** The text of `config.json`. Its last member tells whether it is what was written ({@link configProblem}). */
 export function formatConfig(config: ContainerConfig): string {
-  const text = JSON.stringify(config);
-  return `${text.slice(0, -1)},"sum":"${sumOf(text)}"}\n`;
-}
-
-/** FNV-1a, of 32 bits: against a byte that changed, not against anybody. Node takes milliseconds to load a hash. */
-function sumOf(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, '0');
+  return `${sealText(JSON.stringify(config))}\n`;
 }
 
 /** What is wrong with the config in a container's directory; undefined when nothing is. */
@@ -55,9 +48,9 @@ export function configProblem(directory: string): string | undefined {
   const text = readOwn(path.join(directory, 'config.json'));
   if (text === undefined) return 'it is missing';
   if (!parse(text)) return 'it is damaged: it is no config of a container';
-  const [end, sum] = /,"sum":"([0-9a-f]{8})"\}\n$/.exec(text) ?? [];
-  if (end === undefined) return 'it is damaged: its end is missing';
-  return sumOf(`${text.slice(0, -end.length)}}`) === sum ? undefined : 'it is damaged: it is not what was written';
+  const sealed = isSealedText(text);
+  if (sealed === undefined) return 'it is damaged: its end is missing';
+  return sealed ? undefined : 'it is damaged: it is not what was written';
 }
 
 /** What a kept container stands on, for whoever removes images: the digest of its own, and its layers, one in a line. */

@@ -4,6 +4,7 @@ import { decide, prepare, type RunOptions } from './container.js';
 import { type ExecPlan, explainExecFailure } from './containers/exec.js';
 import { defaultRoot } from './default-root.js';
 import { explainFailure } from './explain-failure.js';
+import { RUN_SPEC, read, readRunOptions } from './option-shapes.js';
 import type { Plan } from './plan.js';
 import type { RunSpec } from './run-spec.js';
 import type { Source } from './sources/source.js';
@@ -27,11 +28,12 @@ interface Context {
  * @throws what {@link createContainer} throws before anything is made
  */
 export async function becomeContainer(
-  spec: RunSpec,
-  options: RunOptions,
+  asked: RunSpec,
+  given: RunOptions,
   { left, ...front }: Omit<FrontOptions, 'left'> & { readonly left: (id: string) => string },
 ): Promise<void> {
   if (!canBecomeFront()) return;
+  const [spec, options] = [read('becomeContainer(spec)', asked, RUN_SPEC), readRunOptions('becomeContainer(spec, options)', given)];
   if (spec.name !== undefined || spec.workspace !== undefined || spec.keep) return;
   const root = spec.root ?? defaultRoot();
   await prepare(root, spec);

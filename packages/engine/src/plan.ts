@@ -88,6 +88,8 @@ export interface Plan {
   readonly stack: OverlayStack;
   /** What is mounted in its root, in order. */
   readonly mounts: readonly Mount[];
+  /** Gives slots that these do not use. */
+  readonly slots: SlotAllocator;
   /** The overlays beside it, of its volumes. */
   readonly others: readonly CheckedView[];
   /** The container's own directory, on the host. */
@@ -99,6 +101,9 @@ export interface Plan {
   /** What the program expects of the host. */
   readonly sources: CheckedSources;
 }
+
+/** The first slot of the mounts of a container that does not run. */
+const FIRST_STILL = 30;
 
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
 
@@ -138,7 +143,8 @@ export function plan(
   const user = spec.host ? ownUser() : findUser(spec.user ?? (keepsId ? own : lowers.config.user) ?? '', lowers.trees);
   const record: ContainerRecord = { containers, id };
   const directory = directoryOf(record);
-  const slots = slotAllocator();
+  // Whoever looks at its files has the lower ones.
+  const slots = slotAllocator(life.still ? FIRST_STILL : undefined);
   const ids = life.again ? life.again.ids : ownIds(spec.userns, id, root);
   const userns = ids && slots();
   if (ids) checkUserNamespace(spec, ids, user);
@@ -333,6 +339,7 @@ export function plan(
     id,
     args,
     mounts,
+    slots,
     program: apart ? [...ownMountNamespace(), ...program] : spec.host ? program : inOwnIds(program),
     stack,
     others,

@@ -16,5 +16,6 @@ import { PROCESS_SPEC, read } from './spec-shapes.js';
  */
 export function spawn<const O extends ProcessOptions = Record<never, never>>(spec: ProcessSpec, options: O = {} as O): ContainerProcess<StreamingOf<O>> {
   const { args } = read('spawn(spec)', spec, PROCESS_SPEC);
-  return launch<O>(inOwnIds(enter(spec)), args, read('spawn(spec, options)', options, PROCESS_OPTIONS as unknown as take.Check<O>));
+  const given = read('spawn(spec, options)', options, PROCESS_OPTIONS as unknown as take.Check<O>);
+  return launch<O>(inOwnIds(enter(spec)), args, given);
 }

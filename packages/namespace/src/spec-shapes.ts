@@ -4,6 +4,7 @@ import type { JoinSpec } from './join.js';
 import type { Mount } from './mount.js';
 import { NamespaceError } from './namespace-error.js';
 import type { Identity, Namespaces, ProcessSpec, Rlimit } from './process-spec.js';
+import type { User } from './user.js';
 
 /** Reads what public functions of this package are given. */
 export const read: OptionReader = optionReader(NamespaceError);
@@ -65,7 +66,13 @@ const MOUNT: take.Check<Mount> = Object.assign(
 );
 
 const rlimit = take.objectOf<Rlimit>({ name: take.required(text), soft: take.required(take.whole(-1)), hard: take.required(take.whole(-1)) });
-const identityOf = take.objectOf<Identity>({ uid: take.required(ID), gid: take.required(ID), groups: take.listOf(ID) });
+/** Or what {@link findUser} found. */
+const identityOf = take.objectOf<Identity & Partial<Pick<User, 'home'>>>({
+  uid: take.required(ID),
+  gid: take.required(ID),
+  groups: take.listOf(ID),
+  home: text,
+}) as unknown as take.Check<Identity>;
 const common = {
   args: take.required(take.listOf(text)),
   env: take.recordOf(text),

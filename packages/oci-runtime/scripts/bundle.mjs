@@ -14,7 +14,6 @@ await build({
   platform: 'node',
   target: 'node24',
   format: 'cjs',
-  external: ['execa'],
   define: { 'import.meta.dirname': '__dirname', 'import.meta.url': '__filename' },
   minifySyntax: true,
   minifyWhitespace: true,

@@ -1,22 +1,41 @@
 #!/usr/bin/env node
 /**
- * Compiles lamella-init with the machine's C compiler: static, without a libc, stripped.
+ * Compiles lamella-init: static, without a libc, stripped.
  *
- *   node build.mjs [OUTPUT] [--sanitize | --fuzz]
+ *   node build.mjs [OUTPUT] [--arch x64|arm64]    with the first compiler that works (see compilers.mjs)
+ *   node build.mjs --probe                        exit 0 if it is built, or can be; else 3, and why not
+ *   node build.mjs --lint                         all warnings are errors, and nothing is written
+ *   node build.mjs OUTPUT --sanitize | --fuzz     with ASan and UBSan, hosted; as a target of libFuzzer (clang)
  *
- * OUTPUT defaults to the platform package beside this one. `--sanitize` makes an ASan+UBSan binary,
- * `--fuzz` the libFuzzer target (both need clang or a hosted gcc).
+ * OUTPUT is the file in the platform's package beside this one if none is given.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { findCompiler } from './compilers.mjs';
 
+/** The exit status when no compiler works: bootstrap.mjs then brings one. */
+const NO_COMPILER = 3;
 const native = import.meta.dirname;
-const args = process.argv.slice(2);
-const mode = args.includes('--fuzz') ? 'fuzz' : args.includes('--sanitize') ? 'sanitize' : 'release';
-const output = args.find((arg) => !arg.startsWith('--')) ?? path.join(native, '..', '..', `init-linux-${process.arch}`, 'lamella-init');
+const {
+  values,
+  positionals: [named],
+} = parseArgs({
+  allowPositionals: true,
+  options: {
+    arch: { type: 'string', default: process.arch },
+    probe: { type: 'boolean' },
+    lint: { type: 'boolean' },
+    sanitize: { type: 'boolean' },
+    fuzz: { type: 'boolean' },
+  },
+});
+const { arch } = values;
+if (!['x64', 'arm64'].includes(arch)) fail(`there is no lamella-init for ${arch}: it is x64 or arm64`, 1);
+const output = named ?? path.join(native, '..', '..', `init-linux-${arch}`, 'lamella-init');
 
-const headers = ['sys.h', 'frame.h', 'interpreter.h', 'monitor.h', 'names.h', 'build.mjs'];
+const headers = ['sys.h', 'frame.h', 'interpreter.h', 'monitor.h', 'names.h', 'build.mjs', 'compilers.mjs'];
 const common = [
   'main.c',
   'frame.c',
@@ -35,43 +54,63 @@ const common = [
   'records.c',
   'front.c',
 ];
-const sources = { release: ['start.c', ...common], sanitize: [...common, 'hosted.c'], fuzz: [...common, 'fuzz.c'] }[mode];
-const newest = Math.max(...[...headers, ...sources].map((file) => statSync(path.join(native, file)).mtimeMs));
-if (existsSync(output) && statSync(output).mtimeMs >= newest) process.exit(0);
+const release = ['start.c', ...common];
 
-const warnings = ['-std=gnu11', '-Wall', '-Wextra', '-Werror'];
-const flags = {
-  release: [
-    '-Os',
-    '-static',
-    '-nostdlib',
-    '-ffreestanding',
-    '-fno-pie',
-    '-no-pie',
-    '-fno-asynchronous-unwind-tables',
-    '-fno-unwind-tables',
-    '-fno-tree-loop-distribute-patterns',
-    '-fstack-protector-strong',
-    ...(process.arch === 'x64' ? ['-mstack-protector-guard=global'] : []),
-    '-ffunction-sections',
-    '-fdata-sections',
-    '-s',
-    '-Wl,--gc-sections,--build-id=none,-z,noseparate-code,-z,norelro,-z,noexecstack',
-  ],
-  sanitize: ['-g', '-O1', '-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'],
-  fuzz: ['-g', '-O1', '-fsanitize=fuzzer,address,undefined', '-fno-sanitize-recover=all'],
-}[mode];
-const compilers = mode === 'fuzz' ? ['clang'] : process.env.CC ? [process.env.CC] : ['cc', 'gcc', 'clang'];
-
-mkdirSync(path.dirname(output), { recursive: true });
-const partial = `${output}.${process.pid}.partial`;
-for (const compiler of compilers) {
-  const built = spawnSync(compiler, [...warnings, ...flags, '-o', partial, ...sources], { cwd: native, encoding: 'utf8' });
-  if (built.error?.code === 'ENOENT') continue;
-  if (built.error) throw built.error;
-  process.stderr.write(built.stderr);
-  if (built.status === 0) renameSync(partial, output);
-  process.exit(built.status ?? 1);
+function fail(message, status) {
+  console.error(`lamella-init: ${message}`);
+  process.exit(status);
 }
-console.error(`lamella-init: no C compiler found (tried ${compilers.join(', ')}). Install one: apt-get install gcc libc6-dev`);
-process.exit(1);
+
+/** Whether the output is newer than all that it is made of. */
+function isBuilt(sources) {
+  const newest = Math.max(...[...headers, ...sources].map((file) => statSync(path.join(native, file)).mtimeMs));
+  return existsSync(output) && statSync(output).mtimeMs >= newest;
+}
+
+function compilerFor() {
+  const { compiler, refused } = findCompiler(arch);
+  if (!compiler) fail(`no C compiler here can make it for linux-${arch} (${refused.join('; ')}). Install one: apt-get install gcc libc6-dev`, NO_COMPILER);
+  for (const each of refused.filter((why) => !why.startsWith('not installed'))) console.error(`lamella-init: ${each}; using ${compiler.name}`);
+  return compiler;
+}
+
+/** The output appears whole, or not at all. */
+function make(compile) {
+  mkdirSync(path.dirname(output), { recursive: true });
+  const partial = `${output}.${process.pid}.partial`;
+  const { ok, said } = compile(partial);
+  if (said) process.stderr.write(`${said.trimEnd()}\n`);
+  if (ok) renameSync(partial, output);
+  else rmSync(partial, { force: true });
+  return ok;
+}
+
+function hosted(sources, compilers, sanitizers) {
+  if (isBuilt(sources)) return true;
+  const flags = ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-g', '-O1', sanitizers, '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'];
+  for (const compiler of compilers) {
+    let missing = false;
+    const ok = make((partial) => {
+      const { status, error, stderr } = spawnSync(compiler, [...flags, '-o', partial, ...sources], { cwd: native, encoding: 'utf8' });
+      missing = error?.code === 'ENOENT';
+      return { ok: status === 0, said: stderr ?? '' };
+    });
+    if (!missing) return ok;
+  }
+  return fail(`none of ${compilers.join(', ')} is installed`, 1);
+}
+
+if (values.fuzz) process.exit(hosted([...common, 'fuzz.c'], ['clang'], '-fsanitize=fuzzer,address,undefined') ? 0 : 1);
+if (values.sanitize)
+  process.exit(hosted([...common, 'hosted.c'], process.env.CC ? [process.env.CC] : ['cc', 'gcc', 'clang'], '-fsanitize=address,undefined') ? 0 : 1);
+if (values.lint) {
+  const compiler = compilerFor();
+  // Zig is there for machines without another compiler; what it warns of, clang does.
+  const { ok, said } = compiler.lint?.([...release, 'probe.c']) ?? { ok: true, said: '' };
+  process.stderr.write(said);
+  process.exit(ok ? 0 : 1);
+}
+if (isBuilt(release)) process.exit(0);
+const compiler = compilerFor();
+if (values.probe) process.exit(0);
+process.exit(make((partial) => compiler.compile(release, partial)) ? 0 : 1);

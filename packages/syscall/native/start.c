@@ -52,8 +52,14 @@ void *memset(void *to, int value, size_t n)
 
 #define AT_RANDOM_TAG 25
 
+#if __has_attribute(no_stack_protector)
+#define NO_STACK_PROTECTOR __attribute__((no_stack_protector))
+#else /* gcc before 11 */
+#define NO_STACK_PROTECTOR __attribute__((optimize("no-stack-protector")))
+#endif
+
 /* No protector here: this function gives the guard its value. */
-__attribute__((used, noreturn, optimize("no-stack-protector"))) static void start_c(uintptr_t *stack)
+NO_STACK_PROTECTOR __attribute__((used, noreturn)) static void start_c(uintptr_t *stack)
 {
 	int argc = (int)stack[0];
 	char **argv = (char **)(stack + 1);

@@ -68,6 +68,7 @@ export {
   startInterpreter,
 } from './run.js';
 export { runMapped } from './run-mapped.js';
+export { isSealedText, sealText } from './sealed-text.js';
 export { packSeen, SAME, type Seen, seenOf, type Time } from './seen.js';
 export { END_SERVED, type Server, serve, servingProgram } from './serve.js';
 export { shellWord } from './shell-word.js';

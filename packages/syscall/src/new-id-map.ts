@@ -1,4 +1,5 @@
-import { execa } from 'execa';
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
 import { type IdRange, mapWords } from './id-mapping.js';
 import { LamellaError } from './lamella-error.js';
 
@@ -9,12 +10,16 @@ import { LamellaError } from './lamella-error.js';
  * @throws LamellaError `SUBIDS_DENIED`
  */
 export async function newIdMap(helper: string, pid: number, own: number, ranges: readonly IdRange[], file: string): Promise<void> {
-  const outcome = await execa(helper, mapWords(String(pid), own, ranges), { reject: false });
-  if (!outcome.failed) return;
+  const child = spawn(helper, mapWords(String(pid), own, ranges), { stdio: ['ignore', 'ignore', 'pipe'] });
+  const ended = new Promise<string | undefined>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (status, signal) => resolve(status === 0 ? undefined : `it ended with ${signal ?? `status ${status}`}`));
+  });
+  const [why, said] = await Promise.all([ended, text(child.stderr)]);
+  if (why === undefined) return;
   throw new LamellaError({
     code: 'SUBIDS_DENIED',
-    message: `${helper} refuses the ids that ${file} gives you: ${outcome.stderr.trim() || outcome.shortMessage}`,
+    message: `${helper} refuses the ids that ${file} gives you: ${said.trim() || why}`,
     hint: `It has to be set-user-id root (or to have file capabilities), and no range in ${file} may be another user's. LAMELLA_SUBIDS=none goes without them, with one id.`,
-    cause: outcome,
   });
 }

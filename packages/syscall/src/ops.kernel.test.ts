@@ -333,6 +333,34 @@ test('walk tells all there is to know of a tree', async () => {
   expect(found.get('link')).toMatchObject({ target: 'target' });
 });
 
+test('walk_seen tells of what is mounted below, but of nothing that the kernel makes up, and all that a file has', async (context) => {
+  requiresRoot(context);
+  await using at = scratch();
+  for (const name of ['t/mounted', 't/proc', 't/without']) mkdirSync(at.join(name), { recursive: true });
+  const found = new Map<string, string>();
+  let last = '';
+  const tmpfs = (name: string): Op => ({ op: 'mount', source: 'x', target: at.join('t', name), filesystemtype: 'tmpfs', mountflags: 0, data: null });
+  const file = (name: string): Op => ({ op: 'write_file', dirfd: AT_FDCWD, flags: O.WRONLY | O.CREAT, mode: 0o600, pathname: at.join('t', name), data: name });
+  const onReply = (reply: Reply): void => {
+    if (reply.kind === 'data') found.set((last = parseWalked(reply.data).name), '');
+    if (reply.kind === 'content') found.set(last, `${found.get(last)}${reply.data.toString('latin1')}`);
+  };
+  const mounted: Program = [
+    ...privately,
+    tmpfs('mounted'),
+    file('mounted/file'),
+    tmpfs('without'),
+    file('without/file'),
+    { op: 'mount', source: 'proc', target: at.join('t/proc'), filesystemtype: 'proc', mountflags: 0, data: null },
+    { op: 'openat', dirfd: AT_FDCWD, pathname: at.join('t/without'), flags: O.PATH | O.CLOEXEC, mode: 0, out: 5 },
+  ];
+  await execute([...mounted, { op: 'walk_seen', dirfd: AT_FDCWD, without: 5, pathname: at.join('t') }], { onReply });
+  expect(Object.fromEntries(found)).toEqual({ '': '', mounted: '', 'mounted/file': 'mounted/file', proc: '', without: '' });
+  found.clear();
+  await execute([{ op: 'walk_seen', dirfd: AT_FDCWD, without: -1, pathname: '/proc/version' }], { onReply });
+  expect(found.get('')).toBe(readFileSync('/proc/version', 'latin1'));
+});
+
 test('walk goes hundreds of levels deep, and says where it stops', async () => {
   await using at = scratch();
   const deep = (levels: number): string => {

@@ -5,7 +5,11 @@ import path from 'node:path';
 import { type ContainerState, type Containers, type DetachedSpec, ImageStore } from '@lamella/engine';
 import { busyboxArchive, type DockerDaemon, dockerDaemon, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { FLAGS, TEMPLATES } from './docker-cells.js';
+import { FLAGS as ALL_FLAGS, TEMPLATES } from './docker-cells.js';
+
+/** All in the long form; a third takes a few seconds. */
+const FLAGS = ALL_FLAGS.filter((_, i) => process.env.LAMELLA_LONG || i % 3 === 0);
+const PATIENCE = { timeout: 300_000 };
 
 let at: ScratchDirectory;
 let docker: DockerDaemon | string;
@@ -88,7 +92,7 @@ function caller({ env }: DockerDaemon): (args: readonly string[]) => string {
 
 const IMAGE = ['busybox', 'sh', '-c', 'true', '--rm'];
 
-test("flags mean what Docker's mean", async (context) => {
+test("flags mean what Docker's mean", PATIENCE, async (context) => {
   requiresRoot(context);
   if (typeof docker === 'string') return skip(context, docker);
   const words = FLAGS.map((argv) => argv.map((word) => word.replaceAll('{}', at.path)));
@@ -124,7 +128,7 @@ test("flags mean what Docker's mean", async (context) => {
   expect(said(ours)).toEqual(said(theirs));
 });
 
-test("templates print what Docker's print", async (context) => {
+test("templates print what Docker's print", PATIENCE, async (context) => {
   requiresRoot(context);
   if (typeof docker === 'string') return skip(context, docker);
   const call = caller(docker);

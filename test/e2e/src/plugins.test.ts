@@ -37,7 +37,7 @@ test('plugins are installed from their tarballs: one adds commands, the other is
   expect(lamella('oci').stderr).toContain("there is no command 'oci'");
 
   expect(lamella('plugins', 'install', `file:${pack('packages/plugin-oci')}`)).toMatchObject({ status: 0 });
-  expect(lamella('plugins').stdout).toContain('@lamella/plugin-oci');
+  expect(lamella('plugins').stdout).toMatch(/^NAME +VERSION +FROM\n@lamella\/plugin-oci +0\.\d+\.\d+ +file:/);
   expect(JSON.parse(lamella('oci', 'features').stdout)).toHaveProperty('ociVersionMax');
   const bundle = at.join('bundle');
   mkdirSync(path.join(bundle, 'rootfs'), { recursive: true });
@@ -71,4 +71,39 @@ test('plugins are installed from their tarballs: one adds commands, the other is
   expect(lamella('create', 'busybox', 'true').status).toBe(0);
   expect(lamella('start', lamella('ps', '-a', '-q').stdout.trim()).status).toBe(0);
   expect(readFileSync(log, 'utf8').trim().split('\n').slice(-2)).toEqual(['before_create busybox ["true"]', 'after_start true']);
+});
+
+test('plugins are linked, listed, updated and removed, and what is none is refused', { timeout: 120_000 }, async (context) => {
+  requiresProgram(context, 'npm');
+  await using at = scratch();
+  const env = { ...process.env, XDG_DATA_HOME: at.join('data'), LAMELLA_ROOT: at.join('store'), EXAMPLE_LOG: at.join('log') };
+  const lamella = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
+    spawnSync(process.execPath, [path.join(checkout, 'apps/cli/bin/lamella'), ...args], { env, encoding: 'utf8' });
+  const plugin = at.join('one');
+  const manifest = (version: string, rest: object = { oclif: { hooks: { before_create: './hook.js' } } }): void => {
+    mkdirSync(plugin, { recursive: true });
+    writeFileSync(path.join(plugin, 'package.json'), JSON.stringify({ name: 'one', version, type: 'module', ...rest }));
+    writeFileSync(path.join(plugin, 'hook.js'), 'export default async () => {};\n');
+  };
+  expect(lamella('plugins')).toMatchObject({ status: 0, stdout: '' });
+  manifest('1.0.0');
+  expect(lamella('plugins', 'link', plugin)).toMatchObject({ status: 0, stdout: 'one\n' });
+  expect(JSON.parse(lamella('plugins', '--json').stdout)).toEqual([{ name: 'one', type: 'link', root: plugin, version: '1.0.0' }]);
+  expect(lamella('plugins', 'uninstall', 'one')).toMatchObject({ status: 0, stdout: 'one\n' });
+  expect(lamella('plugins', 'uninstall', 'one')).toMatchObject({ status: 125, stderr: expect.stringContaining("there is no plugin 'one'") });
+  for (const _ of ['once', 'and again']) expect(lamella('plugins', 'install', `file:${plugin}`)).toMatchObject({ status: 0, stdout: 'one\n' });
+  expect(lamella('plugins', 'update')).toMatchObject({ status: 0, stdout: 'one 1.0.0\n' });
+  expect(lamella('plugins', 'uninstall', 'one').status).toBe(0);
+  expect(JSON.parse(lamella('plugins', '--json').stdout)).toEqual([]);
+  manifest('1.0.0', {});
+  for (const args of [
+    ['install', `file:${plugin}`],
+    ['link', plugin],
+  ])
+    expect(lamella('plugins', ...args)).toMatchObject({ status: 125, stderr: expect.stringContaining('is no plugin: its package.json has no oclif') });
+  expect(lamella('plugins', 'install', `file:${at.join('missing')}`)).toMatchObject({ status: 125, stderr: expect.stringContaining('npm install') });
+  expect(JSON.parse(lamella('plugins', '--json').stdout)).toEqual([]);
+  Object.assign(env, { PATH: at.join('none') });
+  const without = spawnSync(process.execPath, [path.join(checkout, 'apps/cli/bin/lamella.cjs'), 'plugins', 'install', 'one'], { env, encoding: 'utf8' });
+  expect(without).toMatchObject({ status: 125, stderr: expect.stringContaining('there is no npm in the PATH') });
 });

@@ -1,59 +1,35 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { ImageStore } from '@lamella/engine';
 import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { blocks, checkout, installPacked, packAll, type Tarballs } from './packed.js';
 import { requiresContainers } from './rights.js';
 
 /** Every package, alone: packed, installed into an empty project elsewhere, its README's example run. */
-const checkout = path.join(import.meta.dirname, '../../..');
 const PACKAGES = ['syscall', 'seccomp', 'cgroup', 'overlay', 'namespace', 'cleanup', 'image', 'oci-runtime', 'engine'];
 /** The one that the tests themselves run with: it is at hand. */
 const VITEST = (JSON.parse(readFileSync(path.join(checkout, 'package.json'), 'utf8')) as { devDependencies: { vitest: string } }).devDependencies.vitest;
 let at: ScratchDirectory;
-const tarballs = new Map<string, string>();
+let tarballs: Tarballs;
 
 beforeAll(() => {
   at = scratch();
-  for (const directory of [...[...PACKAGES, 'vitest'].map((name) => `packages/${name}`), `packages/init-linux-${process.arch}`, 'apps/cli']) {
-    const packed = JSON.parse(
-      execFileSync('pnpm', ['pack', '--json', '--pack-destination', at.path], { cwd: path.join(checkout, directory), encoding: 'utf8' }),
-    ) as { name: string; filename: string };
-    tarballs.set(packed.name, packed.filename);
-  }
-}, 120_000);
+  tarballs = packAll(at.path);
+}, 240_000);
 afterAll(() => at[Symbol.asyncDispose]());
 
-/** An empty project with what a README says to install; what that needs comes from tarballs, too. */
+/** An empty project with what a README says to install. */
 function project(names: readonly string[]): string {
   const [name = ''] = names;
   const directory = at.join(`project-${name.replace('@lamella/', '')}`);
-  mkdirSync(directory);
-  const of = ([key, file]: readonly [string, string]): readonly [string, string] => [key, file.startsWith('/') ? `file:${file}` : file];
-  writeFileSync(
-    path.join(directory, 'package.json'),
-    JSON.stringify({ private: true, type: 'module', dependencies: Object.fromEntries(names.map((each) => of([each, tarballs.get(each) ?? VITEST]))) }),
-  );
-  // The other platform's binary is nowhere to be had before it is published.
-  const others = Object.fromEntries([...tarballs].map(of));
-  const overrides = {
-    ...others,
-    '@lamella/init-linux-x64': others[`@lamella/init-linux-${process.arch}`],
-    '@lamella/init-linux-arm64': others[`@lamella/init-linux-${process.arch}`],
-  };
-  writeFileSync(path.join(directory, 'pnpm-workspace.yaml'), `overrides: ${JSON.stringify(overrides)}\nstrictDepBuilds: false\n`);
-  execFileSync('pnpm', ['install', '--prefer-offline', '--silent'], { cwd: directory, stdio: ['ignore', 'inherit', 'inherit'] });
+  installPacked(directory, tarballs, Object.fromEntries(names.map((each) => [each, tarballs.get(each) ?? VITEST])));
   copyFileSync(busyboxArchive(), path.join(directory, 'busybox.tar'));
   return directory;
 }
 
-/** The blocks of code in a language. */
-function blocks(readme: string, language: string): string[] {
-  return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map(([, code = '']) => code);
-}
-
-/** The first of them. */
+/** The first block of code in a language. */
 function block(readme: string, language: string): string {
   return blocks(readme, language)[0] ?? expect.unreachable(`no ${language} block`);
 }
@@ -113,7 +89,7 @@ test('@lamella/vitest, installed alone, gives each test of its example a contain
   });
   expect(stdout).toContain('✓ migration.test.js > a fresh database is migrated');
   expect(stdout).toContain('× migration.test.js > a bad migration leaves nothing half done');
-  expect(`${stdout}${stderr}`).toMatch(/the container of this test had changed:\s+A \/db\s+A \/db\/rows/);
+  expect(`${stdout}${stderr}`).toMatch(/the container of this test had changed since its setup:\s+M \/db\/rows/);
   expect(status).toBe(1);
   for (const place of ['containers', 'frozen']) expect(readdirSync(path.join(root, place)).filter((name) => !name.startsWith('.'))).toEqual([]);
 });

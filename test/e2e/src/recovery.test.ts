@@ -12,7 +12,7 @@ const OWN_LINES: Readonly<Record<string, readonly string[]>> = {
   try: ['try', '-n', 'true'],
 };
 /** Commands that look at no store: they print a script for a shell. */
-const WITHOUT_STORE = ['autocomplete:bash', 'autocomplete:fish'];
+const WITHOUT_STORE = ['autocomplete', 'autocomplete:bash', 'autocomplete:fish'];
 
 interface CommandClass {
   readonly prototype: object;

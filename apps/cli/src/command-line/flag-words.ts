@@ -17,7 +17,7 @@ export interface FlagFacts {
 export type FlagTable = Readonly<Record<string, FlagFacts>>;
 
 /** A flag that was given, by its name in the table. */
-export interface GivenFlag {
+interface GivenFlag {
   readonly name: string;
   readonly value: string | boolean;
 }

@@ -3,7 +3,7 @@ import { dockerValue } from './docker-flags.js';
 import { type FlagFacts, type FlagTable, flagWords, type Grammar, helpHint } from './flag-words.js';
 
 /** A flag as oclif defines it, as far as values are concerned. */
-export interface FlagDefinition extends FlagFacts {
+interface FlagDefinition extends FlagFacts {
   readonly multiple?: boolean | undefined;
   readonly options?: readonly string[] | undefined;
   readonly default?: unknown;
@@ -14,7 +14,7 @@ export interface FlagDefinition extends FlagFacts {
   readonly parse?: ((input: never, context: never, flag: never) => Promise<unknown>) | undefined;
 }
 
-export interface ArgumentDefinition {
+interface ArgumentDefinition {
   readonly required?: boolean | undefined;
 }
 

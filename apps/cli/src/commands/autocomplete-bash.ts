@@ -5,7 +5,7 @@ import { stdout } from '../output/out.js';
 export class AutocompleteBash extends Command {
   static override summary = 'Print completion for bash, with the names of containers and images.';
   static override description =
-    'It completes commands, flags, files, and the names of images and containers where they belong. zsh takes it, too, after `autoload bashcompinit; bashcompinit`.';
+    'It completes commands, flags, files, and the names of images and containers where they belong. zsh takes it, too: see `autocomplete`.';
   static override examples = [{ description: 'In ~/.bashrc:', command: 'source <(<%= config.bin %> autocomplete bash)' }];
 
   async run(): Promise<void> {

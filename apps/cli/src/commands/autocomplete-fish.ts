@@ -11,7 +11,6 @@ interface FlagFacts {
   readonly options?: readonly string[];
 }
 
-/** oclif's plugin writes completion for bash and zsh only, and of commands and flags only. */
 export class AutocompleteFish extends Command {
   static override summary = 'Print completion for fish.';
   static override description = 'It completes commands, flags, files, and the names of images and containers where they belong.';

@@ -7,10 +7,12 @@ import { UsageError } from '../usage-error.js';
 
 export class Cp extends ContainerCommand {
   static override summary = 'Copy files into a container or out of it, whether it runs or not.';
-  static override description = `SRC and DST are a path of the host, or CONTAINER:PATH; - is a tar on stdin or stdout. As with Docker, a
-directory is copied as a whole, or what is in it when its path ends with /., a link is copied as a link unless
--L follows it, and what is copied in belongs to root. Volumes are copied, and copied to, also while the container
-does not run; what is read-only in it is refused. In a directory /proc, /sys and /dev are left empty.`;
+  static override description = `SRC and DST are a path of the host, or CONTAINER:PATH; - is a tar on stdin or stdout. Copies are Docker's:
+
+- A directory is copied as a whole, or what is in it when its path ends with /.
+- A link is copied as a link, unless -L follows it. No link in a container leads out of it.
+- What is copied in belongs to root, or with -a to whom it did.
+- What the container sees is copied, and copied to: its volumes, whether it runs or not. /proc, /sys and /dev are left empty.`;
   static override usage = 'cp [FLAGS] SRC DST';
   static override examples = [
     '<%= config.bin %> cp web:/etc/nginx.conf .',

@@ -1,5 +1,6 @@
 import { boolean, string } from '@oclif/core/flags';
 import { argument } from '../argument.js';
+import { parseInteger } from '../command-line/go-values.js';
 import { ContainerCommand } from '../container/container-command.js';
 import { moment } from '../container/moment.js';
 import { DataOut } from '../output/data-out.js';
@@ -24,7 +25,8 @@ export class Logs extends ContainerCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Logs);
-    if (flags.tail !== 'all' && !/^\d+$/.test(flags.tail)) throw new UsageError(`'${flags.tail}' is not a number of lines`, 'Write --tail 20, or all.');
+    const tail = flags.tail === 'all' ? -1 : parseInteger(flags.tail);
+    if (tail === undefined) throw new UsageError(`'${flags.tail}' is not a number of lines`, 'Write --tail 20, or all.');
     const container = await this.containersOf(flags).get(args.container);
     if (!container.hasLog && (await container.state()).status !== 'created')
       stderr.line(`lamella: what ${args.container} wrote went to whoever ran it; those that run by themselves (-d, start) have a log`);
@@ -36,7 +38,8 @@ export class Logs extends ContainerCommand {
       signal: abort.signal,
       ...(flags.since === undefined ? {} : { since: moment(flags.since) }),
       ...(flags.until === undefined ? {} : { until: moment(flags.until) }),
-      ...(flags.tail === 'all' ? {} : { tail: Number(flags.tail) }),
+      // As with Docker less than none is all.
+      ...(tail < 0 ? {} : { tail }),
     });
     await using out = new DataOut(stdout.stream());
     // A terminal that went away is no reason to lose what goes to stdout.

@@ -58,7 +58,15 @@ export function describeContainer(state: ContainerState, upper: string): Record<
     },
     NetworkSettings: { Ports: state.pid === undefined ? {} : byPort(spec.publish, hostBindings) },
     Mounts: [
-      ...(spec.volumes ?? []).map(({ source, destination, readonly = false }) => ({ Type: 'bind', Source: source, Destination: destination, RW: !readonly })),
+      ...(spec.volumes ?? []).map(({ source, destination, readonly = false, overlay, propagation }) => ({
+        Type: 'bind',
+        Source: source,
+        Destination: destination,
+        Mode: [readonly ? 'ro' : 'rw', ...(overlay ? ['overlay'] : [])].join(','),
+        RW: !readonly,
+        Propagation: propagation === 'slave' ? 'rslave' : 'rprivate',
+      })),
+      ...(spec.anonymousVolumes ?? []).map((destination) => ({ Type: 'volume', Source: '', Destination: destination, RW: true })),
       ...(spec.tmpfs ?? []).map(({ destination, readonly = false }) => ({ Type: 'tmpfs', Source: '', Destination: destination, RW: !readonly })),
     ],
     Config: {

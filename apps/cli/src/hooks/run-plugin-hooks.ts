@@ -1,12 +1,12 @@
 import path from 'node:path';
+import type { PluginHooks } from '@lamella/engine';
 import { LamellaError } from '@lamella/syscall';
 import { Config } from '@oclif/core/config';
-import type { PluginEvents } from './plugin-hooks.js';
 
 let loaded: Promise<Config> | undefined;
 
 /** oclif finds the plugins, and loads the hooks that they have for an event. */
-export async function runPluginHooks<Event extends keyof PluginEvents>(event: Event, payload: PluginEvents[Event]): Promise<void> {
+export async function runPluginHooks<Event extends keyof PluginHooks>(event: Event, payload: PluginHooks[Event]): Promise<void> {
   loaded ??= Config.load(path.join(import.meta.dirname, '../..')) as Promise<Config>;
   const config = await loaded;
   // oclif's types know its own events only.

@@ -59,7 +59,7 @@ function step(roll: (count: number) => number): string {
   }
 }
 
-test.each([1, 2, 3])('a long chain is squashed, and nobody can tell (%s)', async (seed) => {
+test.each([1, 2, 3])('a long chain is squashed, and nobody can tell (%s)', { timeout: 300_000 }, async (seed) => {
   const roll = dice(seed);
   const one = await containers.create({ image: 'busybox' });
   const seen: { id: string; tree: string }[] = [];

@@ -15,7 +15,7 @@ import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { explainFailure } from '../explain-failure.js';
 import { surveyHost } from '../host-view.js';
-import { idOf, namesById, withName } from '../names.js';
+import { forgetDeadNames, idOf, namesById, withName } from '../names.js';
 import { CHANGED_ENVIRONMENT, NETWORK, read, readRunOptions, runOptionsShape, runSpecShape, TERMINAL, TYPED, UMASK, WORDS } from '../option-shapes.js';
 import { creation } from '../plan.js';
 import type { RunSpec } from '../run-spec.js';
@@ -86,6 +86,8 @@ export class Containers {
     try {
       await run(creation(plan, kept));
     } catch (error) {
+      // Its directory is gone again; its name is nobody's.
+      if (kept.name !== undefined) await forgetDeadNames(this.#directory);
       throw await explainFailure(error, plan, undefined);
     }
     await tellEvent(this.#directory, 'create', { id: plan.id, name: plan.config.spec.name, image: spec.image });
@@ -134,6 +136,7 @@ export class Containers {
    */
   async try<const O extends RunOptions = Record<never, never>>(asked: TrySpec, options: O = {} as O): Promise<Container<StreamingOf<O>>> {
     const { args, hide = [], ...spec } = read('try(spec)', asked, TRY_SPEC);
+    const given = readRunOptions('try(spec, options)', options);
     const env = definedIn(spec.env ?? process.env);
     makeDirectory(this.#directory);
     const cwd = spec.cwd ?? process.cwd();
@@ -155,7 +158,7 @@ export class Containers {
     };
     await prepare(this.root, whole);
     // What was never executed has changed nothing.
-    return begin(whole, readRunOptions('try(spec, options)', options), this.root, {}, (id) => this.#forget(id));
+    return begin(whole, given, this.root, {}, (id) => this.#forget(id));
   }
 
   async #forget(id: string): Promise<void> {

@@ -41,6 +41,8 @@ export async function planExec(config: ContainerConfig, pid: number, upper: stri
   if (!spec.args.length)
     throw new EngineError({ code: 'NO_COMMAND', message: 'there is no command to execute', hint: 'lamella exec CONTAINER COMMAND [ARG…]' });
   const user = spec.user === undefined ? config.user : findUser(spec.user, [...(upper === undefined ? [] : [upper]), ...lowers.trees]);
+  // What is hidden is hidden in the container's mounts already.
+  const { masks, ...confined } = await confinement(spec.privileged ? { ...own, privileged: true, capDrop: [], seccomp: 'unconfined' } : own);
   const slots = slotAllocator();
   const cwd = spec.cwd ?? own.cwd ?? lowers.config.workingDir ?? '/';
   const program = join(
@@ -52,7 +54,7 @@ export async function planExec(config: ContainerConfig, pid: number, upper: stri
       user,
       namespaces: { ...defaultNamespaces(), net: own.network !== 'host', shifted: config.ids !== undefined },
       cgroups: cgroupsOf(pid),
-      ...(await confinement(spec.privileged ? { ...own, privileged: true, capDrop: [], seccomp: 'unconfined' } : own)),
+      ...confined,
       ...(own.umask === undefined ? {} : { umask: own.umask }),
       ...(own.rlimits ? { rlimits: own.rlimits } : {}),
       ...(spec.terminal ? { terminal: spec.terminal } : {}),

@@ -12,8 +12,8 @@ import {
   type Program,
   RESOLVE,
   runMapped,
+  type SlotAllocator,
   SyscallError,
-  slotAllocator,
 } from '@lamella/syscall';
 import type { RunSpec } from '../run-spec.js';
 import type { CheckedView } from '../views.js';
@@ -29,6 +29,8 @@ export type ContainerFiles = {
       readonly record: ContainerRecord;
       readonly stack: OverlayStack;
       readonly mounts: readonly Mount[];
+      /** See {@link Plan.slots}. */
+      readonly slots: SlotAllocator;
       readonly others: readonly CheckedView[];
     }
 );
@@ -71,8 +73,7 @@ export async function enterFiles(files: ContainerFiles): Promise<Place> {
       ids: files.shifted ? 'full' : idMapping().kind,
       leave: async () => undefined,
     };
-  const { stack, record, mounts, others, spec } = files;
-  const slots = slotAllocator(30);
+  const { stack, record, mounts, slots, others, spec } = files;
   const lowerdirPlus = methodFor(stack, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
   const lock: Program = [
     { op: 'openat', dirfd: AT_FDCWD, pathname: lockOf(record), flags: O.RDWR | O.CLOEXEC, mode: 0, out: HELD },

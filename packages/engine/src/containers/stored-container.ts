@@ -199,7 +199,8 @@ export class StoredContainer {
    */
   async becomeExec(spec: ExecSpec, front: FrontOptions): Promise<void> {
     if (!canBecomeFront()) return;
-    becomeExec(await this.#planExec(spec), this.id, spec.args, front);
+    const asked = read('becomeExec(spec)', spec, EXEC_SPEC);
+    becomeExec(await this.#planExec(asked), this.id, asked.args, front);
   }
 
   async #planExec(spec: ExecSpec): Promise<ExecPlan> {
@@ -485,6 +486,7 @@ export class StoredContainer {
 
   /** Whether a path inside is a directory, links followed; undefined when it is not there. */
   async isDirectory(pathname: string): Promise<boolean | undefined> {
+    read('isDirectory(path)', pathname, take.text);
     const { state } = await this.follow(pathname);
     return state && state.type === 'directory';
   }
@@ -790,8 +792,8 @@ export class StoredContainer {
     const { spec, ids } = this.config;
     const common = { spec, shifted: ids !== undefined };
     if (pid !== undefined) return { kind: 'running', pid, ...common };
-    const { stack, mounts, others } = await decide(spec, {}, this.#root, { again: this.config, idle: true, still: true });
-    return { kind: 'stopped', record: this.#record, stack, mounts, others, ...common };
+    const { stack, mounts, slots, others } = await decide(spec, {}, this.#root, { again: this.config, idle: true, still: true });
+    return { kind: 'stopped', record: this.#record, stack, mounts, slots, others, ...common };
   }
 
   /** By its monitor's socket; where there is none, to its process. */

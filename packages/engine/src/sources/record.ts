@@ -53,10 +53,11 @@ function find(pathname: string, what: string): Source | undefined {
     if (found) return found;
   } catch (error) {
     if (what === OF_VIEW) return unreachable(error);
+    const missing = what === 'the source of a volume' && (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new EngineError({
       code,
-      message: `${what} ${pathname} cannot be used: ${(error as NodeJS.ErrnoException).code}`,
-      hint: 'It must exist; Lamella does not make it.',
+      message: missing ? `${what} ${pathname} does not exist` : `${what} ${pathname} cannot be used: ${(error as NodeJS.ErrnoException).code}`,
+      hint: missing ? `Lamella makes nothing on the host by itself: mkdir -p ${pathname}` : 'It must exist; Lamella does not make it.',
       cause: error,
     });
   }

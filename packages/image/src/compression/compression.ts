@@ -47,21 +47,26 @@ export async function decompressor(compression: Compression): Promise<Duplex> {
 
 /** The one format Node cannot inflate is left to `xz`, when the machine has it. */
 async function inflateByXz(): Promise<Duplex> {
-  const { execa } = await import('execa');
+  const { spawn } = await import('node:child_process');
   return Duplex.from(async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    const child = execa('xz', ['--decompress', '--stdout', `--memlimit-decompress=${XZ_MEMORY_MIB}MiB`], {
-      buffer: false,
-      encoding: 'buffer',
-      reject: false,
+    const child = spawn('xz', ['--decompress', '--stdout', `--memlimit-decompress=${XZ_MEMORY_MIB}MiB`], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const ended = new Promise<{ readonly code?: string | undefined; readonly how: number | string | null }>((resolve) => {
+      child.once('error', ({ code }: NodeJS.ErrnoException) => resolve({ code, how: null }));
+      child.once('close', (status, signal) => resolve({ how: status ?? signal }));
     });
     // Why the program takes no more it says itself, below.
     const fed = pipeline(source, child.stdin).catch(() => undefined);
-    for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk;
+    try {
+      for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk;
+    } catch (error) {
+      // So ends the output of a program that never began.
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+    }
     await fed;
     // What it wrote is whole only when it says so.
-    const result = await child;
-    if (!result.failed) return;
-    throw result.code === 'ENOENT'
+    const { code, how } = await ended;
+    if (how === 0) return;
+    throw code === 'ENOENT'
       ? new ImageError({
           code: 'XZ_MISSING',
           message: 'the archive is compressed with xz, and there is no xz here',
@@ -69,7 +74,7 @@ async function inflateByXz(): Promise<Duplex> {
         })
       : new ImageError({
           code: 'ARCHIVE_CORRUPT',
-          message: `xz could not read the archive (status ${result.exitCode ?? result.signal})`,
+          message: `xz could not read the archive (status ${how ?? code})`,
           hint: `The file is damaged or incomplete, or needs more than ${XZ_MEMORY_MIB} MiB of memory to be decompressed.`,
         });
   });

@@ -1,14 +1,14 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { Header } from 'tar/header';
+import { Header } from '../tar/header-block.js';
 
 interface Kind {
   readonly type: 'File' | 'Directory';
   readonly mode: number;
 }
 
-/** Writes directories and plain files into a tar, one after the other; headers are node-tar's. */
+/** Writes directories and plain files into a tar, one after the other. */
 export class TarOutput {
   readonly #output: Writable;
   #failure: Error | undefined;

@@ -15,8 +15,10 @@ const HEX = /^[0-9a-f]{64}$/;
 /**
  * Looks at what a store has beside its images: its directories, its locks, the records of imports, and what commands left that were killed.
  * With `repair` directories are made, and records, which only save time, go.
+ *
+ * @returns false when its locks or directories cannot be used: then nothing else can be looked at
  */
-export async function checkFiles(paths: StorePaths, problems: Problems, repair: boolean): Promise<void> {
+export async function checkFiles(paths: StorePaths, problems: Problems, repair: boolean): Promise<boolean> {
   for (const directory of [paths.images, path.dirname(paths.blobs), paths.blobs, paths.layers, paths.imports, paths.locks])
     await checkDirectory(directory, problems, { repair, needed: true });
   for (const directory of [paths.chains, paths.rebased, paths.containers]) await checkDirectory(directory, problems, { repair, needed: false });
@@ -27,6 +29,7 @@ export async function checkFiles(paths: StorePaths, problems: Problems, repair: 
     if (repair) await removeTree(file);
     problems.add({ kind: 'store', what: file, problem: `it is ${kindOf(stat)}, not a lock`, ...(repair ? { repaired: 'removed' } : {}) });
   }
+  if (problems.all.some(({ repaired }) => repaired === undefined)) return false;
   for (const name of await entriesOf(paths.imports)) {
     if (name.startsWith('.')) continue;
     const file = path.join(paths.imports, name);
@@ -45,6 +48,7 @@ export async function checkFiles(paths: StorePaths, problems: Problems, repair: 
   }
   await checkStrangers(paths, problems);
   await checkLeftovers(paths, problems, repair);
+  return true;
 }
 
 async function checkDirectory(
@@ -52,7 +56,7 @@ async function checkDirectory(
   problems: Problems,
   { repair, needed }: { readonly repair: boolean; readonly needed: boolean },
 ): Promise<void> {
-  const stat: Stats | undefined = lstatSync(directory, { throwIfNoEntry: false });
+  const stat = lookAt(directory);
   if (stat?.isDirectory() || (!stat && !needed)) return;
   // A link that an administrator made leads to a directory, perhaps of another disk.
   if (stat?.isSymbolicLink() && isDirectoryBehind(directory)) return;
@@ -68,8 +72,18 @@ async function checkDirectory(
   });
 }
 
+/** Where something above is no directory, there is nothing. */
+function lookAt(directory: string): Stats | undefined {
+  try {
+    return lstatSync(directory, { throwIfNoEntry: false });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
 function isDirectoryBehind(link: string): boolean {
-  return lstatSync(`${link}/.`, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return lookAt(`${link}/.`)?.isDirectory() ?? false;
 }
 
 /** What nobody of ours put there is told of, and left alone. */

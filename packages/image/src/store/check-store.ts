@@ -40,9 +40,16 @@ export async function checkStore(paths: StorePaths, { quick = false, force = fal
   const problems = new Problems();
   // Nothing was ever brought in.
   if (!lstatSync(paths.images, { throwIfNoEntry: false }) && !lstatSync(paths.layers, { throwIfNoEntry: false })) return { blobs: 0, layers: 0, problems: [] };
-  await checkFiles(paths, problems, repair);
+  if (!(await checkFiles(paths, problems, repair))) return { blobs: 0, layers: 0, problems: problems.all };
   const index = await checkIndex(paths, problems, repair);
-  const verdicts: Verdicts = { full: !quick, repair, problems, published: index ? publishedTimes(paths) : new Map(), blobs: new Map(), layers: new Map() };
+  const verdicts: Verdicts = {
+    full: !quick,
+    repair,
+    problems,
+    published: index ? publishedTimes(paths, index) : new Map(),
+    blobs: new Map(),
+    layers: new Map(),
+  };
   const damaged = new Map<OciDescriptor, string>();
   for (const descriptor of index?.manifests ?? []) {
     const what = nameOf(descriptor, problems);
@@ -113,9 +120,13 @@ async function forget(paths: StorePaths, damaged: ReadonlyMap<OciDescriptor, str
       });
     else {
       gone.add(JSON.stringify(descriptor));
-      problems.add({ kind: 'image', what, problem: 'it stays damaged', repaired: 'its name was taken away' });
+      problems.settle('its name was taken away', (each) => each.kind === 'image' && each.what === what);
     }
   }
   await writeIndex(paths, { ...index, manifests: index.manifests.filter((each) => !gone.has(JSON.stringify(each))) });
   await collectGarbage(paths);
+  problems.settle('removed with its image', ({ kind, what }) => {
+    const file = kind === 'blob' ? paths.blob(what) : kind === 'layer' ? paths.layer(what) : undefined;
+    return file !== undefined && !lstatSync(file, { throwIfNoEntry: false });
+  });
 }

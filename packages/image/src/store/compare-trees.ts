@@ -11,6 +11,7 @@ import {
   parseWalked,
   run,
   S_IF,
+  SyscallError,
   textOf,
   type Walked,
 } from '@lamella/syscall';
@@ -24,7 +25,7 @@ export interface TreeDifference {
 }
 
 /** As many are told; a tree that is gone has all of them. */
-export const DIFFERENCES_TOLD = 20;
+const DIFFERENCES_TOLD = 20;
 
 /** Differences of a tree, of which the first are told. */
 export interface TreeDifferences {
@@ -53,28 +54,37 @@ export async function compareTrees(found: string, wanted: string, meta: Pick<Lay
     out,
   });
   const tops: Walked[] = [];
-  await run(
-    [
-      ...ownMountNamespace(),
-      open(found, FIRST),
-      open(wanted, SECOND),
-      { op: 'statx', dirfd: FIRST, pathname: '.' },
-      { op: 'statx', dirfd: SECOND, pathname: '.' },
-      { op: 'compare', dirfd: FIRST, rootfd: SECOND, marks: MARKS.none },
-    ],
-    {
-      onReply(reply) {
-        if (reply.kind !== 'data') return;
-        if (tops.length < 2) {
-          tops.push(parseWalked(reply.data));
-          const [upper, lower] = tops;
-          if (upper && lower) differences.add({ upper: { ...upper, name: '' }, lower: { ...lower, name: '' }, contentDiffers: false });
-        } else differences.add(parseCompared(reply.data));
+  try {
+    await run(
+      [
+        ...ownMountNamespace(),
+        open(found, FIRST),
+        open(wanted, SECOND),
+        { op: 'statx', dirfd: FIRST, pathname: '.' },
+        { op: 'statx', dirfd: SECOND, pathname: '.' },
+        { op: 'compare', dirfd: FIRST, rootfd: SECOND, marks: MARKS.none },
+      ],
+      {
+        onReply(reply) {
+          if (reply.kind !== 'data') return;
+          if (tops.length < 2) {
+            tops.push(parseWalked(reply.data));
+            const [upper, lower] = tops;
+            if (upper && lower) differences.add({ upper: { ...upper, name: '' }, lower: { ...lower, name: '' }, contentDiffers: false });
+          } else differences.add(parseCompared(reply.data));
+        },
       },
-    },
-  );
+    );
+  } catch (error) {
+    // A directory of somebody else's, or a part of the disk that cannot be read: a new tree has neither.
+    if (!(error instanceof SyscallError) || !UNREADABLE.has(error.code)) throw error;
+    differences.unreadable(error.code);
+  }
   return differences;
 }
+
+/** What a tree is not read for, and its blob is. */
+const UNREADABLE = new Set(['EACCES', 'EIO', 'ENOENT', 'ENOTDIR', 'ELOOP', 'EOVERFLOW', 'EUCLEAN']);
 
 /** A tree that is not there. */
 export function goneTree(): TreeDifferences {
@@ -101,6 +111,11 @@ class Differences implements TreeDifferences {
     if (what === undefined) return;
     this.count++;
     if (this.first.length < DIFFERENCES_TOLD) this.first.push({ path: name || '.', what });
+  }
+
+  unreadable(code: string): void {
+    this.count++;
+    this.first.push({ path: '.', what: `cannot be read to its end: ${code}` });
   }
 
   #differs(name: string, found: Walked, wanted: Walked, contentDiffers: boolean): string | undefined {
@@ -141,18 +156,19 @@ function attributes({ xattrs }: Walked): string {
     .join('\0');
 }
 
-function milliseconds(seconds: number, nanoseconds: number): number {
-  return seconds * 1000 + Math.floor(nanoseconds / 1_000_000);
+/** Since when a tree is known to be what it should be, in milliseconds since the epoch. */
+export interface Known {
+  readonly since: number;
+  /** The same of files with several names: another tree that is linked to them (rebase-layer.ts) changed their ctime. */
+  readonly linked: number;
 }
 
 /**
- * Whether nothing in a tree was touched after it was unpacked: the time of an object's last change (ctime) cannot be set by anybody. Of files
- * with several names only the content's time counts: another tree that is linked to them (rebase-layer.ts) changes the other one.
+ * Whether nothing in a tree was touched after it was unpacked: the time of an object's last change (ctime) cannot be set by anybody.
  *
- * @param since milliseconds since the epoch
  * @returns false also when the tree is gone
  */
-export async function isUntouched(tree: string, since: number): Promise<boolean> {
+export async function isUntouched(tree: string, { since, linked }: Known): Promise<boolean> {
   let touched = false;
   try {
     await run(
@@ -164,14 +180,14 @@ export async function isUntouched(tree: string, since: number): Promise<boolean>
       {
         onReply(reply) {
           if (reply.kind !== 'data' || touched) return;
-          const { mode, links, ctimeSeconds, ctimeNanoseconds, mtimeSeconds, mtimeNanoseconds } = parseWalked(reply.data);
-          const linked = links > 1 && mode >> 12 !== S_IF.IFDIR >> 12;
-          touched = (linked ? milliseconds(mtimeSeconds, mtimeNanoseconds) : milliseconds(ctimeSeconds, ctimeNanoseconds)) > since;
+          const { mode, links, ctimeSeconds, ctimeNanoseconds } = parseWalked(reply.data);
+          const several = links > 1 && mode >> 12 !== S_IF.IFDIR >> 12;
+          touched = ctimeSeconds * 1000 + Math.floor(ctimeNanoseconds / 1_000_000) > (several ? Math.max(since, linked) : since);
         },
       },
     );
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as { code?: string }).code ?? '')) return false;
+    if (error instanceof SyscallError && UNREADABLE.has(error.code)) return false;
     throw error;
   }
   return !touched;

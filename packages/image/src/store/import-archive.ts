@@ -13,13 +13,14 @@ import { isOwnPipe } from '../source/open-source.js';
 import { clearPlace } from './clear-place.js';
 import { collectGarbage } from './collect-garbage.js';
 import { publish, writeDurably } from './durable-file.js';
+import { isLayerUntouched } from './known-times.js';
 import { MEDIA_TYPES, type OciConfig, type OciManifest } from './oci-schema.js';
 import { readIndex, withManifest, withoutRecovered, writeIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
 import { textOfStored } from './stored-file.js';
 import { sweepTemporary, temporaryLayer } from './temporary-layer.js';
 import { blobProblem, publishedTimes } from './verify-blob.js';
-import { isAsUnpacked, isLayerUntouched, obviousProblem, replaceLayer } from './verify-layer.js';
+import { isAsUnpacked, obviousProblem, replaceLayer } from './verify-layer.js';
 import { writeBlob } from './write-blob.js';
 
 export interface ImportOptions extends Pick<ApplyOptions, 'signal' | 'maxEntries'> {

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { bootId, idMapping, unfitForUpper } from '@lamella/syscall';
+import { bootId, idMapping, isSealedText, sealText, unfitForUpper } from '@lamella/syscall';
 import * as v from 'valibot';
 import type { AppliedLayer } from '../layer/apply-layer.js';
 import { writeDurably } from './durable-file.js';
@@ -74,6 +74,11 @@ export function readLayerMeta(file: string): LayerMeta | undefined {
   return parsed.success ? parsed.output : undefined;
 }
 
+/** Whether the notes are what was written. A run does not ask: whoever looks for damage does. */
+export function areNotesSealed(file: string): boolean {
+  return isSealedText(textOfStored(file) ?? '') === true;
+}
+
 /** Whether the tree on disk is the one that was written: a power cut may have eaten parts of it since, or the store was moved to where marks are others. */
 export function isWhole(meta: LayerMeta, { root }: Pick<StorePaths, 'root'>): boolean {
   const hides = meta.whiteoutDirectories?.length || meta.opaque?.length;
@@ -106,7 +111,7 @@ export function layerMeta(diffID: string, applied: AppliedLayer): LayerMeta {
 }
 
 export async function writeLayerMeta(file: string, meta: LayerMeta): Promise<void> {
-  await writeDurably(file, `${JSON.stringify(meta)}\n`);
+  await writeDurably(file, `${sealText(JSON.stringify(meta))}\n`);
 }
 
 /**

@@ -25,6 +25,15 @@ export class Problems {
     if (!this.#found.has(key)) this.#found.set(key, problem);
   }
 
+  /** What was found before is repaired now. */
+  settle(repaired: string, which: (problem: StoreProblem) => boolean): void {
+    for (const [key, problem] of this.#found) {
+      if (problem.repaired !== undefined || !which(problem)) continue;
+      const { hint: _, ...rest } = problem;
+      this.#found.set(key, { ...rest, repaired });
+    }
+  }
+
   get all(): readonly StoreProblem[] {
     return [...this.#found.values()];
   }

@@ -6,7 +6,8 @@ import { ImageError } from '../image-error.js';
 import { applyLayer } from '../layer/apply-layer.js';
 import { printable } from '../tar/entry.js';
 import { rebasedLayer, type StackCheck } from './chain.js';
-import { compareTrees, isUntouched } from './compare-trees.js';
+import { compareTrees } from './compare-trees.js';
+import { isTreeUntouched, noteVerified } from './known-times.js';
 import { layerMeta, writeLayerMeta } from './layer-meta.js';
 import { follow, hides, isOpaque, type NotedLayer, shown, statOf } from './layer-stack.js';
 import { makeDirectory } from './make-directory.js';
@@ -122,7 +123,28 @@ export async function rebaseLayer(
   if (!leans) return undefined;
   await using _turn = await lockFile(paths.lock(`rebased-${id.slice(7, 9)}`));
   const ready = rebasedLayer(paths, id);
-  if (ready && (!check || (!check.full && (await isUntouched(ready.path, ready.meta.unpackedAt))))) return ready;
+  if (ready && (!check || (!check.full && (await isTreeUntouched(paths, paths.rebasedLayer(id)))))) return ready;
+  const { layer: made, right } = await derive(paths, { layer, leans, id, ready }, blob, check);
+  // The links that this took have changed the times of the files below.
+  if (ready && right) await noteVerified(paths, paths.rebasedLayer(id), Date.now());
+  return made;
+}
+
+interface Rebasing {
+  readonly layer: NotedLayer;
+  readonly leans: Leaning;
+  readonly id: string;
+  /** What there is. */
+  readonly ready: NotedLayer | undefined;
+}
+
+/** @returns what there is now, and whether that is what it should be */
+async function derive(
+  paths: StorePaths,
+  { layer, leans, id, ready }: Rebasing,
+  blob: () => Promise<FileHandle>,
+  check: StackCheck | undefined,
+): Promise<{ readonly layer: NotedLayer | undefined; readonly right: boolean }> {
   await using temporary = await temporaryLayer(paths);
   const directories = [...leans.directories].sort();
   await runMapped([
@@ -138,11 +160,11 @@ export async function rebaseLayer(
   await writeLayerMeta(path.join(temporary.directory, 'meta.json'), layerMeta(id, applied));
   if (ready && check) {
     const differences = await compareTrees(ready.path, temporary.tree, layerMeta(id, applied));
-    if (!differences.count) return ready;
+    if (!differences.count) return { layer: ready, right: true };
     check.report(id, { problem: 'it is not what its blob and the layers below make of it', differences, repaired: check.repair });
-    if (!check.repair) return ready;
+    if (!check.repair) return { layer: ready, right: false };
   }
   makeDirectory(paths.rebased);
   await putTree(temporary.directory, paths.rebasedLayer(id));
-  return rebasedLayer(paths, id);
+  return { layer: rebasedLayer(paths, id), right: true };
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { lstatSync, utimesSync } from 'node:fs';
 import { FileError, kindOf, streamRegular } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
-import type { OciDescriptor } from './oci-schema.js';
+import type { OciDescriptor, OciIndex } from './oci-schema.js';
 import { readManifest } from './open-image.js';
 import { readIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
@@ -47,9 +47,9 @@ async function digestOf(file: string): Promise<string> {
  * When blobs were known to be what their names say: they are put in their places, and after them the manifest that refers to them. By
  * digest, in milliseconds since the epoch. What only damaged images refer to is not in it.
  */
-export function publishedTimes(paths: StorePaths): ReadonlyMap<string, number> {
+export function publishedTimes(paths: StorePaths, { manifests }: OciIndex = readIndex(paths)): ReadonlyMap<string, number> {
   const times = new Map<string, number>();
-  for (const descriptor of readIndex(paths).manifests) {
+  for (const descriptor of manifests) {
     try {
       const manifest = readManifest(paths, descriptor);
       const published = lstatSync(paths.blob(descriptor.digest)).ctimeMs;

@@ -1,15 +1,14 @@
 import { lstatSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { lockFile, streamRegular } from '@lamella/syscall';
+import { streamRegular } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { type AppliedLayer, applyLayer } from '../layer/apply-layer.js';
-import { compareTrees, goneTree, isUntouched, type TreeDifferences } from './compare-trees.js';
-import { writeDurably } from './durable-file.js';
-import { isWhole, type LayerMeta, layerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
+import { compareTrees, goneTree, type TreeDifferences } from './compare-trees.js';
+import { isLayerUntouched, noteVerified } from './known-times.js';
+import { areNotesSealed, isWhole, type LayerMeta, layerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import type { OciDescriptor } from './oci-schema.js';
 import { type StorePaths, stagedName } from './store-paths.js';
-import { textOfStored } from './stored-file.js';
 import { putTree, type TemporaryLayer, temporaryLayer } from './temporary-layer.js';
 
 export interface VerifyOptions {
@@ -32,9 +31,8 @@ export function obviousProblem(paths: StorePaths, diffID: string): string | unde
   if (!lstatSync(paths.layer(diffID), { throwIfNoEntry: false })) return 'it is not unpacked';
   const meta = readLayerMeta(paths.meta(diffID));
   if (!meta || meta.diffID !== diffID) return 'its notes (meta.json) are missing or damaged';
-  // The time that a quick check goes by is not later than the file that says it.
-  if (meta.unpackedAt > lstatSync(paths.meta(diffID)).ctimeMs + 2000) return 'its notes (meta.json) are damaged: their time is wrong';
   if (!isWhole(meta, paths)) return 'it may not have reached the disk';
+  if (!areNotesSealed(paths.meta(diffID))) return 'its notes (meta.json) are not what was written';
   if (!lstatSync(paths.tree(diffID), { throwIfNoEntry: false })?.isDirectory()) return 'its tree is gone';
   return undefined;
 }
@@ -64,7 +62,7 @@ export async function verifyLayer(
   if (obvious === undefined) {
     const differences = await differencesOf(paths, diffID, temporary, applied);
     if (!differences.count) {
-      if (!full) await noteVerified(paths, diffID, began);
+      if (!full) await noteVerified(paths, paths.layer(diffID), began);
       return undefined;
     }
     if (repair) await replaceLayer(paths, temporary, applied);
@@ -131,21 +129,4 @@ export async function replaceLayer<Hold extends AsyncDisposable | undefined = un
     await held?.[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** Since when the tree is known to be right, in milliseconds since the epoch. */
-const VERIFIED = 'verified';
-
-/** Whether nothing in a layer's tree was touched since it was unpacked, or compared. */
-export async function isLayerUntouched(paths: StorePaths, diffID: string): Promise<boolean> {
-  const meta = readLayerMeta(paths.meta(diffID));
-  if (!meta) return false;
-  const verified = Number(textOfStored(path.join(paths.layer(diffID), VERIFIED)) ?? 0);
-  return await isUntouched(paths.tree(diffID), Math.max(meta.unpackedAt, Number.isSafeInteger(verified) && verified <= Date.now() ? verified : 0));
-}
-
-/** A store that was copied has the times of that: it is not compared each time. */
-async function noteVerified(paths: StorePaths, diffID: string, began: number): Promise<void> {
-  await using _index = await lockFile(paths.lock('index'));
-  await writeDurably(path.join(paths.layer(diffID), VERIFIED), `${began}\n`);
 }

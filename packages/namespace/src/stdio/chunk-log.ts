@@ -123,7 +123,10 @@ export class ChunkLog {
 
   #settle(): void {
     if (this.#keep) return;
-    if (!this.isRead && this.#waiting() > MOST_WAITING && this.#source.isWanted(this)) return this.drop();
+    if (!this.isRead && this.#waiting() > MOST_WAITING && this.#source.isWanted(this)) {
+      this.drop();
+      return;
+    }
     const least = Math.min(
       ...[...this.#readers].filter((reader) => reader.isOpen || !this.isRead).map((reader) => reader.at),
       this.#gone + this.#chunks.length,

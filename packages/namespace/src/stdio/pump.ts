@@ -16,9 +16,9 @@ export function pump(source: Readable, target: Writable): Promise<'ended' | 'clo
   const { promise, resolve, reject } = Promise.withResolvers<'ended' | 'closed'>();
   const resume = (): void => void source.resume();
   const onData = (chunk: unknown): void => {
-    if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) return reject(notData(chunk));
-    if (target.destroyed || target.writableEnded) return resolve('closed');
-    if (!target.write(chunk)) source.pause();
+    if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) reject(notData(chunk));
+    else if (target.destroyed || target.writableEnded) resolve('closed');
+    else if (!target.write(chunk)) source.pause();
   };
   const onEnd = (): void => resolve('ended');
   const onSourceClose = (): void => (source.readableEnded ? resolve('ended') : reject(source.errored ?? endedEarly()));

@@ -1,0 +1,18 @@
+import { argument } from '../argument.js';
+import { LamellaCommand } from '../lamella-command.js';
+import { UserPlugins } from '../plugins/user-plugins.js';
+
+export class PluginsInstall extends LamellaCommand {
+  static override summary = 'Install a plugin by npm.';
+  static override examples = [
+    '<%= config.bin %> plugins install @lamella/plugin-oci',
+    { description: 'A tarball:', command: '<%= config.bin %> plugins install file:/tmp/plugin.tgz' },
+  ];
+  static override args = { spec: argument('NAME, NAME@VERSION, or what else npm install takes') };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(PluginsInstall);
+    const name = await new UserPlugins(this.config.dataDir).install(args.spec);
+    this.print(flags.json, { name }, [name]);
+  }
+}

@@ -1,0 +1,16 @@
+import { argument } from '../argument.js';
+import { LamellaCommand } from '../lamella-command.js';
+import { UserPlugins } from '../plugins/user-plugins.js';
+
+export class PluginsLink extends LamellaCommand {
+  static override summary = 'Use a checkout as a plugin.';
+  static override description = 'Install its dependencies there first.';
+  static override examples = ['<%= config.bin %> plugins link ./my-plugin'];
+  static override args = { directory: argument('the directory of its package.json') };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(PluginsLink);
+    const name = new UserPlugins(this.config.dataDir).link(args.directory);
+    this.print(flags.json, { name }, [name]);
+  }
+}

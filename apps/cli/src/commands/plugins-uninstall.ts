@@ -1,0 +1,15 @@
+import { argument } from '../argument.js';
+import { LamellaCommand } from '../lamella-command.js';
+import { UserPlugins } from '../plugins/user-plugins.js';
+
+export class PluginsUninstall extends LamellaCommand {
+  static override summary = 'Remove a plugin.';
+  static override examples = ['<%= config.bin %> plugins uninstall @lamella/plugin-oci'];
+  static override args = { name: argument('its name') };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(PluginsUninstall);
+    await new UserPlugins(this.config.dataDir).uninstall(args.name);
+    this.print(flags.json, { name: args.name }, [args.name]);
+  }
+}

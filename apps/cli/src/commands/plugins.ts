@@ -1,0 +1,15 @@
+import { LamellaCommand } from '../lamella-command.js';
+import { table } from '../output/table.js';
+import { UserPlugins } from '../plugins/user-plugins.js';
+
+export class Plugins extends LamellaCommand {
+  static override summary = 'List the plugins of this user.';
+  static override examples = ['<%= config.bin %> plugins', '<%= config.bin %> plugins install @lamella/plugin-oci'];
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Plugins);
+    const plugins = new UserPlugins(this.config.dataDir).list();
+    const rows = plugins.map(({ name, version, root, url, tag }) => [name, version, root ?? url ?? tag ?? '']);
+    this.print(flags.json, plugins, plugins.length ? table(['NAME', 'VERSION', 'FROM'], rows) : []);
+  }
+}

@@ -1,0 +1,152 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { FILE_BOUNDS, LamellaError, readOptionalText } from '@lamella/syscall';
+import { npm } from './npm.js';
+
+/** A plugin of this user, as oclif reads it from `oclif.plugins` of the package.json in its data directory. */
+export interface UserPlugin {
+  readonly name: string;
+  /** Installed by npm, or a checkout elsewhere. */
+  readonly type: 'user' | 'link';
+  /** The version or tag that was asked for. */
+  readonly tag?: string;
+  /** What was asked for where it is not from the registry: a file, a URL, a git repository. */
+  readonly url?: string;
+  /** Where a linked one is. */
+  readonly root?: string;
+}
+
+interface Manifest {
+  readonly name?: string;
+  readonly version?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly oclif?: { readonly plugins?: readonly (UserPlugin | string)[]; readonly commands?: unknown; readonly hooks?: unknown };
+}
+
+/** The plugins of this user: those that npm installed into a directory, and links to others. */
+export class UserPlugins {
+  readonly #directory: string;
+
+  /** @param directory oclif's data directory */
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Those there are, with the versions that their package.json says. */
+  list(): (UserPlugin & { readonly version: string })[] {
+    return this.#listed().map((plugin) => ({ ...plugin, version: readManifest(this.#rootOf(plugin))?.version ?? 'missing' }));
+  }
+
+  /**
+   * Installs a plugin: `NAME`, `NAME@VERSION`, or what else `npm install` takes.
+   *
+   * @returns its name
+   * @throws LamellaError `NPM_MISSING`, `NPM_FAILED`, `PLUGIN_INVALID`
+   */
+  async install(spec: string): Promise<string> {
+    const own = this.#own();
+    this.#write(own);
+    const registry = /^(?<name>(?:@[^/@:]+\/)?[^/@:]+)(?:@(?<tag>[^/:]+))?$/.exec(spec)?.groups;
+    await npm(['install', '--omit=dev', '--save', spec], this.#directory);
+    const name = registry?.name ?? this.#added(own, spec);
+    if (!isPlugin(readManifest(path.join(this.#directory, 'node_modules', name)))) {
+      await npm(['uninstall', name], this.#directory);
+      throw notAPlugin(name);
+    }
+    this.#add(registry ? { name, type: 'user', tag: registry.tag ?? 'latest' } : { name, type: 'user', url: spec });
+    return name;
+  }
+
+  /** Uses a checkout as it is; its dependencies are its own affair. @throws LamellaError `PLUGIN_INVALID` */
+  link(directory: string): string {
+    const root = path.resolve(directory);
+    const manifest = readManifest(root);
+    if (!isPlugin(manifest) || !manifest?.name) throw notAPlugin(root);
+    this.#add({ name: manifest.name, type: 'link', root });
+    return manifest.name;
+  }
+
+  /** @throws LamellaError `PLUGIN_UNKNOWN`, `NPM_MISSING`, `NPM_FAILED` */
+  async uninstall(name: string): Promise<void> {
+    const plugin = this.#listed().find((each) => each.name === name);
+    if (!plugin) throw new LamellaError({ code: 'PLUGIN_UNKNOWN', message: `there is no plugin '${name}'`, hint: 'lamella plugins lists those there are.' });
+    if (plugin.type === 'user') await npm(['uninstall', name], this.#directory);
+    const own = this.#own();
+    this.#write({ ...own, oclif: { ...own.oclif, plugins: this.#listed().filter((each) => each.name !== name) } });
+  }
+
+  /** Brings those that npm installed up to date with what was asked for. @throws LamellaError `NPM_MISSING`, `NPM_FAILED` */
+  async update(): Promise<void> {
+    const specs = this.#listed().flatMap(({ name, type, tag, url }) => (type === 'user' ? [url ?? `${name}@${tag ?? 'latest'}`] : []));
+    if (specs.length) await npm(['install', '--omit=dev', '--save', ...specs], this.#directory);
+  }
+
+  #listed(): UserPlugin[] {
+    return (this.#own().oclif?.plugins ?? []).map((plugin) => (typeof plugin === 'string' ? { name: plugin, type: 'user' } : plugin));
+  }
+
+  #rootOf({ name, root }: UserPlugin): string {
+    return root ?? path.join(this.#directory, 'node_modules', name);
+  }
+
+  /** The dependency that npm has added, or one that was there under the same words. */
+  #added(before: Manifest, spec: string): string {
+    const known = this.#listed().find(({ url }) => url === spec);
+    const [name] = Object.entries(this.#own().dependencies ?? {}).find(([each, version]) => before.dependencies?.[each] !== version) ?? [known?.name];
+    if (name === undefined)
+      throw new LamellaError({
+        code: 'PLUGIN_INVALID',
+        message: `npm has installed ${spec} already, and not as a plugin`,
+        hint: `See the dependencies in ${path.join(this.#directory, 'package.json')}.`,
+      });
+    return name;
+  }
+
+  #add(plugin: UserPlugin): void {
+    const own = this.#own();
+    this.#write({ ...own, oclif: { ...own.oclif, plugins: [...this.#listed().filter(({ name }) => name !== plugin.name), plugin] } });
+  }
+
+  #own(): Manifest {
+    return readManifest(this.#directory) ?? {};
+  }
+
+  #write(manifest: Manifest): void {
+    mkdirSync(this.#directory, { recursive: true });
+    const file = path.join(this.#directory, 'package.json');
+    const partial = `${file}.${process.pid}.partial`;
+    writeFileSync(
+      partial,
+      `${JSON.stringify({ private: true, dependencies: {}, ...manifest, oclif: { schema: 1, plugins: [], ...manifest.oclif } }, null, 2)}\n`,
+    );
+    renameSync(partial, file);
+  }
+}
+
+function readManifest(directory: string): Manifest | undefined {
+  const file = path.join(directory, 'package.json');
+  const text = readOptionalText(file, FILE_BOUNDS.host);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as Manifest;
+  } catch (error) {
+    throw new LamellaError({
+      code: 'PLUGIN_INVALID',
+      message: `${file} is not JSON: ${(error as Error).message}`,
+      hint: 'Mend it, or remove it.',
+      cause: error,
+    });
+  }
+}
+
+function isPlugin(manifest: Manifest | undefined): boolean {
+  return manifest?.oclif?.commands !== undefined || manifest?.oclif?.hooks !== undefined;
+}
+
+function notAPlugin(what: string): LamellaError {
+  return new LamellaError({
+    code: 'PLUGIN_INVALID',
+    message: `${what} is no plugin: its package.json has no oclif.commands and no oclif.hooks`,
+    hint: 'See docs/plugins.md for what a plugin is.',
+  });
+}

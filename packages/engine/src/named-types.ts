@@ -1,0 +1,13 @@
+/**
+ * Types that signatures of this package mention. A project that depends on the engine alone cannot name those of other
+ * packages in its own declarations (TS2742): pnpm hides them. test/e2e's packed-types.test.ts finds what is missing.
+ */
+export type { CleanupError } from '@lamella/cleanup';
+export type * from '@lamella/image';
+export type * from '@lamella/namespace';
+export type { SeccompProfile } from '@lamella/seccomp';
+export type { FrontOptions } from '@lamella/syscall';
+export type { HostView } from './host-view.js';
+export type { Lowers } from './plan.js';
+export type { Source } from './sources/source.js';
+export type { CheckedView } from './views.js';
