@@ -61,7 +61,7 @@ export async function importArchive(paths: StorePaths, source: string | Readable
     if (known) return { ...(await publishImage(paths, reference, known)), reused: true };
   }
   // Awaited here: a promise that is only returned would outlive the lock.
-  return await unpack(paths, await streamRegular(source, options), reference, { record, size, options });
+  return await unpack(paths, await streamRegular(source, { signal: options.signal }), reference, { record, size, options });
 }
 
 /** A file that has not been touched since is the same file: its inode and times say so. */
