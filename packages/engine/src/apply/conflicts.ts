@@ -5,7 +5,7 @@ import type { ContainerChange } from '../containers/changes.js';
 import type { View } from '../views.js';
 import type { KnownObjects } from './known.js';
 import { isCopy, looksOf } from './links.js';
-import { hasSameMetadata, isIdentical, isSince, isUntouched, type Noted, note } from './noted.js';
+import { hasSameMetadata, isIdentical, isSince, isUntouched, looksSame, type Noted, note } from './noted.js';
 import { namesAbove, type Place } from './places.js';
 import { Directories } from './same-directory.js';
 
@@ -39,7 +39,7 @@ export function judge({ changes, places, since, known }: Evidence): Judged {
     if (above === 'other' || (above === 'doubt' && lower)) return true;
     const left = known.object(change.name);
     if (left === null) return lower !== undefined;
-    if (left) return !lower || !isWhatWasLeft(change, left, note(lower));
+    if (left) return !lower || !(isWhatWasLeft(change, left, note(lower)) || (known.isFile(lower) && looksSame(left, note(lower))));
     if (!lower) return wasRemoved(change, since, places, renamed);
     if (change.before?.type === 'directory') {
       if (directories.itself(change.name) !== 'same') return true;

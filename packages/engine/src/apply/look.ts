@@ -87,7 +87,10 @@ export async function noteAround(session: Session, slots: SlotAllocator, part: P
   const anchors = new Map(part.steps.flatMap(({ n, linkTo, conflict }) => (linkTo === undefined || conflict ? [] : [[linkTo, made.get(String(n))] as const])));
   for (const [name, object] of await objectsOf(session, slots, part, [...anchors.keys()])) {
     const was = anchors.get(name);
-    if (was && looksSame(was, note(object))) known.add(name, note(object));
+    if (!was || !looksSame(was, note(object))) continue;
+    known.add(name, note(object));
+    // Its ctime changes once more when what an undo keeps is removed.
+    if (!isDirectoryMode(object.mode)) known.leaveFile(note(object));
   }
   const doubtful = new Set(part.doubtful);
   for (const name of doubtful) known.doubt(name);
