@@ -69,7 +69,7 @@ const READERS = {
   'packages/syscall/src/mounts.ts': KERNEL,
   'packages/syscall/src/own-words.ts': KERNEL,
   'packages/syscall/src/sealed-copy.ts': KERNEL,
-  'packages/vitest/src/ready.ts': KERNEL,
+  'packages/vitest/src/service.ts': KERNEL,
   'apps/cli/src/web/review-server.ts': 'the files of its page',
 };
 
