@@ -55,7 +55,7 @@ export function containerTest({ root, setup, ready, ...spec }: ContainerTestOpti
       // Vitest reads which fixtures a function wants from its first parameter.
       // biome-ignore lint/correctness/noEmptyPattern: it wants none
       async ({}, { onCleanup }: { onCleanup: (cleanup: () => Promise<void>) => void }): Promise<StoredContainer> => {
-        const origin = await containers.create(spec);
+        const origin = await containers.create(isService ? { init: true, ...spec } : spec);
         onCleanup(() => origin.remove({ force: true }));
         if (setup) {
           await begin(origin);

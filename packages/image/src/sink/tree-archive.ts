@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import { bytesOf, isOverlayMark, OPAQUE_FILE, type Program, parseWalked, type Reply, type Running, start, type Walked, whiteoutFile } from '@lamella/syscall';
-import { Header } from 'tar/header';
 import { ImageError } from '../image-error.js';
 import { read, TREE_OPTIONS } from '../option-shapes.js';
 import { printable } from '../tar/entry.js';
+import { Header, type HeaderFields } from '../tar/header-block.js';
 
 const BLOCK = 512;
 const TYPES: Readonly<Record<number, 'FIFO' | 'CharacterDevice' | 'Directory' | 'BlockDevice' | 'File' | 'SymbolicLink'>> = {
@@ -178,7 +178,7 @@ function header(found: Walked, path: string, type: 'Link' | (typeof TYPES)[numbe
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, value]) => record(`SCHILY.xattr.${name.replace(/[%=]/g, (c) => (c === '%' ? '%25' : '%3D'))}`, value.toString('latin1'))),
   ];
-  const block = (fields: ConstructorParameters<typeof Header>[0]): Buffer => {
+  const block = (fields: HeaderFields): Buffer => {
     const bytes = Buffer.alloc(BLOCK);
     new Header(fields).encode(bytes, 0);
     return bytes;
