@@ -6,7 +6,7 @@ export function assertsDirectory(pathname: string): boolean {
 }
 
 /** Whether a path is that of what is in a directory: it ends with `/.`. */
-export function meansContent(pathname: string): boolean {
+function meansContent(pathname: string): boolean {
   return /(?:^|\/)\.$/.test(pathname);
 }
 

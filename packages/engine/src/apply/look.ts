@@ -71,7 +71,7 @@ export async function objectsOf(session: Session, slots: SlotAllocator, where: W
 }
 
 /** The directories that the targets of some steps are in, and those above. */
-export const placesIn = (steps: readonly Step[]): string[] => [
+const placesIn = (steps: readonly Step[]): string[] => [
   ...new Set(steps.flatMap(({ name, linkTo }) => [...namesAbove(name), ...(linkTo === undefined ? [] : namesAbove(linkTo))])),
 ];
 
