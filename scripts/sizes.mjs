@@ -74,6 +74,7 @@ if (process.argv.includes('--write')) {
   const table = ['| package | packed | installed, with all it needs | packages |', '| --- | --- | --- | --- |', ...rows].join('\n');
   const text = readFileSync(TABLE, 'utf8');
   writeFileSync(TABLE, `${text.slice(0, text.indexOf(BEGIN) + BEGIN.length)}\n\n${table}\n\n${text.slice(text.indexOf(END))}`);
+  run('biome', ['format', '--write', TABLE, NOTED], root);
 } else {
   const grown = Object.entries(measured).flatMap(([name, sizes]) =>
     Object.entries(sizes)

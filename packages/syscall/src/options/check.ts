@@ -41,7 +41,8 @@ export function required<T>(check: Check<T>): RequiredCheck<T> {
 export function checkOf<T>(takes: string, accepts: (value: unknown) => boolean): Check<T> {
   return Object.assign(
     (value: unknown, at: string): T => {
-      if (accepts(value)) return value as T;
+      // Node ends the whole process for a descriptor that is -0.
+      if (accepts(value)) return (Object.is(value, -0) ? 0 : value) as T;
       throw new OptionFault('invalid', `${at} is ${shown(value)}`, `It takes ${takes}.`);
     },
     { takes },
