@@ -79,6 +79,8 @@ function sameContainer(trace: readonly (readonly TracedCall[])[], program: Progr
   const directory = program.flatMap((op) => (op.op === 'mkdirat' ? [String(op.pathname)] : [])).find((each) => /\/containers\/[0-9a-f]{12}$/.test(each)) ?? '';
   const config = program.flatMap((op) => (op.op === 'write_file' && String(op.pathname).endsWith('/config.json') ? [String(op.data)] : []));
   const created = /"created":"([^"]+)"/.exec(config[0] ?? '')?.[1] ?? '';
+  // The seal of the file: of its time, id and name, too.
+  const sum = /"sum":"([^"]+)"/.exec(config[0] ?? '')?.[1] ?? '';
   const [seen = '-', explained = '-'] = names;
   // What is written is as much longer as the name is.
   const longer = (text: string): number => (text.startsWith('write(') ? (text.split(seen).length - 1) * (explained.length - seen.length) : 0);
@@ -87,7 +89,8 @@ function sameContainer(trace: readonly (readonly TracedCall[])[], program: Progr
       .replace(/, (\d+)\)$/, (whole, length: string) => (longer(text) ? `, ${Number(length) + longer(text)})` : whole))
       .replaceAll(seen, explained)
       .replaceAll(ids[0] ?? directory.slice(-12), directory.slice(-12))
-      .replace(/(\\"created\\":\\")[^"\\]+/, (_, key: string) => `${key}${created}`);
+      .replace(/(\\"created\\":\\")[^"\\]+/, (_, key: string) => `${key}${created}`)
+      .replace(/(\\"sum\\":\\")[^"\\]+/, (_, key: string) => `${key}${sum}`);
   return trace.map((calls) => calls.map((call) => ({ ...call, text: same(call.text) })));
 }
 

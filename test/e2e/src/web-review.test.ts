@@ -141,7 +141,7 @@ describe.each(['root', 'an ordinary user'] as const)('the page of %s', (kind) =>
     expect(readFileSync(`${project}/old.txt`, 'utf8')).toBe('mine\n');
     expect(await ended).toContain('Applied: 1 modified');
     // All of it was applied: nothing is left to keep.
-    expect(who.lamella(['inspect', 'conflict']).status).toBe(125);
+    expect(who.lamella(['inspect', 'conflict']).status).toBe(1);
   });
 
   test('throws all away, when asked twice', async (context) => {
@@ -153,7 +153,7 @@ describe.each(['root', 'an ordinary user'] as const)('the page of %s', (kind) =>
     expect(lamella('inspect', 'away')).toBeTruthy();
     await page.locator('#discard').click();
     expect(await ended).toContain('Thrown away.');
-    expect(who.lamella(['inspect', 'away']).status).toBe(125);
+    expect(who.lamella(['inspect', 'away']).status).toBe(1);
     expect(readFileSync(`${project}/old.txt`, 'utf8')).toBe('old\n');
   });
 

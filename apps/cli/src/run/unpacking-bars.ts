@@ -6,7 +6,8 @@ import type { RunCommandLine } from './parse-run.js';
 /** A missing image is fetched and unpacked in sight of whoever waits for it. */
 export function unpackingBars({ flags, image }: RunCommandLine): {
   readonly show: (progress: LayerProgress) => void;
-  readonly note: (sentence: string) => void;
+  /** Tells what its user may not expect; what may be so only where somebody looks. */
+  readonly note: (sentence: string, certain: boolean) => void;
   readonly stop: () => void;
 } {
   let bars: LayerBars | undefined;
@@ -25,8 +26,8 @@ export function unpackingBars({ flags, image }: RunCommandLine): {
       }
       bars?.show({ id: diffID, ...rest });
     },
-    note(sentence) {
-      if (!flags.json) stderr.line(`lamella: note: ${sentence}`);
+    note(sentence, certain) {
+      if (!flags.json && (certain || stderr.isTerminal)) stderr.line(`lamella: note: ${sentence}`);
     },
     stop() {
       bars?.stop();
