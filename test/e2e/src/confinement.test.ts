@@ -97,11 +97,12 @@ test.for<[args: string[], message: RegExp]>([
   [['-m', 'much'], /'much' is not a size/],
   [['--memory-swap', '1g'], /goes with one on memory/],
   [['-m', '1g', '--memory-swap', '1m'], /less than the memory/],
-  [['--cpus', '0'], /no number of processors/],
-  [['--cpus', 'two'], /'two' is no number/],
+  // 0 is no limit, as with Docker, and so is anything below it for processes.
+  [['--cpus', '-1'], /no number of processors/],
+  [['--cpus', 'two'], /'two' is not a value of --cpus/],
   [['--cpu-shares', '1'], /no number of shares/],
   [['--cpuset-cpus', 'all'], /'all' is no list of processors/],
-  [['--pids-limit', '-5'], /no number of processes/],
+  [['--pids-limit', 'few'], /'few' is not a value of --pids-limit/],
   [['--blkio-weight', '5000'], /no weight/],
 ])('%j is refused, and it is said what to write', ([args, message]) => {
   const outcome = lamella(['run', ...args.map((each) => each.replace('BAD', at.join('bad.json'))), 'busybox', 'true']);
