@@ -28,6 +28,8 @@ export class Sweep extends LamellaCommand {
         else if (outcome !== 'alive') failed.push(outcome);
       }
       kept = [];
+      // The names that they were given go with the next sweep.
+      await sweep(root);
     }
     const unpacking = await new ImageStore(root).sweep();
     const lines = [
