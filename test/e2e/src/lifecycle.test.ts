@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { hasOverlayUppers, requiresRoot, type ScratchDirectory, scratch, until } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
-import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+import { fails, kinds, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
 
-describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('containers of %s', (kind) => {
+describe.each(kinds('root', 'an ordinary user'))('containers of %s', (kind) => {
   let at: ScratchDirectory;
   let who: Somebody;
   let store: string;

@@ -1,10 +1,10 @@
 import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+import { fails, kinds, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
 
 const KINDS = [
-  ...(Object.keys(WHO) as (keyof typeof WHO)[]).map((kind) => [kind, kind, []] as const),
+  ...kinds('root', 'an ordinary user').map((kind) => [kind, kind, []] as const),
   ['root, in a user namespace of its own', 'root', ['--userns', 'auto']] as const,
 ];
 

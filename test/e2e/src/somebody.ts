@@ -27,6 +27,13 @@ export const WHO: Readonly<
   'an ordinary user with ids in /etc/subuid': withSubIds,
 };
 
+/** Those of them that the short form has, too. The other user is in the short form of others, so that each is somewhere. */
+export function kinds(...short: readonly Kind[]): readonly Kind[] {
+  return process.env.LAMELLA_LONG === undefined ? short : (Object.keys(WHO) as Kind[]);
+}
+
+export type Kind = keyof typeof WHO;
+
 /** What a command printed, without its last newline; it has to succeed, and say nothing else. */
 export function succeeds(who: Somebody, args: readonly string[]): string {
   const { status, stdout, stderr } = who.lamella(args);

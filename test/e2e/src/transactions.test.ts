@@ -3,9 +3,9 @@ import path from 'node:path';
 import { requiresOverlayUppers, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
-import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+import { fails, kinds, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
 
-describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('what a container of %s changed', (kind) => {
+describe.each(kinds('root', 'an ordinary user with ids in /etc/subuid'))('what a container of %s changed', (kind) => {
   let at: ScratchDirectory;
   let who: Somebody;
   let store: string;
