@@ -6,6 +6,7 @@ import { kindOf } from '@lamella/syscall';
 import { type ContainerConfig, configProblem, layersOf, readConfig } from './container-config.js';
 import { logProblems } from './containers/logs.js';
 import { forgetDeadNames } from './names.js';
+import { CHECK_OPTIONS, read } from './option-shapes.js';
 import { readOwn } from './own-file.js';
 
 /** What is damaged of the containers of a store. */
@@ -24,7 +25,8 @@ export interface ContainerProblem {
  *
  * @param root absolute path of the store
  */
-export async function checkContainers(root: string, { repair = false }: { readonly repair?: boolean } = {}): Promise<readonly ContainerProblem[]> {
+export async function checkContainers(root: string, options: { readonly repair?: boolean } = {}): Promise<readonly ContainerProblem[]> {
+  const { repair = false } = read('checkContainers(root, options)', options, CHECK_OPTIONS);
   const containers = path.join(root, 'containers');
   const problems: ContainerProblem[] = [];
   if (!lstatSync(containers, { throwIfNoEntry: false })?.isDirectory()) return problems;

@@ -100,6 +100,8 @@ const HOST_VIEW = take.checkOf<HostView>(
   (value) => typeof value === 'object' && value !== null && Array.isArray((value as HostView).overlays) && Array.isArray((value as HostView).binds),
 );
 
+export const CHECK_OPTIONS: take.Check<{ readonly repair?: boolean }> = shapeOf<{ readonly repair?: boolean }>(() => ({ repair: take.flag }));
+
 /** The shape of {@link RunSpec}, for those that are like it. */
 export const runSpecShape = (): take.Shape<RunSpec> => ({
   image: take.required(take.text),

@@ -98,7 +98,8 @@ const TAKEN: Readonly<Record<string, Taken>> = {
   'image ImageStore.bring': { call: (options) => store().bring('oci:/none', options), known: ['signal', 'onProgress'] },
   'image ImageStore.pull': { call: (options) => store().pull('127.0.0.1:1/none', options), known: ['signal', 'tlsVerify', 'credentials', 'platform'] },
   'image ImageStore.push': { call: (options) => store().push('127.0.0.1:1/none', options), known: ['signal', 'tlsVerify', 'credentials'] },
-  'image ImageStore.check': { call: (options) => store().check(options), known: ['repair'] },
+  'image ImageStore.resolve': { call: (options) => store().resolve('none', options), known: ['platform'] },
+  'image ImageStore.check': { call: (options) => store().check(options), known: ['repair', 'quick', 'force'] },
   'namespace enter': { whole: processSpec, call: (options) => namespace.enter(options), known: ['args', 'rootfs', 'env', 'cwd', 'mounts', 'hostname', 'user'] },
   'namespace join': {
     whole: () => ({ args: ['true'], pid: 1, namespaces: {}, env: { PATH: '/bin' } }),
@@ -141,6 +142,7 @@ const TAKEN: Readonly<Record<string, Taken>> = {
     known: ['args', 'hide', 'cwd', 'network'],
   },
   'engine Containers.try (options)': { call: (options) => containers().try({ args: ['/none/none'], hide: ['none'] }, options), known: PROCESS },
+  'engine checkContainers': { call: (options) => engine.checkContainers(at.join('none'), options), known: ['repair'] },
   'engine Containers.undoApply': { call: (options) => containers().undoApply('none', options), known: ['force', 'onKept', 'onForgotten'] },
   'engine Containers.events': {
     whole: () => ({ until: new Date(0) }),
@@ -195,7 +197,7 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
       '|readLines|readNamed|readNamedText|readOptionalText|readRegular|readRegularText|findProgram|canBecomeFront|outcomeOf|toldByFront|idMapping|insideId' +
       '|isOwnUserNamespace|ownMountNamespace|ownUserNamespace|interpreterPath|connectMonitor|readMounts|openObject|sameObject|slotAllocator|nearestName|optionReader' +
       '|shapeOf|isOriginMark|isOverlayMark|isOwnAttribute|whiteoutFile|removeScratch|replyParser|startInterpreter|packSeen|seenOf|serve|servingProgram|unfitForUpper' +
-      '|mapSingleId|FrameWriter\\..*|HeldFile\\..*|visible|visibleBytes|visibleJson|parseCompared|parseWalked|isTransient|writeAll)$',
+      '|mapSingleId|FrameWriter\\..*|HeldFile\\..*|visible|visibleBytes|visibleJson|parseCompared|parseWalked|isTransient|writeAll|parseJson|isSealedText|sealText|shellWord)$',
   ),
   cleanup:
     /^(claimAgain|reclaim|formatJournal|parseJournal|controlOf|directoryOf|gateOf|journalOf|keptOf|lockOf|release|releaseContainer|releaseKept|claimsLeft|heldLocks|monitorOf|sweep)$/,
@@ -205,11 +207,11 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
   overlay:
     /^(diagnose|unsupportedUpper|hasLowerdirPlus|probeFeatures|findFuseOverlay|fuseOverlayAtExit|fuseOverlayFor|escapePath|optionString|inodeOf|originOf|methodFor|overlayDetached|overlayMount|openSides)$/,
   image:
-    /^(isPlace|getFiles|familiarReference|formatReference|parseReference|shortReference|storeCredentials|hostPlatform|parsePlatform|sourceDateEpoch|historyOf|makeDirectory|ImageStore\.(resolve|save|tag|describe|usage|prune|list|remove|sweep))$/,
+    /^(isPlace|getFiles|unpackFiles|forgetCredentials|parseLoginPlace|formatPlatform|rankOf|familiarReference|formatReference|parseReference|shortReference|storeCredentials|hostPlatform|parsePlatform|sourceDateEpoch|historyOf|makeDirectory|ImageStore\.(save|tag|describe|usage|prune|list|remove|sweep))$/,
   namespace:
-    /^(dropBounding|prctl|raiseAmbient|setrlimit|becomeRoot|loopbackUp|defaultNamespaces|withinOwn|inOwnIds|confiningPlaceOf|confiningPlaces|explainTold|launchHeld|PROCESS_OPTIONS|SIGNAL|ChunkLog\..*|WatchedPromise\..*|pump|rest|rootfsLines|openDevpts|takeTerminal|findUser)$/,
+    /^(dropBounding|prctl|raiseAmbient|setrlimit|becomeRoot|loopbackUp|defaultNamespaces|withinOwn|inOwnIds|confiningPlaceOf|confiningPlaces|explainTold|launchHeld|PROCESS_OPTIONS|SIGNAL|ChunkLog\..*|WatchedPromise\..*|pump|rest|rootfsLines|openDevpts|takeTerminal|findUser|setCapabilities|mountStill|normalizedPath)$/,
   engine:
-    /^(recover|defaultRoot|examine|becomeContainer|explainBecome|sweep|ImageStore\..*|Containers\.(get|list)|StoredContainer\.(state|attach|becomeExec|kill|pause|unpause|rename|top|usage|copyOut|isDirectory|checkpoint|history|rollback|fork|squash|views|changes|export))$/,
+    /^(recover|defaultRoot|logBounds|examine|becomeContainer|explainBecome|sweep|ImageStore\..*|Containers\.(get|list)|StoredContainer\.(state|attach|becomeExec|kill|pause|unpause|rename|top|usage|copyOut|isDirectory|stat|follow|checkpoint|history|rollback|fork|squash|views|changes|export))$/,
   'oci-runtime':
     /^(main|deleteContainer|features|killContainer|signalNumber|listContainers|pauseContainer|defaultConfig|writeSpec|startContainer|updateContainer|defaultRoot|readStored|stateOf|statusOf)$/,
 };
