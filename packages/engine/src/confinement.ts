@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readFileSync, type Stats } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync, readFileSync, type Stats } from 'node:fs';
 import { release } from 'node:os';
 import path from 'node:path';
 import { type CapabilityName, DEFAULT_CAPABILITIES, type DeviceNode, type ProcessSpec } from '@lamella/namespace';
@@ -6,6 +6,7 @@ import type { SeccompFilter, SeccompProfile } from '@lamella/seccomp';
 import { DEFAULT_FILTERS } from '@lamella/seccomp/default-filter';
 import { CAPABILITIES } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
+import { unreachable } from './host-paths.js';
 import type { Device, RunSpec } from './run-spec.js';
 import type { Sources } from './sources/record.js';
 
@@ -118,18 +119,25 @@ function deviceNodes({ source: asked, destination = asked }: Device, sources: So
 const OWN: ReadonlySet<string> = new Set(['pts', 'shm', 'mqueue', 'ptmx', 'console', 'tty']);
 
 function allDevices(): DeviceNode[] {
-  return below('/dev', '').filter(({ name }) => !OWN.has(name.split('/')[0] ?? ''));
+  return readdirSync('/dev', { withFileTypes: true }).flatMap((entry) => (OWN.has(entry.name) ? [] : devicesOf(entry, '/dev', '')));
 }
 
 /** The devices in a directory of them, such as /dev/snd. @param prefix its own name, with a slash at the end */
 function below(directory: string, prefix: string): DeviceNode[] {
-  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
-    const source = path.join(directory, entry.name);
-    const name = `${prefix}${entry.name}`;
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => devicesOf(entry, directory, prefix));
+}
+
+/** What of a directory is a device, or holds some. What went meanwhile, or is closed to this user, is none. */
+function devicesOf(entry: Dirent, directory: string, prefix: string): DeviceNode[] {
+  const source = path.join(directory, entry.name);
+  const name = `${prefix}${entry.name}`;
+  try {
     if (entry.isDirectory()) return below(source, `${name}/`);
     const found = entry.isCharacterDevice() || entry.isBlockDevice() ? node(source, name, lstatSync(source)) : undefined;
     return found ? [found] : [];
-  });
+  } catch (error) {
+    return unreachable(error) ?? [];
+  }
 }
 
 /** The kernel's encoding of a device number, undone (new_decode_dev). */
