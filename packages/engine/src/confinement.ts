@@ -119,16 +119,16 @@ function deviceNodes({ source: asked, destination = asked }: Device, sources: So
 const OWN: ReadonlySet<string> = new Set(['pts', 'shm', 'mqueue', 'ptmx', 'console', 'tty']);
 
 function allDevices(): DeviceNode[] {
-  return readdirSync('/dev', { withFileTypes: true }).flatMap((entry) => (OWN.has(entry.name) ? [] : devicesOf(entry, '/dev', '')));
+  return readdirSync('/dev', { withFileTypes: true }).flatMap((entry) => (OWN.has(entry.name) ? [] : devicesIn(entry, '/dev', '')));
 }
 
 /** The devices in a directory of them, such as /dev/snd. @param prefix its own name, with a slash at the end */
 function below(directory: string, prefix: string): DeviceNode[] {
-  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => devicesOf(entry, directory, prefix));
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => devicesIn(entry, directory, prefix));
 }
 
 /** What of a directory is a device, or holds some. What went meanwhile, or is closed to this user, is none. */
-function devicesOf(entry: Dirent, directory: string, prefix: string): DeviceNode[] {
+function devicesIn(entry: Dirent, directory: string, prefix: string): DeviceNode[] {
   const source = path.join(directory, entry.name);
   const name = `${prefix}${entry.name}`;
   try {
