@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cgroupVersion, PREFIX } from './cgroup.js';
@@ -50,6 +50,13 @@ export async function freeze(container: Frozen, frozen: boolean): Promise<void> 
   if (frozen) {
     await mkdir(freezer, { recursive: true });
     await gather(container, freezer);
+    // It has ended meanwhile, and what releases it looked for this cgroup before it was there.
+    if (!(await container.processes()).length) {
+      await rmdir(freezer).catch((error: NodeJS.ErrnoException) => {
+        if (!['ENOENT', 'EBUSY'].includes(error.code ?? '')) throw error;
+      });
+      return;
+    }
   } else if (!existsSync(state)) return;
   try {
     await writeFile(state, frozen ? 'FROZEN' : 'THAWED');

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { busyboxArchive, cgroupsOf, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, describe, expect, type TestContext, test } from 'vitest';
 import { cli } from './cli.js';
@@ -38,7 +38,11 @@ test('without a filter, with new privileges, with everything', () => {
   expect(status()).toMatch(/NoNewPrivs:\t1\nSeccomp:\t2/);
   expect(status('--security-opt', 'seccomp=unconfined')).toMatch(/NoNewPrivs:\t1\nSeccomp:\t0/);
   expect(status('--security-opt', 'no-new-privileges=false')).toMatch(/NoNewPrivs:\t0\nSeccomp:\t2/);
+  // What is closed to this user in the host's /dev is passed over.
+  const closed = mkdtempSync('/dev/shm/lamella-test-');
+  chmodSync(closed, 0);
   expect(status('--privileged')).toMatch(/NoNewPrivs:\t0\nSeccomp:\t0/);
+  rmdirSync(closed);
   expect(lamella(['run', '--privileged', 'busybox', 'sh', '-c', 'mount -t tmpfs x /tmp && ls /dev | wc -l'])).toMatchObject({
     status: 0,
     stdout: expect.stringMatching(/^\d+\n$/),
