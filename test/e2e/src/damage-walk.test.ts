@@ -108,7 +108,7 @@ interface Checked {
 }
 
 const CHECK = (options: string): string =>
-  `const found = await store.check(${options}); return { problems: [...found.problems, ...(await checkContainers(root, ${options}))] };`;
+  `const options = ${options}; const found = await store.check(options); return { problems: [...found.problems, ...(await checkContainers(root, { repair: options.repair ?? false }))] };`;
 
 async function prepared(
   at: ReturnType<typeof scratch>,
