@@ -56,7 +56,6 @@ const OF_RUN: Readonly<Record<string, string>> = {
   '--net-alias': NETWORK,
   '--oom-kill-disable': '--oom-score-adj -1000 spares it as long as the host has memory.',
   '--pid': OWN_NAMESPACES,
-  '--platform': 'lamella pull --platform OS/ARCHITECTURE NAME fetches an image of another platform.',
   '--publish-all': '--network pasta -p HOST:PORT publishes each port by name.',
   '-P': '--network pasta -p HOST:PORT publishes each port by name.',
   '--quiet': 'Progress is shown on terminals only: 2>/dev/null hides it.',

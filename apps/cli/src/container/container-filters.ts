@@ -69,9 +69,11 @@ const TESTS: Readonly<Record<string, (values: readonly string[]) => Test>> = {
   volume:
     (values) =>
     ({ config: { spec } }) =>
-      [...(spec.volumes ?? []).flatMap(({ source, destination }) => [source, destination]), ...(spec.tmpfs ?? []).map(({ destination }) => destination)].some(
-        (each) => values.includes(each),
-      ),
+      [
+        ...(spec.volumes ?? []).flatMap(({ source, destination }) => [source, destination]),
+        ...(spec.tmpfs ?? []).map(({ destination }) => destination),
+        ...(spec.anonymousVolumes ?? []),
+      ].some((each) => values.includes(each)),
   publish: (values) => {
     const wanted = values.map(portRange);
     return ({ config }) => (config.spec.publish ?? []).some(({ containerPort, protocol }) => wanted.some((each) => each(containerPort, protocol)));

@@ -34,7 +34,7 @@ export function containerRow(state: ContainerState, whole: boolean, size: string
   const { config } = state;
   const command = config.args.join(' ').replaceAll('\n', ' ');
   const cut = (text: string, limit: number): string => (whole || [...text].length <= limit ? text : `${[...text].slice(0, limit - 1).join('')}…`);
-  const sources = (config.spec.volumes ?? []).map(({ source }) => cut(source, 15));
+  const sources = [...(config.spec.volumes ?? []).map(({ source }) => source), ...(config.spec.anonymousVolumes ?? [])].map((each) => cut(each, 15));
   return {
     ID: state.id,
     Names: state.name ?? '',

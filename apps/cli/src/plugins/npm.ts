@@ -18,7 +18,7 @@ export async function npm(args: readonly string[], cwd: string): Promise<void> {
     if (status === 0) return;
     throw new LamellaError({
       code: 'NPM_FAILED',
-      message: `npm ${args.join(' ')} failed (${status}):\n${said.trim() || told.trim()}`,
+      message: `npm ${args.join(' ')} failed (${status}): ${wordsOf(said.trim() || told.trim())}`,
       hint: `It ran in ${cwd}.`,
     });
   } catch (error) {
@@ -30,4 +30,10 @@ export async function npm(args: readonly string[], cwd: string): Promise<void> {
       cause: error,
     });
   }
+}
+
+/** What npm said, in one line: without the name that it begins each of its lines with, and where its log is. */
+function wordsOf(said: string): string {
+  const lines = said.split('\n').map((line) => line.replace(/^npm (?:error|ERR!) ?/, '').trim());
+  return lines.filter((line) => line && !/^(?:A complete log|code |errno |syscall |path )/.test(line)).join('; ');
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { FILE_BOUNDS, LamellaError, readOptionalText } from '@lamella/syscall';
 import { npm } from './npm.js';
@@ -45,7 +45,17 @@ export class UserPlugins {
    */
   async install(spec: string): Promise<string> {
     const own = this.#own();
-    this.#write(own);
+    // npm wants a place to work in; oclif, and our own short way, take a package.json here for plugins.
+    if (!existsSync(path.join(this.#directory, 'package.json'))) this.#write(own);
+    try {
+      return await this.#installed(placed(spec), own);
+    } catch (error) {
+      if (!this.#listed().length) rmSync(path.join(this.#directory, 'package.json'), { force: true });
+      throw error;
+    }
+  }
+
+  async #installed(spec: string, own: Manifest): Promise<string> {
     const registry = /^(?<name>(?:@[^/@:]+\/)?[^/@:]+)(?:@(?<tag>[^/:]+))?$/.exec(spec)?.groups;
     await npm(['install', '--omit=dev', '--save', spec], this.#directory);
     const name = registry?.name ?? this.#added(own, spec);
@@ -72,7 +82,9 @@ export class UserPlugins {
     if (!plugin) throw new LamellaError({ code: 'PLUGIN_UNKNOWN', message: `there is no plugin '${name}'`, hint: 'lamella plugins lists those there are.' });
     if (plugin.type === 'user') await npm(['uninstall', name], this.#directory);
     const own = this.#own();
-    this.#write({ ...own, oclif: { ...own.oclif, plugins: this.#listed().filter((each) => each.name !== name) } });
+    const plugins = this.#listed().filter((each) => each.name !== name);
+    if (plugins.length) this.#write({ ...own, oclif: { ...own.oclif, plugins } });
+    else rmSync(path.join(this.#directory, 'package.json'), { force: true });
   }
 
   /** Brings those that npm installed up to date with what was asked for. @throws LamellaError `NPM_MISSING`, `NPM_FAILED` */
@@ -121,6 +133,12 @@ export class UserPlugins {
     );
     renameSync(partial, file);
   }
+}
+
+/** A path is one of the directory that this process is in, and not of npm's. */
+function placed(spec: string): string {
+  const file = /^(?:file:)?(\.{1,2}(?:\/.*)?)$/.exec(spec)?.[1];
+  return file === undefined ? spec : path.resolve(file);
 }
 
 function readManifest(directory: string): Manifest | undefined {

@@ -8,6 +8,8 @@ export interface RunCommandLine {
   /** Nothing with `--on`, whose container has one. */
   readonly image: string;
   readonly args: readonly string[];
+  /** Names of the flags that were given. */
+  readonly given: ReadonlySet<string>;
 }
 
 /**
@@ -19,8 +21,8 @@ export interface RunCommandLine {
 export async function parseRun(argv: readonly string[], command: 'run' | 'create' = 'run'): Promise<RunCommandLine> {
   const { flags: parsed, words, given } = await parseCommand(argv, { command, flags: command === 'run' ? RUN_FLAGS : CONTAINER_FLAGS, leading: true });
   const flags = { ...parsed, rm: given.has('rm') ? parsed.rm : undefined } as unknown as RunFlags;
-  if (flags.on !== undefined) return { flags, image: '', args: words };
+  if (flags.on !== undefined) return { flags, image: '', args: words, given };
   const [image, ...args] = words;
   if (image === undefined) throw new UsageError('no image was named', `lamella ${command} [FLAGS] IMAGE [COMMAND [ARG…]]. See 'lamella ${command} --help'.`);
-  return { flags, image, args };
+  return { flags, image, args, given };
 }

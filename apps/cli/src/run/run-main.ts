@@ -33,28 +33,38 @@ export async function runMain(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** Flags that go with `--on`. All others are about what a container is made as. */
+const ON_FLAGS: ReadonlySet<string> = new Set([
+  ...['on', 'accept-source', 'root', 'json', 'debug', 'cidfile', 'keep'],
+  ...['interactive', 'tty', 'detach-keys', 'env', 'env-file', 'workdir', 'user', 'init', 'network'],
+  ...['memory', 'memory-swap', 'cpus', 'cpu-shares', 'cpuset-cpus', 'pids-limit', 'blkio-weight'],
+]);
+
 /** Run in what a container has become; what cannot be changed of it is refused. */
 async function runOn(
   reference: string,
-  { args, cwd, user, env, network, terminal, input, init, ...rest }: RunSpec,
-  acceptSources: readonly string[],
+  { args, cwd, user, env, network, terminal, input, init, resources, detachKeys, root }: RunSpec,
+  { flags, given }: RunCommandLine,
   options: RunOptions,
 ): Promise<Container> {
-  const unasked = ['volumes', 'tmpfs', 'name', 'entrypoint', 'hostname', 'workspace', 'labels', 'publish'] as const;
-  const given = unasked.find((key) => (Array.isArray(rest[key]) ? rest[key].length : rest[key] !== undefined));
-  if (given !== undefined)
-    throw new UsageError(`the ${given} of ${reference} cannot be changed`, 'With --on a container is what it was made as: give a command, -e, -u, -w, -i, -t.');
+  const unasked = [...given].find((flag) => !ON_FLAGS.has(flag));
+  if (unasked !== undefined)
+    throw new UsageError(
+      `--${unasked} cannot be given with --on: ${reference} is what it was made as`,
+      'Give a command, variables, a user, a directory, a network, limits, -i, -t; or make a container anew.',
+    );
   if (!args?.length) throw new UsageError('there is no command', 'lamella run --on CONTAINER COMMAND [ARG…]');
-  const container = await new Containers(rest.root).get(reference);
+  const container = await new Containers(root).get(reference);
   return container.run(
     {
       args,
-      acceptSources,
+      acceptSources: sourcesOf(flags['accept-source']),
       ...(env ? { env } : {}),
       ...(cwd === undefined ? {} : { cwd }),
       ...(user === undefined ? {} : { user }),
-      // Its own, unless more is asked for.
-      ...(network === 'host' ? { network } : {}),
+      ...(network !== undefined && given.has('network') ? { network } : {}),
+      ...(resources ? { resources } : {}),
+      ...(detachKeys === undefined ? {} : { detachKeys }),
       ...(terminal ? { terminal } : {}),
       ...(input ? { input } : {}),
       ...(init ? { init } : {}),
@@ -102,7 +112,7 @@ async function execute(line: RunCommandLine): Promise<number> {
       await becomeContainer(spec, options, { ...frontOf(['run', line.image, ...line.args], flags), left, onLast: () => last(bars.stop) });
     }
     await tellPlugins('before_create', { spec });
-    const container = flags.on === undefined ? await createContainer(spec, options) : await runOn(flags.on, spec, sourcesOf(flags['accept-source']), options);
+    const container = flags.on === undefined ? await createContainer(spec, options) : await runOn(flags.on, spec, line, options);
     bars.stop();
     process.off('SIGINT', interrupt);
     if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);

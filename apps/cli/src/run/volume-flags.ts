@@ -120,7 +120,12 @@ function insidePath(destination: string, text: string): string {
   return destination;
 }
 
-const TYPES = ['bind', 'tmpfs', 'volume'];
+/** What each type of --mount takes beside its target; a key that nobody reads would be ignored. */
+const TYPES: Readonly<Record<string, readonly string[]>> = {
+  bind: ['source', 'readonly', 'consistency', 'overlay', 'idmap', 'bind-propagation', 'bind-nonrecursive', 'bind-recursive'],
+  tmpfs: ['source', 'readonly', 'consistency', 'tmpfs-size', 'tmpfs-mode'],
+  volume: ['source', 'consistency', 'volume-nocopy'],
+};
 
 /** `type=bind,src=PATH,dst=PATH[,…]`, by the keys of docker-run(1). */
 function mount(text: string, asked: Asked): void {
@@ -139,18 +144,21 @@ function mount(text: string, asked: Asked): void {
   }
   const type = given.get('type') ?? 'volume';
   given.delete('type');
-  if (!TYPES.includes(type)) throw new UsageError(`'${type}' is not a type of --mount`, `Known are ${TYPES.join(', ')}.`);
+  const keys = Object.hasOwn(TYPES, type) ? TYPES[type] : undefined;
+  if (!keys) throw new UsageError(`'${type}' is not a type of --mount`, `Known are ${Object.keys(TYPES).join(', ')}.`);
   const value = (key: string): string | undefined => {
     const found = given.get(key);
     if (given.has(key) && !found) throw new UsageError(`${key} of --mount ('${text}') has no value`, `Write ${key}=VALUE.`);
     return found;
   };
   const isSet = (key: string): boolean => given.has(key) && flag(given.get(key), key);
-  const wrongType = [...given.keys()].find((key) => {
-    const [of] = key.split('-');
-    return of !== undefined && key.includes('-') && of !== type;
-  });
-  if (wrongType !== undefined) throw new UsageError(`${wrongType} of --mount is not for type=${type}`, 'See lamella run --help.');
+  const isUnread = (key: string): boolean => key !== 'target' && !keys.includes(key) && !(key === 'readonly' && !isSet(key));
+  const wrongType = [...given.keys()].find(isUnread);
+  if (wrongType !== undefined)
+    throw new UsageError(
+      `${wrongType} of --mount is not for type=${type}`,
+      type === 'volume' ? 'A directory that the container keeps can be written to; type=bind,readonly shows one of the host.' : 'See lamella run --help.',
+    );
   const source = value('source');
   const target = value('target');
   if (target === undefined) throw new UsageError(`'${text}' of --mount does not say where in the container`, 'Write dst=/path/inside.');
@@ -166,6 +174,8 @@ function mount(text: string, asked: Asked): void {
           `bind-recursive=${recursive} of --mount is not possible`,
           'Known are enabled, disabled and readonly; readonly holds for all mounts below.',
         );
+      if (recursive === 'readonly' && !isSet('readonly'))
+        throw new UsageError('bind-recursive=readonly of --mount goes with readonly', 'Add readonly; it holds for all mounts below.');
       asked.volumes.push({
         source: path.resolve(source),
         destination,

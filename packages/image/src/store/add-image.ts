@@ -1,7 +1,7 @@
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { type HeldLock, lockFile } from '@lamella/syscall';
+import { FileError, type HeldLock, lockFile } from '@lamella/syscall';
 import { consuming } from '../consuming.js';
 import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
@@ -129,8 +129,7 @@ async function stageLayer(
   const { diffID, expected } = layer;
   const lock = { ...(options.signal ? { signal: options.signal } : {}) };
   await using _turn = await lockFile(paths.lock(`layer-${diffID.slice(7, 9)}`), lock);
-  const blob = await soundBlob(paths, diffID, expected?.digest, options);
-  if (blob && !options.trusted) await verifyLayer(paths, diffID, blob, { full: false, repair: true });
+  const blob = await verifiedBlob(paths, diffID, expected?.digest, options);
   const there = blob && (await holdLayer(paths, diffID));
   if (there) {
     options.onProgress?.({ diffID, state: 'present', bytes: blob.size, total: blob.size });
@@ -147,6 +146,29 @@ async function stageLayer(
   const hold = await stage(paths, temporary, applied);
   options.onProgress?.({ diffID, state: 'done', bytes: applied.blob.size, total: applied.blob.size });
   return { blob: applied.blob, warnings: applied.warnings, unpacked: true, hold };
+}
+
+/** So often another command may move or remove a blob while it is looked at. */
+const LOOKS = 20;
+
+/** As {@link soundBlob}; the layer's tree was compared with it, unless that is trusted. */
+async function verifiedBlob(
+  paths: StorePaths,
+  diffID: string,
+  wanted: string | undefined,
+  options: AddOptions & { readonly published: ReadonlyMap<string, number> },
+): ReturnType<typeof soundBlob> {
+  for (let looks = 1; ; looks++) {
+    const blob = await soundBlob(paths, diffID, wanted, options);
+    if (!blob || options.trusted) return blob;
+    try {
+      await verifyLayer(paths, diffID, blob, { full: false, repair: true });
+      return blob;
+    } catch (error) {
+      // An image that is published takes its blobs from beside the layer, and a removal takes them away.
+      if (!(error instanceof FileError) || error.problem !== 'missing' || error.file !== blob.file || looks === LOOKS) throw error;
+    }
+  }
 }
 
 /** One of the blobs that a layer was unpacked from, which is there and what it should be. */
