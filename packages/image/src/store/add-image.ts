@@ -131,10 +131,12 @@ async function stageLayer(
   await using _turn = await lockFile(paths.lock(`layer-${diffID.slice(7, 9)}`), lock);
   const blob = await verifiedBlob(paths, diffID, expected?.digest, options);
   const there = blob && (await holdLayer(paths, diffID));
-  if (there) {
+  // A removal may have taken the blob away before the layer was held. Now it cannot.
+  if (there && (await hasBlob(paths, diffID, blob))) {
     options.onProgress?.({ diffID, state: 'present', bytes: blob.size, total: blob.size });
     return { blob, warnings: there.meta.warnings, unpacked: false, hold: there.hold };
   }
+  await there?.hold[Symbol.asyncDispose]();
   await using temporary = await temporaryLayer(paths);
   const applied = await unpackInto(temporary, await layer.open(options.signal), {
     ...(options.signal ? { signal: options.signal } : {}),
@@ -146,6 +148,12 @@ async function stageLayer(
   const hold = await stage(paths, temporary, applied);
   options.onProgress?.({ diffID, state: 'done', bytes: applied.blob.size, total: applied.blob.size });
   return { blob: applied.blob, warnings: applied.warnings, unpacked: true, hold };
+}
+
+/** Whether a layer's blob is with the others, or still with its layer. */
+async function hasBlob(paths: StorePaths, diffID: string, { digest, size }: LayerBlob): Promise<boolean> {
+  for (const file of [paths.blob(digest), paths.stagedBlob(diffID, digest)]) if ((await sizeOf(file)) === size) return true;
+  return false;
 }
 
 /** So often another command may move or remove a blob while it is looked at. */
@@ -312,7 +320,10 @@ async function publishImage(
   for (const [diffID, { blob }] of staged) {
     const beside = paths.stagedBlob(diffID, blob.digest);
     // What is beside the layer was just verified; what is with the others, when there is none.
-    if ((await sizeOf(beside)) !== blob.size) continue;
+    if ((await sizeOf(beside)) !== blob.size) {
+      if ((await sizeOf(paths.blob(blob.digest))) === blob.size) continue;
+      throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${diffID} was removed`, hint: 'Bring the image in again.' });
+    }
     await clearPlace(paths.blob(blob.digest));
     await rename(beside, paths.blob(blob.digest));
   }
