@@ -73,7 +73,7 @@ test('filters choose as with Docker', async () => {
     [['status=running', 'status=paused'], 'f-web-2'],
     [[`id=${begun.slice(0, 8)}`, `id=${last}`], 'f-db f-web-1'],
     [['network=host'], 'f-db'],
-    [['volume=/data'], 'f-web-1'],
+    [['volume=/only/here'], 'f-web-1'],
     [[`volume=${at.path}`], 'f-web-1'],
     [['before=f-web-2'], 'f-web-1'],
     [[`since=${begun}`], 'f-db f-web-2'],
@@ -166,4 +166,26 @@ test.each([
   const outcome = lamella(args);
   expect([outcome.status, outcome.stdout]).toEqual([125, '']);
   expect(outcome.stderr).toMatch(stderr);
+});
+
+test('flags about what a container is made as are refused with --on', async () => {
+  const id = await create();
+  for (const flag of [
+    ['--cap-drop', 'ALL'],
+    ['--read-only'],
+    ['-v', '/data'],
+    ['--security-opt', 'no-new-privileges'],
+    ['--platform', 'linux/arm64'],
+    ['--name', 'x'],
+  ])
+    expect(lamella(['run', '--on', id, ...flag, 'true'])).toMatchObject({
+      status: 125,
+      stderr: expect.stringContaining(`with --on: ${id} is what it was made as`),
+    });
+  expect(said('run', '--on', id, '-e', 'A=1', '-w', '/tmp', '-u', '0', 'sh', '-c', 'echo $A; pwd')).toBe('1\n/tmp');
+});
+
+test('a volume without a source is found by its place', async () => {
+  const id = await create({ anonymousVolumes: ['/only/here'] });
+  expect(said('ps', '-aq', '--filter', 'volume=/only/here')).toBe(id);
 });

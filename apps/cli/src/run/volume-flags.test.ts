@@ -49,6 +49,18 @@ describe('volumes', () => {
     expect(askedMounts({ ...NONE, mount: ['type=bind,"src=/a:b,c",dst=/x'] }).volumes).toMatchObject([{ source: '/a:b,c' }]);
   });
 
+  test.each([
+    ['type=volume,dst=/x,readonly', /readonly of --mount is not for type=volume/],
+    ['dst=/x,overlay', /overlay of --mount is not for type=volume/],
+    ['type=tmpfs,dst=/x,idmap', /idmap of --mount is not for type=tmpfs/],
+    ['type=tmpfs,dst=/x,bind-propagation=rslave', /bind-propagation of --mount is not for type=tmpfs/],
+    ['type=bind,src=/host,dst=/x,tmpfs-size=1m', /tmpfs-size of --mount is not for type=bind/],
+    ['type=bind,src=/host,dst=/x,bind-recursive=readonly', /goes with readonly/],
+    ['type=constructor,dst=/x', /'constructor' is not a type/],
+  ])('--mount %s is not half heeded, but refused', (text, message) => {
+    expect(() => askedMounts({ ...NONE, mount: [text] })).toThrow(message);
+  });
+
   test('a tmpfs says the same by both flags', () => {
     const byMount = askedMounts({ ...NONE, mount: ['type=tmpfs,dst=/t,tmpfs-size=64m,tmpfs-mode=0770,ro'] }).tmpfs;
     expect(byMount).toEqual([{ destination: '/t', size: '67108864', mode: '0770', readonly: true }]);
