@@ -8,11 +8,12 @@ export function sealText(text: string): string {
   return `${text.slice(0, -1)},"sum":"${sumOf(text)}"}`;
 }
 
-/** @returns undefined when the text has no such member */
+/** @returns undefined when the text has no such member: an earlier version or another tool wrote it */
 export function isSealedText(text: string): boolean | undefined {
-  const [end, sum] = /,"sum":"([0-9a-f]{8})"\}\n?$/.exec(text) ?? [];
+  // A changed byte can be in the seal itself: a last member of its lengths is a seal.
+  const [end, name, sum] = /,\s*"([^"]{3})"\s*:\s*"([^"]{8})"\s*\}\s*$/.exec(text) ?? [];
   if (end === undefined) return undefined;
-  return sumOf(`${text.slice(0, -end.length)}}`) === sum;
+  return name === 'sum' && sumOf(`${text.slice(0, -end.length)}}`) === sum;
 }
 
 /** FNV-1a, of 32 bits. Node takes milliseconds to load a hash. */

@@ -303,6 +303,16 @@ describe('login and logout', () => {
     expect(await forgetCredentials('r.io/team')).toEqual([docker]);
   });
 
+  test.for([false, true])('a login leaves no password under another spelling of the registry; kept by a helper: %s', async (hasHelper) => {
+    if (hasHelper) helper('vault', 'cat > /dev/null');
+    const old = { auth: auth('stale') };
+    const auths = { 'https://r.io/v1/': old, 'r.io/team': old, 'http://r.io': old, 'r.io': { ...old, email: 'a@b' } };
+    const file = write('home/.docker/config.json', { auths, ...(hasHelper ? { credsStore: 'vault' } : {}) });
+    await storeCredentials('r.io', ME);
+    const mine = { auth: Buffer.from('me:pä:ß').toString('base64'), email: 'a@b' };
+    expect(JSON.parse(readFileSync(file, 'utf8')).auths).toEqual({ 'r.io/team': old, 'r.io': hasHelper ? {} : mine });
+  });
+
   test.for([['docker.io'], ['index.docker.io'], ['registry-1.docker.io'], ['https://index.docker.io/v1/']])('%s is Docker Hub', async ([registry]) => {
     await storeCredentials(registry as string, ME);
     expect(Object.keys(JSON.parse(readFileSync(at.join('home/.docker/config.json'), 'utf8')).auths)).toEqual(['https://index.docker.io/v1/']);

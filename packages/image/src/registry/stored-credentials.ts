@@ -44,7 +44,8 @@ export async function storeCredentials(registry: string, credentials: { readonly
   const helper = known && helperFor(known, place.host);
   if (helper) await storeWithHelper(helper, key, credentials);
   const auth = Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64');
-  await change(file, (auths) => ({ ...auths, [key]: helper ? {} : { ...withoutCredentials(auths[key]), auth } }));
+  // Other spellings of the registry would keep the old password in the file.
+  await change(file, (auths) => ({ ...withoutPlace(auths, place), [key]: helper ? {} : { ...withoutCredentials(auths[key]), auth } }));
   return helper ? `docker-credential-${helper}` : file;
 }
 
@@ -60,16 +61,21 @@ export async function forgetCredentials(registry: string): Promise<readonly stri
   for (const file of authFiles()) {
     const known = readUnbroken(file);
     if (!known) continue;
-    const keys = Object.keys(known.auths).filter((key) => isSame(parseAuthKey(key), place));
+    const isKnown = Object.keys(known.auths).some((key) => isSame(parseAuthKey(key), place));
     const helper = helperFor(known, place.host);
     if (helper && (await eraseFromHelper(helper, keyFor(place)))) had.push(`docker-credential-${helper}`);
-    if (!keys.length) continue;
-    await change(file, (auths) => Object.fromEntries(Object.entries(auths).filter(([key]) => !keys.includes(key))));
+    if (!isKnown) continue;
+    await change(file, (auths) => withoutPlace(auths, place));
     if (!helper) had.push(file);
   }
   if (had.length) return had;
   const where = process.env.REGISTRY_AUTH_FILE || dockerConfig();
   throw new ImageError({ code: 'NOT_LOGGED_IN', message: `${where} has no credentials for ${registry}`, hint: 'There is nothing to log out of.' });
+}
+
+/** The entries that are not of a place, however it is spelt. */
+function withoutPlace(auths: Readonly<Record<string, unknown>>, place: AuthKey): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(auths).filter(([key]) => !isSame(parseAuthKey(key), place)));
 }
 
 function isSame(a: AuthKey, b: AuthKey): boolean {

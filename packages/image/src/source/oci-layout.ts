@@ -17,21 +17,22 @@ const IMAGES: readonly string[] = [...MEDIA_TYPES.index, ...MEDIA_TYPES.manifest
 /**
  * The images of an OCI image layout (image-layout.md), in a directory or a tar.
  *
- * @param wanted a name in it (`org.opencontainers.image.ref.name` or `io.containerd.image.name`); all when missing
+ * @param wanted a name in it (`org.opencontainers.image.ref.name`, `io.containerd.image.name`, or in `manifest.json`); all when missing
  * @throws ImageError `SOURCE_INVALID`, `SOURCE_INCOMPLETE`, `SOURCE_NAME_UNKNOWN`
  */
 export async function ociLayoutImages(files: MemberFiles, wanted: string | undefined, platform: Platform): Promise<ListedImage[]> {
   const text = (await files.read('index.json', DOCUMENT_MAX)).toString('utf8');
   const index = parseDocument(IndexSchema, text, `index.json in ${files.where}`, OF_A_SOURCE);
   const images = index.manifests.filter(isImage);
-  const named = images.filter((each) => wanted === undefined || isCalled(each, wanted));
+  const beside = await namesBeside(files);
+  const called = wanted === undefined ? images : images.filter((each) => isCalled(each, wanted));
+  const named = called.length || wanted === undefined ? called : await calledBeside(files, images, { wanted, beside, platform });
   if (!named.length)
     throw new ImageError({
       code: 'SOURCE_NAME_UNKNOWN',
       message: wanted === undefined ? `${files.where} has no image` : `${files.where} has no image '${wanted}'`,
-      hint: `It has: ${images.flatMap(namesOf).join(', ') || 'none with a name'}.`,
+      hint: `It has: ${distinct([...images.flatMap(namesOf), ...[...beside.values()].flat()]).join(', ') || 'none with a name'}.`,
     });
-  const beside = await namesBeside(files);
   const byDigest = Map.groupBy(ofPlatform(named, platform, files.where), ({ digest }) => digest);
   return [...byDigest.values()].map((descriptors): ListedImage => {
     const [first] = descriptors as [OciDescriptor, ...OciDescriptor[]];
@@ -76,6 +77,39 @@ function isCalled(descriptor: OciDescriptor, wanted: string): boolean {
   const [reference] = referencesOf(wanted);
   const whole = reference && formatReference(reference);
   return whole !== undefined && names.flatMap(referencesOf).some((name) => formatReference(name) === whole);
+}
+
+/** The images that have a name in `manifest.json` only. That lists configs, so each image is read. */
+async function calledBeside(
+  files: MemberFiles,
+  images: readonly OciDescriptor[],
+  { wanted, beside, platform }: { readonly wanted: string; readonly beside: ReadonlyMap<string, readonly string[]>; readonly platform: Platform },
+): Promise<OciDescriptor[]> {
+  const whole = wholeName(wanted);
+  if (![...beside.values()].flat().some((name) => wholeName(name) === whole)) return [];
+  const found: OciDescriptor[] = [];
+  for (const each of images)
+    try {
+      const { names } = await openImage(files, each, [], beside, platform);
+      if (names.some((name) => formatReference(name) === whole)) found.push(each);
+    } catch (error) {
+      // An image that is damaged, or for other platforms, does not hide the others.
+      if (!(error instanceof ImageError)) throw error;
+    }
+  return found;
+}
+
+/** The whole form of a name; the name itself where it has none. */
+function wholeName(name: string): string {
+  const [reference] = referencesOf(name);
+  return reference ? formatReference(reference) : name;
+}
+
+/** The names without those that are other spellings of an earlier one. */
+function distinct(names: readonly string[]): readonly string[] {
+  const byWhole = new Map<string, string>();
+  for (const name of names) if (!byWhole.has(wholeName(name))) byWhole.set(wholeName(name), name);
+  return [...byWhole.values()];
 }
 
 /** Of those that have one name, or none, and differ by their platforms, the one for a platform: some tools make no index of them. */

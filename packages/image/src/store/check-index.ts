@@ -19,7 +19,7 @@ import { textOfStored } from './stored-file.js';
 export async function checkIndex(paths: StorePaths, problems: Problems, repair: boolean): Promise<OciIndex | undefined> {
   await checkMarks(paths, problems, repair);
   const read = readIndexes(paths);
-  const [index, copy] = [await verdictOn(read.index), await verdictOn(read.copy)];
+  const [index, copy] = [await verdictOn(read.index, paths.index), await verdictOn(read.copy, paths.indexCopy)];
   const sound = index.sound ?? copy.sound;
   const usable = sound ?? index.readable ?? copy.readable;
   if (!usable) {
@@ -32,7 +32,7 @@ export async function checkIndex(paths: StorePaths, problems: Problems, repair: 
   if (copy.problem !== undefined) found.push([paths.indexCopy, copy.problem]);
   else if (index.sound && copy.sound && JSON.stringify(index.sound) !== JSON.stringify(copy.sound))
     found.push([paths.indexCopy, 'it does not say what the index says']);
-  if (repair && found.length) {
+  if (repair && (found.length || index.isUnsealed)) {
     await using _index = await lockFile(paths.lock('index'));
     // Whoever wrote it meanwhile wrote both.
     if (JSON.stringify(readIndexes(paths).index) === JSON.stringify(read.index)) await writeIndex(paths, usable);
@@ -46,12 +46,25 @@ interface Verdict {
   readonly sound?: OciIndex;
   readonly readable?: OciIndex;
   readonly problem?: string;
+  readonly isUnsealed?: boolean;
 }
 
-async function verdictOn(index: OciIndex | ImageError | undefined): Promise<Verdict> {
+async function verdictOn(index: OciIndex | ImageError | undefined, file: string): Promise<Verdict> {
   if (index === undefined) return { problem: 'it is missing' };
   if (index instanceof ImageError) return { problem: `it is damaged: ${index.message}` };
-  return (await isSealed(index)) ? { sound: index, readable: index } : { readable: index, problem: 'it does not list what was written into it' };
+  const sealed = await isSealed(index);
+  if (sealed) return { sound: index, readable: index };
+  if (sealed === false) return { readable: index, problem: 'it does not list what was written into it' };
+  // Its names are in no other place, so it goes before a sealed copy, which can be older.
+  if (isReadWhole(index, file)) return { sound: index, readable: index, isUnsealed: true };
+  return { readable: index, problem: 'it is damaged: its list of manifests cannot be read' };
+}
+
+/** Whether an index lists all that its file does: a list with an entry that cannot be read is read as an empty one. */
+function isReadWhole({ manifests }: OciIndex, file: string): boolean {
+  if (manifests.length) return true;
+  const whole: { readonly manifests?: unknown } | null = JSON.parse(textOfStored(file)?.trim() || 'null');
+  return Array.isArray(whole?.manifests) && !whole.manifests.length;
 }
 
 /** `version` and `oci-layout`. A version that says nothing is written when the rest can be read. */

@@ -74,9 +74,9 @@ export function readLayerMeta(file: string): LayerMeta | undefined {
   return parsed.success ? parsed.output : undefined;
 }
 
-/** Whether the notes are what was written. A run does not ask: whoever looks for damage does. */
-export function areNotesSealed(file: string): boolean {
-  return isSealedText(textOfStored(file) ?? '') === true;
+/** Whether notes that can be read have a seal that does not match them. An earlier version wrote none. Only a check asks: a run has no time for it. */
+export function areNotesAltered(file: string): boolean {
+  return isSealedText(textOfStored(file) ?? '') === false;
 }
 
 /** Whether the tree on disk is the one that was written: a power cut may have eaten parts of it since, or the store was moved to where marks are others. */

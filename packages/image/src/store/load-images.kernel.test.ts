@@ -170,6 +170,27 @@ test('of names that Docker gives beside a layout those count that the layout doe
   ]);
 });
 
+test.for(['docker-25', 'containerd'] as const)('an image of what %s saves is found by a name that only manifest.json has', async (saver) => {
+  await using at = scratch();
+  const store = new ImageStore(at.join('store'));
+  const files = savedImages([APP, TOOLS], saver);
+  const index = JSON.parse(String(files.get('index.json'))) as { manifests: { annotations?: unknown }[] };
+  for (const each of index.manifests) delete each.annotations;
+  files.set('index.json', Buffer.from(JSON.stringify(index)));
+  writeFileSync(at.join('saved.tar'), savedArchive(files));
+  for (const name of ['app:v1', 'docker.io/library/app:v1', 'me/tools']) {
+    await store.load(`oci-archive:${at.join('saved.tar')}:${name}`, { name: 'mine' });
+    const { layers } = await store.resolve('mine');
+    const file = name === 'me/tools' ? 'tools' : 'app';
+    expect(readFileSync(path.join(layers[0]?.path ?? '', file), 'utf8')).toBe(`content of ${file}`);
+    await store.remove('mine');
+  }
+  await expect(store.load(`oci-archive:${at.join('saved.tar')}:absent`)).rejects.toMatchObject({
+    code: 'SOURCE_NAME_UNKNOWN',
+    hint: expect.stringContaining('app:v1, '),
+  });
+});
+
 test('an image behind four indexes is found, and behind more it is not looked for', async () => {
   await using at = scratch();
   const store = new ImageStore(at.join('store'));

@@ -110,9 +110,10 @@ async function sealOf({ manifests }: OciIndex): Promise<string> {
   return `sha256:${createHash('sha256').update(JSON.stringify(manifests)).digest('hex')}`;
 }
 
-/** Whether an index lists what was written. */
-export async function isSealed(index: OciIndex): Promise<boolean> {
-  return index.annotations?.[SEAL] === (await sealOf(index));
+/** Whether an index lists what was written; undefined when it has no seal: an earlier version or another tool wrote it. */
+export async function isSealed(index: OciIndex): Promise<boolean | undefined> {
+  const seal = index.annotations?.[SEAL];
+  return seal === undefined ? undefined : seal === (await sealOf(index));
 }
 
 /** Write the index, and then its copy: whenever the power goes, one of them is whole. The index lock is held. */

@@ -6,7 +6,7 @@ import { ImageError } from '../image-error.js';
 import { type AppliedLayer, applyLayer } from '../layer/apply-layer.js';
 import { compareTrees, goneTree, type TreeDifferences } from './compare-trees.js';
 import { isLayerUntouched, noteVerified } from './known-times.js';
-import { areNotesSealed, isWhole, type LayerMeta, layerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
+import { areNotesAltered, isWhole, type LayerMeta, layerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import type { OciDescriptor } from './oci-schema.js';
 import { type StorePaths, stagedName } from './store-paths.js';
 import { putTree, type TemporaryLayer, temporaryLayer } from './temporary-layer.js';
@@ -32,7 +32,7 @@ export function obviousProblem(paths: StorePaths, diffID: string): string | unde
   const meta = readLayerMeta(paths.meta(diffID));
   if (!meta || meta.diffID !== diffID) return 'its notes (meta.json) are missing or damaged';
   if (!isWhole(meta, paths)) return 'it may not have reached the disk';
-  if (!areNotesSealed(paths.meta(diffID))) return 'its notes (meta.json) are not what was written';
+  if (areNotesAltered(paths.meta(diffID))) return 'its notes (meta.json) are not what was written';
   if (!lstatSync(paths.tree(diffID), { throwIfNoEntry: false })?.isDirectory()) return 'its tree is gone';
   return undefined;
 }
