@@ -73,7 +73,7 @@ test('filters choose as with Docker', async () => {
     [['status=running', 'status=paused'], 'f-web-2'],
     [[`id=${begun.slice(0, 8)}`, `id=${last}`], 'f-db f-web-1'],
     [['network=host'], 'f-db'],
-    [['volume=/only/here'], 'f-web-1'],
+    [['volume=/data'], 'f-web-1'],
     [[`volume=${at.path}`], 'f-web-1'],
     [['before=f-web-2'], 'f-web-1'],
     [[`since=${begun}`], 'f-db f-web-2'],
