@@ -189,4 +189,29 @@ describe('a container cannot lead a copy', () => {
     expect(await container.stat('/tmp/kept')).toMatchObject({ type: 'file', size: 1 });
     await container.remove();
   });
+
+  test('a copy into a container goes where links with .. lead behind other links', async () => {
+    await using at = scratch();
+    expect(cli(at.join('store'))(['import', busyboxArchive(), 'busybox'])).toMatchObject({ status: 0 });
+    const container = await new Containers(at.join('store')).create({ image: 'busybox', args: ['true'] });
+    const tree: Member[] = [
+      ...['var', 'var/target', 'opt2', 'opt2/deep', 'opt2/target'].map((name): Member => ({ name, type: '5' })),
+      { name: 'var/lnk', type: '2', linkname: '../opt2/deep' },
+      { name: 'opt2/deep/out', type: '2', linkname: '../target' },
+      { name: 'opt2/deep/file', type: '2', linkname: '../target/named' },
+    ];
+    await container.copyIn(Readable.from([tarArchive(tree)]), '/');
+    const { copyToContainer } = await load('copy-in.js');
+    writeFileSync(at.join('f'), 'f');
+    mkdirSync(at.join('d'));
+    await copyToContainer?.(container, at.join('f'), '/var/lnk/out', FLAGS);
+    await copyToContainer?.(container, at.join('d'), '/var/lnk/out/', FLAGS);
+    // Where nothing is, and where a file is.
+    for (let i = 0; i < 2; i++) await copyToContainer?.(container, at.join('f'), '/var/lnk/file', FLAGS);
+    for (const name of ['f', 'd', 'named']) {
+      expect(await container.stat(`/opt2/target/${name}`)).toMatchObject({ type: name === 'd' ? 'directory' : 'file' });
+      expect(await container.stat(`/var/target/${name}`)).toBeUndefined();
+    }
+    await container.remove();
+  });
 });

@@ -39,6 +39,9 @@ export function placeCopy(source: string, isDirectory: boolean, { pathname, stat
   if (state === 'directory') return { directory: pathname, name: source };
   // Neither becomes a directory a file, nor does a file become one.
   if (isDirectory ? state === 'other' : assertsDirectory(pathname)) return 'not-a-directory';
-  const at = path.posix.resolve('/', pathname);
-  return { directory: path.posix.dirname(at), name: path.posix.basename(at) };
+  // Only the end is taken off: where a `..` on the way leads depends on the links before it.
+  const at = pathname.replace(/(?:\/\.?)+$/, '');
+  const slash = at.lastIndexOf('/');
+  const name = at.slice(slash + 1);
+  return name === '' || name === '..' ? { directory: pathname, name: source } : { directory: at.slice(0, slash) || '/', name };
 }

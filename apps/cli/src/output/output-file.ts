@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, type Stats } from 'node:fs';
 import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Writable } from 'node:stream';
-import { AT, AT_FDCWD, O, type Op, run } from '@lamella/syscall';
+import { Writable } from 'node:stream';
+import { AT, AT_FDCWD, O, type Op, run, SyscallError } from '@lamella/syscall';
 import { UsageError } from '../usage-error.js';
 
 /** open(2): a file without a name. It is gone when its process is, however that ended. */
@@ -11,13 +11,19 @@ const O_TMPFILE = 0o20000000 | O.DIRECTORY;
 /** Where no such file can be had, or a kernel knows none. */
 const WITHOUT = new Set(['EOPNOTSUPP', 'EISDIR', 'EINVAL', 'ENOENT']);
 
+type Write = (output: Writable) => Promise<unknown>;
+
 /**
- * Writes a file that the user named: it gets its name when all of it is there, and nothing is left of one that did not come to its end. Where
- * the filesystem cannot have files without a name a killed process leaves `FILE.PID.partial`. A pipe or a device is written as it is.
+ * Writes a file that the user named. The file gets its name when all of it is written, and replaces the file of that name, whose permission bits
+ * and owner it keeps. A pipe or a device is written to directly.
+ *
+ * A failure leaves nothing behind. A killed process leaves nothing either, with two exceptions: `.lamella-UUID`, the whole output, if it is killed
+ * between the two calls that replace a file; and `FILE.PID.partial` on a filesystem without unnamed files.
  *
  * @param write writes to a stream, ends it, and waits for that
+ * @throws UsageError if the name is a directory's, or what has the name cannot be replaced
  */
-export async function writeOutput(file: string, write: (output: Writable) => Promise<unknown>): Promise<void> {
+export async function writeOutput(file: string, write: Write): Promise<void> {
   const there = await stat(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
@@ -33,28 +39,75 @@ export async function writeOutput(file: string, write: (output: Writable) => Pro
     if (WITHOUT.has(error.code ?? '')) return undefined;
     throw error;
   });
-  if (handle) await nameless(handle, target, write);
-  else await named(`${target}.${process.pid}.partial`, target, write);
+  if (handle) await nameless(handle, target, there, write);
+  else await named(`${target}.${process.pid}.partial`, target, there, write);
 }
 
-async function nameless(handle: FileHandle, target: string, write: (output: Writable) => Promise<unknown>): Promise<void> {
+async function nameless(handle: FileHandle, target: string, there: Stats | undefined, write: Write): Promise<void> {
   await using file = handle;
-  await write(file.createWriteStream({ autoClose: false }));
+  await fill(file, there, write);
+  const link = (newpath: string): Op => ({
+    op: 'linkat',
+    olddirfd: AT_FDCWD,
+    oldpath: '/proc/self/fd/5',
+    newdirfd: AT_FDCWD,
+    newpath,
+    flags: AT.SYMLINK_FOLLOW,
+  });
+  if (!there) {
+    const { ignored } = await run([{ ...link(target), ignore: ['EEXIST'] }], { descriptors: [file.fd] });
+    if (ignored.length === 0) return;
+  }
+  // A link cannot replace a file. The output has another name until it is renamed.
   const beside = path.join(path.dirname(target), `.lamella-${randomUUID()}`);
-  // A link cannot take the place of a file: it has another name for the moment of a rename.
-  const program: readonly Op[] = [
-    { op: 'linkat', olddirfd: AT_FDCWD, oldpath: '/proc/self/fd/5', newdirfd: AT_FDCWD, newpath: beside, flags: AT.SYMLINK_FOLLOW },
-    { op: 'renameat2', olddirfd: AT_FDCWD, oldpath: beside, newdirfd: AT_FDCWD, newpath: target, flags: 0 },
-  ];
-  await run(program, { descriptors: [file.fd] });
+  const program: readonly Op[] = [link(beside), { op: 'renameat2', olddirfd: AT_FDCWD, oldpath: beside, newdirfd: AT_FDCWD, newpath: target, flags: 0 }];
+  try {
+    await run(program, { descriptors: [file.fd] });
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw error instanceof SyscallError && error.op.op === 'renameat2' ? notReplaced(target, error.code) : error;
+  }
 }
 
-async function named(partial: string, target: string, write: (output: Writable) => Promise<unknown>): Promise<void> {
+async function named(partial: string, target: string, there: Stats | undefined, write: Write): Promise<void> {
   try {
-    await write(createWriteStream(partial));
-    await rename(partial, target);
+    // Until it has the owner of the file that it replaces, nobody else may read it.
+    const handle = await open(partial, 'w', there ? 0o600 : 0o666);
+    {
+      await using file = handle;
+      await fill(file, there, write);
+    }
+    await rename(partial, target).catch((error: NodeJS.ErrnoException) => {
+      throw notReplaced(target, error.code ?? error.message);
+    });
   } catch (error) {
     await rm(partial, { force: true });
     throw error;
   }
+}
+
+/** Writes the output to an open file, which gets the owner and the permission bits of the file that it replaces. */
+async function fill(file: FileHandle, there: Stats | undefined, write: Write): Promise<void> {
+  if (there) {
+    await file.chown(there.uid, there.gid).catch((error: NodeJS.ErrnoException) => {
+      // Ordinary users cannot give files away, and in a user namespace not every owner has an id.
+      if (error.code !== 'EPERM' && error.code !== 'EINVAL') throw error;
+    });
+    await file.chmod(there.mode & 0o777);
+  }
+  await write(streamTo(file));
+}
+
+/** Returns a stream to an open file, which stays open. (A stream of `createWriteStream` with `autoClose: false` holds its FileHandle for ever: `close` waits for it.) */
+function streamTo(file: FileHandle): Writable {
+  const put = (data: Buffer, done: (error?: Error) => void): void => void file.writeFile(data).then(() => done(), done);
+  return new Writable({
+    write: (chunk: Buffer, _encoding, done) => put(chunk, done),
+    writev: (chunks, done) => put(Buffer.concat(chunks.map(({ chunk }) => chunk as Buffer)), done),
+  });
+}
+
+function notReplaced(target: string, code: string): UsageError {
+  const why = code === 'EBUSY' ? 'something is mounted there (EBUSY)' : code;
+  return new UsageError(`cannot replace ${target}: ${why}`, 'Name another file.');
 }

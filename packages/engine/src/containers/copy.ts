@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { Readable } from 'node:stream';
 import { ImageError, treeArchive, unpackFiles } from '@lamella/image';
 import { O, type Op, parseWalked, run, SyscallError, textOf, type Walked } from '@lamella/syscall';
@@ -101,7 +100,7 @@ export async function followPath(files: ContainerFiles, pathname: string): Promi
     const state = await statPath(files, at);
     if (state?.type !== 'symlink') return { pathname: at, state };
     // Not made shorter: where `..` leads depends on links before it.
-    at = state.target.startsWith('/') ? state.target : `${entryOf(at).dir}/${state.target}`;
+    at = state.target.startsWith('/') ? state.target : `${entryOf(at).dir}${state.target}`;
   }
   throw new EngineError({ code: 'PATH_NOT_FOUND', message: `links lead from ${pathname} in the container in a circle`, hint: 'Name the path that is meant.' });
 }
@@ -117,7 +116,8 @@ export async function copyIn(files: ContainerFiles, archive: Readable, directory
     await unpackFiles(archive, {
       enter: [...place.program, { op: 'umask', mask: 0 }],
       top: ROOT,
-      directory: path.posix.resolve('/', directory).slice(1) || '.',
+      // The kernel resolves it: shortened as text, a `..` behind a link would lead to another directory.
+      directory,
       resolve: IN_CONTAINER,
       ids: place.ids,
       ...(keepOwners ? {} : { owner: { uid: 0, gid: 0 } }),

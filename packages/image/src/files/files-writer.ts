@@ -23,7 +23,7 @@ export interface FilesTarget {
   readonly directory: string;
   /** How a path is looked up (openat2(2), `resolve`). */
   readonly resolve: number;
-  /** Which ids there are. In a user namespace devices are left out; with one id owners are not kept, either. */
+  /** Which ids there are. In a user namespace a device is an error (`COPY_FAILED`); with one id owners are not kept, either. */
   readonly ids: IdMapping['kind'];
   /** Whose the files are to be, whatever the archive says. */
   readonly owner?: { readonly uid: number; readonly gid: number };
