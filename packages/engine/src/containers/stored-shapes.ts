@@ -2,7 +2,7 @@ import { RESOURCES } from '@lamella/cgroup';
 import type { CommitOptions } from '@lamella/image';
 import { shapeOf, take } from '@lamella/syscall';
 import type { ApplyOptions } from '../apply/apply.js';
-import { CHANGED_ENVIRONMENT, NETWORK, TERMINAL, TYPED, WORDS } from '../option-shapes.js';
+import { CHANGED_ENVIRONMENT, ENVIRONMENT, NETWORK, TERMINAL, TYPED, WORDS } from '../option-shapes.js';
 import type { ContainerChange } from './changes.js';
 import type { ExecSpec } from './exec.js';
 import type { LogOptions } from './logs.js';
@@ -45,7 +45,7 @@ export const LOG_OPTIONS: take.Check<LogOptions> = shapeOf<LogOptions>(() => ({
 }));
 export const EXEC_SPEC: take.Check<ExecSpec> = shapeOf<ExecSpec>(() => ({
   args: take.required(WORDS),
-  env: take.recordOf(take.text),
+  env: ENVIRONMENT,
   cwd: take.text,
   user: take.text,
   privileged: take.flag,
