@@ -231,6 +231,14 @@ test('an attached stream that nobody reads holds back neither the other nor the 
   await container.wait().catch(() => undefined);
 });
 
+test('a command whose stream has failed is ended also without a delay for that', async () => {
+  const goesOn = 'trap "" PIPE; while :; do echo line 2>/dev/null; sleep 0.01; done';
+  const options = { maxBuffer: 100, forceKillAfterDelay: false } as const;
+  expect(await run(spec(goesOn), options)).toMatchObject({ isMaxBuffer: true, signal: 'SIGTERM', isForcefullyTerminated: false });
+  // Process 1 gets no signal that it does not handle.
+  expect(await run({ ...spec(goesOn), init: false }, options)).toMatchObject({ isMaxBuffer: true, signal: 'SIGKILL', isForcefullyTerminated: true });
+});
+
 test('a pool carries streams, and keeps no process alive', async () => {
   await using warm = await pool({ root, image: 'busybox', size: 1 });
   const file = at.join('pooled');
