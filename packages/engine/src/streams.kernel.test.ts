@@ -231,6 +231,16 @@ test('an attached stream that nobody reads holds back neither the other nor the 
   await container.wait().catch(() => undefined);
 });
 
+test('the end of an attached container comes although nobody reads its output', async () => {
+  const { container, attached } = await new Containers(root).run(
+    { image: 'busybox', args: ['sh', '-c', 'head -c 300000 /dev/zero; exit 3'], remove: true },
+    { attach: true },
+  );
+  expect(await attached.ended).toMatchObject({ status: 3 });
+  await expect(textOf(attached.stdout)).rejects.toMatchObject({ code: 'OUTPUT_DROPPED' });
+  await container.wait().catch(() => undefined);
+});
+
 test('a command whose stream has failed is ended also without a delay for that', async () => {
   const goesOn = 'trap "" PIPE; while :; do echo line 2>/dev/null; sleep 0.01; done';
   const options = { maxBuffer: 100, forceKillAfterDelay: false } as const;
