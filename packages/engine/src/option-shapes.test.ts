@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { ExecSpec } from './containers/exec.js';
-import { EXEC_SPEC } from './containers/stored-shapes.js';
+import type { ExecOptions, ExecSpec } from './containers/exec.js';
+import { EXEC_OPTIONS, EXEC_SPEC } from './containers/stored-shapes.js';
 import { RUN_SPEC, read } from './option-shapes.js';
 import type { RunSpec } from './run-spec.js';
 
@@ -31,4 +31,9 @@ test.for<object>([
 test.for<Record<string, string>>([{ 'A\0': 'x' }, { 'A=B': 'x' }, { A: 'x\0' }])('exec refuses the variables %o, as run does', (env) => {
   expect(() => read<ExecSpec>('exec(spec)', { args: ['true'], env }, EXEC_SPEC)).toThrow(INVALID);
   expect(() => read<RunSpec>('run(spec)', { image: 'none', env }, RUN_SPEC)).toThrow(INVALID);
+});
+
+test('exec refuses to tell that a command was stopped, which it cannot', () => {
+  const options: ExecOptions = { onStopped: () => undefined } as object;
+  expect(() => read<ExecOptions>('exec(spec, options)', options, EXEC_OPTIONS)).toThrow(expect.objectContaining({ code: 'OPTION_UNKNOWN' }));
 });

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import path from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
@@ -247,6 +248,16 @@ test('a command whose stream has failed is ended also without a delay for that',
   expect(await run(spec(goesOn), options)).toMatchObject({ isMaxBuffer: true, signal: 'SIGTERM', isForcefullyTerminated: false });
   // Process 1 gets no signal that it does not handle.
   expect(await run({ ...spec(goesOn), init: false }, options)).toMatchObject({ isMaxBuffer: true, signal: 'SIGKILL', isForcefullyTerminated: true });
+});
+
+test('a pool tells that a command was stopped, as a run does', async () => {
+  await using warm = await pool({ root, image: 'busybox', size: 1 });
+  const script = '(sleep 0.3; kill -CONT $$) & kill -STOP $$; echo on';
+  const stopped: number[] = [];
+  const options = { onStopped: (signal: number) => void stopped.push(signal), timeout: 5000 };
+  expect(await run(spec(script), options)).toMatchObject({ stdout: 'on' });
+  expect(await warm.run(['sh', '-c', script], options)).toMatchObject({ stdout: 'on' });
+  expect(stopped).toEqual([constants.signals.SIGSTOP, constants.signals.SIGSTOP]);
 });
 
 test('a pool carries streams, and keeps no process alive', async () => {

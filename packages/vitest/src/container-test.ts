@@ -1,4 +1,4 @@
-import { type ContainerChange, Containers, type DetachedSpec, type ProcessOptions, type ProcessResult, type StoredContainer } from '@lamella/engine';
+import { type ContainerChange, Containers, type DetachedSpec, type ExecOptions, type ProcessResult, type StoredContainer } from '@lamella/engine';
 import { visible } from '@lamella/syscall';
 import { test as base, type TestAPI } from 'vitest';
 import { type Readiness, readReadiness, startService } from './service.js';
@@ -23,9 +23,9 @@ export interface TestContainer {
    * Run a command in what the test has made of it so far, beside its service if it has one. As in a shell: what it exits with
    * is a result, not an error.
    */
-  run(args: readonly string[], options?: ProcessOptions): Promise<ProcessResult>;
+  run(args: readonly string[], options?: ExecOptions): Promise<ProcessResult>;
   /** The same with a script for its `sh`. */
-  sh(script: string, options?: ProcessOptions): Promise<ProcessResult>;
+  sh(script: string, options?: ExecOptions): Promise<ProcessResult>;
   /** What has been changed since the image, by the setup, too; sorted by path. */
   changes(): Promise<readonly ContainerChange[]>;
 }
