@@ -22,7 +22,7 @@ export type { ContainerChange } from './containers/changes.js';
 export { Containers, type DetachedSpec, type TrySpec } from './containers/containers.js';
 export type { Contents } from './containers/contents.js';
 export type { ContainerEvent, EventOptions } from './containers/events.js';
-export type { ExecSpec } from './containers/exec.js';
+export type { ExecOptions, ExecSpec } from './containers/exec.js';
 export type { LogEntry, LogOptions } from './containers/logs.js';
 export type { ProcessDetails } from './containers/processes.js';
 export type { ContainerState, ContainerStatus } from './containers/state.js';

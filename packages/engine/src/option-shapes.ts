@@ -3,6 +3,7 @@ import { processOptionsShape, type Rlimit, type TmpfsMount } from '@lamella/name
 import type { SeccompProfile } from '@lamella/seccomp';
 import { type OptionReader, optionReader, shapeOf, take } from '@lamella/syscall';
 import type { RunOptions } from './container.js';
+import { signalNumber } from './containers/signal-number.js';
 import { EngineError } from './engine-error.js';
 import type { HostView } from './host-view.js';
 import type { PublishedPort } from './pasta.js';
@@ -34,6 +35,20 @@ function environment<T>(value: take.Check<T>): take.Check<Readonly<Record<string
 const number = take.checkOf<number>('a number', (value) => typeof value === 'number');
 const id = take.whole(0, 2 ** 32 - 2);
 
+const matching = (takes: string, pattern: RegExp): take.Check<string> => take.checkOf(takes, (value) => typeof value === 'string' && pattern.test(value));
+/** As tmpfs(5) has it; the kernel would refuse another when the container starts. */
+const SIZE = matching("a number of bytes, with k, m, g, t, p or e, or with %: '64m'", /^\d+[kmgtpe%]?$/i);
+const INODES = matching("a number, or one with k, m, g, t, p or e: '100k'", /^\d+[kmgtpe]?$/i);
+const MODE = matching("permission bits as octal text: '1777'", /^0*[0-7]{1,4}$/);
+/** Any signal but 0, which would never end anything. */
+const STOP_SIGNAL = take.checkOf<string>("the name or the number of a signal: 'SIGTERM', 'TERM' or '15'", (value) => {
+  try {
+    return typeof value === 'string' && signalNumber(value) !== 0;
+  } catch {
+    return false;
+  }
+});
+
 const VOLUME = take.objectOf<Volume>({
   source: take.required(take.text),
   destination: take.required(take.text),
@@ -45,11 +60,11 @@ const VOLUME = take.objectOf<Volume>({
 });
 const TMPFS = take.objectOf<Omit<TmpfsMount, 'type'>>({
   destination: take.required(take.text),
-  size: take.text,
-  mode: take.text,
+  size: SIZE,
+  mode: MODE,
   uid: id,
   gid: id,
-  nrInodes: take.text,
+  nrInodes: INODES,
   readonly: take.flag,
   exec: take.flag,
   suid: take.flag,
@@ -130,7 +145,7 @@ export const runSpecShape = (): take.Shape<RunSpec> => ({
   publish: take.listOf(PUBLISHED),
   keep: take.flag,
   removeAtEnd: take.flag,
-  stopSignal: take.text,
+  stopSignal: STOP_SIGNAL,
   stopTimeout: take.whole(-1, 2_147_483),
   restart: take.objectOf<NonNullable<RunSpec['restart']>>({
     policy: take.required(take.oneOf('no', 'on-failure', 'always', 'unless-stopped')),
@@ -147,7 +162,7 @@ export const runSpecShape = (): take.Shape<RunSpec> => ({
   privileged: take.flag,
   hidepid: take.oneOf(0, 1, 2),
   devices: take.listOf(take.objectOf<Device>({ source: take.required(take.text), destination: take.text })),
-  shmSize: take.text,
+  shmSize: SIZE,
   resources: RESOURCES,
   oomScoreAdj: number,
   terminal: TERMINAL,

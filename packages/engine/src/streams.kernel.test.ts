@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import path from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
@@ -229,6 +230,34 @@ test('an attached stream that nobody reads holds back neither the other nor the 
   await attached.ended;
   await expect(textOf(attached.stdout)).rejects.toMatchObject({ code: 'OUTPUT_DROPPED' });
   await container.wait().catch(() => undefined);
+});
+
+test('the end of an attached container comes although nobody reads its output', async () => {
+  const { container, attached } = await new Containers(root).run(
+    { image: 'busybox', args: ['sh', '-c', 'head -c 300000 /dev/zero; exit 3'], remove: true },
+    { attach: true },
+  );
+  expect(await attached.ended).toMatchObject({ status: 3 });
+  await expect(textOf(attached.stdout)).rejects.toMatchObject({ code: 'OUTPUT_DROPPED' });
+  await container.wait().catch(() => undefined);
+});
+
+test('a command whose stream has failed is ended also without a delay for that', async () => {
+  const goesOn = 'trap "" PIPE; while :; do echo line 2>/dev/null; sleep 0.01; done';
+  const options = { maxBuffer: 100, forceKillAfterDelay: false } as const;
+  expect(await run(spec(goesOn), options)).toMatchObject({ isMaxBuffer: true, signal: 'SIGTERM', isForcefullyTerminated: false });
+  // Process 1 gets no signal that it does not handle.
+  expect(await run({ ...spec(goesOn), init: false }, options)).toMatchObject({ isMaxBuffer: true, signal: 'SIGKILL', isForcefullyTerminated: true });
+});
+
+test('a pool tells that a command was stopped, as a run does', async () => {
+  await using warm = await pool({ root, image: 'busybox', size: 1 });
+  const script = '(sleep 0.3; kill -CONT $$) & kill -STOP $$; echo on';
+  const stopped: number[] = [];
+  const options = { onStopped: (signal: number) => void stopped.push(signal), timeout: 5000 };
+  expect(await run(spec(script), options)).toMatchObject({ stdout: 'on' });
+  expect(await warm.run(['sh', '-c', script], options)).toMatchObject({ stdout: 'on' });
+  expect(stopped).toEqual([constants.signals.SIGSTOP, constants.signals.SIGSTOP]);
 });
 
 test('a pool carries streams, and keeps no process alive', async () => {

@@ -43,7 +43,7 @@ export function resultOf(ended: Ended, { overflow, cause, options }: Circumstanc
   if (!ended.failed) return ended;
   const { timeout, killSignal = 'SIGTERM', forceKillAfterDelay = true } = options;
   const forced = ended.isForcefullyTerminated
-    ? ` and was forcefully terminated after ${forceKillAfterDelay === true ? FORCE_KILL_DELAY : forceKillAfterDelay} milliseconds`
+    ? ` and was forcefully terminated after ${typeof forceKillAfterDelay === 'boolean' ? FORCE_KILL_DELAY : forceKillAfterDelay} milliseconds`
     : '';
   const told = ended.signal === undefined ? '' : ` (${ended.signalDescription})`;
   const [code, prefix] = ended.timedOut

@@ -17,6 +17,7 @@ export class Ending {
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #cancelSignal: AbortSignal | undefined;
   #over = false;
+  #endsSoon = false;
 
   constructor({ timeout = 0, cancelSignal, killSignal = 'SIGTERM', forceKillAfterDelay = true }: ProcessOptions, send: (signo: number) => void) {
     this.#send = send;
@@ -39,17 +40,28 @@ export class Ending {
     if (signo === 0) return true;
     this.#send(signo);
     const { SIGKILL } = constants.signals;
-    if (signo === this.#killSignal && this.#forceAfter !== undefined && signo !== SIGKILL)
-      this.#later(this.#forceAfter, () => {
-        this.isForcefullyTerminated = true;
-        this.#send(SIGKILL);
-      });
+    if (signo === this.#killSignal && this.#forceAfter !== undefined && signo !== SIGKILL) this.#later(this.#forceAfter, () => this.#force());
     return true;
   }
 
-  /** The streams have failed, which ends most commands by itself; one that goes on all the same is ended in a while. */
+  #force(): void {
+    this.isForcefullyTerminated = true;
+    this.#send(constants.signals.SIGKILL);
+  }
+
+  /**
+   * Ends a command whose streams have failed. Most end by that themselves, so the delay of a forced end passes first. Where there is no such delay the
+   * signal is sent at once, and force follows all the same: a process 1 without a handler does not get the signal, and nobody reads the command any more.
+   */
   endSoon(): void {
-    if (this.#forceAfter !== undefined) this.#later(this.#forceAfter, () => this.kill());
+    if (this.#over || this.#endsSoon) return;
+    this.#endsSoon = true;
+    if (this.#forceAfter !== undefined) {
+      this.#later(this.#forceAfter, () => this.kill());
+      return;
+    }
+    this.kill();
+    this.#later(FORCE_KILL_DELAY, () => this.#force());
   }
 
   /** It has ended. */

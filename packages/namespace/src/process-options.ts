@@ -55,7 +55,7 @@ export interface ProcessOptions {
   readonly cancelSignal?: AbortSignal | undefined;
   /** What terminates it: by `timeout`, `cancelSignal` and `kill()`. Default SIGTERM. */
   readonly killSignal?: NodeJS.Signals | number | undefined;
-  /** Milliseconds after `killSignal` until everything in the container is killed. True is 5000, the default; false is never. */
+  /** Milliseconds after `killSignal` until everything in the container is killed. True is 5000, the default; false is never, but for a command whose streams have failed. */
   readonly forceKillAfterDelay?: number | boolean | undefined;
   /** Told when a job ({@link ProcessSpec.job}) was stopped, by which signal; it goes on when it gets SIGCONT. */
   readonly onStopped?: ((signal: number) => void) | undefined;

@@ -69,7 +69,8 @@ export interface HeldProcess {
 
 /** Run a program that waits before its last part. */
 export function launchHeld(program: Program, onData?: (data: Buffer) => void): HeldProcess {
-  const begun = begin(program, ['pipe', 'pipe', 'pipe'], onData);
+  let onStopped: ProcessOptions['onStopped'];
+  const begun = begin(program, ['pipe', 'pipe', 'pipe'], onData, (signal) => onStopped?.(signal));
   const { running } = begun;
   const over = (): void => undefined;
   // Who lets it go has its result, and its failure.
@@ -81,6 +82,7 @@ export function launchHeld(program: Program, onData?: (data: Buffer) => void): H
       const began = performance.now();
       const options = read('go(program, args, options)', given, PROCESS_OPTIONS as unknown as take.Check<O>);
       const plan = new StdioPlan(options, { held: true });
+      onStopped = options.onStopped;
       running.hold(true);
       running.control({ op: 'go', program: rest });
       return watch<StreamingOf<O>>(begun, args, plan, began);

@@ -1,7 +1,7 @@
-import { type ContainerChange, Containers, type DetachedSpec, type ProcessOptions, type ProcessResult, type StoredContainer } from '@lamella/engine';
+import { type ContainerChange, Containers, type DetachedSpec, type ExecOptions, type ProcessResult, type StoredContainer } from '@lamella/engine';
 import { visible } from '@lamella/syscall';
 import { test as base, type TestAPI } from 'vitest';
-import { type Readiness, startService } from './service.js';
+import { type Readiness, readReadiness, startService } from './service.js';
 import { type ChangeSince, changesSince } from './since-setup.js';
 
 /** What every test's container begins as. */
@@ -23,9 +23,9 @@ export interface TestContainer {
    * Run a command in what the test has made of it so far, beside its service if it has one. As in a shell: what it exits with
    * is a result, not an error.
    */
-  run(args: readonly string[], options?: ProcessOptions): Promise<ProcessResult>;
+  run(args: readonly string[], options?: ExecOptions): Promise<ProcessResult>;
   /** The same with a script for its `sh`. */
-  sh(script: string, options?: ProcessOptions): Promise<ProcessResult>;
+  sh(script: string, options?: ExecOptions): Promise<ProcessResult>;
   /** What has been changed since the image, by the setup, too; sorted by path. */
   changes(): Promise<readonly ContainerChange[]>;
 }
@@ -38,9 +38,11 @@ const SHOWN = 200;
  * milliseconds, whatever was set up in it. Afterwards it is gone; when the test failed, what it had
  * changed since the setup is shown as one more error of it.
  *
+ * @throws LamellaError `OPTION_UNKNOWN`, `OPTION_INVALID`: what `ready` says
  * @throws (in the tests) whatever {@link Containers.create} throws; LamellaError `SERVICE_NOT_READY`, `SERVICE_ENDED`
  */
-export function containerTest({ root, setup, ready, ...spec }: ContainerTestOptions): TestAPI<{ origin: StoredContainer; container: TestContainer }> {
+export function containerTest({ root, setup, ready: asked, ...spec }: ContainerTestOptions): TestAPI<{ origin: StoredContainer; container: TestContainer }> {
+  const ready = asked === undefined ? undefined : readReadiness(asked);
   const containers = new Containers(root);
   const isService = spec.args !== undefined || ready !== undefined;
   const begin = async (container: StoredContainer): Promise<void> => {

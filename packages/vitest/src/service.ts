@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isRegExp } from 'node:util/types';
 import type { StoredContainer } from '@lamella/engine';
-import { LamellaError, visible } from '@lamella/syscall';
+import { LamellaError, type OptionReader, optionReader, shapeOf, take, visible } from '@lamella/syscall';
 
 /** How a service says that it is ready: all that are given have to hold. */
 export interface Readiness {
@@ -15,6 +16,24 @@ export interface Readiness {
   readonly http?: string;
   /** How long it may take, in milliseconds. Default 30,000. */
   readonly timeout?: number;
+}
+
+const read: OptionReader = optionReader(LamellaError);
+const READINESS = shapeOf<Readiness>(() => ({
+  log: take.either(
+    take.text,
+    take.checkOf<RegExp>('a pattern', (value) => isRegExp(value)),
+  ),
+  port: take.whole(1, 65_535),
+  command: take.listOf(take.text),
+  http: take.word,
+  // setTimeout(3) of Node takes no more, and fires at once.
+  timeout: take.whole(1, 2 ** 31 - 1),
+}));
+
+/** Returns what was given as `ready`. @throws LamellaError `OPTION_UNKNOWN`, `OPTION_INVALID` */
+export function readReadiness(given: Readiness): Readiness {
+  return read('containerTest({ ready })', given, READINESS);
 }
 
 const TIMEOUT = 30_000;

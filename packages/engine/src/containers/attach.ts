@@ -1,5 +1,5 @@
 import { type Readable, Writable } from 'node:stream';
-import { ChunkLog, type LogSource } from '@lamella/namespace';
+import { ChunkLog, type LogSource, WatchedPromise } from '@lamella/namespace';
 import { connectMonitor, type MonitorConnection, type Reply } from '@lamella/syscall';
 
 /** How a container's process ended, as its monitor tells. */
@@ -20,7 +20,10 @@ export interface Attached extends Disposable {
   kill(signal: number): Promise<void>;
   /** Leave it running. */
   detach(): void;
-  /** Resolves when it ended, or, with undefined, when the conversation did. */
+  /**
+   * Resolves when it ended, or, with undefined, when the conversation did. Whoever waits for it lets go of output that nobody reads, once it is too much
+   * to wait: `OUTPUT_DROPPED`.
+   */
   readonly ended: Promise<Ending | undefined>;
 }
 
@@ -34,6 +37,7 @@ const MOST = 4096;
 export async function attachTo(directory: string): Promise<Attached | undefined> {
   const ended = Promise.withResolvers<Ending | undefined>();
   let connection: MonitorConnection | undefined;
+  let isAwaited = false;
   const holding = new Set<ChunkLog>();
   const source: LogSource = {
     // Who reads too slowly holds the container back, not this process's memory.
@@ -45,8 +49,8 @@ export async function attachTo(directory: string): Promise<Attached | undefined>
     },
     // The container writes for others, too, and for its log.
     abandon: () => undefined,
-    // Both come by one connection: one that nobody reads must not hold back the other.
-    isWanted: (log) => (log === stdout ? stderr : stdout).isRead,
+    // All comes by one connection: an output that nobody reads must hold back neither the other nor the end.
+    isWanted: (log) => isAwaited || (log === stdout ? stderr : stdout).isRead,
   };
   const stdout: ChunkLog = new ChunkLog(source, { keep: false });
   const stderr: ChunkLog = new ChunkLog(source, { keep: false });
@@ -81,7 +85,11 @@ export async function attachTo(directory: string): Promise<Attached | undefined>
     resize: (rows, columns) => order({ op: 'resize', rows, columns }),
     kill: (signo) => order({ op: 'signal', signo }),
     detach: leave,
-    ended: ended.promise,
+    ended: WatchedPromise.of(ended.promise, () => {
+      isAwaited = true;
+      stdout.settle();
+      stderr.settle();
+    }),
     [Symbol.dispose]: leave,
   };
 }

@@ -22,6 +22,9 @@ export interface ExecSpec {
   readonly detached?: boolean;
 }
 
+/** How such a command is run: as any, but it is no job, so nothing tells that it was stopped. */
+export type ExecOptions = Omit<ProcessOptions, 'onStopped'>;
+
 /** A command beside a container's init, decided. */
 export interface ExecPlan {
   readonly program: Program;

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freeze } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, heldLocks, lockOf, monitorOf, releaseDead } from '@lamella/cleanup';
 import { type CommitOptions, type CommittedImage, ImageStore, sourceDateEpoch } from '@lamella/image';
-import { type ContainerProcess, PROCESS_OPTIONS, type ProcessOptions, type StreamingOf } from '@lamella/namespace';
+import type { ContainerProcess, StreamingOf } from '@lamella/namespace';
 import { canBecomeFront, connectMonitor, type FrontOptions, lockFile, type MonitorConnection, shellWord, take } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import type { Applied, ApplyOptions } from '../apply/apply.js';
@@ -35,7 +35,7 @@ import { type ContainerChange, changesIn } from './changes.js';
 import { type Contents, contentsOf } from './contents.js';
 import type { PathState } from './copy.js';
 import { tellEvent } from './events.js';
-import { type ExecPlan, type ExecSpec, execIn, planExec } from './exec.js';
+import { type ExecOptions, type ExecPlan, type ExecSpec, execIn, planExec } from './exec.js';
 import { launchDetached } from './launch-detached.js';
 import { layerOf } from './layer-of.js';
 import { type LogEntry, type LogOptions, readLogs } from './logs.js';
@@ -49,6 +49,7 @@ import {
   COMMIT_OPTIONS,
   CONTENTS_OPTIONS,
   COPY_IN_OPTIONS,
+  EXEC_OPTIONS,
   EXEC_SPEC,
   FORKS,
   LOG_OPTIONS,
@@ -187,8 +188,8 @@ export class StoredContainer {
    *
    * @throws EngineError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`, `NO_COMMAND`; NamespaceError `USER_NOT_FOUND`
    */
-  async exec<const O extends ProcessOptions = Record<never, never>>(spec: ExecSpec, options: O = {} as O): Promise<ContainerProcess<StreamingOf<O>>> {
-    const [asked, given] = [read('exec(spec)', spec, EXEC_SPEC), read('exec(spec, options)', options, PROCESS_OPTIONS as unknown as take.Check<O>)];
+  async exec<const O extends ExecOptions = Record<never, never>>(spec: ExecSpec, options: O = {} as O): Promise<ContainerProcess<StreamingOf<O>>> {
+    const [asked, given] = [read('exec(spec)', spec, EXEC_SPEC), read('exec(spec, options)', options, EXEC_OPTIONS as unknown as take.Check<O>)];
     return execIn(await this.#planExec(asked), this.id, asked, given);
   }
 

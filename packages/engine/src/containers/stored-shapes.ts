@@ -1,10 +1,11 @@
 import { RESOURCES } from '@lamella/cgroup';
 import type { CommitOptions } from '@lamella/image';
+import { processOptionsShape } from '@lamella/namespace';
 import { shapeOf, take } from '@lamella/syscall';
 import type { ApplyOptions } from '../apply/apply.js';
-import { CHANGED_ENVIRONMENT, NETWORK, TERMINAL, TYPED, WORDS } from '../option-shapes.js';
+import { CHANGED_ENVIRONMENT, ENVIRONMENT, NETWORK, TERMINAL, TYPED, WORDS } from '../option-shapes.js';
 import type { ContainerChange } from './changes.js';
-import type { ExecSpec } from './exec.js';
+import type { ExecOptions, ExecSpec } from './exec.js';
 import type { LogOptions } from './logs.js';
 import type { AcceptOptions, AgainSpec } from './stored-container.js';
 
@@ -45,7 +46,7 @@ export const LOG_OPTIONS: take.Check<LogOptions> = shapeOf<LogOptions>(() => ({
 }));
 export const EXEC_SPEC: take.Check<ExecSpec> = shapeOf<ExecSpec>(() => ({
   args: take.required(WORDS),
-  env: take.recordOf(take.text),
+  env: ENVIRONMENT,
   cwd: take.text,
   user: take.text,
   privileged: take.flag,
@@ -53,6 +54,10 @@ export const EXEC_SPEC: take.Check<ExecSpec> = shapeOf<ExecSpec>(() => ({
   input: TYPED,
   detached: take.flag,
 }));
+export const EXEC_OPTIONS: take.Check<ExecOptions> = shapeOf<ExecOptions>(() => {
+  const { onStopped, ...shape } = processOptionsShape;
+  return shape;
+});
 export const AGAIN_SPEC: take.Check<AgainSpec> = shapeOf<AgainSpec>(() => ({
   args: take.required(WORDS),
   env: CHANGED_ENVIRONMENT,
