@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readlinkSync, type Stats, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readlinkSync, type Stats, writeFileSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { heldLocks, monitorOf } from '@lamella/cleanup';
@@ -34,7 +34,8 @@ export async function checkContainers(root: string, options: { readonly repair?:
   for (const id of namesIn(containers)) {
     if (id.startsWith('.')) continue;
     const directory = path.join(containers, id);
-    const found = lstatSync(directory);
+    const found = lstatSync(directory, { throwIfNoEntry: false });
+    if (!found) continue;
     if (!found.isDirectory())
       problems.push({
         kind: 'container',
@@ -43,7 +44,11 @@ export async function checkContainers(root: string, options: { readonly repair?:
         hint: `Remove it: rm ${directory}`,
       });
     // Who runs changes its files all the time, and one that does not stay is swept.
-    else if (monitorOf({ containers, id }, held) === undefined) problems.push(...(await checkOne(root, directory, repair)));
+    else if (monitorOf({ containers, id }, held) === undefined) {
+      const own = await checkOne(root, directory, repair);
+      // One that was removed meanwhile lacked this and that.
+      if (existsSync(directory)) problems.push(...own);
+    }
   }
   problems.push(...(await checkNames(containers, repair)), ...checkStates(root));
   return problems;
