@@ -267,16 +267,29 @@ export async function decide(asked: RunSpec, options: RunOptions, root: string, 
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
   const frozen = life.again ? await settled(root, life.again) : [];
+  if (life.again) checkUpper(life.again, root);
   const left = life.again ? await claimsLeft({ containers: path.join(root, 'containers'), id: life.again.id }) : [];
   return plan(spec, root, lowers, { lowerdirPlus }, confined, sources, { ...life, frozen, left });
+}
+
+/** What a container had written is not made anew, empty, without a word. @throws EngineError `UPPER_GONE` */
+function checkUpper({ id, spec }: ContainerConfig, root: string): void {
+  const upper = path.join(spec.workspace ?? path.join(root, 'containers', id), 'upper');
+  if (existsSync(upper)) return;
+  throw new EngineError({
+    code: 'UPPER_GONE',
+    message: `what the container ${spec.name ?? id} had written is gone: ${upper} is missing`,
+    hint: `Put it back, or remove the container: lamella rm ${id}`,
+  });
 }
 
 /**
  * Checks whether a container that is there could be started again, and writes nothing down.
  *
- * @throws EngineError `IMAGE_GONE`, `VOLUME_MOVED`, `VOLUME_INVALID`
+ * @throws EngineError `IMAGE_GONE`, `UPPER_GONE`, `VOLUME_MOVED`, `VOLUME_INVALID`
  */
 export function checkAgain(config: ContainerConfig, root: string, accept: readonly string[]): void {
+  checkUpper(config, root);
   sameLowers(config.lowers, config.image);
   // What a view of the host shows is looked for at each start anew.
   if (!config.spec.host) sourcesFor(config.spec, root, { again: config, accept }, () => undefined);

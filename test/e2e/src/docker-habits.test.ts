@@ -1,4 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { Containers, ImageStore } from '@lamella/engine';
 import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -188,4 +188,11 @@ test('flags about what a container is made as are refused with --on', async () =
 test('a volume without a source is found by its place', async () => {
   const id = await create({ anonymousVolumes: ['/only/here'] });
   expect(said('ps', '-aq', '--filter', 'volume=/only/here')).toBe(id);
+});
+
+test('a container whose writable layer is gone is not started as an empty one', async () => {
+  const id = await create();
+  rmSync(at.join(`store/containers/${id}/upper`), { recursive: true });
+  for (const command of ['start', 'restart']) expect(lamella([command, id])).toMatchObject({ status: 1, stderr: expect.stringMatching(/had written is gone/) });
+  expect(lamella(['rm', id]).status).toBe(0);
 });

@@ -4,6 +4,7 @@ import { optionalArgument } from '../argument.js';
 import { LamellaCommand } from '../lamella-command.js';
 import { stderr } from '../output/out.js';
 import { PLATFORM_FLAG, platformOf, QUIET_FLAG, watching } from '../transfer-command.js';
+import { UsageError } from '../usage-error.js';
 
 export class Load extends LamellaCommand {
   static override summary = 'Load images from an archive or an OCI image layout.';
@@ -28,12 +29,15 @@ those that are whole are loaded; the others are named, and the status is 125.`;
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Load);
     const store = new ImageStore(this.storeRoot(flags));
-    const source = flags.input ?? args.source ?? '-';
+    // With -i the archive is named already: the first word is the image's name.
+    const [source = '-', name] = flags.input === undefined ? [args.source, args.name] : [flags.input, args.source];
+    if (flags.input !== undefined && args.name !== undefined)
+      throw new UsageError(`'${args.name}' is one argument too many`, "See 'lamella load --help': with -i FILE only a name follows.");
     try {
       const added = await watching(flags, (show, signal) =>
         store.load(source === '-' ? process.stdin : source, {
           ...platformOf(flags.platform),
-          ...(args.name === undefined ? {} : { name: args.name }),
+          ...(name === undefined ? {} : { name }),
           signal,
           onProgress: ({ diffID: id, ...rest }) => show({ id, ...rest }),
         }),

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { ImageError } from '../image-error.js';
 import type { OciConfig } from './oci-schema.js';
 
@@ -11,7 +12,10 @@ const KNOWN = 'CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME and
  * @throws ImageError `CHANGE_INVALID`
  */
 export function changeConfig(config: ProcessConfig, changes: readonly string[]): ProcessConfig {
-  return changes.reduce(changed, config);
+  const isOf = (word: string, line: string): boolean => line.trimStart().toUpperCase().startsWith(word);
+  // As Docker: what was meant for the entrypoint before is not for a new one; what is said beside that is, in any order.
+  const inherited = changes.some((line) => isOf('ENTRYPOINT', line)) ? { ...config, Cmd: undefined } : config;
+  return changes.reduce(changed, inherited);
 }
 
 function changed(config: ProcessConfig, line: string): ProcessConfig {
@@ -21,8 +25,7 @@ function changed(config: ProcessConfig, line: string): ProcessConfig {
     case 'CMD':
       return { ...config, Cmd: command(line, rest) };
     case 'ENTRYPOINT':
-      // As Docker: what was meant for the old one is not for the new.
-      return { ...config, Entrypoint: command(line, rest), Cmd: undefined };
+      return { ...config, Entrypoint: command(line, rest) };
     case 'ENV': {
       const env = new Map((config.Env ?? []).map((each) => [each.split('=', 1)[0] ?? '', each]));
       for (const [name, value] of pairs(line, rest)) env.set(name, `${name}=${value}`);
@@ -37,6 +40,7 @@ function changed(config: ProcessConfig, line: string): ProcessConfig {
     case 'USER':
       return { ...config, User: rest };
     case 'STOPSIGNAL':
+      if (!isSignal(rest)) throw invalid(line, 'STOPSIGNAL takes a signal, such as SIGTERM or 15.');
       return { ...config, StopSignal: rest };
     case 'WORKDIR':
       if (!rest.startsWith('/')) throw invalid(line, 'WORKDIR takes an absolute path.');
@@ -93,4 +97,11 @@ function port(line: string, word: string): string {
 
 function invalid(line: string, hint: string): ImageError {
   return new ImageError({ code: 'CHANGE_INVALID', message: `'${line}' is no change of an image's config`, hint });
+}
+
+/** As signal(7) names them: with or without SIG, real-time ones too, or a number. */
+function isSignal(text: string): boolean {
+  const name = text.toUpperCase().replace(/^SIG/, '');
+  if (/^\d+$/.test(name)) return Number(name) >= 1 && Number(name) <= 64;
+  return /^RT(?:MIN|MAX)(?:[+-]\d{1,2})?$/.test(name) || `SIG${name}` in constants.signals;
 }
