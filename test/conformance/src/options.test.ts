@@ -211,7 +211,7 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
   namespace:
     /^(dropBounding|prctl|raiseAmbient|setrlimit|becomeRoot|loopbackUp|defaultNamespaces|withinOwn|inOwnIds|confiningPlaceOf|confiningPlaces|explainTold|launchHeld|PROCESS_OPTIONS|SIGNAL|ChunkLog\..*|WatchedPromise\..*|pump|rest|rootfsLines|openDevpts|takeTerminal|findUser|setCapabilities|mountStill|normalizedPath)$/,
   engine:
-    /^(recover|defaultRoot|logBounds|examine|becomeContainer|explainBecome|sweep|ImageStore\..*|Containers\.(get|list)|StoredContainer\.(state|attach|becomeExec|kill|pause|unpause|rename|top|usage|copyOut|isDirectory|stat|follow|checkpoint|history|rollback|fork|squash|views|changes|export))$/,
+    /^(recover|defaultRoot|logBounds|examine|becomeContainer|explainBecome|sweep|ImageStore\..*|Containers\.(get|list|removeDamaged)|StoredContainer\.(state|attach|becomeExec|kill|pause|unpause|rename|top|usage|copyOut|isDirectory|stat|follow|checkpoint|history|rollback|fork|squash|views|changes|export))$/,
   'oci-runtime':
     /^(main|deleteContainer|features|killContainer|signalNumber|listContainers|pauseContainer|defaultConfig|writeSpec|startContainer|updateContainer|defaultRoot|readStored|stateOf|statusOf)$/,
 };

@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { Containers, ImageStore } from '@lamella/engine';
 import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -195,4 +195,13 @@ test('a container whose writable layer is gone is not started as an empty one', 
   rmSync(at.join(`store/containers/${id}/upper`), { recursive: true });
   for (const command of ['start', 'restart']) expect(lamella([command, id])).toMatchObject({ status: 1, stderr: expect.stringMatching(/had written is gone/) });
   expect(lamella(['rm', id]).status).toBe(0);
+});
+
+test('a container whose record is damaged is removed by its id', async () => {
+  const id = await create();
+  writeFileSync(at.join(`store/containers/${id}/config.json`), '{"a');
+  expect(lamella(['start', id])).toMatchObject({ status: 1, stderr: expect.stringContaining('there is no container') });
+  expect(said('rm', id)).toBe(id);
+  expect(existsSync(at.join(`store/containers/${id}`))).toBe(false);
+  expect(lamella(['rm', id])).toMatchObject({ status: 1, stderr: expect.stringContaining('there is no container') });
 });

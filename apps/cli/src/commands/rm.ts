@@ -21,7 +21,14 @@ export class Rm extends ContainerCommand {
         await container.remove({ force: flags.force });
         return reference;
       },
-      { missingIsFine: flags.force },
+      {
+        missingIsFine: flags.force,
+        // One that is damaged is not found, and is there.
+        unfound: async (reference) => {
+          await this.containersOf(flags).removeDamaged(reference);
+          return reference;
+        },
+      },
     );
   }
 }

@@ -19,7 +19,10 @@ export abstract class ContainerCommand extends LamellaCommand {
     flags: { root?: string | undefined; json?: boolean; debug?: boolean },
     references: readonly string[],
     action: (container: StoredContainer, reference: string) => Promise<string | undefined>,
-    { missingIsFine = false }: { readonly missingIsFine?: boolean } = {},
+    {
+      missingIsFine = false,
+      unfound = (_, error) => Promise.reject(error),
+    }: { readonly missingIsFine?: boolean; readonly unfound?: (reference: string, error: unknown) => Promise<string | undefined> } = {},
   ): Promise<void> {
     if (!references.length)
       throw new UsageError('no container was named', `lamella ps lists those that run, lamella ps -a all. See lamella ${this.id} --help.`);
@@ -28,9 +31,13 @@ export abstract class ContainerCommand extends LamellaCommand {
     const results = await Promise.all(
       references.map(async (reference) => {
         try {
-          return { reference, line: await action(await containers.get(reference), reference) };
+          const found = await containers.get(reference).then(
+            (container) => ({ container }),
+            (why: unknown) => (isMissing(why) ? { why } : Promise.reject(why)),
+          );
+          return { reference, line: await ('container' in found ? action(found.container, reference) : unfound(reference, found.why)) };
         } catch (error) {
-          if (missingIsFine && (error as { code?: string }).code === 'CONTAINER_NOT_FOUND') return { reference, line: undefined };
+          if (missingIsFine && isMissing(error)) return { reference, line: undefined };
           return { reference, error };
         }
       }),
@@ -44,6 +51,10 @@ export abstract class ContainerCommand extends LamellaCommand {
       else if (line !== undefined) stdout.line(line);
     }
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as { code?: string }).code === 'CONTAINER_NOT_FOUND';
 }
 
 /** What it is called by people: its name, or its id. */

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import { type ContainerRecord, directoryOf, heldLocks } from '@lamella/cleanup';
+import { type ContainerRecord, directoryOf, heldLocks, monitorOf, releaseDead } from '@lamella/cleanup';
 import { makeDirectory } from '@lamella/image';
 import type { StreamingOf } from '@lamella/namespace';
 import { run, shapeOf, take } from '@lamella/syscall';
@@ -191,6 +191,27 @@ export class Containers {
     const config = id === undefined ? undefined : await readConfig(directoryOf({ containers: this.#directory, id }));
     if (!config) throw notFound(reference);
     return new StoredContainer(this.root, withName(config, id === byName ? reference : (await namesById(this.#directory)).get(config.id)));
+  }
+
+  /**
+   * Removes a container whose record is damaged, with all that it wrote: {@link get} does not find it.
+   *
+   * @param id whole
+   * @throws EngineError `CONTAINER_NOT_FOUND`, `CONTAINER_RUNNING`; CleanupError `CLEANUP_INCOMPLETE`
+   */
+  async removeDamaged(id: string): Promise<void> {
+    read('removeDamaged(id)', id, take.text);
+    const record = this.#record(id);
+    if (!(await this.#ids()).includes(id) || (await readConfig(directoryOf(record)))) throw notFound(id);
+    const outcome = await releaseDead(record);
+    if (outcome === 'alive')
+      throw new EngineError({
+        code: 'CONTAINER_RUNNING',
+        message: `the container ${id} is running`,
+        hint: `Its monitor has to end first: kill ${monitorOf(record, await heldLocks()) ?? 'it'}`,
+      });
+    if (outcome !== 'released') throw outcome;
+    await forgetDeadNames(this.#directory);
   }
 
   /**
