@@ -4,7 +4,7 @@ const include = ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test
 
 /**
  * Files that want the machine for themselves: they count what all of it has (mounts, processes of a name). All others look at their own
- * directories alone, and three of them run at a time: much of a test is waiting.
+ * directories alone, and two of them run at a time: most of a test is waiting.
  */
 const alone = ['test/e2e/src/{endurance,network,on-overlay}.test.ts'];
 /** Files that boot a second kernel, each of which fills a processor. */
@@ -17,7 +17,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'together', include, exclude: [...alone, ...machines, '**/node_modules/**', '**/dist/**'], maxWorkers: 3, sequence: { groupOrder: 0 } },
+        test: { name: 'together', include, exclude: [...alone, ...machines, '**/node_modules/**', '**/dist/**'], maxWorkers: 2, sequence: { groupOrder: 0 } },
       },
       {
         extends: true,
