@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { access, constants, readFile, statfs } from 'node:fs/promises';
 import { release } from 'node:os';
 import path from 'node:path';
 import { canLimitByDefault, cgroupVersion, planCgroup } from '@lamella/cgroup';
+import { gateOf } from '@lamella/cleanup';
 import { makeDirectory } from '@lamella/image';
 import { NamespaceError, type Namespaces } from '@lamella/namespace';
 import { FUSE_DEVICE, fuseOverlayAtExit, overlayDetached, probeFeatures } from '@lamella/overlay';
@@ -13,6 +15,7 @@ import {
   CLONE,
   END_SERVED,
   findProgram,
+  type HeldLock,
   type IdRange,
   idMapping,
   interpreterPath,
@@ -227,12 +230,20 @@ async function overlay(root: string, store: Finding, served: Finding): Promise<F
   }
 }
 
+/** Make a directory and lock it. Whoever sweeps meanwhile finds the gate closed, where there is one: without it nobody sweeps. */
+async function locked(containers: string, scratch: string): Promise<HeldLock> {
+  const gate = gateOf(containers);
+  await using _closed = existsSync(gate) ? await lockFile(gate, { shared: true }) : undefined;
+  makeDirectory(scratch);
+  return await lockFile(path.join(scratch, 'lock'));
+}
+
 /** Work in a directory of the store that is a container like any other to sweep: alive as long as its lock is held, gone after a kill. */
 async function inScratch<Result>(root: string, work: (directory: string) => Promise<Result>): Promise<Result> {
-  const scratch = path.join(root, 'containers', `doctor-${randomUUID()}`);
+  const containers = path.join(root, 'containers');
+  const scratch = path.join(containers, `doctor-${randomUUID()}`);
   try {
-    makeDirectory(scratch);
-    await using _alive = await lockFile(path.join(scratch, 'lock'));
+    await using _alive = await locked(containers, scratch);
     return await work(scratch);
   } finally {
     await removeScratch(scratch);
