@@ -1,5 +1,4 @@
 import {
-  AT,
   AT_FDCWD,
   CLONE,
   MNT,
@@ -11,6 +10,7 @@ import {
   MOVE_MOUNT,
   MS,
   mapSingleId,
+  mountSetattr,
   O,
   OPEN_TREE,
   type Op,
@@ -137,7 +137,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
       : []),
     ...pivot(root),
     { op: 'fchdir', fd: directory },
-    ...(spec.readonlyRoot ? [readonlyRoot] : []),
+    ...(spec.readonlyRoot ? [mountSetattr(AT_FDCWD, { set: MOUNT_ATTR.RDONLY }, '/')] : []),
     ...(namespaces.uts && spec.hostname !== undefined ? [hostname(spec.hostname)] : []),
     ...(namespaces.net ? loopbackUp(slots) : []),
     ...(spec.userns === undefined ? limits : []),
@@ -189,16 +189,7 @@ function propagation(type: number): Op {
 function bindOntoItself(rootfs: string): Program {
   return [
     { op: 'mount', source: rootfs, target: rootfs, filesystemtype: null, mountflags: MS.BIND | MS.REC, data: null },
-    {
-      op: 'mount_setattr',
-      dirfd: AT_FDCWD,
-      pathname: rootfs,
-      flags: AT.RECURSIVE,
-      attr_set: MOUNT_ATTR.NODEV,
-      attr_clr: 0,
-      propagation: 0,
-      userns_fd: -1,
-    },
+    mountSetattr(AT_FDCWD, { set: MOUNT_ATTR.NODEV, recursive: true }, rootfs),
   ];
 }
 
@@ -212,17 +203,6 @@ function pivot(root: number): Program {
     { op: 'close', fd: root },
   ];
 }
-
-const readonlyRoot: Op = {
-  op: 'mount_setattr',
-  dirfd: AT_FDCWD,
-  pathname: '/',
-  flags: 0,
-  attr_set: MOUNT_ATTR.RDONLY,
-  attr_clr: 0,
-  propagation: 0,
-  userns_fd: -1,
-};
 
 function hostname(name: string): Op {
   if (!name || Buffer.byteLength(name) > 64 || name.includes('\0'))

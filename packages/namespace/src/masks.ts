@@ -6,6 +6,7 @@ import {
   FSOPEN_CLOEXEC,
   MOUNT_ATTR,
   MOVE_MOUNT,
+  mountSetattr,
   O,
   OPEN_TREE,
   type Op,
@@ -81,26 +82,13 @@ function coverWithNothing(files: readonly string[], turn: Turn): Program {
   const { dev, tree, userNamespace } = turn;
   if (!files.length) return [];
   const clone = { op: 'open_tree', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree } as const;
-  const coverAll = (source: Op): Program => files.flatMap((pathname) => cover(pathname, [source, setReadonly(tree, 0)], turn));
+  const coverAll = (source: Op): Program => files.flatMap((pathname) => cover(pathname, [source, mountSetattr(tree, { set: MOUNT_ATTR.RDONLY })], turn));
   if (dev === undefined || userNamespace) return coverAll({ ...clone, dirfd: AT_FDCWD, pathname: '/dev/null' });
   return [
     { op: 'mknodat', dirfd: dev, pathname: NULL, mode: S_IF.IFCHR | 0o666, major: 1, minor: 3 },
     ...coverAll({ ...clone, dirfd: dev, pathname: NULL }),
     { op: 'unlinkat', dirfd: dev, pathname: NULL, flags: 0 },
   ];
-}
-
-function setReadonly(tree: number, recursive: number): Op {
-  return {
-    op: 'mount_setattr',
-    dirfd: tree,
-    pathname: '',
-    flags: AT.EMPTY_PATH | recursive,
-    attr_set: MOUNT_ATTR.RDONLY,
-    attr_clr: 0,
-    propagation: 0,
-    userns_fd: -1,
-  };
 }
 
 /** What does not fit, is not there, or has no name any more, as a file that hides another, `covered` tells apart. */
@@ -129,7 +117,10 @@ function coverWithEmpty(directories: readonly string[], turn: Turn): Program {
         turn,
       ),
     );
-  const empty: Program = [{ op: 'open_tree', dirfd: dev, pathname: EMPTY, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree }, setReadonly(tree, 0)];
+  const empty: Program = [
+    { op: 'open_tree', dirfd: dev, pathname: EMPTY, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
+    mountSetattr(tree, { set: MOUNT_ATTR.RDONLY }),
+  ];
   return [
     { op: 'mkdirat', dirfd: dev, pathname: EMPTY, mode: 0o555 },
     ...directories.flatMap((pathname) => cover(pathname, empty, turn)),
@@ -143,7 +134,7 @@ function readonly(pathname: string, turn: Turn): Program {
     pathname,
     [
       { op: 'open_tree', dirfd: target, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH | AT.RECURSIVE, out: tree },
-      setReadonly(tree, AT.RECURSIVE),
+      mountSetattr(tree, { set: MOUNT_ATTR.RDONLY, recursive: true }),
       { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore: ['ENOENT'] },
       { op: 'close', fd: tree },
     ],

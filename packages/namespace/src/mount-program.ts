@@ -6,6 +6,7 @@ import {
   FSOPEN_CLOEXEC,
   MOUNT_ATTR,
   MOVE_MOUNT,
+  mountSetattr,
   O,
   type ObjectIdentity,
   OPEN_TREE,
@@ -134,7 +135,7 @@ export function mountAll(mounts: readonly Mount[], shared: MountContext): Mounte
       // Others are mounted below it before it becomes read-only.
       made.push(...detached('tmpfs', fsname === 'tmpfs' ? options : [['mode', '755']], attributes & ~MOUNT_ATTR.RDONLY, slot, slots));
       const kept = slots();
-      later.push(setReadonly(kept), { op: 'close', fd: kept });
+      later.push(mountSetattr(kept, { set: MOUNT_ATTR.RDONLY }), { op: 'close', fd: kept });
       ops.push({ op: 'openat', dirfd: slot, pathname: '.', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: kept });
     } else made.push(...detached(fsname, options, attributes, slot, slots));
     ops.push(...attach(slot, landing, true, context));
@@ -247,26 +248,13 @@ function memoryFile(mount: FileMount, landing: Landing, dev: number, context: Li
     { op: 'write_file', dirfd: dev, flags: O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW | O.CLOEXEC, mode: 0o644, pathname: name, data: mount.content },
     { op: 'open_tree', dirfd: dev, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
     // One that hides another in /proc, /sys or /dev is not to be written to, either.
-    ...((landing.exact && mount.content.length === 0) || context.still ? [setReadonly(tree)] : []),
+    ...((landing.exact && mount.content.length === 0) || context.still ? [mountSetattr(tree, { set: MOUNT_ATTR.RDONLY })] : []),
     ...(mount.optional
       ? [{ op: 'attempt', program: attach(tree, landing, false, context), ignore: ['ENOENT', 'EROFS', 'EACCES', 'EPERM'] } as const]
       : attach(tree, landing, false, context)),
     { op: 'unlinkat', dirfd: dev, pathname: name, flags: 0 },
     { op: 'close', fd: tree },
   ];
-}
-
-function setReadonly(tree: number): Op {
-  return {
-    op: 'mount_setattr',
-    dirfd: tree,
-    pathname: '',
-    flags: AT.EMPTY_PATH,
-    attr_set: MOUNT_ATTR.RDONLY,
-    attr_clr: 0,
-    propagation: 0,
-    userns_fd: -1,
-  };
 }
 
 /** A mount of the same directory, with flags of its own: those of the root are set later, and not on this one. */
@@ -290,24 +278,18 @@ function ontoItself(landing: Landing, context: ListContext): Program {
 
 /** A piece of the host for the inside: without set-user-id, and devices unless asked; read-only all the way down if asked. */
 function openBind(mount: BindMount, tree: number, type: number | undefined, slots: SlotAllocator): Program {
-  const recursive = (mount.recursive ?? true) ? AT.RECURSIVE : 0;
-  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | recursive;
+  const flags = OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | ((mount.recursive ?? true) ? AT.RECURSIVE : 0);
   return [
     ...(mount.expected
       ? openExpected(mount.source, mount.expected, flags, tree, slots)
       : ([{ op: 'open_tree', dirfd: AT_FDCWD, pathname: mount.source, flags, out: tree }] as const)),
     ...(type === undefined ? [] : [{ op: 'expect_type', fd: tree, type } as const]),
-    {
-      op: 'mount_setattr',
-      dirfd: tree,
-      pathname: '',
-      flags: AT.EMPTY_PATH | recursive,
-      attr_set:
+    mountSetattr(tree, {
+      set:
         MOUNT_ATTR.NOSUID | (mount.dev ? 0 : MOUNT_ATTR.NODEV) | (mount.readonly ? MOUNT_ATTR.RDONLY : 0) | (mount.idmap === undefined ? 0 : MOUNT_ATTR.IDMAP),
-      attr_clr: 0,
-      propagation: 0,
-      userns_fd: mount.idmap ?? -1,
-    },
+      ...(mount.idmap === undefined ? {} : { userns: mount.idmap }),
+      recursive: mount.recursive ?? true,
+    }),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { AT, idMapping, MOUNT_ATTR, type Program, type SlotAllocator } from '@lamella/syscall';
+import { idMapping, MOUNT_ATTR, mountSetattr, type Program, type SlotAllocator } from '@lamella/syscall';
 import type { Mount } from './mount.js';
 import { mountAll } from './mount-program.js';
 
@@ -27,21 +27,5 @@ export function mountStill(mounts: readonly Mount[], { root, readonlyRoot }: Sti
     laterUserNamespace: false,
     still: true,
   });
-  return [
-    ...ops,
-    ...(readonlyRoot
-      ? [
-          {
-            op: 'mount_setattr',
-            dirfd: root,
-            pathname: '',
-            flags: AT.EMPTY_PATH,
-            attr_set: MOUNT_ATTR.RDONLY,
-            attr_clr: 0,
-            propagation: 0,
-            userns_fd: -1,
-          } as const,
-        ]
-      : []),
-  ];
+  return [...ops, ...(readonlyRoot ? [mountSetattr(root, { set: MOUNT_ATTR.RDONLY })] : [])];
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { loopbackUp, prctl, takeTerminal } from '@lamella/namespace';
-import { AT_FDCWD, CLONE, LOCK, MOUNT_ATTR, MS, O, type Op, PR, type Program, S_IF, type SlotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, CLONE, LOCK, MOUNT_ATTR, MS, mountSetattr, O, type Op, PR, type Program, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciConfig, OciProcess } from './config/schema.js';
 import { hostId, isMapped } from './id-maps.js';
 import { isInitialRoot, maySetGroups } from './initial-root.js';
@@ -9,7 +9,7 @@ import type { CgroupView } from './mounts/cgroup-mount.js';
 import { allDevices, devices, nodesOutside } from './mounts/devices.js';
 import { maskedPaths, readonlyPaths } from './mounts/hidden-paths.js';
 import { PROPAGATION } from './mounts/mount-options.js';
-import { mountAll, setattr } from './mounts/mount-program.js';
+import { mountAll } from './mounts/mount-program.js';
 import { newRoot, separate } from './mounts/new-root.js';
 import { type NamespacePlan, planNamespaces } from './namespaces.js';
 import { rlimits, scheduling } from './process/attributes.js';
@@ -187,7 +187,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
       ...(config.root.readonly
         ? said('root.readonly', [
             { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
-            setattr(root, { set: MOUNT_ATTR.RDONLY }),
+            mountSetattr(root, { set: MOUNT_ATTR.RDONLY }),
             { op: 'close', fd: root },
           ])
         : []),

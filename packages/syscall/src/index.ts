@@ -22,6 +22,7 @@ export { interpreterPath } from './interpreter-path.js';
 export { LamellaError, type LamellaErrorFields } from './lamella-error.js';
 export { type HeldLock, type LockOptions, lockFile, tryLockFile } from './lock-file.js';
 export { connectMonitor, type MonitorConnection } from './monitor-client.js';
+export { type MountChanges, mountSetattr } from './mount-setattr.js';
 export { type MountPoint, readMounts } from './mounts.js';
 export { type ObjectIdentity, openObject, sameObject } from './object-identity.js';
 export {

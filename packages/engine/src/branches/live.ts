@@ -6,7 +6,6 @@ import { type ContainerRecord, directoryOf, gateOf } from '@lamella/cleanup';
 import { becomeRoot } from '@lamella/namespace';
 import { overlayDetached } from '@lamella/overlay';
 import {
-  AT,
   AT_FDCWD,
   CLONE,
   FILE_BOUNDS,
@@ -17,6 +16,7 @@ import {
   MOVE_MOUNT,
   type MountPoint,
   MS,
+  mountSetattr,
   O,
   OPEN_TREE,
   type Op,
@@ -242,20 +242,7 @@ function newRoot(
     { op: 'close', fd: child },
   ];
   return [
-    ...(spec.readonlyRoot
-      ? [
-          {
-            op: 'mount_setattr',
-            dirfd: slot,
-            pathname: '',
-            flags: AT.EMPTY_PATH,
-            attr_set: MOUNT_ATTR.RDONLY,
-            attr_clr: 0,
-            propagation: 0,
-            userns_fd: -1,
-          } as const,
-        ]
-      : []),
+    ...(spec.readonlyRoot ? [mountSetattr(slot, { set: MOUNT_ATTR.RDONLY })] : []),
     { op: 'move_mount', from_dirfd: slot, from_pathname: '', to_dirfd: AT_FDCWD, to_pathname: '/', flags: MOVE_MOUNT.F_EMPTY_PATH },
     // The kernel moves no mount of a file without a name: another one like it takes its place, while /dev is where it was.
     ...below.flatMap(({ point }): Op[] => {

@@ -1,6 +1,5 @@
-import { AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, mountSetattr, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
 import type { MountPlan } from './mount-options.js';
-import { setattr } from './mount-program.js';
 
 /** One hierarchy of cgroups on the host. */
 interface CgroupHierarchy {
@@ -71,7 +70,7 @@ export function cgroupMount(
     ...leave,
     reopen(top),
     ...below,
-    ...(readonly ? [setattr(top, { set: MOUNT_ATTR.RDONLY })] : []),
+    ...(readonly ? [mountSetattr(top, { set: MOUNT_ATTR.RDONLY })] : []),
     { op: 'close', fd: top },
   ];
 }
@@ -92,7 +91,7 @@ function put(hierarchy: CgroupHierarchy, directory: number, flags: number, names
   const tree = slots();
   return [
     { op: 'open_tree', dirfd: AT_FDCWD, pathname: hierarchy.directory, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
-    setattr(tree, { set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC | (flags & MS.RDONLY ? MOUNT_ATTR.RDONLY : 0) }),
+    mountSetattr(tree, { set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC | (flags & MS.RDONLY ? MOUNT_ATTR.RDONLY : 0) }),
     { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: directory, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
     { op: 'close', fd: tree },
   ];

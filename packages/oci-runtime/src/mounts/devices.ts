@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { DEFAULT_NODES, STDIO_LINKS } from '@lamella/namespace';
-import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, OPEN_TREE, type Op, S_IF, type SlotAllocator } from '@lamella/syscall';
+import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, mountSetattr, OPEN_TREE, type Op, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciDevice } from '../config/schema.js';
 import { said } from '../said.js';
 import { outsideOfProc } from './beside-proc.js';
-import { setattr } from './mount-program.js';
 
 /** config-linux.md, "Default Devices". */
 export const DEFAULT_DEVICES: readonly OciDevice[] = DEFAULT_NODES.map(([name, major, minor]) => ({
@@ -56,7 +55,7 @@ export function nodesOutside(
       { op: 'fchownat', dirfd: directory, pathname: name, owner: uid, group: gid, flags: AT.SYMLINK_NOFOLLOW },
       { op: 'open_tree', dirfd: directory, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out },
       // The state directory may be where no devices work.
-      setattr(out, { set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, clear: MOUNT_ATTR.NODEV, propagation: MS.PRIVATE }),
+      mountSetattr(out, { set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, clear: MOUNT_ATTR.NODEV, propagation: MS.PRIVATE }),
     ]);
   });
   return { ops, slots: made };

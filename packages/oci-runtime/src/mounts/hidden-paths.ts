@@ -6,6 +6,7 @@ import {
   FSOPEN_CLOEXEC,
   MOUNT_ATTR,
   MOVE_MOUNT,
+  mountSetattr,
   O,
   OPEN_TREE,
   type Op,
@@ -14,7 +15,6 @@ import {
 } from '@lamella/syscall';
 import { OciError } from '../oci-error.js';
 import { purposeOf, said } from '../said.js';
-import { setattr } from './mount-program.js';
 
 const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
 const ONTO = MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH;
@@ -85,7 +85,7 @@ export function readonlyPaths(paths: readonly string[], root: number, slots: Slo
     said(`linux.readonlyPaths ${pathname}`, [
       look(pathname, root, target),
       { op: 'open_tree', dirfd: target, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH | AT.RECURSIVE, out: tree, ignore },
-      { ...setattr(tree, { set: MOUNT_ATTR.RDONLY, recursive: true }), ignore },
+      { ...mountSetattr(tree, { set: MOUNT_ATTR.RDONLY, recursive: true }), ignore },
       { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: target, to_pathname: '', flags: ONTO, ignore },
       { op: 'close', fd: tree, ignore },
       { op: 'close', fd: target, ignore },

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
+import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, mountSetattr, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
 import type { OciMount } from '../config/schema.js';
 import { OciError } from '../oci-error.js';
 import { said } from '../said.js';
@@ -84,14 +84,14 @@ function bind(mount: OciMount, plan: MountPlan, index: number, context: EachMoun
   const take: Op[] = [
     { op: 'open_tree', dirfd: AT_FDCWD, pathname: source, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | whole, out: tree },
     ...beside.source,
-    ...(context.fromHost && context.propagation ? [setattr(tree, { propagation: context.propagation & PROPAGATION, recursive: true })] : []),
+    ...(context.fromHost && context.propagation ? [mountSetattr(tree, { propagation: context.propagation & PROPAGATION, recursive: true })] : []),
   ];
   const idmap = context.idmaps.get(index);
   const set = attributesOf(plan.flags);
   const clear = attributesOf(plan.cleared) | (set & ATIME || plan.flags & MS.RELATIME ? ATIME : 0);
   const attributes: Op[] = [
-    ...(idmap === undefined ? [] : [setattr(tree, { set: MOUNT_ATTR.IDMAP, userns: idmap, recursive: plan.idmap === 'ridmap' })]),
-    ...(set || clear ? [setattr(tree, { set, clear: clear & ~(set & ~ATIME) })] : []),
+    ...(idmap === undefined ? [] : [mountSetattr(tree, { set: MOUNT_ATTR.IDMAP, userns: idmap, recursive: plan.idmap === 'ridmap' })]),
+    ...(set || clear ? [mountSetattr(tree, { set, clear: clear & ~(set & ~ATIME) })] : []),
     ...recursive(tree, plan),
   ];
   return {
@@ -160,13 +160,13 @@ function fresh(mount: OciMount, plan: MountPlan, index: number, context: EachMou
       ...copied.after,
       ...afterwards(mount.destination, plan, context),
     ],
-    later: readonlyLater ? atDestination(mount.destination, context, (fd) => [setattr(fd, { set: MOUNT_ATTR.RDONLY })]) : [],
+    later: readonlyLater ? atDestination(mount.destination, context, (fd) => [mountSetattr(fd, { set: MOUNT_ATTR.RDONLY })]) : [],
   };
 }
 
 function remount(mount: OciMount, plan: MountPlan, context: EachMount): MountOps {
   const inside = plan.bind
-    ? atDestination(mount.destination, context, (fd) => [setattr(fd, { set: attributesOf(plan.flags), clear: attributesOf(plan.cleared) })])
+    ? atDestination(mount.destination, context, (fd) => [mountSetattr(fd, { set: attributesOf(plan.flags), clear: attributesOf(plan.cleared) })])
     : atDestination(mount.destination, context, (fd) => [
         { op: 'fchdir', fd },
         { op: 'mount', source: null, target: '.', filesystemtype: null, mountflags: MS.REMOUNT | plan.flags, data: plan.data || null },
@@ -208,32 +208,9 @@ function afterwards(destination: string, plan: MountPlan, context: EachMount): O
 }
 
 function recursive(fd: number, { recursive: { set, clear } }: MountPlan): Op[] {
-  return set || clear ? [setattr(fd, { set, clear, recursive: true })] : [];
+  return set || clear ? [mountSetattr(fd, { set, clear, recursive: true })] : [];
 }
 
 function propagate(fd: number, plan: MountPlan): Op[] {
-  return plan.propagation.map((flags) => setattr(fd, { propagation: flags & PROPAGATION, recursive: (flags & MS.REC) !== 0 }));
-}
-
-/** mount_setattr(2) of the mount behind a descriptor. */
-export function setattr(
-  dirfd: number,
-  {
-    set = 0,
-    clear = 0,
-    propagation = 0,
-    userns = -1,
-    recursive: whole = false,
-  }: { set?: number; clear?: number; propagation?: number; userns?: number; recursive?: boolean },
-): Op {
-  return {
-    op: 'mount_setattr',
-    dirfd,
-    pathname: '',
-    flags: AT.EMPTY_PATH | (whole ? AT.RECURSIVE : 0),
-    attr_set: set,
-    attr_clr: clear,
-    propagation,
-    userns_fd: userns,
-  };
+  return plan.propagation.map((flags) => mountSetattr(fd, { propagation: flags & PROPAGATION, recursive: (flags & MS.REC) !== 0 }));
 }
