@@ -1,17 +1,13 @@
-import { AT, AT_FDCWD, bytesOf, FrameWriter, type IdMapping, isOverlayMark, O, type Op, type Program, S_IF, UTIME } from '@lamella/syscall';
+import { AT, AT_FDCWD, bytesOf, FrameWriter, type IdMapping, isOverlayMark, O, type Op, type Program, UTIME } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
 import { entryPath } from '../layer/entry-path.js';
-import { printable, type TarEntry } from '../tar/entry.js';
-import type { TarHandler } from '../tar/reader.js';
+import { DATA_MAX, type OpWriter } from '../tar/archive-feed.js';
+import { EntriesInFlight } from '../tar/entries-in-flight.js';
+import { NODE_BITS, printable, type TarEntry } from '../tar/entry.js';
 
 /** Slots of a writer: the file being written, a directory on the way somewhere. From 20 on they are free for whoever opens the top. */
 const [FILE, DIRECTORY] = [5, 6] as const;
 const SPECIAL_BITS = 0o7000;
-const NODE_BITS: Readonly<Record<string, number>> = { character: S_IF.IFCHR, block: S_IF.IFBLK, fifo: S_IF.IFIFO };
-/** As many entries may be on their way to the interpreter; far more than its buffers hold. */
-const IN_FLIGHT = 1 << 16;
-/** Data goes in frames no larger than this. */
-const DATA_MAX = 256 * 1024;
 
 /** Where files go, and as what. */
 export interface FilesTarget {
@@ -38,17 +34,14 @@ interface DirectoryMetadata extends Pick<TarEntry, 'mode' | 'uid' | 'gid' | 'mti
  * Somebody else may exchange directories for links meanwhile. So every directory is looked up from the top as `resolve` says, and becomes the
  * working directory; the names that ops have are names in it, and none of them follows a link.
  */
-export class FilesWriter implements TarHandler {
+export class FilesWriter implements OpWriter {
   readonly #frames = new FrameWriter(1 << 20);
   readonly #target: FilesTarget;
   /** Directories that were listed: what they are to be like is said at the end, after what is in them. */
   readonly #directories = new Map<string, DirectoryMetadata>();
   /** Directories that are there for sure. */
   readonly #known = new Set<string>(['']);
-  /** First op and name of the entries lately written, for errors. */
-  readonly #starts = new Uint32Array(IN_FLIGHT);
-  readonly #names: string[] = new Array(IN_FLIGHT).fill('');
-  #count = 0;
+  readonly #inFlight = new EntriesInFlight();
   /** The working directory; undefined before the first. */
   #at: string | undefined;
   #open: TarEntry | undefined;
@@ -78,14 +71,12 @@ export class FilesWriter implements TarHandler {
   }
 
   get entries(): number {
-    return this.#count;
+    return this.#inFlight.count;
   }
 
   /** The entry that an op was for, as its bytes; undefined for one of {@link begin}. */
   nameOf(index: number): string | undefined {
-    const oldest = Math.max(0, this.#count - IN_FLIGHT);
-    for (let i = this.#count - 1; i >= oldest; i--) if ((this.#starts[i % IN_FLIGHT] as number) <= index) return this.#names[i % IN_FLIGHT];
-    return undefined;
+    return this.#inFlight.find(index)?.name;
   }
 
   entry(listed: TarEntry): void {
@@ -164,9 +155,7 @@ export class FilesWriter implements TarHandler {
 
   /** From here on ops are for this name. */
   #begin(name: string): void {
-    const slot = this.#count++ % IN_FLIGHT;
-    this.#starts[slot] = this.#frames.index;
-    this.#names[slot] = name;
+    this.#inFlight.begin(this.#frames.index, name);
   }
 
   #op(op: Op): void {

@@ -1,16 +1,12 @@
-import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoName, isOwnUserNamespace, type LamellaError, startInterpreter } from '@lamella/syscall';
 import { decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
+import { ArchiveFeed } from '../tar/archive-feed.js';
 import { printable } from '../tar/entry.js';
-import { TarReader } from '../tar/reader.js';
 import { type FilesTarget, FilesWriter } from './files-writer.js';
-
-/** Frames waiting for the interpreter, in bytes, before parsing waits too. */
-const FRAMES_AHEAD = 2 << 20;
 
 /**
  * Puts the files of an archive, plain or compressed, among those of a directory: see {@link FilesWriter}.
@@ -26,45 +22,19 @@ export async function unpackFiles(archive: Readable, target: FilesTarget): Promi
     { op: (index) => enter[index], isRelease: () => false, explain: (index, errno) => explainEntry(writer, index, errno) },
     { mapsIds: isOwnUserNamespace(enter[0]) },
   );
-  // An interpreter that fails while nobody awaits it is asked for its reason below.
-  const outcome = running.result.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  const send = async (): Promise<void> => {
-    if (!writer.pending || running.frames.destroyed) return;
-    const frames = writer.take();
-    running.frames.write(frames, () => writer.recycle(frames));
-    if (running.frames.writableLength > FRAMES_AHEAD) await Promise.race([once(running.frames, 'drain').catch(() => undefined), outcome]);
-  };
-  const reader = new TarReader(writer);
+  const feed = new ArchiveFeed(writer, running);
   try {
-    const [first, ...rest] = enter;
-    if (first) writer.begin([first]);
-    await send();
-    await running.mapped;
-    writer.begin(rest);
-    await send();
+    await feed.enter(enter);
     const head = await firstChunk(archive);
     const compression = detectCompression(head.chunk);
     const consume = async (plain: AsyncIterable<Buffer>): Promise<void> => {
-      for await (const chunk of plain) {
-        reader.write(chunk);
-        await send();
-        if (running.frames.destroyed) throw (await outcome) ?? new Error('the interpreter went away');
-      }
+      for await (const chunk of plain) await feed.write(chunk);
     };
     if (compression === 'none') await consume(head.all);
     else await pipeline(Readable.from(head.all, { highWaterMark: 2 }), await decompressor(compression), consume);
-    reader.end();
-    for (const _ of writer.finish()) await send();
-    await send();
-    running.frames.end();
-    const failure = await outcome;
-    if (failure) throw failure;
+    await feed.end();
   } catch (error) {
-    running.frames.destroy();
-    const failure = await outcome;
+    const failure = await feed.abandon();
     archive.destroy();
     // The interpreter's reason comes first: what else failed did so because it had gone.
     throw sayWhatStays(failure instanceof Error && failure !== error && !isSilent(failure) ? failure : explainInflateError(error), writer.entries);

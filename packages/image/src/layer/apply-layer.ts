@@ -1,5 +1,4 @@
 import { createHash, type Hash } from 'node:crypto';
-import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoName, idMapping, isOwnUserNamespace, type LamellaError, startInterpreter, unfitForUpper } from '@lamella/syscall';
@@ -8,8 +7,8 @@ import { firstChunk } from '../first-chunk.js';
 import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
 import { APPLY_OPTIONS, read as readOptions } from '../option-shapes.js';
+import { ArchiveFeed } from '../tar/archive-feed.js';
 import { printable } from '../tar/entry.js';
-import { TarReader } from '../tar/reader.js';
 import { jail } from './jail.js';
 import { type LayerMarks, LayerWriter, type LowerLink, type Seeds } from './layer-writer.js';
 
@@ -73,9 +72,6 @@ export interface LayerBlob {
   readonly compression: Exclude<Compression, 'xz'>;
 }
 
-/** Frames waiting for the interpreter, in bytes, before parsing waits too. */
-const FRAMES_AHEAD = 2 << 20;
-
 /**
  * Unpack an archive into an empty directory, in one pass: digest, inflate, diffID, parse and write
  * all stream at once. On an error the directory holds what was written until then; the caller
@@ -88,7 +84,7 @@ const FRAMES_AHEAD = 2 << 20;
 export async function applyLayer(source: Readable, directory: string, given: ApplyOptions = {}): Promise<AppliedLayer> {
   const options = readOptions('applyLayer(source, directory, options)', given, APPLY_OPTIONS);
   const { maxEntries = IMAGE_BOUNDS.entries, stacked = false, seeds, isPromised = false } = options;
-  const [first, ...rest] = jail(directory);
+  const enter = jail(directory);
   const marks: LayerMarks = unfitForUpper(directory) === undefined ? 'overlayfs' : 'files';
   const writer = new LayerWriter({
     marks,
@@ -106,32 +102,18 @@ export async function applyLayer(source: Readable, directory: string, given: App
       ...(options.signal ? { signal: options.signal } : {}),
     },
     { op: () => undefined, isRelease: () => false, explain: (index, errno) => explainFailure(writer, index, errno) },
-    { mapsIds: isOwnUserNamespace(first) },
+    { mapsIds: isOwnUserNamespace(enter[0]) },
   );
-  // An interpreter that fails while nobody awaits it is asked for its reason below.
-  const outcome = running.result.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  const send = async (): Promise<void> => {
-    if (!writer.pending || running.frames.destroyed) return;
-    const frames = writer.take();
-    running.frames.write(frames, () => writer.recycle(frames));
-    if (running.frames.writableLength > FRAMES_AHEAD) await Promise.race([once(running.frames, 'drain').catch(() => undefined), outcome]);
-  };
-
+  const feed = new ArchiveFeed(writer, running);
+  const { reader } = feed;
   const digest = createHash('sha256');
   const diffID = createHash('sha256');
-  const reader = new TarReader(writer);
   let size = 0;
   let uncompressedSize = 0;
   let compression: Compression = 'none';
   let keeping: Promise<void> | undefined;
   try {
-    if (first) writer.begin([first]);
-    await send();
-    await running.mapped;
-    writer.begin(rest);
+    await feed.enter(enter);
     const head = await firstChunk(source);
     compression = detectCompression(head.chunk);
     const keep = async (chunk: Buffer): Promise<void> => {
@@ -157,9 +139,7 @@ export async function applyLayer(source: Readable, directory: string, given: App
         hash?.update(chunk);
         uncompressedSize += chunk.length;
         if (compression === 'xz') await keep(chunk);
-        reader.write(chunk);
-        await send();
-        if (running.frames.destroyed) throw (await outcome) ?? new Error('the interpreter went away');
+        await feed.write(chunk);
         if (hash && compression !== 'xz') discard(chunk);
       }
     };
@@ -170,17 +150,11 @@ export async function applyLayer(source: Readable, directory: string, given: App
     }
     if (options.expectedSize !== undefined && size !== options.expectedSize) throw wrongSize(size, options.expectedSize);
     await keeping;
-    reader.end({ isWhole: isPromised });
-    for (const _ of writer.finish()) await send();
-    await send();
-    running.frames.end();
-    const failure = await outcome;
-    if (failure) throw failure;
+    await feed.end({ isWhole: isPromised });
   } catch (error) {
-    running.frames.destroy();
-    // Whoever gave `tee` closes its file next.
+    const failure = await feed.abandon();
+    // The caller closes the file of its `tee` next.
     await keeping?.catch(() => undefined);
-    const failure = await outcome;
     source.destroy();
     // The interpreter's reason comes first: what else failed did so because it had gone.
     throw failure instanceof ImageError ? failure : explainInflateError(options.signal?.aborted ? options.signal.reason : error);

@@ -19,8 +19,9 @@ import {
 } from '@lamella/syscall';
 import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
-import { printable, type TarEntry } from '../tar/entry.js';
-import type { TarHandler } from '../tar/reader.js';
+import { DATA_MAX, type OpWriter } from '../tar/archive-feed.js';
+import { EntriesInFlight } from '../tar/entries-in-flight.js';
+import { NODE_BITS, printable, type TarEntry } from '../tar/entry.js';
 import { entryPath } from './entry-path.js';
 
 const { EEXIST, ENOENT, ENOTDIR, ENOTEMPTY, EOPNOTSUPP, EPERM } = constants.errno;
@@ -32,13 +33,8 @@ const SPECIAL_BITS = 0o7000;
 const PLACE = '.wh..place';
 /** What aufs called the books that it kept at the top of a layer. They mean nothing here (Docker's archive.WhiteoutMetaPrefix). */
 const BOOKS = '.wh..wh.';
-const NODE_BITS: Readonly<Record<string, number>> = { character: S_IF.IFCHR, block: S_IF.IFBLK, fifo: S_IF.IFIFO };
 /** Something of the layer's own is there by that name, or what should be its directory is none. */
 const NOTHING_TO_HIDE: readonly number[] = [EEXIST, ENOENT, ENOTDIR];
-/** As many entries may be on their way to the interpreter; far more than its buffers hold. */
-const IN_FLIGHT = 1 << 16;
-/** Data goes in frames no larger than this. */
-const DATA_MAX = 256 * 1024;
 
 interface Directory {
   mode: number;
@@ -91,7 +87,7 @@ export interface LowerLink {
  * Order within a file: write, chown (clears set-user-id and capabilities), chmod, attributes,
  * times. Directories get all but their existence at the very end, after their children.
  */
-export class LayerWriter implements TarHandler {
+export class LayerWriter implements OpWriter {
   readonly #frames = new FrameWriter(1 << 20);
   readonly #options: LayerWriterOptions;
   readonly #directories = new Map<string, Directory>();
@@ -102,14 +98,10 @@ export class LayerWriter implements TarHandler {
   readonly #replaced = new Set<string>();
   /** Directories in which aufs kept its own books. Other names may be links to what is in them. */
   readonly #books = new Set<string>();
-  /** First op and name of the entries lately written, for errors. */
-  readonly #starts = new Uint32Array(IN_FLIGHT);
-  readonly #names: string[] = new Array(IN_FLIGHT).fill('');
-  /** Where those of them that are hard links lead. */
-  readonly #targets: string[] = new Array(IN_FLIGHT).fill('');
+  /** With where those that are hard links lead. */
+  readonly #inFlight = new EntriesInFlight();
   readonly #lowerLinks: LowerLink[] = [];
   readonly #seeded: ReadonlySet<string>;
-  #count = 0;
   /** Bytes of names and attributes that are kept until the end, and of those that are noted. */
   #kept = 0;
   #noted = 0;
@@ -146,22 +138,14 @@ export class LayerWriter implements TarHandler {
 
   /** The entry that an op was for. */
   nameOf(index: number): string | undefined {
-    const slot = this.#slotOf(index);
-    return slot === undefined ? undefined : this.#names[slot];
-  }
-
-  #slotOf(index: number): number | undefined {
-    const oldest = Math.max(0, this.#count - IN_FLIGHT);
-    for (let i = this.#count - 1; i >= oldest; i--) if ((this.#starts[i % IN_FLIGHT] as number) <= index) return i % IN_FLIGHT;
-    return undefined;
+    return this.#inFlight.find(index)?.name;
   }
 
   /** An op failed as it was allowed to: a hard link to what this layer does not hold is noted. */
   ignored(index: number): void {
-    const slot = this.#slotOf(index);
-    const target = slot === undefined ? '' : this.#targets[slot];
-    if (slot === undefined || !target) return;
-    const path = entryPath(this.#names[slot] ?? '');
+    const { name = '', note: target = '' } = this.#inFlight.find(index) ?? {};
+    if (!target) return;
+    const path = entryPath(name);
     this.#lowerLinks.push({ path: utf8(path), target: utf8(target) });
     this.#note(path.length + target.length);
   }
@@ -203,11 +187,8 @@ export class LayerWriter implements TarHandler {
   }
 
   entry(entry: TarEntry): void {
-    const slot = this.#count++ % IN_FLIGHT;
-    this.#starts[slot] = this.#frames.index;
-    this.#names[slot] = entry.name;
-    this.#targets[slot] = '';
-    if (this.#count > this.#options.maxEntries)
+    this.#inFlight.begin(this.#frames.index, entry.name);
+    if (this.#inFlight.count > this.#options.maxEntries)
       throw new ImageError({
         code: 'LAYER_TOO_MANY_ENTRIES',
         message: `the archive has more than ${this.#options.maxEntries} entries (at '${printable(entry.name)}')`,
@@ -491,7 +472,7 @@ export class LayerWriter implements TarHandler {
     if (target === path) return;
     if (this.#options.stacked) this.#begin(OPCODES.linkat.code, REPLACE | OPTIONAL, [ENOENT]);
     else this.#begin(OPCODES.linkat.code, REPLACE);
-    this.#targets[(this.#count - 1) % IN_FLIGHT] = target;
+    this.#inFlight.note(target);
     this.#numbers(AT_FDCWD, AT_FDCWD, 0);
     this.#frames.binary(target);
     this.#frames.binary(path);

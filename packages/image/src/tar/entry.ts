@@ -1,7 +1,10 @@
-import { visibleBytes } from '@lamella/syscall';
+import { S_IF, visibleBytes } from '@lamella/syscall';
 
 /** What an entry is; GNU and PAX extension headers are taken in by the reader and never seen. */
 export type EntryType = 'file' | 'hardlink' | 'symlink' | 'character' | 'block' | 'directory' | 'fifo';
+
+/** The bits that mknod(2) takes for those that it makes. */
+export const NODE_BITS: Readonly<Partial<Record<EntryType, number>>> = { character: S_IF.IFCHR, block: S_IF.IFBLK, fifo: S_IF.IFIFO };
 
 /**
  * One entry of an archive, nothing lost. Names are strings of bytes (latin1): an archive does not
