@@ -1,4 +1,4 @@
-import { nearest } from '../nearest.js';
+import { nearestName } from '@lamella/syscall';
 import { UsageError } from '../usage-error.js';
 import { dockerFlag } from './docker-flags.js';
 import type { FlagTable } from './flag-words.js';
@@ -15,6 +15,6 @@ export function unknownFlag(said: string, known: FlagTable, command: string, clu
   const instead = dockerFlag(command, said);
   if (instead !== undefined) return new UsageError(message, `${instead} ${help}`);
   const names = Object.entries(known).flatMap(([name, { aliases = [], allowNo }]) => [name, ...aliases, ...(allowNo ? [`no-${name}`] : [])]);
-  const meant = said.startsWith('--') ? nearest(said.slice(2), names) : names.find((name) => cluster === `-${name}`);
+  const meant = said.startsWith('--') ? nearestName(said.slice(2), names) : names.find((name) => cluster === `-${name}`);
   return new UsageError(message, meant === undefined ? help : `Did you mean --${meant}? ${help}`);
 }

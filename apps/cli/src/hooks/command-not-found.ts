@@ -1,6 +1,6 @@
+import { nearestName } from '@lamella/syscall';
 import type { Hook } from '@oclif/core/interfaces';
 import { dockerCommand } from '../command-line/docker-commands.js';
-import { nearest } from '../nearest.js';
 import { UsageError } from '../usage-error.js';
 
 const hook: Hook<'command_not_found'> = async ({ id, config }) => {
@@ -9,7 +9,7 @@ const hook: Hook<'command_not_found'> = async ({ id, config }) => {
   // oclif takes the arguments for more of the command's name.
   const [wanted = ''] = id.split(':');
   const instead = dockerCommand(id.split(':'));
-  const meant = instead === undefined ? nearest(wanted, known) : undefined;
+  const meant = instead === undefined ? nearestName(wanted, known) : undefined;
   const help = "See 'lamella --help'.";
   throw new UsageError(`there is no command '${wanted}'`, [instead ?? (meant && `Did you mean lamella ${meant}?`), help].filter(Boolean).join(' '));
 };

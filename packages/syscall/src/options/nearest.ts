@@ -1,23 +1,24 @@
 /**
- * Returns the name among `known` that `name` was probably meant to be: the one that differs in the fewest letters, letters exchanged with their
- * neighbour counting once, and in no more than a third of them.
+ * Returns what somebody has most likely mistyped, if anything is really near: a slip in a short word, two or three in a longer one, or the
+ * beginning of it. Another word that looks a bit alike would send them astray. Capitals do not count.
  */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const word = name.toLowerCase();
+  const slips = word.length < 2 ? 0 : word.length < 6 ? 1 : word.length < 10 ? 2 : 3;
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(Math.max(word.length, 3) / 3)) + 1;
+  let least = slips + 0.5;
   for (const each of known) {
-    const candidate = each.toLowerCase();
-    const differs = edits(word, candidate);
-    // A name that begins as another one does was shortened: `max` for `maxBuffer`.
-    const distance = Math.min(differs, word.length >= 3 && (candidate.startsWith(word) || word.startsWith(candidate)) ? 2 : differs);
+    const distance = slipsBetween(word, each.toLowerCase());
     if (distance < least) [best, least] = [each, distance];
   }
-  return best;
+  if (best !== undefined || word.length < 3) return best;
+  // `max` for `maxBuffer`.
+  const begun = known.filter((each) => each.toLowerCase().startsWith(word));
+  return begun.length === 1 ? begun[0] : undefined;
 }
 
 /** The optimal string alignment distance: insertions, deletions, substitutions, and exchanges of neighbours. */
-function edits(a: string, b: string): number {
+function slipsBetween(a: string, b: string): number {
   let [before, row]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
