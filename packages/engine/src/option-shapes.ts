@@ -8,6 +8,7 @@ import { EngineError } from './engine-error.js';
 import type { HostView } from './host-view.js';
 import type { PublishedPort } from './pasta.js';
 import type { Device, RunSpec, Volume } from './run-spec.js';
+import type { SweepOptions } from './sweep.js';
 import type { UserNamespace } from './userns.js';
 
 /** Reads what public functions of this package are given. */
@@ -115,6 +116,7 @@ const HOST_VIEW = take.checkOf<HostView>(
   (value) => typeof value === 'object' && value !== null && Array.isArray((value as HostView).overlays) && Array.isArray((value as HostView).binds),
 );
 
+export const SWEEP_OPTIONS: take.Check<SweepOptions> = shapeOf<SweepOptions>(() => ({ kept: take.flag }));
 export const CHECK_OPTIONS: take.Check<{ readonly repair?: boolean }> = shapeOf<{ readonly repair?: boolean }>(() => ({ repair: take.flag }));
 
 /** The shape of {@link RunSpec}, for those that are like it. */

@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { releaseDead } from '@lamella/cleanup';
 import { sweep } from '@lamella/engine';
 import { ImageStore } from '@lamella/image';
 import { boolean } from '@oclif/core/flags';
@@ -17,20 +16,7 @@ export class Sweep extends LamellaCommand {
     const { flags } = await this.parse(Sweep);
     const root = this.storeRoot(flags);
     const containers = path.join(root, 'containers');
-    const found = await sweep(root);
-    const released = [...found.released];
-    const failed = [...found.failed];
-    let kept = found.kept;
-    if (flags.kept) {
-      for (const id of found.kept) {
-        const outcome = await releaseDead({ containers, id });
-        if (outcome === 'released') released.push(id);
-        else if (outcome !== 'alive') failed.push(outcome);
-      }
-      kept = [];
-      // The names that they were given go with the next sweep.
-      await sweep(root);
-    }
+    const { released, kept, alive, failed } = await sweep(root, { kept: flags.kept });
     const unpacking = await new ImageStore(root).sweep();
     const lines = [
       ...released.map((id) => `released ${id}`),
@@ -39,6 +25,6 @@ export class Sweep extends LamellaCommand {
     ];
     for (const failure of failed) reportError(failure, { debug: flags.debug });
     if (failed.length) process.exitCode = OUR_FAILURE;
-    this.print(flags.json, { released, kept, alive: found.alive, unpacking, failed }, lines.length ? lines : ['nothing to release']);
+    this.print(flags.json, { released, kept, alive, unpacking, failed }, lines.length ? lines : ['nothing to release']);
   }
 }
