@@ -38,39 +38,28 @@ type Text<O, N extends OutputName> = Option<O, 'encoding'> extends infer E ? (E 
 type Lines<L> = (true extends L ? string[] : never) | ([L] extends [true] ? never : string);
 type Collected<O, N extends OutputName> = For<Option<O, 'buffer'>, N> extends infer B ? (B extends false ? undefined : Text<O, N>) : never;
 
-/** What a result has of one output. */
-export type OutputContent<O extends ProcessOptions, N extends OutputName> = N extends 'all'
+/** `Yes` for an output that is piped, `No` for another one; `all` is there when it was asked for. */
+type WhenPiped<O extends ProcessOptions, N extends OutputName, Yes, No> = N extends 'all'
   ? Option<O, 'all'> extends infer A
     ? A extends true
-      ? Collected<O, 'all'>
+      ? Yes
       : undefined
     : never
   : N extends keyof Index
     ? FormOf<O, N> extends infer F
       ? IsOutputPiped<F> extends infer P
         ? P extends true
-          ? Collected<O, N>
-          : undefined
+          ? Yes
+          : No
         : never
       : never
     : never;
 
+/** What a result has of one output. */
+export type OutputContent<O extends ProcessOptions, N extends OutputName> = WhenPiped<O, N, Collected<O, N>, undefined>;
+
 /** A stream of an output: there when it was asked for. */
-export type OutputStream<O extends ProcessOptions, N extends OutputName> = N extends 'all'
-  ? Option<O, 'all'> extends infer A
-    ? A extends true
-      ? Readable
-      : undefined
-    : never
-  : N extends keyof Index
-    ? FormOf<O, N> extends infer F
-      ? IsOutputPiped<F> extends infer P
-        ? P extends true
-          ? Readable
-          : null
-        : never
-      : never
-    : never;
+export type OutputStream<O extends ProcessOptions, N extends OutputName> = WhenPiped<O, N, Readable, null>;
 
 type IsInputPiped<F> = F extends undefined | 'ignore' | 'inherit' | number ? false : true;
 

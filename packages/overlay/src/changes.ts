@@ -1,6 +1,8 @@
 import {
   type Compared,
   isOwnAttribute,
+  type ObjectType,
+  objectType,
   ownMountNamespace,
   type Program,
   parseCompared,
@@ -13,8 +15,6 @@ import {
 import { CHANGES_OPTIONS, read } from './option-shapes.js';
 import { inodeOf, originOf } from './origin.js';
 import { openSides, type Upper } from './sides.js';
-
-export type ObjectType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
 
 /** What a modified object has that the one before had not. A link's target is its content, and so is a device's number. */
 export type Aspect = 'type' | 'content' | 'mode' | 'owner' | 'xattr' | 'mtime' | 'links';
@@ -53,16 +53,6 @@ export interface Change {
   /** All that the kernel says of both. */
   readonly compared: Compared;
 }
-
-const TYPES: Readonly<Record<number, ObjectType>> = {
-  1: 'fifo',
-  2: 'character',
-  4: 'directory',
-  6: 'block',
-  8: 'file',
-  10: 'symlink',
-  12: 'socket',
-};
 
 /** Changes that wait for a reader before the comparison waits, too. */
 const AHEAD = 512;
@@ -155,7 +145,7 @@ class Renames {
       return from;
     }
     // Of a file with several names the others keep it.
-    if (kind !== 'deleted' || !lower || TYPES[lower.mode >> 12] !== 'file' || lower.links > 1) return undefined;
+    if (kind !== 'deleted' || !lower || objectType(lower) !== 'file' || lower.links > 1) return undefined;
     const inode = inodeOf(lower);
     const to = this.#come.get(inode);
     if (to === undefined) this.#gone.set(inode, path);
@@ -193,7 +183,7 @@ function stateOf(object: Walked): ObjectState {
 }
 
 function typeOf(object: Walked): ObjectType {
-  return TYPES[object.mode >> 12] ?? 'file';
+  return objectType(object) ?? 'file';
 }
 
 function aspectsOf({ contentDiffers }: Compared, upper: Walked, lower: Walked): Aspect[] {

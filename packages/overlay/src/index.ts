@@ -1,4 +1,5 @@
-export { type Aspect, type Change, type ChangesOptions, changesOf, type ObjectState, type ObjectType } from './changes.js';
+export type { ObjectType } from '@lamella/syscall';
+export { type Aspect, type Change, type ChangesOptions, changesOf, type ObjectState } from './changes.js';
 export { diagnose, unsupportedUpper } from './diagnose.js';
 export { hasLowerdirPlus, type OverlayFeatures, probeFeatures } from './features.js';
 export { FUSE_DEVICE, findFuseOverlay, fuseOverlayAtExit, fuseOverlayFor } from './fuse-overlay.js';

@@ -77,5 +77,5 @@ export { SyscallError } from './syscall-error.js';
 export { unfitForUpper } from './upper-filesystem.js';
 export { mapSingleId } from './user-namespace.js';
 export { type VisibleOptions, visible, visibleBytes, visibleJson } from './visible.js';
-export { type Compared, parseCompared, parseWalked, type Walked } from './walked.js';
+export { type Compared, type ObjectType, objectType, parseCompared, parseWalked, type Walked } from './walked.js';
 export { isTransient, writeAll } from './write-all.js';

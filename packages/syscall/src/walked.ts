@@ -29,6 +29,24 @@ export interface Walked {
 }
 
 /** What one side of a comparison has, or both. */
+/** What an object of a filesystem is. */
+export type ObjectType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
+
+const TYPES: Readonly<Record<number, ObjectType>> = {
+  1: 'fifo',
+  2: 'character',
+  4: 'directory',
+  6: 'block',
+  8: 'file',
+  10: 'symlink',
+  12: 'socket',
+};
+
+/** Returns what an object is (inode(7), `S_IFMT`); undefined for a type that Linux does not have. */
+export function objectType({ mode }: Pick<Walked, 'mode'>): ObjectType | undefined {
+  return TYPES[mode >> 12];
+}
+
 export interface Compared {
   readonly upper: Walked | undefined;
   readonly lower: Walked | undefined;

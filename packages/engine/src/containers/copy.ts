@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream';
 import { ImageError, treeArchive, unpackFiles } from '@lamella/image';
-import { O, type Op, parseWalked, run, SyscallError, textOf, type Walked } from '@lamella/syscall';
+import { O, type ObjectType, type Op, objectType, parseWalked, run, SyscallError, textOf, type Walked } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
 import { coverOf } from './cover.js';
 import { type ContainerFiles, DEV, enterFiles, IN_CONTAINER, openBelow, PLACE, ROOT } from './place.js';
 
 /** What is at a path in a container. */
 export interface PathState {
-  readonly type: 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
+  readonly type: ObjectType;
   /** Permission bits. */
   readonly mode: number;
   /** Bytes of a file. */
@@ -15,16 +15,6 @@ export interface PathState {
   /** Of a link: what is written in it. */
   readonly target: string;
 }
-
-const TYPES: Readonly<Record<number, PathState['type']>> = {
-  1: 'fifo',
-  2: 'character',
-  4: 'directory',
-  6: 'block',
-  8: 'file',
-  10: 'symlink',
-  12: 'socket',
-};
 
 /**
  * A path taken apart: the directory that something is in, links followed, and its name there, which is not followed. A path that ends with a
@@ -80,7 +70,7 @@ export async function statPath(files: ContainerFiles, pathname: string): Promise
     await place.leave();
   }
   if (!walked) throw new TypeError('nothing was told of an object that is there');
-  const type = TYPES[walked.mode >> 12];
+  const type = objectType(walked);
   if (!type) throw new TypeError(`an object of mode ${walked.mode}`);
   return { type, mode: walked.mode & 0o7777, size: walked.size, target: textOf(Buffer.from(walked.target, 'latin1')) };
 }
