@@ -142,6 +142,7 @@ const TAKEN: Readonly<Record<string, Taken>> = {
     known: ['args', 'hide', 'cwd', 'network'],
   },
   'engine Containers.try (options)': { call: (options) => containers().try({ args: ['/none/none'], hide: ['none'] }, options), known: PROCESS },
+  'engine sweep': { call: (options) => engine.sweep(at.join('none'), options), known: ['kept'] },
   'engine checkContainers': { call: (options) => engine.checkContainers(at.join('none'), options), known: ['repair'] },
   'engine Containers.undoApply': { call: (options) => containers().undoApply('none', options), known: ['force', 'onKept', 'onForgotten'] },
   'engine Containers.events': {
@@ -197,7 +198,7 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
       '|readLines|readNamed|readNamedText|readOptionalText|readRegular|readRegularText|findProgram|canBecomeFront|outcomeOf|toldByFront|idMapping|insideId' +
       '|isOwnUserNamespace|ownMountNamespace|ownUserNamespace|interpreterPath|connectMonitor|readMounts|openObject|sameObject|slotAllocator|nearestName|optionReader|mountSetattr' +
       '|shapeOf|isOriginMark|isOverlayMark|isOwnAttribute|whiteoutFile|removeScratch|replyParser|startInterpreter|packSeen|seenOf|serve|servingProgram|unfitForUpper' +
-      '|mapSingleId|FrameWriter\\..*|HeldFile\\..*|visible|visibleBytes|visibleJson|parseCompared|parseWalked|isTransient|writeAll|parseJson|isSealedText|sealText|shellWord)$',
+      '|mapSingleId|FrameWriter\\..*|HeldFile\\..*|visible|visibleBytes|visibleJson|parseCompared|parseWalked|isTransient|writeAll|objectType|parseJson|isSealedText|sealText|shellWord)$',
   ),
   cleanup:
     /^(claimAgain|reclaim|formatJournal|parseJournal|controlOf|directoryOf|gateOf|journalOf|keptOf|lockOf|release|releaseContainer|releaseKept|claimsLeft|heldLocks|monitorOf|sweep)$/,
@@ -211,7 +212,7 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
   namespace:
     /^(dropBounding|prctl|raiseAmbient|setrlimit|becomeRoot|loopbackUp|defaultNamespaces|withinOwn|inOwnIds|confiningPlaceOf|confiningPlaces|explainTold|launchHeld|PROCESS_OPTIONS|SIGNAL|ChunkLog\..*|WatchedPromise\..*|pump|rest|rootfsLines|openDevpts|takeTerminal|findUser|setCapabilities|mountStill|normalizedPath)$/,
   engine:
-    /^(recover|defaultRoot|logBounds|examine|becomeContainer|explainBecome|sweep|ImageStore\..*|Containers\.(get|list|removeDamaged)|StoredContainer\.(state|attach|becomeExec|kill|pause|unpause|rename|top|usage|copyOut|isDirectory|stat|follow|checkpoint|history|rollback|fork|squash|views|changes|export))$/,
+    /^(recover|defaultRoot|logBounds|examine|becomeContainer|explainBecome|ImageStore\..*|Containers\.(get|list|removeDamaged)|StoredContainer\.(state|attach|becomeExec|kill|pause|unpause|rename|top|usage|copyOut|isDirectory|stat|follow|checkpoint|history|rollback|fork|squash|views|changes|export))$/,
   'oci-runtime':
     /^(main|deleteContainer|features|killContainer|signalNumber|listContainers|pauseContainer|defaultConfig|writeSpec|startContainer|updateContainer|defaultRoot|readStored|stateOf|statusOf)$/,
 };

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { busyboxArchive, requiresRoot, type ScratchDirectory, SEED, sample, scratch } from '@lamella-test/scratch';
 import { describeTree } from '@lamella-test/tree';
 import { expect, type TestContext, test } from 'vitest';
 import { CLI, type Outcome } from './cli.js';
@@ -10,7 +10,6 @@ import { CLI, type Outcome } from './cli.js';
 const ALL = process.env.LAMELLA_LONG === '1';
 const SHORT = 3;
 /** Chooses the cases of a short run: the same ones each time, so that a failure is one of the change that is tested. */
-const SEED = Number(process.env.LAMELLA_SEED ?? 20261127);
 
 /** So much is free when a command begins: names (inodes), or kilobytes. */
 const LEVELS: readonly (readonly [what: 'names' | 'kilobytes', free: number])[] = [
@@ -123,8 +122,7 @@ class FullDisk implements AsyncDisposable {
 }
 
 function pick<Item>(items: readonly Item[], count: number): readonly Item[] {
-  if (ALL || items.length <= count) return items;
-  return Array.from({ length: count }, (_, i) => items[(Math.floor((i * items.length) / count) + SEED) % items.length] as Item);
+  return ALL ? items : sample(items, count);
 }
 
 test('on a full disk every command ends with an error that says so, and leaves nothing', {

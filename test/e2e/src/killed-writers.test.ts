@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { busyboxArchive, cgroupsOf, mountsBelow, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { busyboxArchive, cgroupsOf, mountsBelow, requiresProgram, requiresRoot, type ScratchDirectory, SEED, sample, scratch } from '@lamella-test/scratch';
 import { expect, test } from 'vitest';
 import { CLI, cli } from './cli.js';
 
@@ -9,7 +9,6 @@ import { CLI, cli } from './cli.js';
 const ALL = process.env.LAMELLA_LONG === '1';
 const SHORT = 2;
 /** Chooses the cases of a short run: the same ones each time, so that a failure is one of the change that is tested. */
-const SEED = Number(process.env.LAMELLA_SEED ?? 20261127);
 
 /** What changes names or contents: between two of these calls nothing changes for who comes later. */
 const CALLS = ['rename', 'renameat2', 'mkdir', 'mkdirat', 'unlink', 'unlinkat', 'rmdir', 'linkat', 'symlinkat', 'fsync', 'ftruncate', 'openat', 'write'];
@@ -155,14 +154,12 @@ test('whichever call kills a command that writes, the next commands leave nothin
   await using at = scratch('tmpfs');
   const killing = new Killing(at, strace);
   killing.prepare();
-  const commands = ALL
-    ? COMMANDS
-    : Array.from({ length: SHORT }, (_, i) => COMMANDS[(i * Math.floor(COMMANDS.length / SHORT) + SEED) % COMMANDS.length] as Command);
+  const commands = ALL ? COMMANDS : sample(COMMANDS, SHORT);
   const failures: string[] = [];
   let tried = 0;
   for (const command of commands) {
     const points = killing.pointsOf(command);
-    for (const { syscall, nth } of ALL ? points : points.slice(SEED % points.length).slice(0, 1)) {
+    for (const { syscall, nth } of ALL ? points : sample(points, 1)) {
       tried++;
       killing.under(['-e', `trace=${syscall}`, '-e', `inject=${syscall}:signal=KILL:when=${nth}`, '-o', '/dev/null'], command);
       // What any user does next: a run sweeps, and so does a prune.

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mountOverlay } from '@lamella/overlay';
 import { AT_FDCWD, isOriginMark, type Op, parseWalked, run, type Walked } from '@lamella/syscall';
-import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
+import { requiresRoot, type ScratchDirectory, SEED, scratch } from '@lamella-test/scratch';
 import { describeTree } from '@lamella-test/tree';
 import { describe, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
@@ -194,11 +194,10 @@ async function contentOf(directory: string): Promise<Map<string, unknown>> {
   );
 }
 
-/** All with LAMELLA_LONG; else a quarter of them, others each day. */
-const day = Math.floor(Date.now() / 86_400_000);
+/** All with LAMELLA_LONG; else a quarter of them. */
 const CELLS = (Object.keys(INSIDE) as (keyof typeof INSIDE)[])
   .flatMap((inside) => Object.keys(OUTSIDE).map((outside) => ({ inside, outside })))
-  .filter((_, i) => process.env.LAMELLA_LONG || (i + day) % 4 === 0);
+  .filter((_, i) => process.env.LAMELLA_LONG || (i + SEED) % 4 === 0);
 
 /** A tree of its own for each cell, all in one project. Without handles a file is known again by its size and time. */
 function filled(top: string, i: number): void {
