@@ -54,9 +54,12 @@ export async function startService(container: StoredContainer, ready: Readiness)
   const waits = waitsOf(container, ready, since);
   let waiting: string | undefined;
   while (!signal.aborted) {
-    const { status, exitCode } = await container.state();
-    if (status !== 'running' && status !== 'restarting')
-      throw await failure('SERVICE_ENDED', `the service ended with status ${exitCode ?? 'unknown'} before it was ready`, container, since);
+    const { status } = await container.state();
+    if (status !== 'running' && status !== 'restarting') {
+      // Its status is known when all that it used is released, a moment after its end.
+      const ending = await container.wait();
+      throw await failure('SERVICE_ENDED', `the service ended with status ${ending?.status ?? 'unknown'} before it was ready`, container, since);
+    }
     waiting = await firstThatFails(waits, signal);
     if (waiting === undefined) return;
     await sleep(PAUSE);
