@@ -258,23 +258,25 @@ test.for(JOINERS.flatMap((joiner) => [false, true].map((frozen) => [joiner, froz
   { timeout: 120_000 },
   async ([joiner, frozen], context) => {
     await using at = await placeOf(context, joiner, 'tmpfs');
+    // fuse-overlayfs 1.10 takes all names of a linked file of a lower for one, and keeps a change of them under the first.
+    const below = joiner === 'the kernel' ? steps : steps.map((some) => some.filter(({ what }) => what !== 'link'));
     await fc.assert(
-      fc.asyncProperty(steps, steps, steps, async (before, first, during) => {
+      fc.asyncProperty(below, below, steps, async (before, first, during) => {
         const { lower, upper, work, merged } = stack(at, (directory) => {
           for (const step of before) act(directory, step);
         });
         const was = described(lower);
-        const below = path.join(path.dirname(lower), 'below');
+        const stopped = path.join(path.dirname(lower), 'below');
         if (frozen) {
-          mkdirSync(below);
-          await using mount = await mountOverlay({ lowerdirs: [lower], upperdir: below, workdir: work, merged });
+          mkdirSync(stopped);
+          await using mount = await mountOverlay({ lowerdirs: [lower], upperdir: stopped, workdir: work, merged });
           for (const step of first) act(mount.path, step);
         }
         if (frozen) mkdirSync(path.join(path.dirname(lower), 'work2'));
         let is: Map<string, string>;
         {
           await using mount = await mountOverlay({
-            lowerdirs: frozen ? [below, lower] : [lower],
+            lowerdirs: frozen ? [stopped, lower] : [lower],
             upperdir: upper,
             workdir: frozen ? path.join(path.dirname(lower), 'work2') : work,
             merged,
@@ -286,7 +288,7 @@ test.for(JOINERS.flatMap((joiner) => [false, true].map((frozen) => [joiner, froz
           ...[...was.keys()].filter((name) => !is.has(name)).map((name) => `deleted ${name}`),
           ...[...is].filter(([name, what]) => was.get(name) !== what).map(([name]) => `${was.has(name) ? 'modified' : 'added'} ${name}`),
         ];
-        const changes = await Array.fromAsync(changesOf({ upperdir: upper, lowerdirs: [lower], ...(frozen ? { frozen: [below] } : {}) }));
+        const changes = await Array.fromAsync(changesOf({ upperdir: upper, lowerdirs: [lower], ...(frozen ? { frozen: [stopped] } : {}) }));
         // Times and numbers of names are not in the model; fuse-overlayfs gives a copied link the time of its copy.
         const isModelled = (aspect: string): boolean => aspect !== 'mtime' && aspect !== 'links';
         const told = changes.filter(({ aspects }) => !aspects.length || aspects.some(isModelled)).map(({ kind, path: where }) => `${kind} ${where}`);
