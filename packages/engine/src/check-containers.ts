@@ -43,7 +43,7 @@ export async function checkContainers(root: string, options: { readonly repair?:
         problem: `it is ${kindOf(found)}, not the directory of a container`,
         hint: `Remove it: rm ${directory}`,
       });
-    // Who runs changes its files all the time, and one that does not stay is swept.
+    // A running container changes its files all the time, and one that is not kept is for the sweep.
     else if (monitorOf({ containers, id }, held) === undefined) {
       const own = await checkOne(root, directory, repair);
       // One that was removed meanwhile lacked this and that.

@@ -230,7 +230,7 @@ async function overlay(root: string, store: Finding, served: Finding): Promise<F
   }
 }
 
-/** Make a directory and lock it. Whoever sweeps meanwhile finds the gate closed, where there is one: without it nobody sweeps. */
+/** Make a directory and lock it. The gate, if there is one, keeps sweeps away between the two; a store without a gate has never been swept. */
 async function locked(containers: string, scratch: string): Promise<HeldLock> {
   const gate = gateOf(containers);
   await using _closed = existsSync(gate) ? await lockFile(gate, { shared: true }) : undefined;

@@ -5,9 +5,9 @@ import { AT, AT_FDCWD, type Program } from '@lamella/syscall';
 import { absent } from './absent.js';
 
 /*
- * Names that containers are given when nobody names them are directories: `.given/NAME/ID`. Who removes a container removes its own, and
- * NAME when that is empty: nobody can take away what is another's by now, and no lock is needed. Should two have taken a name in the same
- * moment it is that of the first id.
+ * Names that containers are given when nobody names them are directories: `.given/NAME/ID`. Removing a container removes its ID there, and
+ * then NAME if that is empty. So a removal cannot take a name that belongs to another container by now, and no lock is needed. If two
+ * containers took a name in the same moment, it belongs to the one whose id sorts first.
  */
 
 const ADJECTIVES =

@@ -5,6 +5,6 @@ const [DEFAULT_SIZE, DEFAULT_FILES] = [20 * 1024 * 1024, 5];
 
 /** Returns how large a file of a container's log may become, in bytes (0: without a bound), and how many there are. */
 export function logBounds({ logs: { maxSize, maxFiles } = {} }: Pick<RunSpec, 'logs'>): { readonly maxSize: number; readonly maxFiles: number } {
-  // Who says how large it may be means all of it, unless more files are named.
+  // A size alone bounds the whole log: one file of that size, unless a number of files is given, too.
   return { maxSize: maxSize ?? DEFAULT_SIZE, maxFiles: maxFiles ?? (maxSize === undefined ? DEFAULT_FILES : 1) };
 }

@@ -143,7 +143,7 @@ export function plan(
   const user = spec.host ? ownUser() : findUser(spec.user ?? (keepsId ? own : lowers.config.user) ?? '', lowers.trees);
   const record: ContainerRecord = { containers, id };
   const directory = directoryOf(record);
-  // Whoever looks at its files has the lower ones.
+  // The lower slots belong to the programs that read its files (mount-still).
   const slots = slotAllocator(life.still ? FIRST_STILL : undefined);
   const ids = life.again ? life.again.ids : ownIds(spec.userns, id, root);
   const userns = ids && slots();

@@ -4,7 +4,7 @@ import { mountAll } from './mount-program.js';
 
 /** The root of a container that does not run. */
 export interface StillRoot {
-  /** Slot of its root, which is mounted for whoever runs the program alone. */
+  /** Slot of the root, a mount that only the process running this program sees. */
   readonly root: number;
   readonly readonlyRoot: boolean;
 }

@@ -56,7 +56,7 @@ export interface ContainerProcess<S extends Streaming = Streaming> extends Comma
   /** The host's pid of the container's init, once it has executed; undefined if it never does. */
   readonly started: Promise<number | undefined>;
   readonly result: Promise<ProcessResult<S>>;
-  /** The same for whoever makes a result of its own of it: nobody is taken to wait for it, and a command that failed does not reject. See {@link settle}. */
+  /** The same for callers that make a result of their own of it: a command that failed does not reject, and unread output is not dropped. See {@link settle}. */
   readonly outcome: Promise<ProcessResult<S>>;
   /** Makes `result` of what was made of `outcome`. */
   settle<R extends ProcessResult<S>>(outcome: Promise<R>): Promise<R>;
@@ -123,7 +123,7 @@ export function watch<S extends Streaming>(
     }
   };
   const outcome = finish();
-  // Who awaits `started` alone must not end by a rejection that it never looks at.
+  // A caller that awaits `started` alone must not be ended by a rejection of the result that it never looks at.
   outcome.catch(() => undefined);
 
   const settle = <R extends ProcessResult<S>>(made: Promise<R>): Promise<R> =>

@@ -106,7 +106,7 @@ static int is_for_all(long signo)
 }
 
 /*
- * Who of a job is sent a signal. That it is to stop is told to its first process alone, and to the others when that one has stopped: a
+ * The processes of a job that are sent a signal. That it is to stop is told to its first process alone, and to the others when that one has stopped: a
  * shell that waits for what it vforked cannot stop, and would not be seen to, if that stopped first.
  */
 static int receiver(int job, int child, long signo)

@@ -718,7 +718,7 @@ OP(walk)
 	return tree_walk(dirfd, S(0), frame->index, N(1));
 }
 
-/* Compound: a tree as whoever is there sees it. The second slot may be empty. */
+/* Compound: a tree as a process in this mount namespace sees it. The second slot may be empty. */
 OP(walk_seen)
 {
 	FD(dirfd, 0);

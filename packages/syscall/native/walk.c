@@ -314,7 +314,7 @@ struct walk {
 	int compare;
 	/* Whether contents are told: 0, 1 for all, or of files of at most so many bytes. */
 	s64 content;
-	/* As whoever is there sees it: with what is mounted below, but for what the kernel makes up, and for one device. */
+	/* As a process in this mount namespace sees it: with what is mounted below, but for what the kernel makes up, and for one device. */
 	int seen;
 	u32 without_major, without_minor;
 };

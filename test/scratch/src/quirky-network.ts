@@ -17,7 +17,7 @@ export interface QuirkyNetwork extends AsyncDisposable {
   readonly hosts: Map<string, QuirkyRegistry>;
   /** What the proxy was asked: `CONNECT one.reg.example:443`, `GET http://one.reg.example/…`. */
   readonly asked: string[];
-  /** What proxies want of whoever asks; anybody by default. */
+  /** The credentials that proxies ask for; none by default. */
   proxyAuthorization: string | undefined;
 }
 

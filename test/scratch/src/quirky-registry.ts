@@ -79,7 +79,7 @@ export class QuirkyRegistry {
       if (this.quirk.answer?.(answer, exchange)) return;
       send(response, answer, seen.method);
     } catch {
-      // Whoever asks has hung up.
+      // The client has hung up.
       response.destroy();
     }
   }

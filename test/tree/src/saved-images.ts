@@ -13,7 +13,7 @@ export interface ImageToSave {
 }
 
 /**
- * Who saves:
+ * The programs that save:
  * - `docker-20`: `manifest.json` alone (moby up to 24, image/tarexport/save.go);
  * - `docker-25`: an OCI layout of plain layers, one descriptor for each tag, with `manifest.json` beside (moby 25);
  * - `containerd`: as nerdctl, ctr and Docker with containerd's store: indexes of which one platform is there, with an

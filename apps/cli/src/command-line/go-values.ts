@@ -1,4 +1,4 @@
-/** How Go's and Docker's libraries read values of flags. What they do not take is undefined here; who asks says so in their words. */
+/** How Go's and Docker's libraries read values of flags. Each returns undefined for what they refuse; the caller words the error. */
 
 /** strconv.ParseBool. */
 export function parseBool(text: string): boolean | undefined {

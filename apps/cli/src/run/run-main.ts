@@ -102,7 +102,7 @@ async function execute(line: RunCommandLine): Promise<number> {
     const options: RunOptions = {
       stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
       cancelSignal: abort.signal,
-      // Whoever asks it to end waits for it, as with docker(1).
+      // A signal is passed on and nothing is killed later: the container may take as long to end as under docker(1).
       forceKillAfterDelay: false,
       onProgress: ({ bytes, total }) => bars.show({ diffID: line.image, state: 'unpacking', bytes, total }),
       onPull: bars.show,

@@ -16,7 +16,7 @@ export class Shown {
   }
 }
 
-/** What a string is, whoever wrote it; undefined of anything else. */
+/** The text of a string value, of whichever type; undefined for any other value. */
 export function stringOf(value: Value): string | undefined {
   if (value instanceof Shown) return value.text;
   return typeof value === 'string' ? value : undefined;

@@ -21,8 +21,8 @@ export interface Attached extends Disposable {
   /** Leave it running. */
   detach(): void;
   /**
-   * Resolves when it ended, or, with undefined, when the conversation did. Whoever waits for it lets go of output that nobody reads, once it is too much
-   * to wait: `OUTPUT_DROPPED`.
+   * Resolves when the container ended, or, with undefined, when the connection did. Once it is asked for, output that is not read no longer
+   * holds the container back: what is too much to keep is dropped (`OUTPUT_DROPPED`).
    */
   readonly ended: Promise<Ending | undefined>;
 }
@@ -40,7 +40,7 @@ export async function attachTo(directory: string): Promise<Attached | undefined>
   let isAwaited = false;
   const holding = new Set<ChunkLog>();
   const source: LogSource = {
-    // Who reads too slowly holds the container back, not this process's memory.
+    // A slow reader holds the container back; it does not fill this process's memory.
     hold(log, held) {
       if (held) holding.add(log);
       else holding.delete(log);

@@ -35,13 +35,13 @@ export type ContainerFiles = {
     }
 );
 
-/** Slots that whoever reads or writes files does not use. */
+/** Slots that the readers and writers of files leave free. */
 export const ROOT = 20;
 export const PLACE = 21;
 const HELD = 22;
 export const DEV = 23;
 
-/** How a path in a container is looked up from its root: no link leads out of it, whoever changes it meanwhile (CVE-2018-15664). */
+/** How a path in a container is looked up from its root: no link leads out of it, even one that is made meanwhile (CVE-2018-15664). */
 export const IN_CONTAINER: number = RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS;
 
 /** The root of a container, for programs. */

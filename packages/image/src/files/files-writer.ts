@@ -5,7 +5,7 @@ import { DATA_MAX, type OpWriter } from '../tar/archive-feed.js';
 import { EntriesInFlight } from '../tar/entries-in-flight.js';
 import { NODE_BITS, printable, type TarEntry } from '../tar/entry.js';
 
-/** Slots of a writer: the file being written, a directory on the way somewhere. From 20 on they are free for whoever opens the top. */
+/** Slots of a writer: the file being written, a directory on the way somewhere. From 20 on they are free for the program that opens the top. */
 const [FILE, DIRECTORY] = [5, 6] as const;
 const SPECIAL_BITS = 0o7000;
 
@@ -191,7 +191,7 @@ export class FilesWriter implements OpWriter {
     this.#at = path;
   }
 
-  /** What is in the way of a file makes way, but for a directory: whoever copies a file does not mean to lose a tree. */
+  /** What is in the way of a file makes way, but for a directory: copying one file must not remove a tree. */
   #clear(name: Buffer): void {
     this.#op({ op: 'unlinkat', dirfd: AT_FDCWD, pathname: name, flags: 0, ignore: ['ENOENT'] });
   }
@@ -205,7 +205,7 @@ export class FilesWriter implements OpWriter {
   }
 
   #directory(path: string, name: Buffer, entry: TarEntry): void {
-    // Until all of it is there, whoever writes must be able to.
+    // The owner's bits stay until all of it is there, so that this process can write into it.
     this.#op({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: name, mode: (entry.mode & 0o777) | 0o700, ignore: ['EEXIST'] });
     // Something else of that name is not a directory, and a link to one is not, either.
     this.#op({ op: 'openat', dirfd: AT_FDCWD, pathname: name, flags: O.PATH | O.DIRECTORY | O.NOFOLLOW | O.CLOEXEC, mode: 0, out: DIRECTORY });

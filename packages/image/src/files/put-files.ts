@@ -9,7 +9,7 @@ import { unpackFiles } from './unpack-files.js';
 const TOP = 20;
 
 /**
- * Unpacks a tar among the files of a directory of the host. No link is followed below it, whoever makes one there meanwhile.
+ * Unpacks a tar among the files of a directory of the host. No link is followed below it, not even one that is made there meanwhile.
  *
  * @param directory absolute path without links
  * @param keepOwners as root, files belong to whom the archive says; else to the caller
@@ -17,7 +17,7 @@ const TOP = 20;
  */
 export async function putFiles(archive: Readable, directory: string, options: { readonly keepOwners?: boolean } = {}): Promise<void> {
   const { keepOwners = false } = read('putFiles(archive, directory, options)', options, PUT_OPTIONS);
-  // Who copies out of a container has the files for itself, whatever ids the container has.
+  // Files copied out of a container belong to the caller, whatever ids the container has.
   const ids = idMapping().kind === 'host' ? 'host' : 'single';
   const owner = keepOwners && ids === 'host' ? {} : { owner: { uid: 0, gid: 0 } };
   const resolve = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;

@@ -302,7 +302,7 @@ export class LayerWriter implements OpWriter {
       if (this.pending > DATA_MAX) yield;
     }
     for (const path of this.#opaques) {
-      // Nothing is below the top of a layer but other layers: whoever stacks them leaves those out. What a seed is stays the lower's.
+      // An opaque top hides only the layers below this one, and stacking leaves those out, so it needs no mark. A seed keeps the lower's mark.
       if (path === '' || this.#seeded.has(path)) continue;
       if (this.#options.marks === 'files') this.#file(path ? `${path}/${OPAQUE_FILE}` : OPAQUE_FILE);
       else this.#setXattr(path, this.#options.ids === 'host' ? 'trusted.overlay.opaque' : 'user.overlay.opaque', Buffer.from('y'), [ENOENT, ENOTDIR]);

@@ -7,7 +7,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Readable & { dump(): Promise<void> };
-  /** Who said it, after all redirects. */
+  /** The host that answered, after all redirects. */
   readonly url: URL;
 }
 

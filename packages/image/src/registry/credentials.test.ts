@@ -39,7 +39,7 @@ function helper(name: string, script: string): void {
   chmodSync(at.join(`bin/docker-credential-${name}`), 0o755);
 }
 
-/** Who we are, as one word, and what was warned of. */
+/** The credentials that were found, as one word, and the warnings. */
 async function who(domain = 'r.io', repository = 'team/app'): Promise<[string | undefined, ...string[]]> {
   const warnings: string[] = [];
   const found = await findCredentials(domain, repository, (warning) => warnings.push(warning));

@@ -75,7 +75,7 @@ function beginOf(answer: Answer, got: number): number | undefined {
   if (answer.status === 416) return undefined;
   if (answer.status !== 206) return 0;
   const begin = /^bytes (\d+)-/i.exec(headerOf(answer, 'content-range')?.trim() ?? '')?.[1];
-  // Who does not say means what was asked for.
+  // An answer without a Content-Range is taken for the range that was asked for.
   if (begin === undefined) return got;
   return Number(begin) <= got ? Number(begin) : undefined;
 }

@@ -4,7 +4,7 @@ import { type Answer, headerOf } from './answer.js';
 
 const ATTEMPTS = 5;
 const FIRST_PAUSE = 200;
-/** Who asks for more patience than this is told to the user instead. */
+/** If a registry asks for a longer wait than this, the user is told so instead. */
 const PATIENCE = 60_000;
 
 /** A connection that failed for a reason that does not go away by itself. */

@@ -16,7 +16,7 @@ const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443'
  */
 export function proxyFor(url: URL, environment: Environment = process.env): URL | undefined {
   const name = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
-  // In a CGI program HTTP_PROXY is a header of whoever asks (CVE-2016-5385).
+  // In a CGI program HTTP_PROXY is a header of the client's (CVE-2016-5385).
   const given = name === 'HTTP_PROXY' && environment.REQUEST_METHOD ? undefined : variable(environment, name);
   if (!given || isLoopback(url) || isExcepted(url, variable(environment, 'NO_PROXY') ?? '')) return undefined;
   return parseProxy(given, name);

@@ -29,7 +29,7 @@ export async function pullFrom(paths: StorePaths, endpoints: readonly Endpoint[]
     try {
       const image = await registryImage(client, reference, options.platform ?? hostPlatform());
       const added = await addImage(paths, image, [reference], options);
-      // Who is told of warnings at once need not be told again.
+      // With onWarning they have been reported already.
       return { ...added, warnings: [...(options.onWarning ? [] : warnings), ...added.warnings] };
     } catch (error) {
       // Another place may do better at what a registry does wrong; a wrong digest or a full disk is the same everywhere.

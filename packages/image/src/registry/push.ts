@@ -72,7 +72,7 @@ async function verifyPushed(client: RegistryClient, digest: string, said: string
   throw new ImageError({
     code: 'DIGEST_MISMATCH',
     message: `${client.domain} stored ${said} instead of ${digest}`,
-    hint: 'The registry changed the image, and whoever pulls it gets another one.',
+    hint: 'The registry changed the image, and a pull of it gets another one.',
   });
 }
 

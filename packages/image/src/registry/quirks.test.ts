@@ -122,7 +122,7 @@ const CASES: readonly Case[] = [
       expected: all('ok'),
       check: ({ seen }, command) => {
         const scopes = seen.filter(({ url }) => url.includes('/token')).map(({ url }) => new URL(url).searchParams.getAll('scope').join(' '));
-        // Whoever pushes asks for all that takes at once.
+        // A push asks for the scopes of all its requests at once.
         expect(scopes.length).toBe(auth === 'bearer' ? 1 : 0);
         if (auth === 'bearer') expect(scopes[0]).toBe({ pull: 'repository:app:pull', push: 'repository:app:pull,push', login: '' }[command]);
       },

@@ -180,7 +180,7 @@ class Upload {
     const end = isGood(answer) ? rangeEnd(answer) : undefined;
     if (end === undefined) throw new Lost(after);
     if (end <= 1) {
-      // `0-0` is what many say of one byte, and of none. Who answered has taken none; else nothing is lost by beginning anew.
+      // `0-0` is what many say of one byte, and of none. It is read as none: if the registry did take that byte, nothing is lost by beginning anew.
       if (session.offset > 0 || after instanceof Error || after.status === 416) throw new Lost(after);
       return;
     }

@@ -34,7 +34,7 @@ export async function checkIndex(paths: StorePaths, problems: Problems, repair: 
     found.push([paths.indexCopy, 'it does not say what the index says']);
   if (repair && (found.length || index.isUnsealed)) {
     await using _index = await lockFile(paths.lock('index'));
-    // Whoever wrote it meanwhile wrote both.
+    // If another process wrote it meanwhile, it wrote both.
     if (JSON.stringify(readIndexes(paths).index) === JSON.stringify(read.index)) await writeIndex(paths, usable);
   }
   const from = index.sound ? 'written anew from the index' : copy.sound ? 'written anew from its copy' : 'written anew as far as it can be read';

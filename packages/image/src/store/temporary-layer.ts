@@ -74,7 +74,7 @@ export async function deadTemporaries(paths: StorePaths): Promise<string[]> {
   return [...new Set(names.filter((each) => each.startsWith(PREFIX)))];
 }
 
-/** Files that were being written ({@link writeDurably}): by whoever holds the index lock. */
+/** Files that were being written ({@link writeDurably}), which is done only under the index lock. */
 export async function unfinishedFiles(paths: StorePaths): Promise<string[]> {
   const found: string[] = [];
   for (const directory of [paths.root, paths.images, paths.blobs, paths.imports])

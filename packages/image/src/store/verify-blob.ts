@@ -29,7 +29,7 @@ export async function blobProblem(file: string, { digest, size }: Pick<OciDescri
   }
 }
 
-/** Lets whoever needs a blob look at its content first ({@link blobProblem}), though nobody touched it. */
+/** Makes the next use of a blob check its content first ({@link blobProblem}), though the file looks untouched. */
 export function distrustBlob(file: string): void {
   const stat = lstatSync(file, { throwIfNoEntry: false });
   const now = new Date();

@@ -4,7 +4,7 @@ import { NamespaceError } from '../namespace-error.js';
 /** Bytes that wait for a reader before the writer is held back. */
 const MOST_WAITING = 65_536;
 
-/** Who writes into a log. */
+/** Where a log comes from. */
 export interface LogSource {
   /** The slowest reader has so much to read already: write no more; and, with false, go on. */
   hold(log: ChunkLog, held: boolean): void;
@@ -87,7 +87,7 @@ export class ChunkLog {
     this.#settle();
   }
 
-  /** Lets go of what nobody has read: whoever comes later is told. */
+  /** Drops what has not been read: a later reader gets an error that says so. */
   drop(): void {
     if (this.#keep || this.#dropped) return;
     this.#dropped = true;
@@ -115,7 +115,7 @@ export class ChunkLog {
 
   #left(reader: LogReader, error: Error | null): void {
     if (!this.#readers.delete(reader)) return;
-    // One of several that has seen enough leaves the rest to the others; whoever has asked for a reader is one of them.
+    // A reader that has seen enough leaves the rest to the others, to one that is asked for but has not begun, too.
     const others = [...this.#readers].some((each) => each !== this.first || each.isOpen);
     if (!this.#ended && !others) this.#source.abandon(this, error);
     this.#settle();

@@ -11,7 +11,7 @@ import { isStandard, pump } from './pump.js';
 export type OutputTarget = Exclude<OutputForm, 'pipe' | 'ignore'>;
 
 /**
- * Carries a log to a target until its end, and ends the target with it. A target that takes no more is no failure: whoever reads there has seen enough.
+ * Carries a log to a target until its end, and ends the target with it. A target that takes no more is no failure: its reader has seen enough.
  *
  * @throws what writing fails with
  */

@@ -56,7 +56,7 @@ function endedEarly(): NamespaceError {
   return new NamespaceError({
     code: 'INPUT_FAILED',
     message: 'the input was closed before its end',
-    hint: 'Whoever writes it must end it: stream.end().',
+    hint: 'The program that writes the stream must end it: stream.end().',
   });
 }
 

@@ -129,7 +129,7 @@ export class Streams implements LogSource {
     if (stdin && plan.inputs.length) this.#done.push(feed(plan.inputs, stdin, fail));
     // Nobody writes: an empty stdin, not one that never ends.
     else if (stdin && plan.stdin.native !== 'pipe') stdin.on('error', () => undefined).end();
-    // Whoever writes after the reader has gone is told by the callback; it is no failure of the process.
+    // A write after the reader has gone fails in its callback; that is no failure of the process.
     else stdin?.on('error', () => stdin.destroy());
 
     const merged = (['stdout', 'stderr'] as const).flatMap((name) => (plan[name].native === 'pipe' && native[name] ? [native[name]] : []));
@@ -214,7 +214,7 @@ export class Streams implements LogSource {
 
   /** @see LogSource */
   abandon(log: ChunkLog, error: Error | null): void {
-    // Who leaves a loop over it has seen enough.
+    // Leaving a loop over it says that the rest is not wanted.
     if (error && error.name !== 'AbortError') this.#fail(error);
     for (const source of this.#sources.get(log) ?? []) {
       const others = [...this.#sources].some(([other, sources]) => other !== log && other.isRead && sources.includes(source));
@@ -235,7 +235,7 @@ export class Streams implements LogSource {
   await(): void {
     if (this.#awaited) return;
     this.#awaited = true;
-    // Whoever begins to read in the same moment is in time.
+    // A reader that begins in the same moment is in time.
     setImmediate(() => {
       for (const log of this.#logs.values()) log.settle();
     });
@@ -249,7 +249,7 @@ export class Streams implements LogSource {
 
   /** Resolves when all output is where it belongs. */
   async end(): Promise<void> {
-    // Nobody reads it any more, which whoever writes it is to know.
+    // It is read no more, and the writer is to know that.
     this.#stdin?.destroy();
     await Promise.all(this.#done);
   }
