@@ -197,6 +197,19 @@ describe('the filesystem', () => {
     await run(['mnt/new', 'ro', 'scratch'].map((name) => ({ op: 'rmtree', dirfd: -100, pathname: path.join(rootfs, name) })));
   });
 
+  test('an optional bind makes no destination: not where it has a source, and not where it has none', async () => {
+    writeFileSync(at.join('file'), 'from outside');
+    const optional = { type: 'bind', optional: true } as const;
+    const mounts = [
+      { ...optional, source: at.path, destination: '/absent/directory', directory: true },
+      { ...optional, source: at.join('file'), destination: '/absent/file', directory: false },
+      { ...optional, source: at.join('not-there'), destination: '/absent', directory: true },
+      { ...optional, source: at.join('file'), destination: '/etc/passwd', directory: false },
+    ] as const;
+    expect(await lines('ls -d /absent 2>&1; cat /etc/passwd', { mounts })).toEqual(['ls: /absent: No such file or directory', 'from outside']);
+    expect(existsSync(path.join(rootfs, 'absent'))).toBe(false);
+  });
+
   test('a bind source that is missing, and a target of the wrong kind, are said', async () => {
     const bind = (source: string, destination: string, directory: boolean): Rest => ({ mounts: [{ type: 'bind', source, destination, directory }] });
     await expect(sh('true', bind('/no/such', '/x', true))).rejects.toMatchObject({ code: 'BIND_SOURCE_MISSING' });
