@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { becomes } from '@lamella-test/scratch';
 
 /** A command in a real terminal, to be typed at and read. */
@@ -18,10 +20,11 @@ export interface Terminal {
 
 /** Start a command in a tmux of its own. When it ends, the screen shows `status N` and the terminal's settings. */
 export function terminal(tmux: string, command: string): Terminal {
-  const socket = `lamella-test-${randomUUID()}`;
+  // Not a name of its own choice: tmux would make a directory for each user in /tmp, and leave it there.
+  const at = mkdtempSync(path.join(tmpdir(), 'lamella-test-'));
   // Whose shell lets nobody in may run tests all the same.
   const env = { ...process.env, SHELL: '/bin/bash' };
-  const run = (...args: string[]): string => execFileSync(tmux, ['-L', socket, '-f', '/dev/null', ...args], { encoding: 'utf8', env });
+  const run = (...args: string[]): string => execFileSync(tmux, ['-S', path.join(at, 'tmux'), '-f', '/dev/null', ...args], { encoding: 'utf8', env });
   run(
     'new-session',
     '-d',
@@ -52,6 +55,7 @@ export function terminal(tmux: string, command: string): Terminal {
       if (closed) return;
       closed = true;
       run('kill-server');
+      rmSync(at, { recursive: true });
     },
   };
 }

@@ -67,7 +67,7 @@ describe.each(process.env.LAMELLA_LONG === undefined ? [65534] : [0, 65534])('wh
       ${before}
       lamella try ${words} </dev/null; echo "status $?"; kill %1 2>/dev/null; wait; true`;
     const { stdout, stderr } = await promisify(execFile)('unshare', ['-m', 'bash', '-c', script], { cwd: at.join('home') });
-    expect(stdout.trim()).toBe(`status ${status}`);
+    expect(stdout.trim(), stderr).toBe(`status ${status}`);
     expect(stderr).toMatch(says);
     // There is no image here, nor a container that one knows of, and nothing of ours to be looked into.
     expect(stderr).not.toMatch(/\bimage|container\b|internal error|defect|old\/0|openat|mkdirat|fsconfig|ENOENT: no such file/);

@@ -46,8 +46,14 @@ export function jobSignals(terminal: boolean): JobSignals {
   const early: NodeJS.Signals[] = [];
   /** Whether this process was told to stop, and to go on before the command had stopped. */
   let told: 'to stop' | 'to go on' | undefined;
+  /**
+   * Set for the rest of a turn of the event loop in which this process was told to go on. Of a stop and a SIGCONT right after it, the
+   * second may be told first: while the main thread begins to handle the one, another thread handles the other. Both are told in one turn then.
+   */
+  let goesOn: NodeJS.Immediate | undefined;
+  let stopping: NodeJS.Immediate | undefined;
   const forward = (signal: NodeJS.Signals): void => {
-    if (STOPPING.has(signal)) told = 'to stop';
+    if (STOPPING.has(signal)) told = goesOn ? 'to go on' : 'to stop';
     if (led) led.kill(signal);
     else early.push(signal);
   };
@@ -68,13 +74,27 @@ export function jobSignals(terminal: boolean): JobSignals {
     if (terminal && !isForeground()) waiting ??= setInterval(takeTerminal, LOOK_AGAIN).unref();
   };
   const goOn = (): void => {
-    if (told === 'to stop') told = 'to go on';
     takeTerminal();
     awaitTerminal();
     led?.kill('SIGCONT');
   };
+  const continued = (): void => {
+    if (told === 'to stop') told = 'to go on';
+    goesOn ??= setImmediate(() => {
+      goesOn = undefined;
+    });
+    goOn();
+  };
+  const stopUnlessTold = (): void => {
+    // With its whole job, as Ctrl-Z does. Without a shell that would let it go on, the kernel does not stop it.
+    if (told !== 'to go on') process.kill(0, 'SIGTSTP');
+    told = undefined;
+    stopping = undefined;
+    process.on('SIGTSTP', forward);
+    goOn();
+  };
   for (const signal of FORWARDED) process.on(signal, forward);
-  process.on('SIGCONT', goOn);
+  process.on('SIGCONT', continued);
   if (terminal) process.on('SIGWINCH', resize);
   return {
     lead(container) {
@@ -83,20 +103,18 @@ export function jobSignals(terminal: boolean): JobSignals {
       for (const signal of early) container.kill(signal);
     },
     stopped() {
-      const over = told === 'to go on';
-      told = undefined;
-      if (!over) {
-        process.off('SIGTSTP', forward);
-        // With its whole job, as Ctrl-Z does. Without a shell that would let it go on, the kernel does not stop it.
-        process.kill(0, 'SIGTSTP');
-        process.on('SIGTSTP', forward);
-      }
-      goOn();
+      process.off('SIGTSTP', forward);
+      // Not yet: a SIGCONT that came meanwhile is told after what came by a socket, and would find this process stopped. What comes in the
+      // microseconds between the last look and the stop still does: Node cannot block signals, by which a shell would leave no gap.
+      stopping ??= setImmediate(() => {
+        stopping = setImmediate(stopUnlessTold);
+      });
     },
     [Symbol.dispose]() {
       clearInterval(waiting);
+      clearImmediate(stopping);
       for (const signal of FORWARDED) process.off(signal, forward);
-      process.off('SIGCONT', goOn);
+      process.off('SIGCONT', continued);
       process.off('SIGWINCH', resize);
     },
   };
