@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Mount, User } from '@lamella/namespace';
-import { AT_FDCWD, O, type Op, type Program } from '@lamella/syscall';
+import { AT_FDCWD, COPY, O, type Op, type Program } from '@lamella/syscall';
 import { effectiveMode, look } from './host-paths.js';
 import type { HostView, ScaffoldEntry } from './host-view.js';
 import type { View } from './views.js';
@@ -58,11 +58,12 @@ export function permitted(upperdir: string, source: string): Program {
 /** Ops that put the root of an ordinary user's view together: names, which the real things are mounted on, and copies. */
 function scaffolding(top: string, entries: readonly ScaffoldEntry[]): Program {
   const at = (each: ScaffoldEntry): string => path.join(top, each.path);
-  const copy = (each: ScaffoldEntry, metadata: number): Op => ({
+  // What is not of the kind that was seen is left out: a link in the place of a directory would lead what is put into it elsewhere.
+  const copy = (each: Extract<ScaffoldEntry, { readonly type: 'copy' }>, flags = 0): Op => ({
     op: 'copy_object',
     olddirfd: AT_FDCWD,
     newdirfd: AT_FDCWD,
-    metadata,
+    flags: flags | (each.directory ? COPY.DIRECTORY : COPY.OTHER),
     oldpath: each.path,
     newpath: at(each),
     ignore: VANISHED,
@@ -74,7 +75,7 @@ function scaffolding(top: string, entries: readonly ScaffoldEntry[]): Program {
       case 'symlink':
         return { op: 'symlinkat', target: each.target, newdirfd: AT_FDCWD, linkpath: at(each) };
       case 'copy':
-        return copy(each, 0);
+        return copy(each);
       case 'node':
         return { op: 'mknodat', dirfd: AT_FDCWD, pathname: at(each), mode: each.mode, major: 0, minor: 0, ignore: VANISHED };
       case 'file':
@@ -86,9 +87,10 @@ function scaffolding(top: string, entries: readonly ScaffoldEntry[]): Program {
     ...entries.map(make),
     // What was made in them changed their times.
     ...entries
-      .filter((each) => each.type === 'copy' && each.directory)
+      .filter((each) => each.type === 'copy')
+      .filter((each) => each.directory)
       .toReversed()
-      .map((each) => copy(each, 1)),
+      .map((each) => copy(each, COPY.METADATA)),
     ...modes(top, entries, 0o555),
   ];
 }

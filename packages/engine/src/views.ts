@@ -70,7 +70,9 @@ export function viewsOf({ root, directory, spec, lowers, frozen, ids, sources }:
   const others = [...hosts, ...overlayVolumes(spec)].map(({ source: asked, destination, ...rest }, i): View => {
     const source = sources.get(asked)?.path ?? asked;
     const name = `upper.${i + 1}`;
-    const { gone = false, assembled = false } = rest as Partial<HostOverlay>;
+    const { assembled = false } = rest as Partial<HostOverlay>;
+    // Of a directory in a view of the host that nothing is recorded of: it went, or became something else, before it was looked at.
+    const gone = i < hosts.length && (hosts[i]?.gone || !sources.has(asked));
     return {
       destination: path.posix.resolve(destination),
       upperdir: path.join(directory, name),

@@ -4,9 +4,8 @@ import { DEFAULT_NODES, type Mount } from '@lamella/namespace';
 import { AT_FDCWD, idMapping, insideId, type Program, readMounts, S_IF } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import type { RunSpec, Volume } from './run-spec.js';
-import { isDirectorySource } from './sources/check.js';
 import type { Sources } from './sources/record.js';
-import type { Source } from './sources/source.js';
+import { isDirectorySource, type Source } from './sources/source.js';
 import type { OwnIds } from './userns.js';
 
 /** @param given what its source is @throws EngineError `VOLUME_INVALID` */

@@ -132,10 +132,15 @@ static long copy_range(int from, int to, s64 at, s64 end)
 	return 0;
 }
 
-static long copy_content(int dirfd, const char *name, int to, const struct statx *st)
+/* `source` is an O_PATH descriptor: what has that name now may be something else. */
+static long copy_content(int source, int to, const struct statx *st)
 {
-	long from = SYS(openat, dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0), err;
+	char path[32];
+	long from, err;
 	s64 at = 0, size = (s64)st->stx_size;
+
+	descriptor_path(path, source);
+	from = SYS(openat, AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
 
 	if (from < 0)
 		return from;
@@ -160,9 +165,19 @@ static long copy_content(int dirfd, const char *name, int to, const struct statx
 	return err;
 }
 
+/* Metadata are those of objects of one type: one that became another meanwhile is -ESTALE. */
+static long of_type(int fd, u32 type)
+{
+	struct statx st;
+	long err = SYS(statx, fd, "", AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_TYPE, &st);
+
+	return err ? err : (st.stx_mode & S_IFMT) == type ? 0 : -ESTALE;
+}
+
 /*
  * A directory comes without what is in it. With COPY_METADATA the new name is there already and keeps
- * its content. With COPY_MARKS the copy has the marks of overlayfs, too. Nothing has to be on the disk when it returns: that is syncfs' work, once for all.
+ * its content. With COPY_MARKS the copy has the marks of overlayfs, too. With COPY_DIRECTORY nothing but a directory is copied, with
+ * COPY_OTHER no directory. Nothing has to be on the disk when it returns: that is syncfs' work, once for all.
  */
 long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int how)
 {
@@ -176,17 +191,19 @@ long object_copy(int olddir, const char *oldname, int newdir, const char *newnam
 		return from;
 	err = SYS(statx, from, "", AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BASIC_STATS, &st);
 	type = st.stx_mode & S_IFMT;
+	if (!err && how & (type == S_IFDIR ? COPY_OTHER : COPY_DIRECTORY))
+		err = -ESTALE;
 	if (err || how & COPY_METADATA)
 		;
 	else if (type == S_IFDIR)
 		err = SYS(mkdirat, newdir, newname, 0700);
 	else if (type == S_IFLNK) {
-		n = SYS(readlinkat, olddir, oldname, target, sizeof(target) - 1);
+		n = SYS(readlinkat, from, "", target, sizeof(target) - 1);
 		target[n < 0 ? 0 : n] = 0;
 		err = n < 0 ? n : SYS(symlinkat, target, newdir, newname);
 	} else if (type == S_IFREG) {
 		file = SYS(openat, newdir, newname, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		err = file < 0 ? file : copy_content(olddir, oldname, (int)file, &st);
+		err = file < 0 ? file : copy_content((int)from, (int)file, &st);
 	} else {
 		u64 major = st.stx_rdev_major, minor = st.stx_rdev_minor;
 
@@ -195,7 +212,9 @@ long object_copy(int olddir, const char *oldname, int newdir, const char *newnam
 	made = !err && !(how & COPY_METADATA);
 	if (!err) {
 		to = SYS(openat, newdir, newname, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
-		err = to < 0 ? to : copy_metadata((int)from, (int)to, &st, how & COPY_MARKS);
+		err = to < 0 ? to : of_type((int)to, type);
+		if (!err)
+			err = copy_metadata((int)from, (int)to, &st, how & COPY_MARKS);
 	}
 	/* What is a part of an object only must not be taken for it. */
 	if (err && (made || file >= 0))

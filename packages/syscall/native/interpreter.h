@@ -143,7 +143,7 @@ long object_tell(int dirfd, const char *path, u32 index);
 
 /* copy.c */
 /* What a copy is: see object_copy. */
-enum { COPY_METADATA = 1, COPY_MARKS = 2 };
+enum { COPY_METADATA = 1, COPY_MARKS = 2, COPY_DIRECTORY = 4, COPY_OTHER = 8 };
 long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int how);
 
 /* place.c */

@@ -828,7 +828,7 @@ OP(copy_object)
 {
 	FD(from, 0);
 	FD(to, 1);
-	if (N(2) & ~(COPY_METADATA | COPY_MARKS))
+	if (N(2) & ~(COPY_METADATA | COPY_MARKS | COPY_DIRECTORY | COPY_OTHER))
 		return -EINVAL;
 	return object_copy(from, S(0), to, S(1), (int)N(2));
 }

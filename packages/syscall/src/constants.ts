@@ -77,8 +77,11 @@ export const S_IF = {
   IFCHR: 0o20000,
   IFIFO: 0o10000,
 } as const;
-/** Of the op `copy_object`: of a name that is there, the metadata alone; with the marks of overlayfs, which are left out else. */
-export const COPY = { METADATA: 1, MARKS: 2 } as const;
+/**
+ * Of the op `copy_object`: of a name that is there, the metadata alone; with the marks of overlayfs, which are left out else; only if it
+ * is a directory, or is none, and ESTALE if not.
+ */
+export const COPY = { METADATA: 1, MARKS: 2, DIRECTORY: 4, OTHER: 8 } as const;
 export const PR = {
   SET_PDEATHSIG: 1,
   SET_DUMPABLE: 4,

@@ -95,7 +95,7 @@ export const OPCODES = {
   },
   copy_file: { code: 65, numbers: ['dirfd'], strings: ['pathname', 'newpath'] },
   compare: { code: 66, numbers: ['dirfd', 'rootfd', 'marks'], strings: [] },
-  copy_object: { code: 67, numbers: ['olddirfd', 'newdirfd', 'metadata'], strings: ['oldpath', 'newpath'] },
+  copy_object: { code: 67, numbers: ['olddirfd', 'newdirfd', 'flags'], strings: ['oldpath', 'newpath'] },
   statx: { code: 68, numbers: ['dirfd'], strings: ['pathname'] },
   expect: { code: 69, numbers: ['dirfd', 'what'], strings: ['pathname', 'seen'] },
   faccessat: { code: 70, numbers: ['dirfd', 'mode', 'flags'], strings: ['pathname'] },

@@ -559,12 +559,12 @@ test('copy_object makes another one that is in everything the same', async (cont
     { op: 'lsetxattr', path: file, name: 'user.overlay.mark', value: 'v', flags: 0 },
     { op: 'utimensat', dirfd: AT_FDCWD, pathname: file, atime_sec: 5, atime_nsec: 6, mtime_sec: 7, mtime_nsec: 8, flags: 0 },
     ...['from', 'to'].map((name, i): Op => ({ op: 'openat', dirfd: AT_FDCWD, pathname: at.join(name), flags: O.PATH | O.DIRECTORY, mode: 0, out: 6 + i })),
-    ...names.map((name): Op => ({ op: 'copy_object', olddirfd: 6, newdirfd: 7, metadata: 0, oldpath: name, newpath: name })),
+    ...names.map((name): Op => ({ op: 'copy_object', olddirfd: 6, newdirfd: 7, flags: 0, oldpath: name, newpath: name })),
     // Of two directories that are there already, the metadata alone.
     { op: 'mkdirat', dirfd: AT_FDCWD, pathname: at.join('to/other'), mode: 0o700 },
     { op: 'lsetxattr', path: at.join('to/other'), name: 'user.goes', value: 'v', flags: 0 },
-    { op: 'copy_object', olddirfd: 6, newdirfd: 7, metadata: COPY.METADATA, oldpath: 'directory', newpath: 'other' },
-    { op: 'copy_object', olddirfd: 6, newdirfd: 7, metadata: COPY.MARKS, oldpath: 'file', newpath: 'marked' },
+    { op: 'copy_object', olddirfd: 6, newdirfd: 7, flags: COPY.METADATA, oldpath: 'directory', newpath: 'other' },
+    { op: 'copy_object', olddirfd: 6, newdirfd: 7, flags: COPY.MARKS, oldpath: 'file', newpath: 'marked' },
   ]);
   const { mtimeMs } = lstatSync(at.join('to/file'));
   expect(mtimeMs).toBeCloseTo(7000, 3);
@@ -585,6 +585,28 @@ test('copy_object makes another one that is in everything the same', async (cont
   };
   expect(await walk(at.join('to'))).toEqual(await walk(at.join('from')));
   expect(readFileSync(at.join('to/sparse')).toString('utf8', 1 << 23, (1 << 23) + 6)).toBe('middle');
+});
+
+test.each([
+  ['of another kind than was seen, is not made', COPY.DIRECTORY, 'file', 'new'],
+  ['that is a link where a directory was seen, is not made', COPY.DIRECTORY, 'link', 'new'],
+  ['that is a directory where something else was seen, is not made', COPY.OTHER, 'directory', 'new'],
+  ['of a directory, is not given the metadata of a link', COPY.METADATA, 'directory', 'to'],
+])('a copy %s', async (_, flags, oldpath, newpath) => {
+  await using at = scratch();
+  mkdirSync(at.join('directory'), { mode: 0o700 });
+  writeFileSync(at.join('file'), '');
+  symlinkSync('directory', at.join('link'));
+  symlinkSync('directory', at.join('to'));
+  const before = readdirSync(at.path);
+  const [olddirfd, newdirfd] = [5, 5];
+  await expect(
+    execute([
+      { op: 'openat', dirfd: AT_FDCWD, pathname: at.path, flags: O.PATH | O.DIRECTORY, mode: 0, out: 5 },
+      { op: 'copy_object', olddirfd, newdirfd, flags, oldpath, newpath },
+    ]),
+  ).rejects.toMatchObject({ code: 'ESTALE' });
+  expect(readdirSync(at.path)).toEqual(before);
 });
 
 test('expect and rename_seen compare an object with what was seen of it', async () => {
@@ -652,7 +674,7 @@ test('copy_object leaves out attributes that belong to a place or a filesystem',
     ...['user.own', 'trusted.own', 'trusted.SGI_ACL_FILE', 'trusted.SGI_ACL_DEFAULT', 'trusted.overlay.origin'].map((name) => set('from', name)),
     set('to', 'user.goes'),
     set('to', 'trusted.SGI_CAP_FILE'),
-    { op: 'copy_object', olddirfd: AT_FDCWD, newdirfd: AT_FDCWD, metadata: 1, oldpath: at.join('from'), newpath: at.join('to') },
+    { op: 'copy_object', olddirfd: AT_FDCWD, newdirfd: AT_FDCWD, flags: COPY.METADATA, oldpath: at.join('from'), newpath: at.join('to') },
   ]);
   const found: string[] = [];
   await execute([{ op: 'statx', dirfd: AT_FDCWD, pathname: at.join('to') }], {
@@ -672,7 +694,7 @@ test('with its marks an object is copied without attributes that belong to a pla
     // Where the kernel takes these from us.
     ...['security.ima', 'security.evm', 'security.other'].map((name) => ({ ...set('from', name), ignore: ['EOPNOTSUPP', 'EINVAL', 'EPERM'] }) as Op),
     ...['user.goes', 'user.overlay.goes', 'trusted.SGI_CAP_FILE'].map((name) => set('to', name)),
-    { op: 'copy_object', olddirfd: AT_FDCWD, newdirfd: AT_FDCWD, metadata: COPY.METADATA | COPY.MARKS, oldpath: at.join('from'), newpath: at.join('to') },
+    { op: 'copy_object', olddirfd: AT_FDCWD, newdirfd: AT_FDCWD, flags: COPY.METADATA | COPY.MARKS, oldpath: at.join('from'), newpath: at.join('to') },
   ]);
   const found: string[] = [];
   await execute([{ op: 'statx', dirfd: AT_FDCWD, pathname: at.join('to') }], {

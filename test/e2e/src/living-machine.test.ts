@@ -194,17 +194,24 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('on a living machine
 
   test('nothing fails while others make and remove names, and mounts come and go', { timeout: 3_600_000 }, () => {
     const runs = IS_LONG ? 500 : 3;
+    // Where a link may lead to in the place of a directory that was there a moment ago; the names are those that the directory has.
+    mkdirSync(at.join('elsewhere/d'), { recursive: true });
+    own(at.join('elsewhere'), at.join('elsewhere/d'));
     const { stdout, stderr } = machine(`
       as mkdir ${tmp}/m0; mount -t tmpfs tmpfs ${tmp}/m0; mount -t tmpfs -o mode=777 tmpfs mnt
       (while :; do for i in 1 2 3 4 5 6 7 8; do
         mkdir -p ${tmp}/d$i/e; : > ${tmp}/f$i; ln -sf x ${tmp}/l$i; : > ${home}/f$i; mkdir -p ${home}/d$i; chown ${uid}:${uid} ${tmp}/d$i ${tmp}/f$i ${home}/f$i ${home}/d$i 2>/dev/null
       done; rm -rf ${tmp}/d? ${tmp}/f? ${tmp}/l? ${home}/f? ${home}/d?; done) 2>/dev/null & names=$!
+      (while :; do for i in 1 2 3 4; do for at in ${tmp} ${home}; do
+        for make in mkdir 'mkfifo' 'ln -s ${at.join('elsewhere')}' ': >' 'mkdir -m 700'; do rm -rf $at/t$i; as sh -c "$make $at/t$i"; as sh -c "echo in >$at/t$i/in; mkdir $at/t$i/d" & sleep 0.00$i; wait $!; done
+      done; done; done) 2>/dev/null & types=$!
       (while :; do mkdir -p -m 755 ${tmp}/places; mkdir -m 1777 ${tmp}/places/open; rm -rf ${tmp}/places; done) 2>/dev/null & places=$!
       (while :; do mkdir -p ${tmp}/m1 && mount -t tmpfs tmpfs ${tmp}/m1; sleep 0.02; umount -l ${tmp}/m1; rmdir ${tmp}/m1; done) 2>/dev/null & mounts=$!
       for i in $(seq ${runs}); do lamella try -n 'echo x > ${tmp}/own && echo y > ~/own && echo two >> ~/.bashrc && rm ~/old && cat ~/.bashrc' >out 2>err || { echo FAILED; cat out err; }; lamella discard $(tail -n 1 err) >/dev/null; done
-      kill $names $places $mounts; wait; umount -l ${tmp}/m1; echo done`);
+      kill $names $types $places $mounts; wait; umount -l ${tmp}/m1; echo done`);
     expect(`${stdout}${stderr}`).not.toContain('FAILED');
     expect(stdout).toContain('done');
+    expect(readdirSync(at.join('elsewhere')).filter((name) => name !== 'in')).toEqual(['d']);
     expect(readFileSync(`${home}/.bashrc`, 'utf8')).toBe('one\n');
     rmSync(`${home}/err`, { force: true });
     expect(readdirSync(home)).not.toContain('own');

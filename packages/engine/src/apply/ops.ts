@@ -93,8 +93,8 @@ export function synced(directory: number): Program {
   ];
 }
 
-function copy(olddirfd: number, oldpath: Uint8Array | string, newdirfd: number, newpath: Uint8Array | string, metadata: 0 | 1 = 0): Op {
-  return { op: 'copy_object', olddirfd, newdirfd, metadata, oldpath, newpath };
+function copy(olddirfd: number, oldpath: Uint8Array | string, newdirfd: number, newpath: Uint8Array | string, flags = 0): Op {
+  return { op: 'copy_object', olddirfd, newdirfd, flags, oldpath, newpath };
 }
 
 /**

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, type Stats, statSy
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ContainerRecord, directoryOf, gateOf, keptOf, lockOf, releaseDead } from '@lamella/cleanup';
-import { AT_FDCWD, lockFile, type Op, run, runMapped, tryLockFile } from '@lamella/syscall';
+import { AT_FDCWD, COPY, lockFile, type Op, run, runMapped, tryLockFile } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { began } from '../apply/began.js';
 import { type ContainerConfig, formatConfig, layersOf } from '../container-config.js';
@@ -312,7 +312,7 @@ async function fresh(upperdir: string, like: readonly string[]): Promise<void> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
     // An id of this user's containers, which only they may give away.
-    await runMapped([{ op: 'copy_object', olddirfd: AT_FDCWD, newdirfd: AT_FDCWD, metadata: 1, oldpath: model, newpath: upperdir }]);
+    await runMapped([{ op: 'copy_object', olddirfd: AT_FDCWD, newdirfd: AT_FDCWD, flags: COPY.METADATA, oldpath: model, newpath: upperdir }]);
   }
 }
 

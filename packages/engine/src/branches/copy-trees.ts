@@ -86,27 +86,23 @@ function copying(from: string, to: string, objects: readonly Walked[]): Program 
       const base = bytes(baseOf(name));
       const first = mode >> 12 === S_IF.IFDIR >> 12 || links < 2 ? undefined : files.get(inode);
       if (first !== undefined) ops.push({ op: 'linkat', olddirfd: TO, newdirfd: TO_PARENT, flags: 0, oldpath: bytes(first), newpath: base });
-      else ops.push({ op: 'copy_object', olddirfd: FROM_PARENT, newdirfd: TO_PARENT, metadata: COPY.MARKS, oldpath: base, newpath: base });
+      else ops.push({ op: 'copy_object', olddirfd: FROM_PARENT, newdirfd: TO_PARENT, flags: COPY.MARKS, oldpath: base, newpath: base });
       if (!files.has(inode)) files.set(inode, name);
     }
     ops.push({ op: 'close', fd: FROM_PARENT }, { op: 'close', fd: TO_PARENT });
   }
   // What was made in a directory changed its times, and who may not enter it made nothing there.
-  const metadata = COPY.MARKS | COPY.METADATA;
+  const flags = COPY.MARKS | COPY.METADATA;
   for (const { name } of objects.filter(({ mode }) => mode >> 12 === S_IF.IFDIR >> 12).toReversed()) {
     const base = bytes(baseOf(name));
     ops.push(
       ...openParents(name.slice(0, Math.max(0, name.lastIndexOf('/')))),
-      { op: 'copy_object', olddirfd: FROM_PARENT, newdirfd: TO_PARENT, metadata, oldpath: base, newpath: base },
+      { op: 'copy_object', olddirfd: FROM_PARENT, newdirfd: TO_PARENT, flags, oldpath: base, newpath: base },
       { op: 'close', fd: FROM_PARENT },
       { op: 'close', fd: TO_PARENT },
     );
   }
-  return [
-    ...ops,
-    { op: 'copy_object', olddirfd: FROM, newdirfd: TO, metadata, oldpath: '.', newpath: '.' },
-    ...[TO, FROM].map((fd): Op => ({ op: 'close', fd })),
-  ];
+  return [...ops, { op: 'copy_object', olddirfd: FROM, newdirfd: TO, flags, oldpath: '.', newpath: '.' }, ...[TO, FROM].map((fd): Op => ({ op: 'close', fd }))];
 }
 
 /** The same directory of both trees, through no link: an object may have been exchanged since the walk. */

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { gateOf } from '@lamella/cleanup';
 import {
   AT_FDCWD,
+  COPY,
   idMapping,
   lockFile,
   O,
@@ -166,7 +167,7 @@ function linking(top: Node | undefined, uppers: readonly string[], target: strin
       if (name) ops.push({ op: 'mkdirat', dirfd: TARGET, pathname: name, mode: 0o700 });
       for (const [child, below] of node.children) add(below, name ? `${name}/${child}` : child);
       // When all is in it: its times are not those of its making.
-      later.push({ op: 'copy_object', olddirfd: source, newdirfd: TARGET, metadata: 1, oldpath: bytes(at), newpath: bytes(at) });
+      later.push({ op: 'copy_object', olddirfd: source, newdirfd: TARGET, flags: COPY.METADATA, oldpath: bytes(at), newpath: bytes(at) });
       if (node.opaque && files) ops.push(empty(name ? `${name}/${OPAQUE_FILE}` : OPAQUE_FILE));
       else if (node.opaque)
         later.push({ op: 'lsetxattr', flags: 0, path: Buffer.concat([Buffer.from(`${target}/`), bytes(at)]), name: mark, value: Buffer.from('y') });

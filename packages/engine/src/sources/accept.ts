@@ -1,7 +1,6 @@
 import { EngineError } from '../engine-error.js';
-import { linkIn } from './check.js';
 import { OF_VIEW, type SourceSpec, type Sources, sourcePaths } from './record.js';
-import { lookAt, type Source } from './source.js';
+import { linkIn, lookAt, type Source } from './source.js';
 
 /** The container whose user accepts other objects in the place of its sources. */
 export interface Accepting {

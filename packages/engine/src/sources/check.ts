@@ -1,9 +1,7 @@
-import { readlinkSync } from 'node:fs';
-import { AT_FDCWD, O, openObject, type Program, RESOLVE, S_IF, SyscallError, shellWord } from '@lamella/syscall';
-import { absent } from '../absent.js';
+import { AT_FDCWD, O, openObject, type Program, RESOLVE, SyscallError, shellWord } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
 import { OF_VIEW, type SourceSpec, type Sources, sourcePaths } from './record.js';
-import { describeSource, differenceOf, lookAt, type Source } from './source.js';
+import { describeSource, differenceOf, directoryAt, linkIn, lookAt, type Source } from './source.js';
 
 /** Sources as they are now, which is as they were recorded. A program expects exactly these, and opens them through no link. */
 export interface CheckedSources {
@@ -45,18 +43,6 @@ export function checkSources(recorded: Sources, spec: SourceSpec, container: str
   return { container, now, gone };
 }
 
-/** What is at a path, if it is a directory, and no part of the path a link. */
-function directoryAt(pathname: string): Source | undefined {
-  if (linkIn(pathname) !== undefined) return undefined;
-  try {
-    const found = lookAt(pathname);
-    return isDirectorySource(found) ? found : undefined;
-  } catch (error) {
-    if (['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    return absent(error as NodeJS.ErrnoException);
-  }
-}
-
 function sameAs(was: Source, what: string, container: string): Source {
   const link = linkIn(was.path);
   if (link) throw moved(was, what, container, `${link.at === was.path ? 'it' : link.at} is a symbolic link to ${link.target}`);
@@ -69,23 +55,6 @@ function sameAs(was: Source, what: string, container: string): Source {
   }
   if (differenceOf(was, is) !== undefined) throw moved(was, what, container, `it is ${describeSource(is)}`);
   return is;
-}
-
-/** The first part of a path that is a symbolic link, and what it says. */
-export function linkIn(pathname: string): { readonly at: string; readonly target: string } | undefined {
-  const parts = pathname.split('/').filter(Boolean);
-  for (let i = 1; i <= parts.length; i++) {
-    const at = `/${parts.slice(0, i).join('/')}`;
-    try {
-      return { at, target: readlinkSync(at) };
-    } catch (error) {
-      // What is no link has nothing to be read.
-      if ((error as NodeJS.ErrnoException).code === 'EINVAL') continue;
-      if ((error as NodeJS.ErrnoException).code !== 'EACCES') absent(error as NodeJS.ErrnoException);
-      return undefined;
-    }
-  }
-  return undefined;
 }
 
 /** The error of a command that needs what a container changed in a directory of the host that is not there any more. */
@@ -136,9 +105,4 @@ export function explainMoved(error: unknown, { container, now }: CheckedSources)
       : undefined;
   const found = opened ?? same;
   return found && moved(found, 'a source', container, 'it was exchanged in this moment');
-}
-
-/** Whether a source is a directory. */
-export function isDirectorySource({ identity }: Source): boolean {
-  return identity.type === S_IF.IFDIR;
 }

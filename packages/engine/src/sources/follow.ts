@@ -3,9 +3,8 @@ import path from 'node:path';
 import type { Seen } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { readConfig } from '../container-config.js';
-import { linkIn } from './check.js';
 import { noteSources, readSources } from './record.js';
-import { differenceOf, lookAt, type Source } from './source.js';
+import { differenceOf, linkIn, lookAt, type Source } from './source.js';
 
 /** A source of a container, which an apply or its undo may put another object in the place of. */
 export interface Followed {

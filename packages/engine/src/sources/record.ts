@@ -3,9 +3,8 @@ import path from 'node:path';
 import { absent } from '../absent.js';
 import type { ContainerConfig } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
-import { unreachable } from '../host-paths.js';
 import type { RunSpec } from '../run-spec.js';
-import { findSource, type Source } from './source.js';
+import { directoryAt, findSource, type Source } from './source.js';
 
 /** Objects of the host that a container was given, by the paths that were asked for. */
 export type Sources = ReadonlyMap<string, Source>;
@@ -41,8 +40,9 @@ export function recordSources(spec: SourceSpec, known: Sources = new Map()): Sou
   return found;
 }
 
-/** A directory of a view of the host may go at any moment, and then is not shown. */
+/** A directory of a view of the host may go, or become something else, at any moment, and then is not shown. */
 function find(pathname: string, what: string): Source | undefined {
+  if (what === OF_VIEW) return directoryAt(pathname);
   const code = what === 'a device' ? 'DEVICE_INVALID' : what === 'the workspace' ? 'WORKSPACE_INVALID' : 'VOLUME_INVALID';
   if (what === 'the workspace' && !existsSync(pathname))
     throw new EngineError({ code, message: `the workspace ${pathname} is not a directory`, hint: 'Make it, and put the tar of an image there.' });
@@ -52,7 +52,6 @@ function find(pathname: string, what: string): Source | undefined {
     const found = findSource(pathname);
     if (found) return found;
   } catch (error) {
-    if (what === OF_VIEW) return unreachable(error);
     const missing = what === 'the source of a volume' && (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new EngineError({
       code,

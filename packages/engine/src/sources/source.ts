@@ -1,5 +1,6 @@
-import { type BigIntStats, lstatSync, realpathSync, statfsSync, statSync } from 'node:fs';
+import { type BigIntStats, lstatSync, readlinkSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { bootId, type ObjectIdentity, S_IF } from '@lamella/syscall';
+import { unreachable } from '../host-paths.js';
 
 /** An object of the host that a container was given: a volume's source, the target of an overlay, a device, a workspace. */
 export interface Source {
@@ -64,6 +65,38 @@ export function lookAt(pathname: string): Source {
     ...(isDevice ? { device: stats.rdev.toString() } : {}),
     boot: bootId(),
   };
+}
+
+/** What is at a path, if it is a directory, and no part of the path a link; undefined for one that has just gone, or was closed. */
+export function directoryAt(pathname: string): Source | undefined {
+  if (linkIn(pathname) !== undefined) return undefined;
+  try {
+    const found = lookAt(pathname);
+    return isDirectorySource(found) ? found : undefined;
+  } catch (error) {
+    return unreachable(error);
+  }
+}
+
+/** The first part of a path that is a symbolic link, and what it says. */
+export function linkIn(pathname: string): { readonly at: string; readonly target: string } | undefined {
+  const parts = pathname.split('/').filter(Boolean);
+  for (let i = 1; i <= parts.length; i++) {
+    const at = `/${parts.slice(0, i).join('/')}`;
+    try {
+      return { at, target: readlinkSync(at) };
+    } catch (error) {
+      // What is no link has nothing to be read.
+      if ((error as NodeJS.ErrnoException).code === 'EINVAL') continue;
+      return unreachable(error);
+    }
+  }
+  return undefined;
+}
+
+/** Whether a source is a directory. */
+export function isDirectorySource({ identity }: Source): boolean {
+  return identity.type === S_IF.IFDIR;
 }
 
 const NANOSECONDS = 1_000_000_000n;

@@ -48,7 +48,7 @@ export function copyUp(
       ...directories.flatMap(({ path, names }): Op[] => [
         { ...inside, dirfd: below, pathname: path, out: from },
         { ...inside, dirfd: above, pathname: path, out: to },
-        ...names.map((name): Op => ({ op: 'copy_object', olddirfd: from, newdirfd: to, metadata: 0, oldpath: name, newpath: name })),
+        ...names.map((name): Op => ({ op: 'copy_object', olddirfd: from, newdirfd: to, flags: 0, oldpath: name, newpath: name })),
         { op: 'close', fd: from },
         { op: 'close', fd: to },
       ]),
