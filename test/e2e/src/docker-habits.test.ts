@@ -97,6 +97,9 @@ test('filters choose as with Docker', async () => {
     ['-n', 'x'],
   ])
     expect(lamella(['ps', ...wrong]).status).toBe(125);
+  // A template is given all that it asks for.
+  expect(said('ps', '-a', '--filter', 'name=f-web-2', '--format', '{{.Size}}')).toBe('0 B');
+  expect(said('images', '--format', '{{.Digest}}')).toBe(digest);
   expect(said('ps', '-l', '--format', 'json')).toMatch(/"Names":"f-db"/);
 });
 

@@ -14,6 +14,7 @@ import {
   type ScratchDirectory,
   scratch,
   skip,
+  until,
 } from '@lamella-test/scratch';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
@@ -114,10 +115,8 @@ test('a container that somebody waits for can be paused, and deleted, by others'
   bundle.configure(sh('exec sleep 1000'));
   const child = spawn(process.execPath, [OCI_RUNTIME, '--root', bundle.root, 'run', 'waited'], { cwd: bundle.bundle, stdio: 'ignore' });
   const ended = once(child, 'exit');
-  for (let i = 0; i < 200 && bundle.oci('state', 'waited').stdout.indexOf('running') < 0; i++) await sleep(20);
-  expect(bundle.oci('pause', 'waited').status).toBe(0);
-  expect(bundle.oci('resume', 'waited').status).toBe(0);
-  expect(bundle.oci('delete', '--force', 'waited').status).toBe(0);
+  await until(() => bundle.oci('state', 'waited').stdout.includes('running'));
+  for (const words of [['pause'], ['resume'], ['delete', '--force']]) expect(bundle.oci(...words, 'waited')).toMatchObject({ status: 0, stderr: '' });
   expect(await ended).toEqual([137, null]);
 });
 

@@ -63,6 +63,7 @@ describe.each(kinds('root', 'an ordinary user with ids in /etc/subuid'))('what a
     expect(lamella('changes', 'one')).toContain('M /p/README');
     expect(lamella('apply', '--dry-run', 'one')).toContain('Would be applied: 2 added, 1 modified, 2 deleted');
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
+    expect(refused('apply', 'one', '/p/README', '/p/RAEDME')).toContain('there is no change at /p/RAEDME');
     expect(lamella('apply', 'one')).toContain('lamella apply --undo one');
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('two\n');
     expect(readdirSync(project).toSorted()).toEqual(['README', 'new']);

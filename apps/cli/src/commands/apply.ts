@@ -1,4 +1,4 @@
-import type { ContainerChange } from '@lamella/engine';
+import type { ContainerChange, StoredContainer } from '@lamella/engine';
 import { boolean } from '@oclif/core/flags';
 import { ChangeTally } from '../changes/change-tally.js';
 import { changeToJSON } from '../changes/change-to-json.js';
@@ -38,6 +38,7 @@ brings it back, unless something of what was applied has changed since. What --u
     if (flags.undo) return this.#undo(reference, flags);
     if (flags.force && flags.theirs) throw new UsageError('--force and --theirs contradict each other', 'Give one of them.');
     const container = await this.containersOf(flags).get(reference);
+    if (patterns.length) await checkPatterns(container, patterns);
     const { changes, conflicts, left } = await container.apply({
       onConflict: flags.ours || flags.force ? 'ours' : flags.theirs ? 'theirs' : 'fail',
       dryRun: flags['dry-run'],
@@ -78,4 +79,21 @@ brings it back, unless something of what was applied has changed since. What --u
       ...forgotten.map((source) => text`${source} stays as it is: another container was applied to it since.`),
     ]);
   }
+}
+
+/** A pattern that chooses nothing is a slip, and half of what was meant would be applied. @throws UsageError */
+async function checkPatterns(container: StoredContainer, patterns: readonly string[]): Promise<void> {
+  const idle = new Set(patterns);
+  let isChanged = false;
+  for await (const { path } of container.changes()) {
+    isChanged = true;
+    for (const pattern of idle) if (matches(path, pattern)) idle.delete(pattern);
+    if (!idle.size) return;
+  }
+  const [slip] = idle;
+  if (isChanged && slip !== undefined)
+    throw new UsageError(
+      `there is no change at ${slip}, or it is applied already`,
+      "Write absolute paths as seen inside, or patterns such as '/src/**/*.js'. lamella changes lists what is not applied yet.",
+    );
 }

@@ -86,7 +86,7 @@ its fields are .Name .Tag .Digest .Created .Size .Shared .Unique, and by Docker'
       const [date, shown] = [created ? new Date(created) : undefined, whole ? digest : digest.slice(7, 19)];
       const [since, sizes] = [date ? ago(date) : '', { size: bytes(size), shared: bytes(shared), unique: bytes(unique) }];
       return {
-        ...{ Name: name, Tag: tag, Digest: shown, Created: since, Size: sizes.size, Shared: sizes.shared, Unique: sizes.unique },
+        ...{ Name: name, Tag: tag, Digest: print ? digest : shown, Created: since, Size: sizes.size, Shared: sizes.shared, Unique: sizes.unique },
         ...{ Repository: name, ID: shown, CreatedSince: since, CreatedAt: date ? timeWords(date) : '' },
         ...{ SharedSize: sizes.shared, UniqueSize: sizes.unique, VirtualSize: sizes.size, Containers: 'N/A' },
       };

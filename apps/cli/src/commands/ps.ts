@@ -53,9 +53,11 @@ title, lower, upper, pad, truncate, printf, println, len, index, eq, ne, lt, gt,
     const found = (await filters.apply(await containers.list()))
       .filter(({ status }) => flags.all || last > 0 || filters.ofAll || status === 'running' || status === 'paused' || status === 'restarting')
       .slice(0, last > 0 ? last : undefined);
+    // As Docker: what a template asks for is counted.
+    const sized = flags.size || /\.Size\b/.test(flags.format);
     const rows = await Promise.all(
       found.map(async (state) => {
-        const size = flags.size ? bytes(await written(await containers.get(state.id))) : '';
+        const size = sized ? bytes(await written(await containers.get(state.id))) : '';
         return { row: containerRow(state, flags['no-trunc'], size), labels: labelsOf(state) };
       }),
     );

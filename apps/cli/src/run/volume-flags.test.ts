@@ -45,6 +45,10 @@ describe('volumes', () => {
     expect(askedMounts({ ...NONE, mount: [text] }).volumes).toEqual([{ source, destination: '/x', ...options }]);
   });
 
+  test.each(['/host:/x:', '/host:', ':/x', '/host:/x:ro:', '/host::ro'])('-v %s has an empty part, and is refused', (text) => {
+    expect(() => askedMounts({ ...NONE, volume: [text] })).toThrow(`'${text}' is not a volume`);
+  });
+
   test('a source of --mount may have colons and commas', () => {
     expect(askedMounts({ ...NONE, mount: ['type=bind,"src=/a:b,c",dst=/x'] }).volumes).toMatchObject([{ source: '/a:b,c' }]);
   });

@@ -50,18 +50,18 @@ const KINDS: Readonly<Record<string, 'access' | 'label' | 'propagation' | 'consi
 
 /** `[SRC:]DST[:OPTIONS]` */
 function volume(text: string, asked: Asked): void {
-  const [first = '', second, mode = '', ...more] = text.split(':');
+  const [first = '', second, mode, ...more] = text.split(':');
   if (second === undefined) {
     anonymous(first, asked, text);
     return;
   }
-  if (more.length || !first || !second.startsWith('/')) throw new UsageError(`'${text}' is not a volume`, VOLUME_HINT);
+  if (more.length || !first || mode === '' || !second.startsWith('/')) throw new UsageError(`'${text}' is not a volume`, VOLUME_HINT);
   if (!first.includes('/') && first !== '.' && first !== '..')
     throw new UsageError(
       `'${first}' would be a named volume, which Lamella does not have`,
       `For the directory of that name write -v ./${first}:${second}; for an empty one that the container keeps, -v ${second}.`,
     );
-  asked.volumes.push({ source: path.resolve(first), destination: insidePath(second, text), ...volumeOptions(mode ? mode.split(',') : []) });
+  asked.volumes.push({ source: path.resolve(first), destination: insidePath(second, text), ...volumeOptions(mode?.split(',') ?? []) });
 }
 
 function volumeOptions(options: readonly string[]): Omit<Volume, 'source' | 'destination'> {
