@@ -188,7 +188,7 @@ function problemsOf(sources) {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const files = globSync(['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts'], { cwd: root }).filter((file) => !file.endsWith('.test.ts'));
+  const files = globSync(['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts'], { cwd: root }).filter((file) => !file.includes('.test.'));
   const problems = problemsOf(files.map((file) => [file, readFileSync(path.join(root, file), 'utf8')]));
   for (const problem of problems) console.error(problem);
   if (problems.length) process.exit(1);
