@@ -6,27 +6,14 @@ import { encodeProgram } from './encode.js';
 import { isOwnUserNamespace, mapCommands } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
+import type { FrontOptions } from './model/front-options.js';
+import type { RunResult } from './model/run-result.js';
 import type { Op, Program } from './op.js';
 import { FRONT_OPTIONS, read } from './option-shapes.js';
 import { Outcome } from './outcome.js';
 import { type Reply, replyParser } from './replies.js';
-import { indexOf, type RunResult } from './run.js';
+import { indexOf } from './run.js';
 import { runMapped } from './run-mapped.js';
-
-export interface FrontOptions {
-  /** What `ps` shows. */
-  readonly title: string;
-  /** The program reads this process's stdin; else it has an empty one. Its stdout and stderr are this process's. */
-  readonly stdin: boolean;
-  /** A script for Node, and its first argument: executed when something failed, to say what. See {@link toldByFront}. */
-  readonly explainer: readonly [script: string, word: string];
-  /** What it needs for that, beside the program. */
-  readonly context: string;
-  /** Said on stderr when the user leaves a terminal with the keys for that. */
-  readonly left?: string;
-  /** Called right before this process is no longer there. */
-  readonly onLast?: () => void;
-}
 
 /** So many bytes of arguments and environment execve(2) takes whatever the limits are (32 pages), with some room: Node does not survive its failure. */
 const MAX_STRINGS = 120_000;

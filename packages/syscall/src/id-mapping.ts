@@ -4,14 +4,10 @@ import { FILE_BOUNDS } from './files/file-bounds.js';
 import { FileError } from './files/file-error.js';
 import { readRegularText } from './files/read-regular.js';
 import { findProgram } from './find-program.js';
+import { type IdRange, rangesInside } from './id-range.js';
+import { mapWords } from './map-words.js';
 import type { Op } from './op.js';
 import { mapSingleId } from './user-namespace.js';
-
-/** Ids of the host that belong to a user beside its own (subuid(5)). */
-export interface IdRange {
-  readonly start: number;
-  readonly count: number;
-}
 
 /**
  * Which ids a process of this user has inside:
@@ -107,21 +103,6 @@ export function insideId(mapping: IdMapping, which: 'uids' | 'gids', host: numbe
   if (mapping.kind !== 'full') return host;
   const range = rangesInside(mapping[which]).find(({ start, count }) => host >= start && host < start + count);
   return range ? range.inside + host - range.start : 0;
-}
-
-/** The ranges, and where they begin inside. */
-function rangesInside(ranges: readonly IdRange[]): (IdRange & { readonly inside: number })[] {
-  let inside = 1;
-  return ranges.map((range) => {
-    const placed = { ...range, inside };
-    inside += range.count;
-    return placed;
-  });
-}
-
-/** The words of newuidmap(1): inside, 0 is the user's own id, and from 1 on come the ranges. */
-export function mapWords(pid: string, own: number, ranges: readonly IdRange[]): string[] {
-  return [pid, 0, own, 1, ...rangesInside(ranges).flatMap(({ inside, start, count }) => [inside, start, count])].map(String);
 }
 
 /** The commands of {@link mapIds}, for whoever runs them; nothing where no ids are mapped from outside. */

@@ -16,11 +16,17 @@ export { parseJson } from './files/parse-json.js';
 export { readLines } from './files/read-lines.js';
 export { readNamed, readNamedText, readOptionalText, readRegular, readRegularText, streamRegular } from './files/read-regular.js';
 export { findProgram } from './find-program.js';
-export { becomeFront, canBecomeFront, type FrontOptions, outcomeOf, type Told, toldByFront } from './front.js';
-export { type FullMapping, type IdMapping, type IdRange, idMapping, insideId, isOwnUserNamespace, ownMountNamespace, ownUserNamespace } from './id-mapping.js';
+export { becomeFront, canBecomeFront, outcomeOf, type Told, toldByFront } from './front.js';
+export { type FullMapping, type IdMapping, idMapping, insideId, isOwnUserNamespace, ownMountNamespace, ownUserNamespace } from './id-mapping.js';
+export type { IdRange } from './id-range.js';
 export { interpreterPath } from './interpreter-path.js';
 export { LamellaError, type LamellaErrorFields } from './lamella-error.js';
-export { type HeldLock, type LockOptions, lockFile, tryLockFile } from './lock-file.js';
+export { type HeldLock, lockFile, tryLockFile } from './lock-file.js';
+export type { FrontOptions } from './model/front-options.js';
+export type { LockOptions } from './model/lock-options.js';
+export type { ProgramIndex } from './model/program-index.js';
+export type { RunOptions, StdioOption } from './model/run-options.js';
+export type { RunResult } from './model/run-result.js';
 export { connectMonitor, type MonitorConnection } from './monitor-client.js';
 export { type MountChanges, mountSetattr } from './mount-setattr.js';
 export { type MountPoint, readMounts } from './mounts.js';
@@ -57,17 +63,7 @@ export { type OptionReader, optionReader, shapeOf } from './options/options-of.j
 export { isOriginMark, isOverlayMark, isOwnAttribute, OPAQUE_FILE, WHITEOUT, whiteoutFile } from './overlay-mark.js';
 export { removeScratch } from './remove-scratch.js';
 export { type Reply, replyParser } from './replies.js';
-export {
-  type ProgramIndex,
-  type Running,
-  type RunOptions,
-  type RunResult,
-  run,
-  type StdioOption,
-  type StreamedRun,
-  start,
-  startInterpreter,
-} from './run.js';
+export { type Running, run, type StreamedRun, start, startInterpreter } from './run.js';
 export { runMapped } from './run-mapped.js';
 export { isSealedText, sealText } from './sealed-text.js';
 export { packSeen, SAME, type Seen, seenOf, type Time } from './seen.js';

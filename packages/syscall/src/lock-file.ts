@@ -1,5 +1,6 @@
 import { LOCK, O, PR } from './constants.js';
 import { takeLock } from './lock-keeper.js';
+import type { LockOptions } from './model/lock-options.js';
 import { AT_FDCWD, type Program } from './op.js';
 import { LOCK_OPTIONS, read } from './option-shapes.js';
 import { text } from './options/check.js';
@@ -8,15 +9,6 @@ import { start } from './run.js';
 /** A lock between processes. Disposing lets go; so does the death of this process. */
 export interface HeldLock extends AsyncDisposable {
   readonly path: string;
-}
-
-export interface LockOptions {
-  /** Ends the waiting; a lock that is held stays so. */
-  readonly signal?: AbortSignal;
-  /** Make the file (mode 0600) when it is missing. Default true; without it nothing is written. */
-  readonly create?: boolean;
-  /** Let others hold it at the same time, who also want it shared. Default false. */
-  readonly shared?: boolean;
 }
 
 /**

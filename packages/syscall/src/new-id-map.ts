@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
-import { type IdRange, mapWords } from './id-mapping.js';
+import type { IdRange } from './id-range.js';
 import { LamellaError } from './lamella-error.js';
+import { mapWords } from './map-words.js';
 
 /**
  * Run newuidmap(1) or newgidmap(1): inside, 0 is the user's own id, and from 1 on come the ranges.

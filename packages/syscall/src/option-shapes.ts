@@ -1,10 +1,10 @@
-import type { StreamOptions } from './files/read-regular.js';
-import type { FrontOptions } from './front.js';
 import { LamellaError } from './lamella-error.js';
-import type { LockOptions } from './lock-file.js';
+import type { FrontOptions } from './model/front-options.js';
+import type { LockOptions } from './model/lock-options.js';
+import type { RunOptions, StdioOption } from './model/run-options.js';
+import type { StreamOptions } from './model/stream-options.js';
 import * as take from './options/check.js';
 import { type OptionReader, optionReader, shapeOf } from './options/options-of.js';
-import type { RunOptions, StdioOption } from './run.js';
 
 /** Reads what public functions of this package are given. */
 export const read: OptionReader = optionReader(LamellaError);

@@ -1,9 +1,10 @@
 import { errnoName } from './errno.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
+import type { ProgramIndex } from './model/program-index.js';
+import type { RunResult } from './model/run-result.js';
 import type { Op } from './op.js';
 import type { Reply } from './replies.js';
-import type { ProgramIndex, RunResult } from './run.js';
 import { SyscallError } from './syscall-error.js';
 
 /** How an interpreter ended: its status, or the signal that killed it. */

@@ -1,6 +1,8 @@
 import { idMapping, ownUserNamespace } from './id-mapping.js';
+import type { RunOptions } from './model/run-options.js';
+import type { RunResult } from './model/run-result.js';
 import type { Program } from './op.js';
-import { type RunOptions, type RunResult, run } from './run.js';
+import { run } from './run.js';
 
 /**
  * Run a program as the owner of whatever containers of this user leave: as root it is root, with

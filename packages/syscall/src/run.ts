@@ -5,36 +5,14 @@ import { encodeProgram, FrameWriter, flatten } from './encode.js';
 import { isOwnUserNamespace, mapIds } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
 import { LamellaError } from './lamella-error.js';
+import type { ProgramIndex } from './model/program-index.js';
+import type { RunOptions } from './model/run-options.js';
+import type { RunResult } from './model/run-result.js';
 import type { ControlOp, Op, Program, ServeOp } from './op.js';
 import { RUN_OPTIONS, read } from './option-shapes.js';
 import { Outcome, silent } from './outcome.js';
-import { type Reply, replyParser } from './replies.js';
+import { replyParser } from './replies.js';
 import { interpreterCommand, keepCopy } from './sealed-copy.js';
-import type { SyscallError } from './syscall-error.js';
-
-export type StdioOption = 'inherit' | 'pipe' | 'ignore' | number;
-
-export interface RunOptions {
-  /** The program's stdin, stdout and stderr. Default: stdin and stdout ignored, stderr inherited. */
-  readonly stdio?: readonly [StdioOption, StdioOption, StdioOption];
-  /** Aborting kills what the program cloned (its exit program still runs) and rejects. */
-  readonly signal?: AbortSignal;
-  /** More descriptors of this process, which the program has as `inherited` from number 5 on. */
-  readonly descriptors?: readonly number[];
-  /** Called for every reply, in order; of one that is `ignored` also with the op, where it is known. */
-  readonly onReply?: (reply: Reply, op?: Op) => void;
-}
-
-export interface RunResult {
-  /** How the cloned process ended; undefined when the program cloned none. */
-  readonly exited?: { readonly status: number; readonly signal: number };
-  /** The values of ops with `reply`, by index. */
-  readonly values: ReadonlyMap<number, number>;
-  /** Failures the program allowed. */
-  readonly ignored: readonly { readonly op: Op; readonly index: number; readonly code: string }[];
-  /** What the exit program could not do. */
-  readonly releaseFailures: readonly SyscallError[];
-}
 
 /** A program under way. */
 export interface Running {
@@ -101,19 +79,6 @@ export function start(program: Program, given: RunOptions = {}): Running {
 /** Run a program to its end. */
 export function run(program: Program, options: RunOptions = {}): Promise<RunResult> {
   return start(program, options).result;
-}
-
-/** Finds the ops of a running program again, when a reply names one. */
-export interface ProgramIndex {
-  op(index: number): Op | undefined;
-  /** Ops of an exit program: their failures do not undo the result. */
-  isRelease(index: number): boolean;
-  /** What starts the process beside the program that an op is one of. */
-  serverOf?(index: number): ServeOp | undefined;
-  /** Ops that come later, with a `go`: their first index. */
-  append?(program: Program): number;
-  /** What a failure means, where the maker of the frames knows better than the op's name. */
-  explain?(index: number, errno: number): LamellaError | undefined;
 }
 
 export function indexOf(program: Program): ProgramIndex & Required<Pick<ProgramIndex, 'append'>> {

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { textOf } from '../byte-text.js';
 import { O } from '../constants.js';
+import type { StreamOptions } from '../model/stream-options.js';
 import { read, STREAM_OPTIONS } from '../option-shapes.js';
 import type { FileBound } from './file-bounds.js';
 import { FileError, kindOf } from './file-error.js';
@@ -74,14 +75,6 @@ export function readNamed(file: string | number, bound: FileBound, name: string 
 /** The same as text, with bytes that are no UTF-8 as {@link textOf} has them. */
 export function readNamedText(file: string | number, bound: FileBound, name?: string): string {
   return textOf(readNamed(file, bound, name));
-}
-
-export interface StreamOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** How many bytes are read at once. */
-  readonly highWaterMark?: number;
-  /** A part of the file, in bytes. Default: all that it has when it is opened. */
-  readonly part?: { readonly offset: number; readonly size: number } | undefined;
 }
 
 /**

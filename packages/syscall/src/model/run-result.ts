@@ -1,0 +1,13 @@
+import type { Op } from '../op.js';
+import type { SyscallError } from '../syscall-error.js';
+
+export interface RunResult {
+  /** How the cloned process ended; undefined when the program cloned none. */
+  readonly exited?: { readonly status: number; readonly signal: number };
+  /** The values of ops with `reply`, by index. */
+  readonly values: ReadonlyMap<number, number>;
+  /** Failures the program allowed. */
+  readonly ignored: readonly { readonly op: Op; readonly index: number; readonly code: string }[];
+  /** What the exit program could not do. */
+  readonly releaseFailures: readonly SyscallError[];
+}
