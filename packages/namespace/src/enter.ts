@@ -16,7 +16,6 @@ import {
   type Op,
   PR,
   type Program,
-  RLIMIT,
   type SlotAllocator,
   slotAllocator,
 } from '@lamella/syscall';
@@ -27,8 +26,9 @@ import { DEFAULT_MOUNTS } from './mount.js';
 import { mountAll } from './mount-program.js';
 import { NamespaceError } from './namespace-error.js';
 import { cloneFlags, defaultNamespaces } from './namespace-flags.js';
-import type { Namespaces, ProcessSpec, Rlimit } from './process-spec.js';
+import type { Namespaces, ProcessSpec } from './process-spec.js';
 import { rest, seccompFilter } from './rest.js';
+import { setrlimit } from './setrlimit.js';
 import { PROCESS_SPEC, read } from './spec-shapes.js';
 import { openTerminal, TTY_GROUP, takeTerminal } from './terminal.js';
 
@@ -222,15 +222,4 @@ function oomScoreAdj(score: number): Op {
       hint: 'It is a whole number from -1000 to 1000 (proc(5)).',
     });
   return { op: 'write_file', dirfd: AT_FDCWD, pathname: '/proc/self/oom_score_adj', flags: O.WRONLY | O.CLOEXEC, mode: 0, data: `${score}` };
-}
-
-export function setrlimit({ name, soft, hard }: Rlimit): Op {
-  const resource = RLIMIT[name];
-  if (resource === undefined)
-    throw new NamespaceError({
-      code: 'RLIMIT_UNKNOWN',
-      message: `there is no resource limit '${name}'`,
-      hint: `Known are ${Object.keys(RLIMIT).join(', ')}.`,
-    });
-  return { op: 'setrlimit', resource, rlim_cur: soft, rlim_max: hard };
 }

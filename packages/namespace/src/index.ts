@@ -2,10 +2,11 @@ export { type CapabilityName, DEFAULT_CAPABILITIES, dropBounding, prctl, raiseAm
 export { DEFAULT_PATH } from './command.js';
 export { CommandError } from './command-error.js';
 export { DEFAULT_NODES, STDIO_LINKS } from './devices.js';
-export { enter, setrlimit } from './enter.js';
+export { enter } from './enter.js';
 export { explainTold } from './explain-failure.js';
 export { becomeRoot } from './identity.js';
-export { type JoinSpec, join } from './join.js';
+export { join } from './join.js';
+export type { JoinSpec } from './join-spec.js';
 export { loopbackUp } from './loopback.js';
 export { type BindMount, DEFAULT_MOUNTS, type DeviceNode, type FileMount, type Mount, type TmpfsMount } from './mount.js';
 export { mountStill } from './mount-still.js';
@@ -20,6 +21,7 @@ export type { Identity, Namespaces, ProcessSpec, Rlimit } from './process-spec.j
 export { rest } from './rest.js';
 export { rootfsLines } from './rootfs-file.js';
 export type { CommandProcess, ContainerProcess, IterableOptions, ReadableOptions } from './running-process.js';
+export { setrlimit } from './setrlimit.js';
 export { spawn } from './spawn.js';
 export { ChunkLog, type LogReader, type LogSource } from './stdio/chunk-log.js';
 export type { FileForm, OutputForm, OutputOption, StdinForm, StdinOption, StdioForms } from './stdio/forms.js';

@@ -13,29 +13,15 @@ import {
   slotAllocator,
 } from '@lamella/syscall';
 import { DEFAULT_CAPABILITIES, prctl } from './capabilities.js';
-import { setrlimit } from './enter.js';
 import { become, becomeRoot } from './identity.js';
+import type { JoinSpec } from './join-spec.js';
 import { NamespaceError } from './namespace-error.js';
-import type { ProcessSpec } from './process-spec.js';
 import { rest, seccompFilter } from './rest.js';
+import { setrlimit } from './setrlimit.js';
 import { JOIN_SPEC, read } from './spec-shapes.js';
 import { openDevpts, TTY_GROUP, takeTerminal } from './terminal.js';
 
 const SIGKILL = 9;
-
-/** Another process for a container that runs. */
-export interface JoinSpec
-  extends Pick<
-    ProcessSpec,
-    'args' | 'env' | 'cwd' | 'user' | 'umask' | 'rlimits' | 'capabilities' | 'ambient' | 'seccomp' | 'noNewPrivileges' | 'terminal' | 'input' | 'oomScoreAdj'
-  > {
-  /** The host's pid of a process of the container. */
-  readonly pid: number;
-  /** Which of its namespaces are not this process's own. */
-  readonly namespaces: NonNullable<ProcessSpec['namespaces']>;
-  /** Absolute directories of cgroups to be in; `version` 2 has one. */
-  readonly cgroups?: { readonly version: 1 | 2; readonly directories: readonly string[] };
-}
 
 /**
  * The ops that put a process beside those of a container, with no more rights than they have: it is

@@ -1,5 +1,4 @@
 import type { Readable, Writable } from 'node:stream';
-import type { CommandError } from './command-error.js';
 import type { ProcessOptions } from './process-options.js';
 import type { FileForm } from './stdio/forms.js';
 

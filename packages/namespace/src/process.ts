@@ -1,39 +1,11 @@
 import { constants } from 'node:os';
-import { type Op, type Program, type Reply, type Running, type StdioOption, start, type take } from '@lamella/syscall';
-import { explainFailure, isDenied } from './explain-failure.js';
+import type { Program, take } from '@lamella/syscall';
+import { begin } from './begin.js';
 import { PROCESS_OPTIONS, type ProcessOptions } from './process-options.js';
 import type { StreamingOf } from './process-result.js';
 import { type ContainerProcess, watch } from './running-process.js';
 import { read } from './spec-shapes.js';
 import { StdioPlan } from './stdio/streams.js';
-
-/** A program under way, and what was seen of it that explains a failure. */
-export interface Begun {
-  readonly running: Running;
-  /** Says what a failed call means. */
-  readonly explain: (error: unknown, args: readonly string[]) => unknown;
-  readonly detached: Promise<void>;
-}
-
-function begin(
-  program: Program,
-  stdio: readonly [StdioOption, StdioOption, StdioOption],
-  onData: ((data: Buffer) => void) | undefined,
-  onStopped?: (signal: number) => void,
-): Begun {
-  let denied = false;
-  const detached = Promise.withResolvers<void>();
-  const running = start(program, {
-    stdio,
-    onReply: (reply: Reply, op?: Op) => {
-      if (reply.kind === 'data') onData?.(reply.data);
-      if (reply.kind === 'detached') detached.resolve();
-      if (reply.kind === 'stopped') onStopped?.(reply.signal);
-      denied ||= isDenied(reply, op);
-    },
-  });
-  return { running, explain: (error, args) => explainFailure(error, args, denied), detached: detached.promise };
-}
 
 /**
  * Run a program that {@link enter} (and the engine around it) made.

@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { type Program, shapeOf, take } from '@lamella/syscall';
+import type { Begun } from './begin.js';
 import { describeSignal, type Ended, escapeCommand, resultOf, signalName } from './command-error.js';
 import { Ending } from './ending.js';
 import { NamespaceError } from './namespace-error.js';
-import type { Begun } from './process.js';
 import type { ProcessResult, Streaming } from './process-result.js';
 import { read } from './spec-shapes.js';
 import { LineSplitter } from './stdio/lines.js';

@@ -1,6 +1,6 @@
 import { CAPABILITIES, type ObjectIdentity, type OptionReader, optionReader, type Program, shapeOf, take } from '@lamella/syscall';
 import type { CapabilityName } from './capabilities.js';
-import type { JoinSpec } from './join.js';
+import type { JoinSpec } from './join-spec.js';
 import type { Mount } from './mount.js';
 import { NamespaceError } from './namespace-error.js';
 import type { Identity, Namespaces, ProcessSpec, Rlimit } from './process-spec.js';

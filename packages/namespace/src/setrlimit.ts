@@ -1,0 +1,14 @@
+import { type Op, RLIMIT } from '@lamella/syscall';
+import { NamespaceError } from './namespace-error.js';
+import type { Rlimit } from './process-spec.js';
+
+export function setrlimit({ name, soft, hard }: Rlimit): Op {
+  const resource = RLIMIT[name];
+  if (resource === undefined)
+    throw new NamespaceError({
+      code: 'RLIMIT_UNKNOWN',
+      message: `there is no resource limit '${name}'`,
+      hint: `Known are ${Object.keys(RLIMIT).join(', ')}.`,
+    });
+  return { op: 'setrlimit', resource, rlim_cur: soft, rlim_max: hard };
+}
