@@ -5,6 +5,7 @@ import { AT_FDCWD, CLONE, LOCK, MOUNT_ATTR, MS, mountSetattr, O, type Op, PR, ty
 import type { OciConfig, OciProcess } from './config/schema.js';
 import { hostId, isMapped } from './id-maps.js';
 import { isInitialRoot, maySetGroups } from './initial-root.js';
+import type { Console } from './model/console.js';
 import type { CgroupView } from './mounts/cgroup-mount.js';
 import { allDevices, devices, nodesOutside } from './mounts/devices.js';
 import { maskedPaths, readonlyPaths } from './mounts/hidden-paths.js';
@@ -17,7 +18,7 @@ import { lookFor } from './process/execute.js';
 import { allCapabilities, become, grantable } from './process/identity.js';
 import { lastOps, ownStdio } from './process/last-ops.js';
 import { labels } from './process/security-labels.js';
-import { type Console, terminalOps } from './process/terminal.js';
+import { terminalOps } from './process/terminal.js';
 import { said } from './said.js';
 import type { StateDirectory } from './state/state-directory.js';
 

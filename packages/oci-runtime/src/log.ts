@@ -1,20 +1,8 @@
 import { appendFileSync } from 'node:fs';
 import { visible, visibleJson, writeAll } from '@lamella/syscall';
+import type { Log } from './model/log.js';
+import type { LogOptions } from './model/log-options.js';
 import { LOG_OPTIONS, read } from './option-shapes.js';
-
-/** What a command says beside its result. */
-export interface Log {
-  readonly error: (message: string) => void;
-  readonly warn: (message: string) => void;
-  readonly debug: (message: string) => void;
-}
-
-export interface LogOptions {
-  /** A file to append to; stderr when there is none. */
-  readonly file?: string | undefined;
-  readonly format: 'text' | 'json';
-  readonly debug: boolean;
-}
 
 /**
  * Lines as engines read them: with `json` one object each, with `level`, `msg` and `time`. An error goes to stderr, too,

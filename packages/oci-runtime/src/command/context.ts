@@ -1,4 +1,4 @@
-import type { Log } from '../log.js';
+import type { Log } from '../model/log.js';
 
 /** What the commands share. */
 export interface Context {

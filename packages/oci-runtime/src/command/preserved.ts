@@ -1,5 +1,5 @@
 import { fstatSync, readlinkSync } from 'node:fs';
-import type { Preserved } from '../process/environment.js';
+import type { Preserved } from '../model/preserved.js';
 import { usage, type Values, whole } from './arguments.js';
 
 /**

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { checkProfile } from '@lamella/seccomp';
 import { RLIMIT } from '@lamella/syscall';
 import { isInitialRoot } from '../initial-root.js';
-import { invalid } from './read-config.js';
+import { invalid } from './invalid-config.js';
 import type { NamespaceType, OciConfig, OciLinux, OciProcess } from './schema.js';
 
 /**

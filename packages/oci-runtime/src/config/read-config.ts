@@ -3,6 +3,7 @@ import { FILE_BOUNDS, FileError, jsonProblem, parseJson, readNamedText, readRegu
 import * as v from 'valibot';
 import { OciError } from '../oci-error.js';
 import { checkConfig } from './check-config.js';
+import { invalid } from './invalid-config.js';
 import { Config, type OciConfig, type OciProcess, type OciResources, Process, Resources } from './schema.js';
 
 /** A bundle's configuration, and its text: what is kept of it, for the file may change afterwards. */
@@ -86,14 +87,4 @@ function withoutNulls(value: unknown): unknown {
 function exact(_key: string, value: unknown, { source }: { readonly source?: string } = {}): unknown {
   if (typeof value !== 'number' || Number.isSafeInteger(value) || !source || !/^\d+$/.test(source)) return value;
   return BigInt(source);
-}
-
-/** A configuration that cannot be used: where, and why. */
-export function invalid(where: string, why: string, cause?: unknown): OciError {
-  return new OciError({
-    code: 'CONFIG_INVALID',
-    message: `${where}: ${why}`,
-    hint: 'The form is that of the OCI runtime-spec, config.md and config-linux.md.',
-    ...(cause === undefined ? {} : { cause }),
-  });
 }

@@ -41,43 +41,24 @@ import { writeIdMaps } from '../id-maps.js';
 import { idmapOwners } from '../idmap-owners.js';
 import { isInitialRoot } from '../initial-root.js';
 import { joinRdtGroup, makeRdtGroup, removeRdtGroup, resctrl } from '../intel-rdt.js';
-import type { Log } from '../log.js';
+import type { CreateOptions } from '../model/create-options.js';
+import type { Log } from '../model/log.js';
 import type { CgroupView } from '../mounts/cgroup-mount.js';
 import { DEFAULT_DEVICES } from '../mounts/devices.js';
 import { checkMasked } from '../mounts/hidden-paths.js';
 import { type MovedDevices, moveDevices } from '../network/move-devices.js';
 import { OciError } from '../oci-error.js';
 import { CREATE_OPTIONS, read } from '../option-shapes.js';
-import { environmentOf, type Preserved } from '../process/environment.js';
+import { environmentOf } from '../process/environment.js';
 import { checkFound } from '../process/execute.js';
 import { unknownCapabilities } from '../process/identity.js';
-import { type Console, checkConsole } from '../process/terminal.js';
+import { checkConsole } from '../process/terminal.js';
 import { explained, purposeOf, said } from '../said.js';
 import { claimId, type StateDirectory, stateDirectory } from '../state/state-directory.js';
 import { markOf, removeDirectory, type StoredContainer, stateOf, writeStored } from '../state/stored-container.js';
 import { Steps } from '../steps.js';
 import { releaseCgroup } from './delete.js';
 import { writePidFile } from './pid-file.js';
-
-export interface CreateOptions {
-  /** Where all state is, absolute. */
-  readonly root: string;
-  readonly id: string;
-  /** Absolute path of the bundle. */
-  readonly bundle: string;
-  /** Where the terminal goes, if the process has one. */
-  readonly console?: Console;
-  /** Its pid is written there, when it is known to work. */
-  readonly pidFile?: string | undefined;
-  readonly preserved?: Preserved;
-  readonly noPivot?: boolean;
-  readonly noNewKeyring?: boolean;
-  /** Whether the monitor stays with the process until its end. Else it belongs to whoever adopts it. */
-  readonly stay?: boolean;
-  /** Let systemd make its cgroup. */
-  readonly systemdCgroup?: boolean;
-  readonly log: Log;
-}
 
 /** A container that waits to be started. */
 export interface CreatedContainer {

@@ -6,7 +6,7 @@ import { keptConfig } from '../config/read-config.js';
 import type { OciConfig } from '../config/schema.js';
 import { tryHooks } from '../hooks.js';
 import { removeRdtGroup } from '../intel-rdt.js';
-import type { Log } from '../log.js';
+import type { Log } from '../model/log.js';
 import { OciError } from '../oci-error.js';
 import { type StateDirectory, stateDirectory } from '../state/state-directory.js';
 import { lives, readStored, removeDirectory, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';

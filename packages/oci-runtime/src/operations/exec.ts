@@ -8,37 +8,22 @@ import { keptConfig } from '../config/read-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
 import { isInitialRoot, maySetGroups } from '../initial-root.js';
 import { joinRdtGroup } from '../intel-rdt.js';
-import type { Log } from '../log.js';
+import type { ExecOptions } from '../model/exec-options.js';
 import { setnsFlags } from '../namespaces.js';
 import { OciError } from '../oci-error.js';
 import { EXEC_OPTIONS, read } from '../option-shapes.js';
 import { affinity, rlimits, scheduling } from '../process/attributes.js';
-import { environmentOf, type Preserved } from '../process/environment.js';
+import { environmentOf } from '../process/environment.js';
 import { checkFound, lookFor } from '../process/execute.js';
 import { become, grantable } from '../process/identity.js';
 import { lastOps, ownStdio } from '../process/last-ops.js';
+import { sendListener } from '../process/seccomp-listener.js';
 import { labels } from '../process/security-labels.js';
-import { type Console, checkConsole, terminalOps } from '../process/terminal.js';
+import { checkConsole, terminalOps } from '../process/terminal.js';
 import { explained, said } from '../said.js';
 import { readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
 import { Steps } from '../steps.js';
 import { writePidFile } from './pid-file.js';
-import { sendListener } from './start.js';
-
-export interface ExecOptions {
-  readonly root: string;
-  readonly id: string;
-  /** From the process that config.json has to the one that is to run. */
-  readonly processOf: (config: OciConfig) => OciProcess;
-  readonly console: Console;
-  readonly pidFile?: string | undefined;
-  readonly preserved: Preserved;
-  readonly ignorePaused: boolean;
-  /** Cgroups below the container's: a path, or with version 1 `controllers:path`. */
-  readonly cgroups: readonly string[];
-  readonly detach: boolean;
-  readonly log: Log;
-}
 
 /** A process that runs in a container beside its first one. */
 export interface ExecutedProcess {

@@ -1,15 +1,15 @@
 import { closeSync, constants, openSync, promises, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoName, lockFile, type Op, type Reply, replyParser, run } from '@lamella/syscall';
+import { errnoName, lockFile, type Reply, replyParser } from '@lamella/syscall';
 import { keptConfig } from '../config/read-config.js';
 import type { OciConfig } from '../config/schema.js';
 import { runHooks, tryHooks } from '../hooks.js';
-import type { Log } from '../log.js';
+import type { Log } from '../model/log.js';
 import { OciError } from '../oci-error.js';
 import { filterOf } from '../process/seccomp.js';
-import { connectSocket } from '../process/unix-socket.js';
-import { errnoText, said } from '../said.js';
+import { sendListener } from '../process/seccomp-listener.js';
+import { errnoText } from '../said.js';
 import type { StateDirectory } from '../state/state-directory.js';
 import { lives, readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
 import { destroy } from './delete.js';
@@ -155,24 +155,4 @@ async function handListener(stored: StoredContainer, config: OciConfig, targetfd
   const seccomp = config.linux?.seccomp;
   const pid = stored.init?.pid ?? 0;
   await sendListener({ pid, targetfd, path: seccomp?.listenerPath ?? '', metadata: seccomp?.listenerMetadata, state: stateOf(stored, 'running') });
-}
-
-export interface ListenerToSend {
-  readonly pid: number;
-  readonly targetfd: number;
-  readonly path: string;
-  readonly metadata: string | undefined;
-  readonly state: Record<string, unknown>;
-}
-
-export async function sendListener({ pid, targetfd, path: socketPath, metadata, state }: ListenerToSend): Promise<void> {
-  const [pidfd, listener, socket] = [5, 6, 7];
-  const data = JSON.stringify({ ociVersion: state.ociVersion, fds: ['seccompFd'], pid, ...(metadata === undefined ? {} : { metadata }), state });
-  const program: Op[] = said(`linux.seccomp.listenerPath ${socketPath}`, [
-    { op: 'pidfd_open', pid, flags: 0, out: pidfd },
-    { op: 'pidfd_getfd', fd: pidfd, targetfd, flags: 0, out: listener },
-    ...connectSocket(socketPath, socket),
-    { op: 'send_fd', fd: socket, passed: listener, data },
-  ]);
-  await run(program);
 }

@@ -1,6 +1,6 @@
 import { setrlimit } from '@lamella/namespace';
 import type { Op } from '@lamella/syscall';
-import { invalid } from '../config/read-config.js';
+import { invalid } from '../config/invalid-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
 import { said } from '../said.js';
 

@@ -2,12 +2,6 @@ import { rootfsLines } from '@lamella/namespace';
 import { FileError } from '@lamella/syscall';
 import type { OciProcess } from '../config/schema.js';
 
-/** Descriptors that the process gets: how many, from 3 on; and how many of them socket activation passed. */
-export interface Preserved {
-  readonly count: number;
-  readonly listening: number;
-}
-
 /**
  * The environment of a process: what its specification says; HOME from the container's passwd(5), or `/`, when that
  * says nothing of it (runc and crun have it so); and what socket activation tells (sd_listen_fds(3)).

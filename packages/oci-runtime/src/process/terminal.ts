@@ -2,13 +2,11 @@ import { openDevpts, TTY_GROUP } from '@lamella/namespace';
 import type { Op, SlotAllocator } from '@lamella/syscall';
 import type { OciLinux, OciProcess } from '../config/schema.js';
 import { isMapped } from '../id-maps.js';
+import type { Console } from '../model/console.js';
 import { console as consoleOps } from '../mounts/devices.js';
 import { OciError } from '../oci-error.js';
 import { said } from '../said.js';
 import { connectSocket } from './unix-socket.js';
-
-/** Where the terminal of a process goes: to who listens on a socket, or to the monitor, which is this command's own. */
-export type Console = { readonly socket: string } | { readonly monitor: number } | undefined;
 
 /** A terminal has to go somewhere, and where it is to go there has to be one. @throws OciError `CONSOLE_MISSING`, `CONSOLE_UNUSED` */
 export function checkConsole(spec: OciProcess | undefined, where: Console): void {

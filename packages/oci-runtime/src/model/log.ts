@@ -1,0 +1,6 @@
+/** What a command says beside its result. */
+export interface Log {
+  readonly error: (message: string) => void;
+  readonly warn: (message: string) => void;
+  readonly debug: (message: string) => void;
+}

@@ -1,0 +1,24 @@
+import { type Op, run } from '@lamella/syscall';
+import { said } from '../said.js';
+import { connectSocket } from './unix-socket.js';
+
+interface ListenerToSend {
+  readonly pid: number;
+  readonly targetfd: number;
+  readonly path: string;
+  readonly metadata: string | undefined;
+  readonly state: Record<string, unknown>;
+}
+
+/** Send the descriptor of a filter's listener to the socket on which somebody waits for it. */
+export async function sendListener({ pid, targetfd, path: socketPath, metadata, state }: ListenerToSend): Promise<void> {
+  const [pidfd, listener, socket] = [5, 6, 7];
+  const data = JSON.stringify({ ociVersion: state.ociVersion, fds: ['seccompFd'], pid, ...(metadata === undefined ? {} : { metadata }), state });
+  const program: Op[] = said(`linux.seccomp.listenerPath ${socketPath}`, [
+    { op: 'pidfd_open', pid, flags: 0, out: pidfd },
+    { op: 'pidfd_getfd', fd: pidfd, targetfd, flags: 0, out: listener },
+    ...connectSocket(socketPath, socket),
+    { op: 'send_fd', fd: socket, passed: listener, data },
+  ]);
+  await run(program);
+}
