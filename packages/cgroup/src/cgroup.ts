@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync } from 'nod
 import path from 'node:path';
 import { AT_FDCWD, O, type Op, type Program, type SlotAllocator } from '@lamella/syscall';
 import { CgroupError } from './cgroup-error.js';
+import type { CgroupOptions } from './cgroup-options.js';
 import { checkResources } from './check-resources.js';
 import { CGROUP_OPTIONS, RESOURCES, read } from './option-shapes.js';
 import { type Controller, type Resources, type Setting, settingsV1, settingsV2 } from './resources.js';
@@ -22,15 +23,6 @@ export interface CgroupPlan {
    * path that is also written there.
    */
   readonly events: (copy?: string) => Program;
-}
-
-export interface CgroupOptions {
-  /** Unique on the machine; the directory's name. */
-  readonly name: string;
-  /** Where cgroups are mounted. Default `/sys/fs/cgroup`. */
-  readonly mount?: string;
-  /** Have what is used up counted, too, where version 2 has the controllers for that. */
-  readonly observe?: boolean;
 }
 
 /** What our cgroups' names begin with. */

@@ -1,5 +1,6 @@
-export { type CgroupOptions, type CgroupPlan, canLimitByDefault, cgroupVersion, planCgroup, wasOomKilled } from './cgroup.js';
+export { type CgroupPlan, canLimitByDefault, cgroupVersion, planCgroup, wasOomKilled } from './cgroup.js';
 export { CgroupError } from './cgroup-error.js';
+export type { CgroupOptions } from './cgroup-options.js';
 export { type CgroupStats, cgroupStats, oomKills } from './cgroup-stats.js';
 export { cgroupsOf, type OwnCgroups } from './cgroups-of.js';
 export {

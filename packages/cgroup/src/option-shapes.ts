@@ -1,6 +1,6 @@
 import { type OptionReader, optionReader, shapeOf, take } from '@lamella/syscall';
-import type { CgroupOptions } from './cgroup.js';
 import { CgroupError } from './cgroup-error.js';
+import type { CgroupOptions } from './cgroup-options.js';
 import type { Resources } from './resources.js';
 
 /** Reads what public functions of this package are given. */

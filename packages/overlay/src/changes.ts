@@ -12,6 +12,7 @@ import {
   textOf,
   type Walked,
 } from '@lamella/syscall';
+import type { ChangesOptions } from './changes-options.js';
 import { CHANGES_OPTIONS, read } from './option-shapes.js';
 import { inodeOf, originOf } from './origin.js';
 import { openSides, type Upper } from './sides.js';
@@ -56,14 +57,6 @@ export interface Change {
 
 /** Changes that wait for a reader before the comparison waits, too. */
 const AHEAD = 512;
-
-export interface ChangesOptions {
-  /**
-   * Also files that are what they were, but were given other names: with `links` as their only aspect. Default false: the names are changes by
-   * themselves.
-   */
-  readonly otherNames?: boolean;
-}
 
 /**
  * What an upper did to its lowers, sorted by path, parents before children. Each object that is hidden

@@ -1,5 +1,6 @@
 export type { ObjectType } from '@lamella/syscall';
-export { type Aspect, type Change, type ChangesOptions, changesOf, type ObjectState } from './changes.js';
+export { type Aspect, type Change, changesOf, type ObjectState } from './changes.js';
+export type { ChangesOptions } from './changes-options.js';
 export { diagnose, unsupportedUpper } from './diagnose.js';
 export { hasLowerdirPlus, type OverlayFeatures, probeFeatures } from './features.js';
 export { FUSE_DEVICE, findFuseOverlay, fuseOverlayAtExit, fuseOverlayFor } from './fuse-overlay.js';

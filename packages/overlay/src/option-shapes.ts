@@ -1,5 +1,5 @@
 import { type ObjectIdentity, type OptionReader, optionReader, shapeOf, take } from '@lamella/syscall';
-import type { ChangesOptions } from './changes.js';
+import type { ChangesOptions } from './changes-options.js';
 import { OverlayError } from './overlay-error.js';
 import type { FuseOverlay, OverlayOptions, OverlayStack, ShownIds } from './stack.js';
 

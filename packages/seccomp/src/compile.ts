@@ -1,25 +1,9 @@
 import { ARCHITECTURES, type Architecture, type ArchitectureName } from './architecture.js';
 import { Assembler, type Label } from './assembler.js';
+import type { CompileOptions } from './compile-options.js';
 import { COMPILE_OPTIONS, read } from './option-shapes.js';
 import type { Action, ArgumentCondition, RuleCondition, SeccompProfile, SyscallRule } from './profile.js';
 import { SeccompError } from './seccomp-error.js';
-
-/** What the container is like, for rules that depend on it. */
-export interface CompileOptions {
-  /** Its bounding set, as `CHOWN` or `CAP_CHOWN`. */
-  readonly capabilities?: readonly string[];
-  /** As `uname -r` gives it. Rules for newer kernels count when it is missing. */
-  readonly kernel?: string;
-  /** Default: this machine's. */
-  readonly architecture?: ArchitectureName;
-  /**
-   * Whether calls that are younger than all that the profile names do not exist (ENOSYS), instead of being denied: then
-   * programs do without them, where a denial would end them.
-   */
-  readonly newerAreAbsent?: boolean;
-  /** Whether 32-bit programs live by the rules, too, where the profile names their architecture. Else they are killed. */
-  readonly compat?: boolean;
-}
 
 /** A filter, ready for seccomp(2). */
 export interface SeccompFilter {

@@ -1,5 +1,6 @@
 export { ARCHITECTURES, type Architecture, type ArchitectureName } from './architecture.js';
-export { applicableRules, type CompileOptions, compileProfile, type SeccompFilter, VERDICTS } from './compile.js';
+export { applicableRules, compileProfile, type SeccompFilter, VERDICTS } from './compile.js';
+export type { CompileOptions } from './compile-options.js';
 export { DEFAULT_PROFILE } from './default-profile.js';
 export { evaluate, type SyscallData } from './evaluate.js';
 export {

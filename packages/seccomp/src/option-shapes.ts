@@ -1,5 +1,5 @@
 import { type OptionReader, optionReader, shapeOf, take } from '@lamella/syscall';
-import type { CompileOptions } from './compile.js';
+import type { CompileOptions } from './compile-options.js';
 import { SeccompError } from './seccomp-error.js';
 
 /** Reads what public functions of this package are given. */

@@ -1,6 +1,7 @@
 import { UsageError } from '../usage-error.js';
 import { dockerValue } from './docker-flags.js';
-import { type FlagFacts, type FlagTable, flagWords, type Grammar, helpHint } from './flag-words.js';
+import type { FlagFacts, FlagTable } from './flag-table.js';
+import { flagWords, type Grammar, helpHint } from './flag-words.js';
 
 /** A flag as oclif defines it, as far as values are concerned. */
 interface FlagDefinition extends FlagFacts {

@@ -1,7 +1,7 @@
 import { nearestName } from '@lamella/syscall';
 import { UsageError } from '../usage-error.js';
 import { dockerFlag } from './docker-flags.js';
-import type { FlagTable } from './flag-words.js';
+import type { FlagTable } from './flag-table.js';
 
 /**
  * Returns what to say of a flag that a command does not have: what to do instead, where Docker has it; the one that was meant, where something

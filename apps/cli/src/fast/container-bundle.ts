@@ -1,6 +1,7 @@
 import type { Command } from '@oclif/core/command';
 import { commandFailed } from '../command-failed.js';
-import { asksForHelp, type FlagTable, LEADING } from '../command-line/flag-words.js';
+import type { FlagTable } from '../command-line/flag-table.js';
+import { asksForHelp, LEADING } from '../command-line/flag-words.js';
 import { Apply } from '../commands/apply.js';
 import { Attach } from '../commands/attach.js';
 import { Changes } from '../commands/changes.js';
