@@ -3,16 +3,10 @@ import { existsSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { LayerDir } from '../image.js';
+import type { StackCheck } from '../model/layer-check.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
 import { isOpaque, type NotedLayer } from './layer-stack.js';
 import type { StorePaths } from './store-paths.js';
-import type { LayerProblem, VerifyOptions } from './verify-layer.js';
-
-/** How what was made for a stack is looked at before it is taken. */
-export interface StackCheck extends VerifyOptions {
-  /** Told of each tree that is not what it should be. @param id its chainID */
-  readonly report: (id: string, problem: LayerProblem) => void;
-}
 
 /** The id of a stack of layers (image-spec, config.md, "Layer ChainID"), from the bottom up. */
 export function chainID(diffIDs: readonly string[]): string {

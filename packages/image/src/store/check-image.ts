@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { lockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
+import type { LayerProblem, VerifyOptions } from '../model/layer-check.js';
 import { lastOfEach, stackLayers } from './chain.js';
 import { isLayerUntouched } from './known-times.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
@@ -10,7 +11,7 @@ import { readConfig, readManifest } from './open-image.js';
 import type { Problems } from './problems.js';
 import type { StorePaths } from './store-paths.js';
 import { blobProblem, distrustBlob } from './verify-blob.js';
-import { type LayerProblem, obviousProblem, type VerifyOptions, verifyLayer } from './verify-layer.js';
+import { obviousProblem, verifyLayer } from './verify-layer.js';
 
 /** What a check has found out, for images share blobs and layers. */
 export interface Verdicts extends VerifyOptions {
