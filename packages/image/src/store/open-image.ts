@@ -5,10 +5,11 @@ import type { Image, ImageConfig, ImagePlatform, ImageSummary } from '../image.j
 import { ImageError } from '../image-error.js';
 import { formatReference, type Reference } from '../reference.js';
 import { formatPlatform } from '../source/platform.js';
-import { lastOfEach, stackLayers } from './chain.js';
+import { lastOfEach } from './chain.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
 import { ConfigSchema, ManifestSchema, type OciConfig, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
+import { stackLayers } from './stack-layers.js';
 import type { StorePaths } from './store-paths.js';
 import { readStored } from './stored-file.js';
 
