@@ -6,8 +6,8 @@ import type { CommitOptions } from '../model/commit-options.js';
 import type { Reference } from '../reference.js';
 import { addImage, stageNewLayer } from './add-image.js';
 import { changeConfig } from './change-config.js';
+import { readConfig, readManifest } from './image-documents.js';
 import { MEDIA_TYPES, type OciConfig } from './oci-schema.js';
-import { readConfig, readManifest } from './open-image.js';
 import type { StorePaths } from './store-paths.js';
 
 export interface CommittedImage {
