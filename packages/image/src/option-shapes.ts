@@ -1,14 +1,16 @@
 import { type OptionReader, optionReader, shapeOf, take } from '@lamella/syscall';
 import { ImageError } from './image-error.js';
-import type { ApplyOptions } from './layer/apply-layer.js';
-import type { Credentials } from './registry/credentials.js';
-import type { TreeArchiveOptions } from './sink/tree-archive.js';
-import type { Platform } from './source/source-image.js';
-import type { AddOptions } from './store/add-image.js';
-import type { CheckOptions } from './store/check-store.js';
-import type { CommitOptions } from './store/commit-image.js';
-import type { LoadOptions, PullOptions, PushOptions } from './store/image-store.js';
-import type { ImportOptions } from './store/import-archive.js';
+import type { AddOptions } from './model/add-options.js';
+import type { ApplyOptions } from './model/apply-options.js';
+import type { CheckOptions } from './model/check-options.js';
+import type { CommitOptions } from './model/commit-options.js';
+import type { Credentials } from './model/credentials.js';
+import type { ImportOptions } from './model/import-options.js';
+import type { LoadOptions } from './model/load-options.js';
+import type { Platform } from './model/platform.js';
+import type { PullOptions } from './model/pull-options.js';
+import type { PushOptions } from './model/push-options.js';
+import type { TreeArchiveOptions } from './model/tree-archive-options.js';
 
 /** Reads what public functions of this package are given. */
 export const read: OptionReader = optionReader(ImageError);

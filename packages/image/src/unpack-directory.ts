@@ -3,7 +3,9 @@ import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { FileError, lockFile, streamRegular } from '@lamella/syscall';
 import { ImageError } from './image-error.js';
-import { type AppliedLayer, type ApplyOptions, applyLayer } from './layer/apply-layer.js';
+import { applyLayer } from './layer/apply-layer.js';
+import type { AppliedLayer } from './model/applied-layer.js';
+import type { ApplyOptions } from './model/apply-options.js';
 import { APPLY_OPTIONS, read } from './option-shapes.js';
 import { removeTree } from './store/temporary-layer.js';
 

@@ -2,9 +2,8 @@ import { Duplex, PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
+import type { Compression } from '../model/compression.js';
 import { inflateGzip, inflateZstd } from './inflating.js';
-
-export type Compression = 'none' | 'gzip' | 'zstd' | 'xz';
 
 /** `xz -9` takes 65 MiB, and what others make can ask for 4 GiB. */
 const XZ_MEMORY_MIB = IMAGE_BOUNDS.xzMemory / 2 ** 20;

@@ -21,7 +21,9 @@ import { AT_FDCWD, run, S_IF } from '@lamella/syscall';
 import { requiresProgram, requiresRoot, type ScratchDirectory, scratch, scratchOnOverlay } from '@lamella-test/scratch';
 import { describeTree, type Member, tarArchive, treeLines } from '@lamella-test/tree';
 import { describe, expect, test } from 'vitest';
-import { type AppliedLayer, type ApplyOptions, applyLayer } from './apply-layer.js';
+import type { AppliedLayer } from '../model/applied-layer.js';
+import type { ApplyOptions } from '../model/apply-options.js';
+import { applyLayer } from './apply-layer.js';
 
 /** Unpack bytes into a new directory, `into`. */
 async function apply(at: ScratchDirectory, archive: Uint8Array | Readable, options: ApplyOptions = {}, into = 'layer'): Promise<AppliedLayer> {

@@ -2,75 +2,19 @@ import { createHash, type Hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoName, idMapping, isOwnUserNamespace, type LamellaError, startInterpreter, unfitForUpper } from '@lamella/syscall';
-import { type Compression, decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
+import { decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
+import type { AppliedLayer } from '../model/applied-layer.js';
+import type { ApplyOptions } from '../model/apply-options.js';
+import type { Compression } from '../model/compression.js';
+import type { LayerMarks } from '../model/layer-marks.js';
 import { APPLY_OPTIONS, read as readOptions } from '../option-shapes.js';
 import { ArchiveFeed } from '../tar/archive-feed.js';
 import { printable } from '../tar/entry.js';
 import { jail } from './jail.js';
-import { type LayerMarks, LayerWriter, type LowerLink, type Seeds } from './layer-writer.js';
-
-export interface ApplyOptions {
-  readonly signal?: AbortSignal;
-  /** Called as bytes of the archive are taken. */
-  readonly onProgress?: (progress: { readonly bytes: number; readonly entries: number }) => void;
-  /** Refuse archives with more entries. Default 5 million. */
-  readonly maxEntries?: number;
-  /** Bytes that the archive must have as it is; more or less is refused as soon as it is seen. */
-  readonly expectedSize?: number;
-  /**
-   * The caller knows what the digest or diffID must be, and compares. Such an archive is whole if they are equal, also
-   * without an end marker or when it is empty: then it is an empty layer, as for Docker.
-   */
-  readonly isPromised?: boolean;
-  /** Given every chunk of the blob that is to be kept (see {@link AppliedLayer.blob}); awaited. */
-  readonly tee?: (chunk: Buffer) => Promise<void>;
-  /**
-   * The layer will lie on others: hard links to what it does not hold are noted, see
-   * {@link AppliedLayer.lowerLinks}. Else they are refused.
-   */
-  readonly stacked?: boolean;
-  /** What the directory holds already, of the layers below. */
-  readonly seeds?: Seeds;
-}
-
-/** What was unpacked. */
-export interface AppliedLayer {
-  /**
-   * The archive as an image can hold it: as it was given, or without its compression when that is
-   * none of the image specification's (xz).
-   */
-  readonly blob: LayerBlob;
-  /** `sha256:…` of the archive without its compression. */
-  readonly diffID: string;
-  readonly uncompressedSize: number;
-  readonly entries: number;
-  /** Directories which the layer needs and does not list. */
-  readonly implied: readonly string[];
-  /** Directories that hide what the layers below have in them. */
-  readonly opaque: readonly string[];
-  /** Those of them that replace what is below, metadata and all. */
-  readonly replaced: readonly string[];
-  /** Directories with whiteouts in them. */
-  readonly whiteoutDirectories: readonly string[];
-  /** How it hides what is below. */
-  readonly marks: LayerMarks;
-  /** Hard links that were not made: their targets are in the layers below, if anywhere. */
-  readonly lowerLinks: readonly LowerLink[];
-  /** What could not be kept. */
-  readonly warnings: readonly string[];
-}
-
-/** The bytes of a layer, as a content store keeps them. */
-export interface LayerBlob {
-  /** `sha256:…` */
-  readonly digest: string;
-  /** Length in bytes. */
-  readonly size: number;
-  readonly compression: Exclude<Compression, 'xz'>;
-}
+import { LayerWriter } from './layer-writer.js';
 
 /**
  * Unpack an archive into an empty directory, in one pass: digest, inflate, diffID, parse and write

@@ -19,6 +19,9 @@ import {
 } from '@lamella/syscall';
 import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
+import type { LowerLink } from '../model/applied-layer.js';
+import type { LayerMarks } from '../model/layer-marks.js';
+import type { Seeds } from '../model/seeds.js';
 import { DATA_MAX, type OpWriter } from '../tar/archive-feed.js';
 import { EntriesInFlight } from '../tar/entries-in-flight.js';
 import { NODE_BITS, printable, type TarEntry } from '../tar/entry.js';
@@ -47,16 +50,12 @@ interface Directory {
   again: boolean;
 }
 
-/** See {@link LayerWriterOptions.marks}. */
-export type LayerMarks = 'overlayfs' | 'files';
-
 export interface LayerWriterOptions {
   /**
    * In a user namespace devices are left out, and overlayfs has its marks in `user.*`; with one id there
    * owners are not kept, either.
    */
   readonly ids: IdMapping['kind'];
-  /** What hides something is a device or an attribute, as overlayfs has it, or a file, as in the archive. */
   readonly marks: LayerMarks;
   /** Entries more than this are refused. */
   readonly maxEntries: number;
@@ -64,19 +63,6 @@ export interface LayerWriterOptions {
   readonly stacked?: boolean;
   /** What the directory holds of the layers below before the first entry. */
   readonly seeds?: Seeds;
-}
-
-/** Parts of the layers below that a layer leans on. Names are as {@link LayerWriter.implied} gives them. */
-export interface Seeds {
-  readonly directories: readonly string[];
-  /** Everything else: links on the way to something, targets of hard links. */
-  readonly others: readonly string[];
-}
-
-/** A hard link whose target the layer does not hold. */
-export interface LowerLink {
-  readonly path: string;
-  readonly target: string;
 }
 
 /**

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
-import type { Credentials } from './credentials.js';
+import type { Credentials } from '../model/credentials.js';
 
 /** Bytes of what a helper says. */
 const ANSWER_MAX = 1 << 20;

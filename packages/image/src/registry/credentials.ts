@@ -1,12 +1,6 @@
+import type { Credentials } from '../model/credentials.js';
 import { type AuthEntry, type AuthFile, authFiles, canonicalHost, helperFor, keyFor, keysFor, readAuthFile } from './auth-file.js';
 import { askHelper } from './credential-helper.js';
-
-/** Who we are to a registry; a token is what its helper calls an identity token. */
-export type Credentials =
-  | { readonly username: string; readonly password: string }
-  | { readonly identityToken: string }
-  /** Sent to the registry itself, without asking a token server. */
-  | { readonly registryToken: string };
 
 /**
  * Finds the credentials for a repository: those of the longest key that it is below, in the first file that has some. What is

@@ -1,8 +1,9 @@
 import { ImageError } from '../image-error.js';
+import type { AddedImage } from '../model/added-image.js';
+import type { PullOptions } from '../model/pull-options.js';
 import type { Reference } from '../reference.js';
 import { hostPlatform } from '../source/platform.js';
-import { type AddedImage, addImage } from '../store/add-image.js';
-import type { PullOptions } from '../store/image-store.js';
+import { addImage } from '../store/add-image.js';
 import type { StorePaths } from '../store/store-paths.js';
 import { registryImage } from './pull.js';
 import type { Endpoint } from './registries-conf.js';

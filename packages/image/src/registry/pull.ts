@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
+import type { Platform } from '../model/platform.js';
 import { formatReference, type Reference } from '../reference.js';
 import { type BlobSource, DOCUMENT_MAX, type ManifestDocument, manifestImage, verifyDigest } from '../source/manifest-image.js';
-import type { Platform, SourceImage } from '../source/source-image.js';
+import type { SourceImage } from '../source/source-image.js';
 import { MEDIA_TYPES } from '../store/oci-schema.js';
 import { headerOf, mediaTypeOf } from './answer.js';
 import { downloadBlob } from './download-blob.js';

@@ -2,9 +2,10 @@ import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { ImageError } from '../image-error.js';
+import type { PushProgress } from '../model/push-options.js';
 import type { Reference } from '../reference.js';
+import { readManifest } from '../store/image-documents.js';
 import { MEDIA_TYPES, type OciDescriptor } from '../store/oci-schema.js';
-import { readManifest } from '../store/open-image.js';
 import { readIndex, referenceOf } from '../store/store-index.js';
 import type { StorePaths } from '../store/store-paths.js';
 import { headerOf } from './answer.js';
@@ -12,13 +13,6 @@ import type { RegistryClient } from './registry-client.js';
 import { uploadBlob } from './upload-blob.js';
 
 const AT_ONCE = 3;
-
-export interface PushProgress {
-  readonly digest: string;
-  readonly state: 'uploading' | 'done' | 'present' | 'mounted';
-  readonly bytes: number;
-  readonly total: number;
-}
 
 /**
  * Bring an image of the store into a registry: blobs that it lacks, then the manifest.

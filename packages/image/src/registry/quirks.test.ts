@@ -15,11 +15,11 @@ import {
 } from '@lamella-test/scratch';
 import { ociLayout } from '@lamella-test/tree';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Credentials } from '../model/credentials.js';
 import { parseReference } from '../reference.js';
 import { hostPlatform } from '../source/platform.js';
 import { readIndex } from '../store/store-index.js';
 import { StorePaths } from '../store/store-paths.js';
-import type { Credentials } from './credentials.js';
 import { registryImage } from './pull.js';
 import { pushImage } from './push.js';
 import { RegistryClient } from './registry-client.js';

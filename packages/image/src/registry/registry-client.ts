@@ -1,22 +1,17 @@
 import { ImageError } from '../image-error.js';
+import type { Credentials } from '../model/credentials.js';
+import type { RegistryOptions } from '../model/registry-options.js';
 import { isHost } from '../reference.js';
 import { type Answer, type ReadAnswer, readIfGood } from './answer.js';
 import { parseChallenge, schemesOf } from './challenge.js';
-import { type Credentials, findCredentials } from './credentials.js';
+import { findCredentials } from './credentials.js';
 import { connectionError, problemsOf, statusError } from './explain.js';
 import { type OutgoingRequest, Outlet, type RequestHeaders, type Secret } from './outlet.js';
 import { isCertificateError, patiently } from './patience.js';
 import { basicFor, bearerFor, Denied, fetchToken } from './token.js';
 
-export interface RegistryOptions {
-  /** Check certificates, and speak TLS at all. Default true; loopback addresses may speak HTTP anyway. */
-  readonly tlsVerify?: boolean;
-  readonly signal?: AbortSignal;
-  /** Instead of those that the configuration files have. They are for the registry of the image's name, and for no mirror. */
-  readonly credentials?: Credentials;
-  /** Told of what is wrong with the files of credentials and their helpers. */
-  readonly onWarning?: (warning: string) => void;
-}
+// This module is `@lamella/image/registry-client`, which names the options, too.
+export type { RegistryOptions };
 
 export interface RegistryRequest {
   readonly method?: OutgoingRequest['method'];

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { ImageError } from '../image-error.js';
+import type { Credentials } from '../model/credentials.js';
 import { type ReadAnswer, readIfGood } from './answer.js';
-import type { Credentials } from './credentials.js';
 import { connectionError, problemsOf, statusError } from './explain.js';
 import { type OutgoingRequest, type Outlet, Secret } from './outlet.js';
 import { patiently } from './patience.js';

@@ -5,10 +5,11 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { basic, findProgram, type QuirkyNetwork, QuirkyRegistry, quirkyNetwork, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { RegistryOptions } from '../model/registry-options.js';
 import { parseReference } from '../reference.js';
 import { StorePaths } from '../store/store-paths.js';
 import { pullFrom } from './pull-from.js';
-import { RegistryClient, type RegistryOptions } from './registry-client.js';
+import { RegistryClient } from './registry-client.js';
 
 /** Proxies, certificates and addresses: how a registry is reached. */
 

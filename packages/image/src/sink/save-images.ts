@@ -6,9 +6,9 @@ import { decompressor, detectCompression, explainInflateError } from '../compres
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
 import { familiarReference, formatReference, type Reference } from '../reference.js';
+import { readConfig, readManifest } from '../store/image-documents.js';
 import { readLayerMeta } from '../store/layer-meta.js';
 import type { OciDescriptor, OciManifest } from '../store/oci-schema.js';
-import { readConfig, readManifest } from '../store/open-image.js';
 import { REF_NAME } from '../store/store-index.js';
 import type { StorePaths } from '../store/store-paths.js';
 import { TarOutput } from './tar-output.js';

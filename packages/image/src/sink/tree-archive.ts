@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { bytesOf, isOverlayMark, OPAQUE_FILE, type Program, parseWalked, type Reply, type Running, start, type Walked, whiteoutFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
+import type { TreeArchiveOptions } from '../model/tree-archive-options.js';
 import { read, TREE_OPTIONS } from '../option-shapes.js';
 import { printable } from '../tar/entry.js';
 import { Header, type HeaderFields } from '../tar/header-block.js';
@@ -16,20 +17,6 @@ const TYPES: Readonly<Record<number, 'FIFO' | 'CharacterDevice' | 'Directory' | 
 };
 /** Bytes that wait for a reader before the walk waits, too. */
 const AHEAD = 1 << 20;
-
-export interface TreeArchiveOptions {
-  /**
-   * The tree is an overlay's upper, and the archive a layer of an image: what hides something becomes a
-   * `.wh.` file (OCI image-spec, "Whiteouts"), and the top itself is left out.
-   */
-  readonly layer?: { readonly marks: 'trusted' | 'user' | 'files' };
-  /** Seconds since 1970: the time of everything in it. */
-  readonly mtime?: number | undefined;
-  /** The tree is told by `walk_seen`: what a file says of its size need not be true. A file that becomes shorter while it is read is an error. */
-  readonly seen?: boolean;
-  /** Makes the error of a program that failed. @param name bytes of the path below the top that was told of last, as latin1 */
-  readonly explain?: (error: unknown, name: string) => Error;
-}
 
 /** Files that say that they have no more bytes than this are read before they are told of: the size of some is made up. */
 const READ_FIRST = 64 * 1024;

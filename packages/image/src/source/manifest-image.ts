@@ -4,6 +4,7 @@ import { FILE_BOUNDS } from '@lamella/syscall';
 import * as v from 'valibot';
 import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
+import type { Platform } from '../model/platform.js';
 import {
   ConfigSchema,
   IndexSchema,
@@ -16,7 +17,7 @@ import {
   parseDocument,
 } from '../store/oci-schema.js';
 import { candidatesFor, platformMissing, rankOf } from './platform.js';
-import type { Platform, SourceImage } from './source-image.js';
+import type { SourceImage } from './source-image.js';
 
 /** image-spec says that clients may refuse larger ones; registries do. */
 export const DOCUMENT_MAX: number = FILE_BOUNDS.document.bytes;

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ImageError } from '../image-error.js';
+import type { Platform } from '../model/platform.js';
 import { formatReference, parseReference, type Reference } from '../reference.js';
 import { IndexSchema, MEDIA_TYPES, type OciDescriptor, OF_A_SOURCE, parseDocument } from '../store/oci-schema.js';
 import { REF_NAME } from '../store/store-index.js';
@@ -7,7 +8,7 @@ import { namesBeside } from './docker-archive.js';
 import { type BlobSource, DOCUMENT_MAX, manifestImage, verifyDigest } from './manifest-image.js';
 import type { MemberFiles } from './member-files.js';
 import { choosePlatform } from './platform.js';
-import type { ListedImage, Platform, SourceImage } from './source-image.js';
+import type { ListedImage, SourceImage } from './source-image.js';
 
 /** Where containerd, and with it Docker and buildx, puts the whole name; `ref.name` is then the tag alone. */
 const IMAGE_NAME = 'io.containerd.image.name';

@@ -6,11 +6,12 @@ import { openRegular, streamRegular } from '@lamella/syscall';
 import { decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import { firstChunk } from '../first-chunk.js';
 import { ImageError } from '../image-error.js';
+import type { Platform } from '../model/platform.js';
 import type { SourceLocation } from '../place.js';
 import { dockerArchiveImages } from './docker-archive.js';
 import { directoryFiles, type MemberFiles, tarFiles } from './member-files.js';
 import { directoryImage, ociLayoutImages } from './oci-layout.js';
-import type { ListedImage, Platform } from './source-image.js';
+import type { ListedImage } from './source-image.js';
 import { unreadable } from './unreadable.js';
 
 /** An opened source. Disposing removes what was written to be able to read it. */

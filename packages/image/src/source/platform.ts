@@ -1,7 +1,7 @@
 import { endianness } from 'node:os';
 import { ImageError } from '../image-error.js';
+import type { Platform } from '../model/platform.js';
 import type { OciDescriptor } from '../store/oci-schema.js';
-import type { Platform } from './source-image.js';
 
 /** What Node calls architectures, and what Go does, whose words images use. */
 const OF_NODE: Readonly<Record<string, string>> = {

@@ -29,10 +29,3 @@ export interface ListedImage {
   /** @throws ImageError what is wrong with its documents */
   open(): Promise<SourceImage>;
 }
-
-/** Which of an index's images is wanted. */
-export interface Platform {
-  readonly os: string;
-  readonly architecture: string;
-  readonly variant?: string;
-}

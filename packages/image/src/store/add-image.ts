@@ -5,51 +5,30 @@ import { FileError, type HeldLock, lockFile } from '@lamella/syscall';
 import { consuming } from '../consuming.js';
 import { IMAGE_BOUNDS } from '../image-bounds.js';
 import { ImageError } from '../image-error.js';
-import { type AppliedLayer, type ApplyOptions, applyLayer, type LayerBlob } from '../layer/apply-layer.js';
+import { applyLayer } from '../layer/apply-layer.js';
+import type { AddOptions } from '../model/add-options.js';
+import type { AddedImage } from '../model/added-image.js';
+import type { AppliedLayer, LayerBlob } from '../model/applied-layer.js';
+import type { ApplyOptions } from '../model/apply-options.js';
+import type { StackCheck } from '../model/layer-check.js';
+import type { Platform } from '../model/platform.js';
 import type { Reference } from '../reference.js';
 import { formatPlatform, hostPlatform, rankOf } from '../source/platform.js';
-import type { Platform, SourceImage, SourceLayer } from '../source/source-image.js';
-import { lastOfEach, type StackCheck, stackLayers } from './chain.js';
+import type { SourceImage, SourceLayer } from '../source/source-image.js';
+import { lastOfEach } from './chain.js';
 import { clearPlace } from './clear-place.js';
 import { collectGarbage } from './collect-garbage.js';
 import { isWhole, type LayerMeta, noteBlob, notedBlobs, readLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
 import { ConfigSchema, MEDIA_TYPES, type OciConfig, type OciDescriptor, type OciManifest, OF_A_SOURCE, parseDocument } from './oci-schema.js';
 import { sizeOf } from './size-of.js';
+import { stackLayers } from './stack-layers.js';
 import { readIndex, withManifest, withoutRecovered, writeIndex } from './store-index.js';
 import { type StorePaths, stagedName } from './store-paths.js';
 import { sweepTemporary, type TemporaryLayer, temporaryLayer } from './temporary-layer.js';
 import { blobProblem, publishedTimes } from './verify-blob.js';
 import { isAsUnpacked, replaceLayer, verifyLayer } from './verify-layer.js';
 import { writeBlob } from './write-blob.js';
-
-export interface LayerProgress {
-  /** The path of the archive while that is all that is known of it. */
-  readonly diffID: string;
-  readonly state: 'unpacking' | 'done' | 'present';
-  /** Bytes of the blob, so far and in all; the latter when the source knows. */
-  readonly bytes: number;
-  readonly total: number | undefined;
-}
-
-export interface AddOptions {
-  /** Of an index; this machine's by default. An image of another platform is taken, with a warning. */
-  readonly platform?: Platform;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: LayerProgress) => void;
-  /** Take layers that are there for what they were; else what was touched since is compared with its blob, and made anew. Default false. */
-  readonly trusted?: boolean;
-}
-
-export interface AddedImage {
-  readonly references: readonly Reference[];
-  /** Digest of the manifest. */
-  readonly digest: string;
-  readonly layers: number;
-  /** How many of them had to be unpacked. */
-  readonly unpacked: number;
-  readonly warnings: readonly string[];
-}
 
 /** As many layers at a time keep both an inflating and a writing core busy. */
 const AT_ONCE = 4;

@@ -1,18 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { LayerDir } from '../image.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
 import { isOpaque, type NotedLayer } from './layer-stack.js';
 import type { StorePaths } from './store-paths.js';
-import type { LayerProblem, VerifyOptions } from './verify-layer.js';
-
-/** How what was made for a stack is looked at before it is taken. */
-export interface StackCheck extends VerifyOptions {
-  /** Told of each tree that is not what it should be. @param id its chainID */
-  readonly report: (id: string, problem: LayerProblem) => void;
-}
 
 /** The id of a stack of layers (image-spec, config.md, "Layer ChainID"), from the bottom up. */
 export function chainID(diffIDs: readonly string[]): string {
@@ -33,34 +25,6 @@ export function lastOfEach(diffIDs: readonly string[]): string[] {
 export function visibleLayers(layers: readonly NotedLayer[]): readonly NotedLayer[] {
   const hiding = layers.findIndex((layer) => isOpaque(layer, ''));
   return hiding < 0 ? layers : layers.slice(0, hiding + 1);
-}
-
-/** Whether a stack could need anything beside its layers; layers are the topmost first. */
-function mayNeedChain(layers: readonly NotedLayer[]): boolean {
-  return layers.some(({ meta }, i) => meta.whiteoutDirectories?.length || meta.lowerLinks?.length || (i < layers.length - 1 && meta.implied.length));
-}
-
-/**
- * Layers as they are to be mounted.
- *
- * @param layers the topmost first
- * @param blob opens a layer's archive
- * @param check compare what was made for the stack before with what would be made now. Default: it is taken as it is
- * @throws ImageError `LAYER_ENTRY_FAILED` when a layer leans on what the others do not have
- */
-export async function stackLayers(
-  paths: StorePaths,
-  layers: readonly NotedLayer[],
-  blob: (diffID: string) => Promise<FileHandle>,
-  check?: StackCheck,
-): Promise<LayerDir[]> {
-  const visible = visibleLayers(layers);
-  if (!mayNeedChain(visible)) return visible.map(({ meta: _, ...layer }) => layer);
-  const found = check ? undefined : findChain(paths, layers);
-  if (found) return found;
-  // Once for each stack.
-  const { makeChain } = await import('./make-chain.js');
-  return makeChain(paths, layers, blob, check);
 }
 
 /** A chain that was made before, whole; layers are the topmost first. */

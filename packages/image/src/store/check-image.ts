@@ -1,16 +1,18 @@
 import { open } from 'node:fs/promises';
 import { lockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
-import { lastOfEach, stackLayers } from './chain.js';
+import type { LayerProblem, VerifyOptions } from '../model/layer-check.js';
+import { lastOfEach } from './chain.js';
+import { readConfig, readManifest } from './image-documents.js';
 import { isLayerUntouched } from './known-times.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
 import type { OciDescriptor, OciManifest } from './oci-schema.js';
-import { readConfig, readManifest } from './open-image.js';
 import type { Problems } from './problems.js';
+import { stackLayers } from './stack-layers.js';
 import type { StorePaths } from './store-paths.js';
 import { blobProblem, distrustBlob } from './verify-blob.js';
-import { type LayerProblem, obviousProblem, type VerifyOptions, verifyLayer } from './verify-layer.js';
+import { obviousProblem, verifyLayer } from './verify-layer.js';
 
 /** What a check has found out, for images share blobs and layers. */
 export interface Verdicts extends VerifyOptions {

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { lockFile } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
+import type { CheckOptions } from '../model/check-options.js';
 import { shortReference } from '../reference.js';
 import { checkFiles } from './check-files.js';
 import { checkImage, type Verdicts } from './check-image.js';
@@ -19,15 +20,6 @@ export interface StoreCheck {
   readonly blobs: number;
   readonly layers: number;
   readonly problems: readonly StoreProblem[];
-}
-
-export interface CheckOptions {
-  /** Mend what can be mended. No image, and nothing that a container wrote, is removed. Default false. */
-  readonly repair?: boolean;
-  /** Compare only what was touched since it was put there, as sizes, kinds and times tell. Default false. */
-  readonly quick?: boolean;
-  /** Also repair, and take away the names of images that stay damaged, unless a container is made of them. Default false. */
-  readonly force?: boolean;
 }
 
 /**

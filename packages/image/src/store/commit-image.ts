@@ -1,25 +1,14 @@
 import type { Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { ImageError } from '../image-error.js';
+import type { AddedImage } from '../model/added-image.js';
+import type { CommitOptions } from '../model/commit-options.js';
 import type { Reference } from '../reference.js';
-import { type AddedImage, addImage, stageNewLayer } from './add-image.js';
+import { addImage, stageNewLayer } from './add-image.js';
 import { changeConfig } from './change-config.js';
+import { readConfig, readManifest } from './image-documents.js';
 import { MEDIA_TYPES, type OciConfig } from './oci-schema.js';
-import { readConfig, readManifest } from './open-image.js';
 import type { StorePaths } from './store-paths.js';
-
-export interface CommitOptions {
-  readonly signal?: AbortSignal;
-  /** What the image's history says. */
-  readonly message?: string;
-  readonly author?: string;
-  /** Changes of the config as Docker's: `CMD ["sh"]`, `ENV A=b`, `USER 1000`, … */
-  readonly changes?: readonly string[];
-  /** Seconds since 1970, of everything that is made: the same changes make the same digest. Default: `SOURCE_DATE_EPOCH`, else now. */
-  readonly timestamp?: number | undefined;
-  /** What the new layers are the work of, for the image's history. */
-  readonly createdBy?: string;
-}
 
 export interface CommittedImage {
   readonly reference: Reference;

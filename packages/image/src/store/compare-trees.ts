@@ -15,23 +15,11 @@ import {
   textOf,
   type Walked,
 } from '@lamella/syscall';
+import type { TreeDifference, TreeDifferences } from '../model/tree-differences.js';
 import type { LayerMeta } from './layer-meta.js';
-
-/** What one object of a tree has that it should not have, or the other way round. */
-export interface TreeDifference {
-  /** Below the tree, as `textOf` has it; `.` for its top. */
-  readonly path: string;
-  readonly what: string;
-}
 
 /** As many are told; a tree that is gone has all of them. */
 const DIFFERENCES_TOLD = 20;
-
-/** Differences of a tree, of which the first are told. */
-export interface TreeDifferences {
-  readonly count: number;
-  readonly first: readonly TreeDifference[];
-}
 
 const FIRST = 10;
 const SECOND = 11;

@@ -1,8 +1,8 @@
 import type { ImageError } from '../image-error.js';
 import type { Reference } from '../reference.js';
+import { readConfig, readManifest } from './image-documents.js';
 import { readLayerMeta } from './layer-meta.js';
 import type { OciConfig, OciDescriptor, OciManifest } from './oci-schema.js';
-import { readConfig, readManifest } from './open-image.js';
 import { findManifest, readIndex, referenceOf } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
 

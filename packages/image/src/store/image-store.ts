@@ -3,6 +3,15 @@ import { Readable, Writable } from 'node:stream';
 import { take } from '@lamella/syscall';
 import type { Image, ImagePlatform, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
+import type { AddOptions } from '../model/add-options.js';
+import type { AddedImage } from '../model/added-image.js';
+import type { CheckOptions } from '../model/check-options.js';
+import type { CommitOptions } from '../model/commit-options.js';
+import type { ImportOptions } from '../model/import-options.js';
+import type { LoadOptions } from '../model/load-options.js';
+import type { Platform } from '../model/platform.js';
+import type { PullOptions } from '../model/pull-options.js';
+import type { PushOptions } from '../model/push-options.js';
 import {
   ADD_OPTIONS,
   CHECK_OPTIONS,
@@ -19,15 +28,11 @@ import {
 } from '../option-shapes.js';
 import { parseLocation } from '../place.js';
 import { formatReference, parseReference, type Reference, shortReference } from '../reference.js';
-import type { PushProgress } from '../registry/push.js';
-import type { RegistryOptions } from '../registry/registry-client.js';
 import type { SaveFormat } from '../sink/save-images.js';
-import type { Platform } from '../source/source-image.js';
-import type { AddedImage, AddOptions } from './add-image.js';
-import type { CheckOptions, StoreCheck } from './check-store.js';
-import type { CommitOptions, CommittedImage } from './commit-image.js';
+import type { StoreCheck } from './check-store.js';
+import type { CommittedImage } from './commit-image.js';
 import type { ImageDescription } from './describe-image.js';
-import type { ImportOptions, ImportResult } from './import-archive.js';
+import type { ImportResult } from './import-archive.js';
 import type { OciDescriptor } from './oci-schema.js';
 import { openImage, summarize } from './open-image.js';
 import type { RemovedImage } from './remove-image.js';
@@ -35,17 +40,6 @@ import { createLayout, findManifest, readIndex, referenceOf, withManifest, write
 import { StorePaths } from './store-paths.js';
 import type { StoreUsage } from './usage.js';
 import { writing } from './writing.js';
-
-export interface PullOptions extends AddOptions, RegistryOptions {}
-
-export interface PushOptions extends RegistryOptions {
-  readonly onProgress?: (progress: PushProgress) => void;
-}
-
-export interface LoadOptions extends AddOptions {
-  /** The name of the image, instead of its own. */
-  readonly name?: string;
-}
 
 const SOURCE: take.Check<string | Readable> = take.either(STRING, take.instanceOf(Readable, 'a Readable'));
 

@@ -7,7 +7,9 @@ import { kindOf, lockFile, streamRegular } from '@lamella/syscall';
 import * as v from 'valibot';
 import { consuming } from '../consuming.js';
 import { ImageError } from '../image-error.js';
-import { type AppliedLayer, type ApplyOptions, applyLayer } from '../layer/apply-layer.js';
+import { applyLayer } from '../layer/apply-layer.js';
+import type { AppliedLayer } from '../model/applied-layer.js';
+import type { ImportOptions } from '../model/import-options.js';
 import type { Reference } from '../reference.js';
 import { isOwnPipe } from '../source/open-source.js';
 import { clearPlace } from './clear-place.js';
@@ -22,11 +24,6 @@ import { sweepTemporary, temporaryLayer } from './temporary-layer.js';
 import { blobProblem, publishedTimes } from './verify-blob.js';
 import { isAsUnpacked, obviousProblem, replaceLayer } from './verify-layer.js';
 import { writeBlob } from './write-blob.js';
-
-export interface ImportOptions extends Pick<ApplyOptions, 'signal' | 'maxEntries'> {
-  /** Called as bytes of the archive are taken; `total` is its length, when it is a file. */
-  readonly onProgress?: (progress: { readonly bytes: number; readonly entries: number; readonly total: number | undefined }) => void;
-}
 
 export interface ImportResult {
   readonly reference: Reference;

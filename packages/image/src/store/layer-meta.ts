@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { bootId, idMapping, isSealedText, sealText, unfitForUpper } from '@lamella/syscall';
 import * as v from 'valibot';
-import type { AppliedLayer } from '../layer/apply-layer.js';
+import type { AppliedLayer } from '../model/applied-layer.js';
 import { writeDurably } from './durable-file.js';
 import type { StorePaths } from './store-paths.js';
 import { textOfStored } from './stored-file.js';

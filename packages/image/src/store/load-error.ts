@@ -1,5 +1,5 @@
 import { ImageError } from '../image-error.js';
-import type { AddedImage } from './add-image.js';
+import type { AddedImage } from '../model/added-image.js';
 
 /** Of several images some could not be brought in; the others are in the store. `code` is `IMAGES_NOT_LOADED`. */
 export class LoadError extends ImageError {

@@ -1,16 +1,16 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Image, ImageConfig, ImagePlatform, ImageSummary } from '../image.js';
 import { ImageError } from '../image-error.js';
 import { formatReference, type Reference } from '../reference.js';
 import { formatPlatform } from '../source/platform.js';
-import { lastOfEach, stackLayers } from './chain.js';
+import { lastOfEach } from './chain.js';
+import { damaged, readConfig, readManifest, readWhole } from './image-documents.js';
 import { isWhole, readLayerMeta } from './layer-meta.js';
 import type { NotedLayer } from './layer-stack.js';
-import { ConfigSchema, ManifestSchema, type OciConfig, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
+import { ConfigSchema, ManifestSchema, type OciConfig, type OciDescriptor, parseDocument } from './oci-schema.js';
+import { stackLayers } from './stack-layers.js';
 import type { StorePaths } from './store-paths.js';
-import { readStored } from './stored-file.js';
 
 /**
  * An image by its descriptor, its layers unpacked. Of its documents the sizes are looked at, not the digests: those were
@@ -76,41 +76,4 @@ export function summarize(paths: StorePaths, reference: Reference, descriptor: O
     if (!(error instanceof ImageError) || error.code !== 'STORE_CORRUPT') throw error;
     return { reference, digest: descriptor.digest, created: undefined, size: 0, layers: [], damaged: error.message };
   }
-}
-
-export function readManifest(paths: StorePaths, descriptor: OciDescriptor): OciManifest {
-  const file = paths.blob(descriptor.digest);
-  return parseDocument(ManifestSchema, readVerified(file, descriptor.digest), file);
-}
-
-export function readConfig(paths: StorePaths, manifest: OciManifest): OciConfig {
-  const file = paths.blob(manifest.config.digest);
-  return parseDocument(ConfigSchema, readVerified(file, manifest.config.digest), file);
-}
-
-function readBlob(file: string): Buffer {
-  const content = readStored(file);
-  if (!content) throw damaged(file, 'is missing', undefined);
-  return content;
-}
-
-function readWhole(file: string, size: number): string {
-  const content = readBlob(file);
-  if (content.length !== size) throw damaged(file, `has ${content.length} bytes instead of ${size}`, undefined);
-  return content.toString('utf8');
-}
-
-function readVerified(file: string, digest: string): string {
-  const content = readBlob(file);
-  if (`sha256:${createHash('sha256').update(content).digest('hex')}` !== digest) throw damaged(file, 'does not have the content its name says', undefined);
-  return content.toString('utf8');
-}
-
-function damaged(file: string, what: string, cause: unknown): ImageError {
-  return new ImageError({
-    code: 'STORE_CORRUPT',
-    message: `${file} ${what}`,
-    hint: 'Remove the image (lamella rmi) and bring it in again.',
-    ...(cause === undefined ? {} : { cause }),
-  });
 }

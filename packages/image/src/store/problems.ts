@@ -1,4 +1,4 @@
-import type { TreeDifferences } from './compare-trees.js';
+import type { TreeDifferences } from '../model/tree-differences.js';
 
 /** What is damaged: a part of an image, the store's own books, or what a killed command left. */
 export type ProblemKind = 'store' | 'index' | 'image' | 'blob' | 'layer' | 'leftover';

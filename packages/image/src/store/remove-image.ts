@@ -3,8 +3,8 @@ import { ImageError } from '../image-error.js';
 import { type Reference, shortReference } from '../reference.js';
 import { collectGarbage, type Garbage } from './collect-garbage.js';
 import { heldByContainers } from './held-by-containers.js';
+import { readConfig, readManifest } from './image-documents.js';
 import type { OciDescriptor } from './oci-schema.js';
-import { readConfig, readManifest } from './open-image.js';
 import { findManifest, readIndex, writeIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
 

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { lstatSync, utimesSync } from 'node:fs';
 import { FileError, kindOf, streamRegular } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
+import { readManifest } from './image-documents.js';
 import type { OciDescriptor, OciIndex } from './oci-schema.js';
-import { readManifest } from './open-image.js';
 import { readIndex } from './store-index.js';
 import type { StorePaths } from './store-paths.js';
 

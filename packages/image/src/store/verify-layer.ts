@@ -3,28 +3,16 @@ import { readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { streamRegular } from '@lamella/syscall';
 import { ImageError } from '../image-error.js';
-import { type AppliedLayer, applyLayer } from '../layer/apply-layer.js';
-import { compareTrees, goneTree, type TreeDifferences } from './compare-trees.js';
+import { applyLayer } from '../layer/apply-layer.js';
+import type { AppliedLayer } from '../model/applied-layer.js';
+import type { LayerProblem, VerifyOptions } from '../model/layer-check.js';
+import type { TreeDifferences } from '../model/tree-differences.js';
+import { compareTrees, goneTree } from './compare-trees.js';
 import { isLayerUntouched, noteVerified } from './known-times.js';
 import { areNotesAltered, isWhole, type LayerMeta, layerMeta, readLayerMeta, writeLayerMeta } from './layer-meta.js';
 import type { OciDescriptor } from './oci-schema.js';
 import { type StorePaths, stagedName } from './store-paths.js';
 import { putTree, type TemporaryLayer, temporaryLayer } from './temporary-layer.js';
-
-export interface VerifyOptions {
-  /** Compare every byte; else only what was touched since it was unpacked. */
-  readonly full: boolean;
-  /** Put what is right in the place of what is not. */
-  readonly repair: boolean;
-}
-
-/** What is wrong with a layer's tree. */
-export interface LayerProblem {
-  readonly problem: string;
-  /** Where it is not what its blob says. */
-  readonly differences?: TreeDifferences;
-  readonly repaired: boolean;
-}
 
 /** Says what is wrong without a look at the files; undefined when that shows nothing. */
 export function obviousProblem(paths: StorePaths, diffID: string): string | undefined {

@@ -1,0 +1,11 @@
+import type { Credentials } from './credentials.js';
+
+export interface RegistryOptions {
+  /** Check certificates, and speak TLS at all. Default true; loopback addresses may speak HTTP anyway. */
+  readonly tlsVerify?: boolean;
+  readonly signal?: AbortSignal;
+  /** Instead of those that the configuration files have. They are for the registry of the image's name, and for no mirror. */
+  readonly credentials?: Credentials;
+  /** Told of what is wrong with the files of credentials and their helpers. */
+  readonly onWarning?: (warning: string) => void;
+}
