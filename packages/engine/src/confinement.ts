@@ -7,8 +7,9 @@ import { DEFAULT_FILTERS } from '@lamella/seccomp/default-filter';
 import { CAPABILITIES } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
 import { unreachable } from './host-paths.js';
-import type { Device, RunSpec } from './run-spec.js';
-import type { Sources } from './sources/record.js';
+import type { Device } from './model/device.js';
+import type { RunSpec } from './model/run-spec.js';
+import type { Sources } from './model/source.js';
 
 /** What of a process spec keeps it in its place. */
 export type Confinement = Pick<ProcessSpec, 'capabilities' | 'ambient' | 'seccomp' | 'masks' | 'noNewPrivileges'>;

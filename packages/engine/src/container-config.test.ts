@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { scratch } from '@lamella-test/scratch';
 import { expect, test } from 'vitest';
-import { type ContainerConfig, configProblem, formatConfig } from './container-config.js';
+import { configProblem, formatConfig } from './container-config.js';
+import type { ContainerConfig } from './model/container-config.js';
 
 test('a config without a seal is sound; one that does not match its seal, or is torn, is damaged', async () => {
   await using at = scratch();

@@ -2,34 +2,35 @@ import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { wasOomKilled } from '@lamella/cgroup';
 import { claimsLeft, sweep } from '@lamella/cleanup';
-import type { LayerProgress } from '@lamella/image';
-import { type CommandProcess, launch, type ProcessOptions, type ProcessResult, type Streaming, type StreamingOf } from '@lamella/namespace';
+import { type CommandProcess, launch, type ProcessResult, type Streaming, type StreamingOf } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
 import { LamellaError, type Program } from '@lamella/syscall';
 import { recover } from './apply/recover.js';
 import { settled, standing } from './branches/branch.js';
 import { confinement } from './confinement.js';
-import type { ContainerConfig } from './container-config.js';
 import { ignoredVolumes } from './container-mounts.js';
 import { rotateEvents } from './containers/events.js';
 import { defaultRoot } from './default-root.js';
 import { EngineError } from './engine-error.js';
 import { explainFailure } from './explain-failure.js';
 import { unreachable } from './host-paths.js';
-import type { HostOverlay, HostView, OverlayState } from './host-view.js';
+import type { OverlayState } from './host-view.js';
 import { lowersOf, sameLowers } from './lowers.js';
+import type { ContainerConfig } from './model/container-config.js';
+import type { HostOverlay, HostView } from './model/host-view.js';
+import type { RunOptions } from './model/run-options.js';
+import type { RunSpec } from './model/run-spec.js';
+import type { Source, Sources } from './model/source.js';
 import { forgetDeadNames } from './names.js';
 import { RUN_SPEC, read, readRunOptions, withInit } from './option-shapes.js';
 import { type Life, type Plan, plan, prepareRoot } from './plan.js';
-import type { RunSpec } from './run-spec.js';
 import { acceptSources } from './sources/accept.js';
 import { type CheckedSources, checkSources } from './sources/check.js';
-import { completeSources, noteSources, readSources, recordSources, type Sources } from './sources/record.js';
-import { differenceOf, lookAt, type Source } from './sources/source.js';
+import { completeSources, noteSources, readSources, recordSources } from './sources/record.js';
+import { differenceOf, lookAt } from './sources/source.js';
 import { isEmpty, untouchedOf } from './sources/untouched.js';
 import { sweepImages } from './sweep-images.js';
 import { overlayVolumes } from './views.js';
-import type { UnpackOptions } from './workspace.js';
 
 /** How a container ended. */
 export interface RunResult<S extends Streaming = Streaming> extends ProcessResult<S> {
@@ -38,15 +39,6 @@ export interface RunResult<S extends Streaming = Streaming> extends ProcessResul
   readonly oomKilled: boolean;
   /** Absolute path of the kept upper directory. */
   readonly kept: string | undefined;
-}
-
-export interface RunOptions extends ProcessOptions {
-  /** Told of the unpacking of a workspace's image. */
-  readonly onProgress?: UnpackOptions['onProgress'];
-  /** Told, before it starts, what a view of the host does not show as it is, or may not: a sentence each. */
-  readonly onNote?: (sentence: string, certain: boolean) => void;
-  /** Told of the layers of an image that is fetched. */
-  readonly onPull?: (progress: LayerProgress) => void;
 }
 
 /**

@@ -1,13 +1,14 @@
 import { explainTold } from '@lamella/namespace';
 import { becomeFront, canBecomeFront, type FrontOptions, type RunResult, toldByFront } from '@lamella/syscall';
-import { decide, prepare, type RunOptions } from './container.js';
+import { decide, prepare } from './container.js';
 import { type ExecPlan, explainExecFailure } from './containers/exec.js';
 import { defaultRoot } from './default-root.js';
 import { explainFailure } from './explain-failure.js';
+import type { RunOptions } from './model/run-options.js';
+import type { RunSpec } from './model/run-spec.js';
+import type { Source } from './model/source.js';
 import { RUN_SPEC, read, readRunOptions } from './option-shapes.js';
 import type { Plan } from './plan.js';
-import type { RunSpec } from './run-spec.js';
-import type { Source } from './sources/source.js';
 
 /** What explains the failures of a program. */
 interface Context {

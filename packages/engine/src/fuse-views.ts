@@ -2,10 +2,10 @@ import path from 'node:path';
 import { overlayDetached, type ShownIds, unsupportedUpper } from '@lamella/overlay';
 import { AT, AT_FDCWD, idMapping, MNT, MOVE_MOUNT, OPEN_TREE, type Op, type Program, type SlotAllocator, unfitForUpper } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
+import type { IdMap, OwnIds } from './model/own-ids.js';
+import type { RunSpec } from './model/run-spec.js';
+import type { CheckedView, View } from './model/view.js';
 import { overlayOf } from './overlay-of.js';
-import type { RunSpec } from './run-spec.js';
-import type { IdMap, OwnIds } from './userns.js';
-import type { CheckedView, View } from './views.js';
 
 /** The views of a container that fuse-overlayfs(1) shows, and where its monitor has them. */
 export interface FuseViews {

@@ -2,7 +2,7 @@ import { constants, type Dirent, opendirSync } from 'node:fs';
 import path from 'node:path';
 import type { MountPoint } from '@lamella/syscall';
 import { ancestors, isOverlaid, isWithin, look, may, OWN, targetOfLink, unreachable } from './host-paths.js';
-import type { HostOverlay, HostPath, ScaffoldEntry } from './host-view.js';
+import type { HostOverlay, HostPath, ScaffoldEntry } from './model/host-view.js';
 
 /** How an ordinary user's view of the host is put together. */
 export interface Assembly {

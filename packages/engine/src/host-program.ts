@@ -2,8 +2,8 @@ import path from 'node:path';
 import type { Mount, User } from '@lamella/namespace';
 import { AT_FDCWD, COPY, O, type Op, type Program } from '@lamella/syscall';
 import { effectiveMode, look } from './host-paths.js';
-import type { HostView, ScaffoldEntry } from './host-view.js';
-import type { View } from './views.js';
+import type { HostView, ScaffoldEntry } from './model/host-view.js';
+import type { View } from './model/view.js';
 import { likeSource } from './volumes.js';
 
 /** The user that this process is. */

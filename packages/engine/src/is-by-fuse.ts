@@ -1,5 +1,5 @@
 import { unfitForUpper } from '@lamella/syscall';
-import type { OwnIds } from './userns.js';
+import type { OwnIds } from './model/own-ids.js';
 
 /**
  * Whether fuse-overlayfs(1) joins the layers of a container, and not the kernel: where that can have no upper; and where files are to be seen with other

@@ -1,4 +1,4 @@
-import type { HostOverlay, HostView } from './host-view.js';
+import type { HostOverlay, HostView } from './model/host-view.js';
 
 /** What is kept of a view with its container. Overlays were plain paths once. */
 export function keptView({ scaffold, overlays, hidden }: HostView): HostView {

@@ -1,4 +1,4 @@
-import type { RunSpec } from './run-spec.js';
+import type { RunSpec } from './model/run-spec.js';
 
 /** As Docker's `local` driver has them: 100 MB in all. */
 const [DEFAULT_SIZE, DEFAULT_FILES] = [20 * 1024 * 1024, 5];

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { type Image, ImageError, ImageStore, isPlace, parsePlatform } from '@lamella/image';
-import type { RunOptions } from './container.js';
 import { EngineError } from './engine-error.js';
-import type { Lowers } from './plan.js';
-import type { RunSpec } from './run-spec.js';
+import type { Lowers } from './model/lowers.js';
+import type { RunOptions } from './model/run-options.js';
+import type { RunSpec } from './model/run-spec.js';
 
 /** What the container of a spec is to stand on; an image that is missing is fetched where the spec says so. */
 export async function lowersOf(spec: RunSpec, options: RunOptions, root: string): Promise<Lowers> {

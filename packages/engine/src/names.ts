@@ -3,9 +3,9 @@ import { readdir, readlink, symlink, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { lockFile } from '@lamella/syscall';
 import { absent } from './absent.js';
-import type { ContainerConfig } from './container-config.js';
 import { EngineError } from './engine-error.js';
 import { givenNames, givenNamesOf, idsOfGiven, removeGiven } from './given-names.js';
+import type { ContainerConfig } from './model/container-config.js';
 
 /**
  * Names of containers are symbolic links in `containers/.names`, for the kernel gives each to one

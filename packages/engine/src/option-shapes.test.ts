@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { ExecOptions, ExecSpec } from './containers/exec.js';
 import { EXEC_OPTIONS, EXEC_SPEC } from './containers/stored-shapes.js';
+import type { RunSpec } from './model/run-spec.js';
 import { RUN_SPEC, read } from './option-shapes.js';
-import type { RunSpec } from './run-spec.js';
 
 const INVALID = expect.objectContaining({ code: 'OPTION_INVALID' });
 

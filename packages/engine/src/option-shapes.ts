@@ -2,14 +2,16 @@ import { RESOURCES } from '@lamella/cgroup';
 import { processOptionsShape, type Rlimit, type TmpfsMount } from '@lamella/namespace';
 import type { SeccompProfile } from '@lamella/seccomp';
 import { type OptionReader, optionReader, shapeOf, take } from '@lamella/syscall';
-import type { RunOptions } from './container.js';
 import { signalNumber } from './containers/signal-number.js';
 import { EngineError } from './engine-error.js';
-import type { HostView } from './host-view.js';
-import type { PublishedPort } from './pasta.js';
-import type { Device, RunSpec, Volume } from './run-spec.js';
-import type { SweepOptions } from './sweep.js';
-import type { UserNamespace } from './userns.js';
+import type { Device } from './model/device.js';
+import type { HostView } from './model/host-view.js';
+import type { PublishedPort } from './model/published-port.js';
+import type { RunOptions } from './model/run-options.js';
+import type { RunSpec } from './model/run-spec.js';
+import type { SweepOptions } from './model/sweep-options.js';
+import type { UserNamespace } from './model/user-namespace.js';
+import type { Volume } from './model/volume.js';
 
 /** Reads what public functions of this package are given. */
 export const read: OptionReader = optionReader(EngineError);

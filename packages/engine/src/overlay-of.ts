@@ -1,7 +1,7 @@
 import { findFuseOverlay, type OverlayStack } from '@lamella/overlay';
 import { MS } from '@lamella/syscall';
-import type { RunSpec } from './run-spec.js';
-import type { CheckedView } from './views.js';
+import type { RunSpec } from './model/run-spec.js';
+import type { CheckedView } from './model/view.js';
 
 /** How a view of a container is mounted. @param root absolute path of the store */
 export function overlayOf(

@@ -1,6 +1,6 @@
 import type { Identity } from '@lamella/namespace';
 import type { Program } from '@lamella/syscall';
-import type { OwnIds } from './userns.js';
+import type { OwnIds } from './model/own-ids.js';
 
 /** Ops that give pipes to who will run, as its monitor calls it, so that it can open /dev/stderr. */
 export function giveStdio({ uid, gid }: Identity, ids: OwnIds | undefined): Program {

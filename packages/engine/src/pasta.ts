@@ -16,16 +16,8 @@ import {
   servingProgram,
 } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
+import type { PublishedPort } from './model/published-port.js';
 import { asRootOf, makeUserNamespace, range } from './userns.js';
-
-/** A port of the host that leads into a container. */
-export interface PublishedPort {
-  /** Of the host; all of its addresses when missing. */
-  readonly address?: string;
-  readonly hostPort: number;
-  readonly containerPort: number;
-  readonly protocol: 'tcp' | 'udp';
-}
 
 /** Where a container with such a network asks for names: pasta passes that on to the resolver of the host. */
 export const NAME_SERVER = '169.254.1.1';

@@ -24,7 +24,7 @@ import {
   slotAllocator,
 } from '@lamella/syscall';
 import { type Confinement, devicesOf } from './confinement.js';
-import { type ContainerConfig, configOf, formatConfig, layersOf } from './container-config.js';
+import { configOf, formatConfig, layersOf } from './container-config.js';
 import { containerFiles } from './container-files.js';
 import { containerMounts, ownVolumes } from './container-mounts.js';
 import { EngineError } from './engine-error.js';
@@ -33,30 +33,20 @@ import { generateName, giveName, givenNamesOf, takeNameAway } from './given-name
 import { hostMounts, openScaffold, ownUser, prepareHost } from './host-program.js';
 import { keptView } from './kept-view.js';
 import { logBounds } from './log-bounds.js';
+import type { ContainerConfig } from './model/container-config.js';
+import type { Lowers } from './model/lowers.js';
+import type { OwnIds } from './model/own-ids.js';
+import type { RunSpec } from './model/run-spec.js';
+import type { Source, Sources } from './model/source.js';
+import type { CheckedView } from './model/view.js';
 import { checkNotGiven, nameLinkOf, targetOf } from './names.js';
 import { overlayOf } from './overlay-of.js';
 import { giveStdio } from './own-stdio.js';
 import { pastaNetwork } from './pasta.js';
-import type { RunSpec } from './run-spec.js';
 import type { CheckedSources } from './sources/check.js';
-import type { Sources } from './sources/record.js';
-import type { Source } from './sources/source.js';
-import { asRootOf, makeUserNamespace, mapOntoItself, type OwnIds, ownIds, rangeLinksOf } from './userns.js';
-import { type CheckedView, checkedViews, nothingOf, overlayVolumes, scaffoldOf, viewsOf } from './views.js';
+import { asRootOf, makeUserNamespace, mapOntoItself, ownIds, rangeLinksOf } from './userns.js';
+import { checkedViews, nothingOf, overlayVolumes, scaffoldOf, viewsOf } from './views.js';
 import { bind, bindStill, checkPropagation, checkVolume, deviceSources, likeSource } from './volumes.js';
-
-/** The layers a container stands on. */
-export interface Lowers {
-  /** Absolute paths of trees, the topmost first. */
-  readonly trees: readonly string[];
-  /** Files to hold a shared lock on meanwhile. */
-  readonly locks: readonly string[];
-  readonly config: ImageConfig;
-  /** Digests of the layers, the topmost first; they stay as long as the container does. */
-  readonly diffIDs: readonly string[];
-  /** Digest of the image; nothing in a workspace. */
-  readonly digest?: string | undefined;
-}
 
 /** Which life of a container a plan is for. */
 export interface Life {

@@ -1,5 +1,5 @@
 import type { DetachedSpec } from './containers/containers.js';
-import type { RunSpec } from './run-spec.js';
+import type { RunSpec } from './model/run-spec.js';
 
 /** What plugins of the command line are told, by the names of their hooks (`oclif.hooks` of their package.json). */
 export interface PluginHooks {

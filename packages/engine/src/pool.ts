@@ -5,9 +5,9 @@ import { decide, prepare, type RunResult } from './container.js';
 import { defaultRoot } from './default-root.js';
 import { EngineError } from './engine-error.js';
 import { explainFailure } from './explain-failure.js';
+import type { RunSpec } from './model/run-spec.js';
 import { ENVIRONMENT, read, runSpecShape, WORDS, withInit } from './option-shapes.js';
 import type { Plan } from './plan.js';
-import type { RunSpec } from './run-spec.js';
 import { recordSources } from './sources/record.js';
 
 /** What the containers of a pool are; each runs one command, and is thrown away. */

@@ -4,15 +4,10 @@ import { forgetTakenBack } from './apply/forget.js';
 import { recover } from './apply/recover.js';
 import { collectStates } from './branches/states.js';
 import { defaultRoot } from './default-root.js';
+import type { SweepOptions } from './model/sweep-options.js';
 import { forgetDeadNames } from './names.js';
 import { read, SWEEP_OPTIONS } from './option-shapes.js';
-import type { RunSpec } from './run-spec.js';
 import { sweepImages } from './sweep-images.js';
-
-export interface SweepOptions {
-  /** Also containers that were kept ({@link RunSpec.keep}), with what they wrote. Default false. */
-  readonly kept?: boolean;
-}
 
 /**
  * Releases what dead containers left in a store: their names, frozen states that no container goes back to, an

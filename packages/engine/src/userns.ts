@@ -26,37 +26,9 @@ import {
   unfitForUpper,
 } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
+import type { IdMap, OwnIds } from './model/own-ids.js';
+import type { UserNamespace } from './model/user-namespace.js';
 import { isFreeName, nameLinkOf } from './names.js';
-
-/**
- * The user namespace of a container:
- * - `host`: the one that this user has anyway; the default;
- * - `auto`: one with ids that no other container has: as root of those that no user of the host has, else of this user's in /etc/subuid;
- * - a range: the ids from `uid` and `gid` of the host on;
- * - `keep-id`: this user is called inside what it is outside, and is who runs there. Of an ordinary user.
- */
-export type UserNamespace =
-  | 'host'
-  | 'keep-id'
-  | { readonly mode: 'auto'; readonly size?: number }
-  | { readonly mode: 'range'; readonly uid: number; readonly gid: number; readonly size: number };
-
-/** The ids of a container's own user namespace. */
-export interface OwnIds {
-  readonly uids: readonly IdMap[];
-  readonly gids: readonly IdMap[];
-  /** Whether its files are seen with them by mounts that map ids; else they have them on the disk. */
-  readonly idmapped: boolean;
-  /** Or fuse-overlayfs(1) shows them so. */
-  readonly byFuse?: true;
-}
-
-/** Ids from `inside` on stand for those from `outside` on, in the user namespace of its monitor. */
-export interface IdMap {
-  readonly inside: number;
-  readonly outside: number;
-  readonly count: number;
-}
 
 /** As many ids does a distribution's image have. */
 const DEFAULT_SIZE = 65_536;

@@ -3,10 +3,11 @@ import path from 'node:path';
 import { DEFAULT_NODES, type Mount } from '@lamella/namespace';
 import { AT_FDCWD, idMapping, insideId, type Program, readMounts, S_IF } from '@lamella/syscall';
 import { EngineError } from './engine-error.js';
-import type { RunSpec, Volume } from './run-spec.js';
-import type { Sources } from './sources/record.js';
-import { isDirectorySource, type Source } from './sources/source.js';
-import type { OwnIds } from './userns.js';
+import type { OwnIds } from './model/own-ids.js';
+import type { RunSpec } from './model/run-spec.js';
+import type { Source, Sources } from './model/source.js';
+import type { Volume } from './model/volume.js';
+import { isDirectorySource } from './sources/source.js';
 
 /** @param given what its source is @throws EngineError `VOLUME_INVALID` */
 export function checkVolume({ source, destination, overlay, readonly, propagation }: Volume, given: Source): void {

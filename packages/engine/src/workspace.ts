@@ -3,15 +3,11 @@ import path from 'node:path';
 import { unpackDirectory } from '@lamella/image';
 import { absent } from './absent.js';
 import { EngineError } from './engine-error.js';
+import type { UnpackOptions } from './model/unpack-options.js';
 import { occupied } from './workspace-occupied.js';
 
 const ARCHIVES = ['.tar', '.tar.gz', '.tgz', '.tar.zst', '.tar.xz'];
 const OURS = ['upper', 'work', 'merged'];
-
-export interface UnpackOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly bytes: number; readonly entries: number; readonly total: number }) => void;
-}
 
 /**
  * The image directory of a workspace, unpacked from its tar when it is not there yet.

@@ -22,7 +22,7 @@ import { requiresProgram, type ScratchDirectory, scratch } from '@lamella-test/s
 import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
-import type { CheckedView } from '../views.js';
+import type { CheckedView } from '../model/view.js';
 import { type Applied, type ApplyOptions, apply } from './apply.js';
 import { forgetTakenBack } from './forget.js';
 import { applyingOf, type Journal, journalOf } from './journal.js';

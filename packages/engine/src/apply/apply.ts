@@ -4,7 +4,7 @@ import { openSides } from '@lamella/overlay';
 import { type Op, type SlotAllocator, SyscallError, slotAllocator, textOf } from '@lamella/syscall';
 import { type ContainerChange, changesIn } from '../containers/changes.js';
 import { EngineError } from '../engine-error.js';
-import type { CheckedView } from '../views.js';
+import type { CheckedView } from '../model/view.js';
 import { Applying, type PartWork, type StagedPart } from './applying.js';
 import { chosenOf, leftWith } from './choose.js';
 import { afterwards, clean, leftOf } from './clean.js';

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { type ContainerRecord, lockOf } from '@lamella/cleanup';
 import { absent } from '../absent.js';
-import type { ContainerConfig } from '../container-config.js';
+import type { ContainerConfig } from '../model/container-config.js';
 
 /** How far the clock by which the kernel dates files lags behind that of processes, at most: one tick, in milliseconds. */
 const TICK = 10;

@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import { inodeOf, originOf } from '@lamella/overlay';
 import { bytesOf, type Walked } from '@lamella/syscall';
 import type { ContainerChange } from '../containers/changes.js';
-import type { View } from '../views.js';
+import type { View } from '../model/view.js';
 import type { KnownObjects } from './known.js';
 import { isCopy, looksOf } from './links.js';
 import { hasSameMetadata, isIdentical, isSince, isUntouched, looksSame, type Noted, note } from './noted.js';

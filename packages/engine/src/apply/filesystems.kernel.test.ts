@@ -7,7 +7,7 @@ import { AT_FDCWD, isOwnAttribute, parseWalked, run, type Walked } from '@lamell
 import { findProgram, requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
 import { beforeEach, expect, type TestContext, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
-import type { CheckedView } from '../views.js';
+import type { CheckedView } from '../model/view.js';
 import { apply } from './apply.js';
 import { undo } from './undo.js';
 

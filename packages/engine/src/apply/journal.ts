@@ -3,14 +3,12 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { absent } from '../absent.js';
 import { EngineError } from '../engine-error.js';
+import type { Source } from '../model/source.js';
 import type { Followed } from '../sources/follow.js';
-import type { Source } from '../sources/source.js';
 import type { Known } from './known.js';
 import type { Noted } from './noted.js';
+import type { Names } from './noted-names.js';
 import type { Staged, Step } from './steps.js';
-
-/** Pairs of a name, as bytes in latin1, and what was noted: any name may be one, `__proto__` too. */
-export type Names<Content> = readonly (readonly [name: string, content: Content])[];
 
 /** What is done to one directory of the host. Paths are absolute. */
 export interface Part {

@@ -1,6 +1,6 @@
 import type { Walked } from '@lamella/syscall';
-import type { Names } from './journal.js';
 import { hasSameMetadata, looksSame, type Noted, note } from './noted.js';
+import type { Names } from './noted-names.js';
 import { namesAbove } from './places.js';
 
 /**

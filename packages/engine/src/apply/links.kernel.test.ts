@@ -7,7 +7,7 @@ import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scra
 import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
-import type { CheckedView } from '../views.js';
+import type { CheckedView } from '../model/view.js';
 import { type Applied, type ApplyOptions, apply } from './apply.js';
 import { undo } from './undo.js';
 

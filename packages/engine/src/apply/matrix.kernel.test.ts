@@ -8,7 +8,7 @@ import { requiresRoot, type ScratchDirectory, SEED, scratch } from '@lamella-tes
 import { describeTree } from '@lamella-test/tree';
 import { describe, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
-import type { CheckedView } from '../views.js';
+import type { CheckedView } from '../model/view.js';
 import { type Applied, type ApplyOptions, apply } from './apply.js';
 import { noteSeenPlaces, readSeenPlaces, type SeenPlaces } from './seen-places.js';
 import { undo } from './undo.js';

@@ -5,7 +5,7 @@ import { mountOverlay } from '@lamella/overlay';
 import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { changesIn } from '../containers/changes.js';
-import type { CheckedView } from '../views.js';
+import type { CheckedView } from '../model/view.js';
 import { apply } from './apply.js';
 import { readJournal } from './journal.js';
 import { undo } from './undo.js';

@@ -1,8 +1,8 @@
 import { AT_FDCWD, isOverlayMark, O, type Op, type Program, type SlotAllocator, type Walked } from '@lamella/syscall';
 import { beneath, unlessGone } from '../beneath.js';
 import type { ContainerChange } from '../containers/changes.js';
+import type { CheckedView } from '../model/view.js';
 import { openGiven } from '../sources/check.js';
-import type { CheckedView } from '../views.js';
 import type { Session } from './session.js';
 
 /** A directory on the way to a target: what the host has there, and what the view wrote there. */

@@ -3,9 +3,10 @@ import path from 'node:path';
 import { type ContainerRecord, directoryOf } from '@lamella/cleanup';
 import { AT_FDCWD, lockFile, type MountPoint, type Op, readMounts, run, runMapped } from '@lamella/syscall';
 import { absent } from '../absent.js';
+import type { RunSpec } from '../model/run-spec.js';
+import type { View } from '../model/view.js';
 import { randomId } from '../plan.js';
-import type { RunSpec } from '../run-spec.js';
-import { overlayVolumes, stateDirectory, type View } from '../views.js';
+import { overlayVolumes, stateDirectory } from '../views.js';
 import { asOwner, copyTrees } from './copy-trees.js';
 import { aboutOf, type Checkpoint, historyOf, parentOf, SQUASHING } from './states.js';
 

@@ -32,16 +32,17 @@ import {
   tryLockFile,
 } from '@lamella/syscall';
 import { absent } from '../absent.js';
-import type { ContainerConfig } from '../container-config.js';
 import { processesOf } from '../containers/processes.js';
 import { EngineError } from '../engine-error.js';
 import { refuseExchange } from '../fuse-views.js';
+import type { ContainerConfig } from '../model/container-config.js';
+import type { CheckedView, View } from '../model/view.js';
 import { overlayOf } from '../overlay-of.js';
 import { randomId } from '../plan.js';
 import { checkSources } from '../sources/check.js';
 import { completeSources } from '../sources/record.js';
 import { asRootOf, mapOntoItself } from '../userns.js';
-import { type CheckedView, checkedViews, type View } from '../views.js';
+import { checkedViews } from '../views.js';
 import { areCopied, type Branching, standing } from './branch.js';
 
 /** A container that runs, whose layers are to be exchanged. */

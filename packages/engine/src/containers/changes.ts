@@ -1,7 +1,8 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { type Change, type ChangesOptions, changesOf } from '@lamella/overlay';
+import type { CheckedView } from '../model/view.js';
 import { isEmpty } from '../sources/untouched.js';
-import { aboveNothing, type CheckedView } from '../views.js';
+import { aboveNothing } from '../views.js';
 
 /** What a container changed: one object of one of its views. */
 export interface ContainerChange extends Change {

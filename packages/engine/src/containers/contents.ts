@@ -1,7 +1,7 @@
 import { type ObjectState, openSides } from '@lamella/overlay';
 import { flatten, type Op, ownMountNamespace, run, slotAllocator } from '@lamella/syscall';
 import { beneath, unlessGone } from '../beneath.js';
-import type { CheckedView } from '../views.js';
+import type { CheckedView } from '../model/view.js';
 import type { ContainerChange } from './changes.js';
 
 /** Content of a file before and after; undefined where there is no file, or one that is larger than was asked for. */

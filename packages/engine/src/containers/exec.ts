@@ -2,8 +2,8 @@ import { cgroupsOf } from '@lamella/cgroup';
 import { type ContainerProcess, defaultNamespaces, findUser, join, launch, type ProcessOptions, type StreamingOf } from '@lamella/namespace';
 import { type Program, SUPERVISE, SyscallError, slotAllocator } from '@lamella/syscall';
 import { confinement } from '../confinement.js';
-import type { ContainerConfig } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
+import type { ContainerConfig } from '../model/container-config.js';
 
 /** Another command in a container that runs. */
 export interface ExecSpec {

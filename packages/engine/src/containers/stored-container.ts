@@ -15,21 +15,26 @@ import { began } from '../apply/began.js';
 import { recover } from '../apply/recover.js';
 import { type Branching, branching, checkpoint, currentState, fork, removeLater, rollback, settled, standing } from '../branches/branch.js';
 import { type Checkpoint, collectStates, LONG, readFrozen, readHistory } from '../branches/states.js';
-import { begin, type Container, checkAgain, decide, prepare, type RunOptions } from '../container.js';
-import { type ContainerConfig, readConfig } from '../container-config.js';
+import { begin, type Container, checkAgain, decide, prepare } from '../container.js';
+import { readConfig } from '../container-config.js';
 import { definedIn } from '../defined-in.js';
 import { EngineError } from '../engine-error.js';
 import { becomeExec } from '../front.js';
 import { generateName, removeGiven } from '../given-names.js';
 import { isByFuse } from '../is-by-fuse.js';
+import type { AcceptOptions } from '../model/accept-options.js';
+import type { AgainSpec } from '../model/again-spec.js';
+import type { ContainerConfig } from '../model/container-config.js';
+import type { RunOptions } from '../model/run-options.js';
+import type { RunSpec } from '../model/run-spec.js';
+import type { CheckedView, View } from '../model/view.js';
 import { checkNotGiven, forgetDeadNames, nameLinkOf, namesById, takeName, withName } from '../names.js';
 import { read, readRunOptions, withInit } from '../option-shapes.js';
 import { cgroupName, checkName } from '../plan.js';
-import type { RunSpec } from '../run-spec.js';
 import { type CheckedSources, checkSources, explainMoved, goneDirectory } from '../sources/check.js';
 import { completeSources } from '../sources/record.js';
 import { untouchedOf } from '../sources/untouched.js';
-import { type CheckedView, checkedViews, type View } from '../views.js';
+import { checkedViews } from '../views.js';
 import { type Attached, attachTo, type Ending } from './attach.js';
 import { type ContainerChange, changesIn } from './changes.js';
 import { type Contents, contentsOf } from './contents.js';
@@ -61,23 +66,6 @@ import {
   WAIT_OPTIONS,
 } from './stored-shapes.js';
 import { type ContainerUsage, usageOf } from './usage.js';
-
-/** Another command for a container that is there, and what of its spec is to be different. */
-export interface AgainSpec extends Partial<Pick<RunSpec, 'cwd' | 'user' | 'network' | 'terminal' | 'input' | 'detachKeys' | 'resources' | 'init' | 'job'>> {
-  readonly args: readonly string[];
-  /** Beside the container's own; without a value a variable of it is left out. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-  readonly acceptSources?: AcceptOptions['acceptSources'];
-}
-
-/** How a container is started again whose user has replaced what it was given. */
-export interface AcceptOptions {
-  /**
-   * Absolute paths of sources of volumes, or devices: what is there now is what the container is given from now on. Anything that was
-   * replaced, and is not named here, is refused with `VOLUME_MOVED`.
-   */
-  readonly acceptSources?: readonly string[];
-}
 
 /** Whose states this process is squashing. */
 const squashing = new Set<string>();

@@ -3,11 +3,12 @@ import type { CommitOptions } from '@lamella/image';
 import { processOptionsShape } from '@lamella/namespace';
 import { shapeOf, take } from '@lamella/syscall';
 import type { ApplyOptions } from '../apply/apply.js';
+import type { AcceptOptions } from '../model/accept-options.js';
+import type { AgainSpec } from '../model/again-spec.js';
 import { CHANGED_ENVIRONMENT, ENVIRONMENT, NETWORK, TERMINAL, TYPED, WORDS } from '../option-shapes.js';
 import type { ContainerChange } from './changes.js';
 import type { ExecOptions, ExecSpec } from './exec.js';
 import type { LogOptions } from './logs.js';
-import type { AcceptOptions, AgainSpec } from './stored-container.js';
 
 /** Seconds; more than setTimeout of Node takes would be none. */
 const SECONDS: take.Check<number> = take.checkOf(

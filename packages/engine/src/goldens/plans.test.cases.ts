@@ -8,9 +8,9 @@ import { createTwoFilesPatch } from 'diff';
 import { afterAll, beforeAll, beforeEach, expect, type TestContext, test } from 'vitest';
 import { decide } from '../container.js';
 import { planExec } from '../containers/exec.js';
-import type { HostView } from '../host-view.js';
+import type { HostView } from '../model/host-view.js';
+import type { RunSpec } from '../model/run-spec.js';
 import type { Life } from '../plan.js';
-import type { RunSpec } from '../run-spec.js';
 
 /** What is decided in each case: a run, and which of its lives. */
 interface Case {

@@ -1,6 +1,7 @@
 import { EngineError } from '../engine-error.js';
-import { OF_VIEW, type SourceSpec, type Sources, sourcePaths } from './record.js';
-import { linkIn, lookAt, type Source } from './source.js';
+import type { Source, Sources } from '../model/source.js';
+import { OF_VIEW, type SourceSpec, sourcePaths } from './record.js';
+import { linkIn, lookAt } from './source.js';
 
 /** The container whose user accepts other objects in the place of its sources. */
 export interface Accepting {

@@ -1,7 +1,8 @@
 import { AT_FDCWD, O, openObject, type Program, RESOLVE, SyscallError, shellWord } from '@lamella/syscall';
 import { EngineError } from '../engine-error.js';
-import { OF_VIEW, type SourceSpec, type Sources, sourcePaths } from './record.js';
-import { describeSource, differenceOf, directoryAt, linkIn, lookAt, type Source } from './source.js';
+import type { Source, Sources } from '../model/source.js';
+import { OF_VIEW, type SourceSpec, sourcePaths } from './record.js';
+import { describeSource, differenceOf, directoryAt, linkIn, lookAt } from './source.js';
 
 /** Sources as they are now, which is as they were recorded. A program expects exactly these, and opens them through no link. */
 export interface CheckedSources {

@@ -3,8 +3,9 @@ import path from 'node:path';
 import type { Seen } from '@lamella/syscall';
 import { absent } from '../absent.js';
 import { readConfig } from '../container-config.js';
+import type { Source } from '../model/source.js';
 import { noteSources, readSources } from './record.js';
-import { differenceOf, linkIn, lookAt, type Source } from './source.js';
+import { differenceOf, linkIn, lookAt } from './source.js';
 
 /** A source of a container, which an apply or its undo may put another object in the place of. */
 export interface Followed {

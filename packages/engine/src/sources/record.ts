@@ -1,13 +1,11 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { absent } from '../absent.js';
-import type { ContainerConfig } from '../container-config.js';
 import { EngineError } from '../engine-error.js';
-import type { RunSpec } from '../run-spec.js';
-import { directoryAt, findSource, type Source } from './source.js';
-
-/** Objects of the host that a container was given, by the paths that were asked for. */
-export type Sources = ReadonlyMap<string, Source>;
+import type { ContainerConfig } from '../model/container-config.js';
+import type { RunSpec } from '../model/run-spec.js';
+import type { Source, Sources } from '../model/source.js';
+import { directoryAt, findSource } from './source.js';
 
 /** What of a spec leads to objects of the host. */
 export type SourceSpec = Pick<RunSpec, 'volumes' | 'devices' | 'workspace' | 'host'>;

@@ -1,7 +1,8 @@
 import { mkdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { scratch } from '@lamella-test/scratch';
 import { expect, test } from 'vitest';
-import { differenceOf, lookAt, type Source } from './source.js';
+import type { Source } from '../model/source.js';
+import { differenceOf, lookAt } from './source.js';
 
 const [EXT4, XFS, BTRFS, TMPFS, FUSE] = [0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x65735546];
 

@@ -1,22 +1,7 @@
 import { type BigIntStats, lstatSync, readlinkSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { bootId, type ObjectIdentity, S_IF } from '@lamella/syscall';
 import { unreachable } from '../host-paths.js';
-
-/** An object of the host that a container was given: a volume's source, the target of an overlay, a device, a workspace. */
-export interface Source {
-  /** Absolute, without links: those in the path that was asked for were followed once, when the container was made. */
-  readonly path: string;
-  /** Of its inode number and birth time what its filesystem keeps; see {@link identityOf}. */
-  readonly identity: ObjectIdentity;
-  /** Magic number of its filesystem (statfs(2)). */
-  readonly filesystem: number;
-  /** Whose it is, and who may do what (inode(7)): not compared. */
-  readonly look: { readonly mode: number; readonly uid: number; readonly gid: number };
-  /** Of a device: which (`st_rdev`). */
-  readonly device?: string;
-  /** Id of the boot in which that was seen: device numbers of filesystems belong to it. */
-  readonly boot: string;
-}
+import type { Source } from '../model/source.js';
 
 /** What is different of two objects that should be one. */
 export type Difference = 'type' | 'device' | 'filesystem' | 'object';

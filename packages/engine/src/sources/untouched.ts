@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { absent } from '../absent.js';
-import type { RunSpec } from '../run-spec.js';
-import type { View } from '../views.js';
+import type { RunSpec } from '../model/run-spec.js';
+import type { View } from '../model/view.js';
 
 /**
  * The directories of a view of the host in which a container has changed nothing, by the paths in its spec. They come and go with the

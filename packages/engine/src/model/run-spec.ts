@@ -1,34 +1,11 @@
 import type { Resources } from '@lamella/cgroup';
 import type { CapabilityName, Rlimit, TmpfsMount } from '@lamella/namespace';
 import type { SeccompProfile } from '@lamella/seccomp';
+import type { Device } from './device.js';
 import type { HostView } from './host-view.js';
-import type { PublishedPort } from './pasta.js';
-import type { UserNamespace } from './userns.js';
-
-/** A directory or file of the host inside the container. */
-export interface Volume {
-  /** Absolute path on the host; it must exist. The container gets what is there when it is made, and nothing else later (`VOLUME_MOVED`). */
-  readonly source: string;
-  /** Absolute path inside; made when missing. */
-  readonly destination: string;
-  readonly readonly?: boolean;
-  /** What is written there stays in the container, for review: the source, a directory, does not change. */
-  readonly overlay?: boolean;
-  /** In a user namespace of its own: what belongs to the host's root there belongs to the container's, and the other way round. */
-  readonly idmap?: boolean;
-  /** `slave`: what the host mounts below the source later appears inside, too. As root; the source has to be on a shared or slave mount. */
-  readonly propagation?: 'slave';
-  /** Whether mounts below the source are shown, too. Default true. */
-  readonly recursive?: boolean;
-}
-
-/** A device of the host inside the container. */
-export interface Device {
-  /** Absolute path on the host, of a device or of a directory of them. */
-  readonly source: string;
-  /** Absolute path inside, below /dev. Default: the same. */
-  readonly destination?: string;
-}
+import type { PublishedPort } from './published-port.js';
+import type { UserNamespace } from './user-namespace.js';
+import type { Volume } from './volume.js';
 
 /** `unless-stopped` is `always`: who stops a container does not want it again. */
 export type RestartPolicy = 'no' | 'on-failure' | 'always' | 'unless-stopped';
