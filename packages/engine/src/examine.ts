@@ -230,20 +230,39 @@ async function overlay(root: string, store: Finding, served: Finding): Promise<F
   }
 }
 
-/** Make a directory and lock it. The gate, if there is one, keeps sweeps away between the two; a store without a gate has never been swept. */
-async function locked(containers: string, scratch: string): Promise<HeldLock> {
+/** A directory that is locked. */
+interface LockedScratch {
+  readonly lock: HeldLock;
+  readonly scratch: string;
+}
+
+/**
+ * Make a directory and lock it. The gate, if there is one, keeps sweeps away between the two; a store without a gate has never been swept. If
+ * one came meanwhile, a first sweep may be removing the directory: then another is made, behind the gate.
+ */
+async function locked(containers: string): Promise<LockedScratch> {
   const gate = gateOf(containers);
-  await using _closed = existsSync(gate) ? await lockFile(gate, { shared: true }) : undefined;
+  const isGated = existsSync(gate);
+  await using _closed = isGated ? await lockFile(gate, { shared: true }) : undefined;
+  const scratch = path.join(containers, `doctor-${randomUUID()}`);
   makeDirectory(scratch);
-  return await lockFile(path.join(scratch, 'lock'));
+  const isSwept = (): boolean => !isGated && existsSync(gate);
+  try {
+    const lock = await lockFile(path.join(scratch, 'lock'));
+    if (!isSwept()) return { lock, scratch };
+    await lock[Symbol.asyncDispose]();
+  } catch (error) {
+    if (!isSwept()) throw error;
+  }
+  await removeScratch(scratch);
+  return locked(containers);
 }
 
 /** Work in a directory of the store that is a container like any other to sweep: alive as long as its lock is held, gone after a kill. */
 async function inScratch<Result>(root: string, work: (directory: string) => Promise<Result>): Promise<Result> {
-  const containers = path.join(root, 'containers');
-  const scratch = path.join(containers, `doctor-${randomUUID()}`);
+  const { lock, scratch } = await locked(path.join(root, 'containers'));
   try {
-    await using _alive = await locked(containers, scratch);
+    await using _alive = lock;
     return await work(scratch);
   } finally {
     await removeScratch(scratch);

@@ -386,7 +386,7 @@ test('a monitor that leaves says which its process was, and leaves it alone', as
   expect(await running.started).toBe(pid);
   running.control({ op: 'leave' });
   expect(await running.result).not.toHaveProperty('exited');
-  for (let i = 0; i < 200 && !existsSync(at.join('after')); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(() => existsSync(at.join('after')) && readFileSync(at.join('after'), 'utf8').endsWith('\n'));
   expect(Number(readFileSync(at.join('after'), 'utf8'))).toBe(pid);
 });
 

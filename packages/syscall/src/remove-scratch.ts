@@ -12,6 +12,7 @@ export async function removeScratch(directory: string): Promise<void> {
     await rm(directory, { recursive: true, force: true });
   } catch (error) {
     if (!['EACCES', 'EPERM', 'ENOTEMPTY'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    await run([{ op: 'rmtree', dirfd: AT_FDCWD, pathname: directory }]);
+    // Somebody else may have removed it meanwhile.
+    await run([{ op: 'rmtree', dirfd: AT_FDCWD, pathname: directory, ignore: ['ENOENT'] }]);
   }
 }

@@ -32,7 +32,10 @@ export type ImageState = 'sound' | 'runs' | 'lost';
  * @returns `runs` when only blobs are damaged, so that it cannot be saved, pushed or unpacked again
  */
 export async function checkImage(paths: StorePaths, what: string, descriptor: OciDescriptor, verdicts: Verdicts): Promise<ImageState> {
-  const hint = `Bring it in again: lamella pull ${what}, or load or import it as before`;
+  const again = what.startsWith('localhost/')
+    ? 'load or import it as before; or pull it by the name that its registry has'
+    : `lamella pull ${what}, or load or import it as before`;
+  const hint = `Bring it in again: ${again}`;
   let manifest: OciManifest;
   let diffIDs: readonly string[];
   try {
