@@ -27,6 +27,7 @@ export default defineConfig({
   test: {
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    globalSetup: ['test/scratch/dist/run-directory.js'],
     setupFiles: ['test/scratch/dist/seed-properties.js'],
     sequence: { sequencer: LongestFirst },
     projects: [

@@ -252,10 +252,13 @@ async function locked(containers: string): Promise<LockedScratch> {
     if (!isSwept()) return { lock, scratch };
     await lock[Symbol.asyncDispose]();
   } catch (error) {
-    if (!isSwept()) throw error;
+    if (!isSwept()) {
+      await removeScratch(scratch);
+      throw error;
+    }
   }
   await removeScratch(scratch);
-  return locked(containers);
+  return await locked(containers);
 }
 
 /** Work in a directory of the store that is a container like any other to sweep: alive as long as its lock is held, gone after a kill. */

@@ -141,7 +141,6 @@ static long copy_content(int source, int to, const struct statx *st)
 
 	descriptor_path(path, source);
 	from = SYS(openat, AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
-
 	if (from < 0)
 		return from;
 	err = SYS(ioctl, to, FICLONE, from);

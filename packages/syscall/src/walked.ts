@@ -28,7 +28,6 @@ export interface Walked {
   readonly xattrs: readonly (readonly [name: string, value: Buffer])[];
 }
 
-/** What one side of a comparison has, or both. */
 /** What an object of a filesystem is. */
 export type ObjectType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
 
@@ -47,6 +46,7 @@ export function objectType({ mode }: Pick<Walked, 'mode'>): ObjectType | undefin
   return TYPES[mode >> 12];
 }
 
+/** What one side of a comparison has, or both. */
 export interface Compared {
   readonly upper: Walked | undefined;
   readonly lower: Walked | undefined;

@@ -1,18 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { ImageStore } from '@lamella/engine';
-import { busyboxArchive } from '@lamella-test/scratch';
+import { busyboxArchive, outlivingDirectory } from '@lamella-test/scratch';
 import { beforeAll, expect } from 'vitest';
 import { containerTest } from './index.js';
 
-// Known before the tests are collected, as a store is.
-const root = path.join(mkdtempSync(path.join(tmpdir(), 'lamella-test-')), 'store');
+// Known before the tests are collected, as a store is. The file's own container goes after every hook.
+const root = outlivingDirectory('container-test');
 beforeAll(async () => {
   await new ImageStore(root).import(busyboxArchive(), 'busybox');
 });
-// The file's own container goes after every hook.
-process.once('exit', () => rmSync(path.dirname(root), { recursive: true }));
 
 let setups = 0;
 const test = containerTest({

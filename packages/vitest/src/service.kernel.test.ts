@@ -1,22 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { Containers, ImageStore, type StoredContainer } from '@lamella/engine';
-import { busyboxArchive } from '@lamella-test/scratch';
+import { busyboxArchive, outlivingDirectory } from '@lamella-test/scratch';
 import { test as base, beforeAll, expect } from 'vitest';
 import { containerTest } from './index.js';
 import { type Readiness, startService } from './service.js';
 import { changesSince } from './since-setup.js';
 
-// Known before the tests are collected, as a store is.
-const root = path.join(mkdtempSync(path.join(tmpdir(), 'lamella-test-')), 'store');
+// Known before the tests are collected, as a store is. The file's own container goes after every hook.
+const root = outlivingDirectory('service');
 beforeAll(async () => {
   await new ImageStore(root).import(busyboxArchive(), 'busybox');
 });
-// The file's own container goes after every hook.
-process.once('exit', () => rmSync(path.dirname(root), { recursive: true }));
 
 const PAGE = 'http://127.0.0.1:8080/';
 const test = containerTest({

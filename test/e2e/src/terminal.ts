@@ -55,7 +55,7 @@ export function terminal(tmux: string, command: string): Terminal {
       if (closed) return;
       closed = true;
       run('kill-server');
-      rmSync(at, { recursive: true });
+      rmSync(at, { recursive: true, force: true });
     },
   };
 }

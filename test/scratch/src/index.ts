@@ -5,6 +5,7 @@ export { type DockerDaemon, dockerDaemon } from './docker-daemon.js';
 export { type Registry, startRegistry } from './docker-registry.js';
 export { OCI_RUNTIME, type OciBundle, type OciResult, ociBundle } from './oci-bundle.js';
 export { hasOverlayUppers, requiresOverlayUppers, scratchOnOverlay } from './on-overlay.js';
+export { outlivingDirectory } from './outliving-directory.js';
 export { type QuirkyNetwork, quirkyNetwork } from './quirky-network.js';
 export { basic, type Exchange, type Quirk, type QuirkyAnswer, QuirkyRegistry, type SeenRequest } from './quirky-registry.js';
 export { findProgram, requiresProgram, requiresRoot, skip } from './requires.js';

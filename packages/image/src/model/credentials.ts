@@ -1,4 +1,4 @@
-/** Who we are to a registry; a token is what its helper calls an identity token. */
+/** A name and password, or a token, for a registry. The identity token is the one that credential helpers give under that name. */
 export type Credentials =
   | { readonly username: string; readonly password: string }
   | { readonly identityToken: string }
