@@ -27,6 +27,15 @@ const children = (pid: number): number[] =>
 const isInit = (pid: number): boolean => /^NSpid:.*\t1$/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 const alive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 
+/** Kill a process. The next of several victims may have ended already: each ends when the one above it is gone. */
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** Start a run that would go on for long, and find its processes. */
 async function start(flags: readonly string[]): Promise<Family> {
   const child = spawn(process.execPath, [CLI, 'run', ...flags, 'busybox', 'sh', '-c', 'echo x > /written; echo ready; sleep 1000 & sleep 1000'], {
@@ -59,7 +68,7 @@ describe.for([
     const family = await start(flags());
     const everybody = [...Object.values(family), ...children(family.monitor), ...children(family.init)];
     expect(everybody.every((pid) => pid > 0 && alive(pid))).toBe(true);
-    for (const victim of victims) process.kill(family[victim], 'SIGKILL');
+    for (const victim of victims) killIfAlive(family[victim]);
     // No process stays, whoever was killed: each watches the one above it.
     await until(() => everybody.every((pid) => !alive(pid)));
     // Mounts of a namespace go with it; a mount on the host, and directories, at the latest with the next command.
