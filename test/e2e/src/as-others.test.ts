@@ -1,6 +1,6 @@
 import { readReport, requiresRoot, type ScratchDirectory, scratch, vitestArgs } from '@lamella-test/scratch';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { kinds, type Somebody, WHO } from './somebody.js';
+import { kindsToRun, type TestUser, USERS } from './test-user.js';
 
 /**
  * Tests that differ in nothing but who runs them, run once more by others than root. What one id cannot express they
@@ -8,18 +8,18 @@ import { kinds, type Somebody, WHO } from './somebody.js';
  */
 const FILES = ['cli', 'confinement', 'image-places', 'killed', 'terminal'].map((name) => `test/e2e/src/${name}.test.ts`);
 
-describe.for(kinds('an ordinary user').filter((kind) => kind !== 'root'))('for %s', (name) => {
+describe.for(kindsToRun('an ordinary user').filter((kind) => kind !== 'root'))('for %s', (name) => {
   let at: ScratchDirectory;
-  let who: Somebody;
+  let who: TestUser;
   beforeAll(() => {
     at = scratch();
-    if (process.geteuid?.() === 0) who = WHO[name](at);
+    if (process.geteuid?.() === 0) who = USERS[name](at);
   });
   afterAll(() => at[Symbol.asyncDispose]());
 
   test('the same tests hold', { timeout: 400_000 }, (context) => {
     requiresRoot(context);
-    who.required(context);
+    who.require(context);
     const report = `${who.home}/report.json`;
     const { stderr } = who.run(process.execPath, vitestArgs(FILES, report), { TMPDIR: who.home, TERM: 'xterm' });
     for (const line of new Set(stderr.split('\n').filter((each) => each.startsWith('skipped: ')))) process.stderr.write(`${name}: ${line}\n`);

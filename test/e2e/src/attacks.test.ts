@@ -7,7 +7,7 @@ import { busyboxArchive, findProgram, requiresRoot, type ScratchDirectory, scrat
 import { describeTree, type Member, ociLayout, tarArchive, treeLines } from '@lamella-test/tree';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI, type Outcome } from './cli.js';
-import { asRoot, type Somebody, withoutSubIds, withSubIds } from './somebody.js';
+import { ordinaryUser, rootUser, subIdUser, type TestUser } from './test-user.js';
 
 /**
  * Programs that try to get out, from inside of a default container, as root and as an ordinary user.
@@ -16,10 +16,10 @@ import { asRoot, type Somebody, withoutSubIds, withSubIds } from './somebody.js'
 const IMAGES = ['layout', 'links', 'nowhere', 'volumes'] as const;
 const SECRET = 'lamella-secret-of-the-host';
 const USERS = {
-  root: { make: asRoot, flags: [] },
-  'root, in a user namespace of its own': { make: asRoot, flags: ['--userns', 'auto'] },
-  'an ordinary user': { make: withoutSubIds, flags: [] },
-  'an ordinary user with sub-ids': { make: withSubIds, flags: [] },
+  root: { make: rootUser, flags: [] },
+  'root, in a user namespace of its own': { make: rootUser, flags: ['--userns', 'auto'] },
+  'an ordinary user': { make: ordinaryUser, flags: [] },
+  'an ordinary user with sub-ids': { make: subIdUser, flags: [] },
 } as const;
 const perl = findProgram('perl');
 let at: ScratchDirectory;
@@ -244,7 +244,7 @@ const ATTACKS: readonly Attack[] = [
 
 describe.each(Object.entries(USERS))('by %s', (_, { make, flags: own }) => {
   let place: ScratchDirectory;
-  let who: Somebody;
+  let who: TestUser;
   const lamella = (args: readonly string[]): Outcome => who.lamella(args, { SECRET });
   beforeAll(() => {
     // A home of its own, also for root, who comes twice.
@@ -255,7 +255,7 @@ describe.each(Object.entries(USERS))('by %s', (_, { make, flags: own }) => {
   afterAll(() => place[Symbol.asyncDispose]());
   beforeEach((context) => {
     requiresRoot(context);
-    who.required(context);
+    who.require(context);
     expect(lamella(['images', '--format', '{{.Name}}']).stdout).toBe(`${IMAGES.join('\n')}\n`);
   });
 

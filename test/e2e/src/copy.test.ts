@@ -2,51 +2,42 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { Containers, type StoredContainer } from '@lamella/engine';
-import { busyboxArchive, hasOverlayUppers, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { busyboxArchive, hasOverlayUppers, scratch, skip } from '@lamella-test/scratch';
 import { type Member, tarArchive } from '@lamella-test/tree';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { CLI, cli } from './cli.js';
 import { requiresContainers } from './rights.js';
-import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+import { fails, succeeds, USERS } from './test-user.js';
+import { useUser } from './user-fixture.js';
 
-describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('copies of %s', (kind) => {
-  let at: ScratchDirectory;
-  let who: Somebody;
-  let store = '';
+describe.each(Object.keys(USERS) as (keyof typeof USERS)[])('copies of %s', (kind) => {
+  const user = useUser(kind);
 
-  beforeAll(() => {
-    at = scratch();
-    who = WHO[kind](at);
-  });
   beforeEach((context) => {
-    requiresRoot(context);
-    who.required(context);
     // In a quick run those of two kinds of users are enough: they differ in how ids are mapped.
     if (kind.includes('subuid') && !process.env.LAMELLA_LONG) skip(context, 'a user with ids in /etc/subuid copies in the long form: LAMELLA_LONG=1');
-    store = storeOf(at, who);
   });
-  afterEach(() => {
-    if (store) nothingIsLeft(at, who, store);
-  });
-  afterAll(() => at[Symbol.asyncDispose]());
 
   test('go to what the container sees, and come from there, whether it runs or not', { timeout: 240_000 }, () => {
-    const { home } = who;
-    who.run('sh', ['-c', `cd ${home} && mkdir vol ro ov && echo given >vol/f && echo given >ro/f && echo given >ov/f && echo single >single && echo new >new`]);
+    const { home } = user;
+    user.run('sh', [
+      '-c',
+      `cd ${home} && mkdir vol ro ov && echo given >vol/f && echo given >ro/f && echo given >ov/f && echo single >single && echo new >new`,
+    ]);
     const volumes = ['-v', `${home}/vol:/data/vol`, '-v', `${home}/ro:/ro:ro`, '-v', `${home}/single:/single`, '--tmpfs', '/mem', '-v', '/own'];
     // Where overlayfs can have no upper a volume has an overlay by fuse-overlayfs, with the same rules.
     const overlay = hasOverlayUppers() ? ['-v', `${home}/ov:/ov:overlay`] : [];
-    succeeds(who, ['create', '--name', 'c', '--read-only', ...volumes, ...overlay, 'busybox', 'sleep', '1000']);
+    succeeds(user, ['create', '--name', 'c', '--read-only', ...volumes, ...overlay, 'busybox', 'sleep', '1000']);
     const copies = (running: boolean): void => {
       const places = ['data/vol/new', 'own/new', ...(overlay.length ? ['ov/new'] : [])];
-      for (const place of places) succeeds(who, ['cp', `${home}/new`, `c:/${place}`]);
-      if (running) succeeds(who, ['cp', `${home}/new`, 'c:/mem/new']);
-      expect(fails(who, ['cp', `${home}/new`, 'c:/ro/new'])).toMatch(
+      for (const place of places) succeeds(user, ['cp', `${home}/new`, `c:/${place}`]);
+      if (running) succeeds(user, ['cp', `${home}/new`, 'c:/mem/new']);
+      expect(fails(user, ['cp', `${home}/new`, 'c:/ro/new'])).toMatch(
         /nothing can be written to \/ro in the container: the volume .*\/ro is read-only there\n {2}Copy to/,
       );
-      expect(fails(who, ['cp', `${home}/new`, 'c:/new'])).toMatch(/its root is read-only/);
+      expect(fails(user, ['cp', `${home}/new`, 'c:/new'])).toMatch(/its root is read-only/);
       // In a whole directory is what is mounted there, but for what the kernel makes up.
-      succeeds(who, ['cp', 'c:/', `${home}/all`]);
+      succeeds(user, ['cp', 'c:/', `${home}/all`]);
       const seen = (...names: string[]): string[] => names.map((name) => readFileSync(`${home}/all/${name}`, 'utf8'));
       expect(seen('data/vol/f', 'ro/f', 'single', ...places)).toEqual(['given\n', 'given\n', 'single\n', ...places.map(() => 'new\n')]);
       expect(seen('etc/hosts')[0]).toMatch(/^127\.0\.0\.1/);
@@ -56,32 +47,32 @@ describe.each(Object.keys(WHO) as (keyof typeof WHO)[])('copies of %s', (kind) =
       if (running) expect(seen('mem/new')).toEqual(['new\n']);
       else {
         for (const place of kind === 'root' ? ['/mem', '/dev/shm', '/proc'] : ['/mem'])
-          expect(fails(who, ['cp', `${home}/new`, `c:${place}/new`])).toMatch(/while it does not run|at each start/);
-        expect(fails(who, ['cp', 'c:/mem/x', home])).toMatch(/is a tmpfs, which is empty while it does not run\n {2}Start the container first/);
+          expect(fails(user, ['cp', `${home}/new`, `c:${place}/new`])).toMatch(/while it does not run|at each start/);
+        expect(fails(user, ['cp', 'c:/mem/x', home])).toMatch(/is a tmpfs, which is empty while it does not run\n {2}Start the container first/);
       }
-      who.run('rm', ['-rf', `${home}/all`]);
+      user.run('rm', ['-rf', `${home}/all`]);
     };
     copies(false);
     if (kind !== 'root' && !process.env.LAMELLA_LONG) return;
-    succeeds(who, ['start', 'c']);
+    succeeds(user, ['start', 'c']);
     copies(true);
     // Of files of the kernel's all is copied, whatever they say of their size; what cannot be read is an error.
     for (const file of ['/proc/version', '/sys/kernel/mm/transparent_hugepage/enabled']) {
-      succeeds(who, ['cp', `c:${file}`, `${home}/made-up`]);
+      succeeds(user, ['cp', `c:${file}`, `${home}/made-up`]);
       expect(readFileSync(`${home}/made-up`, 'utf8')).toBe(readFileSync(file, 'utf8'));
     }
-    expect(fails(who, ['cp', 'c:/proc/1/mem', `${home}/mem`])).toMatch(/\/proc\/1\/mem in the container cannot be read: E/);
+    expect(fails(user, ['cp', 'c:/proc/1/mem', `${home}/mem`])).toMatch(/\/proc\/1\/mem in the container cannot be read: E/);
     // A view of the host has as many overlays as the host has filesystems.
-    const tried = who.lamella(['try', '-n', 'sh', '-c', `echo tried >${home}/tried; echo tried >/etc/lamella-tried`]);
+    const tried = user.lamella(['try', '-n', 'sh', '-c', `echo tried >${home}/tried; echo tried >/etc/lamella-tried`]);
     expect(tried.status).toBe(0);
     const id = tried.stderr.trim().split('\n').at(-1) ?? '';
     for (const file of [`${home}/tried`, '/etc/lamella-tried']) {
-      succeeds(who, ['cp', `${id}:${file}`, `${home}/made-up`]);
+      succeeds(user, ['cp', `${id}:${file}`, `${home}/made-up`]);
       expect(readFileSync(`${home}/made-up`, 'utf8')).toBe('tried\n');
     }
-    succeeds(who, ['cp', `${home}/made-up`, `${id}:${home}/copied`]);
+    succeeds(user, ['cp', `${home}/made-up`, `${id}:${home}/copied`]);
     expect(readdirSync(home)).not.toContain('copied');
-    expect(succeeds(who, ['changes', id])).toContain(`${home}/copied`);
+    expect(succeeds(user, ['changes', id])).toContain(`${home}/copied`);
   });
 });
 

@@ -7,8 +7,8 @@ import { describeTree, ociLayout, tarArchive } from '@lamella-test/tree';
 import { expect, test } from 'vitest';
 import { cli } from './cli.js';
 import { DAMAGES, type Damage, TREE_DAMAGES } from './damage.js';
-import { type Somebody, WHO } from './somebody.js';
 import { StoreWorker } from './store-worker.js';
+import { type TestUser, USERS } from './test-user.js';
 
 /** All cases; else so many for each who, and others each day. */
 const ALL = process.env.LAMELLA_LONG === '1';
@@ -111,7 +111,7 @@ const CHECK = (options: string): string =>
 
 async function prepared(
   at: ReturnType<typeof scratch>,
-  who: Somebody,
+  who: TestUser,
 ): Promise<{ readonly root: string; readonly worker: StoreWorker; readonly load: string }> {
   ociLayout(at.join('layout'), layers());
   writeFileSync(
@@ -150,13 +150,13 @@ async function tryOne(each: Case, { root, worker, load, before }: Walked): Promi
   expect(await describe(root)).toEqual(before);
 }
 
-for (const [name, make] of Object.entries(WHO))
+for (const [name, make] of Object.entries(USERS))
   test(`a check as ${name} finds what is damaged, and repair and load end in the store as it was`, { timeout: ALL ? 14_400_000 : 300_000 }, async (context) => {
     requiresRoot(context);
     requiresProgram(context, 'setfattr');
     await using at = scratch('tmpfs');
     const who = make(at);
-    who.required(context);
+    who.require(context);
     const { root, worker, load } = await prepared(at, who);
     await using _worker = worker;
     const before = await describe(root);
@@ -206,7 +206,7 @@ function names(problems: Checked['problems'], file: string): boolean {
 test('what a container wrote is never touched, and a damaged record of it is named', { timeout: ALL ? 3_600_000 : 300_000 }, async (context) => {
   requiresRoot(context);
   await using at = scratch('tmpfs');
-  const who = WHO.root(at);
+  const who = USERS.root(at);
   const { root, worker } = await prepared(at, who);
   await using _worker = worker;
   const id = await worker.get<string>(`return (await containers.create({ image: 'app', name: 'web', args: ['true'] })).id;`);

@@ -1,29 +1,15 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { hasOverlayUppers, requiresRoot, type ScratchDirectory, scratch, until } from '@lamella-test/scratch';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { hasOverlayUppers, until } from '@lamella-test/scratch';
+import { describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
-import { fails, kinds, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+import { kindsToRun } from './test-user.js';
+import { useUser } from './user-fixture.js';
 
-describe.each(kinds('root', 'an ordinary user'))('containers of %s', (kind) => {
-  let at: ScratchDirectory;
-  let who: Somebody;
-  let store: string;
+describe.each(kindsToRun('root', 'an ordinary user'))('containers of %s', (kind) => {
+  const user = useUser(kind);
 
-  const lamella = (...args: string[]): string => succeeds(who, args);
-  const refused = (...args: string[]): string => fails(who, args);
+  const { succeeds: lamella, fails: refused } = user;
   const state = (name: string): string => lamella('ps', '-a', '--filter', `name=${name}`, '--format', '{{.State}} {{.Status}}');
-
-  beforeAll(() => {
-    at = scratch();
-    who = WHO[kind](at);
-  });
-  beforeEach((context) => {
-    requiresRoot(context);
-    who.required(context);
-    store = storeOf(at, who);
-  });
-  afterEach(() => nothingIsLeft(at, who, store));
-  afterAll(() => at[Symbol.asyncDispose]());
 
   test('many are removed at once', () => {
     const names = Array.from({ length: 12 }, (_, i) => `many-${i}`);
@@ -52,7 +38,7 @@ describe.each(kinds('root', 'an ordinary user'))('containers of %s', (kind) => {
     expect(state('web')).toMatch(/^running Up /);
     expect(lamella('ps', '-q', '--filter', 'label=app=shop')).toBe(id);
     expect(lamella('ps', '-q', '--filter', 'label=app=other')).toBe('');
-    const logs = who.lamella(['logs', 'web']);
+    const logs = user.lamella(['logs', 'web']);
     expect([logs.stdout, logs.stderr]).toEqual(['out\n', 'err\n']);
     expect(lamella('top', id.slice(0, 5))).toMatch(/sh -c echo out/);
     const [seen] = JSON.parse(lamella('inspect', 'web')) as { State: Record<string, unknown>; Config: { Labels: unknown } }[];
@@ -66,15 +52,15 @@ describe.each(kinds('root', 'an ordinary user'))('containers of %s', (kind) => {
     // What it changed is there in its next life.
     lamella('start', 'web');
     expect(lamella('wait', 'web')).toBe('3');
-    expect(who.lamella(['logs', 'web']).stdout).toBe('out\nout\n');
-    expect(who.lamella(['logs', '--tail', '2', '-t', 'web']).stdout).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z out\n$/);
+    expect(user.lamella(['logs', 'web']).stdout).toBe('out\nout\n');
+    expect(user.lamella(['logs', '--tail', '2', '-t', 'web']).stdout).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z out\n$/);
     expect(lamella('rm', 'web')).toBe('web');
     expect(refused('logs', 'web')).toMatch(/there is no container 'web'\n {2}lamella ps -a/);
   });
 
   test('are stopped, killed, and started again', async () => {
     lamella('run', '-d', '--name', 'polite', 'busybox', 'sh', '-c', "trap 'echo bye; exit 9' TERM; echo ready; while :; do sleep 0.05; done");
-    await until(() => who.lamella(['logs', 'polite']).stdout === 'ready\n');
+    await until(() => user.lamella(['logs', 'polite']).stdout === 'ready\n');
     expect(lamella('stop', 'polite')).toBe('polite');
     expect(state('polite')).toMatch(/^exited Exited \(9\)/);
     expect(lamella('stop', 'polite')).toBe('polite');
@@ -103,8 +89,8 @@ describe.each(kinds('root', 'an ordinary user'))('containers of %s', (kind) => {
     const namespaces = (pid: string): string =>
       lamella('exec', 'host', 'sh', '-c', `for each in pid net mnt cgroup uts ipc user; do readlink /proc/${pid}/ns/$each; done`);
     expect(namespaces('self')).toBe(namespaces('1'));
-    expect(who.lamella(['exec', 'host', 'sh', '-c', 'exit 5']).status).toBe(5);
-    expect(who.lamella(['exec', 'host', 'nosuch']).status).toBe(127);
+    expect(user.lamella(['exec', 'host', 'sh', '-c', 'exit 5']).status).toBe(5);
+    expect(user.lamella(['exec', 'host', 'nosuch']).status).toBe(127);
     expect(refused('exec', '-w', '/no/such', 'host', 'true')).toMatch(/the directory \/no\/such cannot be entered in the container: ENOENT/);
     // A directory of the host's that this process may have open is no way out (CVE-2024-21626).
     for (let fd = 3; fd < 12; fd++) expect(refused('exec', '-w', `/proc/self/fd/${fd}`, 'host', 'true')).toMatch(/cannot be entered/);
@@ -118,7 +104,7 @@ describe.each(kinds('root', 'an ordinary user'))('containers of %s', (kind) => {
     const id = lamella('create', '--name', 'later', '-i', 'busybox', 'sh', '-c', 'cat; echo end >&2; exit 4');
     expect(state('later')).toBe('created Created');
     expect(refused('exec', 'later', 'true')).toMatch(/is not running/);
-    const attached = who.run('sh', ['-c', 'printf "one\\ntwo" | "$@"', 'sh', process.execPath, CLI, 'start', '-ai', 'later']);
+    const attached = user.run('sh', ['-c', 'printf "one\\ntwo" | "$@"', 'sh', process.execPath, CLI, 'start', '-ai', 'later']);
     expect(attached).toEqual({ status: 4, stdout: 'one\ntwo', stderr: 'end\n' });
     expect(lamella('wait', id)).toBe('4');
   });
@@ -137,7 +123,7 @@ describe.each(kinds('root', 'an ordinary user'))('containers of %s', (kind) => {
   });
 
   test('a command that cannot be executed leaves none; --rm none at its end', async () => {
-    expect(who.lamella(['run', '-d', 'busybox', 'nosuch'])).toMatchObject({ status: 127, stdout: '' });
+    expect(user.lamella(['run', '-d', 'busybox', 'nosuch'])).toMatchObject({ status: 127, stdout: '' });
     lamella('run', '-d', '--rm', '--name', 'short', 'busybox', 'sh', '-c', 'until [ -e /end ]; do sleep 0.05; done');
     expect(state('short')).toMatch(/^running/);
     lamella('exec', 'short', 'touch', '/end');
@@ -150,9 +136,9 @@ describe.each(kinds('root', 'an ordinary user'))('containers of %s', (kind) => {
   });
 
   test('whose output somebody has in front of them have no log, and cannot be attached to', () => {
-    const { stdout } = who.lamella(['run', '--keep', '--name', 'front', 'busybox', 'echo', 'seen']);
+    const { stdout } = user.lamella(['run', '--keep', '--name', 'front', 'busybox', 'echo', 'seen']);
     expect(stdout).toBe('seen\n');
-    expect(who.lamella(['logs', 'front'])).toMatchObject({ status: 0, stdout: '', stderr: expect.stringMatching(/what front wrote went to whoever ran it/) });
+    expect(user.lamella(['logs', 'front'])).toMatchObject({ status: 0, stdout: '', stderr: expect.stringMatching(/what front wrote went to whoever ran it/) });
     lamella('start', 'front');
     lamella('wait', 'front');
     expect(lamella('logs', 'front')).toBe('seen');
@@ -192,7 +178,7 @@ describe.each(kinds('root', 'an ordinary user'))('containers of %s', (kind) => {
       '-c',
       'for i in $(seq 300); do echo "line $i"; done; sleep 0.3; echo last',
     );
-    const followed = who.lamella(['logs', '-f', 'chatty']);
+    const followed = user.lamella(['logs', '-f', 'chatty']);
     expect(followed.stdout).toBe(`${Array.from({ length: 300 }, (_, i) => `line ${i + 1}\n`).join('')}last\n`);
     lamella('rm', 'chatty');
     const events = lamella('events', '--since', '1m', '--until', '0s', '--filter', 'container=chatty').split('\n');
@@ -202,52 +188,53 @@ describe.each(kinds('root', 'an ordinary user'))('containers of %s', (kind) => {
   test('files are copied in and out, whether it runs or not', () => {
     // Such a name is a mark of fuse-overlayfs.
     const odd = hasOverlayUppers() ? '.wh.odd' : 'odd';
-    const made = who.run('sh', [
+    const made = user.run('sh', [
       '-c',
-      `mkdir -p ${who.home}/tree/sub && cd ${who.home}/tree && echo one > one && ln one sub/hard && ln -s one link && echo .wh. > ${odd} && printf 'x' > "sub/na\nme" && touch -d '2001-02-03 04:05:06.789' one && chmod 751 sub`,
+      `mkdir -p ${user.home}/tree/sub && cd ${user.home}/tree && echo one > one && ln one sub/hard && ln -s one link && echo .wh. > ${odd} && printf 'x' > "sub/na\nme" && touch -d '2001-02-03 04:05:06.789' one && chmod 751 sub`,
     ]);
     expect(made.status).toBe(0);
     lamella('run', '-d', '--name', 'copies', 'busybox', 'sleep', '1000');
     const roundTrip = (into: string): void => {
-      lamella('cp', `${who.home}/tree`, `copies:${into}`);
-      lamella('cp', `copies:${into}`, `${who.home}/back`);
-      const seen = (directory: string): string => who.run('sh', ['-c', `cd ${directory} && find . -printf '%P %M %T@ %l %n\n' | sort && cat one sub/*`]).stdout;
-      expect(seen(`${who.home}/back`)).toBe(seen(`${who.home}/tree`));
-      who.run('rm', ['-r', `${who.home}/back`]);
+      lamella('cp', `${user.home}/tree`, `copies:${into}`);
+      lamella('cp', `copies:${into}`, `${user.home}/back`);
+      const seen = (directory: string): string =>
+        user.run('sh', ['-c', `cd ${directory} && find . -printf '%P %M %T@ %l %n\n' | sort && cat one sub/*`]).stdout;
+      expect(seen(`${user.home}/back`)).toBe(seen(`${user.home}/tree`));
+      user.run('rm', ['-r', `${user.home}/back`]);
     };
     roundTrip('/fresh');
     expect(lamella('exec', 'copies', 'stat', '-c', '%u:%g %h', '/fresh/one')).toBe('0:0 2');
-    lamella('cp', `${who.home}/tree/.`, 'copies:/tmp');
+    lamella('cp', `${user.home}/tree/.`, 'copies:/tmp');
     expect(lamella('exec', 'copies', 'cat', '/tmp/sub/hard')).toBe('one');
-    expect(refused('cp', 'copies:/no/such', who.home)).toMatch(/\/no\/such in the container does not exist/);
-    expect(refused('cp', `${who.home}/tree`, 'copies:/etc/passwd')).toMatch(/is not a directory/);
-    expect(refused('cp', `${who.home}/tree/one`, 'copies:/etc/nosuch/')).toMatch(/is not a directory/);
+    expect(refused('cp', 'copies:/no/such', user.home)).toMatch(/\/no\/such in the container does not exist/);
+    expect(refused('cp', `${user.home}/tree`, 'copies:/etc/passwd')).toMatch(/is not a directory/);
+    expect(refused('cp', `${user.home}/tree/one`, 'copies:/etc/nosuch/')).toMatch(/is not a directory/);
     lamella('exec', 'copies', 'mkdir', '-p', '/precious/one/deep');
-    expect(refused('cp', `${who.home}/tree/one`, 'copies:/precious')).toMatch(/'one' cannot be copied: a directory is where it is to be/);
+    expect(refused('cp', `${user.home}/tree/one`, 'copies:/precious')).toMatch(/'one' cannot be copied: a directory is where it is to be/);
     expect(lamella('exec', 'copies', 'ls', '/precious/one')).toBe('deep');
     lamella('stop', '-t', '0', 'copies');
     // fuse-overlayfs counts the names of a file that it has met, and whoever walks a tree meets them one by one.
     if (hasOverlayUppers()) roundTrip('/later');
-    else lamella('cp', `${who.home}/tree`, 'copies:/later');
-    expect(who.run('sh', ['-c', `"$@" | tar t`, 'sh', process.execPath, CLI, 'cp', 'copies:/later/sub', '-']).stdout.split('\n')).toContain('sub/hard');
+    else lamella('cp', `${user.home}/tree`, 'copies:/later');
+    expect(user.run('sh', ['-c', `"$@" | tar t`, 'sh', process.execPath, CLI, 'cp', 'copies:/later/sub', '-']).stdout.split('\n')).toContain('sub/hard');
     lamella('start', 'copies');
     expect(lamella('exec', 'copies', 'cat', '/later/one')).toBe('one');
   });
 
   test('whoever exchanges directories for links meanwhile leads a copy nowhere (CVE-2018-15664)', () => {
-    const trap = `${who.home}/trap`;
-    who.run('sh', ['-c', `mkdir -p ${trap} && echo secret > ${trap}/file && echo mine > ${who.home}/mine`]);
+    const trap = `${user.home}/trap`;
+    user.run('sh', ['-c', `mkdir -p ${trap} && echo secret > ${trap}/file && echo mine > ${user.home}/mine`]);
     // The path is the host's; in the container it is a directory that becomes a link to itself on the host.
     const script = `mkdir -p ${trap} /a; echo public > ${trap}/file; echo public > /a/file; while :; do mv /a /b; ln -s ${trap} /a; rm /a; mv /b /a; done`;
     lamella('run', '-d', '--name', 'cheat', 'busybox', 'sh', '-c', script);
     let copies = 0;
     // It is a race: what counts are the copies that were made in the middle of it.
     for (let i = 0; i < 20 && copies < 2; i++) {
-      const { stdout, stderr } = who.run('sh', ['-c', '"$@" | tar xO', 'sh', process.execPath, CLI, 'cp', 'cheat:/a/file', '-']);
+      const { stdout, stderr } = user.run('sh', ['-c', '"$@" | tar xO', 'sh', process.execPath, CLI, 'cp', 'cheat:/a/file', '-']);
       expect(stdout).not.toContain('secret');
       if (!stderr) expect(stdout).toBe('public\n');
       if (stdout === 'public\n') copies++;
-      who.lamella(['cp', `${who.home}/mine`, 'cheat:/a/new']);
+      user.lamella(['cp', `${user.home}/mine`, 'cheat:/a/new']);
     }
     expect(copies).toBe(2);
     expect(readdirSync(trap)).toEqual(['file']);

@@ -1,18 +1,16 @@
 import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { fails, kinds, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+import { describe, expect, test } from 'vitest';
+import { fails, kindsToRun } from './test-user.js';
+import { useUser } from './user-fixture.js';
 
 const KINDS = [
-  ...kinds('root', 'an ordinary user').map((kind) => [kind, kind, []] as const),
+  ...kindsToRun('root', 'an ordinary user').map((kind) => [kind, kind, []] as const),
   ['root, in a user namespace of its own', 'root', ['--userns', 'auto']] as const,
 ];
 
 describe.each(KINDS)('containers of %s that run', (_, kind, flags) => {
-  let at: ScratchDirectory;
-  let who: Somebody;
-  let store: string;
-  const lamella = (...args: string[]): string => succeeds(who, args);
+  const user = useUser(kind);
+  const { succeeds: lamella } = user;
   const inside = (name: string, script: string): string => lamella('exec', name, 'sh', '-c', script);
   const begin = (name: string, script: string, ...more: string[]): void => {
     lamella(
@@ -29,31 +27,19 @@ describe.each(KINDS)('containers of %s that run', (_, kind, flags) => {
       '-c',
       `${script}; echo ready >/dev/stderr; exec sleep 1000`,
     );
-    for (let i = 0; i < 100 && !who.lamella(['logs', name]).stderr.includes('ready'); i++) who.run('sleep', ['0.05']);
+    for (let i = 0; i < 100 && !user.lamella(['logs', name]).stderr.includes('ready'); i++) user.run('sleep', ['0.05']);
   };
-
-  beforeAll(() => {
-    at = scratch();
-    who = WHO[kind](at);
-  });
-  afterAll(() => at[Symbol.asyncDispose]());
-  beforeEach((context) => {
-    requiresRoot(context);
-    who.required(context);
-    store = storeOf(at, who);
-  });
-  afterEach(() => nothingIsLeft(at, who, store));
 
   test('are frozen, and go on above that; are taken back; are forked', () => {
     begin('live', 'echo one >/file; rm -r /home; echo changed >>/etc/hosts');
     const first = lamella('checkpoint', '-m', 'first', 'live');
-    const frozen = readdirSync(`${store}/frozen/${first}/upper`).sort();
+    const frozen = readdirSync(`${user.store}/frozen/${first}/upper`).sort();
     expect(frozen).toEqual(['file', 'home']);
     expect(inside('live', 'cat /file; ls /home 2>&1; tail -n 1 /etc/hosts; echo two >/file; touch /more; cat /proc/1/comm; wc -l </proc/mounts')).toMatch(
       /^one\nls: \/home: No such file or directory\nchanged\nsleep\n\d+$/,
     );
     // What is frozen stays what it was.
-    expect(readFileSync(`${store}/frozen/${first}/upper/file`, 'utf8')).toBe('one\n');
+    expect(readFileSync(`${user.store}/frozen/${first}/upper/file`, 'utf8')).toBe('one\n');
     expect(lamella('changes', 'live')).toMatch(/^A \/file .*\nD \/home\/\nA \/more /);
     lamella('checkpoint', 'live');
     inside('live', 'rm /more; mount | grep -c " / " >/count');
@@ -66,15 +52,15 @@ describe.each(KINDS)('containers of %s that run', (_, kind, flags) => {
     // Nothing of what it did on the way is left when it starts again.
     lamella('stop', '-t', '0', 'live');
     expect(lamella('run', '--on', 'live', 'cat', '/file')).toBe('three');
-    expect(readdirSync(`${store}/containers/${lamella('ps', '-aq', '--filter', 'name=live')}`)).not.toContain('work.old');
+    expect(readdirSync(`${user.store}/containers/${lamella('ps', '-aq', '--filter', 'name=live')}`)).not.toContain('work.old');
   });
 
   test('with volumes that are overlays', () => {
-    const directory = `${who.home}/project`;
+    const directory = `${user.home}/project`;
     rmSync(directory, { recursive: true, force: true });
     mkdirSync(directory);
     writeFileSync(`${directory}/file`, 'of the host\n');
-    for (const each of [directory, `${directory}/file`]) chownSync(each, who.uid, who.uid);
+    for (const each of [directory, `${directory}/file`]) chownSync(each, user.uid, user.uid);
     begin('volume', 'echo one >/work/file', '-v', `${directory}:/work:overlay`);
     const first = lamella('checkpoint', 'volume');
     inside('volume', 'echo two >/work/file; touch /work/new');
@@ -88,7 +74,7 @@ describe.each(KINDS)('containers of %s that run', (_, kind, flags) => {
   test('are left alone where something holds on, and told why', () => {
     const busy = (name: string, script: string, why: string, ...more: string[]): void => {
       begin(name, script, ...more);
-      expect(fails(who, ['checkpoint', name])).toMatch(new RegExp(`the container ${name} is running, and cannot be frozen now: .*${why}`));
+      expect(fails(user, ['checkpoint', name])).toMatch(new RegExp(`the container ${name} is running, and cannot be frozen now: .*${why}`));
       // It goes on as it did.
       expect(inside(name, 'echo x >/goes-on; cat /goes-on')).toBe('x');
       expect(lamella('history', name)).toContain('no checkpoints');
@@ -101,9 +87,9 @@ describe.each(KINDS)('containers of %s that run', (_, kind, flags) => {
     lamella('checkpoint', 'closed');
     expect(inside('closed', 'touch /x 2>&1; touch /run/x && echo written')).toMatch(/Read-only file system\nwritten/);
     begin('closed-busy', 'exec 5</etc/passwd', '--read-only');
-    fails(who, ['checkpoint', 'closed-busy']);
+    fails(user, ['checkpoint', 'closed-busy']);
     expect(inside('closed-busy', 'touch /x 2>&1; true')).toContain('Read-only file system');
-    if (who.uid === 0) busy('restarts', 'true', 'its monitor may start it again', '--restart', 'always');
+    if (user.uid === 0) busy('restarts', 'true', 'its monitor may start it again', '--restart', 'always');
   });
 
   // An ordinary user can pause nothing without a cgroup that was delegated.

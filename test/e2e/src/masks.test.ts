@@ -5,7 +5,7 @@ import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch } from '@l
 import { ociLayout, tarArchive } from '@lamella-test/tree';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { allCells, type Cell, KINDS, LINKS } from './mount-cells.js';
-import { asRoot, type Somebody, withoutSubIds, withSubIds } from './somebody.js';
+import { ordinaryUser, rootUser, subIdUser, type TestUser } from './test-user.js';
 import type { Walk, Walked } from './walk-mounts.js';
 
 /**
@@ -17,14 +17,14 @@ const LONG = Boolean(process.env.LAMELLA_LONG);
 const CONFINING = ['/proc', '/sys', '/dev'];
 const isConfined = (place: string): boolean => CONFINING.some((each) => place === each || place.startsWith(`${each}/`));
 
-const WALKS: readonly (readonly [who: string, make: (at: ScratchDirectory) => Somebody, spec: Walk['spec'], every: number])[] = [
-  ['root', asRoot, {}, 97],
-  ['root, with a read-only root', asRoot, { readonlyRoot: true }, 421],
-  ['root, in a user namespace of its own', asRoot, { userns: { mode: 'auto' } }, 421],
-  ["root, with the host's network", asRoot, { network: 'host' }, 421],
-  ['an ordinary user', withoutSubIds, {}, 421],
-  ["an ordinary user, with the host's network", withoutSubIds, { network: 'host' }, 421],
-  ['an ordinary user with sub-ids', withSubIds, {}, 421],
+const WALKS: readonly (readonly [who: string, make: (at: ScratchDirectory) => TestUser, spec: Walk['spec'], every: number])[] = [
+  ['root', rootUser, {}, 97],
+  ['root, with a read-only root', rootUser, { readonlyRoot: true }, 421],
+  ['root, in a user namespace of its own', rootUser, { userns: { mode: 'auto' } }, 421],
+  ["root, with the host's network", rootUser, { network: 'host' }, 421],
+  ['an ordinary user', ordinaryUser, {}, 421],
+  ["an ordinary user, with the host's network", ordinaryUser, { network: 'host' }, 421],
+  ['an ordinary user with sub-ids', subIdUser, {}, 421],
 ];
 
 /** What has to be possible, for it is what the flag says. */
@@ -145,7 +145,7 @@ describe.each(WALKS)('by %s', (_, make, spec, every) => {
     requiresRoot(context);
     await using place = scratch();
     const who = make(place);
-    who.required(context);
+    who.require(context);
     const chosen = cells.filter((cell, i) => LONG || (every < 100 && isCentral(cell)) || i % every === 0);
     const images = Object.fromEntries(chosen.filter(({ kind }) => kind === 'volume of the image').map(({ destination }) => [destination, image(destination)]));
     const [plain, root] = ['plain', `${who.home}/store`];

@@ -3,10 +3,11 @@ import { existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip, until } from '@lamella-test/scratch';
+import { requiresProgram, skip, until } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
-import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+import { fails, type TestUser, USERS } from './test-user.js';
+import { useUser } from './user-fixture.js';
 
 const TUN = '/dev/net/tun';
 /** An address of the host that is not its loopback's; pasta gives it to the container, too. */
@@ -26,35 +27,26 @@ function descendsFrom(pid: number, ancestor: number): boolean {
   return false;
 }
 
-describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects containers of %s', (name) => {
-  let at: ScratchDirectory;
-  let who: Somebody;
-  let store: string;
+describe.for(Object.keys(USERS) as (keyof typeof USERS)[])('pasta connects containers of %s', (name) => {
+  const user = useUser(name, [TUN, '/dev/fuse']);
   let server: Server;
   let port: number;
-  const lamella = (...args: string[]): string => succeeds(who, args);
+  const { succeeds: lamella } = user;
 
   beforeAll(async () => {
-    at = scratch();
-    if (process.geteuid?.() === 0) who = WHO[name](at, [TUN, '/dev/fuse']);
     server = createServer((_, response) => response.end('served by the host\n'));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     port = (server.address() as AddressInfo).port;
   });
   afterAll(async () => {
     server.close();
-    await at[Symbol.asyncDispose]();
   });
   beforeEach((context) => {
-    requiresRoot(context);
-    who.required(context);
     requiresProgram(context, 'pasta');
     if (!existsSync(TUN)) skip(context, `there is no ${TUN}`);
     if (!own || !hasRoute) skip(context, 'the host has no default route, without which pasta does not start');
-    store = storeOf(at, who);
   });
   afterEach(async () => {
-    nothingIsLeft(at, who, store);
     await until(() => !pastas().length);
   });
 
@@ -74,13 +66,13 @@ describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects container
     const script = 'mkdir -p /w; echo served > /w/index.html; exec httpd -f -p 80 -h /w';
     lamella('run', '-d', '--name', 'web', '--network', 'pasta', '-p', publish, 'busybox', 'sh', '-c', script);
     const fetched = async (): Promise<string> => (await fetch(`http://127.0.0.1:${port + 1}/index.html`)).text();
-    who.run('curl', ['-s', '--retry', '5', '--retry-connrefused', '--retry-delay', '1', `http://127.0.0.1:${port + 1}/index.html`]).stdout;
+    user.run('curl', ['-s', '--retry', '5', '--retry-connrefused', '--retry-delay', '1', `http://127.0.0.1:${port + 1}/index.html`]).stdout;
     const [{ HostConfig: host }] = JSON.parse(lamella('inspect', 'web'));
     expect(host).toMatchObject({ NetworkMode: 'pasta', PortBindings: { '80/tcp': [{ HostIp: '127.0.0.1', HostPort: `${port + 1}` }] } });
     expect(lamella('exec', 'web', 'sh', '-c', 'until wget -q -O - http://127.0.0.1/; do sleep 0.05; done 2>/dev/null')).toBe('served');
     expect(await fetched()).toBe('served\n');
     // A port is one container's.
-    expect(fails(who, ['run', '--network', 'pasta', '-p', publish, 'busybox', 'true'])).toMatch(
+    expect(fails(user, ['run', '--network', 'pasta', '-p', publish, 'busybox', 'true'])).toMatch(
       /pasta could not connect.*published ports that nobody else has/s,
     );
     lamella('restart', '-t', '0', 'web');
@@ -93,7 +85,7 @@ describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects container
     const low = 700 + (port % 300);
     const args = ['--network', 'pasta', '-p', `127.0.0.1:${low}:80`, 'busybox'];
     if (name !== 'root') {
-      expect(fails(who, ['run', ...args, 'true'])).toMatch(/pasta could not connect/);
+      expect(fails(user, ['run', ...args, 'true'])).toMatch(/pasta could not connect/);
       return;
     }
     lamella('run', '-d', '--name', 'low', ...args, 'sh', '-c', 'mkdir -p /w; echo low > /w/index.html; exec httpd -f -p 80 -h /w');
@@ -108,7 +100,7 @@ describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects container
   });
 
   test('and ends with them; without it they are ended', async () => {
-    const child = who.spawn(process.execPath, [CLI, 'run', '--network', 'pasta', 'busybox', 'sleep', '1000']);
+    const child = user.spawn(process.execPath, [CLI, 'run', '--network', 'pasta', 'busybox', 'sleep', '1000']);
     const ended = new Promise<number | null>((resolve) => child.once('exit', (status) => resolve(status)));
     const ours = (): number[] => pastas().filter((pid) => descendsFrom(pid, child.pid ?? 0));
     await until(() => ours().length > 0);
@@ -117,23 +109,23 @@ describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects container
   });
 
   test('only where that was asked for', () => {
-    expect(who.lamella(['run', '-p', '80:80', 'busybox', 'true'])).toMatchObject({ status: 125, stderr: expect.stringContaining('--network pasta') });
-    expect(who.lamella(['run', '--network', 'host', '-p', '80:80', 'busybox', 'true'])).toMatchObject({
+    expect(user.lamella(['run', '-p', '80:80', 'busybox', 'true'])).toMatchObject({ status: 125, stderr: expect.stringContaining('--network pasta') });
+    expect(user.lamella(['run', '--network', 'host', '-p', '80:80', 'busybox', 'true'])).toMatchObject({
       status: 125,
       stderr: expect.stringContaining('Leave --publish out'),
     });
     for (const wrong of ['0:80', '80:70000', 'host:80', '1.2.3:80:80', '80/sctp', '300.1.1.1:80:80'])
-      expect(who.lamella(['run', '--network', 'pasta', '-p', wrong, 'busybox', 'true'])).toMatchObject({
+      expect(user.lamella(['run', '--network', 'pasta', '-p', wrong, 'busybox', 'true'])).toMatchObject({
         status: 125,
         stderr: expect.stringContaining(`'${wrong}' is not a port to publish`),
       });
   });
 
   test('a pasta that cannot be executed is no command that is not found', () => {
-    const bin = at.join('bin');
+    const bin = user.at.join('bin');
     mkdirSync(bin, { recursive: true });
     writeFileSync(`${bin}/pasta`, '#!/no/such/interpreter\n', { mode: 0o755 });
-    const { status, stderr } = who.lamella(['run', '--network', 'pasta', 'busybox', 'true'], { PATH: `${bin}:${process.env.PATH}` });
+    const { status, stderr } = user.lamella(['run', '--network', 'pasta', 'busybox', 'true'], { PATH: `${bin}:${process.env.PATH}` });
     expect({ status, stderr }).toMatchObject({ status: 125, stderr: expect.stringMatching(/^lamella: pasta could not connect/) });
   });
 
@@ -141,13 +133,13 @@ describe.for(Object.keys(WHO) as (keyof typeof WHO)[])('pasta connects container
     const reached = 'id -u; ip -4 -o addr show | grep -vc 127.0.0.1';
     if (name !== 'an ordinary user') expect(lamella('run', '-u', '1000:1000', '--network', 'pasta', 'busybox', 'sh', '-c', reached)).toBe('1000\n1');
     const keeping = ['run', '--userns', 'keep-id', '--network', 'pasta', 'busybox', 'sh', '-c', reached];
-    if (name === 'an ordinary user') expect(fails(who, keeping)).toMatch(/one id is root inside.*leave one of the two out/s);
-    if (name === 'an ordinary user with ids in /etc/subuid') expect(lamella(...keeping)).toBe(`${who.uid}\n1`);
+    if (name === 'an ordinary user') expect(fails(user, keeping)).toMatch(/one id is root inside.*leave one of the two out/s);
+    if (name === 'an ordinary user with ids in /etc/subuid') expect(lamella(...keeping)).toBe(`${user.uid}\n1`);
   });
 
   test('doctor tries it', () => {
-    const found = (run: Somebody['run']): unknown =>
+    const found = (run: TestUser['run']): unknown =>
       JSON.parse(run(process.execPath, [CLI, 'doctor', '--json']).stdout).find(({ subject }: { subject: string }) => subject === 'pasta');
-    expect(found(who.run)).toEqual({ subject: 'pasta', state: 'ok', detail: expect.stringContaining('/pasta') });
+    expect(found(user.run)).toEqual({ subject: 'pasta', state: 'ok', detail: expect.stringContaining('/pasta') });
   });
 });

@@ -1,40 +1,27 @@
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { useUser } from './user-fixture.js';
 
 /** The commands as users type them; every combination is in packages/engine/src/apply. */
 describe.each(['root', 'an ordinary user'] as const)('what %s has on the host', (kind) => {
-  let at: ScratchDirectory;
-  let who: Somebody;
-  let store: string;
+  const user = useUser(kind);
   let project: string;
 
-  const lamella = (...args: string[]): string => succeeds(who, args);
-  const refused = (...args: string[]): string => fails(who, args);
+  const { succeeds: lamella, fails: refused } = user;
   const to = (name: string): string => path.join(project, name);
   /** As the user, in the project. */
-  const host = (script: string): void => expect(who.run('sh', ['-ec', `cd "$0"; ${script}`, project])).toMatchObject({ status: 0, stderr: '' });
+  const host = (script: string): void => expect(user.run('sh', ['-ec', `cd "$0"; ${script}`, project])).toMatchObject({ status: 0, stderr: '' });
   const inside = (script: string): string => lamella('run', '--on', 'one', '-w', '/p', 'sh', '-ec', script);
 
-  beforeAll(() => {
-    at = scratch();
-    who = WHO[kind](at);
-  });
-  beforeEach((context) => {
-    requiresRoot(context);
-    who.required(context);
-    store = storeOf(at, who);
-    project = `${who.home}/project`;
+  beforeEach(() => {
+    project = `${user.home}/project`;
     rmSync(project, { recursive: true, force: true });
     mkdirSync(project);
-    chownSync(project, who.uid, who.uid);
+    chownSync(project, user.uid, user.uid);
     host('mkdir d e; echo f >d/f; echo other >e/f; echo g >d/g; echo linked >a; ln a b');
     lamella('create', '--name', 'one', '-v', `${project}:/p:overlay`, 'busybox');
   });
-  afterEach(() => nothingIsLeft(at, who, store));
-  afterAll(() => at[Symbol.asyncDispose]());
 
   test('is not undone with an apply, and forced it is kept', () => {
     inside('mkdir -p app/src; echo generated >app/src/main.js');
@@ -70,7 +57,7 @@ describe.each(['root', 'an ordinary user'] as const)('what %s has on the host', 
   test('does not come back after it was removed, and stays linked', () => {
     inside('echo new >new; chmod 600 a b');
     lamella('apply', 'one');
-    expect(who.run('stat', ['-c', '%h %a', to('a')]).stdout).toBe('2 600\n');
+    expect(user.run('stat', ['-c', '%h %a', to('a')]).stdout).toBe('2 600\n');
     writeFileSync(to('new'), 'mine');
     renameSync(to('new'), to('renamed'));
     expect(refused('apply', 'one')).toContain('/p/new');

@@ -2,18 +2,18 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, chmodSync, chownSync, constants, copyFileSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Somebody, withoutSubIds, withSubIds } from './somebody.js';
+import { ordinaryUser, subIdUser, type TestUser } from './test-user.js';
 
 describe.each([
   ['without ids of its own beside one', false],
   ['with ids in /etc/subuid', true],
 ] as const)('an ordinary user %s', (_, subIds) => {
   let at: ScratchDirectory;
-  let who: Somebody;
+  let who: TestUser;
 
   beforeAll(() => {
     at = scratch();
-    who = subIds ? withSubIds(at) : withoutSubIds(at);
+    who = subIds ? subIdUser(at) : ordinaryUser(at);
     mkdirSync(at.join('work'));
     chownSync(at.join('work'), who.uid, who.uid);
     copyFileSync(busyboxArchive(), at.join('work/busybox.tar'));
@@ -22,7 +22,7 @@ describe.each([
   afterAll(() => at[Symbol.asyncDispose]());
   beforeEach((context) => {
     requiresRoot(context);
-    who.required(context);
+    who.require(context);
   });
 
   test('imports an image into the home directory and runs it', () => {

@@ -1,42 +1,32 @@
 import { chownSync, lchownSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { findProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { fails, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+import { findProgram } from '@lamella-test/scratch';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { fails, USERS } from './test-user.js';
+import { useUser } from './user-fixture.js';
 
 /** Root's are tried by packages/engine/src/sources/sources.kernel.test.ts in all its kinds. */
 const LONG = process.env.LAMELLA_LONG !== undefined;
 
-describe.each((Object.keys(WHO) as (keyof typeof WHO)[]).filter((kind) => LONG || kind !== 'root'))('what a container of %s was given', (kind) => {
-  let at: ScratchDirectory;
-  let who: Somebody;
-  let store: string;
+describe.each((Object.keys(USERS) as (keyof typeof USERS)[]).filter((kind) => LONG || kind !== 'root'))('what a container of %s was given', (kind) => {
+  const user = useUser(kind);
   let home: string;
-  const lamella = (...args: string[]): string => succeeds(who, args);
-  const refused = (...args: string[]): void => expect(fails(who, args)).toContain(`${home}/d/p, the source of a volume of the container`);
+  const { succeeds: lamella } = user;
+  const refused = (...args: string[]): void => expect(fails(user, args)).toContain(`${home}/d/p, the source of a volume of the container`);
 
-  beforeAll(() => {
-    at = scratch();
-    who = WHO[kind](at);
-  });
-  beforeEach((context) => {
-    requiresRoot(context);
-    who.required(context);
-    store = storeOf(at, who);
-    home = who.home;
+  beforeEach(() => {
+    home = user.home;
     for (const name of ['d', 'd/p', 'outside']) {
       mkdirSync(`${home}/${name}`);
-      chownSync(`${home}/${name}`, who.uid, who.uid);
+      chownSync(`${home}/${name}`, user.uid, user.uid);
     }
     for (const name of ['d/p/own', 'outside/secret']) {
       writeFileSync(`${home}/${name}`, `${name}\n`);
-      chownSync(`${home}/${name}`, who.uid, who.uid);
+      chownSync(`${home}/${name}`, user.uid, user.uid);
     }
   });
   afterEach(() => {
     for (const name of ['d', 'outside']) rmSync(`${home}/${name}`, { recursive: true, force: true });
-    nothingIsLeft(at, who, store);
   });
-  afterAll(() => at[Symbol.asyncDispose]());
 
   // With ids of its own it is by fuse-overlayfs for an ordinary user, and by mounts that map ids for root.
   const all: readonly (readonly [string, readonly string[]])[] = [
@@ -68,8 +58,8 @@ describe.each((Object.keys(WHO) as (keyof typeof WHO)[]).filter((kind) => LONG |
     expect(readdirSync(`${home}/d/p`)).toEqual(['new']);
     renameSync(`${home}/d/p`, `${home}/d/q`);
     symlinkSync('q', `${home}/d/p`);
-    lchownSync(`${home}/d/p`, who.uid, who.uid);
-    expect(who.lamella(['apply', '--undo', 'one']).status).toBe(125);
+    lchownSync(`${home}/d/p`, user.uid, user.uid);
+    expect(user.lamella(['apply', '--undo', 'one']).status).toBe(125);
     expect(readdirSync(`${home}/d/q`)).toEqual(['new']);
     rmSync(`${home}/d/p`);
     renameSync(`${home}/d/q`, `${home}/d/p`);

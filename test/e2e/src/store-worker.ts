@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
-import type { Somebody } from './somebody.js';
+import type { TestUser } from './test-user.js';
 
 const ENGINE = createRequire(import.meta.url).resolve('@lamella/engine');
 
@@ -17,7 +17,7 @@ export class StoreWorker implements AsyncDisposable {
   readonly #answers: AsyncIterator<string>;
 
   /** @param root absolute path of the store */
-  constructor(who: Somebody, root: string) {
+  constructor(who: TestUser, root: string) {
     const code = `
       import { createInterface } from 'node:readline';
       const { checkContainers, Containers, ImageStore, sweep } = await import(${JSON.stringify(ENGINE)});

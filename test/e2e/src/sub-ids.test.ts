@@ -4,14 +4,14 @@ import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch } from '@l
 import { ociLayout, tarArchive } from '@lamella-test/tree';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CLI, type Outcome } from './cli.js';
-import { type Somebody, withSubIds } from './somebody.js';
+import { subIdUser, type TestUser } from './test-user.js';
 
 let at: ScratchDirectory;
-let who: Somebody;
+let who: TestUser;
 
 beforeAll(() => {
   at = scratch();
-  who = withSubIds(at);
+  who = subIdUser(at);
   ociLayout(at.join('layout'), [
     readFileSync(busyboxArchive()),
     tarArchive([
@@ -27,7 +27,7 @@ beforeAll(() => {
 afterAll(() => at[Symbol.asyncDispose]());
 beforeEach((context) => {
   requiresRoot(context);
-  who.required(context);
+  who.require(context);
 });
 const lamella = (args: readonly string[], { path }: { path?: string } = {}): Outcome => who.lamella(args, path === undefined ? {} : { PATH: path });
 

@@ -1,33 +1,24 @@
 import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { requiresOverlayUppers, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { requiresOverlayUppers } from '@lamella-test/scratch';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
-import { fails, kinds, nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+import { kindsToRun } from './test-user.js';
+import { useUser } from './user-fixture.js';
 
-describe.each(kinds('root', 'an ordinary user with ids in /etc/subuid'))('what a container of %s changed', (kind) => {
-  let at: ScratchDirectory;
-  let who: Somebody;
-  let store: string;
+describe.each(kindsToRun('root', 'an ordinary user with ids in /etc/subuid'))('what a container of %s changed', (kind) => {
+  const user = useUser(kind);
   let project: string;
 
-  const lamella = (...args: string[]): string => succeeds(who, args);
-  const refused = (...args: string[]): string => fails(who, args);
-  const own = (file: string): void => chownSync(file, who.uid, who.uid);
+  const { succeeds: lamella, fails: refused } = user;
+  const own = (file: string): void => chownSync(file, user.uid, user.uid);
   const write = (name: string, content: string): void => {
     writeFileSync(path.join(project, name), content);
     own(path.join(project, name));
   };
 
-  beforeAll(() => {
-    at = scratch();
-    who = WHO[kind](at);
-  });
-  beforeEach((context) => {
-    requiresRoot(context);
-    who.required(context);
-    store = storeOf(at, who);
-    project = `${who.home}/project`;
+  beforeEach(() => {
+    project = `${user.home}/project`;
     rmSync(project, { recursive: true, force: true });
     mkdirSync(`${project}/src`, { recursive: true });
     own(project);
@@ -35,8 +26,6 @@ describe.each(kinds('root', 'an ordinary user with ids in /etc/subuid'))('what a
     write('README', 'one\n');
     write('src/a', 'a\n');
   });
-  afterEach(() => nothingIsLeft(at, who, store));
-  afterAll(() => at[Symbol.asyncDispose]());
 
   test('is seen, as text, as JSON and as a patch', () => {
     lamella('create', '--name', 'one', 'busybox');
@@ -67,7 +56,7 @@ describe.each(kinds('root', 'an ordinary user with ids in /etc/subuid'))('what a
     expect(lamella('apply', 'one')).toContain('lamella apply --undo one');
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('two\n');
     expect(readdirSync(project).toSorted()).toEqual(['README', 'new']);
-    expect(statSync(`${project}/new/n`)).toMatchObject({ uid: who.uid, mode: 0o100640 });
+    expect(statSync(`${project}/new/n`)).toMatchObject({ uid: user.uid, mode: 0o100640 });
     expect(lamella('apply', '--undo', 'one')).toContain('Taken back');
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
     expect(readdirSync(project).toSorted()).toEqual(['README', 'src']);
@@ -103,7 +92,7 @@ describe.each(kinds('root', 'an ordinary user with ids in /etc/subuid'))('what a
       }
       for (let i = 0; (await one.views())[0].frozen.length > 32 && i < 2000; i++) await new Promise((resolve) => setTimeout(resolve, 20));
       console.log((await one.views())[0].frozen.length, await sh('ls / /home; stat -c %u:%g /home/33'));`;
-    const { stdout, stderr } = who.run(process.execPath, ['--input-type=module', '-e', script, import.meta.resolve('@lamella/engine'), store]);
+    const { stdout, stderr } = user.run(process.execPath, ['--input-type=module', '-e', script, import.meta.resolve('@lamella/engine'), user.store]);
     expect(stderr).toBe('');
     const [depth, ...rest] = stdout.split(/\s+/).filter(Boolean);
     expect(Number(depth)).toBeLessThanOrEqual(10);
@@ -134,8 +123,8 @@ describe.each(kinds('root', 'an ordinary user with ids in /etc/subuid'))('what a
     expect(lamella('run', 'made')).toBe('1');
     expect(lamella('run', 'made', 'sh', '-c', 'ls -d /home 2>&1; ls /x')).toContain('/home: No such file');
     expect(refused('commit', '-c', 'NOTHING x', 'one', 'bad')).toContain('CMD, ENTRYPOINT');
-    lamella('export', 'one', '-o', `${who.home}/one.tar`);
-    lamella('import', `${who.home}/one.tar`, 'exported');
+    lamella('export', 'one', '-o', `${user.home}/one.tar`);
+    lamella('import', `${user.home}/one.tar`, 'exported');
     expect(lamella('run', 'exported', 'cat', '/a')).toBe('1');
     lamella('rmi', 'made', 'again', 'exported');
   });
@@ -144,10 +133,10 @@ describe.each(kinds('root', 'an ordinary user with ids in /etc/subuid'))('what a
     requiresOverlayUppers(context);
     // A command's directory is where lamella is: the tests start it in /.
     const attempt = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
-      who.run(process.execPath, [CLI, 'try', ...args], { SECRET: 'passed on', TMPDIR: who.home });
+      user.run(process.execPath, [CLI, 'try', ...args], { SECRET: 'passed on', TMPDIR: user.home });
     const script = 'id -u; echo $SECRET; cd "$0"; echo two > README; rm -r src; mkdir -p new/dir; exit 3';
     const first = attempt('-n', 'sh', '-c', script, project);
-    expect(first).toMatchObject({ status: 3, stdout: `${who.uid}\npassed on\n` });
+    expect(first).toMatchObject({ status: 3, stdout: `${user.uid}\npassed on\n` });
     const id = first.stderr.trim();
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
     expect(
@@ -160,7 +149,7 @@ describe.each(kinds('root', 'an ordinary user with ids in /etc/subuid'))('what a
     const second = attempt('-y', 'sh', '-c', script, project);
     expect(second).toMatchObject({ status: 3, stderr: expect.stringContaining('Applied: 2 added, 1 modified, 2 deleted') });
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('two\n');
-    expect(statSync(`${project}/new/dir`)).toMatchObject({ uid: who.uid });
+    expect(statSync(`${project}/new/dir`)).toMatchObject({ uid: user.uid });
     expect(readdirSync(project).toSorted()).toEqual(['README', 'new']);
     lamella('apply', '--undo', /--undo (\w+)/.exec(second.stderr)?.[1] ?? '');
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
@@ -173,17 +162,17 @@ describe.each(kinds('root', 'an ordinary user with ids in /etc/subuid'))('what a
     expect(attempt('sh', '-c', 'no-such-command')).toMatchObject({ status: 127 });
     expect(attempt('/no/such/command')).toMatchObject({ status: 127 });
     // Where a part of the PATH is closed to somebody, a program may be there.
-    expect(attempt('exit', '3').stderr).toMatch(who.uid === 0 ? /lamella try 'exit 3'/ : /exit: /);
+    expect(attempt('exit', '3').stderr).toMatch(user.uid === 0 ? /lamella try 'exit 3'/ : /exit: /);
   });
 
   test('is tried step by step, as lines for a shell', { timeout: 30_000 }, (context) => {
     requiresOverlayUppers(context);
     const attempt = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
-      who.run(process.execPath, [CLI, 'try', ...args], { SECRET: 'passed on', TMPDIR: who.home });
+      user.run(process.execPath, [CLI, 'try', ...args], { SECRET: 'passed on', TMPDIR: user.home });
     expect(attempt('printf "%s\\n" "$SECRET" | tr p P; exit 3')).toEqual({ status: 3, stdout: 'Passed on\n', stderr: '' });
-    const box = path.join(who.home, 'box');
+    const box = path.join(user.home, 'box');
     expect(attempt('-D', box, 'true')).toMatchObject({ status: 125, stderr: expect.stringContaining(`mkdir ${box}`) });
-    who.run('mkdir', [box], {});
+    user.run('mkdir', [box], {});
     const [begun, goneOn] = [`cd ${project}; echo 1 > one; echo 2 > two; rm README`, `cd ${project}; rm one; echo 3 >> two; cat two`].map((line) =>
       attempt('-D', box, line),
     );
@@ -191,7 +180,7 @@ describe.each(kinds('root', 'an ordinary user with ids in /etc/subuid'))('what a
     expect(goneOn).toMatchObject({ status: 0, stdout: '2\n3\n' });
     expect(attempt('-D', box, '--hide', '/etc', 'true')).toMatchObject({ status: 125 });
     const kept = goneOn?.stderr.trim().split('\n').at(-1) ?? '';
-    expect(who.run(process.execPath, [CLI, 'apply', '--root', box, kept], {})).toMatchObject({ status: 0 });
+    expect(user.run(process.execPath, [CLI, 'apply', '--root', box, kept], {})).toMatchObject({ status: 0 });
     expect(readdirSync(project).toSorted()).toEqual(['src', 'two']);
     expect(readFileSync(`${project}/two`, 'utf8')).toBe('2\n3\n');
   });

@@ -4,14 +4,14 @@ import path from 'node:path';
 import { requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
-import { type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+import { storeOf, succeeds, type TestUser, USERS } from './test-user.js';
 
 /**
  * Checkpoints, forks and rollbacks of `lamella try`, for each kind of user and each place that a store can be in. The same lines of shell run in a
  * copy of the directory without Lamella: a listing of changes has to say what is different there, and nothing else.
  */
 const PLACES = ['beside it', 'in the directory that is changed', 'in /dev/shm', 'on another mount'] as const;
-type Kind = keyof typeof WHO;
+type Kind = keyof typeof USERS;
 /** All pairs take a minute; these are tried each time. */
 const SHORT: Readonly<Record<Kind, readonly (typeof PLACES)[number][]>> = {
   root: ['in the directory that is changed'],
@@ -34,7 +34,7 @@ afterEach(async () => {
 });
 
 /** Where a store is, and who it belongs to. */
-function storeIn(place: (typeof PLACES)[number], who: Somebody, project: string): string {
+function storeIn(place: (typeof PLACES)[number], who: TestUser, project: string): string {
   if (place === 'beside it') return `${who.home}/store`;
   if (place === 'in the directory that is changed') return `${project}/.store`;
   const directory = place === 'in /dev/shm' ? memory.path : at.join('mounted');
@@ -87,13 +87,13 @@ function differences(before: ReadonlyMap<string, Seen>, after: ReadonlyMap<strin
 /** A directory with something in it, once for Lamella and once without. */
 class Twins {
   readonly project: string;
-  readonly #who: Somebody;
+  readonly #who: TestUser;
   readonly #begin: string;
   #native: string;
   #count = 0;
   readonly #states = new Map<string, string>();
 
-  constructor(who: Somebody) {
+  constructor(who: TestUser) {
     this.#who = who;
     this.project = `${who.home}/project`;
     this.#begin = at.join('begin');
@@ -154,7 +154,7 @@ class Trial {
   readonly states: string[] = [];
   #id = '';
 
-  constructor(who: Somebody, store: string, twins: Twins) {
+  constructor(who: TestUser, store: string, twins: Twins) {
     this.twins = twins;
     this.#lamella = (...args) => {
       // The current directory is what is tried in; the store is no argument of all commands.
@@ -225,10 +225,10 @@ class Trial {
   }
 }
 
-describe.each(Object.keys(WHO) as Kind[])('states of a try of %s', (kind) => {
+describe.each(Object.keys(USERS) as Kind[])('states of a try of %s', (kind) => {
   test.for(LONG ? PLACES : SHORT[kind])('with a store %s', (place, context) => {
-    const who = WHO[kind](at);
-    who.required(context);
+    const who = USERS[kind](at);
+    who.require(context);
     requiresProgram(context, 'mount');
     const twins = new Twins(who);
     const trial = new Trial(who, storeIn(place, who, twins.project), twins);
@@ -251,8 +251,8 @@ describe.each(Object.keys(WHO) as Kind[])('states of a try of %s', (kind) => {
   });
 
   test.skipIf(!LONG && kind !== 'an ordinary user')('with a store of their own (-D), which is used again, and discarded', (context) => {
-    const who = WHO[kind](at);
-    who.required(context);
+    const who = USERS[kind](at);
+    who.require(context);
     const project = `${who.home}/project`;
     const box = `${who.home}/box`;
     for (const directory of [project, box]) {
@@ -281,8 +281,8 @@ describe.each(Object.keys(WHO) as Kind[])('states of a try of %s', (kind) => {
   });
 
   test.skipIf(!LONG && kind !== 'an ordinary user with ids in /etc/subuid')('and of an image whose root the container has closed, or given away', (context) => {
-    const who = WHO[kind](at);
-    who.required(context);
+    const who = USERS[kind](at);
+    who.require(context);
     storeOf(at, who);
     succeeds(who, ['create', '--name', 'one', 'busybox']);
     const closed = kind === 'an ordinary user' ? 'chmod 555 /' : 'chmod 555 /; chown 7:7 /';

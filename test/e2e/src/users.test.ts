@@ -3,7 +3,7 @@ import { chmodSync, readFileSync } from 'node:fs';
 import { busyboxArchive, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { ociLayout, tarArchive } from '@lamella-test/tree';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { asRoot, fails, type Somebody, succeeds, withSubIds } from './somebody.js';
+import { fails, rootUser, subIdUser, succeeds, type TestUser } from './test-user.js';
 
 /** The user that a command runs as, when the image and the command line say different things. */
 const PASSWD = `root:x:0:0:root:/root:/bin/sh
@@ -35,19 +35,19 @@ beforeAll(() => {
 afterAll(() => at[Symbol.asyncDispose]());
 
 /** A user with a store that has the images. */
-function withImages(place: ScratchDirectory, make: (at: ScratchDirectory) => Somebody): Somebody {
+function withImages(place: ScratchDirectory, make: (at: ScratchDirectory) => TestUser): TestUser {
   const who = make(place);
   for (const image of ['plain', 'numbered', 'wide']) expect(who.lamella(['load', at.join(image), image]).status).toBe(0);
   return who;
 }
 
-const WHO: readonly (readonly [who: string, make: (at: ScratchDirectory) => Somebody, flags: readonly string[]])[] = [
-  ['root', asRoot, []],
-  ['root, in a user namespace of its own', asRoot, ['--userns', 'auto']],
-  ['an ordinary user with sub-ids', withSubIds, []],
+const CASES: readonly (readonly [who: string, make: (at: ScratchDirectory) => TestUser, flags: readonly string[]])[] = [
+  ['root', rootUser, []],
+  ['root, in a user namespace of its own', rootUser, ['--userns', 'auto']],
+  ['an ordinary user with sub-ids', subIdUser, []],
 ];
 
-test.for(WHO)('a number is a number, and the primary group is a group, for %s', async ([, make, flags], context) => {
+test.for(CASES)('a number is a number, and the primary group is a group, for %s', async ([, make, flags], context) => {
   requiresRoot(context);
   await using place = scratch();
   const who = withImages(place, make);
@@ -60,7 +60,7 @@ test.for(WHO)('a number is a number, and the primary group is a group, for %s', 
 test('who else may be named, for root', async (context) => {
   requiresRoot(context);
   await using place = scratch();
-  const who = withImages(place, asRoot);
+  const who = withImages(place, rootUser);
   const run = (...more: string[]): string => succeeds(who, ['run', ...more, 'plain', ...SHOW]);
   expect([run('-u', 'app'), run('-u', '1000:1001'), run('-u', ':1001'), run()]).toEqual(['1000 1001 10 1001', '1000 1001 1001', '0 1001 1001', '0 0 0']);
 });
@@ -68,7 +68,7 @@ test('who else may be named, for root', async (context) => {
 test('an exec takes numbers for numbers, too, and what the container wrote into its passwd', async (context) => {
   requiresRoot(context);
   await using place = scratch();
-  const who = withImages(place, asRoot);
+  const who = withImages(place, rootUser);
   const id = succeeds(who, ['run', '-d', 'plain', 'sh', '-c', 'echo 77:x:0:0::: >>/etc/passwd; echo new:x:78:79::: >>/etc/passwd; sleep 1000']);
   const exec = (...more: string[]): string => succeeds(who, ['exec', ...more, id, ...SHOW]);
   try {

@@ -4,57 +4,48 @@ import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, wr
 import { request } from 'node:http';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import { findProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
+import { findProgram, skip } from '@lamella-test/scratch';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, type TestContext, test } from 'vitest';
 import { CLI } from './cli.js';
-import { nothingIsLeft, type Somebody, storeOf, succeeds, WHO } from './somebody.js';
+import { useUser } from './user-fixture.js';
 
 const CHROMIUM = findProgram('chromium') ?? findProgram('google-chrome');
 
 describe.each(['root', 'an ordinary user'] as const)('the page of %s', (kind) => {
-  let at: ScratchDirectory;
-  let who: Somebody;
-  let store: string;
+  const user = useUser(kind);
   let project: string;
   let browser: Browser;
   const serving = new Set<ChildProcess>();
-  const lamella = (...args: string[]): string => succeeds(who, args);
+  const { succeeds: lamella } = user;
 
   beforeAll(async () => {
-    at = scratch();
-    who = WHO[kind](at);
     if (CHROMIUM) browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
   });
   afterAll(async () => {
     await browser?.close();
-    await at[Symbol.asyncDispose]();
   });
-  beforeEach((context) => {
-    requiresRoot(context);
-    who.required(context);
-    store = storeOf(at, who);
-    project = `${who.home}/project`;
+  beforeEach(() => {
+    project = `${user.home}/project`;
     rmSync(project, { recursive: true, force: true });
     mkdirSync(`${project}/src`, { recursive: true });
     writeFileSync(`${project}/src/main.js`, 'one\ntwo\nthree\nfour\n');
     writeFileSync(`${project}/old.txt`, 'old\n');
     writeFileSync(`${project}/page<b>.html`, '<i>&</i>\n');
-    for (const name of ['', '/src', '/src/main.js', '/old.txt', '/page<b>.html']) chownSync(`${project}${name}`, who.uid, who.uid);
+    for (const name of ['', '/src', '/src/main.js', '/old.txt', '/page<b>.html']) chownSync(`${project}${name}`, user.uid, user.uid);
   });
   afterEach(async () => {
     for (const each of serving) {
       each.kill('SIGINT');
       await once(each, 'close');
     }
-    nothingIsLeft(at, who, store);
   });
 
   /** A container that has changed the project, and the page of it. */
   const serve = async (name: string, script: string): Promise<{ url: string; ended: Promise<string> }> => {
     lamella('create', '--name', name, '-v', `${project}:/work:overlay`, 'busybox', 'sh', '-c', script);
     lamella('start', '-a', name);
-    const child = who.spawn(process.execPath, [CLI, 'changes', '--web', name]);
+    const child = user.spawn(process.execPath, [CLI, 'changes', '--web', name]);
     serving.add(child);
     const said = text(child.stdout as NodeJS.ReadableStream & AsyncIterable<Buffer>);
     const ended = said.then((all) => {
@@ -141,7 +132,7 @@ describe.each(['root', 'an ordinary user'] as const)('the page of %s', (kind) =>
     expect(readFileSync(`${project}/old.txt`, 'utf8')).toBe('mine\n');
     expect(await ended).toContain('Applied: 1 modified');
     // All of it was applied: nothing is left to keep.
-    expect(who.lamella(['inspect', 'conflict']).status).toBe(1);
+    expect(user.lamella(['inspect', 'conflict']).status).toBe(1);
   });
 
   test('throws all away, when asked twice', async (context) => {
@@ -153,7 +144,7 @@ describe.each(['root', 'an ordinary user'] as const)('the page of %s', (kind) =>
     expect(lamella('inspect', 'away')).toBeTruthy();
     await page.locator('#discard').click();
     expect(await ended).toContain('Thrown away.');
-    expect(who.lamella(['inspect', 'away']).status).toBe(1);
+    expect(user.lamella(['inspect', 'away']).status).toBe(1);
     expect(readFileSync(`${project}/old.txt`, 'utf8')).toBe('old\n');
   });
 
@@ -189,8 +180,8 @@ describe.each(['root', 'an ordinary user'] as const)('the page of %s', (kind) =>
   test('what cannot be is told', () => {
     lamella('create', '--name', 'none', 'busybox', 'true');
     expect(lamella('changes', '--web', 'none')).toBe('Nothing was changed.');
-    expect(who.lamella(['changes', '--web', 'none', '/etc']).stderr).toContain('--web shows all changes');
-    expect(who.lamella(['changes', '--web', '--port', '70000', 'none']).stderr).toContain('70000');
+    expect(user.lamella(['changes', '--web', 'none', '/etc']).stderr).toContain('--web shows all changes');
+    expect(user.lamella(['changes', '--web', '--port', '70000', 'none']).stderr).toContain('70000');
   });
 });
 

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { requiresOverlayUppers, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Somebody, WHO } from '../somebody.js';
+import { type TestUser, USERS } from '../test-user.js';
 
 /** How long each of the four plays: an hour in all, in the long form. That takes other cases each time, the short one the same. */
 const SECONDS = process.env.LAMELLA_MODEL_SECONDS ?? (process.env.LAMELLA_LONG ? '900' : undefined);
@@ -12,7 +12,7 @@ const PLAY = path.join(import.meta.dirname, '../../dist/model/play.js');
 describe.each(['root', 'an ordinary user'] as const)('random changes by %s, tried and applied', (kind) => {
   let at: ScratchDirectory;
   let stores: ScratchDirectory;
-  let who: Somebody;
+  let who: TestUser;
 
   beforeEach((context) => {
     requiresRoot(context);
@@ -20,8 +20,8 @@ describe.each(['root', 'an ordinary user'] as const)('random changes by %s, trie
     at = scratch();
     stores = scratch('tmpfs');
     chmodSync(stores.path, 0o755);
-    who = WHO[kind](at);
-    who.required(context);
+    who = USERS[kind](at);
+    who.require(context);
   });
   afterEach(async () => {
     await at?.[Symbol.asyncDispose]();

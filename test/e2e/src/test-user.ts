@@ -4,64 +4,65 @@ import { busyboxArchive, mountsBelow, requiresProgram, type ScratchDirectory, sk
 import { expect, type TestContext } from 'vitest';
 import { CLI, type Outcome } from './cli.js';
 
-/** A user of the machine, for a test that runs as root. */
-export interface Somebody {
+/** A user of this machine. A test that runs as root acts as that user. */
+export interface TestUser {
   readonly uid: number;
-  /** Absolute path of a home directory of its own. */
+  /** Absolute path of the home directory. */
   readonly home: string;
-  /** Run a program as this user, in `/`. */
+  /** Runs a program as this user, in `/`. */
   run(command: string, args: readonly string[], env?: NodeJS.ProcessEnv): Outcome;
-  /** The same without waiting; stdout is a pipe, and so is stdin. */
+  /** Does the same without waiting. Its stdin and stdout are pipes. */
   spawn(command: string, args: readonly string[]): ChildProcess;
+  /** Runs the CLI as this user. */
   lamella(args: readonly string[], env?: NodeJS.ProcessEnv): Outcome;
-  /** Skip a test where there can be no such user. */
-  required(context: TestContext): void;
+  /** Skips the test where this machine cannot have such a user. */
+  require(context: TestContext): void;
 }
 
-/** Who the tests that differ in nothing but rights run as. */
-export const WHO: Readonly<
-  Record<'root' | 'an ordinary user' | 'an ordinary user with ids in /etc/subuid', (at: ScratchDirectory, devices?: readonly string[]) => Somebody>
+/** The users that differ in their rights alone. Each function creates the user's home in the scratch directory. */
+export const USERS: Readonly<
+  Record<'root' | 'an ordinary user' | 'an ordinary user with ids in /etc/subuid', (at: ScratchDirectory, devices?: readonly string[]) => TestUser>
 > = {
-  root: asRoot,
-  'an ordinary user': withoutSubIds,
-  'an ordinary user with ids in /etc/subuid': withSubIds,
+  root: rootUser,
+  'an ordinary user': ordinaryUser,
+  'an ordinary user with ids in /etc/subuid': subIdUser,
 };
 
-/** Those of them that the short form has, too. The other user is in the short form of others, so that each is somewhere. */
-export function kinds(...short: readonly Kind[]): readonly Kind[] {
-  return process.env.LAMELLA_LONG === undefined ? short : (Object.keys(WHO) as Kind[]);
+/** Returns the given kinds, or all kinds with LAMELLA_LONG. Each kind is in the short form of some suite. */
+export function kindsToRun(...short: readonly UserKind[]): readonly UserKind[] {
+  return process.env.LAMELLA_LONG === undefined ? short : (Object.keys(USERS) as UserKind[]);
 }
 
-export type Kind = keyof typeof WHO;
+export type UserKind = keyof typeof USERS;
 
-/** What a command printed, without its last newline; it has to succeed, and say nothing else. */
-export function succeeds(who: Somebody, args: readonly string[]): string {
-  const { status, stdout, stderr } = who.lamella(args);
+/** Returns what a command printed, without the last newline. The command must succeed with an empty stderr. */
+export function succeeds(user: TestUser, args: readonly string[]): string {
+  const { status, stdout, stderr } = user.lamella(args);
   expect({ args, status, stderr }).toEqual({ args, status: 0, stderr: '' });
   return stdout.replace(/\n$/, '');
 }
 
-/** What a command said that has to fail, of Lamella itself. */
-export function fails(who: Somebody, args: readonly string[]): string {
-  const { status, stderr } = who.lamella(args);
+/** Returns the stderr of a command that must fail with an error of Lamella itself. */
+export function fails(user: TestUser, args: readonly string[]): string {
+  const { status, stderr } = user.lamella(args);
   expect({ args, failed: status === 1 || status === 125 }).toEqual({ args, failed: true });
   return stderr;
 }
 
-/** A store in somebody's home, with an image called busybox. */
-export function storeOf(at: ScratchDirectory, who: Somebody): string {
-  const store = `${who.home}/.local/share/lamella`;
+/** Returns the store in the user's home. It has an image `busybox`. */
+export function storeOf(at: ScratchDirectory, user: TestUser): string {
+  const store = `${user.home}/.local/share/lamella`;
   if (existsSync(store)) return store;
   copyFileSync(busyboxArchive(), at.join('busybox.tar'));
   chmodSync(at.join('busybox.tar'), 0o644);
-  succeeds(who, ['import', at.join('busybox.tar'), 'busybox']);
+  succeeds(user, ['import', at.join('busybox.tar'), 'busybox']);
   return store;
 }
 
-/** Remove what containers a test left, and see that then there is nothing. */
-export function nothingIsLeft(at: ScratchDirectory, who: Somebody, store: string): void {
-  const left = who.lamella(['ps', '-aq']).stdout.split('\n').filter(Boolean);
-  if (left.length) expect(who.lamella(['rm', '-f', ...left])).toMatchObject({ status: 0, stderr: '' });
+/** Removes the containers of a test, and checks that nothing else is left. */
+export function nothingIsLeft(at: ScratchDirectory, user: TestUser, store: string): void {
+  const left = user.lamella(['ps', '-aq']).stdout.split('\n').filter(Boolean);
+  if (left.length) expect(user.lamella(['rm', '-f', ...left])).toMatchObject({ status: 0, stderr: '' });
   const entries = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory) : []).filter((name) => !name.startsWith('.'));
   expect([entries(`${store}/containers`), entries(`${store}/frozen`), mountsBelow(at.path)]).toEqual([[], [], []]);
 }
@@ -89,28 +90,28 @@ function inMountNamespace(at: ScratchDirectory, script: string): readonly string
 }
 
 /** Root itself, with a home of its own. @param devices that it may use, whoever else may: then it is in a mount namespace */
-export function asRoot(at: ScratchDirectory, devices: readonly string[] = []): Somebody {
+export function rootUser(at: ScratchDirectory, devices: readonly string[] = []): TestUser {
   const home = homeOf(at, 0);
   const before = devices.length ? inMountNamespace(at, `${opened(at, devices)}exec "$@"`) : [];
-  return somebody(0, home, { before, env: { LAMELLA_ROOT: `${home}/.local/share/lamella` } }, () => undefined);
+  return testUser(0, home, { before, env: { LAMELLA_ROOT: `${home}/.local/share/lamella` } }, () => undefined);
 }
 
-/** Somebody with no rights, no entry in /etc/subuid, and no home but the one made here. */
-export function withoutSubIds(at: ScratchDirectory, devices: readonly string[] = []): Somebody {
+/** TestUser with no rights, no entry in /etc/subuid, and no home but the one made here. */
+export function ordinaryUser(at: ScratchDirectory, devices: readonly string[] = []): TestUser {
   const ids = { uid: 65534, gid: 65534 };
   const home = homeOf(at, ids.uid);
-  if (!devices.length) return somebody(ids.uid, home, { ids }, () => undefined);
+  if (!devices.length) return testUser(ids.uid, home, { ids }, () => undefined);
   const before = inMountNamespace(at, `${opened(at, devices)}exec setpriv --reuid ${ids.uid} --regid ${ids.gid} --clear-groups "$@"`);
-  return somebody(ids.uid, home, { before }, (context) => {
+  return testUser(ids.uid, home, { before }, (context) => {
     for (const program of ['unshare', 'setpriv']) requiresProgram(context, program);
   });
 }
 
 /**
- * Somebody with 65536 ids in /etc/subuid and /etc/subgid. These files are put in place in a mount
+ * TestUser with 65536 ids in /etc/subuid and /etc/subgid. These files are put in place in a mount
  * namespace of each command's: the machine's own stay what they are.
  */
-export function withSubIds(at: ScratchDirectory, devices: readonly string[] = ['/dev/fuse']): Somebody {
+export function subIdUser(at: ScratchDirectory, devices: readonly string[] = ['/dev/fuse']): TestUser {
   const uid = 54321;
   const home = homeOf(at, uid);
   writeFileSync(at.join('passwd'), `${readFileSync('/etc/passwd', 'utf8')}lamella-tester:x:${uid}:${uid}::${home}:/bin/sh\n`);
@@ -119,7 +120,7 @@ export function withSubIds(at: ScratchDirectory, devices: readonly string[] = ['
     for name in passwd subuid subgid; do mount --bind "$0/$name" /etc/$name || exit 99; done
     ${opened(at, devices)}
     exec setpriv --reuid ${uid} --regid ${uid} --clear-groups "$@"`;
-  return somebody(uid, home, { before: inMountNamespace(at, script) }, (context) => {
+  return testUser(uid, home, { before: inMountNamespace(at, script) }, (context) => {
     for (const program of ['newuidmap', 'newgidmap', 'unshare', 'setpriv']) requiresProgram(context, program);
   });
 }
@@ -144,20 +145,20 @@ interface Way {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-function somebody(uid: number, home: string, { ids, before = [], env: own }: Way, programs: (context: TestContext) => void): Somebody {
+function testUser(uid: number, home: string, { ids, before = [], env: own }: Way, programs: (context: TestContext) => void): TestUser {
   const commandOf = (command: string, args: readonly string[]): [string, string[]] => {
     const [first = '', ...rest] = [...before, command, ...args];
     return [first, rest];
   };
   const optionsOf = (env?: NodeJS.ProcessEnv) => ({ ...ids, cwd: '/', env: { PATH: process.env.PATH, HOME: home, ...own, ...env } });
-  const run: Somebody['run'] = (command, args, env) => outcome(spawnSync(...commandOf(command, args), { ...optionsOf(env), encoding: 'utf8' }));
+  const run: TestUser['run'] = (command, args, env) => outcome(spawnSync(...commandOf(command, args), { ...optionsOf(env), encoding: 'utf8' }));
   return {
     uid,
     home,
     run,
     spawn: (command, args) => spawn(...commandOf(command, args), { ...optionsOf(), stdio: ['pipe', 'pipe', 'inherit'] }),
     lamella: (args, env) => run(CLI, args, { LAMELLA_NODE: process.execPath, ...env }),
-    required(context) {
+    require(context) {
       programs(context);
       if (run(process.execPath, ['-e', `require('fs').accessSync(${JSON.stringify(CLI)})`]).status !== 0)
         skip(context, 'another user cannot read this checkout');
