@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, sample, scratch } from '@lamella-test/scratch';
-import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
-import { InjectedInterpreter, type Point, pointsOf } from './injection.js';
+import { expect, test } from 'vitest';
+import { somePoints, useInjectedEngine } from './injected-engine.js';
+import { pointsOf } from './injection.js';
 
 /** So many points of each walk; all with LAMELLA_FAULTS=all. */
 const SHORT = 4;
@@ -11,33 +11,7 @@ const SHORT = 4;
 const CHANGING =
   /^(?:renameat2|unlinkat|mkdirat|linkat|symlinkat|mknodat|openat|openat2|write|fsync|syncfs|copy_file_range|fchownat|fchmodat|utimensat|flock)$/;
 
-type Engine = typeof import('@lamella/engine');
-
-let at: ScratchDirectory;
-let root: string;
-let engine: Engine;
-let interpreter: InjectedInterpreter;
-
-beforeAll(async () => {
-  at = scratch();
-  root = at.join('store');
-  // Before the engine is loaded: it asks once.
-  process.env.LAMELLA_INIT = at.join('init');
-  engine = await import('@lamella/engine');
-});
-afterAll(async () => {
-  delete process.env.LAMELLA_INIT;
-  await at[Symbol.asyncDispose]();
-});
-
-async function prepare(context: TestContext): Promise<void> {
-  requiresRoot(context);
-  const strace = requiresProgram(context, 'strace');
-  const own = path.join(import.meta.dirname, `../../../packages/init-linux-${process.arch}/lamella-init`);
-  interpreter = new InjectedInterpreter(at.join('init'), at.join('trace'), strace, own);
-  interpreter.plain();
-  if (!existsSync(root)) await new engine.ImageStore(root).import(busyboxArchive(), 'busybox');
-}
+const injected = useInjectedEngine();
 
 const BEFORE = 'mkdir -p src/deep empty; echo 1 > README; echo a > src/a; echo b > src/b; echo c > src/deep/c; ln src/a src/l; ln -s README link';
 const CHANGE = `cd /p; echo 2 > README; chmod 600 src/a src/l; rm -r src/deep; mkdir -p new/dir; echo n > new/dir/n; ln new/dir/n new/two
@@ -66,7 +40,7 @@ async function attempt(work: () => Promise<unknown>): Promise<void> {
 
 /** Without faults. The process that holds locks lives on from attempt to attempt, and meets its fault late: then once more. */
 async function plainly<Result>(work: () => Promise<Result>): Promise<Result> {
-  interpreter.plain();
+  injected.interpreter.plain();
   try {
     return await work();
   } catch (error) {
@@ -75,21 +49,17 @@ async function plainly<Result>(work: () => Promise<Result>): Promise<Result> {
   }
 }
 
-function some(points: readonly Point[]): readonly Point[] {
-  return process.env.LAMELLA_FAULTS === 'all' ? points : sample(points, SHORT);
-}
-
 for (const where of ['in the store', 'on another mount'] as const)
   test(`an apply to a directory ${where}, killed at any call and once more while it is mended, is whole or not done`, {
     timeout: 3_600_000,
   }, async (context) => {
-    await prepare(context);
-    const project = at.join(where === 'in the store' ? 'project' : 'mounted');
+    await injected.prepare(context);
+    const project = injected.at.join(where === 'in the store' ? 'project' : 'mounted');
     mkdirSync(project);
     if (where === 'on another mount') execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', project]);
     try {
       execFileSync('sh', ['-ec', BEFORE], { cwd: project });
-      const containers = new engine.Containers(root);
+      const containers = new injected.engine.Containers(injected.root);
       // What was there before must not look as if it came after.
       await new Promise((resolve) => setTimeout(resolve, 20));
       const container = await containers.create({ image: 'busybox', volumes: [{ source: project, destination: '/p', overlay: true }] });
@@ -99,31 +69,31 @@ for (const where of ['in the store', 'on another mount'] as const)
       const contentOfGiven = async (): Promise<string> => String((await (await other.run({ args: ['cat', '/f'] })).result).stdout);
       const before = treeOf(project);
 
-      interpreter.tracing();
+      injected.interpreter.tracing();
       await container.apply();
       const after = treeOf(project);
       expect(after).not.toBe(before);
       await containers.undoApply(container.id);
       expect(treeOf(project)).toBe(before);
-      const points = pointsOf(interpreter.calls()).filter(({ fault, syscall }) => fault === 'KILL' && CHANGING.test(syscall));
+      const points = pointsOf(injected.interpreter.calls()).filter(({ fault, syscall }) => fault === 'KILL' && CHANGING.test(syscall));
       const seen = { before: 0, after: 0 };
       const check = (what: string): 'before' | 'after' => {
         const now = treeOf(project);
         expect([before, after], what).toContain(now);
         expect(readdirSync(project, { recursive: true }).filter((name) => String(name).includes('.lamella'))).toEqual([]);
-        expect(readdirSync(path.join(root, 'applying')), what).toEqual([]);
+        expect(readdirSync(path.join(injected.root, 'applying')), what).toEqual([]);
         seen[now === after ? 'after' : 'before']++;
         return now === after ? 'after' : 'before';
       };
       const given = async (what: string, content: string): Promise<void> => expect(await plainly(contentOfGiven), what).toBe(content);
-      for (const [i, point] of some(points).entries()) {
+      for (const [i, point] of somePoints(points, SHORT).entries()) {
         const what = `${point.syscall} number ${point.nth}`;
         // The mending is killed as well, each time somewhere else.
         const second = points[(i * 37 + 11) % points.length] ?? point;
         const interrupted = async (work: () => Promise<unknown>): Promise<'before' | 'after'> => {
-          interpreter.inject(point);
+          injected.interpreter.inject(point);
           await attempt(work);
-          interpreter.inject(second);
+          injected.interpreter.inject(second);
           await attempt(() => containers.list());
           await plainly(() => containers.list());
           return check(`${what}, then ${second.syscall} number ${second.nth}`);
@@ -136,7 +106,7 @@ for (const where of ['in the store', 'on another mount'] as const)
         expect(treeOf(project), what).toBe(before);
         await given(what, '1');
       }
-      process.stderr.write(`an apply ${where}: ${some(points).length} of ${points.length} points, ${seen.before} not done, ${seen.after} whole\n`);
+      process.stderr.write(`an apply ${where}: ${somePoints(points, SHORT).length} of ${points.length} points, ${seen.before} not done, ${seen.after} whole\n`);
       await container.remove();
       await other.remove();
     } finally {

@@ -2,48 +2,20 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  becomes,
-  busyboxArchive,
-  cgroupsOf,
-  findProgram,
-  mountsBelow,
-  type Registry,
-  requiresProgram,
-  requiresRoot,
-  type ScratchDirectory,
-  sample,
-  scratch,
-  startRegistry,
-} from '@lamella-test/scratch';
-import { afterAll, beforeAll, expect, type TestContext, test } from 'vitest';
-import { InjectedInterpreter, type Point, pointsOf } from './injection.js';
+import { becomes, busyboxArchive, cgroupsOf, findProgram, mountsBelow, type Registry, requiresProgram, startRegistry } from '@lamella-test/scratch';
+import { afterAll, expect, type TestContext, test } from 'vitest';
+import { somePoints, useInjectedEngine } from './injected-engine.js';
+import { pointsOf } from './injection.js';
 
 /** All points with LAMELLA_FAULTS=all; else so many of each scenario, spread evenly and others each day. */
 const SHORT = 20;
 /** What takes so many milliseconds waited for something, and is worth a look. */
 const SLOW = 3000;
 
-type Engine = typeof import('@lamella/engine');
-
-let at: ScratchDirectory;
-let root: string;
-let engine: Engine;
-let interpreter: InjectedInterpreter;
+const injected = useInjectedEngine();
 let registry: Registry | undefined;
 
-beforeAll(async () => {
-  at = scratch();
-  root = at.join('store');
-  // Before the engine is loaded: it asks once.
-  process.env.LAMELLA_INIT = at.join('init');
-  engine = await import('@lamella/engine');
-});
-afterAll(async () => {
-  delete process.env.LAMELLA_INIT;
-  await registry?.[Symbol.asyncDispose]();
-  await at[Symbol.asyncDispose]();
-});
+afterAll(() => registry?.[Symbol.asyncDispose]());
 
 interface Scenario {
   readonly what: string;
@@ -67,19 +39,19 @@ function says(
 }
 
 const SCENARIOS: readonly Scenario[] = [
-  { what: 'a run', run: () => engine.run({ ...sh('echo x > /tmp/new; rm /etc/group'), root }, { timeout: 10_000 }) },
+  { what: 'a run', run: () => injected.engine.run({ ...sh('echo x > /tmp/new; rm /etc/group'), root: injected.root }, { timeout: 10_000 }) },
   {
     what: 'a run with a limit, a volume and its own init',
     run: () =>
-      engine.run(
-        { ...sh('true'), root, init: true, resources: { pidsLimit: 50 }, volumes: [{ source: '/usr', destination: '/mnt', readonly: true }] },
+      injected.engine.run(
+        { ...sh('true'), root: injected.root, init: true, resources: { pidsLimit: 50 }, volumes: [{ source: '/usr', destination: '/mnt', readonly: true }] },
         { timeout: 10_000 },
       ),
   },
   {
     what: 'a detached life with a log, stopped and removed',
     run: async () => {
-      const { container } = await new engine.Containers(root).run({ ...sh('echo out; echo err >&2; sleep 1000'), name: 'life' });
+      const { container } = await new injected.engine.Containers(injected.root).run({ ...sh('echo out; echo err >&2; sleep 1000'), name: 'life' });
       await container.stop({ timeout: 0 });
       await container.remove();
     },
@@ -87,49 +59,49 @@ const SCENARIOS: readonly Scenario[] = [
   {
     what: 'a second life',
     before: async () => {
-      await (await new engine.Containers(root).create({ ...sh('echo again'), name: 'second' })).start();
-      await (await new engine.Containers(root).get('second')).wait();
+      await (await new injected.engine.Containers(injected.root).create({ ...sh('echo again'), name: 'second' })).start();
+      await (await new injected.engine.Containers(injected.root).get('second')).wait();
     },
     run: async () => {
-      const container = await new engine.Containers(root).get('second');
+      const container = await new injected.engine.Containers(injected.root).get('second');
       await container.start();
       await container.wait();
     },
   },
   {
     what: 'an exec',
-    before: async () => void (await new engine.Containers(root).run({ ...sh('sleep 1000'), name: 'host' })),
+    before: async () => void (await new injected.engine.Containers(injected.root).run({ ...sh('sleep 1000'), name: 'host' })),
     run: async () => {
-      const container = await new engine.Containers(root).get('host');
+      const container = await new injected.engine.Containers(injected.root).get('host');
       const running = await container.exec({ args: ['true'] }, { timeout: 10_000 });
       await running.result;
     },
   },
   {
     what: 'copying in and out',
-    before: async () => void (await new engine.Containers(root).create({ ...sh('true'), name: 'copies' })),
+    before: async () => void (await new injected.engine.Containers(injected.root).create({ ...sh('true'), name: 'copies' })),
     run: async () => {
-      const container = await new engine.Containers(root).get('copies');
+      const container = await new injected.engine.Containers(injected.root).get('copies');
       const archive: Buffer[] = [];
       for await (const chunk of await container.copyOut('/etc')) archive.push(chunk as Buffer);
       await container.copyIn(Readable.from(archive), '/tmp');
     },
   },
-  { what: 'unpacking an image', run: () => new engine.ImageStore(root).import(at.join('small.tar'), 'small') },
+  { what: 'unpacking an image', run: () => new injected.engine.ImageStore(injected.root).import(injected.at.join('small.tar'), 'small') },
   {
     what: 'a pull',
     program: 'docker-registry',
     before: async () => {
-      const store = new engine.ImageStore(root);
+      const store = new injected.engine.ImageStore(injected.root);
       if (registry) return;
-      registry = await startRegistry(findProgram('docker-registry') ?? '', at.join('registry'));
+      registry = await startRegistry(findProgram('docker-registry') ?? '', injected.at.join('registry'));
       await store.tag('busybox', `${registry.host}/pulled`);
       await store.push(`${registry.host}/pulled`);
       await store.remove(`${registry.host}/pulled`);
     },
     run: async () => {
       // With a store of its own: what is there already is not fetched.
-      const store = new engine.ImageStore(at.join('pulling'));
+      const store = new injected.engine.ImageStore(injected.at.join('pulling'));
       await store.pull(`${registry?.host}/pulled`);
       await store.remove(`${registry?.host}/pulled`);
     },
@@ -140,7 +112,7 @@ const SCENARIOS: readonly Scenario[] = [
       rmSync(project(), { recursive: true, force: true });
       mkdirSync(project('src'), { recursive: true });
       for (const name of ['README', 'src/a', 'src/b']) writeFileSync(project(name), `${name} before`);
-      const container = await new engine.Containers(root).create({
+      const container = await new injected.engine.Containers(injected.root).create({
         image: 'busybox',
         name: 'applies',
         volumes: [{ source: project(), destination: '/p', overlay: true }],
@@ -149,7 +121,7 @@ const SCENARIOS: readonly Scenario[] = [
       await (await container.run({ args: ['sh', '-c', change] })).result;
     },
     run: async () => {
-      const containers = new engine.Containers(root);
+      const containers = new injected.engine.Containers(injected.root);
       await (await containers.get('applies')).apply();
       await containers.undoApply('applies');
     },
@@ -161,17 +133,17 @@ const SCENARIOS: readonly Scenario[] = [
         ['README,src,src/a,src/b', 'README before'],
         ['README,new,new/dir,new/dir/n,src,src/c', 'after\n'],
       ]).toContainEqual([now, whole]);
-      expect(existsSync(path.join(root, 'applying')) ? readdirSync(path.join(root, 'applying')) : []).toEqual([]);
+      expect(existsSync(path.join(injected.root, 'applying')) ? readdirSync(path.join(injected.root, 'applying')) : []).toEqual([]);
     },
   },
   {
     what: 'a checkpoint, a fork and the way back',
     before: async () => {
-      const container = await new engine.Containers(root).create({ image: 'busybox', name: 'branches' });
+      const container = await new injected.engine.Containers(injected.root).create({ image: 'busybox', name: 'branches' });
       await (await container.run({ args: ['sh', '-c', 'echo 1 > /a; mkdir /b'] })).result;
     },
     run: async () => {
-      const container = await new engine.Containers(root).get('branches');
+      const container = await new injected.engine.Containers(injected.root).get('branches');
       await container.checkpoint('one');
       await (await container.run({ args: ['sh', '-c', 'rm /a; echo 2 > /b/c'] })).result;
       await container.fork(2);
@@ -179,58 +151,58 @@ const SCENARIOS: readonly Scenario[] = [
       await container.rollback(before);
       expect((await Array.fromAsync(container.changes())).map((change) => change.path)).toEqual(['/a', '/b']);
     },
-    after: () => expect(existsSync(path.join(root, 'frozen')) ? readdirSync(path.join(root, 'frozen')) : []).toEqual([]),
+    after: () => expect(existsSync(path.join(injected.root, 'frozen')) ? readdirSync(path.join(injected.root, 'frozen')) : []).toEqual([]),
   },
   {
     what: 'a checkpoint of one that runs, and the way back',
-    before: async () => void (await new engine.Containers(root).run({ ...sh('echo 1 > /a; exec sleep 1000'), name: 'runs' })),
+    before: async () => void (await new injected.engine.Containers(injected.root).run({ ...sh('echo 1 > /a; exec sleep 1000'), name: 'runs' })),
     run: async () => {
-      const container = await new engine.Containers(root).get('runs');
+      const container = await new injected.engine.Containers(injected.root).get('runs');
       await container.checkpoint('one');
       await (await container.exec({ args: ['sh', '-c', 'rm /a'] }, { timeout: 10_000 })).result;
       await container.rollback();
       says(await (await container.exec({ args: ['cat', '/a'] }, { timeout: 10_000 })).result, '1');
     },
-    after: () => expect(existsSync(path.join(root, 'frozen')) ? readdirSync(path.join(root, 'frozen')) : []).toEqual([]),
+    after: () => expect(existsSync(path.join(injected.root, 'frozen')) ? readdirSync(path.join(injected.root, 'frozen')) : []).toEqual([]),
   },
   {
     what: 'squashing what a container stands on',
     before: async () => {
-      const container = await new engine.Containers(root).create({ image: 'busybox', name: 'squashed' });
+      const container = await new injected.engine.Containers(injected.root).create({ image: 'busybox', name: 'squashed' });
       for (let i = 0; i < 11; i++) {
         await (await container.run({ args: ['sh', '-c', `echo ${i} > /a; rm -rf /home /b; mkdir -p /home/${i} /b; echo ${i} > /c-${i}`] })).result;
         await container.checkpoint();
       }
     },
     run: async () => {
-      const container = await new engine.Containers(root).get('squashed');
+      const container = await new injected.engine.Containers(injected.root).get('squashed');
       await container.squash();
       // By us, and not by a command, whose own calls are met by faults, too.
       const changes = (await Array.fromAsync(container.changes())).map(({ kind, path: where }) => `${kind} ${where}`);
       const files = Array.from({ length: 11 }, (_, i) => `added /c-${i}`);
       expect(changes.toSorted()).toEqual(['added /a', 'added /b', 'added /home/10', ...files].toSorted());
     },
-    after: () => expect(existsSync(path.join(root, 'frozen')) ? readdirSync(path.join(root, 'frozen')) : []).toEqual([]),
+    after: () => expect(existsSync(path.join(injected.root, 'frozen')) ? readdirSync(path.join(injected.root, 'frozen')) : []).toEqual([]),
   },
   {
     what: 'a run with ids of its own',
-    run: () => engine.run({ ...sh('echo x > /tmp/new; chown 5:6 /tmp/new'), root, userns: { mode: 'auto' } }, { timeout: 10_000 }),
+    run: () => injected.engine.run({ ...sh('echo x > /tmp/new; chown 5:6 /tmp/new'), root: injected.root, userns: { mode: 'auto' } }, { timeout: 10_000 }),
   },
   {
     what: 'a commit',
     before: async () => {
-      const container = await new engine.Containers(root).create({ image: 'busybox', name: 'commits' });
+      const container = await new injected.engine.Containers(injected.root).create({ image: 'busybox', name: 'commits' });
       await (await container.run({ args: ['sh', '-c', 'echo 1 > /a; rm -r /home'] })).result;
     },
     run: async () => {
-      await (await new engine.Containers(root).get('commits')).commit('committed');
-      await new engine.ImageStore(root).remove('committed');
+      await (await new injected.engine.Containers(injected.root).get('commits')).commit('committed');
+      await new injected.engine.ImageStore(injected.root).remove('committed');
     },
   },
   {
     what: 'a try',
     run: async () => {
-      const containers = new engine.Containers(root);
+      const containers = new injected.engine.Containers(injected.root);
       const running = await containers.try({ args: ['sh', '-c', 'echo x > /etc/lamella-fault; rm -f /etc/hostname'] }, { timeout: 10_000 });
       await running.result;
       const container = await containers.get(running.id);
@@ -241,17 +213,17 @@ const SCENARIOS: readonly Scenario[] = [
   },
   {
     what: 'removing an image',
-    before: async () => void (await new engine.ImageStore(root).import(at.join('small.tar'), 'small')),
-    run: () => new engine.ImageStore(root).remove('small'),
+    before: async () => void (await new injected.engine.ImageStore(injected.root).import(injected.at.join('small.tar'), 'small')),
+    run: () => new injected.engine.ImageStore(injected.root).remove('small'),
   },
 ];
 
-const project = (name = ''): string => at.join('project', name);
+const project = (name = ''): string => injected.at.join('project', name);
 
 /** Whatever of ours lives or lies about. The living hold a lock in the store, or run from our interpreter. */
 function left(): string[] {
-  const found = [...mountsBelow(at.path)];
-  const containers = path.join(root, 'containers');
+  const found = [...mountsBelow(injected.at.path)];
+  const containers = path.join(injected.root, 'containers');
   if (existsSync(containers))
     found.push(
       ...readdirSync(containers)
@@ -265,14 +237,16 @@ function left(): string[] {
         .filter((name) => !name.startsWith('.'))
         .map((name) => `name ${name}`),
     );
-  for (const place of [root, at.join('pulling')].flatMap((store) => ['layers', 'chains', 'images/blobs/sha256'].map((each) => path.join(store, each))))
+  for (const place of [injected.root, injected.at.join('pulling')].flatMap((store) =>
+    ['layers', 'chains', 'images/blobs/sha256'].map((each) => path.join(store, each)),
+  ))
     if (existsSync(place))
       found.push(
         ...readdirSync(place)
           .filter((name) => name.startsWith('.'))
           .map((name) => `${place}/${name}`),
       );
-  found.push(...cgroupsOf(root));
+  found.push(...cgroupsOf(injected.root));
   return found;
 }
 
@@ -307,7 +281,7 @@ async function attempt(scenario: Scenario): Promise<'worked' | 'failed'> {
 
 /** What the next command, or the user, does: afterwards there is nothing. */
 async function clear(): Promise<void> {
-  interpreter.plain();
+  injected.interpreter.plain();
   try {
     await clearOnce();
   } catch (error) {
@@ -319,45 +293,34 @@ async function clear(): Promise<void> {
 }
 
 async function clearOnce(): Promise<void> {
-  const containers = new engine.Containers(root);
-  await engine.sweep(root);
+  const containers = new injected.engine.Containers(injected.root);
+  await injected.engine.sweep(injected.root);
   for (const { id } of await containers.list()) {
     await (await containers.get(id)).remove({ force: true });
   }
-  await new engine.ImageStore(root).remove('committed').catch((error: { code?: string }) => {
+  await new injected.engine.ImageStore(injected.root).remove('committed').catch((error: { code?: string }) => {
     if (error.code !== 'IMAGE_NOT_FOUND') throw error;
   });
   // A removal goes on by itself after a rollback.
   await becomes(async () => {
-    await engine.sweep(root);
+    await injected.engine.sweep(injected.root);
     return !left().some((each) => each.includes('-discarded'));
   }, 20);
   // What runs now sweeps, and works, on the image as it was.
-  const { stdout } = await engine.run({ ...sh('ls /etc; cat /etc/group | wc -l'), root });
+  const { stdout } = await injected.engine.run({ ...sh('ls /etc; cat /etc/group | wc -l'), root: injected.root });
   expect(stdout).toContain('group');
-  await new engine.ImageStore(root).sweep();
-  await new engine.ImageStore(root).prune();
-  const pulling = new engine.ImageStore(at.join('pulling'));
+  await new injected.engine.ImageStore(injected.root).sweep();
+  await new injected.engine.ImageStore(injected.root).prune();
+  const pulling = new injected.engine.ImageStore(injected.at.join('pulling'));
   await pulling.sweep();
   await pulling.prune();
 }
 
-function some(points: readonly Point[]): readonly Point[] {
-  return process.env.LAMELLA_FAULTS === 'all' ? points : sample(points, SHORT);
-}
-
 async function prepare(context: TestContext): Promise<void> {
-  requiresRoot(context);
-  const strace = requiresProgram(context, 'strace');
-  // The package's own, not the one that the environment names now.
-  const own = path.join(import.meta.dirname, `../../../packages/init-linux-${process.arch}/lamella-init`);
-  interpreter = new InjectedInterpreter(at.join('init'), at.join('trace'), strace, own);
-  interpreter.plain();
-  if (existsSync(root)) return;
-  await new engine.ImageStore(root).import(busyboxArchive(), 'busybox');
+  if (!(await injected.prepare(context))) return;
   const { create } = await import('tar');
-  await create({ file: at.join('small.tar'), cwd: path.dirname(busyboxArchive()) }, [path.basename(busyboxArchive())]);
-  writeFileSync(at.join('ready'), '');
+  await create({ file: injected.at.join('small.tar'), cwd: path.dirname(busyboxArchive()) }, [path.basename(busyboxArchive())]);
+  writeFileSync(injected.at.join('ready'), '');
 }
 
 for (const scenario of SCENARIOS) {
@@ -365,21 +328,21 @@ for (const scenario of SCENARIOS) {
     await prepare(context);
     if (scenario.program) requiresProgram(context, scenario.program);
     await scenario.before?.();
-    interpreter.tracing();
+    injected.interpreter.tracing();
     expect(await attempt(scenario)).toBe('worked');
     await clear();
     await sleep(20);
     const before = { left: left(), descendants: descendants().length };
     expect(before.left).toEqual([]);
-    const points = pointsOf(interpreter.calls());
-    const tried = some(points);
+    const points = pointsOf(injected.interpreter.calls());
+    const tried = somePoints(points, SHORT);
     const outcomes = { worked: 0, failed: 0 };
     for (const point of tried) {
       const began = Date.now();
       try {
-        interpreter.plain();
+        injected.interpreter.plain();
         await scenario.before?.();
-        interpreter.inject(point);
+        injected.interpreter.inject(point);
         outcomes[await attempt(scenario)]++;
         await clear();
         // A tracer may be a moment behind what it traced.
