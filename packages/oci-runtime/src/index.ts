@@ -1,12 +1,12 @@
 export { main } from './command/main.js';
+export { makeLog } from './command/make-log.js';
 export type { OciConfig, OciProcess, OciResources } from './config/schema.js';
-export { makeLog } from './log.js';
+export { OciError } from './errors/oci-error.js';
 export type { Console } from './model/console.js';
 export type { CreateOptions } from './model/create-options.js';
 export type { ExecOptions } from './model/exec-options.js';
 export type { Log } from './model/log.js';
 export type { LogOptions } from './model/log-options.js';
-export { OciError } from './oci-error.js';
 export { type CreatedContainer, create } from './operations/create.js';
 export { deleteContainer } from './operations/delete.js';
 export { type ExecutedProcess, execInContainer } from './operations/exec.js';

@@ -3,9 +3,9 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cgroupStats, oomKills, processesOf } from '@lamella/cgroup';
 import { MONITOR_INPUT, MONITOR_RAW, visible } from '@lamella/syscall';
+import { OciError } from '../errors/oci-error.js';
 import type { Console } from '../model/console.js';
 import type { CreateOptions } from '../model/create-options.js';
-import { OciError } from '../oci-error.js';
 import { create } from '../operations/create.js';
 import { deleteContainer } from '../operations/delete.js';
 import { execInContainer } from '../operations/exec.js';
@@ -17,13 +17,13 @@ import { writeSpec } from '../operations/spec.js';
 import { startContainer, startLocked } from '../operations/start.js';
 import { updateContainer } from '../operations/update.js';
 import { readStored, stateOf, statusOf } from '../state/stored-container.js';
-import { type Flags, on, text, texts, usage, type Values } from './arguments.js';
-import { attended } from './attended.js';
 import type { Context } from './context.js';
 import { execProcess } from './exec-process.js';
-import { preserved } from './preserved.js';
+import { type Flags, on, text, texts, usage, type Values } from './parse-flags.js';
+import { preserved } from './preserved-descriptors.js';
 import { print, printJson } from './print.js';
 import { resourcesOf, schemasOf, UPDATE_FLAGS } from './update-flags.js';
+import { attended } from './wait-for-exit.js';
 
 /** A command: what it takes, and what it does. */
 interface Command {

@@ -1,6 +1,6 @@
 import { readProcess } from '../config/read-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
-import { on, text, texts, usage, type Values } from './arguments.js';
+import { on, text, texts, usage, type Values } from './parse-flags.js';
 
 /** The process of `exec`: from a file, or the container's own with what the flags say of it. */
 export function execProcess(values: Values, args: readonly string[]): (config: OciConfig) => OciProcess {

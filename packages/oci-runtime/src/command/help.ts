@@ -1,5 +1,5 @@
-import type { Flags } from './arguments.js';
 import { COMMANDS } from './commands.js';
+import type { Flags } from './parse-flags.js';
 
 /** What `--help` shows, of one command or of all. */
 export function help(name: string | undefined, globals: Flags): string {

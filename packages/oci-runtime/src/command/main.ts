@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { LamellaError } from '@lamella/syscall';
-import { makeLog } from '../log.js';
+import { OutputError } from '../errors/output-error.js';
 import { NEWEST } from '../operations/features.js';
-import { OutputError } from '../output-error.js';
 import { defaultRoot } from '../state/state-directory.js';
-import { type Flags, on, parseFlags, text, usage } from './arguments.js';
 import { COMMANDS } from './commands.js';
 import { help } from './help.js';
+import { makeLog } from './make-log.js';
+import { type Flags, on, parseFlags, text, usage } from './parse-flags.js';
 import { print } from './print.js';
 
 export { ownWords } from '@lamella/syscall/own-words';

@@ -1,5 +1,5 @@
 import { visible, visibleJson, writeAll } from '@lamella/syscall';
-import { OutputError } from '../output-error.js';
+import { OutputError } from '../errors/output-error.js';
 
 /** Prints lines, all of them before this returns; what is in them is escaped. @returns the status of success @throws OutputError */
 export function print(output: string): number {

@@ -1,7 +1,7 @@
 import { FILE_BOUNDS, FileError, readNamedText } from '@lamella/syscall';
 import { parseResources } from '../config/read-config.js';
 import type { OciResources } from '../config/schema.js';
-import { type Flags, text, usage, type Values, whole } from './arguments.js';
+import { type Flags, text, usage, type Values, whole } from './parse-flags.js';
 
 export const UPDATE_FLAGS: Flags = {
   resources: { type: 'string', short: 'r', value: 'FILE', about: 'a file with linux.resources as JSON; - is stdin. No other flag counts then' },

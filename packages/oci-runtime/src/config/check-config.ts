@@ -2,7 +2,7 @@ import { lstatSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { checkProfile } from '@lamella/seccomp';
 import { RLIMIT } from '@lamella/syscall';
-import { isInitialRoot } from '../initial-root.js';
+import { isInitialRoot } from '../host/initial-root.js';
 import { invalid } from './invalid-config.js';
 import type { NamespaceType, OciConfig, OciLinux, OciProcess } from './schema.js';
 

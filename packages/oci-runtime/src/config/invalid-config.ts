@@ -1,4 +1,4 @@
-import { OciError } from '../oci-error.js';
+import { OciError } from '../errors/oci-error.js';
 
 /** A configuration that cannot be used: where, and why. */
 export function invalid(where: string, why: string, cause?: unknown): OciError {

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { FILE_BOUNDS, FileError, jsonProblem, parseJson, readNamedText, readRegularText } from '@lamella/syscall';
 import * as v from 'valibot';
-import { OciError } from '../oci-error.js';
+import { OciError } from '../errors/oci-error.js';
 import { checkConfig } from './check-config.js';
 import { invalid } from './invalid-config.js';
 import { Config, type OciConfig, type OciProcess, type OciResources, Process, Resources } from './schema.js';

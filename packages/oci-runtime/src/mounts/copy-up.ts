@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { bytesOf, type HeldFile, holdPlace, O, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
-import { OciError } from '../oci-error.js';
+import { OciError } from '../errors/oci-error.js';
 
 /** One directory of a tree, by its path below the top (`.` for the top), and the names in it, sorted. */
 export interface ListedDirectory {

@@ -3,8 +3,8 @@ import path from 'node:path';
 import { DEFAULT_NODES, STDIO_LINKS } from '@lamella/namespace';
 import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, mountSetattr, OPEN_TREE, type Op, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciDevice } from '../config/schema.js';
-import { said } from '../said.js';
-import { outsideOfProc } from './beside-proc.js';
+import { said } from '../errors/op-purposes.js';
+import { outsideOfProc } from './proc-guard.js';
 
 /** config-linux.md, "Default Devices". */
 export const DEFAULT_DEVICES: readonly OciDevice[] = DEFAULT_NODES.map(([name, major, minor]) => ({

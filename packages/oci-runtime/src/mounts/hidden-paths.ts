@@ -13,8 +13,8 @@ import {
   RESOLVE,
   type SlotAllocator,
 } from '@lamella/syscall';
-import { OciError } from '../oci-error.js';
-import { purposeOf, said } from '../said.js';
+import { OciError } from '../errors/oci-error.js';
+import { purposeOf, said } from '../errors/op-purposes.js';
 
 const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
 const ONTO = MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH;

@@ -2,12 +2,12 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, mountSetattr, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
 import type { OciMount } from '../config/schema.js';
-import { OciError } from '../oci-error.js';
-import { said } from '../said.js';
-import { besideProc } from './beside-proc.js';
+import { OciError } from '../errors/oci-error.js';
+import { said } from '../errors/op-purposes.js';
 import { type CgroupView, cgroupMount } from './cgroup-mount.js';
 import { copyUp } from './copy-up.js';
 import { attributesOf, type MountPlan, planMount } from './mount-options.js';
+import { besideProc } from './proc-guard.js';
 
 /** What the mounts of a container share while their program is written. */
 export interface MountContext {

@@ -1,5 +1,5 @@
 import { AT_FDCWD, MNT, MS, O, type Op, readMounts } from '@lamella/syscall';
-import { said } from '../said.js';
+import { said } from '../errors/op-purposes.js';
 
 /**
  * What is mounted for the container does not come to the host. A root that is shared on purpose is not to be moved by

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { AT_FDCWD, CLONE, O, type Op, type Program, run, SyscallError, slotAllocator } from '@lamella/syscall';
 import type { OciLinux } from '../config/schema.js';
-import { OciError } from '../oci-error.js';
+import { OciError } from '../errors/oci-error.js';
 import { addAddress, addressOf, askForAddresses, askForLink, type DeviceAddress, indexOf, moveLink, setUp } from './rtnetlink.js';
 
 const AF_NETLINK = 16;

@@ -32,33 +32,33 @@ import {
   type SlotAllocator,
   slotAllocator,
 } from '@lamella/syscall';
-import { propertiesOf } from '../cgroup-properties.js';
 import { readConfig } from '../config/read-config.js';
 import type { OciConfig, OciDevice, OciLinux } from '../config/schema.js';
-import { containerPrograms } from '../container-program.js';
-import { runHooks, tryHooks } from '../hooks.js';
-import { writeIdMaps } from '../id-maps.js';
-import { idmapOwners } from '../idmap-owners.js';
-import { isInitialRoot } from '../initial-root.js';
-import { joinRdtGroup, makeRdtGroup, removeRdtGroup, resctrl } from '../intel-rdt.js';
+import { containerPrograms } from '../container/container-program.js';
+import { writeIdMaps } from '../container/id-maps.js';
+import { idmapOwners } from '../container/idmap-owners.js';
+import { Steps } from '../container/steps.js';
+import { OciError } from '../errors/oci-error.js';
+import { explained, purposeOf, said } from '../errors/op-purposes.js';
+import { runHooks, tryHooks } from '../hooks/run-hooks.js';
+import { isInitialRoot } from '../host/initial-root.js';
+import { writePidFile } from '../host/pid-file.js';
 import type { CreateOptions } from '../model/create-options.js';
 import type { Log } from '../model/log.js';
 import type { CgroupView } from '../mounts/cgroup-mount.js';
 import { DEFAULT_DEVICES } from '../mounts/devices.js';
 import { checkMasked } from '../mounts/hidden-paths.js';
 import { type MovedDevices, moveDevices } from '../network/move-devices.js';
-import { OciError } from '../oci-error.js';
-import { CREATE_OPTIONS, read } from '../option-shapes.js';
 import { environmentOf } from '../process/environment.js';
 import { checkFound } from '../process/execute.js';
 import { unknownCapabilities } from '../process/identity.js';
 import { checkConsole } from '../process/terminal.js';
-import { explained, purposeOf, said } from '../said.js';
+import { joinRdtGroup, makeRdtGroup, removeRdtGroup, resctrl } from '../resources/intel-rdt.js';
+import { propertiesOf } from '../resources/unit-properties.js';
 import { claimId, type StateDirectory, stateDirectory } from '../state/state-directory.js';
 import { markOf, removeDirectory, type StoredContainer, stateOf, writeStored } from '../state/stored-container.js';
-import { Steps } from '../steps.js';
 import { releaseCgroup } from './delete.js';
-import { writePidFile } from './pid-file.js';
+import { CREATE_OPTIONS, read } from './option-shapes.js';
 
 /** A container that waits to be started. */
 export interface CreatedContainer {

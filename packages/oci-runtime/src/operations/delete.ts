@@ -4,10 +4,10 @@ import { freezeCgroup, isCgroupFrozen, processesOf, removeCgroup, stopScope } fr
 import { lockFile, MNT, run } from '@lamella/syscall';
 import { keptConfig } from '../config/read-config.js';
 import type { OciConfig } from '../config/schema.js';
-import { tryHooks } from '../hooks.js';
-import { removeRdtGroup } from '../intel-rdt.js';
+import { OciError } from '../errors/oci-error.js';
+import { tryHooks } from '../hooks/run-hooks.js';
 import type { Log } from '../model/log.js';
-import { OciError } from '../oci-error.js';
+import { removeRdtGroup } from '../resources/intel-rdt.js';
 import { type StateDirectory, stateDirectory } from '../state/state-directory.js';
 import { lives, readStored, removeDirectory, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
 

@@ -6,24 +6,24 @@ import { AT_FDCWD, MONITOR_LEAVES, O, type Op, PR, type Program, RESOLVE, type R
 import { checkProcess } from '../config/check-config.js';
 import { keptConfig } from '../config/read-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
-import { isInitialRoot, maySetGroups } from '../initial-root.js';
-import { joinRdtGroup } from '../intel-rdt.js';
+import { setnsFlags } from '../container/namespaces.js';
+import { Steps } from '../container/steps.js';
+import { OciError } from '../errors/oci-error.js';
+import { explained, said } from '../errors/op-purposes.js';
+import { isInitialRoot, maySetGroups } from '../host/initial-root.js';
+import { writePidFile } from '../host/pid-file.js';
 import type { ExecOptions } from '../model/exec-options.js';
-import { setnsFlags } from '../namespaces.js';
-import { OciError } from '../oci-error.js';
-import { EXEC_OPTIONS, read } from '../option-shapes.js';
 import { affinity, rlimits, scheduling } from '../process/attributes.js';
 import { environmentOf } from '../process/environment.js';
+import { lastOps, ownStdio } from '../process/exec-ops.js';
 import { checkFound, lookFor } from '../process/execute.js';
 import { become, grantable } from '../process/identity.js';
-import { lastOps, ownStdio } from '../process/last-ops.js';
 import { sendListener } from '../process/seccomp-listener.js';
 import { labels } from '../process/security-labels.js';
 import { checkConsole, terminalOps } from '../process/terminal.js';
-import { explained, said } from '../said.js';
+import { joinRdtGroup } from '../resources/intel-rdt.js';
 import { readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
-import { Steps } from '../steps.js';
-import { writePidFile } from './pid-file.js';
+import { EXEC_OPTIONS, read } from './option-shapes.js';
 
 /** A process that runs in a container beside its first one. */
 export interface ExecutedProcess {

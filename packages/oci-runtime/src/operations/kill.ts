@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { processesOf } from '@lamella/cgroup';
-import { OciError } from '../oci-error.js';
+import { OciError } from '../errors/oci-error.js';
 import { readStored, statusOf } from '../state/stored-container.js';
 
 /** A signal as `kill` takes it: `TERM`, `SIGTERM`, `15`, `RTMIN+3`. @throws OciError `SIGNAL_UNKNOWN` */

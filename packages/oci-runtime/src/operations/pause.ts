@@ -1,6 +1,6 @@
 import { freezeCgroup } from '@lamella/cgroup';
 import { lockFile } from '@lamella/syscall';
-import { OciError } from '../oci-error.js';
+import { OciError } from '../errors/oci-error.js';
 import { readStored, statusOf } from '../state/stored-container.js';
 
 /** Stop every process of a container, or let them go on. @throws OciError `NOT_RUNNING`, `NOT_PAUSED` */

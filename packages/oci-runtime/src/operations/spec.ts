@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { cgroupVersion } from '@lamella/cgroup';
-import { OciError } from '../oci-error.js';
+import { OciError } from '../errors/oci-error.js';
 import { NEWEST } from './features.js';
 
 const CAPABILITIES = ['CAP_AUDIT_WRITE', 'CAP_KILL', 'CAP_NET_BIND_SERVICE'];

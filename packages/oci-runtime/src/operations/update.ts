@@ -1,9 +1,9 @@
 import { limitCgroup, unitProperties, updateScope } from '@lamella/cgroup';
 import { FILE_BOUNDS, lockFile, readRegularText } from '@lamella/syscall';
 import type { OciLinux, OciResources } from '../config/schema.js';
-import { changeRdtGroup } from '../intel-rdt.js';
-import { OciError } from '../oci-error.js';
-import { replaceFile } from '../state/replace-file.js';
+import { OciError } from '../errors/oci-error.js';
+import { replaceFile } from '../host/replace-file.js';
+import { changeRdtGroup } from '../resources/intel-rdt.js';
 import { readStored, statusOf } from '../state/stored-container.js';
 
 type Schemas = Pick<NonNullable<OciLinux['intelRdt']>, 'l3CacheSchema' | 'memBwSchema'>;

@@ -2,7 +2,7 @@ import { setrlimit } from '@lamella/namespace';
 import type { Op } from '@lamella/syscall';
 import { invalid } from '../config/invalid-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
-import { said } from '../said.js';
+import { said } from '../errors/op-purposes.js';
 
 /** linux/sched.h */
 const POLICIES: Readonly<Record<string, number>> = {

@@ -1,8 +1,8 @@
 import { DEFAULT_PATH } from '@lamella/namespace';
 import { AT_FDCWD, type Op, type Program } from '@lamella/syscall';
-import { OciError } from '../oci-error.js';
-import { said } from '../said.js';
-import type { StepReplies } from '../steps.js';
+import type { StepReplies } from '../container/steps.js';
+import { OciError } from '../errors/oci-error.js';
+import { said } from '../errors/op-purposes.js';
 
 const X_OK = 1;
 const NOT_HERE = ['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG'];

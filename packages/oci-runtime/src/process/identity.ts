@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dropBounding, prctl, raiseAmbient } from '@lamella/namespace';
 import { CAPABILITIES, type Op, PR } from '@lamella/syscall';
 import type { OciProcess } from '../config/schema.js';
-import { said } from '../said.js';
+import { said } from '../errors/op-purposes.js';
 
 type CapabilityName = (typeof CAPABILITIES)[number];
 type Sets = NonNullable<OciProcess['capabilities']>;

@@ -1,5 +1,5 @@
 import { type Op, run } from '@lamella/syscall';
-import { said } from '../said.js';
+import { said } from '../errors/op-purposes.js';
 import { connectSocket } from './unix-socket.js';
 
 interface ListenerToSend {

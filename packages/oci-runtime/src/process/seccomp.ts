@@ -1,7 +1,7 @@
 import { checkProfile, compileProfile } from '@lamella/seccomp';
 import type { Op } from '@lamella/syscall';
 import type { OciConfig, OciLinux, OciProcess } from '../config/schema.js';
-import { said } from '../said.js';
+import { said } from '../errors/op-purposes.js';
 
 const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_TSYNC = 1;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { AT_FDCWD, O, type Op, type SlotAllocator } from '@lamella/syscall';
 import type { OciProcess } from '../config/schema.js';
-import { said } from '../said.js';
+import { said } from '../errors/op-purposes.js';
 
 /**
  * What security modules are told of what is executed: opened in the /proc of the host's, which is at `proc`, and

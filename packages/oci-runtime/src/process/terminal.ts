@@ -1,11 +1,11 @@
 import { openDevpts, TTY_GROUP } from '@lamella/namespace';
 import type { Op, SlotAllocator } from '@lamella/syscall';
 import type { OciLinux, OciProcess } from '../config/schema.js';
-import { isMapped } from '../id-maps.js';
+import { isMapped } from '../container/id-maps.js';
+import { OciError } from '../errors/oci-error.js';
+import { said } from '../errors/op-purposes.js';
 import type { Console } from '../model/console.js';
 import { console as consoleOps } from '../mounts/devices.js';
-import { OciError } from '../oci-error.js';
-import { said } from '../said.js';
 import { connectSocket } from './unix-socket.js';
 
 /** A terminal has to go somewhere, and where it is to go there has to be one. @throws OciError `CONSOLE_MISSING`, `CONSOLE_UNUSED` */

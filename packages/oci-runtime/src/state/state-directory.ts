@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { isInitialRoot } from '../initial-root.js';
-import { OciError } from '../oci-error.js';
+import { OciError } from '../errors/oci-error.js';
+import { isInitialRoot } from '../host/initial-root.js';
 
 /** Where the state of all containers is, when nobody says otherwise: gone with a reboot, as they are. */
 export function defaultRoot(): string {

@@ -3,9 +3,9 @@ import path from 'node:path';
 import { type ContainerCgroup, isCgroupFrozen, type SystemdScope } from '@lamella/cgroup';
 import { bootId, FILE_BOUNDS, FileError, jsonProblem, readRegularText } from '@lamella/syscall';
 import type { NamespaceType } from '../config/schema.js';
-import type { RdtGroup } from '../intel-rdt.js';
-import { OciError } from '../oci-error.js';
-import { replaceFile } from './replace-file.js';
+import { OciError } from '../errors/oci-error.js';
+import { replaceFile } from '../host/replace-file.js';
+import type { RdtGroup } from '../resources/intel-rdt.js';
 import { type StateDirectory, stateDirectory } from './state-directory.js';
 
 export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';

@@ -2,7 +2,7 @@ import { fstatSync } from 'node:fs';
 import { prctl } from '@lamella/namespace';
 import { AT, CLOSE_RANGE_CLOEXEC, type Op, PR } from '@lamella/syscall';
 import type { OciLinux, OciProcess } from '../config/schema.js';
-import { said } from '../said.js';
+import { said } from '../errors/op-purposes.js';
 import { execute } from './execute.js';
 import { type grantable, prepareCapabilities, setCapabilities } from './identity.js';
 import { seccompOps } from './seccomp.js';

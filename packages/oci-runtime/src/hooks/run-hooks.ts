@@ -3,9 +3,9 @@ import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { prctl } from '@lamella/namespace';
 import { type Op, PR, start } from '@lamella/syscall';
-import type { NamespaceType, OciConfig, OciHook } from './config/schema.js';
-import { setnsFlags } from './namespaces.js';
-import { OciError } from './oci-error.js';
+import type { NamespaceType, OciConfig, OciHook } from '../config/schema.js';
+import { setnsFlags } from '../container/namespaces.js';
+import { OciError } from '../errors/oci-error.js';
 
 export type HookKind = keyof NonNullable<OciConfig['hooks']> & ('prestart' | 'createRuntime' | 'createContainer' | 'startContainer' | 'poststart' | 'poststop');
 

@@ -1,5 +1,5 @@
 import type { UnitProperty } from '@lamella/cgroup';
-import { OciError } from './oci-error.js';
+import { OciError } from '../errors/oci-error.js';
 
 const PREFIX = 'org.systemd.property.';
 const NUMBERS: Readonly<Record<string, string>> = { byte: 'y', int16: 'n', uint16: 'q', int32: 'i', uint32: 'u', int64: 'x', uint64: 't', double: 'd' };

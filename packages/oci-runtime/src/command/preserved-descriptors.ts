@@ -1,6 +1,6 @@
 import { fstatSync, readlinkSync } from 'node:fs';
 import type { Preserved } from '../model/preserved.js';
-import { usage, type Values, whole } from './arguments.js';
+import { usage, type Values, whole } from './parse-flags.js';
 
 /**
  * Descriptors of `--preserve-fds`, and those of socket activation (sd_listen_fds(3)). Each has to be open.

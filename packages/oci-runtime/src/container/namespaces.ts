@@ -1,6 +1,6 @@
 import { AT_FDCWD, CLONE, O, type Op, type SlotAllocator } from '@lamella/syscall';
-import type { NamespaceType, OciLinux } from './config/schema.js';
-import { said } from './said.js';
+import type { NamespaceType, OciLinux } from '../config/schema.js';
+import { said } from '../errors/op-purposes.js';
 
 const FLAGS: Readonly<Record<NamespaceType, number>> = {
   pid: CLONE.NEWPID,

@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { findProgram } from '@lamella/syscall';
-import type { OciIdMap } from './config/schema.js';
-import { OciError } from './oci-error.js';
+import type { OciIdMap } from '../config/schema.js';
+import { OciError } from '../errors/oci-error.js';
 
 /** Whether every id of another user would be mapped by somebody who may. */
 function isOwn(maps: readonly OciIdMap[], own: number): boolean {

@@ -1,8 +1,8 @@
 import { appendFileSync } from 'node:fs';
 import { visible, visibleJson, writeAll } from '@lamella/syscall';
-import type { Log } from './model/log.js';
-import type { LogOptions } from './model/log-options.js';
-import { LOG_OPTIONS, read } from './option-shapes.js';
+import type { Log } from '../model/log.js';
+import type { LogOptions } from '../model/log-options.js';
+import { LOG_OPTIONS, read } from '../operations/option-shapes.js';
 
 /**
  * Lines as engines read them: with `json` one object each, with `level`, `msg` and `time`. An error goes to stderr, too,

@@ -1,11 +1,11 @@
 import { type OptionReader, optionReader, shapeOf, take } from '@lamella/syscall';
-import type { Console } from './model/console.js';
-import type { CreateOptions } from './model/create-options.js';
-import type { ExecOptions } from './model/exec-options.js';
-import type { Log } from './model/log.js';
-import type { LogOptions } from './model/log-options.js';
-import type { Preserved } from './model/preserved.js';
-import { OciError } from './oci-error.js';
+import { OciError } from '../errors/oci-error.js';
+import type { Console } from '../model/console.js';
+import type { CreateOptions } from '../model/create-options.js';
+import type { ExecOptions } from '../model/exec-options.js';
+import type { Log } from '../model/log.js';
+import type { LogOptions } from '../model/log-options.js';
+import type { Preserved } from '../model/preserved.js';
 
 /** Reads what public functions of this package are given. */
 export const read: OptionReader = optionReader(OciError);

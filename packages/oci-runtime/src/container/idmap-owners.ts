@@ -1,7 +1,7 @@
 import { CLONE, type Running } from '@lamella/syscall';
-import type { OciConfig, OciIdMap } from './config/schema.js';
+import type { OciConfig, OciIdMap } from '../config/schema.js';
+import { planMount } from '../mounts/mount-options.js';
 import { writeIdMaps } from './id-maps.js';
-import { planMount } from './mounts/mount-options.js';
 import { Steps } from './steps.js';
 
 /** Processes whose user namespaces have the mappings of idmapped mounts, until those are made (mount_setattr(2)). */

@@ -1,4 +1,4 @@
-import { OciError } from '../oci-error.js';
+import { OciError } from '../errors/oci-error.js';
 
 /** One flag: whether it takes a value, and its short form. */
 interface Flag {

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { readMounts } from '@lamella/syscall';
-import type { OciLinux } from './config/schema.js';
-import { OciError } from './oci-error.js';
+import type { OciLinux } from '../config/schema.js';
+import { OciError } from '../errors/oci-error.js';
 
 type IntelRdt = NonNullable<OciLinux['intelRdt']>;
 

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { PROC_FILES, PROCFS } from '@lamella/namespace';
 import type { Op } from '@lamella/syscall';
-import { OciError } from '../oci-error.js';
+import { OciError } from '../errors/oci-error.js';
 
 /** What may be mounted where, as ops that see it: of the target, and of what is bound there. */
 interface Checks {
