@@ -16,7 +16,7 @@ const OWN = 'files of the store, which only Lamella writes';
 
 const READERS = {
   'apps/cli/src/output/output-file.ts': 'it opens a file without a name, to write it',
-  'apps/cli/src/run/job-signals.ts': KERNEL,
+  'apps/cli/src/terminal/job-signals.ts': KERNEL,
   'packages/cgroup/src/cgroup.ts': KERNEL,
   'packages/cgroup/src/freeze.ts': KERNEL,
   'packages/cgroup/src/hierarchies.ts': KERNEL,

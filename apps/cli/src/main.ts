@@ -4,11 +4,11 @@ import { readByNode } from '@lamella/syscall/own-words';
 import { Config } from '@oclif/core/config';
 import { flush } from '@oclif/core/flush';
 import { run } from '@oclif/core/run';
-import { commandFailed } from './command-failed.js';
 import { asksForHelp, LEADING } from './command-line/flag-words.js';
-import { catchTheRest } from './last-resort.js';
-import { OutputError } from './output/output-error.js';
-import { UsageError } from './usage-error.js';
+import { catchTheRest } from './entry/catch-uncaught.js';
+import { commandFailed } from './entry/report-command-failure.js';
+import { OutputError } from './errors/output-error.js';
+import { UsageError } from './errors/usage-error.js';
 
 /** Every command but the fast path of `run`, through oclif. */
 export async function main(argv: readonly string[]): Promise<void> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { UsageError } from '../usage-error.js';
+import type { UsageError } from '../errors/usage-error.js';
 import { asksForHelp, flagWords } from './flag-words.js';
 import { parseCommand } from './parse-command.js';
 

@@ -1,4 +1,4 @@
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 import type { FlagFacts, FlagTable } from './flag-table.js';
 import { parseBool } from './go-values.js';
 import { unknownFlag } from './unknown-flag.js';

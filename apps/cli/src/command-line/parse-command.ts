@@ -1,4 +1,4 @@
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 import { dockerValue } from './docker-flags.js';
 import type { FlagFacts, FlagTable } from './flag-table.js';
 import { flagWords, type Grammar, helpHint } from './flag-words.js';

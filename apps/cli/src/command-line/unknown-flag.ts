@@ -1,5 +1,5 @@
 import { nearestName } from '@lamella/syscall';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 import { dockerFlag } from './docker-flags.js';
 import type { FlagTable } from './flag-table.js';
 

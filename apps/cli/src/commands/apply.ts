@@ -3,12 +3,12 @@ import { boolean } from '@oclif/core/flags';
 import { ChangeTally } from '../changes/change-tally.js';
 import { changeToJSON } from '../changes/change-to-json.js';
 import { describeChange, describeTally, Grouping } from '../changes/describe-change.js';
-import { matches } from '../changes/matches.js';
-import { ContainerCommand } from '../container/container-command.js';
+import { matches } from '../changes/match-path.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { UsageError } from '../errors/usage-error.js';
 import { LinesOut } from '../output/lines-out.js';
 import { stdout } from '../output/out.js';
 import { jsonLine, text } from '../output/printable.js';
-import { UsageError } from '../usage-error.js';
 
 export class Apply extends ContainerCommand {
   static override summary = 'Do to the host what a container did in its view of it: all, or nothing.';

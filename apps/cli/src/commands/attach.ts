@@ -1,10 +1,10 @@
 import { boolean, string } from '@oclif/core/flags';
-import { argument } from '../argument.js';
-import { session } from '../container/attached-session.js';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { argument } from '../command-line/arguments.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
-import { DEFAULT_DETACH_KEYS, detachKeys, sayLeft } from '../run/detach-keys.js';
-import { requireTty } from '../run/require-tty.js';
+import { session } from '../terminal/attached-session.js';
+import { DEFAULT_DETACH_KEYS, detachKeys, sayLeft } from '../terminal/detach-keys.js';
+import { requireTty } from '../terminal/require-tty.js';
 
 export class Attach extends ContainerCommand {
   static override summary = 'Come to the terminal, or the stdin and output, of a container that runs.';

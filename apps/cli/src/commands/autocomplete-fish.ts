@@ -1,5 +1,5 @@
 import { Command } from '@oclif/core/command';
-import { CONTAINER_COMMANDS, IMAGE_COMMANDS } from '../completed-words.js';
+import { CONTAINER_COMMANDS, IMAGE_COMMANDS } from '../command-line/completion-targets.js';
 import { stdout } from '../output/out.js';
 
 /** What of a flag fish wants to know. */

@@ -3,15 +3,15 @@ import { boolean, integer } from '@oclif/core/flags';
 import { ChangeTally } from '../changes/change-tally.js';
 import { changeToJSON } from '../changes/change-to-json.js';
 import { describeChange, describeTally, Grouping } from '../changes/describe-change.js';
-import { matches } from '../changes/matches.js';
-import { patchStream } from '../changes/patch-stream.js';
-import { SHOWN_LIMIT, showPatch } from '../changes/show-patch.js';
+import { matches } from '../changes/match-path.js';
 import { withContents } from '../changes/with-contents.js';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { UsageError } from '../errors/usage-error.js';
 import { LinesOut } from '../output/lines-out.js';
 import { stderr, stdout } from '../output/out.js';
 import { jsonLine, type Shown, text } from '../output/printable.js';
-import { UsageError } from '../usage-error.js';
+import { patchStream } from '../patch/patch-stream.js';
+import { SHOWN_LIMIT, showPatch } from '../patch/show-patch.js';
 
 export class Changes extends ContainerCommand {
   static override summary = 'Show what a container changed: added, modified and deleted, one by one.';

@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/flags';
-import { argument } from '../argument.js';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { argument } from '../command-line/arguments.js';
 
 export class Checkpoint extends ContainerCommand {
   static override summary = 'Freeze what a container has written, to come back to it.';

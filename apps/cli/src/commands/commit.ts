@@ -1,7 +1,7 @@
 import { sourceDateEpoch } from '@lamella/image';
 import { boolean, string } from '@oclif/core/flags';
-import { argument } from '../argument.js';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { argument } from '../command-line/arguments.js';
 
 export class Commit extends ContainerCommand {
   static override summary = 'Make an image of what a container changed.';

@@ -1,8 +1,8 @@
 import { boolean, string } from '@oclif/core/flags';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { filtersOf, hasLabels } from '../command-line/filters.js';
+import { moment } from '../command-line/parse-time.js';
 import { labelsOf } from '../container/container-row.js';
-import { moment } from '../container/moment.js';
-import { filtersOf, hasLabels } from '../output/filters.js';
 
 export class ContainerPrune extends ContainerCommand {
   static override summary = 'Remove all containers that do not run.';

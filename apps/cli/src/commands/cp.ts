@@ -1,9 +1,9 @@
 import { boolean } from '@oclif/core/flags';
-import { argument } from '../argument.js';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { argument } from '../command-line/arguments.js';
 import { copyToContainer } from '../copy/copy-in.js';
 import { copyFromContainer } from '../copy/copy-out.js';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 
 export class Cp extends ContainerCommand {
   static override summary = 'Copy files into a container or out of it, whether it runs or not.';

@@ -1,13 +1,13 @@
 import { Command } from '@oclif/core/command';
-import { argument, optionalArgument } from '../argument.js';
+import { argument, optionalArgument } from '../command-line/arguments.js';
 import { tellPlugins } from '../hooks/plugin-hooks.js';
 import { failedByUs } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
-import { parseRun } from '../run/parse-run.js';
 import { detachedSpec } from '../run/run-detached.js';
-import { CONTAINER_FLAGS } from '../run/run-flags.js';
-import { unpackingBars } from '../run/unpacking-bars.js';
-import { writeId } from '../run/write-id.js';
+import { writeId } from '../run/write-cidfile.js';
+import { parseRun } from '../run-flags/parse-run.js';
+import { CONTAINER_FLAGS } from '../run-flags/run-flags.js';
+import { unpackingBars } from '../transfer/pull-progress.js';
 
 export class Create extends Command {
   static override summary = 'Make a container, to be started later.';

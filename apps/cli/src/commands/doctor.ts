@@ -1,5 +1,5 @@
 import { examine } from '@lamella/engine';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
 import { table } from '../output/table.js';
 

@@ -1,7 +1,7 @@
 import { string } from '@oclif/core/flags';
-import { ContainerCommand } from '../container/container-command.js';
-import { moment } from '../container/moment.js';
-import { filtersOf } from '../output/filters.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { filtersOf } from '../command-line/filters.js';
+import { moment } from '../command-line/parse-time.js';
 import { stdout } from '../output/out.js';
 import { type Headers, listFormat } from '../template/fill.js';
 

@@ -1,7 +1,7 @@
 import { Command } from '@oclif/core/command';
-import { argument } from '../argument.js';
-import { EXEC_FLAGS } from '../run/exec-flags.js';
+import { argument } from '../command-line/arguments.js';
 import { execMain } from '../run/exec-main.js';
+import { EXEC_FLAGS } from '../run-flags/exec-flags.js';
 
 export class Exec extends Command {
   static override summary = 'Run another command in a container that runs.';

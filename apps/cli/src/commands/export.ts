@@ -1,10 +1,10 @@
 import { pipeline } from 'node:stream/promises';
 import { string } from '@oclif/core/flags';
-import { argument } from '../argument.js';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { argument } from '../command-line/arguments.js';
+import { UsageError } from '../errors/usage-error.js';
 import { stdout } from '../output/out.js';
 import { writeOutput } from '../output/output-file.js';
-import { UsageError } from '../usage-error.js';
 
 export class Export extends ContainerCommand {
   static override summary = 'Write the root filesystem of a container as a tar.';

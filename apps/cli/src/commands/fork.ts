@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/flags';
-import { ContainerCommand } from '../container/container-command.js';
-import { UsageError } from '../usage-error.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { UsageError } from '../errors/usage-error.js';
 
 export class Fork extends ContainerCommand {
   static override summary = 'Make containers that go on from where one is, each by itself.';

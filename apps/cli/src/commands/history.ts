@@ -1,5 +1,5 @@
-import { argument } from '../argument.js';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { argument } from '../command-line/arguments.js';
 import { table } from '../output/table.js';
 import { ago } from '../output/units.js';
 

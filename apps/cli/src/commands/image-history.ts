@@ -1,7 +1,7 @@
 import { historyOf, ImageStore } from '@lamella/image';
 import { boolean, string } from '@oclif/core/flags';
-import { argument } from '../argument.js';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { argument } from '../command-line/arguments.js';
 import type { Shown } from '../output/printable.js';
 import { table } from '../output/table.js';
 import { ago, bytes } from '../output/units.js';

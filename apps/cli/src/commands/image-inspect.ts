@@ -1,7 +1,7 @@
 import { ImageStore, shortReference } from '@lamella/image';
 import { string } from '@oclif/core/flags';
-import { argument } from '../argument.js';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { argument } from '../command-line/arguments.js';
 import { stdout } from '../output/out.js';
 import { templateOf } from '../template/fill.js';
 import { withMaps } from '../template/with-maps.js';

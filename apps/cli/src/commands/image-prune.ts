@@ -1,6 +1,6 @@
 import { ImageStore } from '@lamella/image';
 import { boolean } from '@oclif/core/flags';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
 
 export class ImagePrune extends LamellaCommand {
   static override summary = 'Remove layers and blobs that no image refers to.';

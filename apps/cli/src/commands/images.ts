@@ -1,16 +1,16 @@
 import { familiarReference, formatReference, ImageStore, type ImageSummary, shortReference } from '@lamella/image';
 import { boolean, string } from '@oclif/core/flags';
-import { optionalArgument } from '../argument.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { optionalArgument } from '../command-line/arguments.js';
+import { filtersOf, hasLabels, oneOf } from '../command-line/filters.js';
+import { moment } from '../command-line/parse-time.js';
 import { timeWords } from '../container/container-row.js';
-import { moment } from '../container/moment.js';
-import { LamellaCommand } from '../lamella-command.js';
-import { filtersOf, hasLabels, oneOf } from '../output/filters.js';
+import { UsageError } from '../errors/usage-error.js';
 import { stderr } from '../output/out.js';
 import type { Shown } from '../output/printable.js';
 import { table } from '../output/table.js';
 import { ago, bytes } from '../output/units.js';
 import { type Headers, listFormat } from '../template/fill.js';
-import { UsageError } from '../usage-error.js';
 
 const KEYS = ['before', 'dangling', 'label', 'reference', 'since', 'until'];
 

@@ -1,8 +1,8 @@
 import { familiarReference, ImageStore } from '@lamella/image';
-import { argument } from '../argument.js';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { argument } from '../command-line/arguments.js';
 import { stderr } from '../output/out.js';
-import { watching } from '../transfer-command.js';
+import { watching } from '../transfer/watch-transfer.js';
 
 export class Import extends LamellaCommand {
   static override summary = 'Import the tar of a root filesystem as an image.';

@@ -1,13 +1,13 @@
 import { ImageStore } from '@lamella/image';
 import { string } from '@oclif/core/flags';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
 import { describeContainer } from '../container/describe-container.js';
+import { UsageError } from '../errors/usage-error.js';
 import { SOME_FAILED } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
 import { reportError } from '../output/report-error.js';
 import { templateOf } from '../template/fill.js';
 import { withMaps } from '../template/with-maps.js';
-import { UsageError } from '../usage-error.js';
 
 const MAPS = ['Config.Labels', 'HostConfig.LogConfig.Config', 'HostConfig.PortBindings', 'NetworkSettings.Ports'];
 

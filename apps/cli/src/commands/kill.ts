@@ -1,5 +1,5 @@
 import { string } from '@oclif/core/flags';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
 
 export class Kill extends ContainerCommand {
   static override summary = 'Send a signal to containers.';

@@ -1,10 +1,10 @@
 import { type AddedImage, ImageStore, LoadError, shortReference } from '@lamella/image';
 import { string as stringFlag } from '@oclif/core/flags';
-import { optionalArgument } from '../argument.js';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { optionalArgument } from '../command-line/arguments.js';
+import { UsageError } from '../errors/usage-error.js';
 import { stderr } from '../output/out.js';
-import { PLATFORM_FLAG, platformOf, QUIET_FLAG, watching } from '../transfer-command.js';
-import { UsageError } from '../usage-error.js';
+import { PLATFORM_FLAG, platformOf, QUIET_FLAG, watching } from '../transfer/watch-transfer.js';
 
 export class Load extends LamellaCommand {
   static override summary = 'Load images from an archive or an OCI image layout.';

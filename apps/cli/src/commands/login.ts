@@ -2,11 +2,11 @@ import { text } from 'node:stream/consumers';
 import { parseLoginPlace, storeCredentials } from '@lamella/image';
 import { RegistryClient } from '@lamella/image/registry-client';
 import { boolean, string as stringFlag } from '@oclif/core/flags';
-import { optionalArgument } from '../argument.js';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { optionalArgument } from '../command-line/arguments.js';
+import { UsageError } from '../errors/usage-error.js';
 import { stderr } from '../output/out.js';
-import { REGISTRY_FLAGS } from '../transfer-command.js';
-import { UsageError } from '../usage-error.js';
+import { REGISTRY_FLAGS } from '../transfer/watch-transfer.js';
 
 export class Login extends LamellaCommand {
   static override summary = 'Log in to a registry, and remember it where Docker and podman do.';

@@ -1,6 +1,6 @@
 import { forgetCredentials, parseLoginPlace } from '@lamella/image';
-import { optionalArgument } from '../argument.js';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { optionalArgument } from '../command-line/arguments.js';
 
 export class Logout extends LamellaCommand {
   static override summary = 'Forget the credentials for a registry.';

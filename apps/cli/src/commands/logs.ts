@@ -1,12 +1,12 @@
 import { boolean, string } from '@oclif/core/flags';
-import { argument } from '../argument.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { argument } from '../command-line/arguments.js';
 import { parseInteger } from '../command-line/go-values.js';
-import { ContainerCommand } from '../container/container-command.js';
-import { moment } from '../container/moment.js';
+import { moment } from '../command-line/parse-time.js';
+import { UsageError } from '../errors/usage-error.js';
 import { DataOut } from '../output/data-out.js';
 import { stderr, stdout } from '../output/out.js';
 import { jsonLine } from '../output/printable.js';
-import { UsageError } from '../usage-error.js';
 
 export class Logs extends ContainerCommand {
   static override summary = 'Print what a container wrote, its stdout to stdout and its stderr to stderr.';

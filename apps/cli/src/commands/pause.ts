@@ -1,4 +1,4 @@
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
 
 export class Pause extends ContainerCommand {
   static override summary = 'Freeze all processes of containers.';

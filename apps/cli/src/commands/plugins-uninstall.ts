@@ -1,5 +1,5 @@
-import { argument } from '../argument.js';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { argument } from '../command-line/arguments.js';
 import { UserPlugins } from '../plugins/user-plugins.js';
 
 export class PluginsUninstall extends LamellaCommand {

@@ -1,4 +1,4 @@
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
 import { UserPlugins } from '../plugins/user-plugins.js';
 
 export class PluginsUpdate extends LamellaCommand {

@@ -1,9 +1,9 @@
-import { argument, optionalArgument } from '../argument.js';
-import { ContainerCommand } from '../container/container-command.js';
-import { bindingWords, hostBindings } from '../container/port-words.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { argument, optionalArgument } from '../command-line/arguments.js';
+import { bindingWords, hostBindings } from '../container/format-ports.js';
+import { UsageError } from '../errors/usage-error.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
-import { UsageError } from '../usage-error.js';
 
 export class Port extends ContainerCommand {
   static override summary = 'List the published ports of a container, or where one of them is.';

@@ -1,14 +1,14 @@
 import type { StoredContainer } from '@lamella/engine';
 import { boolean, string } from '@oclif/core/flags';
+import { ContainerCommand } from '../command-classes/container-command.js';
 import { parseInteger } from '../command-line/go-values.js';
-import { ContainerCommand } from '../container/container-command.js';
 import { containerFilters } from '../container/container-filters.js';
 import { CONTAINER_HEADERS, type ContainerRow, containerRow, labelsOf } from '../container/container-row.js';
+import { UsageError } from '../errors/usage-error.js';
 import type { Shown } from '../output/printable.js';
 import { table } from '../output/table.js';
 import { bytes } from '../output/units.js';
 import { listFormat } from '../template/fill.js';
-import { UsageError } from '../usage-error.js';
 
 const COLUMNS = ['ID', 'Image', 'Command', 'RunningFor', 'Status', 'Ports', 'Names'] as const;
 

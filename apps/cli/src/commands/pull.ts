@@ -1,8 +1,8 @@
 import { ImageStore, shortReference } from '@lamella/image';
-import { argument } from '../argument.js';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { argument } from '../command-line/arguments.js';
 import { stderr } from '../output/out.js';
-import { PLATFORM_FLAG, platformOf, QUIET_FLAG, REGISTRY_FLAGS, watching } from '../transfer-command.js';
+import { PLATFORM_FLAG, platformOf, QUIET_FLAG, REGISTRY_FLAGS, watching } from '../transfer/watch-transfer.js';
 
 export class Pull extends LamellaCommand {
   static override summary = 'Fetch an image from its registry.';

@@ -1,8 +1,8 @@
 import { ImageStore } from '@lamella/image';
-import { argument } from '../argument.js';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { argument } from '../command-line/arguments.js';
 import { stderr } from '../output/out.js';
-import { QUIET_FLAG, REGISTRY_FLAGS, watching } from '../transfer-command.js';
+import { QUIET_FLAG, REGISTRY_FLAGS, watching } from '../transfer/watch-transfer.js';
 
 export class Push extends LamellaCommand {
   static override summary = 'Bring an image into the registry that its name says.';

@@ -1,5 +1,5 @@
-import { argument } from '../argument.js';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { argument } from '../command-line/arguments.js';
 
 export class Rename extends ContainerCommand {
   static override summary = 'Call a container otherwise.';

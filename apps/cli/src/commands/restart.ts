@@ -1,7 +1,7 @@
 import { string } from '@oclif/core/flags';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { seconds } from '../command-line/parse-seconds.js';
 import { acceptSource, sourcesOf } from '../container/accept-source.js';
-import { ContainerCommand } from '../container/container-command.js';
-import { seconds } from '../container/seconds.js';
 
 export class Restart extends ContainerCommand {
   static override summary = 'Stop containers, if they run, and start them.';

@@ -1,8 +1,8 @@
-import { argument } from '../argument.js';
-import { decide } from '../changes/decide.js';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { argument } from '../command-line/arguments.js';
+import { UsageError } from '../errors/usage-error.js';
 import { stdout } from '../output/out.js';
-import { UsageError } from '../usage-error.js';
+import { decide } from '../review/apply-decision.js';
 
 export class Review extends ContainerCommand {
   static override summary = 'Look at what a container changed, and decide: apply, keep, or throw away; all of it, or one by one.';

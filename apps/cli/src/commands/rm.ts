@@ -1,5 +1,5 @@
 import { boolean } from '@oclif/core/flags';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
 
 export class Rm extends ContainerCommand {
   static override summary = 'Remove containers, with all they changed and wrote.';

@@ -1,6 +1,6 @@
 import { familiarReference, ImageStore } from '@lamella/image';
-import { argument } from '../argument.js';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { argument } from '../command-line/arguments.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
 import { reportError } from '../output/report-error.js';

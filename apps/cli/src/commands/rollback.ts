@@ -1,7 +1,7 @@
 import { boolean } from '@oclif/core/flags';
-import { argument, optionalArgument } from '../argument.js';
-import { ContainerCommand } from '../container/container-command.js';
-import { UsageError } from '../usage-error.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { argument, optionalArgument } from '../command-line/arguments.js';
+import { UsageError } from '../errors/usage-error.js';
 
 export class Rollback extends ContainerCommand {
   static override summary = 'Let a container go on from a checkpoint, without what it wrote since.';

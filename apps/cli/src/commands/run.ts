@@ -1,7 +1,7 @@
 import { Command } from '@oclif/core/command';
-import { argument, optionalArgument } from '../argument.js';
-import { RUN_FLAGS } from '../run/run-flags.js';
+import { argument, optionalArgument } from '../command-line/arguments.js';
 import { runMain } from '../run/run-main.js';
+import { RUN_FLAGS } from '../run-flags/run-flags.js';
 
 export class Run extends Command {
   static override summary = 'Run a command in a new container, and throw away what it changed.';

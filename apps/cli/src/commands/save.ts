@@ -1,10 +1,10 @@
 import { ImageStore } from '@lamella/image';
 import { option, string as stringFlag } from '@oclif/core/flags';
-import { argument } from '../argument.js';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { argument } from '../command-line/arguments.js';
+import { UsageError } from '../errors/usage-error.js';
 import { stdout } from '../output/out.js';
 import { writeOutput } from '../output/output-file.js';
-import { UsageError } from '../usage-error.js';
 
 export class Save extends LamellaCommand {
   static override summary = 'Write images as one archive, to be loaded elsewhere.';

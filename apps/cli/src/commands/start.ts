@@ -1,13 +1,13 @@
 import type { StoredContainer } from '@lamella/engine';
 import { boolean, string } from '@oclif/core/flags';
+import { ContainerCommand } from '../command-classes/container-command.js';
 import { acceptSource, sourcesOf } from '../container/accept-source.js';
-import { session } from '../container/attached-session.js';
-import { ContainerCommand } from '../container/container-command.js';
+import { UsageError } from '../errors/usage-error.js';
 import { tellPlugins } from '../hooks/plugin-hooks.js';
 import { failed } from '../output/exit-status.js';
-import { DEFAULT_DETACH_KEYS, detachKeys, sayLeft } from '../run/detach-keys.js';
-import { requireTty } from '../run/require-tty.js';
-import { UsageError } from '../usage-error.js';
+import { session } from '../terminal/attached-session.js';
+import { DEFAULT_DETACH_KEYS, detachKeys, sayLeft } from '../terminal/detach-keys.js';
+import { requireTty } from '../terminal/require-tty.js';
 
 export class Start extends ContainerCommand {
   static override summary = 'Start containers that were made, or that ended; what they changed is still there.';

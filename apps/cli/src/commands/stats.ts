@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerUsage, StoredContainer } from '@lamella/engine';
 import { boolean, string } from '@oclif/core/flags';
-import { ContainerCommand, called } from '../container/container-command.js';
+import { ContainerCommand, called } from '../command-classes/container-command.js';
 import { stdout } from '../output/out.js';
 import { asIs, type Printable } from '../output/printable.js';
 import { table } from '../output/table.js';

@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/flags';
-import { ContainerCommand } from '../container/container-command.js';
-import { seconds } from '../container/seconds.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
+import { seconds } from '../command-line/parse-seconds.js';
 
 export class Stop extends ContainerCommand {
   static override summary = 'Ask containers to end, and kill those that have not after a while.';

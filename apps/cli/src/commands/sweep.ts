@@ -2,7 +2,7 @@ import path from 'node:path';
 import { sweep } from '@lamella/engine';
 import { ImageStore } from '@lamella/image';
 import { boolean } from '@oclif/core/flags';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
 

@@ -1,7 +1,7 @@
 import { type ContainerProblem, checkContainers } from '@lamella/engine';
 import { ImageStore, type StoreProblem } from '@lamella/image';
 import { boolean } from '@oclif/core/flags';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
 import { stderr } from '../output/out.js';
 

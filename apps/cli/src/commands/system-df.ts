@@ -1,6 +1,6 @@
 import { ImageStore } from '@lamella/image';
 import { boolean, string } from '@oclif/core/flags';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
 import { table } from '../output/table.js';
 import { bytes } from '../output/units.js';
 import { type Headers, listFormat } from '../template/fill.js';

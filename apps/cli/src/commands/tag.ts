@@ -1,6 +1,6 @@
 import { ImageStore } from '@lamella/image';
-import { argument } from '../argument.js';
-import { LamellaCommand } from '../lamella-command.js';
+import { LamellaCommand } from '../command-classes/lamella-command.js';
+import { argument } from '../command-line/arguments.js';
 
 export class Tag extends LamellaCommand {
   static override summary = 'Give an image another name.';

@@ -5,18 +5,18 @@ import { type Container, Containers, defaultRoot, type StoredContainer } from '@
 import { shellWord } from '@lamella/syscall';
 import { Command } from '@oclif/core/command';
 import { boolean, option, string } from '@oclif/core/flags';
-import { argument } from '../argument.js';
-import { applyThem, decide } from '../changes/decide.js';
-import { listed } from '../changes/review.js';
+import { argument } from '../command-line/arguments.js';
 import { parseCommand } from '../command-line/parse-command.js';
+import { UsageError } from '../errors/usage-error.js';
 import { failed, statusOfResult } from '../output/exit-status.js';
 import { stderr, stdout } from '../output/out.js';
 import type { Shown } from '../output/printable.js';
 import { reportError } from '../output/report-error.js';
-import { windowSize } from '../run/forward-signals.js';
-import { dieOf, isForeground, type JobSignals, jobSignals } from '../run/job-signals.js';
-import { shell, wordsOf } from '../run/shell-line.js';
-import { UsageError } from '../usage-error.js';
+import { applyThem, decide } from '../review/apply-decision.js';
+import { listed } from '../review/ask-decision.js';
+import { shell, wordsOf } from '../run/shell-command.js';
+import { windowSize } from '../terminal/forward-signals.js';
+import { dieOf, isForeground, type JobSignals, jobSignals } from '../terminal/job-signals.js';
 
 interface TryFlags {
   readonly yes?: boolean;

@@ -1,4 +1,4 @@
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
 
 export class Unpause extends ContainerCommand {
   static override summary = 'Let frozen containers go on.';

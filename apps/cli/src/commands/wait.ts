@@ -1,5 +1,5 @@
 import type { ContainerState, StoredContainer } from '@lamella/engine';
-import { ContainerCommand } from '../container/container-command.js';
+import { ContainerCommand } from '../command-classes/container-command.js';
 
 export class Wait extends ContainerCommand {
   static override summary = 'Wait until containers end, and print how.';

@@ -1,8 +1,8 @@
 import type { ContainerState } from '@lamella/engine';
 import { ImageStore } from '@lamella/image';
+import { type Filters, filtersOf, hasLabels, oneOf, pattern } from '../command-line/filters.js';
 import { parseInteger } from '../command-line/go-values.js';
-import { type Filters, filtersOf, hasLabels, oneOf, pattern } from '../output/filters.js';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 import { labelsOf } from './container-row.js';
 
 const KEYS = ['ancestor', 'before', 'exited', 'expose', 'health', 'id', 'label', 'name', 'network', 'publish', 'since', 'status', 'volume'];

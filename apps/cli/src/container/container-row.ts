@@ -1,8 +1,8 @@
 import type { ContainerState } from '@lamella/engine';
 import { ago } from '../output/units.js';
 import type { Headers } from '../template/fill.js';
-import { portWords } from './port-words.js';
-import { statusWords } from './status-words.js';
+import { portWords } from './format-ports.js';
+import { statusWords } from './format-status.js';
 
 /** What a list of containers has of each, by Docker's names and ours. */
 export const CONTAINER_HEADERS = {

@@ -1,5 +1,5 @@
 import { type ContainerState, type IdMap, logBounds, type PublishedPort, type RunSpec } from '@lamella/engine';
-import { hostBindings } from './port-words.js';
+import { hostBindings } from './format-ports.js';
 
 /** All that is known of a container, by Docker's names. */
 export function describeContainer(state: ContainerState, upper: string): Record<string, unknown> {

@@ -2,7 +2,7 @@ import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import type { StoredContainer } from '@lamella/engine';
 import { getFiles } from '@lamella/image';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 import { type CopyFlags, missing } from './copy-out.js';
 import { assertsDirectory, type Destination, entryName, placeCopy } from './entry-name.js';
 import { followHost } from './host-path.js';

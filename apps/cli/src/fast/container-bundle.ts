@@ -1,5 +1,4 @@
 import type { Command } from '@oclif/core/command';
-import { commandFailed } from '../command-failed.js';
 import type { FlagTable } from '../command-line/flag-table.js';
 import { asksForHelp, LEADING } from '../command-line/flag-words.js';
 import { Apply } from '../commands/apply.js';
@@ -29,7 +28,8 @@ import { Top } from '../commands/top.js';
 import { Try } from '../commands/try.js';
 import { Unpause } from '../commands/unpause.js';
 import { Wait } from '../commands/wait.js';
-import { catchTheRest } from '../last-resort.js';
+import { catchTheRest } from '../entry/catch-uncaught.js';
+import { commandFailed } from '../entry/report-command-failure.js';
 
 export { ownWords } from '@lamella/syscall/own-words';
 

@@ -1,10 +1,10 @@
 import { asksForHelp } from '../command-line/flag-words.js';
-import { catchTheRest } from '../last-resort.js';
-import { EXEC_FLAGS } from '../run/exec-flags.js';
+import { catchTheRest } from '../entry/catch-uncaught.js';
 import { execMain } from '../run/exec-main.js';
-import { RUN_FLAGS } from '../run/run-flags.js';
+import { toldMain } from '../run/front-failure-main.js';
 import { runMain } from '../run/run-main.js';
-import { toldMain } from '../run/told-main.js';
+import { EXEC_FLAGS } from '../run-flags/exec-flags.js';
+import { RUN_FLAGS } from '../run-flags/run-flags.js';
 
 export { ownWords } from '@lamella/syscall/own-words';
 

@@ -1,7 +1,7 @@
 import { nearestName } from '@lamella/syscall';
 import type { Hook } from '@oclif/core/interfaces';
 import { dockerCommand } from '../command-line/docker-commands.js';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 
 const hook: Hook<'command_not_found'> = async ({ id, config }) => {
   const ids = config.commands.filter((command) => !command.hidden).map((command) => command.id);

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { OutputError } from './output-error.js';
+import { OutputError } from '../errors/output-error.js';
 import { firstOf, reportError, reportErrorAsJSON } from './report-error.js';
 
 /** Docker's: anything of ours, usage errors included. */

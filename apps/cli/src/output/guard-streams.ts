@@ -1,6 +1,6 @@
 import { visible } from '@lamella/syscall';
+import { OutputError } from '../errors/output-error.js';
 import { failedByUs } from './exit-status.js';
-import { OutputError } from './output-error.js';
 
 /** Colors, and moves of the cursor as spinners make them; what else begins with an escape has no business here. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it is about

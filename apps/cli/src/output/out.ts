@@ -2,8 +2,8 @@ import { write } from 'node:fs';
 import { Writable } from 'node:stream';
 import { isatty } from 'node:tty';
 import { isTransient, visibleJson, writeAll } from '@lamella/syscall';
+import { OutputError } from '../errors/output-error.js';
 import { hasColors } from './has-colors.js';
-import { OutputError } from './output-error.js';
 import { printable, type Shown } from './printable.js';
 
 /**

@@ -4,7 +4,7 @@ import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promi
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { AT, AT_FDCWD, O, type Op, run, SyscallError } from '@lamella/syscall';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 
 /** open(2): a file without a name. It is gone when its process is, however that ended. */
 const O_TMPFILE = 0o20000000 | O.DIRECTORY;

@@ -1,5 +1,5 @@
+import { OutputError } from '../errors/output-error.js';
 import { stderr, stdout } from './out.js';
-import { OutputError } from './output-error.js';
 import { type Printable, text } from './printable.js';
 
 /** An error of ours: it knows a code and, mostly, what to do. */

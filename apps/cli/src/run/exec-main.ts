@@ -1,14 +1,14 @@
 import path from 'node:path';
 import { Containers } from '@lamella/engine';
 import { parseCommand } from '../command-line/parse-command.js';
+import { UsageError } from '../errors/usage-error.js';
 import { failed, statusOfResult } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
-import { UsageError } from '../usage-error.js';
-import { EXEC_FLAGS, type ExecFlags } from './exec-flags.js';
-import { forwardSignals, windowSize } from './forward-signals.js';
+import { EXEC_FLAGS, type ExecFlags } from '../run-flags/exec-flags.js';
+import { environment, workdir } from '../run-flags/run-spec.js';
+import { forwardSignals, windowSize } from '../terminal/forward-signals.js';
+import { isNobodyTyping, requireTty } from '../terminal/require-tty.js';
 import { frontOf, last } from './front-options.js';
-import { isNobodyTyping, requireTty } from './require-tty.js';
-import { environment, workdir } from './run-spec.js';
 
 const HINT = "lamella exec [FLAGS] CONTAINER COMMAND [ARG…]. See 'lamella exec --help'.";
 

@@ -1,11 +1,11 @@
 import { Containers, type DetachedSpec } from '@lamella/engine';
+import { UsageError } from '../errors/usage-error.js';
 import { tellPlugins } from '../hooks/plugin-hooks.js';
 import { stdout } from '../output/out.js';
-import { UsageError } from '../usage-error.js';
-import type { RunCommandLine } from './parse-run.js';
-import { runSpec } from './run-spec.js';
-import { unpackingBars } from './unpacking-bars.js';
-import { writeId } from './write-id.js';
+import type { RunCommandLine } from '../run-flags/parse-run.js';
+import { runSpec } from '../run-flags/run-spec.js';
+import { unpackingBars } from '../transfer/pull-progress.js';
+import { writeId } from './write-cidfile.js';
 
 /** `lamella run -d`: it goes on when this process ends; its id is printed. */
 export async function runDetached(line: RunCommandLine): Promise<number> {

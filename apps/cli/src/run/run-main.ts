@@ -1,20 +1,20 @@
 import { becomeContainer, type Container, Containers, createContainer, explainRun, type RunOptions, type RunSpec } from '@lamella/engine';
 import { sourcesOf } from '../container/accept-source.js';
+import { UsageError } from '../errors/usage-error.js';
 import { hasPlugins, tellPlugins } from '../hooks/plugin-hooks.js';
 import { failed, statusOfResult } from '../output/exit-status.js';
 import { stderr, stdout } from '../output/out.js';
 import { reportError } from '../output/report-error.js';
-import { UsageError } from '../usage-error.js';
-import { left, sayLeft } from './detach-keys.js';
-import { forwardSignals, windowSize } from './forward-signals.js';
+import { life } from '../run-flags/lifecycle-flags.js';
+import { parseRun, type RunCommandLine } from '../run-flags/parse-run.js';
+import { runSpec } from '../run-flags/run-spec.js';
+import { left, sayLeft } from '../terminal/detach-keys.js';
+import { forwardSignals, windowSize } from '../terminal/forward-signals.js';
+import { isNobodyTyping, requireTty } from '../terminal/require-tty.js';
+import { unpackingBars } from '../transfer/pull-progress.js';
 import { frontOf, last } from './front-options.js';
-import { life } from './life-flags.js';
-import { parseRun, type RunCommandLine } from './parse-run.js';
-import { isNobodyTyping, requireTty } from './require-tty.js';
 import { runDetached } from './run-detached.js';
-import { runSpec } from './run-spec.js';
-import { unpackingBars } from './unpacking-bars.js';
-import { writeId } from './write-id.js';
+import { writeId } from './write-cidfile.js';
 
 /** `lamella run`, whole: parse, call the engine, print. Resolves with the exit status. */
 export async function runMain(argv: readonly string[]): Promise<number> {

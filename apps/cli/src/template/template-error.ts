@@ -1,4 +1,4 @@
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 
 /** A template is wrong, or does not fit what it is filled with. */
 export class TemplateError extends UsageError {

@@ -6,9 +6,9 @@ import path from 'node:path';
 import { json } from 'node:stream/consumers';
 import type { ContainerChange, OnConflict, StoredContainer } from '@lamella/engine';
 import { changeToJSON } from '../changes/change-to-json.js';
-import { applyThem } from '../changes/decide.js';
+import { UsageError } from '../errors/usage-error.js';
 import { errorToJSON } from '../output/report-error.js';
-import { UsageError } from '../usage-error.js';
+import { applyThem } from '../review/apply-decision.js';
 import { Admission } from './admission.js';
 import { sideBySide } from './side-by-side.js';
 

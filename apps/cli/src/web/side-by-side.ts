@@ -1,6 +1,6 @@
 import type { ContainerChange, Contents } from '@lamella/engine';
 import { structuredPatch } from 'diff';
-import { textOf } from '../changes/text-of.js';
+import { textOf } from '../changes/change-text.js';
 
 /** A line of a file, by its number. */
 interface Line {

@@ -2,8 +2,8 @@ import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
 import type { Attached, Ending } from '@lamella/engine';
 import { stderr, stdout } from '../output/out.js';
-import { detachScanner } from '../run/detach-keys.js';
-import { forwardSignals, windowSize } from '../run/forward-signals.js';
+import { detachScanner } from './detach-keys.js';
+import { forwardSignals, windowSize } from './forward-signals.js';
 
 export interface SessionOptions {
   /** The container has a terminal. */

@@ -3,10 +3,10 @@ import { defaultRoot, recover } from '@lamella/engine';
 import { Command } from '@oclif/core/command';
 import { boolean, string } from '@oclif/core/flags';
 import type { Input, ParserOutput } from '@oclif/core/interfaces';
-import { type CommandDefinition, parseCommand } from './command-line/parse-command.js';
-import { failedByUs } from './output/exit-status.js';
-import { stdout } from './output/out.js';
-import type { Shown } from './output/printable.js';
+import { type CommandDefinition, parseCommand } from '../command-line/parse-command.js';
+import { failedByUs } from '../output/exit-status.js';
+import { stdout } from '../output/out.js';
+import type { Shown } from '../output/printable.js';
 
 type Values = Record<string, unknown>;
 

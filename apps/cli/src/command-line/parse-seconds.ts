@@ -1,5 +1,5 @@
-import { parseInteger } from '../command-line/go-values.js';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
+import { parseInteger } from './go-values.js';
 
 /** What `--time` says. @throws UsageError */
 export function seconds(text: string | undefined): number | undefined {

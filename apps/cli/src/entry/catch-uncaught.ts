@@ -1,6 +1,6 @@
-import { failedByUs } from './output/exit-status.js';
-import { stderr } from './output/out.js';
-import { text } from './output/printable.js';
+import { failedByUs } from '../output/exit-status.js';
+import { stderr } from '../output/out.js';
+import { text } from '../output/printable.js';
 
 /** Ends this process with one line about an error that nothing has caught, in place of Node's, which prints the source beside it. */
 export function catchTheRest(argv: readonly string[]): void {

@@ -1,9 +1,9 @@
 import { type ContainerState, Containers, type StoredContainer } from '@lamella/engine';
-import { LamellaCommand } from '../lamella-command.js';
+import { UsageError } from '../errors/usage-error.js';
 import { SOME_FAILED } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
 import { errorToJSON, reportError } from '../output/report-error.js';
-import { UsageError } from '../usage-error.js';
+import { LamellaCommand } from './lamella-command.js';
 
 /** What the commands on containers share: finding them, and doing the same to several. */
 export abstract class ContainerCommand extends LamellaCommand {

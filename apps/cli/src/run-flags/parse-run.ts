@@ -1,5 +1,5 @@
 import { parseCommand } from '../command-line/parse-command.js';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 import { CONTAINER_FLAGS, RUN_FLAGS, type RunFlags } from './run-flags.js';
 
 /** A command line of `run` or `create`, taken apart. */

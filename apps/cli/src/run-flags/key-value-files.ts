@@ -1,6 +1,6 @@
 import { FILE_BOUNDS, readNamedText } from '@lamella/syscall';
-import { UsageError } from '../usage-error.js';
-import { whyUnread } from './why-unread.js';
+import { whyUnread } from '../errors/read-failure.js';
+import { UsageError } from '../errors/usage-error.js';
 
 /**
  * Returns the entries of files of `KEY=VALUE` lines, as Docker reads them: lines that are empty or begin with

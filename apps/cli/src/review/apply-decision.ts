@@ -1,9 +1,9 @@
 import type { ContainerChange, OnConflict, StoredContainer } from '@lamella/engine';
+import { ChangeTally } from '../changes/change-tally.js';
+import { describeTally } from '../changes/describe-change.js';
 import { type Shown, text } from '../output/printable.js';
-import { dieOf } from '../run/job-signals.js';
-import { ChangeTally } from './change-tally.js';
-import { describeTally } from './describe-change.js';
-import { review, type Terminal } from './review.js';
+import { dieOf } from '../terminal/job-signals.js';
+import { review, type Terminal } from './ask-decision.js';
 
 /** Ask somebody about changes, and do what was decided. What is not applied of some that are stays in the container. */
 export async function decide(container: StoredContainer, changes: readonly ContainerChange[], name: string, terminal: Terminal): Promise<void> {

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { PublishedPort, RunSpec } from '@lamella/engine';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 
 /** What `--publish` says. @throws UsageError */
 export function published(publish: readonly string[] = [], network: RunSpec['network']): Pick<RunSpec, 'publish'> {

@@ -1,6 +1,6 @@
 import type { ContainerChange, StoredContainer } from '@lamella/engine';
-import { PATCH_LIMIT, patchOf, pathBytes } from './patch.js';
-import { withContents } from './with-contents.js';
+import { withContents } from '../changes/with-contents.js';
+import { PATCH_LIMIT, patchOf, pathBytes } from './change-patch.js';
 
 /** A piece of a patch, or what has no place in it. */
 export type PatchPart = { readonly text: string } | { readonly path: string; readonly omitted: string };

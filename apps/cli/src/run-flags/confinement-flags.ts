@@ -3,9 +3,9 @@ import type { RunSpec } from '@lamella/engine';
 import type { SeccompProfile } from '@lamella/seccomp';
 import { FILE_BOUNDS, readNamedText } from '@lamella/syscall';
 import { parseCpus, parseInteger, parseSize } from '../command-line/go-values.js';
-import { UsageError } from '../usage-error.js';
+import { whyUnread } from '../errors/read-failure.js';
+import { UsageError } from '../errors/usage-error.js';
 import type { RunFlags } from './run-flags.js';
-import { whyUnread } from './why-unread.js';
 
 type Confinement = Pick<
   RunSpec,

@@ -1,13 +1,13 @@
 import path from 'node:path';
 import type { RunSpec } from '@lamella/engine';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
+import { detachKeys } from '../terminal/detach-keys.js';
 import { confinement } from './confinement-flags.js';
-import { detachKeys } from './detach-keys.js';
 import { entriesOfFiles } from './key-value-files.js';
-import { life } from './life-flags.js';
+import { life } from './lifecycle-flags.js';
 import type { RunCommandLine } from './parse-run.js';
-import { published } from './published-ports.js';
-import { userNamespace } from './user-namespace.js';
+import { published } from './publish-flag.js';
+import { userNamespace } from './userns-flag.js';
 import { askedMounts } from './volume-flags.js';
 
 /**

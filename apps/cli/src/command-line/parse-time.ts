@@ -1,5 +1,5 @@
-import { parseDuration } from '../command-line/go-values.js';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
+import { parseDuration } from './go-values.js';
 
 const DAY = 86_400_000;
 /** RFC 3339, and Docker's shorter forms of it: without seconds, without a time, without a zone (that is the local one). */

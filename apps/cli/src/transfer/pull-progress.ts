@@ -1,7 +1,7 @@
 import { isPlace, type LayerProgress } from '@lamella/image';
 import type { LayerBars } from '../output/layer-progress.js';
 import { stderr } from '../output/out.js';
-import type { RunCommandLine } from './parse-run.js';
+import type { RunCommandLine } from '../run-flags/parse-run.js';
 
 /** A missing image is fetched and unpacked in sight of whoever waits for it. */
 export function unpackingBars({ flags, image }: RunCommandLine): {

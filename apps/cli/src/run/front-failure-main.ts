@@ -1,7 +1,7 @@
 import { explainBecome } from '@lamella/engine';
+import { UsageError } from '../errors/usage-error.js';
 import { failed, OUR_FAILURE } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
-import { UsageError } from '../usage-error.js';
 
 /** Say what went wrong with a container whose command line has become its front. Resolves with the exit status. */
 export async function toldMain([waitStatus]: readonly string[]): Promise<number> {

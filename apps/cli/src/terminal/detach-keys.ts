@@ -1,5 +1,5 @@
+import { UsageError } from '../errors/usage-error.js';
 import { stderr } from '../output/out.js';
-import { UsageError } from '../usage-error.js';
 
 /**
  * What `--detach-keys` says, as the bytes a terminal sends: characters and `ctrl-X`, with commas between.

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 
 /** Write a container's id where `--cidfile` says; what is there already is not ours to replace. */
 export function writeId(file: string, id: string): void {

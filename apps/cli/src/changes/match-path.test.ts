@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { matches } from './matches.js';
+import { matches } from './match-path.js';
 
 test.each([
   ['/src/dist', '/src/dist', true],

@@ -1,5 +1,5 @@
 import type { UserNamespace } from '@lamella/engine';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 
 /** What `--userns` says. @throws UsageError */
 export function userNamespace(text: string): UserNamespace {

@@ -1,5 +1,5 @@
 import { isatty } from 'node:tty';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 
 /**
  * Refuse to type into a container's terminal what does not come from one: two terminals would echo it, and neither knows its end.

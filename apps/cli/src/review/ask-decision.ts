@@ -1,12 +1,12 @@
 import { createInterface } from 'node:readline/promises';
 import type { Readable } from 'node:stream';
 import type { ContainerChange, StoredContainer } from '@lamella/engine';
+import { ChangeTally } from '../changes/change-tally.js';
+import { describeChange, describeTally, Grouping } from '../changes/describe-change.js';
+import { withContents } from '../changes/with-contents.js';
 import type { Out } from '../output/out.js';
 import { type Printable, type Shown, styled, text } from '../output/printable.js';
-import { ChangeTally } from './change-tally.js';
-import { describeChange, describeTally, Grouping } from './describe-change.js';
-import { SHOWN_LIMIT, showPatch } from './show-patch.js';
-import { withContents } from './with-contents.js';
+import { SHOWN_LIMIT, showPatch } from '../patch/show-patch.js';
 
 /** What somebody decided to do with changes. */
 export type Decision =

@@ -1,6 +1,6 @@
-import { helpHint } from './command-line/flag-words.js';
-import { failedByUs } from './output/exit-status.js';
-import { usageOf } from './usage-error.js';
+import { helpHint } from '../command-line/flag-words.js';
+import { usageOf } from '../errors/usage-error.js';
+import { failedByUs } from '../output/exit-status.js';
 
 /** Tell of an error that a command did not tell of itself, and set the exit status. */
 export function commandFailed(error: unknown, command: string, argv: readonly string[]): void {

@@ -1,6 +1,6 @@
 import type { RestartPolicy, RunSpec } from '@lamella/engine';
 import { parseInteger } from '../command-line/go-values.js';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 import { size } from './confinement-flags.js';
 import { entriesOfFiles } from './key-value-files.js';
 import type { RunFlags } from './run-flags.js';

@@ -1,4 +1,4 @@
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 
 /** The values of `--filter KEY=VALUE`, by key. */
 export type Filters = ReadonlyMap<string, readonly string[]>;

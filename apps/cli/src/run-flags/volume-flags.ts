@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { RunSpec, Volume } from '@lamella/engine';
 import type { TmpfsMount } from '@lamella/namespace';
-import { UsageError } from '../usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
 import { size as sizeOf } from './confinement-flags.js';
 import { csvFields } from './csv-fields.js';
 import type { RunFlags } from './run-flags.js';

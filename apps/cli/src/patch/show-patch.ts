@@ -1,8 +1,8 @@
 import type { ContainerChange, Contents } from '@lamella/engine';
 import { visibleBytes } from '@lamella/syscall';
+import { shownPath } from '../changes/describe-change.js';
 import { asIs, type Printable, styled, text } from '../output/printable.js';
-import { shownPath } from './describe-change.js';
-import { patchOf } from './patch.js';
+import { patchOf } from './change-patch.js';
 
 /** Bytes of a file whose difference somebody may want to read. */
 export const SHOWN_LIMIT: number = 1 << 20;

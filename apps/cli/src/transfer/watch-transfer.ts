@@ -1,8 +1,8 @@
 import { type Platform, parsePlatform } from '@lamella/image';
 import { boolean, string } from '@oclif/core/flags';
-import type { LayerBars, LayerEvent } from './output/layer-progress.js';
-import { stderr, stdout } from './output/out.js';
-import { UsageError } from './usage-error.js';
+import { UsageError } from '../errors/usage-error.js';
+import type { LayerBars, LayerEvent } from '../output/layer-progress.js';
+import { stderr, stdout } from '../output/out.js';
 
 /** Flags of the commands that talk to registries. */
 export const REGISTRY_FLAGS = {
@@ -31,7 +31,7 @@ export async function watching<Result>(
   const interrupt = (): void => abort.abort(new UsageError('interrupted', 'The images are what they were; layers that had arrived serve the next attempt.'));
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
-  const bars: LayerBars | undefined = !json && !quiet && stderr.isTerminal ? (await import('./output/layer-progress.js')).layerBars() : undefined;
+  const bars: LayerBars | undefined = !json && !quiet && stderr.isTerminal ? (await import('../output/layer-progress.js')).layerBars() : undefined;
   const show = (event: LayerEvent): void => {
     if (json) stdout.json({ event: 'layer', ...event });
     else bars?.show(event);
