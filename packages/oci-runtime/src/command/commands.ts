@@ -17,13 +17,13 @@ import { writeSpec } from '../operations/spec.js';
 import { startContainer, startLocked } from '../operations/start.js';
 import { updateContainer } from '../operations/update.js';
 import { readStored, stateOf, statusOf } from '../state/stored-container.js';
-import type { Context } from './context.js';
+import type { CommandContext } from './command-context.js';
 import { execProcess } from './exec-process.js';
-import { type Flags, on, text, texts, usage, type Values } from './parse-flags.js';
-import { preserved } from './preserved-descriptors.js';
+import { preservedDescriptors } from './open-descriptors.js';
+import { booleanFlag, type Flags, listFlag, textFlag, usageError, type Values } from './parse-flags.js';
 import { print, printJson } from './print.js';
-import { resourcesOf, schemasOf, UPDATE_FLAGS } from './update-flags.js';
-import { attended } from './wait-for-exit.js';
+import { rdtSchemas, resourceLimits, UPDATE_FLAGS } from './update-flags.js';
+import { waitForExit } from './wait-for-exit.js';
 
 /** A command: what it takes, and what it does. */
 interface Command {
@@ -36,7 +36,7 @@ interface Command {
   readonly passesOn?: boolean;
   /** The exit status when it fails, where that is not 1. */
   readonly failure?: number;
-  readonly run: (context: Context, values: Values, args: readonly string[]) => Promise<number | undefined> | number | undefined;
+  readonly run: (context: CommandContext, values: Values, args: readonly string[]) => Promise<number | undefined> | number | undefined;
 }
 
 const CREATE_FLAGS: Flags = {
@@ -49,17 +49,17 @@ const CREATE_FLAGS: Flags = {
 };
 const ID = 'ID';
 
-function createOptions({ root, log, systemdCgroup }: Context, values: Values, [id = '']: readonly string[], stay: boolean): CreateOptions {
-  const socket = text(values, 'console-socket');
+function createOptions({ root, log, systemdCgroup }: CommandContext, values: Values, [id = '']: readonly string[], stay: boolean): CreateOptions {
+  const socket = textFlag(values, 'console-socket');
   return {
     root,
     id,
-    bundle: path.resolve(text(values, 'bundle') ?? '.'),
+    bundle: path.resolve(textFlag(values, 'bundle') ?? '.'),
     console: socket === undefined ? (stay ? ownTerminal() : undefined) : { socket: path.resolve(socket) },
-    pidFile: text(values, 'pid-file'),
-    preserved: preserved(values),
-    noPivot: on(values, 'no-pivot'),
-    noNewKeyring: on(values, 'no-new-keyring'),
+    pidFile: textFlag(values, 'pid-file'),
+    preserved: preservedDescriptors(values),
+    noPivot: booleanFlag(values, 'no-pivot'),
+    noNewKeyring: booleanFlag(values, 'no-new-keyring'),
     stay,
     systemdCgroup,
     log,
@@ -77,7 +77,7 @@ function duration(given: string): number {
   const seconds = /^\d+(?:\.\d+)?$/.test(given)
     ? Number(given)
     : [...given.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)].reduce((sum, [, number, unit = 's']) => sum + Number(number) * (units[unit] ?? 1), 0);
-  if (!(seconds > 0)) throw usage(`--interval takes a time such as 5s or 100ms, not '${given}'`);
+  if (!(seconds > 0)) throw usageError(`--interval takes a time such as 5s or 100ms, not '${given}'`);
   return seconds;
 }
 
@@ -86,7 +86,7 @@ function json(value: unknown): number {
 }
 
 /** What only takes a container's id. */
-function ofOne(about: string, act: (context: Context, id: string) => Promise<void>): Command {
+function ofOne(about: string, act: (context: CommandContext, id: string) => Promise<void>): Command {
   return {
     about,
     usage: ID,
@@ -138,7 +138,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     flags: { all: { type: 'boolean', short: 'a', about: 'to every process in its cgroup' } },
     arguments: [1, 2],
     run({ root }, values, [id = '', signal = 'TERM']) {
-      killContainer(root, id, signalNumber(signal), on(values, 'all'));
+      killContainer(root, id, signalNumber(signal), booleanFlag(values, 'all'));
       return 0;
     },
   },
@@ -148,7 +148,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     flags: { force: { type: 'boolean', short: 'f', about: 'kill it first if it runs; no error if there is none' } },
     arguments: [1, 1],
     async run({ root, log }, values, [id = '']) {
-      await deleteContainer(root, id, on(values, 'force'), log);
+      await deleteContainer(root, id, booleanFlag(values, 'force'), log);
       return 0;
     },
   },
@@ -163,7 +163,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
     arguments: [1, 1],
     async run(context, values, args) {
-      const detach = on(values, 'detach');
+      const detach = booleanFlag(values, 'detach');
       const { root, log } = context;
       const [id = ''] = args;
       const created = await create(createOptions(context, values, args, !detach));
@@ -176,8 +176,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       }
       await created.lock?.[Symbol.asyncDispose]();
       if (detach) return 0;
-      const status = await attended(created.running);
-      if (!on(values, 'keep')) await deleteContainer(root, id, true, log);
+      const status = await waitForExit(created.running);
+      if (!booleanFlag(values, 'keep')) await deleteContainer(root, id, true, log);
       return status;
     },
   },
@@ -206,22 +206,22 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     passesOn: true,
     failure: 255,
     async run({ root, log }, values, [id = '', ...command]) {
-      const socket = text(values, 'console-socket');
-      const detach = on(values, 'detach');
+      const socket = textFlag(values, 'console-socket');
+      const detach = booleanFlag(values, 'detach');
       const processOf = execProcess(values, command);
       const { running } = await execInContainer({
         root,
         id,
         processOf,
         console: socket === undefined ? (detach ? undefined : ownTerminal()) : { socket: path.resolve(socket) },
-        pidFile: text(values, 'pid-file'),
-        preserved: preserved(values),
-        ignorePaused: on(values, 'ignore-paused'),
-        cgroups: texts(values, 'cgroup'),
+        pidFile: textFlag(values, 'pid-file'),
+        preserved: preservedDescriptors(values),
+        ignorePaused: booleanFlag(values, 'ignore-paused'),
+        cgroups: listFlag(values, 'cgroup'),
         detach,
         log,
       });
-      return detach ? 0 : attended(running);
+      return detach ? 0 : waitForExit(running);
     },
   },
   list: {
@@ -234,9 +234,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     arguments: [0, 0],
     run({ root, log }, values) {
       const all = listContainers(root, log.warn);
-      const format = text(values, 'format') ?? 'table';
-      if (format !== 'table' && format !== 'json') throw usage(`invalid format option '${format}': it is table or json`);
-      if (on(values, 'quiet')) return print(all.map(({ id }) => `${id}\n`).join(''));
+      const format = textFlag(values, 'format') ?? 'table';
+      if (format !== 'table' && format !== 'json') throw usageError(`invalid format option '${format}': it is table or json`);
+      if (booleanFlag(values, 'quiet')) return print(all.map(({ id }) => `${id}\n`).join(''));
       if (format === 'json') return printJson(all);
       const rows = [
         ['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'],
@@ -265,11 +265,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run({ root }, values, [id = '', ...options]) {
       const { stored } = readStored(root, id);
       const pids = processesOf(stored.cgroup);
-      const format = text(values, 'format') ?? 'table';
+      const format = textFlag(values, 'format') ?? 'table';
       if (format === 'json') return printJson(pids);
       const lines = execFileSync('ps', options.length ? options : ['-ef'], { encoding: 'utf8' }).split('\n');
       const column = lines[0]?.trim().split(/\s+/).indexOf('PID') ?? -1;
-      if (column < 0) throw usage('ps options have to leave the column PID in');
+      if (column < 0) throw usageError('ps options have to leave the column PID in');
       return print([lines[0], ...lines.slice(1).filter((line) => pids.includes(Number(line.trim().split(/\s+/)[column])))].map((line) => `${line}\n`).join(''));
     },
   },
@@ -281,7 +281,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     flags: UPDATE_FLAGS,
     arguments: [1, 1],
     async run({ root }, values, [id = '']) {
-      await updateContainer(root, id, resourcesOf(values), schemasOf(values));
+      await updateContainer(root, id, resourceLimits(values), rdtSchemas(values));
       return 0;
     },
   },
@@ -296,10 +296,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     async run({ root }, values, [id = '']) {
       const found = readStored(root, id);
       if (statusOf(found) === 'stopped')
-        throw new OciError({ code: 'NOT_RUNNING', message: `container with id ${id} is not running`, hint: 'There is nothing to tell of it.' });
+        throw new OciError({ code: 'CONTAINER_NOT_RUNNING', message: `container with id ${id} is not running`, hint: 'There is nothing to tell of it.' });
       const tell = (type: string, data?: unknown): number => printJson({ type, id, ...(data === undefined ? {} : { data }) });
-      if (on(values, 'stats')) return tell('stats', cgroupStats(found.stored.cgroup));
-      const seconds = duration(text(values, 'interval') ?? '5s');
+      if (booleanFlag(values, 'stats')) return tell('stats', cgroupStats(found.stored.cgroup));
+      const seconds = duration(textFlag(values, 'interval') ?? '5s');
       let kills = oomKills(found.stored.cgroup);
       while (statusOf(found) !== 'stopped') {
         tell('stats', cgroupStats(found.stored.cgroup));
@@ -333,7 +333,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
     arguments: [0, 0],
     run(_context, values) {
-      writeSpec(path.resolve(text(values, 'bundle') ?? '.'), on(values, 'rootless'));
+      writeSpec(path.resolve(textFlag(values, 'bundle') ?? '.'), booleanFlag(values, 'rootless'));
       return 0;
     },
   },

@@ -1,33 +1,35 @@
 import { readProcess } from '../config/read-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
-import { on, text, texts, usage, type Values } from './parse-flags.js';
+import { booleanFlag, listFlag, textFlag, usageError, type Values } from './parse-flags.js';
 
 /** The process of `exec`: from a file, or the container's own with what the flags say of it. */
 export function execProcess(values: Values, args: readonly string[]): (config: OciConfig) => OciProcess {
-  const file = text(values, 'process');
+  const file = textFlag(values, 'process');
   if (file !== undefined) {
     const given = readProcess(file);
-    return () => (values.tty === undefined ? given : { ...given, terminal: on(values, 'tty') });
+    return () => (values.tty === undefined ? given : { ...given, terminal: booleanFlag(values, 'tty') });
   }
-  if (!args.length) throw usage('exec needs a command, or --process FILE');
-  const user = userOf(text(values, 'user'));
+  if (!args.length) throw usageError('exec needs a command, or --process FILE');
+  const user = userOf(textFlag(values, 'user'));
   return ({ process: own }) => {
-    const caps = texts(values, 'cap');
+    const caps = listFlag(values, 'cap');
     const with_ = (set: readonly string[] | undefined): string[] => [...new Set([...(set ?? []), ...caps])];
     return {
       ...own,
       args: [...args],
-      cwd: text(values, 'cwd') ?? own?.cwd ?? '/',
-      env: [...(own?.env ?? []), ...texts(values, 'env')],
-      terminal: on(values, 'tty'),
+      cwd: textFlag(values, 'cwd') ?? own?.cwd ?? '/',
+      env: [...(own?.env ?? []), ...listFlag(values, 'env')],
+      terminal: booleanFlag(values, 'tty'),
       user: {
         ...own?.user,
         ...user,
-        ...(values['additional-gids'] === undefined ? {} : { additionalGids: texts(values, 'additional-gids').map((gid) => idOf(gid, '--additional-gids')) }),
+        ...(values['additional-gids'] === undefined
+          ? {}
+          : { additionalGids: listFlag(values, 'additional-gids').map((gid) => idOf(gid, '--additional-gids')) }),
       },
-      ...(text(values, 'apparmor') === undefined ? {} : { apparmorProfile: text(values, 'apparmor') }),
-      ...(text(values, 'process-label') === undefined ? {} : { selinuxLabel: text(values, 'process-label') }),
-      ...(values['no-new-privs'] === undefined ? {} : { noNewPrivileges: on(values, 'no-new-privs') }),
+      ...(textFlag(values, 'apparmor') === undefined ? {} : { apparmorProfile: textFlag(values, 'apparmor') }),
+      ...(textFlag(values, 'process-label') === undefined ? {} : { selinuxLabel: textFlag(values, 'process-label') }),
+      ...(values['no-new-privs'] === undefined ? {} : { noNewPrivileges: booleanFlag(values, 'no-new-privs') }),
       ...(caps.length
         ? {
             capabilities: {
@@ -49,6 +51,6 @@ function userOf(given: string | undefined): { uid?: number; gid?: number } {
 }
 
 function idOf(given: string, flag: string): number {
-  if (!/^\d+$/.test(given) || Number(given) >= 0xffffffff) throw usage(`${flag} takes numbers, as UID[:GID], not '${given}'`);
+  if (!/^\d+$/.test(given) || Number(given) >= 0xffffffff) throw usageError(`${flag} takes numbers, as UID[:GID], not '${given}'`);
   return Number(given);
 }

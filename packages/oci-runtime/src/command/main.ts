@@ -7,7 +7,7 @@ import { defaultRoot } from '../state/state-directory.js';
 import { COMMANDS } from './commands.js';
 import { help } from './help.js';
 import { makeLog } from './make-log.js';
-import { type Flags, on, parseFlags, text, usage } from './parse-flags.js';
+import { booleanFlag, type Flags, parseFlags, textFlag, usageError } from './parse-flags.js';
 import { print } from './print.js';
 
 export { ownWords } from '@lamella/syscall/own-words';
@@ -37,25 +37,25 @@ export async function main(argv: readonly string[]): Promise<number> {
     });
   try {
     const { values, rest } = parseFlags(argv, GLOBAL_FLAGS, true);
-    const format = text(values, 'log-format') ?? 'text';
-    if (format !== 'text' && format !== 'json') throw usage(`invalid log-format ${JSON.stringify(format)}: it is text or json`);
-    log = makeLog({ file: text(values, 'log'), format, debug: on(values, 'debug') });
+    const format = textFlag(values, 'log-format') ?? 'text';
+    if (format !== 'text' && format !== 'json') throw usageError(`invalid log-format ${JSON.stringify(format)}: it is text or json`);
+    log = makeLog({ file: textFlag(values, 'log'), format, debug: booleanFlag(values, 'debug') });
     const version = ownVersion();
     const [name = '', ...args] = rest;
-    if (on(values, 'version')) return print(`lamella-oci version ${version}\nspec: ${NEWEST}\n`);
-    if (on(values, 'help') || name === 'help' || !name) return print(help(args[0] ?? (name === 'help' ? undefined : name), GLOBAL_FLAGS));
+    if (booleanFlag(values, 'version')) return print(`lamella-oci version ${version}\nspec: ${NEWEST}\n`);
+    if (booleanFlag(values, 'help') || name === 'help' || !name) return print(help(args[0] ?? (name === 'help' ? undefined : name), GLOBAL_FLAGS));
     const command = COMMANDS[name];
-    if (!command) throw usage(`No such command '${name}'`);
+    if (!command) throw usageError(`No such command '${name}'`);
     failed = command.failure ?? 1;
     const flags: Flags = { ...command.flags, help: { type: 'boolean', short: 'h', about: 'show this' } };
     const parsed = parseFlags(args, flags, command.passesOn === true);
-    if (on(parsed.values, 'help')) return print(help(name, GLOBAL_FLAGS));
+    if (booleanFlag(parsed.values, 'help')) return print(help(name, GLOBAL_FLAGS));
     const [least, most] = command.arguments;
-    if (parsed.rest.length < least) throw usage(`"lamella-oci ${name}" needs ${command.usage || 'no arguments'}`);
+    if (parsed.rest.length < least) throw usageError(`"lamella-oci ${name}" needs ${command.usage || 'no arguments'}`);
     if (parsed.rest.length > most)
-      throw usage(`"lamella-oci ${name}" takes ${command.usage || 'no arguments'}, and there is more: ${parsed.rest.slice(most).join(' ')}`);
-    const root = path.resolve(text(values, 'root') ?? defaultRoot());
-    const status = await command.run({ root, log, systemdCgroup: on(values, 'systemd-cgroup'), version }, parsed.values, parsed.rest);
+      throw usageError(`"lamella-oci ${name}" takes ${command.usage || 'no arguments'}, and there is more: ${parsed.rest.slice(most).join(' ')}`);
+    const root = path.resolve(textFlag(values, 'root') ?? defaultRoot());
+    const status = await command.run({ root, log, systemdCgroup: booleanFlag(values, 'systemd-cgroup'), version }, parsed.values, parsed.rest);
     return status ?? 0;
   } catch (error) {
     if (error instanceof OutputError && error.status !== undefined) return error.status;

@@ -2,14 +2,14 @@ import { appendFileSync } from 'node:fs';
 import { visible, visibleJson, writeAll } from '@lamella/syscall';
 import type { Log } from '../model/log.js';
 import type { LogOptions } from '../model/log-options.js';
-import { LOG_OPTIONS, read } from '../operations/option-shapes.js';
+import { LOG_OPTIONS, readOptions } from '../operations/option-shapes.js';
 
 /**
  * Lines as engines read them: with `json` one object each, with `level`, `msg` and `time`. An error goes to stderr, too,
  * for whoever is there.
  */
 export function makeLog(options: LogOptions): Log {
-  const { file, format, debug } = read('makeLog(options)', options, LOG_OPTIONS);
+  const { file, format, debug } = readOptions('makeLog(options)', options, LOG_OPTIONS);
   const write = (level: string, msg: string): void => {
     const time = new Date().toISOString();
     const line =

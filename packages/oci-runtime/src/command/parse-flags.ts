@@ -38,31 +38,31 @@ export function parseFlags(args: readonly string[], flags: Flags, stopEarly: boo
     const [, typed = '', given] = /^--?([^=]*)(?:=(.*))?$/s.exec(arg) ?? [];
     const name = typed in flags ? typed : Object.keys(flags).find((each) => flags[each]?.short === typed);
     const flag = name === undefined ? undefined : flags[name];
-    if (name === undefined || !flag) throw usage(`flag provided but not defined: ${arg.split('=')[0]}`);
+    if (name === undefined || !flag) throw usageError(`flag provided but not defined: ${arg.split('=')[0]}`);
     if (flag.type === 'boolean') {
-      if (given !== undefined && !/^(?:true|false|0|1)$/.test(given)) throw usage(`--${name} is on or off, not '${given}'`);
+      if (given !== undefined && !/^(?:true|false|0|1)$/.test(given)) throw usageError(`--${name} is on or off, not '${given}'`);
       values[name] = given === undefined || given === 'true' || given === '1';
       continue;
     }
     const value = given ?? args[++i];
-    if (value === undefined) throw usage(`flag needs an argument: --${name}`);
+    if (value === undefined) throw usageError(`flag needs an argument: --${name}`);
     values[name] = flag.multiple ? [...((values[name] as string[] | undefined) ?? []), value] : value;
   }
   return { values, rest };
 }
 
-export function usage(message: string): OciError {
+export function usageError(message: string): OciError {
   return new OciError({ code: 'USAGE', message, hint: 'lamella-oci --help' });
 }
 
-export const text = (values: Values, name: string): string | undefined => (typeof values[name] === 'string' ? values[name] : undefined);
-export const texts = (values: Values, name: string): readonly string[] => (Array.isArray(values[name]) ? values[name] : []);
-export const on = (values: Values, name: string): boolean => values[name] === true;
+export const textFlag = (values: Values, name: string): string | undefined => (typeof values[name] === 'string' ? values[name] : undefined);
+export const listFlag = (values: Values, name: string): readonly string[] => (Array.isArray(values[name]) ? values[name] : []);
+export const booleanFlag = (values: Values, name: string): boolean => values[name] === true;
 
 /** A whole number. @throws OciError `USAGE` */
-export function whole(values: Values, name: string): number | undefined {
-  const given = text(values, name);
+export function integerFlag(values: Values, name: string): number | undefined {
+  const given = textFlag(values, name);
   if (given === undefined) return undefined;
-  if (!/^-?\d+$/.test(given)) throw usage(`--${name} takes a whole number, not '${given}'`);
+  if (!/^-?\d+$/.test(given)) throw usageError(`--${name} takes a whole number, not '${given}'`);
   return Number(given);
 }

@@ -1,7 +1,7 @@
 import { FILE_BOUNDS, FileError, readNamedText } from '@lamella/syscall';
 import { parseResources } from '../config/read-config.js';
 import type { OciResources } from '../config/schema.js';
-import { type Flags, text, usage, type Values, whole } from './parse-flags.js';
+import { type Flags, integerFlag, textFlag, usageError, type Values } from './parse-flags.js';
 
 export const UPDATE_FLAGS: Flags = {
   resources: { type: 'string', short: 'r', value: 'FILE', about: 'a file with linux.resources as JSON; - is stdin. No other flag counts then' },
@@ -26,10 +26,11 @@ export const UPDATE_FLAGS: Flags = {
 };
 
 /** Schemas of a class of service, from flags. Undefined when there are none. @throws OciError `USAGE` */
-export function schemasOf(values: Values): { l3CacheSchema?: string; memBwSchema?: string } | undefined {
-  const [l3CacheSchema, memBwSchema] = [text(values, 'l3-cache-schema'), text(values, 'mem-bw-schema')];
+export function rdtSchemas(values: Values): { l3CacheSchema?: string; memBwSchema?: string } | undefined {
+  const [l3CacheSchema, memBwSchema] = [textFlag(values, 'l3-cache-schema'), textFlag(values, 'mem-bw-schema')];
   if (l3CacheSchema === undefined && memBwSchema === undefined) return undefined;
-  if (memBwSchema !== undefined && !/^MB:[^\n]*$/.test(memBwSchema)) throw usage(`--mem-bw-schema takes one line that begins with MB:, not '${memBwSchema}'`);
+  if (memBwSchema !== undefined && !/^MB:[^\n]*$/.test(memBwSchema))
+    throw usageError(`--mem-bw-schema takes one line that begins with MB:, not '${memBwSchema}'`);
   return { ...(l3CacheSchema === undefined ? {} : { l3CacheSchema }), ...(memBwSchema === undefined ? {} : { memBwSchema }) };
 }
 
@@ -37,21 +38,21 @@ function named(file: string): string {
   try {
     return readNamedText(file === '-' ? 0 : file, FILE_BOUNDS.bundle, file === '-' ? 'stdin' : file);
   } catch (error) {
-    if (error instanceof FileError) throw usage(error.message);
+    if (error instanceof FileError) throw usageError(error.message);
     throw error;
   }
 }
 
 /** Limits from a file, or from flags. @throws OciError `USAGE`, `CONFIG_INVALID` */
-export function resourcesOf(values: Values): OciResources {
-  const file = text(values, 'resources');
+export function resourceLimits(values: Values): OciResources {
+  const file = textFlag(values, 'resources');
   if (file !== undefined) return parseResources(named(file), file === '-' ? 'stdin' : file);
   const given = (name: string): boolean => values[name] !== undefined;
   const some = (object: Record<string, unknown>): Record<string, unknown> | undefined => {
     const set = Object.entries(object).filter(([, value]) => value !== undefined);
     return set.length ? Object.fromEntries(set) : undefined;
   };
-  if (!Object.keys(UPDATE_FLAGS).some(given)) throw usage('update needs --resources FILE, or limits');
+  if (!Object.keys(UPDATE_FLAGS).some(given)) throw usageError('update needs --resources FILE, or limits');
   return {
     memory: some({
       limit: bytes(values, 'memory'),
@@ -60,26 +61,26 @@ export function resourcesOf(values: Values): OciResources {
       kernelTCP: bytes(values, 'kernel-memory-tcp'),
     }),
     cpu: some({
-      period: whole(values, 'cpu-period'),
-      quota: whole(values, 'cpu-quota'),
-      burst: whole(values, 'cpu-burst'),
-      shares: whole(values, 'cpu-share'),
-      realtimePeriod: whole(values, 'cpu-rt-period'),
-      realtimeRuntime: whole(values, 'cpu-rt-runtime'),
-      cpus: text(values, 'cpuset-cpus'),
-      mems: text(values, 'cpuset-mems'),
-      idle: whole(values, 'cpu-idle'),
+      period: integerFlag(values, 'cpu-period'),
+      quota: integerFlag(values, 'cpu-quota'),
+      burst: integerFlag(values, 'cpu-burst'),
+      shares: integerFlag(values, 'cpu-share'),
+      realtimePeriod: integerFlag(values, 'cpu-rt-period'),
+      realtimeRuntime: integerFlag(values, 'cpu-rt-runtime'),
+      cpus: textFlag(values, 'cpuset-cpus'),
+      mems: textFlag(values, 'cpuset-mems'),
+      idle: integerFlag(values, 'cpu-idle'),
     }),
-    pids: some({ limit: whole(values, 'pids-limit') }),
-    blockIO: some({ weight: whole(values, 'blkio-weight') }),
+    pids: some({ limit: integerFlag(values, 'pids-limit') }),
+    blockIO: some({ weight: integerFlag(values, 'blkio-weight') }),
   } as OciResources;
 }
 
 /** `512m` as runc takes it. */
 function bytes(values: Values, name: string): number | undefined {
-  const given = text(values, name);
+  const given = textFlag(values, name);
   if (given === undefined) return undefined;
   const [, number, unit = ''] = /^(-?\d+)([bkmgt]?)b?$/i.exec(given) ?? [];
-  if (number === undefined) throw usage(`--${name} takes bytes, such as 512m, not '${given}'`);
+  if (number === undefined) throw usageError(`--${name} takes bytes, such as 512m, not '${given}'`);
   return Number(number) * 1024 ** Math.max(0, 'bkmgt'.indexOf(unit.toLowerCase() || 'b'));
 }

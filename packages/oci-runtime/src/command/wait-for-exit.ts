@@ -5,7 +5,7 @@ import type { Running } from '@lamella/syscall';
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'];
 
 /** Wait for a process with its monitor, passing signals on. @returns its exit status, 128+N for a signal */
-export async function attended(running: Running): Promise<number> {
+export async function waitForExit(running: Running): Promise<number> {
   const forward = (signal: NodeJS.Signals): void => running.control({ op: 'signal', signo: constants.signals[signal] });
   for (const signal of FORWARDED) process.on(signal, forward);
   try {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { checkProfile } from '@lamella/seccomp';
 import { RLIMIT } from '@lamella/syscall';
 import { isInitialRoot } from '../host/initial-root.js';
-import { invalid } from './invalid-config.js';
+import { invalidConfig } from './invalid-config.js';
 import type { NamespaceType, OciConfig, OciLinux, OciProcess } from './schema.js';
 
 /**
@@ -14,7 +14,7 @@ import type { NamespaceType, OciConfig, OciLinux, OciProcess } from './schema.js
  */
 export function checkConfig(config: OciConfig, where: string, bundle: string): void {
   const fail = (why: string): never => {
-    throw invalid(where, why);
+    throw invalidConfig(where, why);
   };
   if (!/^1\./.test(config.ociVersion)) fail(`ociVersion: ${config.ociVersion} is of another specification than 1.x, which this runtime knows`);
   const root = path.resolve(bundle, config.root.path);
@@ -56,7 +56,7 @@ export function checkConfig(config: OciConfig, where: string, bundle: string): v
 /** @throws OciError `CONFIG_INVALID` */
 export function checkProcess(process: OciProcess, where: string): void {
   const fail = (why: string): never => {
-    throw invalid(where, why);
+    throw invalidConfig(where, why);
   };
   if (!process.args?.length || !process.args[0]) fail('process.args: names no command');
   const seen = new Set<string>();

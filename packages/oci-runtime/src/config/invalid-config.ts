@@ -1,7 +1,7 @@
 import { OciError } from '../errors/oci-error.js';
 
 /** A configuration that cannot be used: where, and why. */
-export function invalid(where: string, why: string, cause?: unknown): OciError {
+export function invalidConfig(where: string, why: string, cause?: unknown): OciError {
   return new OciError({
     code: 'CONFIG_INVALID',
     message: `${where}: ${why}`,

@@ -3,7 +3,7 @@ import { FILE_BOUNDS, FileError, jsonProblem, parseJson, readNamedText, readRegu
 import * as v from 'valibot';
 import { OciError } from '../errors/oci-error.js';
 import { checkConfig } from './check-config.js';
-import { invalid } from './invalid-config.js';
+import { invalidConfig } from './invalid-config.js';
 import { Config, type OciConfig, type OciProcess, type OciResources, Process, Resources } from './schema.js';
 
 /** A bundle's configuration, and its text: what is kept of it, for the file may change afterwards. */
@@ -33,7 +33,7 @@ export function readConfig(bundle: string): ReadConfig {
  * @param file absolute path
  * @throws FileError; OciError `CONFIG_INVALID`
  */
-export function keptConfig(file: string): OciConfig {
+export function readStoredConfig(file: string): OciConfig {
   return parse(Config, readRegularText(file, FILE_BOUNDS.bundle), file);
 }
 
@@ -66,14 +66,14 @@ function parse<Schema extends v.GenericSchema>(schema: Schema, text: string, whe
   try {
     json = parseJson(text, /\d{16}/.test(text) ? (exact as never) : undefined);
   } catch (cause) {
-    throw invalid(where, `it is not JSON: ${jsonProblem(cause)}`, cause);
+    throw invalidConfig(where, `it is not JSON: ${jsonProblem(cause)}`, cause);
   }
   const parsed = v.safeParse(schema, withoutNulls(json));
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
   const place = v.getDotPath(issue);
   const given = issue.received === 'undefined' ? 'is missing' : /^(?:is|has) /.test(issue.message) ? `${issue.received} ${issue.message}` : issue.message;
-  throw invalid(where, place ? `${place}: ${given}` : given, undefined);
+  throw invalidConfig(where, place ? `${place}: ${given}` : given, undefined);
 }
 
 /** Engines written in Go write null for what is not there. */

@@ -3,20 +3,20 @@ import path from 'node:path';
 import { loopbackUp, prctl, takeTerminal } from '@lamella/namespace';
 import { AT_FDCWD, CLONE, LOCK, MOUNT_ATTR, MS, mountSetattr, O, type Op, PR, type Program, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciConfig, OciProcess } from '../config/schema.js';
-import { said } from '../errors/op-purposes.js';
-import { isInitialRoot, maySetGroups } from '../host/initial-root.js';
+import { withPurpose } from '../errors/op-purposes.js';
+import { canSetGroups, isInitialRoot } from '../host/initial-root.js';
 import type { Console } from '../model/console.js';
 import type { CgroupView } from '../mounts/cgroup-mount.js';
-import { allDevices, devices, nodesOutside } from '../mounts/devices.js';
+import { allDevices, deviceOps, nodesOutside } from '../mounts/devices.js';
 import { maskedPaths, readonlyPaths } from '../mounts/hidden-paths.js';
 import { PROPAGATION } from '../mounts/mount-options.js';
-import { mountAll } from '../mounts/mount-program.js';
-import { newRoot, separate } from '../mounts/new-root.js';
+import { mountOps } from '../mounts/mount-program.js';
+import { newRoot, separateMounts } from '../mounts/new-root.js';
 import { rlimits, scheduling } from '../process/attributes.js';
-import { lastOps, ownStdio } from '../process/exec-ops.js';
-import { lookFor } from '../process/execute.js';
-import { allCapabilities, become, grantable } from '../process/identity.js';
-import { labels } from '../process/security-labels.js';
+import { execOps, ownStdio } from '../process/exec-ops.js';
+import { probeCommand } from '../process/execute.js';
+import { allCapabilities, grantable, switchUser } from '../process/identity.js';
+import { securityLabels } from '../process/security-labels.js';
 import { terminalOps } from '../process/terminal.js';
 import type { StateDirectory } from '../state/state-directory.js';
 import { hostId, isMapped } from './id-maps.js';
@@ -71,7 +71,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
   const outer = PROPAGATION[linux.rootfsPropagation || 'rslave'] ?? 0;
   const ownMounts = namespaces.made.has('mount');
   const idmaps = new Map([...input.idmapOwners.keys()].map((mount) => [mount, slots()]));
-  const mounts = mountAll(config.mounts ?? [], {
+  const mounts = mountOps(config.mounts ?? [], {
     slots,
     root,
     rootfs: input.rootfs,
@@ -93,7 +93,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
   }));
   const context = { slots, root, userNamespace: userNamespace || !isInitialRoot(), outside: nodes.slots };
   const terminal = terminalOps(config.process, linux, input.console, { slots, root, slave, console: true });
-  const attributes = labels(config.process, slots);
+  const attributes = securityLabels(config.process, slots);
   const tail = processTail(input, { state, fifo, taken: slots(), preserved, userNamespace, labels: attributes.late });
   const clone: Op = {
     op: 'clone',
@@ -106,7 +106,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
     namespaces,
     first: [
       ...input.before,
-      ...said('the state directory', [
+      ...withPurpose('the state directory', [
         // Held by this program, which is no longer there when the container is: or by Node, when its monitor stays.
         { op: 'openat', dirfd: AT_FDCWD, pathname: directory.lock, flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: lock },
         ...(input.locks ? [{ op: 'flock', fd: lock, operation: LOCK.EX } as const] : []),
@@ -135,7 +135,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
     clone,
     setUp: [
       ...(userNamespace ? becomeRoot(linux) : []),
-      ...(namespaces.made.has('cgroup') ? said('the cgroup namespace', [{ op: 'unshare', flags: CLONE.NEWCGROUP }]) : []),
+      ...(namespaces.made.has('cgroup') ? withPurpose('the cgroup namespace', [{ op: 'unshare', flags: CLONE.NEWCGROUP }]) : []),
       ...attributes.early,
       // From here to the command nobody may look into this process, or trace it, who could not before.
       prctl(PR.SET_DUMPABLE, 0),
@@ -150,20 +150,20 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
             } as const,
           ]),
       { op: 'umask', mask: 0 },
-      ...(ownMounts ? separate(outer, shared, input.rootfs) : []),
-      ...said(`root.path ${input.rootfs}`, [
+      ...(ownMounts ? separateMounts(outer, shared, input.rootfs) : []),
+      ...withPurpose(`root.path ${input.rootfs}`, [
         { op: 'mount', source: input.rootfs, target: input.rootfs, filesystemtype: null, mountflags: MS.BIND | MS.REC, data: null },
         { op: 'openat', dirfd: AT_FDCWD, pathname: input.rootfs, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
       ]),
       ...mounts.inside,
-      ...(boundDev ? [] : devices(linux.devices ?? [], context)),
-      ...said('process.cwd', [{ op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: cwd, pathname: config.process?.cwd ?? '/' }]),
+      ...(boundDev ? [] : deviceOps(linux.devices ?? [], context)),
+      ...withPurpose('process.cwd', [{ op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: cwd, pathname: config.process?.cwd ?? '/' }]),
       ...terminal.inside,
-      ...(config.hostname ? said('hostname', [{ op: 'sethostname', name: config.hostname }]) : []),
-      ...(config.domainname ? said('domainname', [{ op: 'setdomainname', name: config.domainname }]) : []),
-      ...(namespaces.made.has('network') ? said('the loopback device', loopbackUp(slots)) : []),
+      ...(config.hostname ? withPurpose('hostname', [{ op: 'sethostname', name: config.hostname }]) : []),
+      ...(config.domainname ? withPurpose('domainname', [{ op: 'setdomainname', name: config.domainname }]) : []),
+      ...(namespaces.made.has('network') ? withPurpose('the loopback device', loopbackUp(slots)) : []),
       ...Object.entries(linux.sysctl ?? {}).flatMap(([key, value]) =>
-        said(`linux.sysctl ${key}`, [
+        withPurpose(`linux.sysctl ${key}`, [
           {
             op: 'write_file',
             dirfd: AT_FDCWD,
@@ -183,23 +183,23 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
       ...readonlyPaths(linux.readonlyPaths ?? [], root, slots),
       ...newRoot(root, slots(), { ownMounts, noPivot: input.noPivot, rootfs: input.rootfs }),
       ...(linux.rootfsPropagation && ownMounts
-        ? said('linux.rootfsPropagation', [{ op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: outer, data: null }])
+        ? withPurpose('linux.rootfsPropagation', [{ op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: outer, data: null }])
         : []),
       ...(config.root.readonly
-        ? said('root.readonly', [
+        ? withPurpose('root.readonly', [
             { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
             mountSetattr(root, { set: MOUNT_ATTR.RDONLY }),
             { op: 'close', fd: root },
           ])
         : []),
-      ...said('process.cwd', [
+      ...withPurpose('process.cwd', [
         { op: 'fchdir', fd: cwd },
         { op: 'close', fd: cwd },
       ]),
       ...tail.enter,
       { op: 'setsid' },
-      ...(terminal.inside.length ? said('the terminal', takeTerminal(slave)) : []),
-      ...(config.process ? lookFor(config.process.args ?? [], input.env) : []),
+      ...(terminal.inside.length ? withPurpose('the terminal', takeTerminal(slave)) : []),
+      ...(config.process ? probeCommand(config.process.args ?? [], input.env) : []),
       { ...prctl(PR.SET_DUMPABLE, 0), reply: true },
       { op: 'wait' },
     ],
@@ -211,7 +211,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
 function becomeRoot(linux: NonNullable<OciConfig['linux']>): Op[] {
   const rooted = isMapped(linux.uidMappings, 0) && isMapped(linux.gidMappings, 0);
   return rooted
-    ? said('linux.uidMappings', [
+    ? withPurpose('linux.uidMappings', [
         { op: 'setresgid', rgid: 0, egid: 0, sgid: 0 },
         { op: 'setgroups', list: [], ignore: ['EPERM'] },
         { op: 'setresuid', ruid: 0, euid: 0, suid: 0 },
@@ -241,7 +241,7 @@ function processTail(
   const { config } = input;
   const { process: spec } = config;
   const granted = grantable(userNamespace);
-  const wait: Op[] = said('waiting to be started', [
+  const wait: Op[] = withPurpose('waiting to be started', [
     // The user that it is now has no rights in the directory of the runtime's.
     allCapabilities(granted),
     // Nobody who made this process waits for its replies any more; the numbers stay taken.
@@ -256,11 +256,11 @@ function processTail(
       ...rlimits(spec),
       ...scheduling(spec, config.linux),
       ...ownStdio(spec),
-      ...become(spec, { setgroups: userNamespace ? mayCallSetgroups(config) : maySetGroups() }),
+      ...switchUser(spec, { setgroups: userNamespace ? mayCallSetgroups(config) : canSetGroups() }),
     ],
     last: [
       ...wait,
-      ...lastOps({ ...spec, env: [...input.env] }, config.linux?.seccomp, {
+      ...execOps({ ...spec, env: [...input.env] }, config.linux?.seccomp, {
         granted,
         preserved,
         labels: late,

@@ -1,6 +1,6 @@
 import { AT_FDCWD, CLONE, O, type Op, type SlotAllocator } from '@lamella/syscall';
 import type { NamespaceType, OciLinux } from '../config/schema.js';
-import { said } from '../errors/op-purposes.js';
+import { withPurpose } from '../errors/op-purposes.js';
 
 const FLAGS: Readonly<Record<NamespaceType, number>> = {
   pid: CLONE.NEWPID,
@@ -30,7 +30,7 @@ export function planNamespaces(linux: OciLinux | undefined, slots: SlotAllocator
   const joined = given.flatMap(({ type, path }, i) => (path ? [{ type, path, i, slot: slots() }] : []));
   const purpose = (i: number, file: string): string => `linux.namespaces[${i}] ${file}`;
   const enter = ({ type, path, slot, i }: (typeof joined)[number], ignore: readonly string[] = []): Op[] =>
-    said(purpose(i, path), [{ op: 'setns', fd: slot, nstype: FLAGS[type], ...(ignore.length ? { ignore } : {}) }]);
+    withPurpose(purpose(i, path), [{ op: 'setns', fd: slot, nstype: FLAGS[type], ...(ignore.length ? { ignore } : {}) }]);
   const [user] = joined.filter(({ type }) => type === 'user');
   const [mount] = joined.filter(({ type }) => type === 'mount');
   const others = joined.filter(({ type }) => type !== 'user' && type !== 'mount');
@@ -42,7 +42,7 @@ export function planNamespaces(linux: OciLinux | undefined, slots: SlotAllocator
     cloneFlags: [...made].reduce((sum, type) => (type === 'cgroup' || (type === 'time' && offsets) ? sum : sum + FLAGS[type]), 0),
     outside: [
       ...joined.flatMap(({ type: _, path, slot, i }) =>
-        said(purpose(i, path), [{ op: 'openat', dirfd: AT_FDCWD, pathname: path, flags: O.RDONLY | O.NONBLOCK | O.CLOEXEC, mode: 0, out: slot }]),
+        withPurpose(purpose(i, path), [{ op: 'openat', dirfd: AT_FDCWD, pathname: path, flags: O.RDONLY | O.NONBLOCK | O.CLOEXEC, mode: 0, out: slot }]),
       ),
       // Some belong to a user namespace that is joined, others to the one outside of it: both are tried.
       ...(user ? [...others.flatMap((each) => enter(each, ['EPERM'])), ...enter(user)] : []),
@@ -56,7 +56,7 @@ export function planNamespaces(linux: OciLinux | undefined, slots: SlotAllocator
 /** config-linux.md, "Offset for Time Namespace"; time_namespaces(7). */
 function timeOffsets(offsets: NonNullable<OciLinux['timeOffsets']>): Op[] {
   const lines = Object.entries(offsets).map(([clock, { secs = 0, nanosecs = 0 }]) => `${clock} ${secs} ${nanosecs}\n`);
-  return said('linux.timeOffsets', [
+  return withPurpose('linux.timeOffsets', [
     { op: 'unshare', flags: CLONE.NEWTIME },
     { op: 'write_file', dirfd: AT_FDCWD, pathname: '/proc/self/timens_offsets', flags: O.WRONLY | O.CLOEXEC, mode: 0, data: lines.join('') },
   ]);

@@ -6,7 +6,7 @@ import { OciError } from './oci-error.js';
 const purposes = new WeakMap<Op, string>();
 
 /** Note what ops are for: an error of one of them says so. */
-export function said(purpose: string, ops: readonly Op[]): Op[] {
+export function withPurpose(purpose: string, ops: readonly Op[]): Op[] {
   for (const op of ops) if (!purposes.has(op)) purposes.set(op, purpose);
   return [...ops];
 }
@@ -16,7 +16,7 @@ export function purposeOf(op: Op): string | undefined {
 }
 
 /** An error of a program, in the words of who wrote the configuration: `mounts[2] onto /data: open_tree "/x": no such file or directory`. */
-export function explained(error: unknown): unknown {
+export function explainError(error: unknown): unknown {
   if (!(error instanceof SyscallError)) return error;
   const purpose = purposes.get(error.op);
   const misplaced = misplacement(error, purpose ?? error.op.op);

@@ -12,6 +12,6 @@ export function isInitialRoot(): boolean {
 }
 
 /** Whether this process may change its groups: where one id is mapped without privilege nobody may. */
-export function maySetGroups(): boolean {
+export function canSetGroups(): boolean {
   return readFileSync('/proc/self/setgroups', 'utf8').trim() !== 'deny';
 }

@@ -1,6 +1,6 @@
 import type { Console } from './console.js';
 import type { Log } from './log.js';
-import type { Preserved } from './preserved.js';
+import type { PreservedDescriptors } from './preserved-descriptors.js';
 
 export interface CreateOptions {
   /** Where all state is, absolute. */
@@ -12,7 +12,7 @@ export interface CreateOptions {
   readonly console?: Console;
   /** Its pid is written there, when it is known to work. */
   readonly pidFile?: string | undefined;
-  readonly preserved?: Preserved;
+  readonly preserved?: PreservedDescriptors;
   readonly noPivot?: boolean;
   readonly noNewKeyring?: boolean;
   /** Whether the monitor stays with the process until its end. Else it belongs to whoever adopts it. */

@@ -1,7 +1,7 @@
 import type { OciConfig, OciProcess } from '../config/schema.js';
 import type { Console } from './console.js';
 import type { Log } from './log.js';
-import type { Preserved } from './preserved.js';
+import type { PreservedDescriptors } from './preserved-descriptors.js';
 
 export interface ExecOptions {
   readonly root: string;
@@ -10,7 +10,7 @@ export interface ExecOptions {
   readonly processOf: (config: OciConfig) => OciProcess;
   readonly console: Console;
   readonly pidFile?: string | undefined;
-  readonly preserved: Preserved;
+  readonly preserved: PreservedDescriptors;
   readonly ignorePaused: boolean;
   /** Cgroups below the container's: a path, or with version 1 `controllers:path`. */
   readonly cgroups: readonly string[];

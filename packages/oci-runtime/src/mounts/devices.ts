@@ -3,8 +3,8 @@ import path from 'node:path';
 import { DEFAULT_NODES, STDIO_LINKS } from '@lamella/namespace';
 import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, mountSetattr, OPEN_TREE, type Op, S_IF, type SlotAllocator } from '@lamella/syscall';
 import type { OciDevice } from '../config/schema.js';
-import { said } from '../errors/op-purposes.js';
-import { outsideOfProc } from './proc-guard.js';
+import { withPurpose } from '../errors/op-purposes.js';
+import { expectOutsideProc } from './proc-guard.js';
 
 /** config-linux.md, "Default Devices". */
 export const DEFAULT_DEVICES: readonly OciDevice[] = DEFAULT_NODES.map(([name, major, minor]) => ({
@@ -48,7 +48,7 @@ export function nodesOutside(
   const ops = [...made].flatMap(([device, out]) => {
     const { uid, gid } = owner(device);
     const name = `device-${out}`;
-    return said(`the device ${device.path}`, [
+    return withPurpose(`the device ${device.path}`, [
       { op: 'mknodat', dirfd: directory, pathname: name, mode: modeOf(device), major: device.major ?? 0, minor: device.minor ?? 0 },
       // The mask of this process is not the container's.
       { op: 'fchmodat', dirfd: directory, pathname: name, mode: (device.fileMode ?? 0o666) & 0o7777 },
@@ -69,17 +69,17 @@ function modeOf({ type, fileMode }: OciDevice): number {
  * The nodes and links of /dev, and devices wherever they are asked for. A node that is there already stays; whether it
  * is the one that was asked for is to be checked by whoever runs this.
  */
-export function devices(asked: readonly OciDevice[], context: DeviceContext): Op[] {
+export function deviceOps(asked: readonly OciDevice[], context: DeviceContext): Op[] {
   const { slots, root } = context;
   const defaults = allDevices(asked).filter((each) => !asked.includes(each));
   const dev = slots();
   const core = existsSync('/proc/kcore') ? [['core', '/proc/kcore'] as const] : [];
   return [
-    ...defaults.flatMap((each) => said(`the device ${each.path}`, node(each, context))),
-    ...asked.flatMap((each, i) => said(`linux.devices[${i}] ${each.path}`, node(each, context))),
-    ...said('the links in /dev', [
+    ...defaults.flatMap((each) => withPurpose(`the device ${each.path}`, node(each, context))),
+    ...asked.flatMap((each, i) => withPurpose(`linux.devices[${i}] ${each.path}`, node(each, context))),
+    ...withPurpose('the links in /dev', [
       { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: dev, pathname: '/dev' },
-      outsideOfProc('/dev', { root, target: dev }),
+      expectOutsideProc('/dev', { root, target: dev }),
       ...[...STDIO_LINKS, ...core].map(([name, target]): Op => ({ op: 'symlinkat', newdirfd: dev, linkpath: name, target, ignore: ['EEXIST'] })),
       { op: 'symlinkat', newdirfd: dev, linkpath: 'ptmx', target: 'pts/ptmx', replace: true },
       { op: 'close', fd: dev },
@@ -94,7 +94,7 @@ function node(device: OciDevice, { slots, root, userNamespace, outside }: Device
   const parent = slots();
   const open: Op[] = [
     { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: parent, pathname: path.posix.dirname(file) },
-    outsideOfProc(path.posix.dirname(file), { root, target: parent }),
+    expectOutsideProc(path.posix.dirname(file), { root, target: parent }),
   ];
   if (userNamespace && device.type !== 'p') {
     const made = outside.get(device);
@@ -103,7 +103,7 @@ function node(device: OciDevice, { slots, root, userNamespace, outside }: Device
       ...open,
       ...(made === undefined ? [{ op: 'open_tree', dirfd: AT_FDCWD, pathname: file, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: source } as const] : []),
       { op: 'mkpath', rootfd: root, directory: 0, mode: 0o644, out: target, pathname: file },
-      outsideOfProc(file, { root, target }),
+      expectOutsideProc(file, { root, target }),
       { op: 'move_mount', from_dirfd: source, from_pathname: '', to_dirfd: target, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
       { op: 'close', fd: target },
       { op: 'close', fd: source },
@@ -127,11 +127,11 @@ function node(device: OciDevice, { slots, root, userNamespace, outside }: Device
 }
 
 /** Ops that show a terminal's slave as /dev/console. */
-export function console(slave: number, { slots, root }: Pick<DeviceContext, 'slots' | 'root'>): Op[] {
+export function consoleOps(slave: number, { slots, root }: Pick<DeviceContext, 'slots' | 'root'>): Op[] {
   const [file, tree] = [slots(), slots()];
-  return said('the terminal at /dev/console', [
+  return withPurpose('the terminal at /dev/console', [
     { op: 'mkpath', rootfd: root, directory: 0, mode: 0o600, out: file, pathname: '/dev/console' },
-    outsideOfProc('/dev/console', { root, target: file }),
+    expectOutsideProc('/dev/console', { root, target: file }),
     { op: 'open_tree', dirfd: slave, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH, out: tree },
     { op: 'move_mount', from_dirfd: tree, from_pathname: '', to_dirfd: file, to_pathname: '', flags: MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH },
     { op: 'close', fd: tree },

@@ -14,7 +14,7 @@ import {
   type SlotAllocator,
 } from '@lamella/syscall';
 import { OciError } from '../errors/oci-error.js';
-import { purposeOf, said } from '../errors/op-purposes.js';
+import { purposeOf, withPurpose } from '../errors/op-purposes.js';
 
 const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
 const ONTO = MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH;
@@ -41,7 +41,7 @@ export function maskedPaths(paths: readonly string[], root: number, slots: SlotA
   const [context, target, tree] = [slots(), slots(), slots()];
   // Each once: two refusals in a row for one path are what checkMasked looks for.
   return [...new Set(paths)].flatMap((pathname) =>
-    said(`linux.maskedPaths ${pathname}`, [
+    withPurpose(`linux.maskedPaths ${pathname}`, [
       look(pathname, root, target),
       { op: 'fsopen', fsname: 'tmpfs', flags: FSOPEN_CLOEXEC, out: context },
       { op: 'fsconfig', fd: context, cmd: FSCONFIG.SET_STRING, key: 'nr_inodes', value: '1', aux: -1 },
@@ -82,7 +82,7 @@ export function readonlyPaths(paths: readonly string[], root: number, slots: Slo
   const [target, tree] = [slots(), slots()];
   const ignore = ['EBADF'];
   return paths.flatMap((pathname) =>
-    said(`linux.readonlyPaths ${pathname}`, [
+    withPurpose(`linux.readonlyPaths ${pathname}`, [
       look(pathname, root, target),
       { op: 'open_tree', dirfd: target, pathname: '', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.EMPTY_PATH | AT.RECURSIVE, out: tree, ignore },
       { ...mountSetattr(tree, { set: MOUNT_ATTR.RDONLY, recursive: true }), ignore },

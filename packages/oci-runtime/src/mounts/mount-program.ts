@@ -3,11 +3,11 @@ import path from 'node:path';
 import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, mountSetattr, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
 import type { OciMount } from '../config/schema.js';
 import { OciError } from '../errors/oci-error.js';
-import { said } from '../errors/op-purposes.js';
+import { withPurpose } from '../errors/op-purposes.js';
 import { type CgroupView, cgroupMount } from './cgroup-mount.js';
 import { copyUp } from './copy-up.js';
 import { attributesOf, type MountPlan, planMount } from './mount-options.js';
-import { besideProc } from './proc-guard.js';
+import { guardProc } from './proc-guard.js';
 
 /** What the mounts of a container share while their program is written. */
 export interface MountContext {
@@ -51,7 +51,7 @@ const PROPAGATION = MS.SHARED | MS.SLAVE | MS.PRIVATE | MS.UNBINDABLE;
  * The mounts of config.json, in their order (config.md, "Mounts"). Destinations are looked up inside the root only,
  * and made when missing.
  */
-export function mountAll(mounts: readonly OciMount[], context: MountContext): MountOps {
+export function mountOps(mounts: readonly OciMount[], context: MountContext): MountOps {
   const ops: MountOps = { outside: [], inside: [], later: [] };
   const seen = context.slots();
   const target = context.slots();
@@ -61,9 +61,9 @@ export function mountAll(mounts: readonly OciMount[], context: MountContext): Mo
     const made = plan.bind && !plan.remount ? bind(mount, plan, i, each) : plan.remount ? remount(mount, plan, each) : fresh(mount, plan, i, each);
     const kernels = mount.type === 'proc' || mount.type === 'sysfs';
     const purpose = `mounts[${i}] onto ${mount.destination}${kernels ? ` (${mount.type} must be mounted on ordinary directory)` : ''}`;
-    ops.outside.push(...said(purpose, made.outside));
-    ops.inside.push(...said(purpose, made.inside));
-    ops.later.push(...said(purpose, made.later));
+    ops.outside.push(...withPurpose(purpose, made.outside));
+    ops.inside.push(...withPurpose(purpose, made.inside));
+    ops.later.push(...withPurpose(purpose, made.later));
   }
   return ops;
 }
@@ -71,7 +71,7 @@ export function mountAll(mounts: readonly OciMount[], context: MountContext): Mo
 function bind(mount: OciMount, plan: MountPlan, index: number, context: EachMount): MountOps {
   const { target, root } = context;
   const tree = context.slots();
-  const beside = besideProc(`mounts[${index}]`, mount.destination, { root, target, tree });
+  const beside = guardProc(`mounts[${index}]`, mount.destination, { root, target, tree });
   const source = path.resolve(context.bundle, mount.source ?? '');
   const found = statSync(source, { throwIfNoEntry: false });
   if (!found)
@@ -129,11 +129,11 @@ function fresh(mount: OciMount, plan: MountPlan, index: number, context: EachMou
         plan,
         context.cgroups,
         context,
-        (at) => besideProc(`mounts[${index}]`, mount.destination, { root, target: at }).target,
+        (at) => guardProc(`mounts[${index}]`, mount.destination, { root, target: at }).target,
       ),
     };
   // It is opened through no link.
-  const beside = type === 'proc' ? [] : besideProc(`mounts[${index}]`, mount.destination, { root, target }).target;
+  const beside = type === 'proc' ? [] : guardProc(`mounts[${index}]`, mount.destination, { root, target }).target;
   // Devices, and what is copied up, come into it later than the flag that forbids writing.
   const readonlyLater = Boolean(plan.flags & MS.RDONLY) && type === 'tmpfs';
   const label = context.mountLabel && !['proc', 'sysfs', 'mqueue'].includes(type) ? `context="${context.mountLabel}"` : '';

@@ -1,17 +1,17 @@
 import { AT_FDCWD, MNT, MS, O, type Op, readMounts } from '@lamella/syscall';
-import { said } from '../errors/op-purposes.js';
+import { withPurpose } from '../errors/op-purposes.js';
 
 /**
  * What is mounted for the container does not come to the host. A root that is shared on purpose is not to be moved by
  * pivot_root(2) below a mount that is shared as well.
  */
-export function separate(propagation: number, shared: boolean, rootfs: string): Op[] {
+export function separateMounts(propagation: number, shared: boolean, rootfs: string): Op[] {
   const parent = readMounts()
     .map(({ point }) => point)
     .filter((point) => point === '/' || rootfs === point || rootfs.startsWith(`${point}/`))
     .reduce((longest, point) => (point.length > longest.length ? point : longest), '/');
   const mount = (target: string, mountflags: number): Op => ({ op: 'mount', source: null, target, filesystemtype: null, mountflags, data: null });
-  return said(
+  return withPurpose(
     'linux.rootfsPropagation',
     shared ? [mount(parent, MS.PRIVATE)] : [mount('/', MS.REC | ((propagation & ~MS.REC) === MS.UNBINDABLE ? MS.SLAVE : propagation))],
   );
@@ -28,9 +28,9 @@ export function newRoot(
     { op: 'chdir', path: '/' },
     { op: 'close', fd: root },
   ];
-  if (!ownMounts) return said('the new root', [...enter, { op: 'chroot', path: '.' }, ...end]);
+  if (!ownMounts) return withPurpose('the new root', [...enter, { op: 'chroot', path: '.' }, ...end]);
   if (noPivot)
-    return said('the new root (--no-pivot)', [
+    return withPurpose('the new root (--no-pivot)', [
       // Whole ones that stay behind would let the container mount more of them, without anything masked.
       ...readMounts()
         .filter(({ point, type }) => (type === 'proc' || type === 'sysfs') && !point.startsWith(`${rootfs}/`))
@@ -44,7 +44,7 @@ export function newRoot(
       { op: 'chroot', path: '.' },
       ...end,
     ]);
-  return said('the new root', [
+  return withPurpose('the new root', [
     { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: old },
     ...enter,
     { op: 'pivot_root', new_root: '.', put_old: '.' },

@@ -16,7 +16,7 @@ interface Checks {
  * @param tree slot of what is bound; nothing for a filesystem of the container's own
  * @throws OciError `MOUNT_REFUSED`
  */
-export function besideProc(purpose: string, destination: string, slots: { readonly root: number; readonly target: number; readonly tree?: number }): Checks {
+export function guardProc(purpose: string, destination: string, slots: { readonly root: number; readonly target: number; readonly tree?: number }): Checks {
   const pathname = path.posix.resolve('/', destination);
   if (pathname === '/proc' && slots.tree !== undefined)
     return { target: [landed({ ...slots, pathname, exact: true })], source: [{ op: 'expect_type', fd: slots.tree, type: PROCFS }] };
@@ -32,7 +32,7 @@ export function besideProc(purpose: string, destination: string, slots: { readon
 }
 
 /** Sees that something that is to be made, or mounted, is not in /proc. */
-export function outsideOfProc(destination: string, slots: { readonly root: number; readonly target: number }): Op {
+export function expectOutsideProc(destination: string, slots: { readonly root: number; readonly target: number }): Op {
   return landed({ ...slots, pathname: path.posix.resolve('/', destination), exact: false });
 }
 

@@ -31,8 +31,8 @@ export async function moveDevices(devices: NonNullable<OciLinux['netDevices']>, 
       hint: 'Give it another name: {"name": "eth1"}, or "eth%d" to have the kernel find one.',
     });
   const indexes = new Map<string, number>();
-  for (const name of Object.keys(devices)) indexes.set(name, await find(name, 'self'));
-  const addresses = (await answersTo('self', askForAddresses())).map(addressOf).filter((each) => each !== undefined);
+  for (const name of Object.keys(devices)) indexes.set(name, await findDevice(name, 'self'));
+  const addresses = (await ask('self', askForAddresses())).map(addressOf).filter((each) => each !== undefined);
   const addressesOf = (name: string): DeviceAddress[] => addresses.filter(({ index }) => index === indexes.get(name));
   const moved: (readonly [name: string, now: string])[] = [];
   // When its process ends the devices would end with it, before anybody could fetch them back.
@@ -41,19 +41,19 @@ export async function moveDevices(devices: NonNullable<OciLinux['netDevices']>, 
   const back = async (): Promise<void> => {
     for (let last = moved.pop(); last; last = moved.pop()) {
       const [name, now] = last;
-      await answersTo(namespace, moveLink(await find(now, namespace), process.pid, name));
-      await begin(name, name, addressesOf(name), 'self');
+      await ask(namespace, moveLink(await findDevice(now, namespace), process.pid, name));
+      await setUpDevice(name, name, addressesOf(name), 'self');
     }
   };
   try {
     for (const [name, { name: given }] of Object.entries(devices)) {
       const wanted = given || name;
       const before = new Set(namesOf(pid));
-      await explained(name, () => answersTo('self', moveLink(indexes.get(name) ?? 0, pid, wanted)));
+      await withDeviceError(name, () => ask('self', moveLink(indexes.get(name) ?? 0, pid, wanted)));
       // Of a template such as eth%d the kernel makes a name.
       const now = namesOf(pid).find((each) => !before.has(each)) ?? wanted;
       moved.push([name, now]);
-      await begin(name, now, addressesOf(name), namespace);
+      await setUpDevice(name, now, addressesOf(name), namespace);
     }
   } catch (error) {
     await back().finally(() => closeSync(held));
@@ -72,9 +72,9 @@ function namesOf(pid: number): string[] {
 type Where = string;
 
 /** The number of a device: it may have changed on the way. */
-async function find(name: string, where: Where): Promise<number> {
+async function findDevice(name: string, where: Where): Promise<number> {
   try {
-    const [index] = (await answersTo(where, askForLink(name))).map(indexOf);
+    const [index] = (await ask(where, askForLink(name))).map(indexOf);
     if (index !== undefined) return index;
   } catch (error) {
     if (!(error instanceof SyscallError && error.code === 'ENODEV')) throw error;
@@ -87,12 +87,12 @@ async function find(name: string, where: Where): Promise<number> {
 }
 
 /** Addresses go when a device goes, and it stops. */
-async function begin(device: string, name: string, addresses: readonly DeviceAddress[], where: Where): Promise<void> {
-  const index = await find(name, where);
-  await explained(device, () => answersTo(where, ...addresses.map((address) => addAddress(index, address)), setUp(index)));
+async function setUpDevice(device: string, name: string, addresses: readonly DeviceAddress[], where: Where): Promise<void> {
+  const index = await findDevice(name, where);
+  await withDeviceError(device, () => ask(where, ...addresses.map((address) => addAddress(index, address)), setUp(index)));
 }
 
-async function explained(name: string, work: () => Promise<unknown>): Promise<void> {
+async function withDeviceError(name: string, work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
   } catch (cause) {
@@ -107,7 +107,7 @@ async function explained(name: string, work: () => Promise<unknown>): Promise<vo
 }
 
 /** What the kernel says to requests, in this process's network namespace or in that of another. */
-async function answersTo(where: Where, ...requests: readonly Buffer[]): Promise<Buffer[]> {
+async function ask(where: Where, ...requests: readonly Buffer[]): Promise<Buffer[]> {
   const answers: Buffer[] = [];
   const slots = slotAllocator();
   const [namespace, socket] = [slots(), slots()];

@@ -39,7 +39,7 @@ import { writeIdMaps } from '../container/id-maps.js';
 import { idmapOwners } from '../container/idmap-owners.js';
 import { Steps } from '../container/steps.js';
 import { OciError } from '../errors/oci-error.js';
-import { explained, purposeOf, said } from '../errors/op-purposes.js';
+import { explainError, purposeOf, withPurpose } from '../errors/op-purposes.js';
 import { runHooks, tryHooks } from '../hooks/run-hooks.js';
 import { isInitialRoot } from '../host/initial-root.js';
 import { writePidFile } from '../host/pid-file.js';
@@ -54,11 +54,11 @@ import { checkFound } from '../process/execute.js';
 import { unknownCapabilities } from '../process/identity.js';
 import { checkConsole } from '../process/terminal.js';
 import { joinRdtGroup, makeRdtGroup, removeRdtGroup, resctrl } from '../resources/intel-rdt.js';
-import { propertiesOf } from '../resources/unit-properties.js';
+import { unitPropertiesOf } from '../resources/unit-properties.js';
 import { claimId, type StateDirectory, stateDirectory } from '../state/state-directory.js';
-import { markOf, removeDirectory, type StoredContainer, stateOf, writeStored } from '../state/stored-container.js';
+import { processMark, removeDirectory, type StoredContainer, stateOf, writeStored } from '../state/stored-container.js';
 import { releaseCgroup } from './delete.js';
-import { CREATE_OPTIONS, read } from './option-shapes.js';
+import { CREATE_OPTIONS, readOptions } from './option-shapes.js';
 
 /** A container that waits to be started. */
 export interface CreatedContainer {
@@ -88,7 +88,7 @@ const ALWAYS_ALLOWED: readonly DeviceRule[] = [
  * @throws OciError; SyscallError's codes with what they were for
  */
 export async function create(given: CreateOptions): Promise<CreatedContainer> {
-  const options = read('create(options)', given, CREATE_OPTIONS);
+  const options = readOptions('create(options)', given, CREATE_OPTIONS);
   const { log } = options;
   const { config, text } = readConfig(options.bundle);
   checkConsole(config.process, options.console);
@@ -98,9 +98,9 @@ export async function create(given: CreateOptions): Promise<CreatedContainer> {
   const rootfs = path.resolve(options.bundle, config.root.path);
   const scope = options.systemdCgroup ? scopeOf(config.linux?.cgroupsPath, options.id, !isInitialRoot()) : undefined;
   const cgroup = placeCgroup(scope ? cgroupOfScope(scope) : config.linux?.cgroupsPath, options.id);
-  const properties = scope ? propertiesOf(config.annotations ?? {}) : [];
+  const properties = scope ? unitPropertiesOf(config.annotations ?? {}) : [];
   claimId(options.root, directory);
-  const creator = markOf(process.pid);
+  const creator = processMark(process.pid);
   const stored: StoredContainer = {
     ociVersion: config.ociVersion,
     id: options.id,
@@ -128,7 +128,7 @@ export async function create(given: CreateOptions): Promise<CreatedContainer> {
   } catch (error) {
     await making.undo();
     await lock?.[Symbol.asyncDispose]();
-    throw explained(error);
+    throw explainError(error);
   } finally {
     making.end();
   }
@@ -185,7 +185,7 @@ class Making {
     this.#steps = steps;
     const pid = await steps.valueOf(programs.clone);
     options.log.debug(`create ${options.id}: process ${pid} is in its namespaces`);
-    const init = markOf(pid);
+    const init = processMark(pid);
     this.#keep(init ? { init } : {});
     if (scope) await this.#joinScope(scope, pid, rules);
     else if (hasCgroup) joinCgroup(cgroup, pid);
@@ -308,7 +308,7 @@ function restrictDevices(cgroup: ContainerCgroup, rules: readonly DeviceRule[], 
   }
   const directory = slots();
   const open: Op = { op: 'openat', dirfd: AT_FDCWD, pathname: cgroup[0].directory, flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC, mode: 0, out: directory };
-  return said('linux.resources.devices', [open, ...limitDevices(rules, directory, slots), { op: 'close', fd: directory } satisfies Op]);
+  return withPurpose('linux.resources.devices', [open, ...limitDevices(rules, directory, slots), { op: 'close', fd: directory } satisfies Op]);
 }
 
 /** The names of devices that are mounts of the container's now. */

@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freezeCgroup, isCgroupFrozen, processesOf, removeCgroup, stopScope } from '@lamella/cgroup';
 import { lockFile, MNT, run } from '@lamella/syscall';
-import { keptConfig } from '../config/read-config.js';
+import { readStoredConfig } from '../config/read-config.js';
 import type { OciConfig } from '../config/schema.js';
 import { OciError } from '../errors/oci-error.js';
 import { tryHooks } from '../hooks/run-hooks.js';
 import type { Log } from '../model/log.js';
 import { removeRdtGroup } from '../resources/intel-rdt.js';
 import { type StateDirectory, stateDirectory } from '../state/state-directory.js';
-import { lives, readStored, removeDirectory, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
+import { isAlive, readStored, removeDirectory, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
 
 interface Found {
   readonly directory: StateDirectory;
@@ -20,7 +20,7 @@ interface Found {
  * `delete` (runtime.md, "Delete"). With `force` a container that runs is killed first, one that is not there is no
  * error, and one whose state is damaged goes as well.
  *
- * @throws OciError `CONTAINER_MISSING`, `NOT_STOPPED`, `STATE_DAMAGED`
+ * @throws OciError `CONTAINER_MISSING`, `CONTAINER_NOT_STOPPED`, `STATE_DAMAGED`
  */
 export async function deleteContainer(root: string, id: string, force: boolean, log: Log): Promise<void> {
   const directory = stateDirectory(root, id);
@@ -44,13 +44,13 @@ export async function deleteContainer(root: string, id: string, force: boolean, 
   const status = statusOf(found);
   if (status !== 'stopped' && !force)
     throw new OciError({
-      code: 'NOT_STOPPED',
+      code: 'CONTAINER_NOT_STOPPED',
       message: `cannot delete container ${id} that is not stopped: ${status}`,
       hint: 'Kill it first, or use --force.',
     });
   let config: OciConfig | undefined;
   try {
-    config = keptConfig(directory.config);
+    config = readStoredConfig(directory.config);
   } catch (error) {
     if (!force) throw error;
     log.warn(`the configuration of container ${id} cannot be read, so its poststop hooks are not run: ${(error as Error).message}`);
@@ -85,7 +85,7 @@ async function killAll(stored: StoredContainer): Promise<void> {
   };
   const ownProcesses = stored.namespaces.includes('pid');
   for (let tries = 0; tries < 2000; tries++) {
-    const init = lives(stored.init, stored.boot) ? [stored.init?.pid ?? 0] : [];
+    const init = isAlive(stored.init, stored.boot) ? [stored.init?.pid ?? 0] : [];
     // With a pid namespace of its own nothing outlives its init. What shares one with others has to be found in its
     // cgroup; in one that was there before there may be others, too, which are nobody's to kill.
     const others = ownProcesses ? [] : processesOf(stored.cgroup.filter(({ found }) => !found)).filter((pid) => pid !== process.pid);

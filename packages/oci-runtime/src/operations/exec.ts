@@ -4,26 +4,26 @@ import { type ContainerCgroup, isCgroupFrozen, joinCgroup } from '@lamella/cgrou
 import { prctl, takeTerminal } from '@lamella/namespace';
 import { AT_FDCWD, MONITOR_LEAVES, O, type Op, PR, type Program, RESOLVE, type Running, slotAllocator } from '@lamella/syscall';
 import { checkProcess } from '../config/check-config.js';
-import { keptConfig } from '../config/read-config.js';
+import { readStoredConfig } from '../config/read-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
 import { setnsFlags } from '../container/namespaces.js';
 import { Steps } from '../container/steps.js';
 import { OciError } from '../errors/oci-error.js';
-import { explained, said } from '../errors/op-purposes.js';
-import { isInitialRoot, maySetGroups } from '../host/initial-root.js';
+import { explainError, withPurpose } from '../errors/op-purposes.js';
+import { canSetGroups, isInitialRoot } from '../host/initial-root.js';
 import { writePidFile } from '../host/pid-file.js';
 import type { ExecOptions } from '../model/exec-options.js';
 import { affinity, rlimits, scheduling } from '../process/attributes.js';
 import { environmentOf } from '../process/environment.js';
-import { lastOps, ownStdio } from '../process/exec-ops.js';
-import { checkFound, lookFor } from '../process/execute.js';
-import { become, grantable } from '../process/identity.js';
+import { execOps, ownStdio } from '../process/exec-ops.js';
+import { checkFound, probeCommand } from '../process/execute.js';
+import { grantable, switchUser } from '../process/identity.js';
 import { sendListener } from '../process/seccomp-listener.js';
-import { labels } from '../process/security-labels.js';
+import { securityLabels } from '../process/security-labels.js';
 import { checkConsole, terminalOps } from '../process/terminal.js';
 import { joinRdtGroup } from '../resources/intel-rdt.js';
 import { readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
-import { EXEC_OPTIONS, read } from './option-shapes.js';
+import { EXEC_OPTIONS, readOptions } from './option-shapes.js';
 
 /** A process that runs in a container beside its first one. */
 export interface ExecutedProcess {
@@ -37,26 +37,26 @@ export interface ExecutedProcess {
  * Run another process in a container, with no more rights than its specification says. When this returns it has been
  * executed.
  *
- * @throws OciError `NOT_RUNNING`, `PAUSED`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`, `CONFIG_INVALID`
+ * @throws OciError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`, `CONFIG_INVALID`
  */
 export async function execInContainer(asked: ExecOptions): Promise<ExecutedProcess> {
-  const options = read('execInContainer(options)', asked, EXEC_OPTIONS);
+  const options = readOptions('execInContainer(options)', asked, EXEC_OPTIONS);
   const found = readStored(options.root, options.id);
   const { stored, directory } = found;
   const status = statusOf(found);
   if (status !== 'running' && status !== 'created' && status !== 'paused')
     throw new OciError({
-      code: 'NOT_RUNNING',
+      code: 'CONTAINER_NOT_RUNNING',
       message: `cannot exec in a ${status === 'stopped' ? 'stopped' : status} container`,
       hint: `Container ${options.id} does not run.`,
     });
   if (!options.ignorePaused && isCgroupFrozen(stored.cgroup))
     throw new OciError({
-      code: 'PAUSED',
+      code: 'CONTAINER_PAUSED',
       message: 'cannot exec in a paused container (use --ignore-paused to override)',
       hint: `lamella-oci resume ${options.id}`,
     });
-  const config = keptConfig(directory.config);
+  const config = readStoredConfig(directory.config);
   const given = options.processOf(config);
   checkProcess(given, 'exec');
   const spec = { ...given, env: environmentOf(given, `/proc/${stored.init?.pid}/root`, options.preserved.listening) };
@@ -67,7 +67,7 @@ export async function execInContainer(asked: ExecOptions): Promise<ExecutedProce
   try {
     const pid = await steps.valueOf(programs.clone);
     options.log.debug(`exec in ${options.id}: process ${pid} is in the container's namespaces`);
-    join(stored, pid, options.cgroups);
+    joinCgroupOf(stored, pid, options.cgroups);
     if (stored.rdt) joinRdtGroup(stored.rdt, pid);
     if (spec.oomScoreAdj !== undefined) writeFileSync(`/proc/${pid}/oom_score_adj`, String(spec.oomScoreAdj));
     checkFound(spec.args ?? [], programs.enter, await steps.go(programs.enter));
@@ -90,7 +90,7 @@ export async function execInContainer(asked: ExecOptions): Promise<ExecutedProce
     steps.running.abort();
     // Why it ended is the error at hand.
     await steps.running.result.catch(() => undefined);
-    throw explained(error);
+    throw explainError(error);
   }
 }
 
@@ -105,9 +105,11 @@ function execPrograms(
   const [pidfd, proc, hostRoot, root, cwd, slave, replies] = [slots(), slots(), slots(), slots(), slots(), slots(), slots()];
   const preserved = Array.from({ length: options.preserved.count }, slots);
   const terminal = terminalOps(spec, config.linux, options.console, { slots, root, slave, console: false });
-  const label = labels(spec, slots, proc);
+  const label = securityLabels(spec, slots, proc);
   const init = stored.init?.pid ?? 0;
-  const joined = stored.namespaces.length ? said('the namespaces of the container', [{ op: 'setns', fd: pidfd, nstype: setnsFlags(stored.namespaces) }]) : [];
+  const joined = stored.namespaces.length
+    ? withPurpose('the namespaces of the container', [{ op: 'setns', fd: pidfd, nstype: setnsFlags(stored.namespaces) }])
+    : [];
   const clone: Op = {
     op: 'clone',
     flags: 0,
@@ -150,7 +152,7 @@ function execPrograms(
       { op: 'close', fd: proc },
       { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
       // No magic link: what this process has open of the host's is nobody's way out (CVE-2024-21626).
-      ...said('process.cwd', [
+      ...withPurpose('process.cwd', [
         {
           op: 'openat2',
           dirfd: root,
@@ -162,7 +164,7 @@ function execPrograms(
         },
       ]),
       ...terminal.inside,
-      ...said('process.cwd', [
+      ...withPurpose('process.cwd', [
         { op: 'fchdir', fd: cwd },
         { op: 'close', fd: cwd },
         { op: 'close', fd: root },
@@ -171,23 +173,23 @@ function execPrograms(
       ...scheduling(spec, config.linux),
       ...affinity(spec.execCPUAffinity?.final, 'process.execCPUAffinity.final'),
       ...ownStdio(spec),
-      ...become(spec, { setgroups: userNamespace ? process.geteuid?.() === 0 : maySetGroups() }),
+      ...switchUser(spec, { setgroups: userNamespace ? process.geteuid?.() === 0 : canSetGroups() }),
       { op: 'setsid' },
-      ...(terminal.inside.length ? said('the terminal', takeTerminal(slave)) : []),
-      ...lookFor(spec.args ?? [], spec.env ?? []),
+      ...(terminal.inside.length ? withPurpose('the terminal', takeTerminal(slave)) : []),
+      ...probeCommand(spec.args ?? [], spec.env ?? []),
       { ...prctl(PR.SET_DUMPABLE, 0), reply: true },
       { op: 'wait' },
     ],
     last: [
       { op: 'inherited', number: 4, out: replies },
       { op: 'reply_to', fd: replies, least: 5 + preserved.length },
-      ...lastOps(spec, config.linux?.seccomp, { granted: grantable(userNamespace), preserved, labels: label.late, untilTaken: [{ op: 'wait' }] }),
+      ...execOps(spec, config.linux?.seccomp, { granted: grantable(userNamespace), preserved, labels: label.late, untilTaken: [{ op: 'wait' }] }),
     ],
   };
 }
 
 /** Into the container's cgroup, or one below it. Where that gives its controllers away, its first process has gone somewhere below. */
-function join(stored: StoredContainer, pid: number, below: readonly string[]): void {
+function joinCgroupOf(stored: StoredContainer, pid: number, below: readonly string[]): void {
   const places = below.reduce(subCgroup, stored.cgroup);
   // Who got no cgroup when the container was created gets none now.
   if (!isInitialRoot() && !places.some(({ directory }) => existsSync(directory))) return;

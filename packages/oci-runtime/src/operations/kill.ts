@@ -17,7 +17,7 @@ export function signalNumber(text: string): number {
 /**
  * `kill` (runtime.md, "Kill"): send a signal to the container's process; with `all`, to every one in its cgroup.
  *
- * @throws OciError `CONTAINER_MISSING`, `NOT_RUNNING`
+ * @throws OciError `CONTAINER_MISSING`, `CONTAINER_NOT_RUNNING`
  */
 export function killContainer(root: string, id: string, signal: number, all: boolean): void {
   const found = readStored(root, id);
@@ -27,9 +27,9 @@ export function killContainer(root: string, id: string, signal: number, all: boo
     return;
   }
   if (status === 'stopped' || status === 'creating')
-    throw new OciError({ code: 'NOT_RUNNING', message: `cannot kill container ${id}: container not running`, hint: `It is ${status}.` });
+    throw new OciError({ code: 'CONTAINER_NOT_RUNNING', message: `cannot kill container ${id}: container not running`, hint: `It is ${status}.` });
   if (!send(found.stored.init?.pid ?? 0, signal))
-    throw new OciError({ code: 'NOT_RUNNING', message: `cannot kill container ${id}: container not running`, hint: 'It has just ended.' });
+    throw new OciError({ code: 'CONTAINER_NOT_RUNNING', message: `cannot kill container ${id}: container not running`, hint: 'It has just ended.' });
 }
 
 function send(pid: number, signal: number): boolean {

@@ -1,10 +1,10 @@
 import { userInfo } from 'node:os';
-import { idsIn } from '../state/state-directory.js';
+import { listIds } from '../state/state-directory.js';
 import { readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
 
 /** Every container below a root, as `state` has it. One that goes away meanwhile is left out, a damaged one is told of. */
 export function listContainers(root: string, warn: (message: string) => void): Record<string, unknown>[] {
-  return idsIn(root).flatMap((id) => {
+  return listIds(root).flatMap((id) => {
     try {
       const found = readStored(root, id);
       return [{ ...stateOf(found.stored, statusOf(found)), owner: nameOf(found.stored) }];

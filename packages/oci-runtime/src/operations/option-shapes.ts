@@ -5,17 +5,17 @@ import type { CreateOptions } from '../model/create-options.js';
 import type { ExecOptions } from '../model/exec-options.js';
 import type { Log } from '../model/log.js';
 import type { LogOptions } from '../model/log-options.js';
-import type { Preserved } from '../model/preserved.js';
+import type { PreservedDescriptors } from '../model/preserved-descriptors.js';
 
 /** Reads what public functions of this package are given. */
-export const read: OptionReader = optionReader(OciError);
+export const readOptions: OptionReader = optionReader(OciError);
 
 const LOG = take.checkOf<Log>('what makeLog makes', (value) => typeof value === 'object' && value !== null && typeof (value as Log).error === 'function');
 const CONSOLE: take.Check<NonNullable<Console>> = take.either(
   take.objectOf<{ readonly socket: string }>({ socket: take.required(take.word) }),
   take.objectOf<{ readonly monitor: number }>({ monitor: take.required(take.whole(0)) }),
 );
-const PRESERVED = take.objectOf<Preserved>({ count: take.required(take.whole(0)), listening: take.required(take.whole(0)) });
+const PRESERVED = take.objectOf<PreservedDescriptors>({ count: take.required(take.whole(0)), listening: take.required(take.whole(0)) });
 
 export const LOG_OPTIONS: take.Check<LogOptions> = shapeOf<LogOptions>(() => ({
   file: take.text,

@@ -2,7 +2,7 @@ import { closeSync, constants, openSync, promises, readdirSync, readlinkSync, rm
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoName, lockFile, type Reply, replyParser } from '@lamella/syscall';
-import { keptConfig } from '../config/read-config.js';
+import { readStoredConfig } from '../config/read-config.js';
 import type { OciConfig } from '../config/schema.js';
 import { OciError } from '../errors/oci-error.js';
 import { errnoText } from '../errors/op-purposes.js';
@@ -11,13 +11,13 @@ import type { Log } from '../model/log.js';
 import { filterOf } from '../process/seccomp.js';
 import { sendListener } from '../process/seccomp-listener.js';
 import type { StateDirectory } from '../state/state-directory.js';
-import { lives, readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
+import { isAlive, readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
 import { destroy } from './delete.js';
 
 /**
  * `start` (runtime.md, "Start"): the process that waits becomes the user's. When this returns it has been executed.
  *
- * @throws OciError `NOT_CREATED`, `PROCESS_MISSING`, `HOOK_FAILED`, `EXEC_FAILED`
+ * @throws OciError `CONTAINER_NOT_CREATED`, `PROCESS_MISSING`, `HOOK_FAILED`, `EXEC_FAILED`
  */
 export async function startContainer(root: string, id: string, log: Log): Promise<void> {
   const { directory } = readStored(root, id);
@@ -32,11 +32,11 @@ export async function startLocked(root: string, id: string, log: Log): Promise<v
   const status = statusOf(found);
   if (status !== 'created')
     throw new OciError({
-      code: 'NOT_CREATED',
+      code: 'CONTAINER_NOT_CREATED',
       message: status === 'stopped' ? `cannot start a container that has stopped: ${id}` : `cannot start an already running container: ${id} is ${status}`,
       hint: 'Only a created container can be started, once.',
     });
-  const config = keptConfig(directory.config);
+  const config = readStoredConfig(directory.config);
   if (!config.process)
     throw new OciError({
       code: 'PROCESS_MISSING',
@@ -113,7 +113,7 @@ async function* fromFifo(directory: StateDirectory, stored: StoredContainer): As
   });
   while (!opened) {
     await Promise.race([opening, sleep(20)]);
-    if (opened || lives(stored.init, stored.boot)) continue;
+    if (opened || isAlive(stored.init, stored.boot)) continue;
     // It may have opened its end, run and ended, before this process heard of that.
     await Promise.race([opening, sleep(50)]);
     if (opened || isOpen(directory.fifo)) {

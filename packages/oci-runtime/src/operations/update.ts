@@ -8,12 +8,12 @@ import { readStored, statusOf } from '../state/stored-container.js';
 
 type Schemas = Pick<NonNullable<OciLinux['intelRdt']>, 'l3CacheSchema' | 'memBwSchema'>;
 
-/** Change the limits of a container. What is not named stays. @throws OciError `NOT_RUNNING`, `RDT_MISSING`, `RDT_FAILED`; CgroupError */
+/** Change the limits of a container. What is not named stays. @throws OciError `CONTAINER_NOT_RUNNING`, `RDT_MISSING`, `RDT_FAILED`; CgroupError */
 export async function updateContainer(root: string, id: string, { devices: _, ...resources }: OciResources, schemas?: Schemas): Promise<void> {
   const found = readStored(root, id);
   await using _lock = await lockFile(found.directory.lock, { create: false });
   if (statusOf(found) === 'stopped')
-    throw new OciError({ code: 'NOT_RUNNING', message: `cannot update container ${id}: it has stopped`, hint: 'Limits are those of its processes.' });
+    throw new OciError({ code: 'CONTAINER_NOT_RUNNING', message: `cannot update container ${id}: it has stopped`, hint: 'Limits are those of its processes.' });
   const { cgroup, scope, rdt } = found.stored;
   if (schemas && !rdt)
     throw new OciError({

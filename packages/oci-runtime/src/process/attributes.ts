@@ -1,8 +1,8 @@
 import { setrlimit } from '@lamella/namespace';
 import type { Op } from '@lamella/syscall';
-import { invalid } from '../config/invalid-config.js';
+import { invalidConfig } from '../config/invalid-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
-import { said } from '../errors/op-purposes.js';
+import { withPurpose } from '../errors/op-purposes.js';
 
 /** linux/sched.h */
 const POLICIES: Readonly<Record<string, number>> = {
@@ -48,7 +48,7 @@ function limit(value: number | bigint): number {
 /** Limits on what the process may use (getrlimit(2)). */
 export function rlimits(process: OciProcess): Op[] {
   return (process.rlimits ?? []).flatMap(({ type, soft, hard }, i) =>
-    said(`process.rlimits[${i}] ${type}`, [setrlimit({ name: type.replace('RLIMIT_', '').toLowerCase(), soft: limit(soft), hard: limit(hard) })]),
+    withPurpose(`process.rlimits[${i}] ${type}`, [setrlimit({ name: type.replace('RLIMIT_', '').toLowerCase(), soft: limit(soft), hard: limit(hard) })]),
   );
 }
 
@@ -60,48 +60,50 @@ export function scheduling(process: OciProcess, linux: OciConfig['linux']): Op[]
 function scheduler({ scheduler: given }: OciProcess): Op[] {
   if (!given) return [];
   const policy = POLICIES[given.policy];
-  if (policy === undefined) throw invalid('process.scheduler.policy', `'${given.policy}' is none of ${Object.keys(POLICIES).join(', ')}`);
+  if (policy === undefined) throw invalidConfig('process.scheduler.policy', `'${given.policy}' is none of ${Object.keys(POLICIES).join(', ')}`);
   const flags = (given.flags ?? []).reduce((sum, name) => {
     const flag = SCHED_FLAGS[name];
-    if (flag === undefined) throw invalid('process.scheduler.flags', `'${name}' is none of ${Object.keys(SCHED_FLAGS).join(', ')}`);
+    if (flag === undefined) throw invalidConfig('process.scheduler.flags', `'${name}' is none of ${Object.keys(SCHED_FLAGS).join(', ')}`);
     return sum | flag;
   }, 0);
   const { nice = 0, priority = 0, runtime = 0, deadline = 0, period = 0 } = given;
-  return said('process.scheduler', [{ op: 'sched_setattr', policy, flags, nice, priority, runtime, deadline, period }]);
+  return withPurpose('process.scheduler', [{ op: 'sched_setattr', policy, flags, nice, priority, runtime, deadline, period }]);
 }
 
 function ioPriority({ ioPriority: given }: OciProcess): Op[] {
   if (!given) return [];
   const kind = IO_CLASSES[given.class];
-  if (kind === undefined) throw invalid('process.ioPriority.class', `'${given.class}' is none of ${Object.keys(IO_CLASSES).join(', ')}`);
+  if (kind === undefined) throw invalidConfig('process.ioPriority.class', `'${given.class}' is none of ${Object.keys(IO_CLASSES).join(', ')}`);
   const priority = given.priority ?? 0;
-  if (priority < 0 || priority > 7) throw invalid('process.ioPriority.priority', `${priority} is not from 0 to 7`);
-  return said('process.ioPriority', [{ op: 'ioprio_set', which: IOPRIO_WHO_PROCESS, who: 0, ioprio: (kind << 13) | priority }]);
+  if (priority < 0 || priority > 7) throw invalidConfig('process.ioPriority.priority', `${priority} is not from 0 to 7`);
+  return withPurpose('process.ioPriority', [{ op: 'ioprio_set', which: IOPRIO_WHO_PROCESS, who: 0, ioprio: (kind << 13) | priority }]);
 }
 
 function personality(linux: OciConfig['linux']): Op[] {
   const given = linux?.personality;
   if (!given) return [];
-  if (given.flags?.length) throw invalid('linux.personality.flags', 'no flag is supported');
-  return said('linux.personality', [{ op: 'personality', persona: given.domain === 'LINUX32' ? PER_LINUX32 : 0 }]);
+  if (given.flags?.length) throw invalidConfig('linux.personality.flags', 'no flag is supported');
+  return withPurpose('linux.personality', [{ op: 'personality', persona: given.domain === 'LINUX32' ? PER_LINUX32 : 0 }]);
 }
 
 function memoryPolicy(linux: OciConfig['linux']): Op[] {
   const given = linux?.memoryPolicy;
   if (!given) return [];
   const mode = POLICY_MODES[given.mode];
-  if (mode === undefined) throw invalid('linux.memoryPolicy.mode', `'${given.mode}' is none of ${Object.keys(POLICY_MODES).join(', ')}`);
+  if (mode === undefined) throw invalidConfig('linux.memoryPolicy.mode', `'${given.mode}' is none of ${Object.keys(POLICY_MODES).join(', ')}`);
   const flags = (given.flags ?? []).reduce((sum, name) => {
     const flag = POLICY_FLAGS[name];
-    if (flag === undefined) throw invalid('linux.memoryPolicy.flags', `'${name}' is none of ${Object.keys(POLICY_FLAGS).join(', ')}`);
+    if (flag === undefined) throw invalidConfig('linux.memoryPolicy.flags', `'${name}' is none of ${Object.keys(POLICY_FLAGS).join(', ')}`);
     return sum | flag;
   }, 0);
-  return said('linux.memoryPolicy', [{ op: 'set_mempolicy', mode: mode | flags, mask: given.nodes ? bitmask(given.nodes, 'linux.memoryPolicy.nodes') : '' }]);
+  return withPurpose('linux.memoryPolicy', [
+    { op: 'set_mempolicy', mode: mode | flags, mask: given.nodes ? bitmask(given.nodes, 'linux.memoryPolicy.nodes') : '' },
+  ]);
 }
 
 /** The processors that an exec'd process may run on (config.md, "execCPUAffinity"). */
 export function affinity(list: string | undefined, where: string): Op[] {
-  return list ? said(where, [{ op: 'sched_setaffinity', mask: bitmask(list, where) }]) : [];
+  return list ? withPurpose(where, [{ op: 'sched_setaffinity', mask: bitmask(list, where) }]) : [];
 }
 
 /** `0-3,7` as the bits of longs. */
@@ -109,7 +111,7 @@ function bitmask(list: string, where: string): Uint8Array {
   const bits = new Set<number>();
   for (const part of list.split(',')) {
     const [, first, last] = /^\s*(\d{1,5})(?:-(\d{1,5}))?\s*$/.exec(part) ?? [];
-    if (first === undefined || Number(last ?? first) < Number(first)) throw invalid(where, `'${list}' is no list of the form 0-3,7`);
+    if (first === undefined || Number(last ?? first) < Number(first)) throw invalidConfig(where, `'${list}' is no list of the form 0-3,7`);
     for (let bit = Number(first); bit <= Number(last ?? first); bit++) bits.add(bit);
   }
   const mask = Buffer.alloc(Math.ceil((Math.max(...bits) + 1) / 64) * 8);

@@ -2,7 +2,7 @@ import { fstatSync } from 'node:fs';
 import { prctl } from '@lamella/namespace';
 import { AT, CLOSE_RANGE_CLOEXEC, type Op, PR } from '@lamella/syscall';
 import type { OciLinux, OciProcess } from '../config/schema.js';
-import { said } from '../errors/op-purposes.js';
+import { withPurpose } from '../errors/op-purposes.js';
 import { execute } from './execute.js';
 import { type grantable, prepareCapabilities, setCapabilities } from './identity.js';
 import { seccompOps } from './seccomp.js';
@@ -24,7 +24,7 @@ export function ownStdio(spec: OciProcess): Op[] {
 }
 
 /** The very last ops: descriptors, capabilities, the filter, the command. */
-export function lastOps(
+export function execOps(
   spec: OciProcess,
   seccomp: OciLinux['seccomp'],
   {
@@ -47,9 +47,9 @@ export function lastOps(
     ...preserved.map((fd, i): Op => ({ op: 'dup3', fd, newfd: 3 + i, flags: 0 })),
     ...late,
     ...prepareCapabilities(spec, granted, filter.length > 0 && !noNewPrivileges),
-    ...(noNewPrivileges ? said('process.noNewPrivileges', [prctl(PR.SET_NO_NEW_PRIVS, 1)]) : []),
+    ...(noNewPrivileges ? withPurpose('process.noNewPrivileges', [prctl(PR.SET_NO_NEW_PRIVS, 1)]) : []),
     ...filter,
-    ...(filter.some(({ reply }) => reply) ? said('linux.seccomp.listenerPath', untilTaken) : []),
+    ...(filter.some(({ reply }) => reply) ? withPurpose('linux.seccomp.listenerPath', untilTaken) : []),
     ...(filter.length && !noNewPrivileges ? setCapabilities(spec, granted) : []),
     ...execute(spec.args ?? [], spec.env ?? []),
   ];

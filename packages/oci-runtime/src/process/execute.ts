@@ -2,7 +2,7 @@ import { DEFAULT_PATH } from '@lamella/namespace';
 import { AT_FDCWD, type Op, type Program } from '@lamella/syscall';
 import type { StepReplies } from '../container/steps.js';
 import { OciError } from '../errors/oci-error.js';
-import { said } from '../errors/op-purposes.js';
+import { withPurpose } from '../errors/op-purposes.js';
 
 const X_OK = 1;
 const NOT_HERE = ['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG'];
@@ -19,8 +19,8 @@ function places(args: readonly string[], env: readonly string[]): string[] {
  * Ops that ask whether the command can be executed, as the user that it will be; that it cannot is known before
  * anything has started. {@link checkFound} reads what came of it.
  */
-export function lookFor(args: readonly string[], env: readonly string[]): Op[] {
-  return said('process.args', [
+export function probeCommand(args: readonly string[], env: readonly string[]): Op[] {
+  return withPurpose('process.args', [
     ...places(args, env).map((pathname): Op => ({ op: 'faccessat', dirfd: AT_FDCWD, pathname, mode: X_OK, flags: 0, ignore: NOT_HERE, reply: true })),
   ]);
 }
@@ -43,7 +43,7 @@ export function checkFound(args: readonly string[], program: Program, { ignored,
 /** The ops that execute it: one per place. */
 export function execute(args: readonly string[], env: readonly string[]): Op[] {
   const all = places(args, env);
-  return said(
+  return withPurpose(
     `exec ${JSON.stringify(args[0] ?? '')}`,
     all.map((pathname, i): Op => ({ op: 'execve', pathname, argv: args, envp: env, ...(i < all.length - 1 ? { ignore: NOT_HERE } : {}) })),
   );

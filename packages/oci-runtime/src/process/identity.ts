@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dropBounding, prctl, raiseAmbient } from '@lamella/namespace';
 import { CAPABILITIES, type Op, PR } from '@lamella/syscall';
 import type { OciProcess } from '../config/schema.js';
-import { said } from '../errors/op-purposes.js';
+import { withPurpose } from '../errors/op-purposes.js';
 
 type CapabilityName = (typeof CAPABILITIES)[number];
 type Sets = NonNullable<OciProcess['capabilities']>;
@@ -51,9 +51,9 @@ function setsOf(
  *
  * @param setgroups whether it may: where one id is mapped nobody may
  */
-export function become(process: OciProcess, { setgroups }: { readonly setgroups: boolean }): Op[] {
+export function switchUser(process: OciProcess, { setgroups }: { readonly setgroups: boolean }): Op[] {
   const { uid = 0, gid = 0, additionalGids, umask = 0o022 } = process.user ?? {};
-  return said('process.user', [
+  return withPurpose('process.user', [
     ...dropBounding(knownCapabilities(process.capabilities?.bounding)),
     ...(setgroups ? [{ op: 'setgroups', list: additionalGids ?? [] } as const] : []),
     { op: 'setresgid', rgid: gid, egid: gid, sgid: gid },
@@ -73,7 +73,7 @@ export function prepareCapabilities(process: OciProcess, granted: ReadonlySet<Ca
   const more: CapabilityName[] = filtering ? ['SYS_ADMIN'] : [];
   // What is not permitted and inheritable, too, cannot be ambient (capabilities(7)).
   const ambient = knownCapabilities(process.capabilities?.ambient).filter((name) => permitted.includes(name) && inheritable.includes(name));
-  return said('process.capabilities', [
+  return withPurpose('process.capabilities', [
     { op: 'capset', effective: bits([...effective, ...more]), permitted: bits([...permitted, ...more]), inheritable: bits(inheritable) },
     ...ambient.map(raiseAmbient),
   ]);
@@ -82,7 +82,7 @@ export function prepareCapabilities(process: OciProcess, granted: ReadonlySet<Ca
 /** The op that leaves exactly those. */
 export function setCapabilities(process: OciProcess, granted: ReadonlySet<CapabilityName>): Op[] {
   const { permitted, effective, inheritable } = setsOf(process, granted);
-  return said('process.capabilities', [{ op: 'capset', effective: bits(effective), permitted: bits(permitted), inheritable: bits(inheritable) }]);
+  return withPurpose('process.capabilities', [{ op: 'capset', effective: bits(effective), permitted: bits(permitted), inheritable: bits(inheritable) }]);
 }
 
 /** The op that makes what the process may have effective, which it was not since it became a user. */

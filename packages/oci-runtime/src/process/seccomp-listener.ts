@@ -1,5 +1,5 @@
 import { type Op, run } from '@lamella/syscall';
-import { said } from '../errors/op-purposes.js';
+import { withPurpose } from '../errors/op-purposes.js';
 import { connectSocket } from './unix-socket.js';
 
 interface ListenerToSend {
@@ -14,7 +14,7 @@ interface ListenerToSend {
 export async function sendListener({ pid, targetfd, path: socketPath, metadata, state }: ListenerToSend): Promise<void> {
   const [pidfd, listener, socket] = [5, 6, 7];
   const data = JSON.stringify({ ociVersion: state.ociVersion, fds: ['seccompFd'], pid, ...(metadata === undefined ? {} : { metadata }), state });
-  const program: Op[] = said(`linux.seccomp.listenerPath ${socketPath}`, [
+  const program: Op[] = withPurpose(`linux.seccomp.listenerPath ${socketPath}`, [
     { op: 'pidfd_open', pid, flags: 0, out: pidfd },
     { op: 'pidfd_getfd', fd: pidfd, targetfd, flags: 0, out: listener },
     ...connectSocket(socketPath, socket),

@@ -1,7 +1,7 @@
 import { checkProfile, compileProfile } from '@lamella/seccomp';
 import type { Op } from '@lamella/syscall';
 import type { OciConfig, OciLinux, OciProcess } from '../config/schema.js';
-import { said } from '../errors/op-purposes.js';
+import { withPurpose } from '../errors/op-purposes.js';
 
 const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_TSYNC = 1;
@@ -16,7 +16,7 @@ export function seccompOps(seccomp: OciLinux['seccomp'], spec: OciProcess): Op[]
     compat: true,
   });
   const listening = notifies ? (flags & ~SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER : flags;
-  return said('linux.seccomp', [{ op: 'seccomp', operation: SECCOMP_SET_MODE_FILTER, filter, flags: listening, ...(notifies ? { reply: true } : {}) }]);
+  return withPurpose('linux.seccomp', [{ op: 'seccomp', operation: SECCOMP_SET_MODE_FILTER, filter, flags: listening, ...(notifies ? { reply: true } : {}) }]);
 }
 
 /** The filter alone, for a hook that runs in the container. */

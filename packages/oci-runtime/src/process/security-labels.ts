@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { AT_FDCWD, O, type Op, type SlotAllocator } from '@lamella/syscall';
 import type { OciProcess } from '../config/schema.js';
-import { said } from '../errors/op-purposes.js';
+import { withPurpose } from '../errors/op-purposes.js';
 
 /**
  * What security modules are told of what is executed: opened in the /proc of the host's, which is at `proc`, and
  * written last.
  */
-export function labels(process: OciProcess | undefined, slots: SlotAllocator, proc: number = AT_FDCWD): { readonly early: Op[]; readonly late: Op[] } {
+export function securityLabels(process: OciProcess | undefined, slots: SlotAllocator, proc: number = AT_FDCWD): { readonly early: Op[]; readonly late: Op[] } {
   const asked = [
     ...(process?.apparmorProfile && process.apparmorProfile !== 'unconfined'
       ? [
@@ -23,8 +23,10 @@ export function labels(process: OciProcess | undefined, slots: SlotAllocator, pr
   return {
     early: asked.flatMap(({ module, what, slot }) => {
       const file = existsSync(`/proc/self/attr/${module}/exec`) ? `self/attr/${module}/exec` : 'self/attr/exec';
-      return said(what, [{ op: 'openat', dirfd: proc, pathname: proc === AT_FDCWD ? `/proc/${file}` : file, flags: O.WRONLY | O.CLOEXEC, mode: 0, out: slot }]);
+      return withPurpose(what, [
+        { op: 'openat', dirfd: proc, pathname: proc === AT_FDCWD ? `/proc/${file}` : file, flags: O.WRONLY | O.CLOEXEC, mode: 0, out: slot },
+      ]);
     }),
-    late: asked.flatMap(({ label, what, slot }) => said(what, [{ op: 'write', fd: slot, buf: label }])),
+    late: asked.flatMap(({ label, what, slot }) => withPurpose(what, [{ op: 'write', fd: slot, buf: label }])),
   };
 }

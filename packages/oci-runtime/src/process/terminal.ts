@@ -3,9 +3,9 @@ import type { Op, SlotAllocator } from '@lamella/syscall';
 import type { OciLinux, OciProcess } from '../config/schema.js';
 import { isMapped } from '../container/id-maps.js';
 import { OciError } from '../errors/oci-error.js';
-import { said } from '../errors/op-purposes.js';
+import { withPurpose } from '../errors/op-purposes.js';
 import type { Console } from '../model/console.js';
-import { console as consoleOps } from '../mounts/devices.js';
+import { consoleOps } from '../mounts/devices.js';
 import { connectSocket } from './unix-socket.js';
 
 /** A terminal has to go somewhere, and where it is to go there has to be one. @throws OciError `CONSOLE_MISSING`, `CONSOLE_UNUSED` */
@@ -43,10 +43,10 @@ export function terminalOps(
   const group = isMapped(linux?.gidMappings, TTY_GROUP) ? TTY_GROUP : gid;
   const toSocket = 'socket' in where;
   return {
-    outside: toSocket ? said(`--console-socket ${where.socket}`, connectSocket(where.socket, socket)) : [],
+    outside: toSocket ? withPurpose(`--console-socket ${where.socket}`, connectSocket(where.socket, socket)) : [],
     inside: [
-      ...said('the terminal (process.terminal needs a devpts among the mounts, at /dev/pts)', [openDevpts(root, devpts)]),
-      ...said('the terminal', [
+      ...withPurpose('the terminal (process.terminal needs a devpts among the mounts, at /dev/pts)', [openDevpts(root, devpts)]),
+      ...withPurpose('the terminal', [
         { op: 'pty', dirfd: devpts, rows: height, columns: width, owner: uid, group, out: slave, master: toSocket ? master : -1 },
         { op: 'close', fd: devpts },
       ]),
@@ -58,7 +58,7 @@ export function terminalOps(
 
 /** The master of a terminal, to who listens there. */
 function handOver(socket: number, master: number): Op[] {
-  return said('--console-socket', [
+  return withPurpose('--console-socket', [
     { op: 'send_fd', fd: socket, passed: master, data: '/dev/ptmx' },
     { op: 'close', fd: master },
     { op: 'close', fd: socket },

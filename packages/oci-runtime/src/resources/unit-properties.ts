@@ -10,7 +10,7 @@ const NUMBERS: Readonly<Record<string, string>> = { byte: 'y', int16: 'n', uint1
  *
  * @throws OciError `CONFIG_INVALID`
  */
-export function propertiesOf(annotations: Readonly<Record<string, string>>): UnitProperty[] {
+export function unitPropertiesOf(annotations: Readonly<Record<string, string>>): UnitProperty[] {
   return Object.entries(annotations)
     .filter(([key]) => key.startsWith(PREFIX))
     .map(([key, text]) => {

@@ -46,14 +46,19 @@ export function stateDirectory(root: string, id: string): StateDirectory {
   };
 }
 
-/** Take the id: the kernel makes a directory once. @throws OciError `ID_TAKEN`, `STATE_UNWRITABLE` */
+/** Take the id: the kernel makes a directory once. @throws OciError `CONTAINER_EXISTS`, `STATE_UNWRITABLE` */
 export function claimId(root: string, directory: StateDirectory): void {
   try {
     mkdirSync(root, { recursive: true, mode: 0o711 });
     mkdirSync(directory.path, { mode: 0o711 });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EEXIST')
-      throw new OciError({ code: 'ID_TAKEN', message: `container with id ${directory.id} already exists`, hint: 'Delete it, or choose another id.', cause });
+      throw new OciError({
+        code: 'CONTAINER_EXISTS',
+        message: `container with id ${directory.id} already exists`,
+        hint: 'Delete it, or choose another id.',
+        cause,
+      });
     throw new OciError({
       code: 'STATE_UNWRITABLE',
       message: `cannot write into ${root}: ${(cause as Error).message}`,
@@ -64,7 +69,7 @@ export function claimId(root: string, directory: StateDirectory): void {
 }
 
 /** The ids of all containers. */
-export function idsIn(root: string): string[] {
+export function listIds(root: string): string[] {
   try {
     return readdirSync(root, { withFileTypes: true })
       .filter((entry) => entry.isDirectory() && /^[\w+.-]+$/.test(entry.name))

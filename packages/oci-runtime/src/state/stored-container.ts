@@ -49,7 +49,7 @@ export interface StoredContainer {
 }
 
 /** When a process began, undefined when there is none (any more) of that number. */
-export function markOf(pid: number): ProcessMark | undefined {
+export function processMark(pid: number): ProcessMark | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name in parentheses may have anything in it.
@@ -63,8 +63,8 @@ export function markOf(pid: number): ProcessMark | undefined {
 }
 
 /** Whether that very process lives. */
-export function lives(mark: ProcessMark | undefined, boot: string): boolean {
-  return mark !== undefined && boot === bootId() && markOf(mark.pid)?.startTime === mark.startTime;
+export function isAlive(mark: ProcessMark | undefined, boot: string): boolean {
+  return mark !== undefined && boot === bootId() && processMark(mark.pid)?.startTime === mark.startTime;
 }
 
 export function writeStored(directory: StateDirectory, stored: StoredContainer): void {
@@ -101,8 +101,8 @@ function damaged(directory: StateDirectory, why: string, cause: unknown): OciErr
 
 /** What it is doing now (runtime.md, "State"); asked of the kernel, not of what was written down. */
 export function statusOf({ directory, stored }: { readonly directory: StateDirectory; readonly stored: StoredContainer }): Status {
-  if (stored.creating || !stored.init) return lives(stored.creator, stored.boot) ? 'creating' : 'stopped';
-  if (!lives(stored.init, stored.boot)) return 'stopped';
+  if (stored.creating || !stored.init) return isAlive(stored.creator, stored.boot) ? 'creating' : 'stopped';
+  if (!isAlive(stored.init, stored.boot)) return 'stopped';
   if (existsSync(directory.fifo)) return 'created';
   return isCgroupFrozen(stored.cgroup) ? 'paused' : 'running';
 }

@@ -1,19 +1,19 @@
 import { fstatSync, readlinkSync } from 'node:fs';
-import type { Preserved } from '../model/preserved.js';
-import { usage, type Values, whole } from './parse-flags.js';
+import type { PreservedDescriptors } from '../model/preserved-descriptors.js';
+import { integerFlag, usageError, type Values } from './parse-flags.js';
 
 /**
  * Descriptors of `--preserve-fds`, and those of socket activation (sd_listen_fds(3)). Each has to be open.
  *
  * @throws OciError `USAGE`
  */
-export function preserved(values: Values): Preserved {
-  const given = whole(values, 'preserve-fds') ?? 0;
-  if (given < 0 || given > 512) throw usage(`--preserve-fds takes 0 to 512, not ${given}`);
+export function preservedDescriptors(values: Values): PreservedDescriptors {
+  const given = integerFlag(values, 'preserve-fds') ?? 0;
+  if (given < 0 || given > 512) throw usageError(`--preserve-fds takes 0 to 512, not ${given}`);
   const { LISTEN_FDS, LISTEN_PID } = process.env;
   const listening = LISTEN_FDS && LISTEN_PID === String(process.pid) ? Number(LISTEN_FDS) || 0 : 0;
   const count = given + listening;
-  for (let fd = 3; fd < 3 + count; fd++) if (!isOurs(fd)) throw usage(`--preserve-fds: descriptor ${fd} is not open`);
+  for (let fd = 3; fd < 3 + count; fd++) if (!isOurs(fd)) throw usageError(`--preserve-fds: descriptor ${fd} is not open`);
   return { count, listening };
 }
 

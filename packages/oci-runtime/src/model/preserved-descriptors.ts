@@ -1,5 +1,5 @@
 /** Descriptors that the process gets: how many, from 3 on; and how many of them socket activation passed. */
-export interface Preserved {
+export interface PreservedDescriptors {
   readonly count: number;
   readonly listening: number;
 }

@@ -1,7 +1,7 @@
 import type { Log } from '../model/log.js';
 
 /** What the commands share. */
-export interface Context {
+export interface CommandContext {
   /** Absolute. */
   readonly root: string;
   readonly log: Log;
