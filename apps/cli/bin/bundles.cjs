@@ -1,7 +1,7 @@
 /** Which commands are in which bundle of dist/; the build holds the two together. */
 exports.BUNDLES = {
-  // `.told` is not typed: what a run became ends there when something failed.
-  run: ['run', 'exec', '.told'],
+  // `.front-failure` is not typed: what a run became ends there when something failed.
+  run: ['run', 'exec', '.front-failure'],
   container: [
     'apply',
     'attach',

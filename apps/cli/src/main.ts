@@ -4,15 +4,15 @@ import { readByNode } from '@lamella/syscall/own-words';
 import { Config } from '@oclif/core/config';
 import { flush } from '@oclif/core/flush';
 import { run } from '@oclif/core/run';
-import { asksForHelp, LEADING } from './command-line/flag-words.js';
-import { catchTheRest } from './entry/catch-uncaught.js';
-import { commandFailed } from './entry/report-command-failure.js';
+import { asksForHelp, LEADING_FLAG_COMMANDS } from './command-line/parse-flags.js';
+import { catchUncaught } from './entry/catch-uncaught.js';
+import { reportCommandFailure } from './entry/report-command-failure.js';
 import { OutputError } from './errors/output-error.js';
 import { UsageError } from './errors/usage-error.js';
 
 /** Every command but the fast path of `run`, through oclif. */
 export async function main(argv: readonly string[]): Promise<void> {
-  catchTheRest(argv);
+  catchUncaught(argv);
   try {
     refuseOptionsOfNode(argv);
     await dispatch(argv);
@@ -20,7 +20,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       throw new OutputError(error);
     });
   } catch (error) {
-    commandFailed(error, argv[0] ?? '', argv);
+    reportCommandFailure(error, argv[0] ?? '', argv);
   }
 }
 
@@ -31,7 +31,7 @@ async function dispatch(argv: readonly string[]): Promise<void> {
   const command = config.findCommand(`${first}:${second}`) ?? config.findCommand(first);
   if (command?.pluginName === config.pjson.name) {
     const rest = argv.slice(command.id.includes(':') ? 2 : 1);
-    const grammar = { command: command.id.replaceAll(':', ' '), leading: LEADING.includes(command.id) };
+    const grammar = { command: command.id.replaceAll(':', ' '), leading: LEADING_FLAG_COMMANDS.includes(command.id) };
     if (!asksForHelp(rest, command.flags, grammar)) return config.runCommand(command.id, [...rest], command);
   }
   await run([...argv], config);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { matches } from './match-path.js';
+import { matchesPath } from './match-path.js';
 
 test.each([
   ['/src/dist', '/src/dist', true],
@@ -12,5 +12,5 @@ test.each([
   ['/b/c.log', '/a/*', false],
   ['/a', '/', true],
 ])('%s by %s: %s', (path, pattern, expected) => {
-  expect(matches(path, pattern)).toBe(expected);
+  expect(matchesPath(path, pattern)).toBe(expected);
 });

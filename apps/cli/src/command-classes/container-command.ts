@@ -58,6 +58,6 @@ function isMissing(error: unknown): boolean {
 }
 
 /** What it is called by people: its name, or its id. */
-export function called({ name, id }: Pick<ContainerState, 'name' | 'id'>): string {
+export function displayName({ name, id }: Pick<ContainerState, 'name' | 'id'>): string {
   return name ?? id;
 }

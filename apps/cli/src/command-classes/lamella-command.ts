@@ -4,7 +4,7 @@ import { Command } from '@oclif/core/command';
 import { boolean, string } from '@oclif/core/flags';
 import type { Input, ParserOutput } from '@oclif/core/interfaces';
 import { type CommandDefinition, parseCommand } from '../command-line/parse-command.js';
-import { failedByUs } from '../output/exit-status.js';
+import { reportOwnFailure } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
 import type { Shown } from '../output/printable.js';
 
@@ -52,6 +52,6 @@ export abstract class LamellaCommand extends Command {
   protected override async catch(error: Error & { parse?: unknown; code?: string }): Promise<void> {
     // Mistakes on the command line are told in one place, main.ts.
     if (error.parse !== undefined || error.code === 'EEXIT' || error.constructor.name === 'CLIError') throw error;
-    process.exitCode = failedByUs(error, { json: this.argv.includes('--json'), debug: this.argv.includes('--debug') });
+    process.exitCode = reportOwnFailure(error, { json: this.argv.includes('--json'), debug: this.argv.includes('--debug') });
   }
 }

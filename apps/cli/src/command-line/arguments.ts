@@ -5,7 +5,7 @@ import type { Arg } from '@oclif/core/interfaces';
  * An argument of a command line that has to be there. oclif would take one that is missing from
  * stdin, but what comes there are archives and passwords.
  */
-export function argument(description: string): Arg<string> {
+export function requiredArgument(description: string): Arg<string> {
   return string({ required: true, description, ignoreStdin: true });
 }
 

@@ -1,7 +1,7 @@
 import { UsageError } from '../errors/usage-error.js';
 import { dockerValue } from './docker-flags.js';
 import type { FlagFacts, FlagTable } from './flag-table.js';
-import { flagWords, type Grammar, helpHint } from './flag-words.js';
+import { type Grammar, helpHint, parseFlags } from './parse-flags.js';
 
 /** A flag as oclif defines it, as far as values are concerned. */
 interface FlagDefinition extends FlagFacts {
@@ -36,14 +36,14 @@ export interface CommandLine {
 }
 
 /**
- * Takes the words of a command apart, and checks them: see {@link flagWords}. Of a flag that is given again the last value counts, as far as
+ * Takes the words of a command apart, and checks them: see {@link parseFlags}. Of a flag that is given again the last value counts, as far as
  * it is no list.
  *
  * @throws UsageError
  */
 export async function parseCommand(argv: readonly string[], definition: CommandDefinition): Promise<CommandLine> {
   const { command, flags: known, args = {}, strict = false } = definition;
-  const { flags: given, words } = flagWords(argv, known as FlagTable, definition);
+  const { flags: given, words } = parseFlags(argv, known as FlagTable, definition);
   const hint = helpHint(command);
   const flags: Record<string, unknown> = {};
   for (const { name, value } of given) {

@@ -10,7 +10,7 @@ const DATE = /^(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?(Z|[+-]\d\d
  *
  * @throws UsageError
  */
-export function moment(text: string, now: number = Date.now()): Date {
+export function parseTime(text: string, now: number = Date.now()): Date {
   if (/^\d+(?:\.\d+)?$/.test(text)) return new Date(Number(text) * 1000);
   const [, days, rest] = /^(\d+(?:\.\d+)?)d(.*)$/.exec(text) ?? [];
   const duration = days === undefined ? parseDuration(text) : rest ? parseDuration(rest) : 0;

@@ -3,7 +3,7 @@ import { boolean } from '@oclif/core/flags';
 import { ChangeTally } from '../changes/change-tally.js';
 import { changeToJSON } from '../changes/change-to-json.js';
 import { describeChange, describeTally, Grouping } from '../changes/describe-change.js';
-import { matches } from '../changes/match-path.js';
+import { matchesPath } from '../changes/match-path.js';
 import { ContainerCommand } from '../command-classes/container-command.js';
 import { UsageError } from '../errors/usage-error.js';
 import { LinesOut } from '../output/lines-out.js';
@@ -42,7 +42,7 @@ brings it back, unless something of what was applied has changed since. What --u
     const { changes, conflicts, left } = await container.apply({
       onConflict: flags.ours || flags.force ? 'ours' : flags.theirs ? 'theirs' : 'fail',
       dryRun: flags['dry-run'],
-      ...(patterns.length ? { select: (change: ContainerChange) => patterns.some((pattern) => matches(change.path, pattern)) } : {}),
+      ...(patterns.length ? { select: (change: ContainerChange) => patterns.some((pattern) => matchesPath(change.path, pattern)) } : {}),
     });
     using out = new LinesOut(stdout);
     const met = new Set(conflicts);
@@ -87,7 +87,7 @@ async function checkPatterns(container: StoredContainer, patterns: readonly stri
   let isChanged = false;
   for await (const { path } of container.changes()) {
     isChanged = true;
-    for (const pattern of idle) if (matches(path, pattern)) idle.delete(pattern);
+    for (const pattern of idle) if (matchesPath(path, pattern)) idle.delete(pattern);
     if (!idle.size) return;
   }
   const [slip] = idle;

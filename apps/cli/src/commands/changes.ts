@@ -3,7 +3,7 @@ import { boolean, integer } from '@oclif/core/flags';
 import { ChangeTally } from '../changes/change-tally.js';
 import { changeToJSON } from '../changes/change-to-json.js';
 import { describeChange, describeTally, Grouping } from '../changes/describe-change.js';
-import { matches } from '../changes/match-path.js';
+import { matchesPath } from '../changes/match-path.js';
 import { withContents } from '../changes/with-contents.js';
 import { ContainerCommand } from '../command-classes/container-command.js';
 import { UsageError } from '../errors/usage-error.js';
@@ -71,7 +71,7 @@ line: {"kind":"added"|"modified"|"deleted","path":…,"type":…,"aspects":[…]
 }
 
 async function* matching(changes: AsyncIterable<ContainerChange>, patterns: readonly string[]): AsyncGenerator<ContainerChange> {
-  for await (const change of changes) if (!patterns.length || patterns.some((pattern) => matches(change.path, pattern))) yield change;
+  for await (const change of changes) if (!patterns.length || patterns.some((pattern) => matchesPath(change.path, pattern))) yield change;
 }
 
 async function stat(changes: AsyncIterable<ContainerChange>, out: LinesOut, json: boolean): Promise<void> {

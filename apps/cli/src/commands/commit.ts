@@ -1,7 +1,7 @@
 import { sourceDateEpoch } from '@lamella/image';
 import { boolean, string } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 
 export class Commit extends ContainerCommand {
   static override summary = 'Make an image of what a container changed.';
@@ -11,7 +11,7 @@ environment, the same changes make the same digest, whenever and wherever.`;
     '<%= config.bin %> commit build my-app:1.0',
     "<%= config.bin %> commit -m 'with node' -c 'CMD [\"node\", \"app.js\"]' -c 'ENV NODE_ENV=production' build my-app",
   ];
-  static override args = { container: argument('its name, its id, or the beginning of it'), name: argument('NAME[:TAG] of the image') };
+  static override args = { container: requiredArgument('its name, its id, or the beginning of it'), name: requiredArgument('NAME[:TAG] of the image') };
   static override flags = {
     message: string({ char: 'm', description: "what the image's history says" }),
     author: string({ char: 'a', description: 'who made it' }),

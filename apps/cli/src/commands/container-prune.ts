@@ -1,7 +1,7 @@
 import { boolean, string } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
 import { filtersOf, hasLabels } from '../command-line/filters.js';
-import { moment } from '../command-line/parse-time.js';
+import { parseTime } from '../command-line/parse-time.js';
 import { labelsOf } from '../container/container-row.js';
 
 export class ContainerPrune extends ContainerCommand {
@@ -17,7 +17,7 @@ export class ContainerPrune extends ContainerCommand {
     const { flags } = await this.parse(ContainerPrune);
     const containers = this.containersOf(flags);
     const filters = filtersOf(flags.filter, ['label', 'label!', 'until']);
-    const until = (filters.get('until') ?? []).map((each) => moment(each).toISOString());
+    const until = (filters.get('until') ?? []).map((each) => parseTime(each).toISOString());
     const over = (await containers.list()).filter(
       (state) =>
         ['created', 'exited', 'dead'].includes(state.status) &&

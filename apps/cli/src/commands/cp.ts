@@ -1,6 +1,6 @@
 import { boolean } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { copyToContainer } from '../copy/copy-in.js';
 import { copyFromContainer } from '../copy/copy-out.js';
 import { UsageError } from '../errors/usage-error.js';
@@ -19,7 +19,7 @@ export class Cp extends ContainerCommand {
     '<%= config.bin %> cp ./site/. web:/srv',
     '<%= config.bin %> cp web:/var/log - | tar t',
   ];
-  static override args = { source: argument('what to copy'), destination: argument('where to') };
+  static override args = { source: requiredArgument('what to copy'), destination: requiredArgument('where to') };
   static override flags = {
     archive: boolean({ char: 'a', description: 'keep owners' }),
     'follow-link': boolean({ char: 'L', description: 'of a link at the end of SRC, copy what it leads to' }),

@@ -1,13 +1,13 @@
 import { Command } from '@oclif/core/command';
-import { argument, optionalArgument } from '../command-line/arguments.js';
-import { tellPlugins } from '../hooks/plugin-hooks.js';
-import { failedByUs } from '../output/exit-status.js';
+import { optionalArgument, requiredArgument } from '../command-line/arguments.js';
+import { notifyPlugins } from '../hooks/plugin-hooks.js';
+import { reportOwnFailure } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
-import { detachedSpec } from '../run/run-detached.js';
-import { writeId } from '../run/write-cidfile.js';
+import { buildDetachedSpec } from '../run/run-detached.js';
+import { writeCidfile } from '../run/write-cidfile.js';
 import { parseRun } from '../run-flags/parse-run.js';
 import { CONTAINER_FLAGS } from '../run-flags/run-flags.js';
-import { unpackingBars } from '../transfer/pull-progress.js';
+import { pullProgress } from '../transfer/pull-progress.js';
 
 export class Create extends Command {
   static override summary = 'Make a container, to be started later.';
@@ -15,7 +15,10 @@ export class Create extends Command {
   static override examples = ['<%= config.bin %> create --name web busybox httpd -f', '<%= config.bin %> start web'];
   static override strict = false;
   static override flags = CONTAINER_FLAGS;
-  static override args = { image: argument('an image of the store or a registry'), command: optionalArgument("the command; the image's own when missing") };
+  static override args = {
+    image: requiredArgument('an image of the store or a registry'),
+    command: optionalArgument("the command; the image's own when missing"),
+  };
 
   /** Not by oclif, which would complain of that where NODE_ENV is that of a developer. */
   override parsed = true;
@@ -24,19 +27,19 @@ export class Create extends Command {
     const debug = this.argv.includes('--debug');
     try {
       const line = await parseRun(this.argv, 'create');
-      const { containers, spec } = await detachedSpec(line);
-      const bars = unpackingBars(line);
+      const { containers, spec } = await buildDetachedSpec(line);
+      const bars = pullProgress(line);
       try {
-        await tellPlugins('before_create', { spec });
+        await notifyPlugins('before_create', { spec });
         const { id } = await containers.create(spec, { onPull: bars.show, onNote: bars.note });
-        if (line.flags.cidfile !== undefined) writeId(line.flags.cidfile, id);
+        if (line.flags.cidfile !== undefined) writeCidfile(line.flags.cidfile, id);
         if (line.flags.json) stdout.json({ id });
         else stdout.line(id);
       } finally {
         bars.stop();
       }
     } catch (error) {
-      process.exitCode = failedByUs(error, { debug });
+      process.exitCode = reportOwnFailure(error, { debug });
     }
   }
 }

@@ -1,7 +1,7 @@
 import { string } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
 import { filtersOf } from '../command-line/filters.js';
-import { moment } from '../command-line/parse-time.js';
+import { parseTime } from '../command-line/parse-time.js';
 import { stdout } from '../output/out.js';
 import { type Headers, listFormat } from '../template/fill.js';
 
@@ -31,8 +31,8 @@ export class Events extends ContainerCommand {
     process.once('SIGTERM', () => abort.abort());
     const events = this.containersOf(flags).events({
       signal: abort.signal,
-      ...(flags.since === undefined ? {} : { since: moment(flags.since) }),
-      ...(flags.until === undefined ? {} : { until: moment(flags.until) }),
+      ...(flags.since === undefined ? {} : { since: parseTime(flags.since) }),
+      ...(flags.until === undefined ? {} : { until: parseTime(flags.until) }),
     });
     for await (const { time, event, id, name, image, status } of events) {
       const told = { container: [id, name], event: [event], image: [image, image?.replace(/:[^/:]*$/, '')], type: ['container'] };

@@ -1,5 +1,5 @@
 import { Command } from '@oclif/core/command';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { execMain } from '../run/exec-main.js';
 import { EXEC_FLAGS } from '../run-flags/exec-flags.js';
 
@@ -17,7 +17,7 @@ executed, 127 when it was not found, 128+N when signal N ended it.`;
   ];
   static override strict = false;
   static override flags = EXEC_FLAGS;
-  static override args = { container: argument('its name, its id, or the beginning of it'), command: argument('the command') };
+  static override args = { container: requiredArgument('its name, its id, or the beginning of it'), command: requiredArgument('the command') };
 
   /** Not by oclif, which would complain of that where NODE_ENV is that of a developer. */
   override parsed = true;

@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import { string } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { UsageError } from '../errors/usage-error.js';
 import { stdout } from '../output/out.js';
 import { writeOutput } from '../output/output-file.js';
@@ -10,7 +10,7 @@ export class Export extends ContainerCommand {
   static override summary = 'Write the root filesystem of a container as a tar.';
   static override description = 'Volumes and whatever else is mounted in it are left out. lamella import makes an image of it.';
   static override examples = ['<%= config.bin %> export web -o web.tar', '<%= config.bin %> export web | tar t'];
-  static override args = { container: argument('its name, its id, or the beginning of it') };
+  static override args = { container: requiredArgument('its name, its id, or the beginning of it') };
   static override flags = { output: string({ char: 'o', helpValue: 'FILE', description: 'write there instead of to stdout' }) };
 
   async run(): Promise<void> {

@@ -1,5 +1,5 @@
 import { ContainerCommand } from '../command-classes/container-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { table } from '../output/table.js';
 import { ago } from '../output/units.js';
 
@@ -7,7 +7,7 @@ export class History extends ContainerCommand {
   static override summary = 'List the checkpoints of a container.';
   static override description = 'The one it stands on now is marked with *. Those of what it was forked from are among them.';
   static override examples = ['<%= config.bin %> history agent'];
-  static override args = { container: argument('its name, its id, or the beginning of it') };
+  static override args = { container: requiredArgument('its name, its id, or the beginning of it') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(History);

@@ -1,7 +1,7 @@
 import { historyOf, ImageStore } from '@lamella/image';
 import { boolean, string } from '@oclif/core/flags';
 import { LamellaCommand } from '../command-classes/lamella-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import type { Shown } from '../output/printable.js';
 import { table } from '../output/table.js';
 import { ago, bytes } from '../output/units.js';
@@ -18,7 +18,7 @@ const HEADERS = {
 
 export class ImageHistory extends LamellaCommand {
   static override summary = 'Show how an image was made, the last step first.';
-  static override args = { name: argument('an image of the store') };
+  static override args = { name: requiredArgument('an image of the store') };
   static override flags = {
     format: string({
       helpValue: 'table [TEMPLATE]|json|TEMPLATE',

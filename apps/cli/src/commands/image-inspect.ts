@@ -1,7 +1,7 @@
 import { ImageStore, shortReference } from '@lamella/image';
 import { string } from '@oclif/core/flags';
 import { LamellaCommand } from '../command-classes/lamella-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { stdout } from '../output/out.js';
 import { templateOf } from '../template/fill.js';
 import { withMaps } from '../template/with-maps.js';
@@ -9,7 +9,7 @@ import { withMaps } from '../template/with-maps.js';
 export class ImageInspect extends LamellaCommand {
   static override summary = 'Print all that is known of an image, as JSON.';
   static override examples = ['<%= config.bin %> image inspect busybox', "<%= config.bin %> image inspect --format '{{json .Config}}' busybox"];
-  static override args = { name: argument('an image of the store') };
+  static override args = { name: requiredArgument('an image of the store') };
   static override flags = {
     format: string({ char: 'f', helpValue: 'TEMPLATE', description: 'a template of .Names .Digest .MediaType .Config .Manifest .Layers' }),
   };

@@ -3,8 +3,8 @@ import { boolean, string } from '@oclif/core/flags';
 import { LamellaCommand } from '../command-classes/lamella-command.js';
 import { optionalArgument } from '../command-line/arguments.js';
 import { filtersOf, hasLabels, oneOf } from '../command-line/filters.js';
-import { moment } from '../command-line/parse-time.js';
-import { timeWords } from '../container/container-row.js';
+import { parseTime } from '../command-line/parse-time.js';
+import { formatTime } from '../container/container-row.js';
 import { UsageError } from '../errors/usage-error.js';
 import { stderr } from '../output/out.js';
 import type { Shown } from '../output/printable.js';
@@ -87,7 +87,7 @@ its fields are .Name .Tag .Digest .Created .Size .Shared .Unique, and by Docker'
       const [since, sizes] = [date ? ago(date) : '', { size: bytes(size), shared: bytes(shared), unique: bytes(unique) }];
       return {
         ...{ Name: name, Tag: tag, Digest: print ? digest : shown, Created: since, Size: sizes.size, Shared: sizes.shared, Unique: sizes.unique },
-        ...{ Repository: name, ID: shown, CreatedSince: since, CreatedAt: date ? timeWords(date) : '' },
+        ...{ Repository: name, ID: shown, CreatedSince: since, CreatedAt: date ? formatTime(date) : '' },
         ...{ SharedSize: sizes.shared, UniqueSize: sizes.unique, VirtualSize: sizes.size, Containers: 'N/A' },
       };
     });
@@ -114,7 +114,7 @@ async function imageFilter(
   const filters = filtersOf(words, KEYS);
   const names = [...(filters.get('reference') ?? []), ...(name === undefined ? [] : [name])];
   const dangling = oneOf('dangling', filters.get('dangling') ?? [], ['true', 'false', '1', '0']);
-  const untils = (filters.get('until') ?? []).map((each) => moment(each).toISOString());
+  const untils = (filters.get('until') ?? []).map((each) => parseTime(each).toISOString());
   const createdOf = async (key: string): Promise<string[]> =>
     Promise.all((filters.get(key) ?? []).map(async (each) => (await store.describe(each)).config.created ?? ''));
   const [before, since] = [await createdOf('before'), await createdOf('since')];

@@ -1,8 +1,8 @@
 import { familiarReference, ImageStore } from '@lamella/image';
 import { LamellaCommand } from '../command-classes/lamella-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { stderr } from '../output/out.js';
-import { watching } from '../transfer/watch-transfer.js';
+import { watchTransfer } from '../transfer/watch-transfer.js';
 
 export class Import extends LamellaCommand {
   static override summary = 'Import the tar of a root filesystem as an image.';
@@ -13,8 +13,8 @@ export class Import extends LamellaCommand {
     { description: 'From a directory:', command: 'tar -C rootfs -c . | <%= config.bin %> import - mine' },
   ];
   static override args = {
-    file: argument('the archive, or - for stdin'),
-    name: argument('NAME[:TAG] of the image'),
+    file: requiredArgument('the archive, or - for stdin'),
+    name: requiredArgument('NAME[:TAG] of the image'),
   };
 
   async run(): Promise<void> {
@@ -22,7 +22,7 @@ export class Import extends LamellaCommand {
     const store = new ImageStore(this.storeRoot(flags));
     const source = args.file === '-' ? process.stdin : args.file;
     // One object is what --json prints: what goes on meanwhile is for people.
-    const { reference, digest, diffID, warnings, reused } = await watching({ json: false, quiet: flags.json }, (show, signal) =>
+    const { reference, digest, diffID, warnings, reused } = await watchTransfer({ json: false, quiet: flags.json }, (show, signal) =>
       store.import(source, args.name, { signal, onProgress: ({ bytes, total }) => show({ id: args.file, state: 'unpacking', bytes, total }) }),
     );
     if (!flags.json) for (const warning of warnings) stderr.line(`lamella: note: ${warning}`);

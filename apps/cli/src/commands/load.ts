@@ -4,7 +4,7 @@ import { LamellaCommand } from '../command-classes/lamella-command.js';
 import { optionalArgument } from '../command-line/arguments.js';
 import { UsageError } from '../errors/usage-error.js';
 import { stderr } from '../output/out.js';
-import { PLATFORM_FLAG, platformOf, QUIET_FLAG, watching } from '../transfer/watch-transfer.js';
+import { PLATFORM_FLAG, parsePlatformFlag, QUIET_FLAG, watchTransfer } from '../transfer/watch-transfer.js';
 
 export class Load extends LamellaCommand {
   static override summary = 'Load images from an archive or an OCI image layout.';
@@ -34,9 +34,9 @@ those that are whole are loaded; the others are named, and the status is 125.`;
     if (flags.input !== undefined && args.name !== undefined)
       throw new UsageError(`'${args.name}' is one argument too many`, "See 'lamella load --help': with -i FILE only a name follows.");
     try {
-      const added = await watching(flags, (show, signal) =>
+      const added = await watchTransfer(flags, (show, signal) =>
         store.load(source === '-' ? process.stdin : source, {
-          ...platformOf(flags.platform),
+          ...parsePlatformFlag(flags.platform),
           ...(name === undefined ? {} : { name }),
           signal,
           onProgress: ({ diffID: id, ...rest }) => show({ id, ...rest }),

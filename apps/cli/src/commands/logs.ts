@@ -1,8 +1,8 @@
 import { boolean, string } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { parseInteger } from '../command-line/go-values.js';
-import { moment } from '../command-line/parse-time.js';
+import { parseTime } from '../command-line/parse-time.js';
 import { UsageError } from '../errors/usage-error.js';
 import { DataOut } from '../output/data-out.js';
 import { stderr, stdout } from '../output/out.js';
@@ -14,7 +14,7 @@ export class Logs extends ContainerCommand {
     '<%= config.bin %> logs web',
     { description: 'The last lines, and what comes:', command: '<%= config.bin %> logs -f --tail 20 web' },
   ];
-  static override args = { container: argument('its name, its id, or the beginning of it') };
+  static override args = { container: requiredArgument('its name, its id, or the beginning of it') };
   static override flags = {
     follow: boolean({ char: 'f', description: 'go on until it ends' }),
     since: string({ helpValue: 'TIME', description: 'from then on: 2026-01-02T15:04:05Z, or 10m for ten minutes ago' }),
@@ -36,8 +36,8 @@ export class Logs extends ContainerCommand {
     const logs = container.logs({
       follow: flags.follow,
       signal: abort.signal,
-      ...(flags.since === undefined ? {} : { since: moment(flags.since) }),
-      ...(flags.until === undefined ? {} : { until: moment(flags.until) }),
+      ...(flags.since === undefined ? {} : { since: parseTime(flags.since) }),
+      ...(flags.until === undefined ? {} : { until: parseTime(flags.until) }),
       // As with Docker less than none is all.
       ...(tail < 0 ? {} : { tail }),
     });

@@ -1,5 +1,5 @@
 import { LamellaCommand } from '../command-classes/lamella-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { UserPlugins } from '../plugins/user-plugins.js';
 
 export class PluginsInstall extends LamellaCommand {
@@ -8,7 +8,7 @@ export class PluginsInstall extends LamellaCommand {
     '<%= config.bin %> plugins install @lamella/plugin-oci',
     { description: 'A tarball:', command: '<%= config.bin %> plugins install file:/tmp/plugin.tgz' },
   ];
-  static override args = { spec: argument('NAME, NAME@VERSION, or what else npm install takes') };
+  static override args = { spec: requiredArgument('NAME, NAME@VERSION, or what else npm install takes') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(PluginsInstall);

@@ -1,12 +1,12 @@
 import { LamellaCommand } from '../command-classes/lamella-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { UserPlugins } from '../plugins/user-plugins.js';
 
 export class PluginsLink extends LamellaCommand {
   static override summary = 'Use a checkout as a plugin.';
   static override description = 'Install its dependencies there first.';
   static override examples = ['<%= config.bin %> plugins link ./my-plugin'];
-  static override args = { directory: argument('the directory of its package.json') };
+  static override args = { directory: requiredArgument('the directory of its package.json') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(PluginsLink);

@@ -1,11 +1,11 @@
 import { LamellaCommand } from '../command-classes/lamella-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { UserPlugins } from '../plugins/user-plugins.js';
 
 export class PluginsUninstall extends LamellaCommand {
   static override summary = 'Remove a plugin.';
   static override examples = ['<%= config.bin %> plugins uninstall @lamella/plugin-oci'];
-  static override args = { name: argument('its name') };
+  static override args = { name: requiredArgument('its name') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(PluginsUninstall);

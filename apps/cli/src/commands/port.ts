@@ -1,6 +1,6 @@
 import { ContainerCommand } from '../command-classes/container-command.js';
-import { argument, optionalArgument } from '../command-line/arguments.js';
-import { bindingWords, hostBindings } from '../container/format-ports.js';
+import { optionalArgument, requiredArgument } from '../command-line/arguments.js';
+import { formatBinding, hostBindings } from '../container/format-ports.js';
 import { UsageError } from '../errors/usage-error.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
@@ -11,7 +11,7 @@ export class Port extends ContainerCommand {
     "A container with --network pasta has the ports that were published with -p. One with --network host listens on the host's own addresses: its ports are those that its image exposes.";
   static override usage = 'port [FLAGS] CONTAINER [PORT[/PROTOCOL]]';
   static override examples = ['<%= config.bin %> port web', '<%= config.bin %> port web 80/tcp'];
-  static override args = { container: argument('its name, its id, or the beginning of it'), port: optionalArgument('a port inside: 80, 53/udp') };
+  static override args = { container: requiredArgument('its name, its id, or the beginning of it'), port: optionalArgument('a port inside: 80, 53/udp') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Port);
@@ -19,7 +19,7 @@ export class Port extends ContainerCommand {
     const exposed = config.spec.network === 'host' ? (config.lowers.config.exposedPorts ?? []) : [];
     const bindings = [
       ...(config.spec.publish ?? []).flatMap((port) =>
-        hostBindings(port).map((host) => ({ port: `${port.containerPort}/${port.protocol}`, host: bindingWords(host) })),
+        hostBindings(port).map((host) => ({ port: `${port.containerPort}/${port.protocol}`, host: formatBinding(host) })),
       ),
       ...exposed.map((each) => ({ port: each, host: `0.0.0.0:${each.split('/')[0]}` })),
     ];

@@ -1,8 +1,8 @@
 import { ImageStore, shortReference } from '@lamella/image';
 import { LamellaCommand } from '../command-classes/lamella-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { stderr } from '../output/out.js';
-import { PLATFORM_FLAG, platformOf, QUIET_FLAG, REGISTRY_FLAGS, watching } from '../transfer/watch-transfer.js';
+import { PLATFORM_FLAG, parsePlatformFlag, QUIET_FLAG, REGISTRY_FLAGS, watchTransfer } from '../transfer/watch-transfer.js';
 
 export class Pull extends LamellaCommand {
   static override summary = 'Fetch an image from its registry.';
@@ -13,15 +13,15 @@ export class Pull extends LamellaCommand {
     { description: 'By digest:', command: '<%= config.bin %> pull registry.example.com/team/app@sha256:…' },
     { description: 'A registry without TLS on your own network:', command: '<%= config.bin %> pull --tls-verify=false 192.168.1.5:5000/app' },
   ];
-  static override args = { name: argument('[HOST[:PORT]/]PATH[:TAG][@DIGEST]') };
+  static override args = { name: requiredArgument('[HOST[:PORT]/]PATH[:TAG][@DIGEST]') };
   static override flags = { ...REGISTRY_FLAGS, platform: PLATFORM_FLAG, quiet: QUIET_FLAG };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Pull);
     const store = new ImageStore(this.storeRoot(flags));
-    const result = await watching(flags, (show, signal) =>
+    const result = await watchTransfer(flags, (show, signal) =>
       store.pull(args.name, {
-        ...platformOf(flags.platform),
+        ...parsePlatformFlag(flags.platform),
         tlsVerify: flags['tls-verify'],
         ...(flags.json ? {} : { onWarning: (warning: string) => stderr.line(`lamella: note: ${warning}`) }),
         signal,

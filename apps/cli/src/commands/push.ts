@@ -1,8 +1,8 @@
 import { ImageStore } from '@lamella/image';
 import { LamellaCommand } from '../command-classes/lamella-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { stderr } from '../output/out.js';
-import { QUIET_FLAG, REGISTRY_FLAGS, watching } from '../transfer/watch-transfer.js';
+import { QUIET_FLAG, REGISTRY_FLAGS, watchTransfer } from '../transfer/watch-transfer.js';
 
 export class Push extends LamellaCommand {
   static override summary = 'Bring an image into the registry that its name says.';
@@ -10,13 +10,13 @@ export class Push extends LamellaCommand {
     '<%= config.bin %> push registry.example.com/team/app:v1',
     { description: 'Under another name:', command: '<%= config.bin %> tag app localhost:5000/app && <%= config.bin %> push localhost:5000/app' },
   ];
-  static override args = { name: argument('an image of the store') };
+  static override args = { name: requiredArgument('an image of the store') };
   static override flags = { ...REGISTRY_FLAGS, quiet: QUIET_FLAG };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Push);
     const store = new ImageStore(this.storeRoot(flags));
-    const digest = await watching(flags, (show, signal) =>
+    const digest = await watchTransfer(flags, (show, signal) =>
       store.push(args.name, {
         tlsVerify: flags['tls-verify'],
         onWarning: (warning) => stderr.line(`lamella: note: ${warning}`),

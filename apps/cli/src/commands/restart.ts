@@ -1,7 +1,7 @@
 import { string } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
-import { seconds } from '../command-line/parse-seconds.js';
-import { acceptSource, sourcesOf } from '../container/accept-source.js';
+import { parseSeconds } from '../command-line/parse-seconds.js';
+import { acceptedPaths, acceptSource } from '../container/accept-source.js';
 
 export class Restart extends ContainerCommand {
   static override summary = 'Stop containers, if they run, and start them.';
@@ -16,8 +16,8 @@ export class Restart extends ContainerCommand {
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Restart);
-    const timeout = seconds(flags.time);
-    const acceptSources = sourcesOf(flags['accept-source']);
+    const timeout = parseSeconds(flags.time);
+    const acceptSources = acceptedPaths(flags['accept-source']);
     await this.forEach(flags, argv as string[], async (container, reference) => {
       await container.restart({
         acceptSources,

@@ -1,6 +1,6 @@
 import { familiarReference, ImageStore } from '@lamella/image';
 import { LamellaCommand } from '../command-classes/lamella-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { OUR_FAILURE } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
 import { reportError } from '../output/report-error.js';
@@ -10,7 +10,7 @@ export class Rmi extends LamellaCommand {
   static override examples = ['<%= config.bin %> rmi busybox', '<%= config.bin %> rmi debian:12 tools'];
   static override strict = false;
   static override usage = 'rmi NAME[:TAG]…';
-  static override args = { name: argument('the image; more may follow') };
+  static override args = { name: requiredArgument('the image; more may follow') };
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Rmi);

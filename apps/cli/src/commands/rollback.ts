@@ -1,13 +1,13 @@
 import { boolean } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
-import { argument, optionalArgument } from '../command-line/arguments.js';
+import { optionalArgument, requiredArgument } from '../command-line/arguments.js';
 import { UsageError } from '../errors/usage-error.js';
 
 export class Rollback extends ContainerCommand {
   static override summary = 'Let a container go on from a checkpoint, without what it wrote since.';
   static override examples = ['<%= config.bin %> rollback agent', '<%= config.bin %> rollback agent 4f2a', '<%= config.bin %> rollback agent --all'];
   static override args = {
-    container: argument('its name, its id, or the beginning of it'),
+    container: requiredArgument('its name, its id, or the beginning of it'),
     checkpoint: optionalArgument('its id, or the beginning of it (default: the last one)'),
   };
   static override flags = { all: boolean({ description: 'to before the first: nothing that it wrote stays' }) };

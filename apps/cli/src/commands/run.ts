@@ -1,5 +1,5 @@
 import { Command } from '@oclif/core/command';
-import { argument, optionalArgument } from '../command-line/arguments.js';
+import { optionalArgument, requiredArgument } from '../command-line/arguments.js';
 import { runMain } from '../run/run-main.js';
 import { RUN_FLAGS } from '../run-flags/run-flags.js';
 
@@ -22,7 +22,7 @@ executed, 127 when it was not found, 128+N when signal N ended it.`;
   static override strict = false;
   static override flags = RUN_FLAGS;
   static override args = {
-    image: argument('an image of the store or a registry, or where one lies: ./rootfs.tar, oci:DIR'),
+    image: requiredArgument('an image of the store or a registry, or where one lies: ./rootfs.tar, oci:DIR'),
     command: optionalArgument("the command; the image's own when missing"),
   };
 

@@ -1,7 +1,7 @@
 import { ImageStore } from '@lamella/image';
 import { option, string as stringFlag } from '@oclif/core/flags';
 import { LamellaCommand } from '../command-classes/lamella-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { UsageError } from '../errors/usage-error.js';
 import { stdout } from '../output/out.js';
 import { writeOutput } from '../output/output-file.js';
@@ -15,7 +15,7 @@ export class Save extends LamellaCommand {
   ];
   static override strict = false;
   static override usage = 'save NAME[:TAG]… [-o FILE] [--format docker-archive|oci-archive]';
-  static override args = { name: argument('the image; more may follow') };
+  static override args = { name: requiredArgument('the image; more may follow') };
   static override flags = {
     output: stringFlag({ char: 'o', helpValue: 'FILE', description: 'the archive (default: stdout)' }),
     format: option({

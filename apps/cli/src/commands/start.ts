@@ -1,12 +1,12 @@
 import type { StoredContainer } from '@lamella/engine';
 import { boolean, string } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
-import { acceptSource, sourcesOf } from '../container/accept-source.js';
+import { acceptedPaths, acceptSource } from '../container/accept-source.js';
 import { UsageError } from '../errors/usage-error.js';
-import { tellPlugins } from '../hooks/plugin-hooks.js';
-import { failed } from '../output/exit-status.js';
-import { session } from '../terminal/attached-session.js';
-import { DEFAULT_DETACH_KEYS, detachKeys, sayLeft } from '../terminal/detach-keys.js';
+import { notifyPlugins } from '../hooks/plugin-hooks.js';
+import { reportFailure } from '../output/exit-status.js';
+import { attachSession } from '../terminal/attached-session.js';
+import { DEFAULT_DETACH_KEYS, parseDetachKeys, printDetached } from '../terminal/detach-keys.js';
 import { requireTty } from '../terminal/require-tty.js';
 
 export class Start extends ContainerCommand {
@@ -28,11 +28,11 @@ export class Start extends ContainerCommand {
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Start);
     const references = argv as string[];
-    const acceptSources = sourcesOf(flags['accept-source']);
+    const acceptSources = acceptedPaths(flags['accept-source']);
     if (!flags.attach && !flags.interactive) {
       await this.forEach(flags, references, async (container, reference) => {
         if (!(await started(container, acceptSources))) return reference;
-        await tellPlugins('after_start', { id: container.id });
+        await notifyPlugins('after_start', { id: container.id });
         return reference;
       });
       return;
@@ -40,21 +40,21 @@ export class Start extends ContainerCommand {
     const [reference, ...more] = references;
     if (reference === undefined || more.length)
       throw new UsageError('one container at a time can be attached to', 'Name one, or start them without -a and -i.');
-    const keys = detachKeys(flags['detach-keys']);
+    const keys = parseDetachKeys(flags['detach-keys']);
     const container = await this.containersOf(flags).get(reference);
     if (flags.interactive && container.config.spec.terminal) requireTty(`Leave -i out to see what it writes only: lamella start -a ${reference}`);
     try {
       const attached = (await isRunning(container)) ? await container.attach() : await container.start({ attach: true, acceptSources });
-      await tellPlugins('after_start', { id: container.id }).catch((error: unknown) => {
+      await notifyPlugins('after_start', { id: container.id }).catch((error: unknown) => {
         // It runs on by itself; this command does not wait for that.
         attached.detach();
         throw error;
       });
-      const ending = await session(attached, { terminal: container.config.spec.terminal !== undefined, input: flags.interactive, signals: true, keys });
-      if (ending === 'left') sayLeft(reference);
+      const ending = await attachSession(attached, { terminal: container.config.spec.terminal !== undefined, input: flags.interactive, signals: true, keys });
+      if (ending === 'left') printDetached(reference);
       process.exitCode = ending === 'left' ? 0 : (ending?.status ?? 125);
     } catch (error) {
-      process.exitCode = failed(error, { json: flags.json, debug: flags.debug });
+      process.exitCode = reportFailure(error, { json: flags.json, debug: flags.debug });
     }
   }
 }

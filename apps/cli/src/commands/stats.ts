@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerUsage, StoredContainer } from '@lamella/engine';
 import { boolean, string } from '@oclif/core/flags';
-import { ContainerCommand, called } from '../command-classes/container-command.js';
+import { ContainerCommand, displayName } from '../command-classes/container-command.js';
 import { stdout } from '../output/out.js';
 import { asIs, type Printable } from '../output/printable.js';
 import { table } from '../output/table.js';
@@ -47,11 +47,11 @@ export class Stats extends ContainerCommand {
       );
       const rows = await Promise.all(
         states.map(async (state) => {
-          const usage = await usageOf(await containers.get(state.id).catch(gone));
+          const usage = await usageErrorFrom(await containers.get(state.id).catch(gone));
           if (!usage) return undefined;
           const earlier = before.get(state.id);
           before.set(state.id, usage);
-          return row(called(state), state.id, usage, earlier);
+          return row(displayName(state), state.id, usage, earlier);
         }),
       );
       return rows.filter((each) => each !== undefined);
@@ -124,7 +124,7 @@ function shown(rows: readonly Cells[]): Printable[] {
 }
 
 /** Nothing for one that has just ended. */
-async function usageOf(container: StoredContainer | undefined): Promise<ContainerUsage | undefined> {
+async function usageErrorFrom(container: StoredContainer | undefined): Promise<ContainerUsage | undefined> {
   return container?.usage().catch(gone);
 }
 

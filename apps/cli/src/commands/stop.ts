@@ -1,6 +1,6 @@
 import { string } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
-import { seconds } from '../command-line/parse-seconds.js';
+import { parseSeconds } from '../command-line/parse-seconds.js';
 
 export class Stop extends ContainerCommand {
   static override summary = 'Ask containers to end, and kill those that have not after a while.';
@@ -14,7 +14,7 @@ export class Stop extends ContainerCommand {
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Stop);
-    const timeout = seconds(flags.time);
+    const timeout = parseSeconds(flags.time);
     await this.forEach(flags, argv as string[], async (container, reference) => {
       await container.stop({ ...(timeout === undefined ? {} : { timeout }), ...(flags.signal === undefined ? {} : { signal: flags.signal }) });
       return reference;

@@ -1,13 +1,13 @@
 import { ImageStore } from '@lamella/image';
 import { LamellaCommand } from '../command-classes/lamella-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 
 export class Tag extends LamellaCommand {
   static override summary = 'Give an image another name.';
   static override examples = ['<%= config.bin %> tag app app:v1'];
   static override args = {
-    name: argument('an image of the store'),
-    another: argument('its new name'),
+    name: requiredArgument('an image of the store'),
+    another: requiredArgument('its new name'),
   };
 
   async run(): Promise<void> {

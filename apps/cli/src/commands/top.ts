@@ -1,12 +1,12 @@
 import { ContainerCommand } from '../command-classes/container-command.js';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { table } from '../output/table.js';
 import { bytes } from '../output/units.js';
 
 export class Top extends ContainerCommand {
   static override summary = 'List the processes of a container, as the host sees them.';
   static override examples = ['<%= config.bin %> top web'];
-  static override args = { container: argument('its name, its id, or the beginning of it') };
+  static override args = { container: requiredArgument('its name, its id, or the beginning of it') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Top);

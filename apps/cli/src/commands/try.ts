@@ -5,18 +5,18 @@ import { type Container, Containers, defaultRoot, type StoredContainer } from '@
 import { shellWord } from '@lamella/syscall';
 import { Command } from '@oclif/core/command';
 import { boolean, option, string } from '@oclif/core/flags';
-import { argument } from '../command-line/arguments.js';
+import { requiredArgument } from '../command-line/arguments.js';
 import { parseCommand } from '../command-line/parse-command.js';
 import { UsageError } from '../errors/usage-error.js';
-import { failed, statusOfResult } from '../output/exit-status.js';
+import { exitStatusOf, reportFailure } from '../output/exit-status.js';
 import { stderr, stdout } from '../output/out.js';
 import type { Shown } from '../output/printable.js';
 import { reportError } from '../output/report-error.js';
-import { applyThem, decide } from '../review/apply-decision.js';
-import { listed } from '../review/ask-decision.js';
-import { shell, wordsOf } from '../run/shell-command.js';
+import { applySelected, reviewAndApply } from '../review/apply-decision.js';
+import { listChanges } from '../review/ask-decision.js';
+import { shellCommand, userShell } from '../run/shell-command.js';
 import { windowSize } from '../terminal/forward-signals.js';
-import { dieOf, isForeground, type JobSignals, jobSignals } from '../terminal/job-signals.js';
+import { endBySignal, isForeground, type JobSignals, jobSignals } from '../terminal/job-signals.js';
 
 interface TryFlags {
   readonly yes?: boolean;
@@ -69,7 +69,7 @@ printed on stderr.`;
     root: string({ helpValue: 'DIR', description: 'the store (default: $LAMELLA_ROOT, /var/lib/lamella, ~/.local/share/lamella)' }),
     debug: boolean({ description: 'print where an error came from' }),
   };
-  static override args = { command: argument('the command and its arguments') };
+  static override args = { command: requiredArgument('the command and its arguments') };
 
   /** Not by oclif, which would complain of that where NODE_ENV is that of a developer. */
   override parsed = true;
@@ -79,9 +79,9 @@ printed on stderr.`;
     try {
       const { status, signal } = await tryMain(this.argv);
       process.exitCode = status;
-      if (signal) dieOf(signal);
+      if (signal) endBySignal(signal);
     } catch (error) {
-      process.exitCode = failed(error, { debug });
+      process.exitCode = reportFailure(error, { debug });
     }
   }
 }
@@ -105,7 +105,7 @@ async function tryMain(argv: readonly string[]): Promise<Ending> {
   const earlier = directory === undefined ? undefined : await triedIn(containers);
   const hide = (flags.hide ?? []).map((each) => path.resolve(each));
   const spec = {
-    args: rest.length ? wordsOf(rest) : [shell()],
+    args: rest.length ? shellCommand(rest) : [userShell()],
     network: flags.offline ? 'none' : (flags.network ?? 'host'),
     // In the background the terminal is the shell's for now.
     ...(size ? { terminal: size, input: { forward: true, raw: true, later: !isForeground() } } : {}),
@@ -149,11 +149,11 @@ async function settle(container: StoredContainer, flags: TryFlags, ignored: read
     return;
   }
   const keep = flags.no || flags.directory !== undefined;
-  if (flags.yes && !keep) await applyThem(container, changes, new Set(changes), container.id, say);
+  if (flags.yes && !keep) await applySelected(container, changes, new Set(changes), container.id, say);
   else if (keep || !terminal) {
-    if (!flags.no) for (const line of listed(changes)) say(line);
+    if (!flags.no) for (const line of listChanges(changes)) say(line);
     say(container.id);
-  } else await decide(container, changes, container.id, { input: process.stdin, output: stderr });
+  } else await reviewAndApply(container, changes, container.id, { input: process.stdin, output: stderr });
 }
 
 async function ended(begin: () => Promise<Container>, signals: JobSignals): Promise<Ending & { readonly id: string }> {
@@ -163,7 +163,7 @@ async function ended(begin: () => Promise<Container>, signals: JobSignals): Prom
   for (const failure of result.releaseFailures) reportError(failure);
   // From here on signals are this process's own.
   signals[Symbol.dispose]();
-  return { id: running.id, status: statusOfResult(result), signal: result.signal };
+  return { id: running.id, status: exitStatusOf(result), signal: result.signal };
 }
 
 /** A directory for -D: one that is not there was meant to be another. */

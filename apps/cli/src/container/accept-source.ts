@@ -11,6 +11,6 @@ export const acceptSource = () =>
   });
 
 /** The paths that were accepted, absolute. */
-export function sourcesOf(paths: readonly string[] = []): readonly string[] {
+export function acceptedPaths(paths: readonly string[] = []): readonly string[] {
   return paths.map((each) => path.resolve(each));
 }

@@ -1,8 +1,8 @@
 import type { ContainerState } from '@lamella/engine';
 import { ago } from '../output/units.js';
 import type { Headers } from '../template/fill.js';
-import { portWords } from './format-ports.js';
-import { statusWords } from './format-status.js';
+import { formatPorts } from './format-ports.js';
+import { formatStatus } from './format-status.js';
 
 /** What a list of containers has of each, by Docker's names and ours. */
 export const CONTAINER_HEADERS = {
@@ -40,11 +40,11 @@ export function containerRow(state: ContainerState, whole: boolean, size: string
     Names: state.name ?? '',
     Image: config.image,
     Command: `"${cut(command, 32)}"`,
-    CreatedAt: timeWords(new Date(config.created)),
+    CreatedAt: formatTime(new Date(config.created)),
     RunningFor: ago(new Date(config.created)),
-    Ports: ['running', 'paused'].includes(state.status) ? portWords(config.spec.publish ?? []).join(', ') : '',
+    Ports: ['running', 'paused'].includes(state.status) ? formatPorts(config.spec.publish ?? []).join(', ') : '',
     State: state.status,
-    Status: statusWords(state),
+    Status: formatStatus(state),
     Size: size,
     Labels: Object.entries(labelsOf(state))
       .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -64,6 +64,6 @@ export function labelsOf({ config }: ContainerState): Readonly<Record<string, st
 }
 
 /** A time as Docker lists it: 2026-01-02 15:04:05 +0000 UTC. */
-export function timeWords(time: Date): string {
+export function formatTime(time: Date): string {
   return `${time.toISOString().slice(0, 19).replace('T', ' ')} +0000 UTC`;
 }

@@ -7,10 +7,10 @@ export function hostBindings({ address, hostPort }: PublishedPort): readonly { r
 }
 
 /** Published ports as Docker lists them: 0.0.0.0:8080->80/tcp. */
-export function portWords(ports: readonly PublishedPort[]): string[] {
-  return ports.flatMap((port) => hostBindings(port).map((binding) => `${bindingWords(binding)}->${port.containerPort}/${port.protocol}`));
+export function formatPorts(ports: readonly PublishedPort[]): string[] {
+  return ports.flatMap((port) => hostBindings(port).map((binding) => `${formatBinding(binding)}->${port.containerPort}/${port.protocol}`));
 }
 
-export function bindingWords({ HostIp, HostPort }: { readonly HostIp: string; readonly HostPort: string }): string {
+export function formatBinding({ HostIp, HostPort }: { readonly HostIp: string; readonly HostPort: string }): string {
   return `${isIPv6(HostIp) ? `[${HostIp}]` : HostIp}:${HostPort}`;
 }

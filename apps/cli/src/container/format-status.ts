@@ -2,7 +2,7 @@ import type { ContainerState } from '@lamella/engine';
 import { ago, duration } from '../output/units.js';
 
 /** What a container does, as `ps` says it. */
-export function statusWords(state: ContainerState, now: Date = new Date()): string {
+export function formatStatus(state: ContainerState, now: Date = new Date()): string {
   const { status, startedAt, finishedAt, exitCode, oomKilled, reason } = state;
   const up = (): string => `Up ${duration(now.getTime() - (startedAt ?? now).getTime())}`;
   switch (status) {

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { StoredContainer } from '@lamella/engine';
 import { getFiles } from '@lamella/image';
 import { UsageError } from '../errors/usage-error.js';
-import { type CopyFlags, missing } from './copy-out.js';
+import { type CopyFlags, ignoreMissing } from './copy-out.js';
 import { assertsDirectory, type Destination, entryName, placeCopy } from './entry-name.js';
 import { followHost } from './host-path.js';
 import { writableSources } from './writable-sources.js';
@@ -19,7 +19,7 @@ export async function copyToContainer(container: StoredContainer, source: string
   }
   const follows = flags.followLink || assertsDirectory(source);
   const absolute = await followHost(path.resolve(source), writableSources(container), follows);
-  const found = await lstat(absolute).catch(missing);
+  const found = await lstat(absolute).catch(ignoreMissing);
   if (!found) throw new UsageError(`${source} does not exist`, 'Check the path.');
   if (!found.isDirectory() && assertsDirectory(source)) throw new UsageError(`${source} is not a directory`, 'Leave the slash at its end out.');
   if (found.isSocket()) throw new UsageError(`${source} is a socket, which cannot be copied`, 'Show it in the container by a volume: -v.');

@@ -35,13 +35,13 @@ export async function copyFromContainer(container: StoredContainer, source: stri
       `${destination} is not a directory`,
       isDirectory ? 'A directory is copied into one, or to a new name.' : 'Make it first; without a / at its end it is the name of the copy.',
     );
-  if (!(await stat(place.directory).catch(missing))?.isDirectory()) throw new UsageError(`${place.directory} is not a directory`, 'Make it first.');
+  if (!(await stat(place.directory).catch(ignoreMissing))?.isDirectory()) throw new UsageError(`${place.directory} is not a directory`, 'Make it first.');
   await putFiles(await container.copyOut(pathname, place.name), place.directory, { keepOwners: flags.archive });
 }
 
 async function lookAt(destination: string, writable: Writable): Promise<Destination> {
   const pathname = await followHost(path.resolve(destination), writable, true);
-  const found = await lstat(pathname).catch(missing);
+  const found = await lstat(pathname).catch(ignoreMissing);
   if (found?.isCharacterDevice() || found?.isBlockDevice())
     throw new UsageError(`${destination} is a device`, 'Copy to a directory or a file; or - writes a tar to stdout.');
   if (found && !found.isDirectory() && assertsDirectory(destination))
@@ -57,7 +57,7 @@ function withSlash(pathname: string): string {
   return path.posix.resolve('/', pathname) + (assertsDirectory(pathname) ? '/' : '');
 }
 
-export function missing(error: NodeJS.ErrnoException): undefined {
+export function ignoreMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
   throw error;
 }

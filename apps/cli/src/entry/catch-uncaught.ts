@@ -1,11 +1,11 @@
-import { failedByUs } from '../output/exit-status.js';
+import { reportOwnFailure } from '../output/exit-status.js';
 import { stderr } from '../output/out.js';
 import { text } from '../output/printable.js';
 
 /** Ends this process with one line about an error that nothing has caught, in place of Node's, which prints the source beside it. */
-export function catchTheRest(argv: readonly string[]): void {
+export function catchUncaught(argv: readonly string[]): void {
   process.on('uncaughtException', (error) => {
-    process.exit(failedByUs(error, { debug: argv.includes('--debug') }));
+    process.exit(reportOwnFailure(error, { debug: argv.includes('--debug') }));
   });
   // Where a recovery put what the user had changed meanwhile is no warning about our code.
   const others = process.listeners('warning');

@@ -1,16 +1,16 @@
-import { helpHint } from '../command-line/flag-words.js';
+import { helpHint } from '../command-line/parse-flags.js';
 import { usageOf } from '../errors/usage-error.js';
-import { failedByUs } from '../output/exit-status.js';
+import { reportOwnFailure } from '../output/exit-status.js';
 
 /** Tell of an error that a command did not tell of itself, and set the exit status. */
-export function commandFailed(error: unknown, command: string, argv: readonly string[]): void {
+export function reportCommandFailure(error: unknown, command: string, argv: readonly string[]): void {
   const exit = (error as { oclif?: { exit?: number } }).oclif?.exit;
   // An exit, not a failure: it was printed where it happened.
   if ((error as { code?: string }).code === 'EEXIT') {
     process.exitCode = exit ?? 0;
     return;
   }
-  process.exitCode = failedByUs(usage(error, command), { debug: argv.includes('--debug') });
+  process.exitCode = reportOwnFailure(usage(error, command), { debug: argv.includes('--debug') });
 }
 
 /** What oclif does not like of the words of a plugin, in our words. */

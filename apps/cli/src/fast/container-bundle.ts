@@ -1,6 +1,6 @@
 import type { Command } from '@oclif/core/command';
 import type { FlagTable } from '../command-line/flag-table.js';
-import { asksForHelp, LEADING } from '../command-line/flag-words.js';
+import { asksForHelp, LEADING_FLAG_COMMANDS } from '../command-line/parse-flags.js';
 import { Apply } from '../commands/apply.js';
 import { Attach } from '../commands/attach.js';
 import { Changes } from '../commands/changes.js';
@@ -28,8 +28,8 @@ import { Top } from '../commands/top.js';
 import { Try } from '../commands/try.js';
 import { Unpause } from '../commands/unpause.js';
 import { Wait } from '../commands/wait.js';
-import { catchTheRest } from '../entry/catch-uncaught.js';
-import { commandFailed } from '../entry/report-command-failure.js';
+import { catchUncaught } from '../entry/catch-uncaught.js';
+import { reportCommandFailure } from '../entry/report-command-failure.js';
 
 export { ownWords } from '@lamella/syscall/own-words';
 
@@ -78,11 +78,11 @@ const CONFIG = {
 /** Whether help was asked for, which oclif prints. */
 export function wantsHelp(command: string, argv: readonly string[]): boolean {
   const { baseFlags, flags } = COMMANDS[command] as unknown as { readonly baseFlags?: FlagTable; readonly flags?: FlagTable };
-  return asksForHelp(argv, { ...baseFlags, ...flags }, { command, leading: LEADING.includes(command) });
+  return asksForHelp(argv, { ...baseFlags, ...flags }, { command, leading: LEADING_FLAG_COMMANDS.includes(command) });
 }
 
 export async function main(name: string, argv: readonly string[]): Promise<void> {
-  catchTheRest(argv);
+  catchUncaught(argv);
   const Found = COMMANDS[name];
   if (!Found) throw new TypeError(`${name} is not in this bundle`);
   Object.assign(Found, { id: name });
@@ -90,6 +90,6 @@ export async function main(name: string, argv: readonly string[]): Promise<void>
   try {
     await command._run();
   } catch (error) {
-    commandFailed(error, name, argv);
+    reportCommandFailure(error, name, argv);
   }
 }

@@ -1,7 +1,7 @@
-import { asksForHelp } from '../command-line/flag-words.js';
-import { catchTheRest } from '../entry/catch-uncaught.js';
+import { asksForHelp } from '../command-line/parse-flags.js';
+import { catchUncaught } from '../entry/catch-uncaught.js';
 import { execMain } from '../run/exec-main.js';
-import { toldMain } from '../run/front-failure-main.js';
+import { frontFailureMain } from '../run/front-failure-main.js';
 import { runMain } from '../run/run-main.js';
 import { EXEC_FLAGS } from '../run-flags/exec-flags.js';
 import { RUN_FLAGS } from '../run-flags/run-flags.js';
@@ -12,7 +12,7 @@ export { ownWords } from '@lamella/syscall/own-words';
 export const COMMANDS = {
   run: { main: runMain, flags: RUN_FLAGS },
   exec: { main: execMain, flags: EXEC_FLAGS },
-  '.told': { main: toldMain, flags: {} },
+  '.front-failure': { main: frontFailureMain, flags: {} },
 } as const;
 
 type FastCommand = keyof typeof COMMANDS;
@@ -23,6 +23,6 @@ export function wantsHelp(command: FastCommand, argv: readonly string[]): boolea
 }
 
 export async function main(command: FastCommand, argv: readonly string[]): Promise<void> {
-  catchTheRest(argv);
+  catchUncaught(argv);
   process.exitCode = await COMMANDS[command].main(argv);
 }

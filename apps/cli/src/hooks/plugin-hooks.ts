@@ -19,7 +19,7 @@ export function hasPlugins(): boolean {
  *
  * @throws what a hook throws
  */
-export async function tellPlugins<Event extends keyof PluginHooks>(event: Event, payload: PluginHooks[Event]): Promise<void> {
+export async function notifyPlugins<Event extends keyof PluginHooks>(event: Event, payload: PluginHooks[Event]): Promise<void> {
   if (!hasPlugins()) return;
   const { runPluginHooks } = await import('./run-plugin-hooks.js');
   await runPluginHooks(event, payload);

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { OutputError } from '../errors/output-error.js';
-import { firstOf, reportError, reportErrorAsJSON } from './report-error.js';
+import { reportError, reportErrorAsJSON, rootError } from './report-error.js';
 
 /** Docker's: anything of ours, usage errors included. */
 export const OUR_FAILURE = 125;
@@ -10,7 +10,7 @@ export const SOME_FAILED = 1;
 
 /** The exit status for an error: 127 and 126 where the command is to blame. */
 function statusOf(error: unknown): number {
-  const first = firstOf(error);
+  const first = rootError(error);
   if (first instanceof OutputError) return first.status;
   switch ((first as { code?: string } | undefined)?.code) {
     case 'COMMAND_NOT_FOUND':
@@ -23,7 +23,7 @@ function statusOf(error: unknown): number {
 }
 
 /** The exit status for a process that ended: its own, or 128 and the signal. */
-export function statusOfResult({ exitCode, signal }: { readonly exitCode: number | undefined; readonly signal: NodeJS.Signals | undefined }): number {
+export function exitStatusOf({ exitCode, signal }: { readonly exitCode: number | undefined; readonly signal: NodeJS.Signals | undefined }): number {
   return exitCode ?? 128 + (signal ? numberOfSignal(signal) : 0);
 }
 
@@ -37,7 +37,7 @@ export function numberOfSignal(signal: string): number {
 }
 
 /** Tells of the error that ended a command. @returns the exit status, also where it cannot be told */
-export function failed(
+export function reportFailure(
   error: unknown,
   { json = false, debug = false }: { readonly json?: boolean | undefined; readonly debug?: boolean | undefined } = {},
 ): number {
@@ -48,13 +48,13 @@ export function failed(
     } catch (unwritten) {
       // Somebody is to know both.
       reportError(error, { debug });
-      return failed(unwritten, { debug });
+      return reportFailure(unwritten, { debug });
     }
   return statusOf(error);
 }
 
-/** As {@link failed} for commands that are ours throughout: no other status than {@link OUR_FAILURE}, or that of a closed pipe. */
-export function failedByUs(error: unknown, options: Parameters<typeof failed>[1] = {}): number {
-  const status = failed(error, options);
-  return firstOf(error) instanceof OutputError ? status : OUR_FAILURE;
+/** As {@link reportFailure} for commands that are ours throughout: no other status than {@link OUR_FAILURE}, or that of a closed pipe. */
+export function reportOwnFailure(error: unknown, options: Parameters<typeof reportFailure>[1] = {}): number {
+  const status = reportFailure(error, options);
+  return rootError(error) instanceof OutputError ? status : OUR_FAILURE;
 }

@@ -1,6 +1,6 @@
 import { visible } from '@lamella/syscall';
 import { OutputError } from '../errors/output-error.js';
-import { failedByUs } from './exit-status.js';
+import { reportOwnFailure } from './exit-status.js';
 
 /** Colors, and moves of the cursor as spinners make them; what else begins with an escape has no business here. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it is about
@@ -14,7 +14,7 @@ guardStreams();
 
 function guardStreams(): void {
   // Before oclif's own, which throws.
-  process.stdout.prependListener('error', (error) => process.exit(failedByUs(new OutputError(error))));
+  process.stdout.prependListener('error', (error) => process.exit(reportOwnFailure(new OutputError(error))));
   process.stderr.on('error', () => undefined);
   for (const stream of [process.stdout, process.stderr]) {
     const write = stream.write.bind(stream) as (chunk: string | Uint8Array, ...rest: unknown[]) => boolean;

@@ -3,20 +3,20 @@ import { stderr, stdout } from './out.js';
 import { type Printable, text } from './printable.js';
 
 /** An error of ours: it knows a code and, mostly, what to do. */
-interface ToldError extends Error {
+interface UserError extends Error {
   readonly code: string;
   readonly hint: string | undefined;
   toJSON(): object;
 }
 
 /** By its shape: the bundle of `run` and the packages have a class of their own each. */
-function isTold(error: unknown): error is ToldError {
+function isUserError(error: unknown): error is UserError {
   return error instanceof Error && 'hint' in error && 'code' in error && typeof (error as { toJSON?: unknown }).toJSON === 'function';
 }
 
 /** What went wrong first, when clearing away after it went wrong, too. */
-export function firstOf(error: unknown): unknown {
-  return error instanceof SuppressedError ? firstOf(error.suppressed) : error;
+export function rootError(error: unknown): unknown {
+  return error instanceof SuppressedError ? rootError(error.suppressed) : error;
 }
 
 /** Whether it was told that stdout takes nothing. */
@@ -27,7 +27,7 @@ let unwritten = false;
  * escaped. When only the reader of stdout is gone, nothing is printed.
  */
 export function reportError(error: unknown, { debug = false }: { readonly debug?: boolean } = {}): void {
-  const first = firstOf(error);
+  const first = rootError(error);
   if (first instanceof OutputError) {
     // Once: after it nothing can be written there, whoever tries.
     if (first.isClosedPipe || unwritten) return;
@@ -38,7 +38,7 @@ export function reportError(error: unknown, { debug = false }: { readonly debug?
 }
 
 function describe(error: unknown): Printable[] {
-  if (isTold(error)) return [text`lamella: ${oneLine(error.message)}`, ...(error.hint ? indented(error.hint) : [])];
+  if (isUserError(error)) return [text`lamella: ${oneLine(error.message)}`, ...(error.hint ? indented(error.hint) : [])];
   if (error instanceof Error) {
     const system = (error as NodeJS.ErrnoException).code;
     // A refused system call says all there is to say; anything else is a defect of ours.
@@ -59,14 +59,14 @@ function indented(lines: string): Printable[] {
 
 /** Prints the same for programs. @throws OutputError */
 export function reportErrorAsJSON(error: unknown): void {
-  if (!(firstOf(error) instanceof OutputError)) stdout.json(errorToJSON(error));
+  if (!(rootError(error) instanceof OutputError)) stdout.json(errorToJSON(error));
   else reportError(error);
 }
 
 /** Returns what programs are told of an error. */
 export function errorToJSON(given: unknown): unknown {
-  const error = firstOf(given);
-  if (isTold(error)) return { error: error.toJSON() };
+  const error = rootError(given);
+  if (isUserError(error)) return { error: error.toJSON() };
   const { name, message, code } = error as NodeJS.ErrnoException;
   return { error: { name, code: code ?? 'INTERNAL', message } };
 }

@@ -37,14 +37,14 @@ const EACH = ['  y  apply it      n  leave it      d  show the difference', '  a
  *
  * @param canApply whether there is something of the host's to apply them to
  */
-export async function review(
+export async function askDecision(
   container: StoredContainer,
   changes: readonly ContainerChange[],
   { input, output }: Terminal,
   canApply: boolean,
 ): Promise<Decision> {
   const say = (line: Shown): void => output.line(line);
-  const list = (): void => output.lines(listed(changes));
+  const list = (): void => output.lines(listChanges(changes));
   list();
   const asking = createInterface({ input, terminal: false });
   const answers = asking[Symbol.asyncIterator]();
@@ -102,7 +102,7 @@ export async function review(
 }
 
 /** Lines of a list, with the sum at its end. */
-export function listed(changes: readonly ContainerChange[]): Printable[] {
+export function listChanges(changes: readonly ContainerChange[]): Printable[] {
   const tally = new ChangeTally();
   const grouping = new Grouping();
   const lines = changes.flatMap((change) => {

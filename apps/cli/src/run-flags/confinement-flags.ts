@@ -3,7 +3,7 @@ import type { RunSpec } from '@lamella/engine';
 import type { SeccompProfile } from '@lamella/seccomp';
 import { FILE_BOUNDS, readNamedText } from '@lamella/syscall';
 import { parseCpus, parseInteger, parseSize } from '../command-line/go-values.js';
-import { whyUnread } from '../errors/read-failure.js';
+import { readFailure } from '../errors/read-failure.js';
 import { UsageError } from '../errors/usage-error.js';
 import type { RunFlags } from './run-flags.js';
 
@@ -40,13 +40,13 @@ function limits(flags: RunFlags): Pick<RunSpec, 'resources'> {
     if (value === undefined) throw new UsageError(`'${text}' is not a value of --${flag}`, `Write --${flag} ${flag === 'cpus' ? '1.5' : 'NUMBER'}.`);
     return value;
   };
-  const memory = flags.memory === undefined ? undefined : size(flags.memory, '--memory') || undefined;
+  const memory = flags.memory === undefined ? undefined : parseSizeFlag(flags.memory, '--memory') || undefined;
   const swap = flags['memory-swap'];
   const pids = number('pids-limit', parseInteger);
   const given = {
     memory,
     // Without a limit on memory there is none on swap.
-    memorySwap: swap === undefined ? undefined : swap === '-1' ? memory && -1 : size(swap, '--memory-swap') || undefined,
+    memorySwap: swap === undefined ? undefined : swap === '-1' ? memory && -1 : parseSizeFlag(swap, '--memory-swap') || undefined,
     cpus: number('cpus', parseCpus) || undefined,
     cpuShares: number('cpu-shares', parseInteger) || undefined,
     cpusetCpus: flags['cpuset-cpus'] || undefined,
@@ -58,7 +58,7 @@ function limits(flags: RunFlags): Pick<RunSpec, 'resources'> {
 }
 
 /** A size on the command line, as Docker reads one. @throws UsageError */
-export function size(text: string, flag: string): number {
+export function parseSizeFlag(text: string, flag: string): number {
   const value = parseSize(text);
   if (value === undefined) throw new UsageError(`'${text}' is not a size`, `Write ${flag}${flag.endsWith('=') ? '' : ' '}512m; units are b, k, m, g, t and p.`);
   return value;
@@ -66,7 +66,7 @@ export function size(text: string, flag: string): number {
 
 function shmSize(text: string | undefined): Pick<RunSpec, 'shmSize'> {
   // Nothing is the default, with Docker too; for tmpfs it would be no limit.
-  const value = text === undefined ? 0 : size(text, '--shm-size');
+  const value = text === undefined ? 0 : parseSizeFlag(text, '--shm-size');
   return value ? { shmSize: String(value) } : {};
 }
 
@@ -116,7 +116,7 @@ async function profile(file: string): Promise<SeccompProfile> {
   try {
     text = readNamedText(file, FILE_BOUNDS.profile);
   } catch (error) {
-    throw new UsageError(`the seccomp profile ${file} cannot be read: ${whyUnread(error)}`, 'Check the path and its permissions.');
+    throw new UsageError(`the seccomp profile ${file} cannot be read: ${readFailure(error)}`, 'Check the path and its permissions.');
   }
   const { parseProfile } = await import('@lamella/seccomp');
   return parseProfile(text, path.resolve(file));

@@ -1,5 +1,5 @@
 import { FILE_BOUNDS, readNamedText } from '@lamella/syscall';
-import { whyUnread } from '../errors/read-failure.js';
+import { readFailure } from '../errors/read-failure.js';
 import { UsageError } from '../errors/usage-error.js';
 
 /**
@@ -9,14 +9,14 @@ import { UsageError } from '../errors/usage-error.js';
  * @param what what a key is: `a variable`
  * @throws UsageError
  */
-export function entriesOfFiles(files: readonly string[], what: 'a variable' | 'a label'): readonly string[] {
+export function readKeyValueFiles(files: readonly string[], what: 'a variable' | 'a label'): readonly string[] {
   return files.flatMap((file) => {
     let text: string;
     try {
       text = readNamedText(file, FILE_BOUNDS.environment);
     } catch (error) {
       const kind = what === 'a variable' ? 'environment' : 'label';
-      throw new UsageError(`the ${kind} file ${file} cannot be read: ${whyUnread(error)}`, 'Check the path and its permissions.');
+      throw new UsageError(`the ${kind} file ${file} cannot be read: ${readFailure(error)}`, 'Check the path and its permissions.');
     }
     const lines = text.replace(/^(?:\ufeff|\u00ef\u00bb\u00bf)/, '').split('\n');
     return lines.flatMap((line, i) => {

@@ -1,8 +1,8 @@
 import type { RestartPolicy, RunSpec } from '@lamella/engine';
 import { parseInteger } from '../command-line/go-values.js';
 import { UsageError } from '../errors/usage-error.js';
-import { size } from './confinement-flags.js';
-import { entriesOfFiles } from './key-value-files.js';
+import { parseSizeFlag } from './confinement-flags.js';
+import { readKeyValueFiles } from './key-value-files.js';
 import type { RunFlags } from './run-flags.js';
 
 type LifeFlags = Pick<RunFlags, 'label' | 'label-file' | 'stop-signal' | 'stop-timeout' | 'restart' | 'log-opt'>;
@@ -12,12 +12,12 @@ type LifeFlags = Pick<RunFlags, 'label' | 'label-file' | 'stop-signal' | 'stop-t
  *
  * @throws UsageError
  */
-export function life(flags: LifeFlags): Pick<RunSpec, 'labels' | 'stopSignal' | 'stopTimeout' | 'restart' | 'logs'> {
+export function lifecycle(flags: LifeFlags): Pick<RunSpec, 'labels' | 'stopSignal' | 'stopTimeout' | 'restart' | 'logs'> {
   const timeout = flags['stop-timeout'] === undefined ? undefined : parseInteger(flags['stop-timeout']);
   if (flags['stop-timeout'] !== undefined && timeout === undefined)
     throw new UsageError(`'${flags['stop-timeout']}' is not a number of seconds`, 'Write --stop-timeout 10; -1 waits for ever.');
   // As with Docker a name alone is none in a file, and one in a flag.
-  const labels = [...entriesOfFiles(flags['label-file'] ?? [], 'a label').filter((entry) => entry.includes('=')), ...(flags.label ?? [])];
+  const labels = [...readKeyValueFiles(flags['label-file'] ?? [], 'a label').filter((entry) => entry.includes('=')), ...(flags.label ?? [])];
   return {
     ...(labels.length ? { labels: Object.fromEntries(labels.map(label)) } : {}),
     ...(!flags['stop-signal'] ? {} : { stopSignal: flags['stop-signal'] }),
@@ -46,7 +46,7 @@ function restart(text: string): { policy: RestartPolicy; limit?: number } {
 function logOption(text: string): { maxSize?: number; maxFiles?: number } {
   const [name, value = ''] = text.split('=');
   // As Docker writes that there is no bound.
-  if (name === 'max-size') return { maxSize: value === '-1' ? 0 : size(value, '--log-opt max-size=') };
+  if (name === 'max-size') return { maxSize: value === '-1' ? 0 : parseSizeFlag(value, '--log-opt max-size=') };
   if (name === 'max-file') {
     if (!/^[1-9]$/.test(value)) throw new UsageError(`'${value}' is not a number of log files`, 'Write --log-opt max-file=3; there are 1 to 9.');
     return { maxFiles: Number(value) };

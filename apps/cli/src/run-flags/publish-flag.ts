@@ -3,7 +3,7 @@ import type { PublishedPort, RunSpec } from '@lamella/engine';
 import { UsageError } from '../errors/usage-error.js';
 
 /** What `--publish` says. @throws UsageError */
-export function published(publish: readonly string[] = [], network: RunSpec['network']): Pick<RunSpec, 'publish'> {
+export function publishedPorts(publish: readonly string[] = [], network: RunSpec['network']): Pick<RunSpec, 'publish'> {
   if (!publish.length) return {};
   if (network !== 'pasta')
     throw new UsageError(

@@ -1,44 +1,44 @@
 import path from 'node:path';
 import type { RunSpec } from '@lamella/engine';
 import { UsageError } from '../errors/usage-error.js';
-import { detachKeys } from '../terminal/detach-keys.js';
+import { parseDetachKeys } from '../terminal/detach-keys.js';
 import { confinement } from './confinement-flags.js';
-import { entriesOfFiles } from './key-value-files.js';
-import { life } from './lifecycle-flags.js';
+import { readKeyValueFiles } from './key-value-files.js';
+import { lifecycle } from './lifecycle-flags.js';
 import type { RunCommandLine } from './parse-run.js';
-import { published } from './publish-flag.js';
-import { userNamespace } from './userns-flag.js';
-import { askedMounts } from './volume-flags.js';
+import { publishedPorts } from './publish-flag.js';
+import { parseUserns } from './userns-flag.js';
+import { requestedMounts } from './volume-flags.js';
 
 /**
  * What a command line asks for.
  *
  * @throws UsageError
  */
-export async function runSpec({ flags, image, args }: RunCommandLine): Promise<RunSpec> {
+export async function buildRunSpec({ flags, image, args }: RunCommandLine): Promise<RunSpec> {
   return {
     image,
     args,
     network: flags.network,
-    ...published(flags.publish, flags.network),
+    ...publishedPorts(flags.publish, flags.network),
     pull: flags.pull,
     ...(flags.platform === undefined ? {} : { platform: flags.platform }),
     tlsVerify: flags['tls-verify'],
     env: environment(flags['env-file'] ?? [], flags.env ?? []),
-    ...askedMounts(flags),
+    ...requestedMounts(flags),
     readonlyRoot: flags['read-only'],
     init: flags.init,
     keep: keep(flags),
-    ...life(flags),
+    ...lifecycle(flags),
     ...(await confinement(flags)),
     ...(flags.root === undefined ? {} : { root: path.resolve(flags.root) }),
     ...(flags.workspace === undefined ? {} : { workspace: path.resolve(flags.workspace) }),
     ...(flags.workdir ? { cwd: workdir(flags.workdir) } : {}),
-    ...(!flags.userns ? {} : { userns: userNamespace(flags.userns) }),
+    ...(!flags.userns ? {} : { userns: parseUserns(flags.userns) }),
     ...(!flags.user ? {} : { user: flags.user }),
     ...(flags.hostname ? { hostname: flags.hostname } : {}),
     ...(flags.name ? { name: flags.name.replace(/^\//, '') } : {}),
-    ...(flags['detach-keys'] === undefined ? {} : { detachKeys: detachKeys(flags['detach-keys']) }),
+    ...(flags['detach-keys'] === undefined ? {} : { detachKeys: parseDetachKeys(flags['detach-keys']) }),
     ...(flags.entrypoint === undefined ? {} : { entrypoint: flags.entrypoint === '' ? [] : [flags.entrypoint] }),
   };
 }
@@ -57,7 +57,7 @@ export function workdir(directory: string): string {
 /** The variables of `--env-file` and `-e`. @throws UsageError */
 export function environment(files: readonly string[], entries: readonly string[]): Record<string, string> {
   const env: Record<string, string> = {};
-  for (const entry of [...entriesOfFiles(files, 'a variable'), ...entries]) {
+  for (const entry of [...readKeyValueFiles(files, 'a variable'), ...entries]) {
     const equals = entry.indexOf('=');
     const name = equals < 0 ? entry : entry.slice(0, equals);
     if (name === '') throw new UsageError(`'${entry}' (-e) does not name a variable`, 'Write NAME=VALUE, or NAME to pass ours on.');

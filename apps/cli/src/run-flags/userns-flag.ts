@@ -2,7 +2,7 @@ import type { UserNamespace } from '@lamella/engine';
 import { UsageError } from '../errors/usage-error.js';
 
 /** What `--userns` says. @throws UsageError */
-export function userNamespace(text: string): UserNamespace {
+export function parseUserns(text: string): UserNamespace {
   if (text === 'host' || text === 'keep-id') return text;
   const auto = /^auto(?::size=(\d+))?$/.exec(text);
   if (auto) return { mode: 'auto', ...(auto[1] === undefined ? {} : { size: Number(auto[1]) }) };

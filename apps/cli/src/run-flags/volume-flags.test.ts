@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { csvFields } from './csv-fields.js';
-import { askedMounts } from './volume-flags.js';
+import { requestedMounts } from './volume-flags.js';
 
 const NONE = { volume: undefined, mount: undefined, tmpfs: undefined };
 
@@ -32,7 +32,7 @@ describe('volumes', () => {
     ['/host:/x:O', { readonly: false, overlay: true }],
     ['/host:/x:idmap', { readonly: false, idmap: true }],
   ])('-v %s', (text, options) => {
-    expect(askedMounts({ ...NONE, volume: [text] }).volumes).toEqual([{ source, destination: '/x', ...options }]);
+    expect(requestedMounts({ ...NONE, volume: [text] }).volumes).toEqual([{ source, destination: '/x', ...options }]);
   });
 
   test.each([
@@ -42,15 +42,15 @@ describe('volumes', () => {
     ['type=bind,"src=/host",dst=/x,ro=false,bind-recursive=disabled', { readonly: false, recursive: false }],
     ['type=bind,src=/host,dst=/x,overlay,consistency=cached', { readonly: false, overlay: true }],
   ])('--mount %s', (text, options) => {
-    expect(askedMounts({ ...NONE, mount: [text] }).volumes).toEqual([{ source, destination: '/x', ...options }]);
+    expect(requestedMounts({ ...NONE, mount: [text] }).volumes).toEqual([{ source, destination: '/x', ...options }]);
   });
 
   test.each(['/host:/x:', '/host:', ':/x', '/host:/x:ro:', '/host::ro'])('-v %s has an empty part, and is refused', (text) => {
-    expect(() => askedMounts({ ...NONE, volume: [text] })).toThrow(`'${text}' is not a volume`);
+    expect(() => requestedMounts({ ...NONE, volume: [text] })).toThrow(`'${text}' is not a volume`);
   });
 
   test('a source of --mount may have colons and commas', () => {
-    expect(askedMounts({ ...NONE, mount: ['type=bind,"src=/a:b,c",dst=/x'] }).volumes).toMatchObject([{ source: '/a:b,c' }]);
+    expect(requestedMounts({ ...NONE, mount: ['type=bind,"src=/a:b,c",dst=/x'] }).volumes).toMatchObject([{ source: '/a:b,c' }]);
   });
 
   test.each([
@@ -62,13 +62,13 @@ describe('volumes', () => {
     ['type=bind,src=/host,dst=/x,bind-recursive=readonly', /goes with readonly/],
     ['type=constructor,dst=/x', /'constructor' is not a type/],
   ])('--mount %s is not half heeded, but refused', (text, message) => {
-    expect(() => askedMounts({ ...NONE, mount: [text] })).toThrow(message);
+    expect(() => requestedMounts({ ...NONE, mount: [text] })).toThrow(message);
   });
 
   test('a tmpfs says the same by both flags', () => {
-    const byMount = askedMounts({ ...NONE, mount: ['type=tmpfs,dst=/t,tmpfs-size=64m,tmpfs-mode=0770,ro'] }).tmpfs;
+    const byMount = requestedMounts({ ...NONE, mount: ['type=tmpfs,dst=/t,tmpfs-size=64m,tmpfs-mode=0770,ro'] }).tmpfs;
     expect(byMount).toEqual([{ destination: '/t', size: '67108864', mode: '0770', readonly: true }]);
-    expect(askedMounts({ ...NONE, tmpfs: ['/t:size=64m,mode=0770,ro'] }).tmpfs).toEqual([{ destination: '/t', size: '64m', mode: '0770', readonly: true }]);
+    expect(requestedMounts({ ...NONE, tmpfs: ['/t:size=64m,mode=0770,ro'] }).tmpfs).toEqual([{ destination: '/t', size: '64m', mode: '0770', readonly: true }]);
   });
 
   test('no words are taken for others: each becomes one mount, or is refused with what to do', () => {
@@ -76,7 +76,7 @@ describe('volumes', () => {
     fc.assert(
       fc.property(words, fc.constantFrom(':', ','), (parts, by) => {
         try {
-          const { volumes, tmpfs, anonymousVolumes } = askedMounts({ ...NONE, volume: [parts.join(by)] });
+          const { volumes, tmpfs, anonymousVolumes } = requestedMounts({ ...NONE, volume: [parts.join(by)] });
           expect(volumes.length + tmpfs.length + anonymousVolumes.length).toBe(1);
           for (const each of volumes) expect([each.source, each.destination]).toEqual([expect.stringMatching(/^\//), expect.stringMatching(/^\/./)]);
         } catch (error) {

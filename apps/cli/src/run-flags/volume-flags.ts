@@ -2,12 +2,12 @@ import path from 'node:path';
 import type { RunSpec, Volume } from '@lamella/engine';
 import type { TmpfsMount } from '@lamella/namespace';
 import { UsageError } from '../errors/usage-error.js';
-import { size as sizeOf } from './confinement-flags.js';
+import { parseSizeFlag as sizeOf } from './confinement-flags.js';
 import { csvFields } from './csv-fields.js';
 import type { RunFlags } from './run-flags.js';
 
 /** What `-v`, `--mount` and `--tmpfs` ask for. */
-export type AskedMounts = Required<Pick<RunSpec, 'volumes' | 'tmpfs' | 'anonymousVolumes'>>;
+export type RequestedMounts = Required<Pick<RunSpec, 'volumes' | 'tmpfs' | 'anonymousVolumes'>>;
 
 /** Adds to what was asked for. */
 interface Asked {
@@ -17,7 +17,7 @@ interface Asked {
 }
 
 /** @throws UsageError */
-export function askedMounts(flags: Pick<RunFlags, 'volume' | 'mount' | 'tmpfs'>): AskedMounts {
+export function requestedMounts(flags: Pick<RunFlags, 'volume' | 'mount' | 'tmpfs'>): RequestedMounts {
   const asked: Asked = { volumes: [], tmpfs: (flags.tmpfs ?? []).map(tmpfs), anonymousVolumes: [] };
   for (const text of flags.volume ?? []) volume(text, asked);
   for (const text of flags.mount ?? []) mount(text, asked);

@@ -2,13 +2,13 @@ import path from 'node:path';
 import { Containers } from '@lamella/engine';
 import { parseCommand } from '../command-line/parse-command.js';
 import { UsageError } from '../errors/usage-error.js';
-import { failed, statusOfResult } from '../output/exit-status.js';
+import { exitStatusOf, reportFailure } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
 import { EXEC_FLAGS, type ExecFlags } from '../run-flags/exec-flags.js';
 import { environment, workdir } from '../run-flags/run-spec.js';
 import { forwardSignals, windowSize } from '../terminal/forward-signals.js';
-import { isNobodyTyping, requireTty } from '../terminal/require-tty.js';
-import { frontOf, last } from './front-options.js';
+import { hasNoInput, requireTty } from '../terminal/require-tty.js';
+import { beforeExit, frontOptions } from './front-options.js';
 
 const HINT = "lamella exec [FLAGS] CONTAINER COMMAND [ARG…]. See 'lamella exec --help'.";
 
@@ -23,7 +23,7 @@ export async function execMain(argv: readonly string[]): Promise<number> {
     if (!args.length) throw new UsageError('there is no command to execute', HINT);
     return await execute(reference, args, flags);
   } catch (error) {
-    return failed(error, { json: flags.json, debug: flags.debug });
+    return reportFailure(error, { json: flags.json, debug: flags.debug });
   }
 }
 
@@ -42,10 +42,10 @@ async function execute(reference: string, args: readonly string[], flags: ExecFl
     ...(flags.workdir === undefined ? {} : { cwd: workdir(flags.workdir) }),
     ...(flags.user === undefined ? {} : { user: flags.user }),
     ...(flags.privileged ? { privileged: true } : {}),
-    ...(terminal ? { terminal, input: { forward: interactive, raw: interactive && process.stdin.isTTY === true, ended: isNobodyTyping(interactive) } } : {}),
+    ...(terminal ? { terminal, input: { forward: interactive, raw: interactive && process.stdin.isTTY === true, ended: hasNoInput(interactive) } } : {}),
     ...(detach ? { detached: true } : {}),
   };
-  if (!detach && !json) await container.becomeExec(spec, { ...frontOf(['exec', reference, ...args], flags), onLast: last });
+  if (!detach && !json) await container.becomeExec(spec, { ...frontOptions(['exec', reference, ...args], flags), onLast: beforeExit });
   const running = await container.exec(spec, { stdio: [interactive ? 'inherit' : 'ignore', output, output], forceKillAfterDelay: false });
   if (detach) {
     if ((await running.started) === undefined) await running.result;
@@ -55,5 +55,5 @@ async function execute(reference: string, args: readonly string[], flags: ExecFl
   using _signals = forwardSignals(running, terminal !== undefined);
   const result = await running.result;
   if (json) stdout.json(result);
-  return statusOfResult(result);
+  return exitStatusOf(result);
 }

@@ -1,20 +1,20 @@
 import { becomeContainer, type Container, Containers, createContainer, explainRun, type RunOptions, type RunSpec } from '@lamella/engine';
-import { sourcesOf } from '../container/accept-source.js';
+import { acceptedPaths } from '../container/accept-source.js';
 import { UsageError } from '../errors/usage-error.js';
-import { hasPlugins, tellPlugins } from '../hooks/plugin-hooks.js';
-import { failed, statusOfResult } from '../output/exit-status.js';
+import { hasPlugins, notifyPlugins } from '../hooks/plugin-hooks.js';
+import { exitStatusOf, reportFailure } from '../output/exit-status.js';
 import { stderr, stdout } from '../output/out.js';
 import { reportError } from '../output/report-error.js';
-import { life } from '../run-flags/lifecycle-flags.js';
+import { lifecycle } from '../run-flags/lifecycle-flags.js';
 import { parseRun, type RunCommandLine } from '../run-flags/parse-run.js';
-import { runSpec } from '../run-flags/run-spec.js';
-import { left, sayLeft } from '../terminal/detach-keys.js';
+import { buildRunSpec } from '../run-flags/run-spec.js';
+import { detachedMessage, printDetached } from '../terminal/detach-keys.js';
 import { forwardSignals, windowSize } from '../terminal/forward-signals.js';
-import { isNobodyTyping, requireTty } from '../terminal/require-tty.js';
-import { unpackingBars } from '../transfer/pull-progress.js';
-import { frontOf, last } from './front-options.js';
+import { hasNoInput, requireTty } from '../terminal/require-tty.js';
+import { pullProgress } from '../transfer/pull-progress.js';
+import { beforeExit, frontOptions } from './front-options.js';
 import { runDetached } from './run-detached.js';
-import { writeId } from './write-cidfile.js';
+import { writeCidfile } from './write-cidfile.js';
 
 /** `lamella run`, whole: parse, call the engine, print. Resolves with the exit status. */
 export async function runMain(argv: readonly string[]): Promise<number> {
@@ -29,7 +29,7 @@ export async function runMain(argv: readonly string[]): Promise<number> {
     if (line.flags.explain) return await explain(line);
     return line.flags.detach ? await runDetached(line) : await execute(line);
   } catch (error) {
-    return failed(error, { json: (line?.flags.json ?? json) && !(error instanceof UsageError && !line), debug: line?.flags.debug });
+    return reportFailure(error, { json: (line?.flags.json ?? json) && !(error instanceof UsageError && !line), debug: line?.flags.debug });
   }
 }
 
@@ -58,7 +58,7 @@ async function runOn(
   return container.run(
     {
       args,
-      acceptSources: sourcesOf(flags['accept-source']),
+      acceptSources: acceptedPaths(flags['accept-source']),
       ...(env ? { env } : {}),
       ...(cwd === undefined ? {} : { cwd }),
       ...(user === undefined ? {} : { user }),
@@ -76,14 +76,14 @@ async function runOn(
 async function explain(line: RunCommandLine): Promise<number> {
   const { explainText } = await import('@lamella/syscall');
   const size = line.flags.tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
-  const program = await explainRun({ ...(await runSpec(line)), ...(size ? { terminal: size } : {}) });
+  const program = await explainRun({ ...(await buildRunSpec(line)), ...(size ? { terminal: size } : {}) });
   stdout.lines(explainText(program).split('\n'));
   return 0;
 }
 
 async function execute(line: RunCommandLine): Promise<number> {
   const { flags } = line;
-  if (life(flags).restart?.policy !== undefined && life(flags).restart?.policy !== 'no')
+  if (lifecycle(flags).restart?.policy !== undefined && lifecycle(flags).restart?.policy !== 'no')
     throw new UsageError('--restart is for containers that run on by themselves', 'Give -d, too.');
   if (flags.json && flags.tty) throw new UsageError('--json and --tty contradict each other', 'What runs on a terminal writes there.');
   if (flags.tty && flags.interactive) requireTty('Leave -t out to pass a file or a pipe on: lamella run -i IMAGE COMMAND');
@@ -93,11 +93,11 @@ async function execute(line: RunCommandLine): Promise<number> {
   const abort = new AbortController();
   const interrupt = (): void => abort.abort(new UsageError('interrupted', 'Nothing was left behind.'));
   process.once('SIGINT', interrupt);
-  const bars = unpackingBars(line);
+  const bars = pullProgress(line);
   try {
     const spec = {
-      ...(await runSpec(line)),
-      ...(terminal ? { terminal, input: { forward: flags.interactive, raw, ended: isNobodyTyping(flags.interactive) } } : {}),
+      ...(await buildRunSpec(line)),
+      ...(terminal ? { terminal, input: { forward: flags.interactive, raw, ended: hasNoInput(flags.interactive) } } : {}),
     };
     const options: RunOptions = {
       stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
@@ -109,16 +109,20 @@ async function execute(line: RunCommandLine): Promise<number> {
       onNote: bars.note,
     };
     if (!flags.json && flags.cidfile === undefined && flags.on === undefined && !hasPlugins()) {
-      await becomeContainer(spec, options, { ...frontOf(['run', line.image, ...line.args], flags), left, onLast: () => last(bars.stop) });
+      await becomeContainer(spec, options, {
+        ...frontOptions(['run', line.image, ...line.args], flags),
+        left: detachedMessage,
+        onLast: () => beforeExit(bars.stop),
+      });
     }
-    await tellPlugins('before_create', { spec });
+    await notifyPlugins('before_create', { spec });
     const container = flags.on === undefined ? await createContainer(spec, options) : await runOn(flags.on, spec, line, options);
     bars.stop();
     process.off('SIGINT', interrupt);
-    if (flags.cidfile !== undefined) writeId(flags.cidfile, container.id);
+    if (flags.cidfile !== undefined) writeCidfile(flags.cidfile, container.id);
     using _signals = forwardSignals(container, terminal !== undefined);
     try {
-      await tellPlugins('after_start', { id: container.id });
+      await notifyPlugins('after_start', { id: container.id });
     } catch (error) {
       // Nobody would wait for it any more.
       await container[Symbol.asyncDispose]();
@@ -126,14 +130,14 @@ async function execute(line: RunCommandLine): Promise<number> {
     }
     const result = await Promise.race([container.result, container.detached]);
     if (!result) {
-      sayLeft(flags.name ?? container.id);
+      printDetached(flags.name ?? container.id);
       return 0;
     }
     if (flags.json) stdout.json(result);
     else if (result.kept && flags.on === undefined) stderr.line(`kept ${result.kept}`);
-    await tellPlugins('after_exit', { id: container.id, exitCode: result.exitCode, signal: result.signal });
+    await notifyPlugins('after_exit', { id: container.id, exitCode: result.exitCode, signal: result.signal });
     for (const failure of result.releaseFailures) reportError(failure, { debug: flags.debug });
-    return statusOfResult(result);
+    return exitStatusOf(result);
   } finally {
     bars.stop();
     process.off('SIGINT', interrupt);

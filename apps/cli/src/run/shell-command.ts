@@ -9,13 +9,13 @@ const OTHERS = /(?:^|\/)(?:fish|nu|elvish|xonsh|csh|tcsh|pwsh)$/;
  * The words of a command. A single one with more in it than a name is a line for the user's shell, as
  * `ssh` and `try` of the shell have it, unless there is a program of that name.
  */
-export function wordsOf(args: readonly string[]): readonly string[] {
+export function shellCommand(args: readonly string[]): readonly string[] {
   const [line = '', ...others] = args;
-  return others.length || !SYNTAX.test(line) || isProgram(line) ? args : [shell(), '-c', line];
+  return others.length || !SYNTAX.test(line) || isProgram(line) ? args : [userShell(), '-c', line];
 }
 
 /** The user's own, where it understands what all others do. */
-export function shell(): string {
+export function userShell(): string {
   const { SHELL = '' } = process.env;
   return SHELL.startsWith('/') && !OTHERS.test(SHELL) && isProgram(SHELL) ? SHELL : '/bin/sh';
 }

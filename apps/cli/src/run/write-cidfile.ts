@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { UsageError } from '../errors/usage-error.js';
 
 /** Write a container's id where `--cidfile` says; what is there already is not ours to replace. */
-export function writeId(file: string, id: string): void {
+export function writeCidfile(file: string, id: string): void {
   try {
     writeFileSync(file, id, { flag: 'wx' });
   } catch (error) {

@@ -22,7 +22,7 @@ export interface SessionOptions {
  * @returns how it ended; `left` when the user did
  * @throws OutputError when stdout takes no more
  */
-export async function session(attached: Attached, { terminal, input, signals, keys }: SessionOptions): Promise<Ending | 'left' | undefined> {
+export async function attachSession(attached: Attached, { terminal, input, signals, keys }: SessionOptions): Promise<Ending | 'left' | undefined> {
   const { stdin } = process;
   const raw = terminal && input && stdin.isTTY === true;
   const left = Promise.withResolvers<'left'>();

@@ -6,7 +6,7 @@ import { stderr } from '../output/out.js';
  *
  * @throws UsageError
  */
-export function detachKeys(text: string): string {
+export function parseDetachKeys(text: string): string {
   if (text === '') return '';
   return text
     .split(',')
@@ -42,12 +42,12 @@ export function detachScanner(keys: string): (typed: Buffer) => { readonly pass:
 export const DEFAULT_DETACH_KEYS = 'ctrl-p,ctrl-q';
 
 /** Tell who typed them what became of it. */
-export function sayLeft(called: string): void {
+export function printDetached(called: string): void {
   stderr.lines(['', leftLine(called)]);
 }
 
 /** The same, for what writes it when this process is gone. */
-export function left(id: string): string {
+export function detachedMessage(id: string): string {
   return `\n${leftLine(id)}\n`;
 }
 

@@ -128,7 +128,7 @@ export function isForeground(): boolean {
 }
 
 /** End as the command did: a shell that waits for this process acts on a signal otherwise than on a status. */
-export function dieOf(signal: NodeJS.Signals): void {
+export function endBySignal(signal: NodeJS.Signals): void {
   const number = numberOfSignal(signal);
   // For the case that the signal does not end this process: libc and Node handle some, and the kernel delivers others a moment later.
   process.exitCode = 128 + number;

@@ -12,6 +12,6 @@ export function requireTty(hint: string): void {
 }
 
 /** Whether nobody can type into a terminal: it is not given our stdin, and that is none. What reads there would wait for ever. */
-export function isNobodyTyping(interactive: boolean): boolean {
+export function hasNoInput(interactive: boolean): boolean {
   return !interactive && !isatty(0);
 }

@@ -4,7 +4,7 @@ import { stderr } from '../output/out.js';
 import type { RunCommandLine } from '../run-flags/parse-run.js';
 
 /** A missing image is fetched and unpacked in sight of whoever waits for it. */
-export function unpackingBars({ flags, image }: RunCommandLine): {
+export function pullProgress({ flags, image }: RunCommandLine): {
   readonly show: (progress: LayerProgress) => void;
   /** Tells what its user may not expect; what may be so only where somebody looks. */
   readonly note: (sentence: string, certain: boolean) => void;

@@ -13,7 +13,7 @@ export const QUIET_FLAG = boolean({ char: 'q', description: 'print only what was
 export const PLATFORM_FLAG = string({ helpValue: 'OS/ARCH[/VARIANT]', description: 'which image of several (default: this machine)' });
 
 /** What `--platform` says. @throws UsageError */
-export function platformOf(text: string | undefined): { platform?: Platform } {
+export function parsePlatformFlag(text: string | undefined): { platform?: Platform } {
   if (text === undefined) return {};
   try {
     return { platform: parsePlatform(text) };
@@ -23,7 +23,7 @@ export function platformOf(text: string | undefined): { platform?: Platform } {
 }
 
 /** Show a transfer as bars on a terminal, as JSON lines for programs, or not at all. */
-export async function watching<Result>(
+export async function watchTransfer<Result>(
   { json, quiet }: { readonly json: boolean | undefined; readonly quiet: boolean | undefined },
   work: (show: (event: LayerEvent) => void, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {

@@ -8,7 +8,7 @@ import type { ContainerChange, OnConflict, StoredContainer } from '@lamella/engi
 import { changeToJSON } from '../changes/change-to-json.js';
 import { UsageError } from '../errors/usage-error.js';
 import { errorToJSON } from '../output/report-error.js';
-import { applyThem } from '../review/apply-decision.js';
+import { applySelected } from '../review/apply-decision.js';
 import { Admission } from './admission.js';
 import { sideBySide } from './side-by-side.js';
 
@@ -65,7 +65,7 @@ export async function serveReview({ container, name, changes }: Reviewed, port: 
       const chosen = new Set(shown.filter((change) => wanted.has(`${change.kind} ${change.path}`)));
       if (!chosen.size) throw new UsageError('nothing was chosen', 'Choose changes in the list first.');
       const told: string[] = [];
-      await applyThem(container, shown, chosen, name, (line) => told.push(String(line)), onConflict as OnConflict);
+      await applySelected(container, shown, chosen, name, (line) => told.push(String(line)), onConflict as OnConflict);
       for (const each of told) say(each);
       const rest = await left();
       return { said: told.join('\n'), ended: !rest, ...(rest ? listed() : {}) };

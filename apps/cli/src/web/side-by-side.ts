@@ -1,6 +1,6 @@
 import type { ContainerChange, Contents } from '@lamella/engine';
 import { structuredPatch } from 'diff';
-import { textOf } from '../changes/change-text.js';
+import { textContent } from '../changes/change-text.js';
 
 /** A line of a file, by its number. */
 interface Line {
@@ -28,7 +28,7 @@ export function sideBySide({ before, after }: ContainerChange, contents: Content
   const hasContent = [before, after].some((object) => object?.type === 'file' || object?.type === 'symlink');
   if (!hasContent) return { kind: 'other', reason: 'no-content' };
   const plain = (object: typeof after): typeof after => (object?.type === 'file' || object?.type === 'symlink' ? object : undefined);
-  const [old, now] = [textOf(plain(before), contents?.before), textOf(plain(after), contents?.after)];
+  const [old, now] = [textContent(plain(before), contents?.before), textContent(plain(after), contents?.after)];
   if (old === undefined || now === undefined) return { kind: 'other', reason: 'binary' };
   if (old === now) return { kind: 'other', reason: old ? 'same' : 'no-content' };
   const patch = structuredPatch('', '', old, now, undefined, undefined, { context: 3, timeout: MILLISECONDS });

@@ -9,7 +9,7 @@ interface GivenFlag {
   readonly value: string | boolean;
 }
 
-export interface FlagWords {
+export interface ParsedFlags {
   /** In the order in which they were given. */
   readonly flags: readonly GivenFlag[];
   /** All words that are no flags, and no values of flags. */
@@ -26,7 +26,7 @@ export interface Grammar {
 }
 
 /** Our commands that end with another command line. */
-export const LEADING: readonly string[] = ['run', 'create', 'exec', 'try'];
+export const LEADING_FLAG_COMMANDS: readonly string[] = ['run', 'create', 'exec', 'try'];
 
 /**
  * Takes a command line apart as Docker's parser does (spf13/pflag): `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE`, `-n=VALUE`,
@@ -34,7 +34,7 @@ export const LEADING: readonly string[] = ['run', 'create', 'exec', 'try'];
  *
  * @throws UsageError
  */
-export function flagWords(argv: readonly string[], known: FlagTable, { command, leading = false }: Grammar): FlagWords {
+export function parseFlags(argv: readonly string[], known: FlagTable, { command, leading = false }: Grammar): ParsedFlags {
   const { byName, byLetter } = namesOf(known);
   const flags: GivenFlag[] = [];
   const words: string[] = [];
@@ -91,7 +91,7 @@ export function flagWords(argv: readonly string[], known: FlagTable, { command, 
 /** Whether help is asked for; a mistake before that is told first. */
 export function asksForHelp(argv: readonly string[], known: FlagTable, grammar: Grammar): boolean {
   try {
-    return flagWords(argv, known, grammar).help;
+    return parseFlags(argv, known, grammar).help;
   } catch (error) {
     if (error instanceof UsageError) return false;
     throw error;

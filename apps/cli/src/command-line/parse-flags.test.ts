@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { UsageError } from '../errors/usage-error.js';
-import { asksForHelp, flagWords } from './flag-words.js';
 import { parseCommand } from './parse-command.js';
+import { asksForHelp, parseFlags } from './parse-flags.js';
 
 const KNOWN = {
   env: { type: 'option', char: 'e', multiple: true },
@@ -18,7 +18,7 @@ const KNOWN = {
 const leading = { command: 'run', leading: true };
 
 function given(argv: readonly string[]): unknown {
-  const { flags, words } = flagWords(argv, KNOWN, leading);
+  const { flags, words } = parseFlags(argv, KNOWN, leading);
   return [Object.fromEntries(flags.map(({ name, value }) => [name, value])), ...words];
 }
 
@@ -58,13 +58,13 @@ test.each([
   [['--=x'], /^'--=x' is not a flag$/],
   [['--constructor'], /^there is no flag --constructor$/],
 ])('%j is refused', (argv, message) => {
-  expect(() => flagWords(argv, KNOWN, leading)).toThrow(expect.objectContaining({ code: 'USAGE', message: expect.stringMatching(message) }));
+  expect(() => parseFlags(argv, KNOWN, leading)).toThrow(expect.objectContaining({ code: 'USAGE', message: expect.stringMatching(message) }));
 });
 
 describe('a mistake is answered by meaning', () => {
   const hint = (flag: string): string => {
     try {
-      flagWords([flag], KNOWN, leading);
+      parseFlags([flag], KNOWN, leading);
       return '';
     } catch (error) {
       return (error as UsageError).hint;
