@@ -13,7 +13,7 @@ import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 // Its type alone is public: containers are made by Containers.
-import { StoredContainer } from '../../../packages/engine/dist/containers/stored-container.js';
+import { StoredContainer } from '../../../packages/engine/dist/api/stored-container.js';
 
 /**
  * All public functions that take an object of options, each as something that hands it such an object. What is not an option is as it should be, so that

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { useUser } from './user-fixture.js';
 
-/** The commands as users type them; every combination is in packages/engine/src/apply. */
+/** The commands as users type them; every combination is in packages/engine/src/changes/apply. */
 describe.each(['root', 'an ordinary user'] as const)('what %s has on the host', (kind) => {
   const user = useUser(kind);
   let project: string;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { fails, USERS } from './test-user.js';
 import { useUser } from './user-fixture.js';
 
-/** Root's are tried by packages/engine/src/sources/sources.kernel.test.ts in all its kinds. */
+/** Root's are tried by packages/engine/src/filesystem/sources/sources.kernel.test.ts in all its kinds. */
 const LONG = process.env.LAMELLA_LONG !== undefined;
 
 describe.each((Object.keys(USERS) as (keyof typeof USERS)[]).filter((kind) => LONG || kind !== 'root'))('what a container of %s was given', (kind) => {

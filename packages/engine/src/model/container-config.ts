@@ -1,6 +1,6 @@
 import type { User } from '@lamella/namespace';
+import type { OwnIds } from './container-ids.js';
 import type { Lowers } from './lowers.js';
-import type { OwnIds } from './own-ids.js';
 import type { RunSpec } from './run-spec.js';
 import type { Source } from './source.js';
 

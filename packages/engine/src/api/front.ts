@@ -1,0 +1,74 @@
+import { explainTold } from '@lamella/namespace';
+import { becomeFront, canBecomeFront, type FrontOptions, type RunResult, toldByFront } from '@lamella/syscall';
+import { type ExecPlan, explainExecFailure } from '../lifecycle/exec.js';
+import type { RunOptions } from '../model/run-options.js';
+import type { RunSpec } from '../model/run-spec.js';
+import type { Source } from '../model/source.js';
+import { RUN_SPEC, read, readRunOptions } from '../options/option-shapes.js';
+import { explainFailure } from '../run/explain-failure.js';
+import type { Plan } from '../run/plan/plan.js';
+import { decide, prepare } from '../run/run.js';
+import { defaultRoot } from '../store/default-root.js';
+
+/** What explains the failures of a program. */
+interface Context {
+  readonly args: readonly string[];
+  readonly run?: Pick<Plan, 'id' | 'directory' | 'stack' | 'others'> & { readonly sources: { readonly container: string; readonly now: [string, Source][] } };
+  readonly exec?: { readonly id: string; readonly cwd: string };
+  /** Of whoever explains. */
+  readonly own: string;
+}
+
+/**
+ * Let this process become what waits for a container: a program of some kilobytes that passes on signals, and ends with the container's
+ * status. For a command line, which has nothing else to do. Returns only where that is not possible, and nothing was made.
+ *
+ * A container with a name, a workspace, or an upper that is kept wants more of who waits for it.
+ *
+ * @param front `context` is for {@link explainBecome}; `left` says what to tell who leaves the terminal of a container with this id
+ * @throws what {@link createContainer} throws before anything is made
+ */
+export async function becomeContainer(
+  asked: RunSpec,
+  given: RunOptions,
+  { left, ...front }: Omit<FrontOptions, 'left'> & { readonly left: (id: string) => string },
+): Promise<void> {
+  if (!canBecomeFront()) return;
+  const [spec, options] = [read('becomeContainer(spec)', asked, RUN_SPEC), readRunOptions('becomeContainer(spec, options)', given)];
+  if (spec.name !== undefined || spec.workspace !== undefined || spec.keep) return;
+  const root = spec.root ?? defaultRoot();
+  await prepare(root, spec);
+  const { id, directory, stack, others, args, program, sources } = await decide(spec, options, root);
+  const context: Context = { args, run: { id, directory, stack, others, sources: { ...sources, now: [...sources.now] } }, own: front.context };
+  becomeFront(program, { ...front, context: JSON.stringify(context), left: left(id) });
+}
+
+/** The same for a command beside a container's init. */
+export function becomeExec({ program, cwd }: ExecPlan, id: string, args: readonly string[], front: FrontOptions): void {
+  const context: Context = { args, exec: { id, cwd }, own: front.context };
+  becomeFront(program, { ...front, context: JSON.stringify(context) });
+}
+
+/**
+ * In the process that explains what a front could not: what became of its container.
+ *
+ * @param waitStatus the word after the explainer's own
+ * @returns what {@link becomeContainer} was given for it, and a function for the outcome, which throws what `result` of a {@link Container} rejects with
+ */
+export function explainBecome(waitStatus: string): { readonly context: string; readonly outcome: () => Promise<RunResult> } {
+  const told = toldByFront(waitStatus);
+  const context = JSON.parse(told.context) as Context;
+  return {
+    context: context.own,
+    async outcome() {
+      try {
+        return await explainTold(told, context.args);
+      } catch (error) {
+        if (context.exec) throw explainExecFailure(error, context.exec.id, context.exec.cwd);
+        if (!context.run) throw error;
+        const { sources, ...run } = context.run;
+        throw await explainFailure(error, { ...run, sources: { ...sources, now: new Map(sources.now) } }, undefined);
+      }
+    },
+  };
+}

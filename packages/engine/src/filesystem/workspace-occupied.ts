@@ -1,0 +1,10 @@
+import { EngineError } from '../model/engine-error.js';
+
+/** For what is in the way, and may be somebody's. */
+export function occupied(place: string): EngineError {
+  return new EngineError({
+    code: 'WORKSPACE_OCCUPIED',
+    message: `${place} is there already`,
+    hint: 'Another run uses this workspace, or it is a directory of yours: wait, move it, or take another workspace.',
+  });
+}

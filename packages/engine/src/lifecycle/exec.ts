@@ -1,0 +1,104 @@
+import { cgroupsOf } from '@lamella/cgroup';
+import { type ContainerProcess, defaultNamespaces, findUser, join, launch, type ProcessOptions, type StreamingOf } from '@lamella/namespace';
+import { type Program, SUPERVISE, SyscallError, slotAllocator } from '@lamella/syscall';
+import { confinement } from '../isolation/confinement.js';
+import type { ContainerConfig } from '../model/container-config.js';
+import { EngineError } from '../model/engine-error.js';
+
+/** Another command in a container that runs. */
+export interface ExecSpec {
+  readonly args: readonly string[];
+  /** Beside the container's own. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Absolute, inside; it must exist. Default: the container's. */
+  readonly cwd?: string;
+  /** `NAME|UID[:GROUP|GID]`. Default: the container's. */
+  readonly user?: string;
+  /** All capabilities, and no filter, whatever the container has. */
+  readonly privileged?: boolean;
+  readonly terminal?: { readonly rows: number; readonly columns: number };
+  readonly input?: { readonly forward: boolean; readonly raw: boolean; readonly ended?: boolean };
+  /** It goes on without this process. */
+  readonly detached?: boolean;
+}
+
+/** How such a command is run: as any, but it is no job, so nothing tells that it was stopped. */
+export type ExecOptions = Omit<ProcessOptions, 'onStopped'>;
+
+/** A command beside a container's init, decided. */
+export interface ExecPlan {
+  readonly program: Program;
+  /** Absolute, inside. */
+  readonly cwd: string;
+}
+
+/**
+ * Decide about a command beside a container's init: in its namespaces and its cgroup, with its filter, its
+ * capabilities and its no_new_privs.
+ *
+ * @param upper absolute path of what the container changed: who its users are may be among that
+ * @throws NamespaceError; EngineError `NO_COMMAND`
+ */
+export async function planExec(config: ContainerConfig, pid: number, upper: string | undefined, spec: ExecSpec): Promise<ExecPlan> {
+  const { spec: own, lowers, env } = config;
+  if (!spec.args.length)
+    throw new EngineError({ code: 'NO_COMMAND', message: 'there is no command to execute', hint: 'lamella exec CONTAINER COMMAND [ARG…]' });
+  const user = spec.user === undefined ? config.user : findUser(spec.user, [...(upper === undefined ? [] : [upper]), ...lowers.trees]);
+  // What is hidden is hidden in the container's mounts already.
+  const { masks, ...confined } = await confinement(spec.privileged ? { ...own, privileged: true, capDrop: [], seccomp: 'unconfined' } : own);
+  const slots = slotAllocator();
+  const cwd = spec.cwd ?? own.cwd ?? lowers.config.workingDir ?? '/';
+  const program = join(
+    {
+      pid,
+      args: spec.args,
+      env: { ...env, ...(spec.user === undefined ? {} : { HOME: user.home }), ...(spec.terminal ? { TERM: 'xterm' } : {}), ...spec.env },
+      cwd,
+      user,
+      namespaces: { ...defaultNamespaces(), net: own.network !== 'host', shifted: config.ids !== undefined },
+      cgroups: cgroupsOf(pid),
+      ...confined,
+      ...(own.umask === undefined ? {} : { umask: own.umask }),
+      ...(own.rlimits ? { rlimits: own.rlimits } : {}),
+      ...(spec.terminal ? { terminal: spec.terminal } : {}),
+      ...(spec.input ? { input: spec.input } : {}),
+    },
+    slots,
+  );
+  const supervise = {
+    op: 'supervise',
+    dirfd: -100,
+    flags: SUPERVISE.DETACHED,
+    log_size: 0,
+    log_files: 1,
+    restart: 0,
+    restart_limit: 0,
+    events: -1,
+    attributes: '',
+    detach_keys: '',
+  } as const;
+  return { program: [...(spec.detached ? [supervise] : []), ...program], cwd };
+}
+
+/** Start it; what fails then rejects `result`. */
+export function execIn<O extends ProcessOptions>({ program, cwd }: ExecPlan, id: string, { args }: ExecSpec, options: O): ContainerProcess<StreamingOf<O>> {
+  const running = launch<O>(program, args, options);
+  const explain = (error: unknown): never => {
+    throw explainExecFailure(error, id, cwd);
+  };
+  return { ...running, result: running.settle(running.outcome.catch(explain)) };
+}
+
+/** Say what a failed call of an exec means. */
+export function explainExecFailure(error: unknown, id: string, cwd: string): unknown {
+  if (!(error instanceof SyscallError)) return error;
+  const { op, code } = error;
+  const make = (name: string, message: string, hint: string): EngineError => new EngineError({ code: name, message, hint, cause: error });
+  if ((op.op === 'pidfd_open' || op.op === 'setns') && code === 'ESRCH')
+    return make('CONTAINER_NOT_RUNNING', `the container ${id} has just ended`, `lamella start ${id}`);
+  if (op.op === 'openat2' && op.pathname === cwd)
+    return make('CWD_INVALID', `the directory ${cwd} cannot be entered in the container: ${code}`, 'It must exist there: name another with -w.');
+  if (op.op === 'pty' || (op.op === 'openat2' && op.pathname === '/dev/pts'))
+    return make('TERMINAL_UNAVAILABLE', `the container has no terminals to give: ${code}`, 'Its /dev/pts is not what it was; go without -t.');
+  return error;
+}
