@@ -34,7 +34,7 @@ const READERS = {
   'packages/engine/src/lifecycle/usage.ts': KERNEL,
   'packages/engine/src/doctor/examine.ts': KERNEL,
   'packages/engine/src/store/read-store-file.ts': OWN,
-  'packages/engine/src/run/plan/plan.ts': KERNEL,
+  'packages/engine/src/store/identifiers.ts': KERNEL,
   'packages/engine/src/filesystem/sources/record-sources.ts': OWN,
   'packages/image/src/registry/push.ts': OWN,
   'packages/image/src/sink/save-images.ts': OWN,

@@ -40,12 +40,12 @@ import type { RunSpec } from '../model/run-spec.js';
 import type { CheckedView, View } from '../model/writable-mount.js';
 import { read, readRunOptions, withInit } from '../options/option-shapes.js';
 import { signalNumber } from '../options/signal-number.js';
-import { cgroupName, checkName } from '../run/plan/plan.js';
 import { begin, type Container, checkAgain, decide, prepare } from '../run/run.js';
 import { absent } from '../store/absent.js';
 import { readConfig } from '../store/config-file.js';
 import { tellEvent } from '../store/events.js';
 import { generateName, removeGiven } from '../store/generated-names.js';
+import { cgroupName, checkName } from '../store/identifiers.js';
 import { checkNotGiven, forgetDeadNames, nameLinkOf, namesById, takeName, withName } from '../store/names.js';
 import {
   AGAIN_SPEC,

@@ -5,8 +5,8 @@ import { AT_FDCWD, lockFile, type MountPoint, type Op, readMounts, run, runMappe
 import { overlayVolumes, stateDirectory } from '../filesystem/writable-mounts.js';
 import type { RunSpec } from '../model/run-spec.js';
 import type { View } from '../model/writable-mount.js';
-import { randomId } from '../run/plan/plan.js';
 import { absent } from '../store/absent.js';
+import { randomId } from '../store/identifiers.js';
 import { asOwner, copyTrees } from './copy-trees.js';
 import { aboutOf, type Checkpoint, historyOf, parentOf, SQUASHING } from './states.js';
 

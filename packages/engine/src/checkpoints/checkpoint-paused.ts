@@ -41,8 +41,8 @@ import { asRootOf, mapOntoItself } from '../isolation/userns.js';
 import type { ContainerConfig } from '../model/container-config.js';
 import { EngineError } from '../model/engine-error.js';
 import type { CheckedView, View } from '../model/writable-mount.js';
-import { randomId } from '../run/plan/plan.js';
 import { absent } from '../store/absent.js';
+import { randomId } from '../store/identifiers.js';
 import { areCopied, type Branching, standing } from './checkpoint.js';
 
 /** A container that runs, whose layers are to be exchanged. */

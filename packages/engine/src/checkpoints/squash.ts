@@ -19,7 +19,7 @@ import {
 } from '@lamella/syscall';
 import { stateDirectory } from '../filesystem/writable-mounts.js';
 import { EngineError } from '../model/engine-error.js';
-import { randomId } from '../run/plan/plan.js';
+import { randomId } from '../store/identifiers.js';
 import { parentOf, readParent, SQUASHING } from './states.js';
 
 /** States that are looked at one by one, for they are the ones that somebody goes back to. */

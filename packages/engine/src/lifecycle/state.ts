@@ -4,8 +4,8 @@ import { type ContainerRecord, directoryOf, type HeldLocks, heldLocks, monitorOf
 import { bootId } from '@lamella/syscall';
 import { initOf, processOf, startOf } from '../isolation/processes.js';
 import type { ContainerConfig } from '../model/container-config.js';
-import { cgroupName } from '../run/plan/plan.js';
 import { readConfig } from '../store/config-file.js';
+import { cgroupName } from '../store/identifiers.js';
 import { withName } from '../store/names.js';
 import { readOwn } from '../store/read-store-file.js';
 

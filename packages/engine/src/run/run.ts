@@ -26,11 +26,12 @@ import { RUN_SPEC, read, readRunOptions, withInit } from '../options/option-shap
 import { defaultRoot } from '../store/default-root.js';
 import { rotateEvents } from '../store/events.js';
 import { forgetDeadNames } from '../store/names.js';
+import { prepareRoot } from '../store/prepare-root.js';
 import { sweepImages } from '../store/sweep-images.js';
 import { explainFailure } from './explain-failure.js';
 import { lowersOf, sameLowers } from './image-layers.js';
 import { ignoredVolumes } from './plan/mount-order.js';
-import { type Life, type Plan, plan, prepareRoot } from './plan/plan.js';
+import { type Life, type Plan, plan } from './plan/plan.js';
 
 /** How a container ended. */
 export interface RunResult<S extends Streaming = Streaming> extends ProcessResult<S> {

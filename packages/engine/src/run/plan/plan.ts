@@ -1,8 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { canLimitByDefault, freezersOf, planCgroup, type Resources } from '@lamella/cgroup';
 import { type Claim, type ContainerRecord, claim, claimAgain, directoryOf, keptOf, reclaim, releaseContainer, releaseKept } from '@lamella/cleanup';
-import { type ImageConfig, makeDirectory } from '@lamella/image';
+import type { ImageConfig } from '@lamella/image';
 import { DEFAULT_MOUNTS, DEFAULT_PATH, defaultNamespaces, enter, findUser, inOwnIds, type Mount, type User, withinOwn } from '@lamella/namespace';
 import { methodFor, type OverlayStack, overlayDetached, overlayMount } from '@lamella/overlay';
 import {
@@ -41,7 +40,8 @@ import type { RunSpec } from '../../model/run-spec.js';
 import type { Source, Sources } from '../../model/source.js';
 import type { CheckedView } from '../../model/writable-mount.js';
 import { configOf, formatConfig, layersOf } from '../../store/config-file.js';
-import { generateName, giveName, givenNamesOf, takeNameAway } from '../../store/generated-names.js';
+import { generateName, giveName, takeNameAway } from '../../store/generated-names.js';
+import { cgroupName, checkName, randomId } from '../../store/identifiers.js';
 import { checkNotGiven, nameLinkOf, targetOf } from '../../store/names.js';
 import { keptView } from '../../store/stored-host-view.js';
 import { containerFiles } from './container-files.js';
@@ -94,8 +94,6 @@ export interface Plan {
 
 /** The first slot of the mounts of a container that does not run. */
 const FIRST_STILL = 30;
-
-const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$/;
 
 /**
  * Join the packages' ops into the program of a run. Nothing is executed or changed; what is read is
@@ -445,35 +443,6 @@ function supervise(record: ContainerRecord, config: ContainerConfig, spec: RunSp
 
 /** As Docker: ctrl-p ctrl-q. */
 const DEFAULT_DETACH_KEYS = '\u0010\u0011';
-
-/** @throws EngineError `NAME_INVALID` */
-export function checkName(name: string): void {
-  if (!NAME.test(name))
-    throw new EngineError({
-      code: 'NAME_INVALID',
-      message: `'${name}' cannot be the name of a container`,
-      hint: 'Letters, digits, _ . and -, at most 64, beginning with a letter or digit.',
-    });
-}
-
-/** What the cgroup of a container is called, on a machine with any number of stores. */
-export function cgroupName(id: string, root: string): string {
-  // FNV-1a, which parts stores well enough: Node takes three milliseconds to load its better ones.
-  let hash = 0x811c9dc5;
-  for (const byte of Buffer.from(root)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return `${id}-${(hash >>> 0).toString(16).padStart(8, '0')}`;
-}
-
-/** 48 random bits: what comes before the version in a UUID, which the kernel makes (random(4)). */
-export function randomId(): string {
-  return readFileSync('/proc/sys/kernel/random/uuid', 'latin1').replace('-', '').slice(0, 12);
-}
-
-/** Make the directory that all containers are in. */
-export function prepareRoot(root: string): void {
-  const names = path.dirname(nameLinkOf(path.join(root, 'containers'), 'x'));
-  for (const directory of [names, givenNamesOf(path.join(root, 'containers'))]) if (!existsSync(directory)) makeDirectory(directory);
-}
 
 function command(spec: RunSpec, config: ImageConfig, idle = false): readonly string[] {
   const entrypoint = spec.entrypoint ?? config.entrypoint;
