@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Containers, type StoredContainer } from '@lamella/engine';
 import { type Operation, scriptOf } from './operation.js';
 import { areApart } from './touched.js';
-import { differences, type Looked, look, merge, type Tree } from './tree.js';
+import { differences, identitiesIn, type Looked, look, merge, type Tree } from './tree.js';
 
 /** What happens to one tree between two states that are known. */
 export interface Round {
@@ -53,10 +53,14 @@ export async function play({ setup, rounds, apart }: Case, stage: Stage): Promis
   native(stage, project, setup);
   spawnSync('find', ['.', '-exec', 'touch', '-hcm', '-d', '@1000000000', '{}', '+'], { cwd: project });
   let container: StoredContainer | undefined;
+  let originals: ReadonlyMap<string, string> = new Map();
   for (const [i, round] of rounds.entries()) {
     if (!round.again) container = await forget(container);
-    if (!container) copied(project, copy);
-    const played = await playOne(round, { stage, began, apart, container, number: i });
+    if (!container) {
+      copied(project, copy);
+      originals = await identitiesIn(copy);
+    }
+    const played = await playOne(round, { stage, began, apart, container, originals, number: i });
     container = played;
   }
   await forget(container);
@@ -67,15 +71,18 @@ interface Played {
   readonly began: number;
   readonly apart: boolean;
   readonly container: StoredContainer | undefined;
+  /** Which objects the copy had when the container was made. */
+  readonly originals: ReadonlyMap<string, string>;
   readonly number: number;
 }
 
 /** @returns the container, if it knows all that was done to the tree */
-async function playOne(round: Round, { stage, began, apart, container: before, number }: Played): Promise<StoredContainer | undefined> {
+async function playOne(round: Round, { stage, began, apart, container: before, originals, number }: Played): Promise<StoredContainer | undefined> {
   const { project, copy } = stage;
   const base = await look(project, began);
   native(stage, copy, round.inside);
   const native_ = await look(copy, began);
+  const replaced = new Set([...(await identitiesIn(copy))].filter(([name, identity]) => originals.get(name) !== identity).map(([name]) => name));
   await sleep(TICK);
   const container = await inside(stage, round.inside, before);
   await sleep(TICK);
@@ -110,7 +117,7 @@ async function playOne(round: Round, { stage, began, apart, container: before, n
     await forget(container);
     return undefined;
   }
-  const lines = verdict(round.way, { base: base.tree, native: native_.tree, host: host.tree, found: found.tree, conflicts, broken });
+  const lines = verdict(round.way, { base: base.tree, native: native_.tree, host: host.tree, found: found.tree, conflicts, broken, replaced });
   if (lines.length) fail(`after apply (${round.way})`, lines);
   if (round.way === 'fail') {
     const groups = brokenGroups(base, native_, found, broken);
@@ -189,6 +196,7 @@ function verdict(
     found,
     conflicts,
     broken,
+    replaced,
   }: {
     readonly base: Tree;
     readonly native: Tree;
@@ -196,11 +204,12 @@ function verdict(
     readonly found: Tree;
     readonly conflicts: readonly string[];
     readonly broken: ReadonlySet<string>;
+    readonly replaced: ReadonlySet<string>;
   },
 ): string[] {
   const isLeft = (name: string): boolean => broken.has(name);
   if (way === 'fail') {
-    const expected = merge(base, ours, host, true);
+    const expected = merge(base, ours, host, replaced);
     return expected ? differences(expected, found, isLeft) : ['a conflict was not named', ...differences(base, host), 'is what the host did'];
   }
   const names = [...new Set([...base.keys(), ...ours.keys(), ...host.keys(), ...found.keys()])].toSorted();

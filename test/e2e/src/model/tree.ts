@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { describeTree, type TreeEntry } from '@lamella-test/tree';
 
 /** What of an object has to be equal, as one line; by path (bytes as latin1). */
@@ -35,6 +36,16 @@ function lineOf({ type, mode, owner, mtime, size, content, xattrs }: TreeEntry, 
   return [type, type === 'symlink' ? '' : mode, owner, size, time, content, ...xattrs].join(' ');
 }
 
+/** Returns which object has each name of a tree. A number of an inode alone is given to the next object, a time of birth is not. */
+export async function identitiesIn(directory: string): Promise<ReadonlyMap<string, string>> {
+  return new Map(
+    [...(await describeTree(directory)).keys()].map((name) => {
+      const { ino, birthtimeNs } = lstatSync(Buffer.concat([Buffer.from(`${directory}/`), Buffer.from(name, 'latin1')]), { bigint: true });
+      return [name, `${ino} ${birthtimeNs}`];
+    }),
+  );
+}
+
 /** Where two trees differ, for people; nothing of what is `left` aside. */
 export function differences(expected: Tree, found: Tree, left: (name: string) => boolean = () => false): string[] {
   return [...new Set([...expected.keys(), ...found.keys()])]
@@ -44,19 +55,21 @@ export function differences(expected: Tree, found: Tree, left: (name: string) =>
 }
 
 /**
- * What becomes of a tree that two have changed, each from the same beginning: of each name the state that its one changer gave
- * it.
+ * Returns what becomes of a tree that two have changed, each from the same beginning: of each name the state that its one changer
+ * gave it.
  *
- * @param comesBack where they took a name away, what we made there is there; overlayfs keeps no trace of what a new object replaced
+ * @param replaced names where ours are other objects than in the beginning, also where they look the same. Where the other removed
+ *   such a name, ours comes back: overlayfs keeps no trace of what a new object replaced.
  * @returns undefined where both changed one name, or where one needs a directory that the other took away: a conflict
  */
-export function merge(base: Tree, ours: Tree, theirs: Tree, comesBack = false): Tree | undefined {
+export function merge(base: Tree, ours: Tree, theirs: Tree, replaced?: ReadonlySet<string>): Tree | undefined {
   const merged = new Map<string, string>();
   for (const name of new Set([...base.keys(), ...ours.keys(), ...theirs.keys()])) {
     const [was, our, their] = [base.get(name), ours.get(name), theirs.get(name)];
+    const isRemovedByThem = replaced !== undefined && their === undefined;
     const both = our !== was && their !== was && our !== their;
-    if (both && !(comesBack && their === undefined)) return undefined;
-    const now = our === was ? their : our;
+    if (both && !isRemovedByThem) return undefined;
+    const now = our === was && !(isRemovedByThem && replaced.has(name)) ? their : our;
     if (now !== undefined) merged.set(name, now);
   }
   for (const name of merged.keys()) {
