@@ -1,4 +1,5 @@
 import { realpath, stat, statfs } from 'node:fs/promises';
+import path from 'node:path';
 import { findProgram, MOVE_MOUNT, readMounts, type ServeOp, SyscallError, servingProgram, unfitForUpper } from '@lamella/syscall';
 import { FUSE_DEVICE } from './fuse-overlay.js';
 import { OverlayError } from './overlay-error.js';
@@ -12,8 +13,10 @@ const SOMETIMES: Readonly<Record<number, string>> = { 0x01021997: '9p', 0x00c0ff
 /**
  * Find out why the kernel refused a stack, by looking at what it was given: the kernel itself only
  * says EINVAL. Errors that are not about the mount come back as they are.
+ *
+ * @param removed absolute path of a directory that was removed after the failure; what the stack has below it is not looked for
  */
-export async function diagnose(error: unknown, stack: OverlayStack): Promise<unknown> {
+export async function diagnose(error: unknown, stack: OverlayStack, removed?: string): Promise<unknown> {
   if (error instanceof SyscallError && error.server) return explainServer(error, error.server, stack);
   if (!(error instanceof SyscallError) || !['mount', 'fsconfig', 'fsmount', 'fsopen', 'openat', 'move_mount'].includes(error.syscall)) return error;
   // What is attached to a descriptor is mounted already: the place is what was wrong.
@@ -28,28 +31,33 @@ export async function diagnose(error: unknown, stack: OverlayStack): Promise<unk
       'Choose a --root on ext4, xfs, btrfs or tmpfs; or give this user the device: modprobe fuse, chmod 666 /dev/fuse, or --device /dev/fuse of the container around.',
     );
 
+  const isRemoved = (directory: string): boolean => removed !== undefined && directory.startsWith(`${removed}/`);
   const wanted: [string, string][] = [
     ...stack.lowerdirs.map((lower): [string, string] => ['lower', lower]),
     ...(stack.upperdir === undefined ? [] : [['upper', stack.upperdir] as [string, string]]),
     ...(stack.workdir === undefined ? [] : [['work', stack.workdir] as [string, string]]),
     ['merged', stack.merged],
   ];
-  for (const [role, path] of wanted) {
-    const found = await stat(path).catch((problem: NodeJS.ErrnoException) => problem);
+  for (const [role, place] of wanted) {
+    if (isRemoved(place)) continue;
+    const found = await stat(place).catch((problem: NodeJS.ErrnoException) => problem);
     if (found instanceof Error)
       return make(
         'OVERLAY_DIRECTORY_MISSING',
-        `the ${role} directory ${path} cannot be used: ${found.code}`,
+        `the ${role} directory ${place} cannot be used: ${found.code}`,
         found.code === 'ENOENT' ? 'Create it first.' : 'Check the permissions of its parents.',
       );
-    if (!found.isDirectory()) return make('OVERLAY_NOT_A_DIRECTORY', `the ${role} ${path} is not a directory`, 'Overlayfs joins directories only.');
+    if (!found.isDirectory()) return make('OVERLAY_NOT_A_DIRECTORY', `the ${role} ${place} is not a directory`, 'Overlayfs joins directories only.');
   }
   if (cause.code === 'ENODEV') return make('OVERLAY_MISSING', 'this kernel has no overlayfs', 'Load it: modprobe overlay.');
   if (stack.upperdir !== undefined && stack.workdir !== undefined) {
-    const problem = await diagnoseUpper(stack.upperdir, stack.workdir, stack, make);
+    const problem = isRemoved(stack.upperdir)
+      ? await unfitUpper(stack.upperdir, path.dirname(removed ?? '/'), stack, make)
+      : await diagnoseUpper(stack.upperdir, stack.workdir, stack, make);
     if (problem) return problem;
   }
   for (const lower of stack.lowerdirs) {
+    if (isRemoved(lower)) continue;
     if ((await statfs(lower)).type === OVERLAYFS && ['EINVAL', 'ELOOP'].includes(cause.code))
       return make(
         'OVERLAY_TOO_DEEP',
@@ -169,9 +177,18 @@ async function diagnoseUpper(
       `the upper ${upper} and the work directory ${work} are on different filesystems`,
       'Put the work directory beside the upper.',
     );
-  const unfit = unfitForUpper(upper) ?? SOMETIMES[(await statfs(upper)).type];
-  if (unfit && stack.fuse === undefined) return unsupportedUpper(upper, unfit, make);
-  return undefined;
+  return unfitUpper(upper, upper, stack, make);
+}
+
+/** @param on a directory on the filesystem of the upper */
+async function unfitUpper(
+  upper: string,
+  on: string,
+  { fuse }: OverlayStack,
+  make: (code: string, message: string, hint: string) => OverlayError,
+): Promise<OverlayError | undefined> {
+  const unfit = unfitForUpper(on) ?? SOMETIMES[(await statfs(on)).type];
+  return unfit && fuse === undefined ? unsupportedUpper(upper, unfit, make) : undefined;
 }
 
 async function mountsBelow(directory: string): Promise<string | undefined> {

@@ -58,10 +58,12 @@ export async function explainFailure(
     );
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return make('NO_SPACE', `no space is left for the container: ${error.message}`, 'Free some, or choose another --root.');
-  // Which of several it was the kernel does not say: the root's own comes by mount(2), or first.
+  // The kernel does not say which of several mounts it refused: what can be seen of one explains it.
+  const found: OverlayError[] = [];
   for (const each of [stack, ...others.map((view) => ({ ...view, merged: directory }))]) {
-    const found = await diagnose(error, each);
-    if (found instanceof OverlayError) return found;
+    // The container's own directories were removed when it failed.
+    const explained = await diagnose(error, each, directory);
+    if (explained instanceof OverlayError) found.push(explained);
   }
-  return error;
+  return found.find((each) => each.code !== 'OVERLAY_REFUSED') ?? found[0] ?? error;
 }

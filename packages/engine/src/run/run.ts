@@ -91,13 +91,17 @@ export async function begin<O extends RunOptions>(
     const { inHostWords } = await import('./explain-try-failure.js');
     return inHostWords(error, { args: spec.args ?? [], cwd: spec.cwd ?? '/', root });
   };
-  const decided = await decide(spec, options, root, life).catch(async (error: unknown) => {
-    throw await explained(error);
-  });
-  let events = '';
   const { onProgress, onNote, onPull, ...own } = options;
-  const running = launch<O>(decided.program, decided.args, own as unknown as O, (data) => {
-    events += data.toString('latin1');
+  const attempt = async (asked: RunSpec) => {
+    const decided = await decide(asked, options, root, life);
+    const events: string[] = [];
+    const running = launch<O>(decided.program, decided.args, own as unknown as O, (data) => {
+      events.push(data.toString('latin1'));
+    });
+    return { decided, running, events };
+  };
+  const { decided, running, events } = await startInView(spec, options, life, attempt, onNeverBegun).catch(async (error: unknown) => {
+    throw await explained(error);
   });
   const { stack, id } = decided;
   const upper = stack.upperdir ?? '';
@@ -105,7 +109,7 @@ export async function begin<O extends RunOptions>(
   const finish = async (): Promise<RunResult<StreamingOf<O>>> => {
     try {
       // The same object: a result that failed is an error.
-      return Object.assign(await running.outcome, { id, oomKilled: wasOomKilled(events), kept: spec.keep ? upper : undefined });
+      return Object.assign(await running.outcome, { id, oomKilled: wasOomKilled(events.join('')), kept: spec.keep ? upper : undefined });
     } catch (error) {
       if ((await running.started) === undefined) await onNeverBegun?.(id);
       throw await explained(await explainFailure(error, decided, spec.workspace));
@@ -151,6 +155,44 @@ export async function begin<O extends RunOptions>(
       await ended;
     },
   };
+}
+
+/** A start of a command, of which nobody knows yet whether it begins. */
+interface Attempt {
+  readonly decided: Plan;
+  readonly running: { readonly started: Promise<number | undefined>; readonly outcome: Promise<unknown> };
+}
+
+/** Starts a command. In a view of the host it starts it again if the host changed while the view was put together, and waits until the command begins. */
+async function startInView<A extends Attempt>(
+  spec: RunSpec,
+  options: RunOptions,
+  life: Life,
+  attempt: (spec: RunSpec) => Promise<A>,
+  onNeverBegun: ((id: string) => Promise<void>) | undefined,
+): Promise<A> {
+  if (!spec.host) return attempt(spec);
+  const { ChangingHost, isRepeatable, mayHaveChanged } = await import('./changing-host.js');
+  if (!isRepeatable(options)) return attempt(spec);
+  const host = new ChangingHost(spec, life.again !== undefined);
+  for (let now = spec; ; ) {
+    const made = await attempt(now).catch((error: unknown) => ({ error }));
+    let failure: unknown;
+    if ('error' in made) failure = made.error;
+    else if ((await made.running.started) !== undefined) return made;
+    else
+      failure = await made.running.outcome.then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    const next = failure !== undefined && mayHaveChanged(failure) ? host.next() : undefined;
+    if (!next) {
+      if ('error' in made) throw made.error;
+      return made;
+    }
+    if (!('error' in made)) await onNeverBegun?.(made.decided.id);
+    now = next;
+  }
 }
 
 /**
