@@ -44,6 +44,7 @@ export type { UserNamespace } from './model/user-namespace.js';
 export type { Volume } from './model/volume.js';
 export type { View } from './model/writable-mount.js';
 export { logBounds } from './run/plan/log-bounds.js';
-export { type Container, createContainer, explainRun, type RunResult, run } from './run/run.js';
+export { createContainer, explainRun, run } from './run/run.js';
+export type { Container, RunResult } from './run/start.js';
 export { defaultRoot } from './store/default-root.js';
 export type { ContainerEvent, EventOptions } from './store/events.js';

@@ -5,9 +5,10 @@ import type { RunOptions } from '../model/run-options.js';
 import type { RunSpec } from '../model/run-spec.js';
 import type { Source } from '../model/source.js';
 import { RUN_SPEC, read, readRunOptions } from '../options/option-shapes.js';
+import { decide } from '../run/decide.js';
 import { explainFailure } from '../run/explain-failure.js';
 import type { Plan } from '../run/plan/plan.js';
-import { decide, prepare } from '../run/run.js';
+import { prepare } from '../run/prepare-store.js';
 import { defaultRoot } from '../store/default-root.js';
 
 /** What explains the failures of a program. */

@@ -5,9 +5,11 @@ import { recordSources } from '../filesystem/sources/record-sources.js';
 import { EngineError } from '../model/engine-error.js';
 import type { RunSpec } from '../model/run-spec.js';
 import { ENVIRONMENT, read, runSpecShape, WORDS, withInit } from '../options/option-shapes.js';
+import { decide } from '../run/decide.js';
 import { explainFailure } from '../run/explain-failure.js';
 import type { Plan } from '../run/plan/plan.js';
-import { decide, prepare, type RunResult } from '../run/run.js';
+import { prepare } from '../run/prepare-store.js';
+import type { RunResult } from '../run/start.js';
 import { defaultRoot } from '../store/default-root.js';
 
 /** What the containers of a pool are; each runs one command, and is thrown away. */

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { sweep } from '../api/sweep.js';
 import { Containers, ImageStore, type StoredContainer } from '../index.js';
-import { decide } from '../run/run.js';
+import { decide } from '../run/decide.js';
 import { removeLater } from './checkpoint.js';
 import { finishRollback } from './checkpoint-by-copy.js';
 import { copyTrees } from './copy-trees.js';

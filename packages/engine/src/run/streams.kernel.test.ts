@@ -267,7 +267,7 @@ test('a pool carries streams, and keeps no process alive', async () => {
   expect(readFileSync(file, 'utf8')).toBe('typed');
   await expect(warm.run(['cat'], { input: Readable.from([1]) })).rejects.toMatchObject({ code: 'STREAM_FAILED' });
   const other = at.join('other-store');
-  const script = `import { ImageStore, pool } from ${JSON.stringify(path.join(import.meta.dirname, '../dist/index.js'))};
+  const script = `import { ImageStore, pool } from ${JSON.stringify(path.join(import.meta.dirname, '../../dist/index.js'))};
     await new ImageStore(${JSON.stringify(other)}).import(${JSON.stringify(busyboxArchive())}, 'busybox');
     const warm = await pool({ root: ${JSON.stringify(other)}, image: 'busybox', size: 3 });
     console.log((await warm.run(['echo', 'pooled'])).stdout);`;

@@ -44,6 +44,13 @@ export function checkSources(recorded: Sources, spec: SourceSpec, container: str
   return { container, now, gone };
 }
 
+/** Returns the object that a path of a spec leads to. */
+export function givenAt({ now }: CheckedSources, pathname: string): Source {
+  const found = now.get(pathname);
+  if (!found) throw new TypeError(`nothing is recorded of ${pathname}`);
+  return found;
+}
+
 function sameAs(was: Source, what: string, container: string): Source {
   const link = linkIn(was.path);
   if (link) throw moved(was, what, container, `${link.at === was.path ? 'it' : link.at} is a symbolic link to ${link.target}`);

@@ -9,8 +9,8 @@ import { afterAll, beforeAll, beforeEach, expect, type TestContext, test } from 
 import { planExec } from '../../../lifecycle/exec.js';
 import type { HostView } from '../../../model/host-view.js';
 import type { RunSpec } from '../../../model/run-spec.js';
-import { decide } from '../../run.js';
-import type { Life } from '../plan.js';
+import { decide } from '../../decide.js';
+import type { Life } from '../plan-request.js';
 
 /** What is decided in each case: a run, and which of its lives. */
 interface Case {

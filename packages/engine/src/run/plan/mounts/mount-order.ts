@@ -1,7 +1,7 @@
 import type { ImageConfig } from '@lamella/image';
 import { confiningPlaceOf, confiningPlaces, DEFAULT_MOUNTS, type FileMount, type Mount, normalizedPath } from '@lamella/namespace';
-import { EngineError } from '../../model/engine-error.js';
-import type { RunSpec } from '../../model/run-spec.js';
+import { EngineError } from '../../../model/engine-error.js';
+import type { RunSpec } from '../../../model/run-spec.js';
 
 /** What is mounted in the root of a container, from where it comes. */
 export interface MountParts {

@@ -1,6 +1,6 @@
 import type { FileMount } from '@lamella/namespace';
 import { FILE_BOUNDS, FileError, readOptionalText } from '@lamella/syscall';
-import { NAME_SERVER } from '../../isolation/pasta.js';
+import { NAME_SERVER } from '../../../isolation/pasta.js';
 
 /** `/etc/hostname`, `/etc/hosts` and `/etc/resolv.conf`: a container's own, without touching the image or the upper. */
 export function containerFiles(hostname: string, network: 'none' | 'host' | 'pasta'): readonly FileMount[] {

@@ -1,0 +1,36 @@
+import { sweep } from '@lamella/cleanup';
+import { recover } from '../changes/apply/recover.js';
+import type { RunSpec } from '../model/run-spec.js';
+import { rotateEvents } from '../store/events.js';
+import { forgetDeadNames } from '../store/names.js';
+import { prepareRoot } from '../store/prepare-root.js';
+import { sweepImages } from '../store/sweep-images.js';
+
+/** Make the places that containers need, and release what dead ones left. */
+export async function prepare(root: string, { name }: Pick<RunSpec, 'name'> = {}): Promise<void> {
+  prepareRoot(root);
+  await recover(root);
+  rotateEvents(`${root}/containers`);
+  const { released } = await sweepNow(`${root}/containers`);
+  // Names cost a look at each: whoever wants one takes it, and so does who has just taken somebody's away.
+  if (name !== undefined || released.length) await forgetDeadNames(`${root}/containers`);
+  await sweepImages(root);
+}
+
+/** When this process swept a store last, and how long that took, in milliseconds. */
+const swept = new Map<string, { readonly at: number; readonly took: number }>();
+/** Of the time of a process that starts one container after the other, sweeping takes this part at the most. */
+const SWEEPING = 1 / 20;
+
+/** Where a thousand live, a look at all of them takes as long as half a start: then not every start pays for it. */
+async function sweepNow(containers: string): Promise<{ readonly released: readonly string[] }> {
+  const last = swept.get(containers);
+  const began = performance.now();
+  if (last && began - last.at < last.took / SWEEPING) return { released: [] };
+  const result = await sweep(containers);
+  const now = performance.now();
+  // Where some had died more may.
+  if (result.released.length || result.failed.length) swept.delete(containers);
+  else swept.set(containers, { at: now, took: now - began });
+  return result;
+}
