@@ -6,6 +6,7 @@ if (Number(major) < 24) {
   process.exit(125);
 }
 require('../dist/compile-cache.cjs');
+require('../dist/remember-node.cjs').rememberNode(require('node:path').dirname(__dirname));
 const { BUNDLES, LONGER } = require('./bundles.cjs');
 const begun = process.argv.slice(2, 5);
 const [first, second] = begun[0] === ':' ? begun.slice(1).map((word) => word.slice(1)) : begun;

@@ -121,7 +121,7 @@ for (const bundle of built.flatMap(({ outputFiles }) => outputFiles)) {
 }
 
 // Found without a look at any package.json.
-await copyFile(require.resolve('@lamella/syscall/compile-cache'), path.join(root, 'dist/compile-cache.cjs'));
+for (const name of ['compile-cache', 'remember-node']) await copyFile(require.resolve(`@lamella/syscall/${name}`), path.join(root, `dist/${name}.cjs`));
 
 /** bin/lamella.cjs knows which command is in which bundle without loading any: the two have to agree. */
 const { BUNDLES } = require('../bin/bundles.cjs');

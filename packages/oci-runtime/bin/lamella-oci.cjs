@@ -5,5 +5,6 @@ if (Number(major) < 24) {
   process.exit(1);
 }
 require('../dist/compile-cache.cjs');
+require('../dist/remember-node.cjs').rememberNode(require('node:path').dirname(__dirname));
 const { main, ownWords } = require('../dist/command/lamella-oci.cjs');
 main(ownWords('lamella-oci', 1)).then((status) => process.exit(status));

@@ -26,4 +26,4 @@ await build({
 await writeFile(bundle, (await readFile(bundle, 'utf8')).replaceAll('require("node:fs/promises")', 'require("node:fs").promises'));
 
 // Found without a look at any package.json.
-await copyFile(require.resolve('@lamella/syscall/compile-cache'), path.join(root, 'dist/compile-cache.cjs'));
+for (const name of ['compile-cache', 'remember-node']) await copyFile(require.resolve(`@lamella/syscall/${name}`), path.join(root, `dist/${name}.cjs`));

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { busyboxArchive, OCI_RUNTIME, ociBundle, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -182,6 +182,7 @@ describe('the launcher', () => {
       return text
         .slice(0, text.indexOf('# */'))
         .replaceAll('lamella-oci:', 'lamella:')
+        .replaceAll('@lamella/oci-runtime/', 'lamella/')
         .replace(/exit \d+/, 'exit');
     };
     expect(launcher(OCI_RUNTIME)).toBe(launcher(CLI));
@@ -205,8 +206,15 @@ describe('the launcher', () => {
   });
 
   test('says what is missing where there is no Node', () => {
-    const { status, stderr } = spawnSync(CLI, ['run'], { env: { PATH: '/nowhere' }, encoding: 'utf8' });
-    expect({ status, stderr }).toEqual({ status: 125, stderr: "lamella: there is no 'node' in PATH: install Node 24 or later, or name one in LAMELLA_NODE\n" });
+    // Beside a copy there is none.
+    const alone = at.join('alone/bin/lamella');
+    mkdirSync(path.dirname(alone), { recursive: true });
+    copyFileSync(CLI, alone);
+    const { status, stderr } = spawnSync(alone, ['run'], { env: { PATH: '/nowhere' }, encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({
+      status: 125,
+      stderr: `lamella: there is no 'node' beside ${alone} or in PATH: install Node 24 or later, or name one in LAMELLA_NODE\n`,
+    });
   });
 
   test('is found through links', () => {

@@ -1,0 +1,1 @@
+export function rememberNode(top: string): void;
