@@ -46,7 +46,7 @@ const READERS = {
   'packages/image/src/store/check-image.ts': OWN,
   'packages/image/src/store/stored-file.ts': OWN,
   'packages/namespace/src/stdio/input.ts': 'a file that a program names for its own input, or a descriptor that it gives',
-  'packages/oci-runtime/src/command/main.ts': 'its own package.json',
+  'packages/oci-runtime/src/entry/main.ts': 'its own package.json',
   'packages/oci-runtime/src/config/check-config.ts': KERNEL,
   'packages/oci-runtime/src/host/initial-root.ts': KERNEL,
   'packages/oci-runtime/src/resources/intel-rdt.ts': KERNEL,

@@ -6,9 +6,9 @@ import { build } from 'esbuild';
 
 const root = path.join(import.meta.dirname, '..');
 const require = createRequire(import.meta.url);
-const bundle = path.join(root, 'dist/command/lamella-oci.cjs');
+const bundle = path.join(root, 'dist/entry/lamella-oci.cjs');
 await build({
-  entryPoints: [path.join(root, 'dist/command/main.js')],
+  entryPoints: [path.join(root, 'dist/entry/main.js')],
   outfile: bundle,
   bundle: true,
   platform: 'node',

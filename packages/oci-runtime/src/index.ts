@@ -1,13 +1,14 @@
-export { main } from './command/main.js';
-export { makeLog } from './command/make-log.js';
+export { makeLog } from './command-line/make-log.js';
 export type { OciConfig, OciProcess, OciResources } from './config/schema.js';
+export { main } from './entry/main.js';
 export { OciError } from './errors/oci-error.js';
 export type { Console } from './model/console.js';
 export type { CreateOptions } from './model/create-options.js';
 export type { ExecOptions } from './model/exec-options.js';
 export type { Log } from './model/log.js';
 export type { LogOptions } from './model/log-options.js';
-export { type CreatedContainer, create } from './operations/create.js';
+export { create } from './operations/create.js';
+export type { CreatedContainer } from './operations/creation.js';
 export { deleteContainer } from './operations/delete.js';
 export { type ExecutedProcess, execInContainer } from './operations/exec.js';
 export { features } from './operations/features.js';

@@ -2,5 +2,5 @@ import type { Command } from '@oclif/core/command';
 import { Oci } from './commands/oci.js';
 import { Spec } from './commands/spec.js';
 
-/** What `lamella plugins install @lamella/plugin-oci` adds. */
+/** The commands that `lamella plugins install @lamella/plugin-oci` adds, by name. */
 export const COMMANDS: Readonly<Record<string, typeof Command>> = { oci: Oci, spec: Spec };

@@ -105,7 +105,7 @@ test('pause stops it, resume lets it go on, update changes its limits, events te
   expect(bundle.oci('exec', 'three', 'true').stderr).toContain('paused');
   expect(bundle.oci('resume', 'three').status).toBe(0);
   expect(bundle.oci('update', '--pids-limit', '33', 'three').status).toBe(0);
-  expect(bundle.oci('update', '--l3-cache-schema', 'L3:0=f', 'three').stderr).toContain('has no class of service of Intel RDT');
+  expect(bundle.oci('update', '--l3-cache-schema', 'L3:0=f', 'three').stderr).toContain('has no Intel RDT class of service');
   expect(bundle.oci('update', '--mem-bw-schema', 'L3:0=f', 'three').stderr).toContain('begins with MB:');
   const stats = JSON.parse(bundle.oci('events', '--stats', 'three').stdout);
   expect(stats).toMatchObject({ type: 'stats', id: 'three', data: { pids: { limit: 33, current: 1 } } });
@@ -151,7 +151,7 @@ const BAD: readonly (readonly [string, (config: any) => void, RegExp])[] = [
   ['no version', (c) => Reflect.deleteProperty(c, 'ociVersion'), /ociVersion/],
   ['a version to come', (c) => Object.assign(c, { ociVersion: '2.0.0' }), /ociVersion: 2\.0\.0/],
   ['no root', (c) => Reflect.deleteProperty(c, 'root'), /root/],
-  ['a root that is not there', (c) => Object.assign(c, { root: { path: 'nowhere' } }), /root\.path: there is no directory/],
+  ['a root that is not there', (c) => Object.assign(c, { root: { path: 'nowhere' } }), /root\.path: no such directory/],
   ['no command', (c) => Object.assign(c.process, { args: [] }), /process\.args/],
   ['a command that is not there', (c) => Object.assign(c.process, { args: ['nowhere'] }), /executable file not found/],
   ['a command that cannot be executed', (c) => Object.assign(c.process, { args: ['/etc/passwd'] }), /permission denied/],
@@ -160,10 +160,10 @@ const BAD: readonly (readonly [string, (config: any) => void, RegExp])[] = [
   ['a user that is none', (c) => Object.assign(c.process, { user: { uid: 4294967295, gid: 0 } }), /process\.user\.uid/],
   ['a user that would be root', (c) => Object.assign(c.process, { user: { uid: 4294967296, gid: 0 } }), /process\.user\.uid/],
   ['a group that is none', (c) => Object.assign(c.process, { user: { uid: 1, gid: 1, additionalGids: [4294967295] } }), /additionalGids/],
-  ['a limit twice', (c) => Object.assign(c.process, { rlimits: [1, 2].map(() => ({ type: 'RLIMIT_CORE', soft: 0, hard: 0 })) }), /RLIMIT_CORE is there twice/],
+  ['a limit twice', (c) => Object.assign(c.process, { rlimits: [1, 2].map(() => ({ type: 'RLIMIT_CORE', soft: 0, hard: 0 })) }), /RLIMIT_CORE is set twice/],
   ['a limit that is none', (c) => Object.assign(c.process, { rlimits: [{ type: 'RLIMIT_LUCK', soft: 0, hard: 0 }] }), /RLIMIT_LUCK/],
-  ['a namespace twice', (c) => Object.assign(c.linux, { namespaces: [{ type: 'mount' }, { type: 'mount' }] }), /mount is there twice/],
-  ['a namespace that is none', (c) => Object.assign(c.linux, { namespaces: [{ type: 'luck' }] }), /no kind of namespace/],
+  ['a namespace twice', (c) => Object.assign(c.linux, { namespaces: [{ type: 'mount' }, { type: 'mount' }] }), /mount is set twice/],
+  ['a namespace that is none', (c) => Object.assign(c.linux, { namespaces: [{ type: 'luck' }] }), /not a namespace type/],
   [
     'a namespace of another kind',
     (c) => Object.assign(c.linux, { namespaces: [{ type: 'mount' }, { type: 'uts' }, { type: 'ipc', path: '/proc/self/ns/uts' }] }),
@@ -518,9 +518,9 @@ test('a network device that cannot be moved is named, and those that were come b
   };
   expect(refused({ dev0: {}, none: {} })).toMatch(/linux\.netDevices\.none: no such device/);
   expect(refused({ dev0: { name: 'lo' } })).toMatch(/netDevices\.dev0: file exists: .* has a device lo/);
-  expect(refused({ dev0: { name: 'a/b' } })).toMatch(/netDevices\.dev0: 'a\/b' cannot be the name of a device/);
-  expect(refused({ dev0: { name: 'x' }, dev1: { name: 'x' } })).toMatch(/netDevices\.dev1: another device becomes x, too/);
-  expect(refused({ dev0: { name: '%d%d' } })).toMatch(/'%d%d' is no template/);
+  expect(refused({ dev0: { name: 'a/b' } })).toMatch(/netDevices\.dev0: 'a\/b' is not a valid device name/);
+  expect(refused({ dev0: { name: 'x' }, dev1: { name: 'x' } })).toMatch(/netDevices\.dev1: another device has the name x too/);
+  expect(refused({ dev0: { name: '%d%d' } })).toMatch(/'%d%d' is not a valid template/);
   // The kernel has the last word: lo belongs to its namespace.
   expect(refused({ dev0: {}, lo: { name: 'loop' } })).toMatch(/linux\.netDevices\.lo: EINVAL/);
   expect(refused({ dev0: {} }, ({ process }) => void (process.args = ['no-such-command']))).toMatch(/executable file not found/);
@@ -529,7 +529,7 @@ test('a network device that cannot be moved is named, and those that were come b
   const withoutOwn = refused({ dev0: {} }, ({ linux }) => {
     linux.namespaces = linux.namespaces.filter(({ type }) => type !== 'network');
   });
-  expect(withoutOwn).toMatch(/netDevices: needs a network namespace/);
+  expect(withoutOwn).toMatch(/netDevices: requires a network namespace/);
 });
 
 test('a class of service needs a machine that has them', (context) => {
@@ -541,8 +541,8 @@ test('a class of service needs a machine that has them', (context) => {
     return bundle.oci('create', 'rdt').stderr;
   };
   expect(refused({})).toMatch(/linux\.intelRdt: no resctrl filesystem is mounted/);
-  expect(refused({ closID: '../x' })).toMatch(/closID: '\.\.\/x' is no name of a directory/);
-  expect(refused({ memBwSchema: 'L3:0=f' })).toMatch(/memBwSchema: is one line that begins with 'MB:'/);
+  expect(refused({ closID: '../x' })).toMatch(/closID: '\.\.\/x' is not a valid directory name/);
+  expect(refused({ memBwSchema: 'L3:0=f' })).toMatch(/memBwSchema: must be one line that begins with 'MB:'/);
 });
 
 test('a namespace of time has its offsets', (context) => {

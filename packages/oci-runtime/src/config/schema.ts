@@ -1,19 +1,19 @@
 import * as v from 'valibot';
 
 /**
- * The shape of `config.json` (OCI runtime-spec 1.3, config.md and config-linux.md), as far as Linux goes. Unknown
- * properties are passed over (config.md, "Extensibility"). There is no null in it: see `readConfig`.
+ * The schema of `config.json` on Linux (OCI runtime-spec 1.3, config.md and config-linux.md). Unknown properties are
+ * ignored (config.md, "Extensibility"). `readConfig` removes nulls first.
  */
 const Text = v.pipe(
   v.string(),
-  v.check((text) => !text.includes('\0'), 'has a NUL byte inside'),
+  v.check((text) => !text.includes('\0'), 'contains a NUL byte'),
 );
 const Texts = v.optional(v.array(Text));
-/** Beyond 2^53, where only "more than anybody has" is meant, a number near it does. */
-const Whole = v.union([v.pipe(v.number(), v.integer('is not a whole number')), v.pipe(v.bigint(), v.transform(Number))], 'is not a whole number');
+/** Beyond 2^53 a nearby number is enough: such limits are never reached. */
+const Whole = v.union([v.pipe(v.number(), v.integer('is not an integer')), v.pipe(v.bigint(), v.transform(Number))], 'is not an integer');
 const Unsigned = v.pipe(Whole, v.minValue(0, 'is less than 0'));
 const Id = v.pipe(Unsigned, v.maxValue(0xffffffff, 'is more than 4294967295'));
-/** Of a process: the highest number stands for no id at all (setresuid(2)). */
+/** The id of a process. The highest number means "no id" (setresuid(2)). */
 const ProcessId = v.pipe(Unsigned, v.maxValue(0xfffffffe, 'is more than 4294967294'));
 const Bool = v.optional(v.boolean());
 const Absolute = v.pipe(
@@ -32,7 +32,7 @@ const User = v.looseObject({
   additionalGids: v.optional(v.array(ProcessId)),
 });
 const Capabilities = v.looseObject({ bounding: Texts, effective: Texts, inheritable: Texts, permitted: Texts, ambient: Texts });
-const Limit = v.union([v.bigint(), v.pipe(v.number(), v.integer(), v.minValue(0))], 'is not a whole number from 0 on');
+const Limit = v.union([v.bigint(), v.pipe(v.number(), v.integer(), v.minValue(0))], 'is not an integer of at least 0');
 const Rlimit = v.looseObject({ type: Text, soft: Limit, hard: Limit });
 const Scheduler = v.looseObject({
   policy: Text,
@@ -46,7 +46,7 @@ const Scheduler = v.looseObject({
 const IoPriority = v.looseObject({ class: Text, priority: v.optional(Whole) });
 const Affinity = v.looseObject({ initial: v.optional(Text), final: v.optional(Text) });
 
-/** What `process` is, and what `exec --process` reads. */
+/** `process`, and the file of `exec --process`. */
 export const Process = v.looseObject({
   terminal: Bool,
   consoleSize: v.optional(v.looseObject({ height: Unsigned, width: Unsigned })),
@@ -83,13 +83,13 @@ const Hook = v.looseObject({
 const Hooks = v.optional(v.array(Hook));
 
 const Namespace = v.looseObject({
-  type: v.picklist(['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time'], 'is no kind of namespace'),
+  type: v.picklist(['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time'], 'is not a namespace type'),
   path: v.optional(Text),
 });
 
 const Device = v.looseObject({
   path: Absolute,
-  type: v.picklist(['c', 'b', 'u', 'p'], 'is no type of device: c, b, u or p'),
+  type: v.picklist(['c', 'b', 'u', 'p'], 'is not a device type: use c, b, u or p'),
   major: v.optional(Unsigned),
   minor: v.optional(Unsigned),
   fileMode: v.optional(Id),
@@ -99,16 +99,16 @@ const Device = v.looseObject({
 
 const DeviceRule = v.looseObject({
   allow: Bool,
-  type: v.optional(v.picklist(['', 'a', 'b', 'c', 'u', 'p'], 'is no type of device: a, b or c')),
+  type: v.optional(v.picklist(['', 'a', 'b', 'c', 'u', 'p'], 'is not a device type: use a, b or c')),
   major: v.optional(Whole),
   minor: v.optional(Whole),
-  access: v.optional(v.pipe(v.string(), v.regex(/^[rwma]*$/, 'is not made of r, w and m'))),
+  access: v.optional(v.pipe(v.string(), v.regex(/^[rwma]*$/, 'must consist of r, w and m'))),
 });
 const WeightDevice = v.looseObject({ major: Whole, minor: Whole, weight: v.optional(Unsigned), leafWeight: v.optional(Unsigned) });
 const ThrottleDevice = v.looseObject({ major: Whole, minor: Whole, rate: Unsigned });
 const Throttles = v.optional(v.array(ThrottleDevice));
 
-/** `linux.resources`, and what `update --resources` reads. */
+/** `linux.resources`, and the file of `update --resources`. */
 export const Resources = v.looseObject({
   devices: v.optional(v.array(DeviceRule)),
   memory: v.optional(
@@ -165,10 +165,10 @@ const Linux = v.looseObject({
   namespaces: v.optional(v.array(Namespace)),
   devices: v.optional(v.array(Device)),
   netDevices: v.optional(v.record(v.string(), v.looseObject({ name: v.optional(Text) }))),
-  // Its own package reads it, with the precision that its arguments need.
+  // @lamella/seccomp parses it, with the precision that its arguments need.
   seccomp: v.optional(v.looseObject({ listenerPath: v.optional(Text), listenerMetadata: v.optional(v.string()) })),
   rootfsPropagation: v.optional(
-    v.picklist(['', 'shared', 'slave', 'private', 'unbindable', 'rshared', 'rslave', 'rprivate', 'runbindable'], 'is no kind of propagation'),
+    v.picklist(['', 'shared', 'slave', 'private', 'unbindable', 'rshared', 'rslave', 'rprivate', 'runbindable'], 'is not a propagation type'),
   ),
   maskedPaths: Texts,
   readonlyPaths: Texts,
@@ -176,7 +176,7 @@ const Linux = v.looseObject({
   intelRdt: v.optional(
     v.looseObject({ closID: v.optional(Text), l3CacheSchema: v.optional(Text), memBwSchema: v.optional(Text), schemata: Texts, enableMonitoring: Bool }),
   ),
-  personality: v.optional(v.looseObject({ domain: v.picklist(['LINUX', 'LINUX32'], 'is no execution domain: LINUX or LINUX32'), flags: Texts })),
+  personality: v.optional(v.looseObject({ domain: v.picklist(['LINUX', 'LINUX32'], 'is not an execution domain: use LINUX or LINUX32'), flags: Texts })),
   memoryPolicy: v.optional(v.looseObject({ mode: Text, nodes: v.optional(Text), flags: Texts })),
 });
 

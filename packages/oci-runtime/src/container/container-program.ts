@@ -26,9 +26,9 @@ const KEYCTL_JOIN_SESSION_KEYRING = 1;
 
 export interface ContainerInput {
   readonly slots: SlotAllocator;
-  /** Whether the program locks the container's state, until it is told to leave. */
+  /** Whether the program holds the lock of the container until its monitor leaves. */
   readonly locks: boolean;
-  /** Ops of somebody else's that come first. */
+  /** Ops that run first. */
   readonly before: Program;
   readonly config: OciConfig;
   readonly bundle: string;
@@ -36,27 +36,27 @@ export interface ContainerInput {
   readonly directory: StateDirectory;
   readonly cgroups: CgroupView;
   readonly console: Console;
-  /** How many descriptors of the caller's, from 3 on, the process gets. */
+  /** Number of the caller's descriptors, from 3 on, that the process inherits. */
   readonly preserveFds: number;
-  /** The environment of its process, see `environmentOf`. */
+  /** The environment of the process, see `environmentOf`. */
   readonly env: readonly string[];
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
-  /** Pids whose user namespaces idmapped mounts use, by the mount's place in the list. */
+  /** Pids whose user namespaces idmapped mounts use, by the index of the mount. */
   readonly idmapOwners: ReadonlyMap<number, number>;
 }
 
-/** A container as programs: what the command does with Node's help in between is its own affair. */
+/** The creation of a container as programs. Between them Node does what only the host may do. */
 export interface ContainerPrograms {
   readonly namespaces: NamespacePlan;
-  /** Runs first; its last op is the clone, whose process waits at once. */
+  /** Runs first. Its last op is the clone, whose process waits at once. */
   readonly first: Program;
   readonly clone: Op;
-  /** In it: mounts and all else that is to be seen by hooks. Ends waiting. */
+  /** Makes the mounts and everything else that hooks see. Then the process waits. */
   readonly setUp: Program;
-  /** The new root, the user, and a look for the command. */
+  /** Enters the new root, switches to the user, and probes the command. Then the process waits. */
   readonly enter: Program;
-  /** Blocks until the container is started; then it becomes the user's. */
+  /** Blocks until the container is started, then executes the command. */
   readonly last: Program;
 }
 
@@ -107,7 +107,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
     first: [
       ...input.before,
       ...withPurpose('the state directory', [
-        // Held by this program, which is no longer there when the container is: or by Node, when its monitor stays.
+        // The lock is held by this program, which ends once the container exists; or by Node, if the monitor stays.
         { op: 'openat', dirfd: AT_FDCWD, pathname: directory.lock, flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: lock },
         ...(input.locks ? [{ op: 'flock', fd: lock, operation: LOCK.EX } as const] : []),
         { op: 'openat', dirfd: AT_FDCWD, pathname: directory.path, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: state },
@@ -127,7 +127,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
       ),
       ...mounts.outside,
       ...nodes.ops,
-      // Nobody in a user namespace may raise a limit.
+      // In a user namespace no process may raise a limit.
       ...(userNamespace && config.process ? raised(config.process) : []),
       ...namespaces.outside,
       clone,
@@ -137,7 +137,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
       ...(userNamespace ? becomeRoot(linux) : []),
       ...(namespaces.made.has('cgroup') ? withPurpose('the cgroup namespace', [{ op: 'unshare', flags: CLONE.NEWCGROUP }]) : []),
       ...attributes.early,
-      // From here to the command nobody may look into this process, or trace it, who could not before.
+      // From here to the exec other processes must not trace this one.
       prctl(PR.SET_DUMPABLE, 0),
       ...(input.noNewKeyring
         ? []
@@ -207,7 +207,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
   };
 }
 
-/** The ids of this user namespace's root are the process's own from here on. */
+/** Returns the ops that make the process root of its user namespace. */
 function becomeRoot(linux: NonNullable<OciConfig['linux']>): Op[] {
   const rooted = isMapped(linux.uidMappings, 0) && isMapped(linux.gidMappings, 0);
   return rooted
@@ -219,7 +219,7 @@ function becomeRoot(linux: NonNullable<OciConfig['linux']>): Op[] {
     : [];
 }
 
-/** Limits that are more than this process's own. */
+/** Returns the ops that set limits which may be higher than this process's own. */
 function raised(process: OciProcess): Op[] {
   return rlimits(process).map((op) => ({ ...op, ignore: ['EPERM'] }));
 }
@@ -233,7 +233,7 @@ interface TailContext {
   readonly labels: Op[];
 }
 
-/** From the host's root in a container to the user's process. */
+/** Returns the ops from the container's root to the user's process. */
 function processTail(
   input: ContainerInput,
   { state, fifo, taken, preserved, userNamespace, labels: late }: TailContext,
@@ -242,9 +242,9 @@ function processTail(
   const { process: spec } = config;
   const granted = grantable(userNamespace);
   const wait: Op[] = withPurpose('waiting to be started', [
-    // The user that it is now has no rights in the directory of the runtime's.
+    // As the user of the process it has no access to the state directory.
     allCapabilities(granted),
-    // Nobody who made this process waits for its replies any more; the numbers stay taken.
+    // The creator does not read replies any more, but the descriptor numbers must stay in use.
     { op: 'dup3', fd: state, newfd: 3, flags: O.CLOEXEC },
     { op: 'dup3', fd: state, newfd: 4, flags: O.CLOEXEC },
     { op: 'openat', dirfd: state, pathname: 'exec.fifo', flags: O.WRONLY | O.CLOEXEC, mode: 0, out: fifo },
@@ -274,13 +274,13 @@ function mayCallSetgroups({ linux }: OciConfig): boolean {
   return process.geteuid?.() === 0 || !(linux?.gidMappings?.length === 1 && linux.gidMappings[0]?.size === 1);
 }
 
-/** The process waits at it, until somebody opens it to read. Its own root owns it, or it could not open it. */
+/** Returns the ops that make the fifo on which the process waits. Root of its user namespace owns the fifo, to be able to open it. */
 function makeFifo(state: number, { linux }: OciConfig): Op[] {
   const notifies = linux?.seccomp?.listenerPath !== undefined;
   const [owner, group] = [hostId(linux?.uidMappings, 0), hostId(linux?.gidMappings, 0)];
   return [
     { op: 'mknodat', dirfd: state, pathname: 'exec.fifo', mode: S_IF.IFIFO | 0o600, major: 0, minor: 0 },
-    // The user's process may be anybody, and waits at it for less than a command takes.
+    // The process may have any user id, and waits on it only briefly.
     ...(notifies
       ? ([
           { op: 'mknodat', dirfd: state, pathname: 'taken.fifo', mode: S_IF.IFIFO | 0o644, major: 0, minor: 0 },

@@ -4,14 +4,14 @@ import { findProgram } from '@lamella/syscall';
 import type { OciIdMap } from '../config/schema.js';
 import { OciError } from '../errors/oci-error.js';
 
-/** Whether every id of another user would be mapped by somebody who may. */
+/** Whether a map has the user's own id only, which needs no privilege. */
 function isOwn(maps: readonly OciIdMap[], own: number): boolean {
   return maps.length === 1 && maps[0]?.size === 1 && maps[0].hostID === own;
 }
 
 /**
- * Map the ids of a process's new user namespace (user_namespaces(7)): as root by a write, an ordinary user's own id,
- * too, others by newuidmap(1).
+ * Maps the ids of a process's new user namespace (user_namespaces(7)). Root, and an ordinary user with only its own id, write the maps;
+ * other users need newuidmap(1).
  *
  * @throws OciError `IDMAP_FAILED`
  */
@@ -25,7 +25,7 @@ export function writeIdMaps(pid: number, uids: readonly OciIdMap[], gids: readon
     throw new OciError({
       code: 'IDMAP_FAILED',
       message: `cannot map the ids of the container's user namespace: ${(cause as Error).message.split('\n')[0]}`,
-      hint: 'linux.uidMappings and gidMappings must not overlap, have at most 340 entries, and name ids of the host that this user may use (subuid(5)).',
+      hint: 'linux.uidMappings and gidMappings need at most 340 entries without overlaps, with host ids of this user (subuid(5)).',
       cause,
     });
   }
@@ -46,7 +46,7 @@ export function isMapped(maps: readonly OciIdMap[] | undefined, id: number): boo
   return !maps?.length || maps.some(({ containerID, size }) => id >= containerID && id < containerID + size);
 }
 
-/** What an id of the container is on the host. */
+/** Returns the id on the host of an id of the container. */
 export function hostId(maps: readonly OciIdMap[] | undefined, id: number): number {
   const map = maps?.find(({ containerID, size }) => id >= containerID && id < containerID + size);
   return map ? map.hostID + id - map.containerID : id;

@@ -4,13 +4,13 @@ import { planMount } from '../mounts/mount-options.js';
 import { writeIdMaps } from './id-maps.js';
 import { Steps } from './steps.js';
 
-/** Processes whose user namespaces have the mappings of idmapped mounts, until those are made (mount_setattr(2)). */
+/** Processes whose user namespaces hold the mappings of idmapped mounts until the mounts are made (mount_setattr(2)). */
 export interface IdmapOwners extends AsyncDisposable {
-  /** By the mount's place in the list. */
+  /** Pids by the index of the mount. */
   readonly pids: ReadonlyMap<number, number>;
 }
 
-/** One small process for each mapping that a mount asks for, or for the container's own, where the option `idmap` means that. */
+/** Starts one process for each distinct mapping: that of a mount, or the container's own for the option `idmap`. */
 export async function idmapOwners({ mounts, linux }: OciConfig): Promise<IdmapOwners> {
   const pids = new Map<number, number>();
   const running: Running[] = [];

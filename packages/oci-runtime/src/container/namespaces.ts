@@ -13,14 +13,14 @@ const FLAGS: Readonly<Record<NamespaceType, number>> = {
   time: CLONE.NEWTIME,
 };
 
-/** What a container's namespaces are (config-linux.md, "Namespaces"). */
+/** The namespaces of a container (config-linux.md, "Namespaces"). */
 export interface NamespacePlan {
-  /** New ones, and those that are joined. */
+  /** New and joined namespaces. */
   readonly all: ReadonlySet<NamespaceType>;
   readonly made: ReadonlySet<NamespaceType>;
-  /** CLONE_NEW* of what clone(2) makes. */
+  /** CLONE_NEW* of the namespaces that clone(2) makes. */
   readonly cloneFlags: number;
-  /** Ops of the process that makes the container's, before it does: open and join what is there already. */
+  /** Ops that open and join existing namespaces, before the clone. */
   readonly outside: Op[];
 }
 
@@ -38,13 +38,13 @@ export function planNamespaces(linux: OciLinux | undefined, slots: SlotAllocator
   return {
     all: new Set(given.map(({ type }) => type)),
     made,
-    // In a cgroup namespace the process has to be where it belongs when it is made; offsets of time are set before anybody is in.
+    // The process must be in its cgroup before the cgroup namespace is made. Time offsets must be set before a process is in the namespace.
     cloneFlags: [...made].reduce((sum, type) => (type === 'cgroup' || (type === 'time' && offsets) ? sum : sum + FLAGS[type]), 0),
     outside: [
       ...joined.flatMap(({ type: _, path, slot, i }) =>
         withPurpose(purpose(i, path), [{ op: 'openat', dirfd: AT_FDCWD, pathname: path, flags: O.RDONLY | O.NONBLOCK | O.CLOEXEC, mode: 0, out: slot }]),
       ),
-      // Some belong to a user namespace that is joined, others to the one outside of it: both are tried.
+      // A namespace belongs to the joined user namespace or to the outer one: both are tried.
       ...(user ? [...others.flatMap((each) => enter(each, ['EPERM'])), ...enter(user)] : []),
       ...others.flatMap((each) => enter(each)),
       ...(mount ? enter(mount) : []),
@@ -53,7 +53,7 @@ export function planNamespaces(linux: OciLinux | undefined, slots: SlotAllocator
   };
 }
 
-/** config-linux.md, "Offset for Time Namespace"; time_namespaces(7). */
+/** Ops for config-linux.md, "Offset for Time Namespace"; see time_namespaces(7). */
 function timeOffsets(offsets: NonNullable<OciLinux['timeOffsets']>): Op[] {
   const lines = Object.entries(offsets).map(([clock, { secs = 0, nanosecs = 0 }]) => `${clock} ${secs} ${nanosecs}\n`);
   return withPurpose('linux.timeOffsets', [
@@ -62,7 +62,7 @@ function timeOffsets(offsets: NonNullable<OciLinux['timeOffsets']>): Op[] {
   ]);
 }
 
-/** CLONE_NEW* of some kinds, for setns(2) with a pidfd. */
+/** Returns the CLONE_NEW* flags for setns(2) with a pidfd. */
 export function setnsFlags(kinds: Iterable<NamespaceType>): number {
   return [...kinds].reduce((sum, type) => sum + FLAGS[type], 0);
 }

@@ -1,16 +1,16 @@
 import { errnoName, flatten, LamellaError, type Op, type Program, type Running, type RunOptions, start } from '@lamella/syscall';
 
-/** What the ops of one step said. */
+/** The replies to the ops of all steps so far. */
 export interface StepReplies {
-  /** The errno's name of each that failed and was allowed to. */
+  /** The errno's name of each op that failed and was allowed to. */
   readonly ignored: ReadonlyMap<Op, string>;
-  /** The value of each that had `reply`. */
+  /** The value of each op with `reply`. */
   readonly values: ReadonlyMap<Op, number>;
 }
 
 /**
- * A program that is run step by step: its process waits after each for the next one. The index of an op counts all
- * that came before it.
+ * A program that runs step by step: its process waits for the next step after each one. Indexes of ops count through
+ * all steps.
  */
 export class Steps {
   readonly running: Running;
@@ -37,23 +37,23 @@ export class Steps {
     });
   }
 
-  /** The value of an op that has `reply`, when it has come. @throws what the program failed with */
+  /** Waits for the value of an op with `reply`. @throws the error of the program */
   async valueOf(op: Op): Promise<number> {
     if (!this.#values.has(op)) {
       const come = new Promise<void>((resolve) => this.#waiting.set(op, resolve));
-      // Its end before it was executed looks like a start to the monitor, for the conversation is over.
+      // To the monitor an end before the exec looks like a start, because both close the connection.
       const over = this.running.started.then((pid) => (pid === undefined ? new Promise<never>(() => undefined) : ended()));
       await Promise.race([come, this.running.result.then(ended), over]);
     }
     return this.#values.get(op) ?? 0;
   }
 
-  /** The index that the first op of the next step will have. */
+  /** The index of the first op of the next step. */
   get nextIndex(): number {
     return this.#ops.length + 1;
   }
 
-  /** Let it go on with a step, and wait for the last op of that which replies. */
+  /** Runs a step and waits for its last op with `reply`. */
   async go(program: Program): Promise<StepReplies> {
     this.begin(program);
     const last = program.findLast(({ reply }) => reply === true);
@@ -61,9 +61,9 @@ export class Steps {
     return { ignored: this.#ignored, values: this.#values };
   }
 
-  /** The same without waiting for anything. */
+  /** Starts a step without waiting. */
   begin(program: Program): void {
-    // The order has an index of its own.
+    // The order itself takes an index.
     this.#ops.push({ op: 'wait' }, ...flatten(program));
     this.running.control({ op: 'go', program });
   }
@@ -72,7 +72,7 @@ export class Steps {
 function ended(): never {
   throw new LamellaError({
     code: 'CONTAINER_ENDED',
-    message: 'the process of the container was killed while it was being made',
-    hint: 'Somebody ended it, or its memory limit is too small to start in.',
+    message: 'the container process was killed while it was created',
+    hint: 'Check its memory limit (linux.resources.memory.limit), or create it again.',
   });
 }

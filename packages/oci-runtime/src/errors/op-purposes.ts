@@ -2,10 +2,10 @@ import { getSystemErrorMessage } from 'node:util';
 import { type Op, SyscallError } from '@lamella/syscall';
 import { OciError } from './oci-error.js';
 
-/** What each op is for, in the words of config.json. */
+/** The property of config.json that each op is for. */
 const purposes = new WeakMap<Op, string>();
 
-/** Note what ops are for: an error of one of them says so. */
+/** Records what ops are for, so that {@link explainError} can name it. @returns the ops */
 export function withPurpose(purpose: string, ops: readonly Op[]): Op[] {
   for (const op of ops) if (!purposes.has(op)) purposes.set(op, purpose);
   return [...ops];
@@ -15,7 +15,7 @@ export function purposeOf(op: Op): string | undefined {
   return purposes.get(op);
 }
 
-/** An error of a program, in the words of who wrote the configuration: `mounts[2] onto /data: open_tree "/x": no such file or directory`. */
+/** Returns an error of a program with the property it is about: `mounts[2] onto /data: open_tree "/x": no such file or directory`. */
 export function explainError(error: unknown): unknown {
   if (!(error instanceof SyscallError)) return error;
   const purpose = purposes.get(error.op);
@@ -24,21 +24,29 @@ export function explainError(error: unknown): unknown {
   return new OciError({ code: error.code, message: `${purpose ? `${purpose}: ` : ''}${failure(error)}`, cause: error });
 }
 
-/** What an op saw of the place of a mount that no errno tells. */
+/** Returns the error of an op that checks where a mount is, which no errno describes. */
 function misplacement(error: SyscallError, purpose: string): OciError | undefined {
   const { op, code } = error;
   const make = (name: string, why: string, hint: string): OciError => new OciError({ code: name, message: `${purpose}: ${why}`, hint, cause: error });
   if (op.op === 'landed' && code === 'EXDEV')
-    return make('MOUNT_REFUSED', `${String(op.pathname)} cannot be mounted because it is inside /proc`, 'A link in the root leads there.');
+    return make(
+      'MOUNT_REFUSED',
+      `${String(op.pathname)} cannot be mounted because it is inside /proc`,
+      'Remove the symbolic link in the root filesystem that leads there.',
+    );
   if (op.op === 'landed' && code === 'ELOOP')
-    return make('MOUNT_REFUSED', `${String(op.pathname)} cannot be mounted because a link leads elsewhere`, 'Remove the link in the root.');
+    return make(
+      'MOUNT_REFUSED',
+      `${String(op.pathname)} cannot be mounted because a link leads elsewhere`,
+      'Remove the symbolic link from the root filesystem.',
+    );
   if (op.op === 'expect_type' && code === 'ESTALE')
-    return make('MOUNT_REFUSED', '/proc cannot be mounted because it is not of type proc', 'Mount a filesystem of type proc there.');
+    return make('MOUNT_REFUSED', '/proc cannot be mounted because it is not of type proc', 'Set the type of the mount to proc.');
   if (op.op === 'covered' && code === 'ESTALE')
     return make(
       'MASK_FAILED',
       `${String(op.pathname)} cannot be ${op.readonly ? 'made read-only' : 'hidden'}`,
-      'Take it out of the list, or mount nothing there.',
+      'Remove the path from linux.maskedPaths or linux.readonlyPaths, or the mount on it.',
     );
   return undefined;
 }
@@ -48,7 +56,7 @@ function failure(error: SyscallError): string {
   return `${error.message.replace(/ failed: .*/s, '')}: ${errnoText(error.errno)}`;
 }
 
-/** What strerror(3) says, and programs look for. */
+/** Returns the text of strerror(3), which programs look for. */
 export function errnoText(errno: number): string {
   return getSystemErrorMessage(-errno);
 }

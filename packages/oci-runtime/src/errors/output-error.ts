@@ -1,12 +1,12 @@
 import { constants } from 'node:os';
 import { OciError } from './oci-error.js';
 
-/** What a command had to say could not be written to stdout. */
+/** The output of a command could not be written to stdout. */
 export class OutputError extends OciError {
-  /** The exit status, where it is another than that of other failures: when the reader is gone, that of a process which SIGPIPE ended. */
+  /** The exit status if it differs from other failures: 141, as after SIGPIPE, when the reader has closed the pipe. */
   readonly status: number | undefined;
 
-  /** @param cause what the system call said */
+  /** @param cause the error of the system call */
   constructor(cause: unknown) {
     const { code = 'EIO' } = cause as NodeJS.ErrnoException;
     super({ code: 'OUTPUT_FAILED', message: `cannot write to stdout: ${code}`, cause });

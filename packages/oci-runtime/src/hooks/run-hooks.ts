@@ -9,17 +9,17 @@ import { OciError } from '../errors/oci-error.js';
 
 export type HookKind = keyof NonNullable<OciConfig['hooks']> & ('prestart' | 'createRuntime' | 'createContainer' | 'startContainer' | 'poststart' | 'poststop');
 
-/** Where a hook runs: among the runtime's namespaces, or in those of the container whose process this is. */
+/** Where a hook runs: in the namespaces of the runtime, or in those of the container with this process. */
 export type HookPlace = { readonly cwd: string } | ContainerPlace;
 
 interface ContainerPlace {
   readonly pid: number;
   readonly namespaces: readonly NamespaceType[];
-  /** Ops that come before the hook is executed. */
+  /** Ops before the exec of the hook. */
   readonly filter?: readonly Op[];
 }
 
-/** What people call the signals by which programs die. */
+/** Common names of signals that end programs. */
 const SIGNALS: Readonly<Record<string, string>> = {
   SIGABRT: 'aborted',
   SIGKILL: 'killed',
@@ -28,8 +28,8 @@ const SIGNALS: Readonly<Record<string, string>> = {
   SIGTERM: 'terminated',
 };
 
-/** Bytes of what a hook says on its stderr that are told: its program may be the container's. */
-const SAID_MAX = 64 << 10;
+/** Bytes of a hook's stderr in a message. The program may belong to the container, so there is a bound. */
+const STDERR_MAX = 64 << 10;
 
 interface Ended {
   readonly status: number | null;
@@ -39,8 +39,8 @@ interface Ended {
 }
 
 /**
- * Run the hooks of a kind in their order, each with the state on its stdin (config.md, "POSIX-platform Hooks"). The
- * first that fails ends it.
+ * Runs the hooks of a kind in order, each with the state on its stdin (config.md, "POSIX-platform Hooks"). The
+ * first failure ends the run.
  *
  * @throws OciError `HOOK_FAILED`
  */
@@ -48,7 +48,7 @@ export async function runHooks(kind: HookKind, config: OciConfig, state: Record<
   for (const [i, hook] of (config.hooks?.[kind] ?? []).entries()) await runHook(`hooks.${kind}[${i}] ${hook.path}`, hook, state, place);
 }
 
-/** The same, going on after one that fails: what failed is told. */
+/** Runs the hooks of a kind in order. A failure is a warning, and the next hook runs. */
 export async function tryHooks(
   kind: HookKind,
   config: OciConfig,
@@ -70,7 +70,7 @@ async function runHook(name: string, hook: OciHook, state: Record<string, unknow
     throw new OciError({
       code: 'HOOK_FAILED',
       message: `error running hook ${name}: ${cause.message}`,
-      hint: 'A hook is a program, by its absolute path.',
+      hint: 'The path of a hook must be the absolute path of a program.',
       cause,
     });
   });
@@ -80,8 +80,12 @@ async function runHook(name: string, hook: OciHook, state: Record<string, unknow
     : ended.signal
       ? `signal: ${SIGNALS[ended.signal] ?? ended.signal}`
       : `exit status ${ended.status}`;
-  const said = ended.stderr.trim();
-  throw new OciError({ code: 'HOOK_FAILED', message: `error running hook ${name}: ${how}${said ? `, stderr: ${said}` : ''}`, hint: 'It has to end with 0.' });
+  const stderr = ended.stderr.trim();
+  throw new OciError({
+    code: 'HOOK_FAILED',
+    message: `error running hook ${name}: ${how}${stderr ? `, stderr: ${stderr}` : ''}`,
+    hint: 'A hook must exit with status 0.',
+  });
 }
 
 function onHost(hook: OciHook, input: string, cwd: string): Promise<Ended> {
@@ -95,23 +99,23 @@ function onHost(hook: OciHook, input: string, cwd: string): Promise<Ended> {
           child.kill('SIGKILL');
         }, hook.timeout * 1000)
       : undefined;
-    const said = gathered(child.stderr);
-    // It may end without having read its stdin.
+    const stderr = collect(child.stderr);
+    // The hook may exit without reading its stdin.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     child.once('error', reject);
-    // What it leaves running may hold its stderr: its own end is what counts.
+    // Processes that the hook leaves behind may hold its stderr: only its own exit counts.
     child.once('exit', (status, signal) => {
       clearTimeout(timer);
       setImmediate(() => {
         child.stderr.destroy();
-        resolve({ status, signal, stderr: said(), timedOut });
+        resolve({ status, signal, stderr: stderr(), timedOut });
       });
     });
   });
 }
 
-/** The program is looked up where the container's process is now: before the new root it is the host's. */
+/** Runs a hook in the namespaces of a container. Its path is looked up in the root that the container's process has at that time. */
 async function inContainer(hook: OciHook, input: string, { pid, namespaces, filter = [] }: ContainerPlace): Promise<Ended> {
   const pidfd = 5;
   const program: Op[] = [
@@ -138,7 +142,7 @@ async function inContainer(hook: OciHook, input: string, { pid, namespaces, filt
   const timeout = new AbortController();
   const timer = hook.timeout ? setTimeout(() => timeout.abort(), hook.timeout * 1000) : undefined;
   const running = start(program, { stdio: ['pipe', 'ignore', 'pipe'], signal: timeout.signal });
-  const said = gathered(running.stderr);
+  const stderr = collect(running.stderr);
   running.stdin?.on('error', () => undefined);
   running.stdin?.end(input);
   try {
@@ -146,7 +150,7 @@ async function inContainer(hook: OciHook, input: string, { pid, namespaces, filt
     return {
       status: exited?.status ?? null,
       signal: exited?.signal ? signalName(exited.signal) : null,
-      stderr: said(),
+      stderr: stderr(),
       timedOut: false,
     };
   } catch (error) {
@@ -158,10 +162,10 @@ async function inContainer(hook: OciHook, input: string, { pid, namespaces, filt
   }
 }
 
-/** Takes all that a hook says, for it must not wait, and keeps its beginning. */
-function gathered(stream: Readable | null | undefined): () => string {
+/** Reads a stream to its end, so that the hook is not blocked. @returns a function that returns the first bytes */
+function collect(stream: Readable | null | undefined): () => string {
   const kept: Buffer[] = [];
-  let left = SAID_MAX;
+  let left = STDERR_MAX;
   stream?.on('data', (data: Buffer) => {
     if (left > 0) kept.push(Buffer.from(data.subarray(0, left)));
     left -= data.length;
@@ -173,7 +177,7 @@ function signalName(signo: number): string {
   return Object.entries(constants.signals).find(([, number]) => number === signo)?.[0] ?? `signal ${signo}`;
 }
 
-/** Without an environment of its own it has this command's (runc and crun have it so). */
+/** Returns the environment of a hook. Without `env` it inherits this process's environment, as with runc and crun. */
 function environment({ env }: OciHook): NodeJS.ProcessEnv {
   if (!env) return process.env;
   return Object.fromEntries(

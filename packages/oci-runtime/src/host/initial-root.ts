@@ -3,15 +3,15 @@ import { readFileSync } from 'node:fs';
 let known: boolean | undefined;
 
 /**
- * Whether this is root of the machine, and not of a user namespace that an engine made for an ordinary user, in which
- * there are no devices to be made and no cgroups but those that were delegated (user_namespaces(7)).
+ * Whether this process is root of the host. Root of a user namespace, which an engine may make for an ordinary user, cannot make
+ * devices and has only delegated cgroups (user_namespaces(7)).
  */
 export function isInitialRoot(): boolean {
   known ??= process.geteuid?.() === 0 && /^\s*0\s+0\s+4294967295$/m.test(readFileSync('/proc/self/uid_map', 'utf8'));
   return known;
 }
 
-/** Whether this process may change its groups: where one id is mapped without privilege nobody may. */
+/** Whether this process may call setgroups(2). It may not in a user namespace with one id that was mapped without privilege. */
 export function canSetGroups(): boolean {
   return readFileSync('/proc/self/setgroups', 'utf8').trim() !== 'deny';
 }

@@ -1,10 +1,10 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** Written whole, and renamed into its place: whoever waits for it never reads half of it. */
+/** Writes a pid file and renames it into place, so that no reader sees half of it. */
 export function writePidFile(file: string, pid: number): void {
   const beside = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}`);
-  // Others may write there as well: a name that they made, a link or a FIFO, is not written through.
+  // Other users may write to the directory: a link or a FIFO of theirs must not be followed.
   rmSync(beside, { force: true });
   writeFileSync(beside, String(pid), { mode: 0o644, flag: 'wx' });
   renameSync(beside, file);

@@ -1,6 +1,6 @@
 import { renameSync, writeFileSync } from 'node:fs';
 
-/** Write a file whole, and rename it into its place: who reads it meanwhile, without the lock, finds the old one or the new one. */
+/** Writes a file and renames it into place. Readers without the lock see the old file or the new one. */
 export function replaceFile(file: string, text: string): void {
   writeFileSync(`${file}.new`, text, { mode: 0o600 });
   renameSync(`${file}.new`, file);

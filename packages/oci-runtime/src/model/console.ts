@@ -1,2 +1,2 @@
-/** Where the terminal of a process goes: to who listens on a socket, or to the monitor, which is this command's own. */
+/** Where the terminal of a process goes: to a listening socket, or to the monitor and so to this command's own terminal. */
 export type Console = { readonly socket: string } | { readonly monitor: number } | undefined;

@@ -3,21 +3,21 @@ import type { Log } from './log.js';
 import type { PreservedDescriptors } from './preserved-descriptors.js';
 
 export interface CreateOptions {
-  /** Where all state is, absolute. */
+  /** Absolute path of the directory with the state of all containers. */
   readonly root: string;
   readonly id: string;
   /** Absolute path of the bundle. */
   readonly bundle: string;
-  /** Where the terminal goes, if the process has one. */
+  /** Where the terminal of the process goes. Required if the process has one. */
   readonly console?: Console;
-  /** Its pid is written there, when it is known to work. */
+  /** File for the pid, written once the container is created. */
   readonly pidFile?: string | undefined;
   readonly preserved?: PreservedDescriptors;
   readonly noPivot?: boolean;
   readonly noNewKeyring?: boolean;
-  /** Whether the monitor stays with the process until its end. Else it belongs to whoever adopts it. */
+  /** Whether the monitor stays with the process until it ends. Default: false; then the process is reparented. */
   readonly stay?: boolean;
-  /** Let systemd make its cgroup. */
+  /** Whether systemd makes the cgroup. Default: false. */
   readonly systemdCgroup?: boolean;
   readonly log: Log;
 }

@@ -1,5 +1,5 @@
 export interface LogOptions {
-  /** A file to append to; stderr when there is none. */
+  /** A file to append to. Default: stderr. */
   readonly file?: string | undefined;
   readonly format: 'text' | 'json';
   readonly debug: boolean;

@@ -1,4 +1,4 @@
-/** What a command says beside its result. */
+/** The log of a command. */
 export interface Log {
   readonly error: (message: string) => void;
   readonly warn: (message: string) => void;

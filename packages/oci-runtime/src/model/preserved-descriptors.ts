@@ -1,4 +1,4 @@
-/** Descriptors that the process gets: how many, from 3 on; and how many of them socket activation passed. */
+/** File descriptors that the process inherits, from 3 on: their count, and how many come from socket activation. */
 export interface PreservedDescriptors {
   readonly count: number;
   readonly listening: number;

@@ -11,23 +11,23 @@ interface CgroupHierarchy {
   readonly directory: string;
 }
 
-/** What of the host's cgroups a container sees. */
+/** The part of the host's cgroups that a container sees. */
 export interface CgroupView {
   readonly hierarchies: readonly CgroupHierarchy[];
-  /** Whether it has a cgroup namespace of its own. */
+  /** Whether the container has a cgroup namespace. */
   readonly namespace: boolean;
 }
 
 /**
- * The mount of type `cgroup`: of version 2 the hierarchy itself; of version 1 a directory with one mount for each
- * hierarchy. Without a namespace the container's own part is bound.
+ * Returns the ops of a mount of type `cgroup`: the hierarchy with version 2; a directory with one mount per hierarchy with
+ * version 1. Without a cgroup namespace the container's own part is bound.
  */
 export function cgroupMount(
   destination: string,
   plan: MountPlan,
   view: CgroupView,
   { root, slots }: { readonly root: number; readonly slots: SlotAllocator },
-  /** Ops that see whether it may be there, of the slot of the target. */
+  /** Returns the ops that check the target, see `guardProc`. */
   checks: (target: number) => readonly Op[],
 ): Op[] {
   const [only] = view.hierarchies;
@@ -59,7 +59,7 @@ export function cgroupMount(
       ...put(each, directory, plan.flags, view.namespace, slots),
       { op: 'chdir', path: '/' },
       { op: 'close', fd: directory },
-      // cpu and cpuacct are names of cpu,cpuacct.
+      // Links `cpu` and `cpuacct` lead to `cpu,cpuacct`.
       ...each.name.split(',').flatMap((name): Op[] => (name === each.name ? [] : [{ op: 'symlinkat', newdirfd: top, linkpath: name, target: each.name }])),
     ];
   });

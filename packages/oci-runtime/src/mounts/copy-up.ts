@@ -8,11 +8,11 @@ export interface ListedDirectory {
   readonly names: readonly string[];
 }
 
-/** How much a tree may be: all mounts of a container are parts of one program, which has 8 MiB. */
+/** The largest tree that is copied up. All mounts of a container share one program of at most 8 MiB. */
 export interface CopyUpBounds {
   /** Bytes of the ops that copy it. */
   readonly bytes: number;
-  /** Directories inside each other: one descriptor is open for each. */
+  /** Nested directories: each needs an open descriptor. */
   readonly depth: number;
 }
 
@@ -24,8 +24,8 @@ const PER_DIRECTORY = 180;
 const PATH_MAX = 4096;
 
 /**
- * Returns the ops that copy what a root has at a destination into the tmpfs that hides it (config.md, "tmpcopyup"). What is there
- * is looked up on the host: a destination below another mount starts empty. No link is followed, here or by the ops: links are copied as links.
+ * Returns the ops that copy the content of a destination into the tmpfs that hides it (config.md, "tmpcopyup"). The content is listed on
+ * the host, so a destination below another mount starts empty. Links are never followed: they are copied as links.
  *
  * @param purpose the mount, for messages
  * @throws OciError `COPY_UP_REFUSED`; FileError `FILE_UNREADABLE`
@@ -59,8 +59,8 @@ export function copyUp(
 }
 
 /**
- * Lists a directory of a root and the directories in it, parents first; empty directories are left out. The root may belong to an image:
- * each directory is held while it is read, so a link that takes its place is not followed.
+ * Lists a directory of a root and the directories below it, parents first, without empty ones. The root may be that of an untrusted image,
+ * so each directory is held open while it is read: a link that replaces it is not followed.
  *
  * @throws OciError `COPY_UP_REFUSED`
  */

@@ -6,7 +6,7 @@ import type { OciDevice } from '../config/schema.js';
 import { withPurpose } from '../errors/op-purposes.js';
 import { expectOutsideProc } from './proc-guard.js';
 
-/** config-linux.md, "Default Devices". */
+/** The devices of config-linux.md, "Default Devices". */
 export const DEFAULT_DEVICES: readonly OciDevice[] = DEFAULT_NODES.map(([name, major, minor]) => ({
   path: `/dev/${name}`,
   type: 'c',
@@ -20,23 +20,23 @@ export const DEFAULT_DEVICES: readonly OciDevice[] = DEFAULT_NODES.map(([name, m
 export interface DeviceContext {
   readonly slots: SlotAllocator;
   readonly root: number;
-  /** In a user namespace no node can be made: one from outside is bound instead. */
+  /** Whether nodes cannot be made here, so that nodes from outside are bound instead. */
   readonly userNamespace: boolean;
-  /** Slots of nodes that were made outside, see {@link nodesOutside}; the host's own are bound where there are none. */
+  /** Slots of nodes that were made outside, see {@link nodesOutside}. For other devices the host's own nodes are bound. */
   readonly outside: ReadonlyMap<OciDevice, number>;
 }
 
-/** The devices of a container: the default ones, unless they are asked for otherwise. */
+/** Returns the devices of a container: the configured ones, and the default ones that it does not configure. */
 export function allDevices(asked: readonly OciDevice[]): OciDevice[] {
   return [...DEFAULT_DEVICES.filter((each) => !asked.some(({ path: file }) => path.posix.normalize(file) === each.path)), ...asked];
 }
 
 /**
- * Nodes for a user namespace, made by root outside of it, in a directory of the runtime's. Their names there,
- * `device-N`, are to be removed when the container has its mounts: before that the kernel would not move them.
+ * Returns ops by which root makes the nodes for a user namespace outside of it, in the state directory. The caller removes their names,
+ * `device-N`, once the container has its mounts: the kernel does not move a node without a name.
  *
- * @param directory slot of it
- * @param owner what ids of the container are on the host
+ * @param directory slot of the state directory
+ * @param owner returns the owner on the host
  */
 export function nodesOutside(
   all: readonly OciDevice[],
@@ -50,11 +50,11 @@ export function nodesOutside(
     const name = `device-${out}`;
     return withPurpose(`the device ${device.path}`, [
       { op: 'mknodat', dirfd: directory, pathname: name, mode: modeOf(device), major: device.major ?? 0, minor: device.minor ?? 0 },
-      // The mask of this process is not the container's.
+      // The umask of this process must not apply.
       { op: 'fchmodat', dirfd: directory, pathname: name, mode: (device.fileMode ?? 0o666) & 0o7777 },
       { op: 'fchownat', dirfd: directory, pathname: name, owner: uid, group: gid, flags: AT.SYMLINK_NOFOLLOW },
       { op: 'open_tree', dirfd: directory, pathname: name, flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out },
-      // The state directory may be where no devices work.
+      // The state directory may be on a mount with nodev.
       mountSetattr(out, { set: MOUNT_ATTR.NOSUID | MOUNT_ATTR.NOEXEC, clear: MOUNT_ATTR.NODEV, propagation: MS.PRIVATE }),
     ]);
   });
@@ -66,8 +66,8 @@ function modeOf({ type, fileMode }: OciDevice): number {
 }
 
 /**
- * The nodes and links of /dev, and devices wherever they are asked for. A node that is there already stays; whether it
- * is the one that was asked for is to be checked by whoever runs this.
+ * Returns the ops that make the nodes and links of /dev, and the configured devices. An existing node stays: the caller checks
+ * with `checkDevices` that it is the right one.
  */
 export function deviceOps(asked: readonly OciDevice[], context: DeviceContext): Op[] {
   const { slots, root } = context;
@@ -87,7 +87,7 @@ export function deviceOps(asked: readonly OciDevice[], context: DeviceContext): 
   ];
 }
 
-/** Ops that make one device, below directories which are made for it. */
+/** Returns the ops that make one device and the directories above it. */
 function node(device: OciDevice, { slots, root, userNamespace, outside }: DeviceContext): Op[] {
   const file = path.posix.normalize(device.path);
   const name = path.posix.basename(file);
@@ -126,7 +126,7 @@ function node(device: OciDevice, { slots, root, userNamespace, outside }: Device
   ];
 }
 
-/** Ops that show a terminal's slave as /dev/console. */
+/** Returns the ops that bind the slave of a terminal to /dev/console. */
 export function consoleOps(slave: number, { slots, root }: Pick<DeviceContext, 'slots' | 'root'>): Op[] {
   const [file, tree] = [slots(), slots()];
   return withPurpose('the terminal at /dev/console', [

@@ -19,7 +19,7 @@ import { purposeOf, withPurpose } from '../errors/op-purposes.js';
 const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
 const ONTO = MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH;
 
-/** Open what is at a path of the container's, if there is something, and never through a magic link. */
+/** Returns the op that opens a path of the container if it exists, never through a magic link. */
 function look(pathname: string, root: number, out: number): Op {
   return {
     op: 'openat2',
@@ -34,12 +34,12 @@ function look(pathname: string, root: number, out: number): Op {
 }
 
 /**
- * Hide paths (config-linux.md, "Masked Paths"): a directory behind an empty one that nobody can write to, anything
- * else behind /dev/null. Which it is the kernel knows: a mount of the other kind does not fit onto it.
+ * Returns the ops that hide paths (config-linux.md, "Masked Paths"): a directory behind an empty read-only one, anything else
+ * behind /dev/null. Both are tried: the kernel refuses a mount that does not fit the type of the path.
  */
 export function maskedPaths(paths: readonly string[], root: number, slots: SlotAllocator): Op[] {
   const [context, target, tree] = [slots(), slots(), slots()];
-  // Each once: two refusals in a row for one path are what checkMasked looks for.
+  // Each path once: checkMasked looks for two refusals in a row for one path.
   return [...new Set(paths)].flatMap((pathname) =>
     withPurpose(`linux.maskedPaths ${pathname}`, [
       look(pathname, root, target),
@@ -49,7 +49,7 @@ export function maskedPaths(paths: readonly string[], root: number, slots: SlotA
       { op: 'fsmount', fd: context, flags: FSMOUNT_CLOEXEC, mount_attrs: QUIET | MOUNT_ATTR.RDONLY, out: tree },
       { op: 'close', fd: context },
       ...cover(tree, target),
-      // Of a mount that is in no namespace older kernels make no other one, so it is taken from the host's anew.
+      // Older kernels cannot clone a mount that is in no namespace, so each clone is taken from the host's /dev/null.
       { op: 'open_tree', dirfd: AT_FDCWD, pathname: '/dev/null', flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC, out: tree },
       ...cover(tree, target),
       { op: 'close', fd: target, ignore: ['EBADF'] },
@@ -58,15 +58,15 @@ export function maskedPaths(paths: readonly string[], root: number, slots: SlotA
   );
 }
 
-/** A path onto which neither fits would be there to see: nobody may go on then. @throws OciError `MASK_FAILED` */
+/** Checks that each path was hidden: onto one of the two kinds of mount must fit. @throws OciError `MASK_FAILED` */
 export function checkMasked(ignored: ReadonlyMap<Op, string>): void {
   const refused = [...ignored].filter(([op, code]) => op.op === 'move_mount' && code === 'EINVAL').map(([op]) => purposeOf(op) ?? '');
   for (const [i, purpose] of refused.entries())
     if (purpose.startsWith('linux.maskedPaths') && refused[i + 1] === purpose)
       throw new OciError({
         code: 'MASK_FAILED',
-        message: `${purpose}: neither a file nor a directory can be put over it`,
-        hint: 'Take it out of linux.maskedPaths.',
+        message: `${purpose}: cannot mount a file or a directory over it`,
+        hint: 'Remove the path from linux.maskedPaths.',
       });
 }
 
@@ -77,7 +77,7 @@ function cover(tree: number, target: number): Op[] {
   ];
 }
 
-/** Make paths, and what is mounted below them, read-only (config-linux.md, "Readonly Paths"). */
+/** Returns the ops that make paths, and the mounts below them, read-only (config-linux.md, "Readonly Paths"). */
 export function readonlyPaths(paths: readonly string[], root: number, slots: SlotAllocator): Op[] {
   const [target, tree] = [slots(), slots()];
   const ignore = ['EBADF'];

@@ -1,14 +1,14 @@
 import { MOUNT_ATTR, MS } from '@lamella/syscall';
 import type { OciMount } from '../config/schema.js';
 
-/** Flags of mount(2) that @lamella/syscall has no other use for. */
+/** Flags of mount(2) that only this file uses. */
 const MORE_MS = { DIRSYNC: 128, MANDLOCK: 64, NOSYMFOLLOW: 256, POSIXACL: 1 << 16, I_VERSION: 1 << 23, LAZYTIME: 1 << 25 } as const;
 
-/** What an option of a mount does (runtime-spec, config.md "Linux mount options"). */
+/** The options of a mount, by what they do (runtime-spec, config.md "Linux mount options"). */
 export interface MountPlan {
-  /** Flags of mount(2), MS_*, but those that bind or propagate. */
+  /** Flags of mount(2), MS_*, without those for binding and propagation. */
   readonly flags: number;
-  /** Flags that are said to be off. */
+  /** Flags that an option turns off. */
   readonly cleared: number;
   readonly bind: 'bind' | 'rbind' | undefined;
   readonly remount: boolean;
@@ -18,7 +18,7 @@ export interface MountPlan {
   readonly recursive: { readonly set: number; readonly clear: number };
   readonly tmpcopyup: boolean;
   readonly idmap: 'idmap' | 'ridmap' | undefined;
-  /** What is the filesystem's own, for mount(2)'s data. */
+  /** Options of the filesystem, for the data of mount(2). */
   readonly data: string;
 }
 
@@ -55,7 +55,7 @@ const OFF: Readonly<Record<string, number>> = {
   noiversion: MORE_MS.I_VERSION,
   symfollow: MORE_MS.NOSYMFOLLOW,
 };
-/** How mounts hang together with others: an option, and `linux.rootfsPropagation`. */
+/** Propagation types by name, for mount options and `linux.rootfsPropagation`. */
 export const PROPAGATION: Readonly<Record<string, number>> = {
   shared: MS.SHARED,
   slave: MS.SLAVE,
@@ -67,7 +67,7 @@ export const PROPAGATION: Readonly<Record<string, number>> = {
   runbindable: MS.UNBINDABLE + MS.REC,
 };
 const ATIME = 0x70;
-/** Set and cleared by mount_setattr(2); a way of keeping access times replaces the one that was. */
+/** Attributes that mount_setattr(2) sets and clears. An atime option clears the earlier one. */
 const RECURSIVE: Readonly<Record<string, readonly [set: number, clear: number]>> = {
   rro: [MOUNT_ATTR.RDONLY, 0],
   rrw: [0, MOUNT_ATTR.RDONLY],
@@ -90,7 +90,7 @@ const RECURSIVE: Readonly<Record<string, readonly [set: number, clear: number]>>
 };
 const OTHERS = ['bind', 'rbind', 'remount', 'defaults', 'tmpcopyup', 'idmap', 'ridmap', 'acl', 'noacl'];
 
-/** Every option that is not left to a filesystem, for the features document. */
+/** Every option that the runtime handles itself, for the features document. */
 export const MOUNT_OPTIONS: readonly string[] = [
   ...Object.keys(ON),
   ...Object.keys(OFF),
@@ -99,7 +99,7 @@ export const MOUNT_OPTIONS: readonly string[] = [
   ...OTHERS,
 ].sort();
 
-/** Sort the options of a mount; the later of two that contradict each other counts. */
+/** Sorts the options of a mount. Of two that contradict each other the later one counts. */
 export function planMount({ options, type }: Pick<OciMount, 'options' | 'type'>): MountPlan {
   let [flags, cleared, set, clear] = [0, 0, 0, 0];
   let bind: MountPlan['bind'] = type === 'bind' ? 'rbind' : undefined;
@@ -131,7 +131,7 @@ export function planMount({ options, type }: Pick<OciMount, 'options' | 'type'>)
   return { flags, cleared, bind, remount, propagation, recursive: { set, clear }, tmpcopyup, idmap, data: data.join(',') };
 }
 
-/** The flags of mount(2) that mount_setattr(2) knows, too: MOUNT_ATTR_*. */
+/** Returns the MOUNT_ATTR_* of mount_setattr(2) for flags of mount(2). */
 export function attributesOf(flags: number): number {
   return (
     (flags & MS.RDONLY ? MOUNT_ATTR.RDONLY : 0) |

@@ -9,36 +9,36 @@ import { copyUp } from './copy-up.js';
 import { attributesOf, type MountPlan, planMount } from './mount-options.js';
 import { guardProc } from './proc-guard.js';
 
-/** What the mounts of a container share while their program is written. */
+/** What all mounts of a container share. */
 export interface MountContext {
   readonly slots: SlotAllocator;
   /** Slot of the container's root directory. */
   readonly root: number;
-  /** Absolute path of it, and of the bundle. */
+  /** Absolute path of the root, and of the bundle. */
   readonly rootfs: string;
   readonly bundle: string;
   /**
-   * Whether what is bound is taken from the host before the container's namespaces are entered: root can do that, and in a user
-   * namespace the sources may be out of reach. Else each is taken when its turn comes, for the kernel lists mounts in the order of their making.
+   * Whether sources of bind mounts are opened on the host, before the container's namespaces are entered. Only root can, and in a user
+   * namespace the sources may be out of reach later. Otherwise each is opened in turn, so that mountinfo keeps the configured order.
    */
   readonly fromHost: boolean;
-  /** How a mount that is taken from the host hangs together with it, when no option says so: MS_*, 0 for as it is. */
+  /** Default propagation of mounts from the host: MS_*, or 0 to keep it. */
   readonly propagation: number;
-  /** Slots of user namespaces for idmapped mounts, by the mount's place in the list. */
+  /** Slots of user namespaces for idmapped mounts, by the index of the mount. */
   readonly idmaps: ReadonlyMap<number, number>;
   readonly cgroups: CgroupView;
-  /** SELinux's, where that is enabled. */
+  /** SELinux label of mounts, where SELinux is enabled. */
   readonly mountLabel: string | undefined;
 }
 
-/** Ops in the order in which they have to run: in the host's namespaces, in the container's, and when everything is mounted. */
+/** Ops by when they run: in the host's namespaces, in the container's, and once everything is mounted. */
 export interface MountOps {
   readonly outside: Op[];
   readonly inside: Op[];
   readonly later: Op[];
 }
 
-/** Slots that each mount opens and closes again. */
+/** The context with slots that each mount opens and closes. */
 interface EachMount extends MountContext {
   readonly target: number;
   readonly seen: number;
@@ -48,8 +48,8 @@ const ATIME = 0x70;
 const PROPAGATION = MS.SHARED | MS.SLAVE | MS.PRIVATE | MS.UNBINDABLE;
 
 /**
- * The mounts of config.json, in their order (config.md, "Mounts"). Destinations are looked up inside the root only,
- * and made when missing.
+ * Returns the ops of the mounts of config.json, in order (config.md, "Mounts"). Destinations are looked up inside the root, and
+ * made when missing.
  */
 export function mountOps(mounts: readonly OciMount[], context: MountContext): MountOps {
   const ops: MountOps = { outside: [], inside: [], later: [] };
@@ -78,7 +78,7 @@ function bind(mount: OciMount, plan: MountPlan, index: number, context: EachMoun
     throw new OciError({
       code: 'MOUNT_SOURCE_MISSING',
       message: `mounts[${index}] onto ${mount.destination}: cannot bind ${source}: no such file or directory`,
-      hint: 'Make it first; its kind decides whether the destination is a file or a directory.',
+      hint: 'Create the source of the bind mount first.',
     });
   const whole = plan.bind === 'rbind' ? AT.RECURSIVE : 0;
   const take: Op[] = [
@@ -116,7 +116,7 @@ function bind(mount: OciMount, plan: MountPlan, index: number, context: EachMoun
   };
 }
 
-/** A filesystem of the container's own, mounted onto the directory that the process stands in: no path is looked up twice. */
+/** Returns the ops of a new filesystem. It is mounted onto the working directory, so that no path is looked up twice. */
 function fresh(mount: OciMount, plan: MountPlan, index: number, context: EachMount): MountOps {
   const { target, root } = context;
   const type = mount.type ?? '';
@@ -132,9 +132,9 @@ function fresh(mount: OciMount, plan: MountPlan, index: number, context: EachMou
         (at) => guardProc(`mounts[${index}]`, mount.destination, { root, target: at }).target,
       ),
     };
-  // It is opened through no link.
+  // directoryAt opens it without following links.
   const beside = type === 'proc' ? [] : guardProc(`mounts[${index}]`, mount.destination, { root, target }).target;
-  // Devices, and what is copied up, come into it later than the flag that forbids writing.
+  // A tmpfs becomes read-only later, because devices and copied files are still written to it.
   const readonlyLater = Boolean(plan.flags & MS.RDONLY) && type === 'tmpfs';
   const label = context.mountLabel && !['proc', 'sysfs', 'mqueue'].includes(type) ? `context="${context.mountLabel}"` : '';
   const data = [plan.data, label].filter(Boolean).join(',');
@@ -175,7 +175,7 @@ function remount(mount: OciMount, plan: MountPlan, context: EachMount): MountOps
   return { outside: [], inside: [...inside, ...afterwards(mount.destination, plan, context)], later: [] };
 }
 
-/** Open the directory of a destination. Those of the kernel's own must not be behind a link of the image's making (CVE-2023-27561). */
+/** Returns the ops that open a destination. For proc and sysfs it must not be behind a link of the image (CVE-2023-27561). */
 function directoryAt(destination: string, out: number, { root, seen: made }: EachMount, withoutLinks: boolean): Op[] {
   if (!withoutLinks) return [{ op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out, pathname: destination }];
   return [
@@ -193,7 +193,7 @@ function directoryAt(destination: string, out: number, { root, seen: made }: Eac
   ];
 }
 
-/** Ops on the mount that is seen at a destination now. */
+/** Returns ops on the mount that is at a destination now. */
 function atDestination(destination: string, { root, seen: fd }: EachMount, make: (fd: number) => Op[]): Op[] {
   return [
     { op: 'openat2', dirfd: root, pathname: destination, flags: O.PATH | O.CLOEXEC, mode: 0, resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS, out: fd },

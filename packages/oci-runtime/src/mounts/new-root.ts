@@ -2,8 +2,8 @@ import { AT_FDCWD, MNT, MS, O, type Op, readMounts } from '@lamella/syscall';
 import { withPurpose } from '../errors/op-purposes.js';
 
 /**
- * What is mounted for the container does not come to the host. A root that is shared on purpose is not to be moved by
- * pivot_root(2) below a mount that is shared as well.
+ * Returns the ops that keep the container's mounts off the host. If the root is shared on purpose, only the mount above it becomes
+ * private, because pivot_root(2) refuses a shared parent.
  */
 export function separateMounts(propagation: number, shared: boolean, rootfs: string): Op[] {
   const parent = readMounts()
@@ -17,7 +17,7 @@ export function separateMounts(propagation: number, shared: boolean, rootfs: str
   );
 }
 
-/** Ops that make the directory in slot `root` the root, and leave the old one behind. */
+/** Returns the ops that make the directory in slot `root` the root and detach the old one. */
 export function newRoot(
   root: number,
   old: number,
@@ -31,7 +31,7 @@ export function newRoot(
   if (!ownMounts) return withPurpose('the new root', [...enter, { op: 'chroot', path: '.' }, ...end]);
   if (noPivot)
     return withPurpose('the new root (--no-pivot)', [
-      // Whole ones that stay behind would let the container mount more of them, without anything masked.
+      // A visible proc or sysfs that stays behind would let the container mount another one without masked paths.
       ...readMounts()
         .filter(({ point, type }) => (type === 'proc' || type === 'sysfs') && !point.startsWith(`${rootfs}/`))
         .reverse()
@@ -48,7 +48,7 @@ export function newRoot(
     { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: old },
     ...enter,
     { op: 'pivot_root', new_root: '.', put_old: '.' },
-    // What is unmounted here is not unmounted on the host, whatever the two share.
+    // As a slave: unmounting the old root must not propagate to the host.
     { op: 'fchdir', fd: old },
     { op: 'close', fd: old },
     { op: 'mount', source: null, target: '.', filesystemtype: null, mountflags: MS.REC | MS.SLAVE, data: null },

@@ -3,17 +3,18 @@ import { PROC_FILES, PROCFS } from '@lamella/namespace';
 import type { Op } from '@lamella/syscall';
 import { OciError } from '../errors/oci-error.js';
 
-/** What may be mounted where, as ops that see it: of the target, and of what is bound there. */
+/** Ops that check a mount: its target, and the source that is bound there. */
 interface Checks {
   readonly target: readonly Op[];
   readonly source: readonly Op[];
 }
 
 /**
- * Ops that keep mounts out of /proc, as runc does (CVE-2019-19921): a proc filesystem takes its place, and files that tell of resources
- * can be bound below it. Where a target is is seen from its descriptor, whatever links lead there.
+ * Returns ops that keep mounts out of /proc, as runc does (CVE-2019-19921). Only a proc filesystem may replace it, and only the files in
+ * PROC_FILES may be bound below it. The ops look at the descriptor of the target, so links cannot mislead them.
  *
- * @param tree slot of what is bound; nothing for a filesystem of the container's own
+ * @param purpose the mount, for messages
+ * @param slots slots of the root and the target; `tree` is that of the source of a bind mount
  * @throws OciError `MOUNT_REFUSED`
  */
 export function guardProc(purpose: string, destination: string, slots: { readonly root: number; readonly target: number; readonly tree?: number }): Checks {
@@ -26,17 +27,17 @@ export function guardProc(purpose: string, destination: string, slots: { readonl
     throw new OciError({
       code: 'MOUNT_REFUSED',
       message: `${purpose}: ${pathname === '/proc' ? `${destination} cannot be mounted because it is not of type proc` : `${destination} cannot be mounted because it is inside /proc`}`,
-      hint: `Bound can be there: ${[...PROC_FILES].join(', ')}.`,
+      hint: `Below /proc only these files can be bound: ${[...PROC_FILES].join(', ')}.`,
     });
   return { target: [landed({ ...slots, pathname, exact: false })], source: [] };
 }
 
-/** Sees that something that is to be made, or mounted, is not in /proc. */
+/** Returns the op that checks that a target is not in /proc. */
 export function expectOutsideProc(destination: string, slots: { readonly root: number; readonly target: number }): Op {
   return landed({ ...slots, pathname: path.posix.resolve('/', destination), exact: false });
 }
 
 function landed({ root, target, pathname, exact }: { root: number; target: number; pathname: string; exact: boolean }): Op {
-  // What goes over the root itself is hidden by that.
+  // EBUSY: the target is the root itself.
   return { op: 'landed', rootfd: root, fd: target, exact: exact ? 1 : 0, pathname, outside: '/proc\0', ignore: ['EBUSY'] };
 }

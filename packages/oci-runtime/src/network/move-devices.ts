@@ -8,17 +8,17 @@ const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 0o2000003;
 const NETLINK_ROUTE = 0;
 
-/** Devices that were moved. Disposing lets their namespace go, which lives as long as this or a process in it. */
+/** Moved devices. It holds their network namespace until it is disposed. */
 export interface MovedDevices extends Disposable {
-  /** Move them back, under the names that they had. */
+  /** Moves the devices back under their old names. */
   back(): Promise<void>;
 }
 
 /**
- * Move network devices of this process's namespace into that of a process (config-linux.md, "Network Devices"): under
- * their new names, with the addresses that they had, and working. What fails is taken back.
+ * Moves network devices from this network namespace into that of a process (config-linux.md, "Network Devices"). They get their new
+ * names, keep their addresses, and are set up. A failure moves all of them back.
  *
- * @param pid a process in a network namespace of its own
+ * @param pid a process in another network namespace
  * @throws OciError `NET_DEVICE_MISSING`, `NET_DEVICE_EXISTS`, `NET_DEVICE_FAILED`
  */
 export async function moveDevices(devices: NonNullable<OciLinux['netDevices']>, pid: number): Promise<MovedDevices> {
@@ -28,14 +28,14 @@ export async function moveDevices(devices: NonNullable<OciLinux['netDevices']>, 
     throw new OciError({
       code: 'NET_DEVICE_EXISTS',
       message: `linux.netDevices.${taken[0]}: file exists: the container's network namespace has a device ${taken[1].name || taken[0]}`,
-      hint: 'Give it another name: {"name": "eth1"}, or "eth%d" to have the kernel find one.',
+      hint: 'Choose another name: {"name": "eth1"}, or "eth%d" for a free one.',
     });
   const indexes = new Map<string, number>();
   for (const name of Object.keys(devices)) indexes.set(name, await findDevice(name, 'self'));
   const addresses = (await ask('self', askForAddresses())).map(addressOf).filter((each) => each !== undefined);
   const addressesOf = (name: string): DeviceAddress[] => addresses.filter(({ index }) => index === indexes.get(name));
   const moved: (readonly [name: string, now: string])[] = [];
-  // When its process ends the devices would end with it, before anybody could fetch them back.
+  // Held, because the devices would be destroyed with the namespace if the process ended.
   const held = openSync(`/proc/${pid}/ns/net`, 'r');
   const namespace = `/proc/${process.pid}/fd/${held}`;
   const back = async (): Promise<void> => {
@@ -50,7 +50,7 @@ export async function moveDevices(devices: NonNullable<OciLinux['netDevices']>, 
       const wanted = given || name;
       const before = new Set(namesOf(pid));
       await withDeviceError(name, () => ask('self', moveLink(indexes.get(name) ?? 0, pid, wanted)));
-      // Of a template such as eth%d the kernel makes a name.
+      // The kernel chooses the name for a template such as eth%d.
       const now = namesOf(pid).find((each) => !before.has(each)) ?? wanted;
       moved.push([name, now]);
       await setUpDevice(name, now, addressesOf(name), namespace);
@@ -62,16 +62,16 @@ export async function moveDevices(devices: NonNullable<OciLinux['netDevices']>, 
   return { back, [Symbol.dispose]: () => closeSync(held) };
 }
 
-/** The names of the devices that a process sees. */
+/** Returns the names of the devices in the network namespace of a process. */
 function namesOf(pid: number): string[] {
   const lines = readFileSync(`/proc/${pid}/net/dev`, 'utf8').split('\n').slice(2);
   return lines.flatMap((line) => /^\s*(.+):/.exec(line)?.[1] ?? []);
 }
 
-/** A file that is a network namespace, or this process's own. */
+/** The file of a network namespace, or `self` for this process's own. */
 type Where = string;
 
-/** The number of a device: it may have changed on the way. */
+/** Returns the index of a device, which changes when it is moved. */
 async function findDevice(name: string, where: Where): Promise<number> {
   try {
     const [index] = (await ask(where, askForLink(name))).map(indexOf);
@@ -82,11 +82,11 @@ async function findDevice(name: string, where: Where): Promise<number> {
   throw new OciError({
     code: 'NET_DEVICE_MISSING',
     message: `linux.netDevices.${name}: no such device`,
-    hint: '`ip link` shows those of the network namespace that this command runs in.',
+    hint: 'List the devices of this network namespace: ip link',
   });
 }
 
-/** Addresses go when a device goes, and it stops. */
+/** Sets up a device after a move, by which it lost its addresses. */
 async function setUpDevice(device: string, name: string, addresses: readonly DeviceAddress[], where: Where): Promise<void> {
   const index = await findDevice(name, where);
   await withDeviceError(device, () => ask(where, ...addresses.map((address) => addAddress(index, address)), setUp(index)));
@@ -100,13 +100,13 @@ async function withDeviceError(name: string, work: () => Promise<unknown>): Prom
     throw new OciError({
       code: 'NET_DEVICE_FAILED',
       message: `linux.netDevices.${name}: ${cause.code}, ${cause.message}`,
-      hint: 'Moving a device takes CAP_NET_ADMIN of both namespaces; some devices (loopback, bridges of some kinds) belong to theirs.',
+      hint: 'Moving a device requires CAP_NET_ADMIN in both namespaces. Some devices, such as loopback, cannot be moved.',
       cause,
     });
   }
 }
 
-/** What the kernel says to requests, in this process's network namespace or in that of another. */
+/** Sends requests to the kernel in a network namespace. @returns its answers */
 async function ask(where: Where, ...requests: readonly Buffer[]): Promise<Buffer[]> {
   const answers: Buffer[] = [];
   const slots = slotAllocator();

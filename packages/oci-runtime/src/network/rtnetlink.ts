@@ -1,4 +1,4 @@
-/** Messages of rtnetlink(7): those that looking at network devices and moving them takes. Numbers are in the machine's order, which is little-endian on all we know. */
+/** Messages of rtnetlink(7) that list and move network devices. Numbers are in host order, which is little-endian on all supported machines. */
 
 const RTM_NEWLINK = 16;
 const RTM_GETLINK = 18;
@@ -18,7 +18,7 @@ const HEADER = 16;
 const IFINFOMSG = 16;
 const IFADDRMSG = 8;
 
-/** An address of a device, as the kernel told of it and as it is given to it again: struct ifaddrmsg and its attributes. */
+/** An address of a device as the kernel reports it and takes it again: struct ifaddrmsg and its attributes. */
 export interface DeviceAddress {
   readonly index: number;
   readonly body: Buffer;
@@ -36,7 +36,7 @@ function link(index: number, attributes: readonly Buffer[], flags = 0): Buffer {
   const body = Buffer.alloc(IFINFOMSG);
   body.writeInt32LE(index, 4);
   body.writeUInt32LE(flags, 8);
-  // Which of the flags are meant.
+  // ifi_change: the flags to change.
   body.writeUInt32LE(flags, 12);
   return Buffer.concat([body, ...attributes]);
 }
@@ -57,46 +57,46 @@ function number(value: number): Buffer {
   return bytes;
 }
 
-/** Which device has this name. The answer is for {@link indexOf}. */
+/** Returns the request for a device by its name. {@link indexOf} reads the answer. */
 export const askForLink = (name: string): Buffer => message(RTM_GETLINK, 0, link(0, [named(name)]));
 
-/** All addresses of all devices. Each answer is for {@link addressOf}. */
+/** Returns the request for all addresses of all devices. {@link addressOf} reads each answer. */
 export const askForAddresses = (): Buffer => message(RTM_GETADDR, NLM_F_DUMP, Buffer.alloc(IFADDRMSG));
 
-/** A device goes into the network namespace of a process, under a name. */
+/** Returns the request that moves a device into the network namespace of a process, under a name. */
 export const moveLink = (index: number, pid: number, name: string): Buffer =>
   message(RTM_NEWLINK, 0, link(index, [attribute(IFLA_NET_NS_PID, number(pid)), named(name)]));
 
-/** A device begins to work. */
+/** Returns the request that sets up a device. */
 export const setUp = (index: number): Buffer => message(RTM_NEWLINK, 0, link(index, [], IFF_UP));
 
-/** A device gets an address. */
+/** Returns the request that adds an address to a device. */
 export function addAddress(index: number, { body }: DeviceAddress): Buffer {
   const copy = Buffer.from(body);
   copy.writeUInt32LE(index, 4);
   return message(RTM_NEWADDR, NLM_F_CREATE_EXCL, copy);
 }
 
-/** The number of the device that an answer is about. */
+/** Returns the index of the device in an answer. */
 export function indexOf(answer: Buffer): number | undefined {
   return answer.readUInt16LE(4) === RTM_NEWLINK ? answer.readInt32LE(HEADER + 4) : undefined;
 }
 
-/** An address that somebody gave a device to keep, seen by everybody. */
+/** Returns the address in an answer if it is permanent and of global scope. */
 export function addressOf(answer: Buffer): DeviceAddress | undefined {
   if (answer.readUInt16LE(4) !== RTM_NEWADDR) return undefined;
   const fixed = answer.subarray(HEADER, HEADER + IFADDRMSG);
   const attributes = attributesOf(answer.subarray(HEADER + IFADDRMSG));
-  // Eight flags, or all, where the kernel tells of more.
+  // The attribute has all flags; struct ifaddrmsg has only eight.
   const flags = attributes.find(({ type }) => type === IFA_FLAGS)?.bytes.readUInt32LE(4) ?? fixed.readUInt8(2);
   const scope = fixed.readUInt8(3);
   if (scope !== 0 || !(flags & IFA_F_PERMANENT)) return undefined;
-  // The label is the device's name, which may be another afterwards.
+  // The label contains the device name, which may change.
   const kept = attributes.filter(({ type }) => type !== IFA_LABEL).map(({ bytes }) => bytes);
   return { index: fixed.readUInt32LE(4), body: Buffer.concat([fixed, ...kept]) };
 }
 
-/** struct rtattr, each with its padding. */
+/** Returns the attributes (struct rtattr), each with its padding. */
 function attributesOf(bytes: Buffer): { readonly type: number; readonly bytes: Buffer }[] {
   const found: { type: number; bytes: Buffer }[] = [];
   for (let at = 0; at + 4 <= bytes.length; ) {

@@ -17,8 +17,8 @@ interface Found {
 }
 
 /**
- * `delete` (runtime.md, "Delete"). With `force` a container that runs is killed first, one that is not there is no
- * error, and one whose state is damaged goes as well.
+ * Deletes a container and what was made for it (runtime.md, "Delete"). With `force` a running container is killed first, a missing
+ * one is no error, and one with a damaged state is removed.
  *
  * @throws OciError `CONTAINER_MISSING`, `CONTAINER_NOT_STOPPED`, `STATE_DAMAGED`
  */
@@ -29,7 +29,7 @@ export async function deleteContainer(root: string, id: string, force: boolean, 
     return;
   }
   await using _lock = await lockFile(directory.lock).catch((error: { code?: string }) => {
-    // It is not there, or not any more: what is read next says so.
+    // The container does not exist: readStored says so.
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
@@ -46,19 +46,19 @@ export async function deleteContainer(root: string, id: string, force: boolean, 
     throw new OciError({
       code: 'CONTAINER_NOT_STOPPED',
       message: `cannot delete container ${id} that is not stopped: ${status}`,
-      hint: 'Kill it first, or use --force.',
+      hint: `Kill it first: lamella-oci delete --force ${id}`,
     });
   let config: OciConfig | undefined;
   try {
     config = readStoredConfig(directory.config);
   } catch (error) {
     if (!force) throw error;
-    log.warn(`the configuration of container ${id} cannot be read, so its poststop hooks are not run: ${(error as Error).message}`);
+    log.warn(`cannot read the configuration of container ${id}; its poststop hooks do not run: ${(error as Error).message}`);
   }
   await destroy(found, config, log);
 }
 
-/** End whatever of it still lives, and undo what was made for it. */
+/** Kills the processes of a container and removes what was made for it. */
 export async function destroy(found: Found, config: OciConfig | undefined, log: Log): Promise<void> {
   const { directory, stored } = found;
   await killAll(stored);
@@ -69,7 +69,7 @@ export async function destroy(found: Found, config: OciConfig | undefined, log: 
   removeDirectory(directory);
 }
 
-/** Take away what was made of its cgroups; systemd's is systemd's to remove. */
+/** Removes the cgroups that were made for a container. systemd removes its scope itself. */
 export async function releaseCgroup({ cgroup, scope }: StoredContainer): Promise<void> {
   if (scope) stopScope(scope);
   await removeCgroup(cgroup);
@@ -86,26 +86,26 @@ async function killAll(stored: StoredContainer): Promise<void> {
   const ownProcesses = stored.namespaces.includes('pid');
   for (let tries = 0; tries < 2000; tries++) {
     const init = isAlive(stored.init, stored.boot) ? [stored.init?.pid ?? 0] : [];
-    // With a pid namespace of its own nothing outlives its init. What shares one with others has to be found in its
-    // cgroup; in one that was there before there may be others, too, which are nobody's to kill.
+    // In its own pid namespace no process outlives the init. Otherwise the processes are found by the cgroup, but not in a
+    // cgroup that existed before: other processes may be in it.
     const others = ownProcesses ? [] : processesOf(stored.cgroup.filter(({ found }) => !found)).filter((pid) => pid !== process.pid);
     const all = [...init, ...others];
     if (!all.length) return;
     if (tries % 100 === 0) {
       for (const pid of all) signal(pid);
-      // A stopped process of a version 1 freezer does not even die.
+      // A process in a frozen cgroup of version 1 does not die.
       if (isCgroupFrozen(stored.cgroup)) await freezeCgroup(stored.cgroup, false);
     }
     await sleep(tries < 50 ? 1 : 5);
   }
   throw new OciError({
     code: 'KILL_FAILED',
-    message: `the processes of container ${stored.id} do not end, though they were killed`,
-    hint: 'One is in a system call that cannot be interrupted; try again.',
+    message: `cannot kill container ${stored.id}: its processes are still running after SIGKILL`,
+    hint: `A process is in an uninterruptible system call. Try again: lamella-oci delete --force ${stored.id}`,
   });
 }
 
-/** A container without a mount namespace of its own left its mounts on the host. */
+/** Unmounts what a container without a mount namespace left mounted on the host. */
 async function unmountAll(rootfs: string): Promise<void> {
   await run([{ op: 'umount2', target: rootfs, flags: MNT.DETACH | MNT.UMOUNT_NOFOLLOW, ignore: ['EINVAL', 'ENOENT'] }]);
 }

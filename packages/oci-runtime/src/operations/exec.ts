@@ -25,16 +25,16 @@ import { joinRdtGroup } from '../resources/intel-rdt.js';
 import { readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
 import { EXEC_OPTIONS, readOptions } from './option-shapes.js';
 
-/** A process that runs in a container beside its first one. */
+/** A process that was started in a running container. */
 export interface ExecutedProcess {
-  /** As the host calls it. */
+  /** Its pid on the host. */
   readonly pid: number;
-  /** Its monitor, unless it was detached. */
+  /** Its monitor. It has ended if the process is detached. */
   readonly running: Running;
 }
 
 /**
- * Run another process in a container, with no more rights than its specification says. When this returns it has been
+ * Runs a process in a running container, with the rights that its specification grants. Resolves once the process has been
  * executed.
  *
  * @throws OciError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`, `CONFIG_INVALID`
@@ -48,13 +48,13 @@ export async function execInContainer(asked: ExecOptions): Promise<ExecutedProce
     throw new OciError({
       code: 'CONTAINER_NOT_RUNNING',
       message: `cannot exec in a ${status === 'stopped' ? 'stopped' : status} container`,
-      hint: `Container ${options.id} does not run.`,
+      hint: `Show its state: lamella-oci state ${options.id}`,
     });
   if (!options.ignorePaused && isCgroupFrozen(stored.cgroup))
     throw new OciError({
       code: 'CONTAINER_PAUSED',
       message: 'cannot exec in a paused container (use --ignore-paused to override)',
-      hint: `lamella-oci resume ${options.id}`,
+      hint: `Resume it first: lamella-oci resume ${options.id}`,
     });
   const config = readStoredConfig(directory.config);
   const given = options.processOf(config);
@@ -79,7 +79,7 @@ export async function execInContainer(asked: ExecOptions): Promise<ExecutedProce
       await sendListener({ pid, targetfd: await steps.valueOf(filter), path: listenerPath, metadata: listenerMetadata, state: stateOf(stored, status) });
       steps.begin([]);
     }
-    // Undefined when it never was: then the result says why.
+    // Undefined if the process never started: then the result throws the reason.
     if ((await steps.running.started) === undefined) await steps.running.result;
     if (options.detach) {
       steps.running.control({ op: 'leave' });
@@ -88,7 +88,7 @@ export async function execInContainer(asked: ExecOptions): Promise<ExecutedProce
     return { pid, running: steps.running };
   } catch (error) {
     steps.running.abort();
-    // Why it ended is the error at hand.
+    // Its result is the error at hand.
     await steps.running.result.catch(() => undefined);
     throw explainError(error);
   }
@@ -131,7 +131,7 @@ function execPrograms(
       clone,
     ],
     enter: [
-      // Those that are there already may not look into this one.
+      // Processes of the container must not trace this one.
       prctl(PR.SET_DUMPABLE, 0),
       ...(userNamespace
         ? ([
@@ -141,7 +141,7 @@ function execPrograms(
           ] as const)
         : []),
       ...label.early,
-      // A container without a mount namespace has a root of its own all the same.
+      // A container without a mount namespace still has its own root.
       ...(stored.mountsOnHost
         ? ([
             { op: 'fchdir', fd: hostRoot },
@@ -151,7 +151,7 @@ function execPrograms(
       { op: 'close', fd: hostRoot },
       { op: 'close', fd: proc },
       { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
-      // No magic link: what this process has open of the host's is nobody's way out (CVE-2024-21626).
+      // No magic links: descriptors of the host that this process has open must not be a way out (CVE-2024-21626).
       ...withPurpose('process.cwd', [
         {
           op: 'openat2',
@@ -188,10 +188,10 @@ function execPrograms(
   };
 }
 
-/** Into the container's cgroup, or one below it. Where that gives its controllers away, its first process has gone somewhere below. */
+/** Moves a process into the container's cgroup, or one below it. A cgroup that delegates its controllers has no processes: then the init's cgroup is used. */
 function joinCgroupOf(stored: StoredContainer, pid: number, below: readonly string[]): void {
   const places = below.reduce(subCgroup, stored.cgroup);
-  // Who got no cgroup when the container was created gets none now.
+  // A container that was created without a cgroup has none now.
   if (!isInitialRoot() && !places.some(({ directory }) => existsSync(directory))) return;
   try {
     joinCgroup(places, pid);
@@ -203,7 +203,7 @@ function joinCgroupOf(stored: StoredContainer, pid: number, below: readonly stri
   }
 }
 
-/** `--cgroup`: a path below the container's own, or, with version 1, `controllers:path` for some. @throws OciError `CGROUP_INVALID` */
+/** Returns the cgroup of `--cgroup`: a path below the container's own; with version 1 also `controllers:path`. @throws OciError `CGROUP_INVALID` */
 function subCgroup(cgroup: ContainerCgroup, given: string): ContainerCgroup {
   const [, names, inside = ''] = /^(?:([^:/]*):)?(.*)$/s.exec(given) ?? [];
   const wanted = names?.split(',') ?? [];
@@ -212,13 +212,13 @@ function subCgroup(cgroup: ContainerCgroup, given: string): ContainerCgroup {
     throw new OciError({
       code: 'CGROUP_INVALID',
       message: `unknown controller ${unknown} in --cgroup ${given}`,
-      hint: 'Name one that is mounted, or none for all.',
+      hint: 'Use a mounted controller, or a path alone for all controllers.',
     });
   return cgroup.map((place) => {
     if (wanted.length && !place.controllers.some((name) => wanted.includes(name))) return place;
     const directory = path.join(place.directory, inside);
     if (directory !== place.directory && !directory.startsWith(`${place.directory}/`))
-      throw new OciError({ code: 'CGROUP_INVALID', message: `${inside} is not a sub cgroup path`, hint: "It lies below the container's own." });
+      throw new OciError({ code: 'CGROUP_INVALID', message: `${inside} is not a sub cgroup path`, hint: "Use a path below the container's own cgroup." });
     return { ...place, directory: directory.replace(/(?<=.)\/$/, '') };
   });
 }

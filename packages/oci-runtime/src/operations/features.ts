@@ -1,11 +1,11 @@
 import { CAPABILITIES } from '@lamella/syscall';
 import { MOUNT_OPTIONS } from '../mounts/mount-options.js';
 
-/** The versions of the specification that a bundle may be of. */
+/** The oldest and newest supported versions of the specification. */
 const OLDEST = '1.0.0';
 export const NEWEST = '1.3.0';
 
-/** The features document (features.md, features-linux.md): what this runtime can do, wherever it runs. */
+/** Returns the features document (features.md, features-linux.md). It does not depend on the host. */
 export function features(version: string): Record<string, unknown> {
   return {
     ociVersionMin: OLDEST,

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { listIds } from '../state/state-directory.js';
 import { readStored, type StoredContainer, stateOf, statusOf } from '../state/stored-container.js';
 
-/** Every container below a root, as `state` has it. One that goes away meanwhile is left out, a damaged one is told of. */
+/** Returns the state of every container below a root. Containers that vanish meanwhile are left out; damaged ones are warned of. */
 export function listContainers(root: string, warn: (message: string) => void): Record<string, unknown>[] {
   return listIds(root).flatMap((id) => {
     try {

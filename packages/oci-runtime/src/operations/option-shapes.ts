@@ -7,10 +7,10 @@ import type { Log } from '../model/log.js';
 import type { LogOptions } from '../model/log-options.js';
 import type { PreservedDescriptors } from '../model/preserved-descriptors.js';
 
-/** Reads what public functions of this package are given. */
+/** Checks the options of the public functions. */
 export const readOptions: OptionReader = optionReader(OciError);
 
-const LOG = take.checkOf<Log>('what makeLog makes', (value) => typeof value === 'object' && value !== null && typeof (value as Log).error === 'function');
+const LOG = take.checkOf<Log>('a log of makeLog()', (value) => typeof value === 'object' && value !== null && typeof (value as Log).error === 'function');
 const CONSOLE: take.Check<NonNullable<Console>> = take.either(
   take.objectOf<{ readonly socket: string }>({ socket: take.required(take.word) }),
   take.objectOf<{ readonly monitor: number }>({ monitor: take.required(take.whole(0)) }),

@@ -7,7 +7,7 @@ import { NEWEST } from './features.js';
 const CAPABILITIES = ['CAP_AUDIT_WRITE', 'CAP_KILL', 'CAP_NET_BIND_SERVICE'];
 const QUIET = ['nosuid', 'noexec', 'nodev'];
 
-/** A configuration to begin with: a shell in every namespace. With `rootless` it is one that an ordinary user may run. */
+/** Returns a configuration for a shell in new namespaces. With `rootless` an ordinary user can run it. */
 export function defaultConfig(rootless: boolean): Record<string, unknown> {
   const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
   const devpts = ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...(rootless ? [] : ['gid=5'])];
@@ -61,10 +61,10 @@ export function defaultConfig(rootless: boolean): Record<string, unknown> {
   };
 }
 
-/** Write it as `config.json` into a bundle (absolute path). @throws OciError `CONFIG_EXISTS` */
+/** Writes the default configuration as `config.json` into a bundle (absolute path). @throws OciError `CONFIG_EXISTS` */
 export function writeSpec(bundle: string, rootless: boolean): void {
   const file = path.join(bundle, 'config.json');
   if (existsSync(file))
-    throw new OciError({ code: 'CONFIG_EXISTS', message: `File ${file} exists. Remove it first`, hint: 'What is there already is not written over.' });
+    throw new OciError({ code: 'CONFIG_EXISTS', message: `File ${file} exists. Remove it first`, hint: 'Choose another bundle directory: --bundle DIR' });
   writeFileSync(file, `${JSON.stringify(defaultConfig(rootless), null, '\t')}\n`, { mode: 0o666 });
 }

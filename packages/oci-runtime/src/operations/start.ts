@@ -15,7 +15,7 @@ import { isAlive, readStored, type StoredContainer, stateOf, statusOf } from '..
 import { destroy } from './delete.js';
 
 /**
- * `start` (runtime.md, "Start"): the process that waits becomes the user's. When this returns it has been executed.
+ * Starts the process of a created container (runtime.md, "Start"). Resolves once the process has been executed.
  *
  * @throws OciError `CONTAINER_NOT_CREATED`, `PROCESS_MISSING`, `HOOK_FAILED`, `EXEC_FAILED`
  */
@@ -25,7 +25,7 @@ export async function startContainer(root: string, id: string, log: Log): Promis
   await startLocked(root, id, log);
 }
 
-/** The same for whoever has the lock, or made the container itself. */
+/** Starts a container whose lock the caller holds. */
 export async function startLocked(root: string, id: string, log: Log): Promise<void> {
   const found = readStored(root, id);
   const { directory, stored } = found;
@@ -34,42 +34,42 @@ export async function startLocked(root: string, id: string, log: Log): Promise<v
     throw new OciError({
       code: 'CONTAINER_NOT_CREATED',
       message: status === 'stopped' ? `cannot start a container that has stopped: ${id}` : `cannot start an already running container: ${id} is ${status}`,
-      hint: 'Only a created container can be started, once.',
+      hint: 'A container can be started once, after it was created.',
     });
   const config = readStoredConfig(directory.config);
   if (!config.process)
     throw new OciError({
       code: 'PROCESS_MISSING',
-      message: `container ${id} has no process to start: config.json had none`,
-      hint: 'Create it with a process.',
+      message: `container ${id} has no process to start`,
+      hint: 'Create it again with a process in config.json.',
     });
   const pid = stored.init?.pid ?? 0;
   try {
     await runHooks('startContainer', config, stateOf(stored, 'created'), { pid, namespaces: stored.namespaces, filter: filterOf(config) });
   } catch (error) {
-    // What was made for it is undone (runtime.md, "Lifecycle", step 12).
+    // The container is destroyed (runtime.md, "Lifecycle", step 12).
     await destroy(found, config, log);
     throw error;
   }
-  log.debug(`start ${id}: letting process ${pid} go on`);
+  log.debug(`start ${id}: starting process ${pid}`);
   await release(directory, stored, config);
   try {
     if (failsWithPoststart(stored.ociVersion)) await runHooks('poststart', config, stateOf(stored, 'running'), { cwd: stored.bundle });
     else await tryHooks('poststart', config, stateOf(stored, 'running'), { cwd: stored.bundle }, log.warn);
   } catch (error) {
-    // What was made for it is undone (runtime.md, "Lifecycle", step 12).
+    // The container is destroyed (runtime.md, "Lifecycle", step 12).
     await destroy(found, config, log);
     throw error;
   }
 }
 
-/** Before 1.2.1 a poststart hook that fails was to be warned of only (runtime.md, "Lifecycle", step 9). */
+/** Whether a failing poststart hook fails the start. Before 1.2.1 it was a warning (runtime.md, "Lifecycle", step 9). */
 function failsWithPoststart(version: string): boolean {
   const [major = 0, minor = 0, patch = 0] = version.split(/[.+-]/).map(Number);
   return major > 1 || minor > 2 || (minor === 2 && patch >= 1);
 }
 
-/** Open the fifo, and read what the process says until it is somebody else's, which closes it. */
+/** Opens the fifo, which starts the process, and reads its replies until the exec closes the fifo. */
 async function release(directory: StateDirectory, stored: StoredContainer, config: OciConfig): Promise<void> {
   const failures: Extract<Reply, { kind: 'failed' }>[] = [];
   let listener: number | undefined;
@@ -83,7 +83,7 @@ async function release(directory: StateDirectory, stored: StoredContainer, confi
     if (listener === undefined || handed) continue;
     handed = true;
     await handListener(stored, config, listener);
-    // It waits for that.
+    // The process waits for this open.
     await promises.open(path.join(directory.path, 'taken.fifo'), 'w').then((taken) => taken.close());
   }
   rmSync(directory.fifo, { force: true });
@@ -93,19 +93,19 @@ async function release(directory: StateDirectory, stored: StoredContainer, confi
   throw new OciError({
     code: 'EXEC_FAILED',
     message: `${purpose ?? 'the process'}: ${errnoText(failure.errno)}`,
-    hint: `${errnoName(failure.errno)}; the container has stopped.`,
+    hint: `The system call failed with ${errnoName(failure.errno)}, and the container has stopped.`,
   });
 }
 
 function gone(id: string): OciError {
   return new OciError({
     code: 'CONTAINER_ENDED',
-    message: `the process of container ${id} was killed while it waited to be started`,
-    hint: 'Delete it, and create it again.',
+    message: `cannot start container ${id}: its process was killed`,
+    hint: `Delete it and create it again: lamella-oci delete ${id}`,
   });
 }
 
-/** What comes out of the fifo. Opening it waits for the process, unless that is gone. */
+/** Yields what the process writes to the fifo. Opening the fifo waits for the process, unless the process has ended. */
 async function* fromFifo(directory: StateDirectory, stored: StoredContainer): AsyncGenerator<Buffer> {
   let opened = false;
   const opening = promises.open(directory.fifo, 'r').finally(() => {
@@ -114,13 +114,13 @@ async function* fromFifo(directory: StateDirectory, stored: StoredContainer): As
   while (!opened) {
     await Promise.race([opening, sleep(20)]);
     if (opened || isAlive(stored.init, stored.boot)) continue;
-    // It may have opened its end, run and ended, before this process heard of that.
+    // The process may have opened its end and exited before this process noticed.
     await Promise.race([opening, sleep(50)]);
     if (opened || isOpen(directory.fifo)) {
       await opening;
       continue;
     }
-    // Nobody will open the other end any more: the one that waits for it is let go.
+    // The other end stays closed: opening it here unblocks the pending open.
     try {
       closeSync(openSync(directory.fifo, constants.O_WRONLY | constants.O_NONBLOCK));
     } catch (error) {
@@ -137,20 +137,20 @@ async function* fromFifo(directory: StateDirectory, stored: StoredContainer): As
   }
 }
 
-/** Whether this process has a file open, as the kernel knows before Node does. */
+/** Whether this process has a file open. The kernel knows before Node does. */
 function isOpen(file: string): boolean {
   return readdirSync('/proc/self/fd').some((fd) => {
     try {
       return readlinkSync(`/proc/self/fd/${fd}`) === file;
     } catch (error) {
-      // That of the listing itself.
+      // The descriptor of the listing itself.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
       throw error;
     }
   });
 }
 
-/** Give the descriptor of the filter's listener to who listens for it, with the state of the process (config-linux.md, "The Container Process State"). */
+/** Sends the listener of the seccomp filter to its socket (config-linux.md, "The Container Process State"). */
 async function handListener(stored: StoredContainer, config: OciConfig, targetfd: number): Promise<void> {
   const seccomp = config.linux?.seccomp;
   const pid = stored.init?.pid ?? 0;

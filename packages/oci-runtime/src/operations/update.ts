@@ -8,18 +8,22 @@ import { readStored, statusOf } from '../state/stored-container.js';
 
 type Schemas = Pick<NonNullable<OciLinux['intelRdt']>, 'l3CacheSchema' | 'memBwSchema'>;
 
-/** Change the limits of a container. What is not named stays. @throws OciError `CONTAINER_NOT_RUNNING`, `RDT_MISSING`, `RDT_FAILED`; CgroupError */
+/** Updates the limits of a container. Limits that are not given stay. @throws OciError `CONTAINER_NOT_RUNNING`, `RDT_MISSING`, `RDT_FAILED`; CgroupError */
 export async function updateContainer(root: string, id: string, { devices: _, ...resources }: OciResources, schemas?: Schemas): Promise<void> {
   const found = readStored(root, id);
   await using _lock = await lockFile(found.directory.lock, { create: false });
   if (statusOf(found) === 'stopped')
-    throw new OciError({ code: 'CONTAINER_NOT_RUNNING', message: `cannot update container ${id}: it has stopped`, hint: 'Limits are those of its processes.' });
+    throw new OciError({
+      code: 'CONTAINER_NOT_RUNNING',
+      message: `cannot update container ${id}: container not running`,
+      hint: `Show its state: lamella-oci state ${id}`,
+    });
   const { cgroup, scope, rdt } = found.stored;
   if (schemas && !rdt)
     throw new OciError({
       code: 'RDT_MISSING',
-      message: `cannot update container ${id}: it has no class of service of Intel RDT`,
-      hint: 'One is given by linux.intelRdt, when a container is created.',
+      message: `cannot update container ${id}: it has no Intel RDT class of service`,
+      hint: 'Set linux.intelRdt when the container is created.',
     });
   if (scope) updateScope(scope, unitProperties(resources));
   limitCgroup(cgroup, resources);
@@ -27,7 +31,7 @@ export async function updateContainer(root: string, id: string, { devices: _, ..
   keep(found.directory.config, resources, schemas);
 }
 
-/** The configuration that was kept tells of them, too. */
+/** Writes the new limits to the stored configuration. */
 function keep(file: string, resources: Omit<OciResources, 'devices'>, schemas: Schemas | undefined): void {
   const config = JSON.parse(readRegularText(file, FILE_BOUNDS.bundle)) as { linux?: { resources?: Record<string, unknown>; intelRdt?: object } };
   const before = config.linux?.resources ?? {};

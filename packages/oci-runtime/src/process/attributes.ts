@@ -38,14 +38,14 @@ const POLICY_MODES: Readonly<Record<string, number>> = {
 };
 const POLICY_FLAGS: Readonly<Record<string, number>> = { MPOL_F_NUMA_BALANCING: 1 << 13, MPOL_F_RELATIVE_NODES: 1 << 14, MPOL_F_STATIC_NODES: 1 << 15 };
 const IOPRIO_WHO_PROCESS = 1;
-/** Where infinity begins for a number of JSON: nothing has so much. */
+/** From this number on a limit means "unlimited". */
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
 function limit(value: number | bigint): number {
   return value >= UNLIMITED ? -1 : Number(value);
 }
 
-/** Limits on what the process may use (getrlimit(2)). */
+/** Returns the ops for `process.rlimits` (getrlimit(2)). */
 export function rlimits(process: OciProcess): Op[] {
   return (process.rlimits ?? []).flatMap(({ type, soft, hard }, i) =>
     withPurpose(`process.rlimits[${i}] ${type}`, [setrlimit({ name: type.replace('RLIMIT_', '').toLowerCase(), soft: limit(soft), hard: limit(hard) })]),
@@ -60,10 +60,10 @@ export function scheduling(process: OciProcess, linux: OciConfig['linux']): Op[]
 function scheduler({ scheduler: given }: OciProcess): Op[] {
   if (!given) return [];
   const policy = POLICIES[given.policy];
-  if (policy === undefined) throw invalidConfig('process.scheduler.policy', `'${given.policy}' is none of ${Object.keys(POLICIES).join(', ')}`);
+  if (policy === undefined) throw invalidConfig('process.scheduler.policy', `'${given.policy}' is not one of ${Object.keys(POLICIES).join(', ')}`);
   const flags = (given.flags ?? []).reduce((sum, name) => {
     const flag = SCHED_FLAGS[name];
-    if (flag === undefined) throw invalidConfig('process.scheduler.flags', `'${name}' is none of ${Object.keys(SCHED_FLAGS).join(', ')}`);
+    if (flag === undefined) throw invalidConfig('process.scheduler.flags', `'${name}' is not one of ${Object.keys(SCHED_FLAGS).join(', ')}`);
     return sum | flag;
   }, 0);
   const { nice = 0, priority = 0, runtime = 0, deadline = 0, period = 0 } = given;
@@ -73,16 +73,16 @@ function scheduler({ scheduler: given }: OciProcess): Op[] {
 function ioPriority({ ioPriority: given }: OciProcess): Op[] {
   if (!given) return [];
   const kind = IO_CLASSES[given.class];
-  if (kind === undefined) throw invalidConfig('process.ioPriority.class', `'${given.class}' is none of ${Object.keys(IO_CLASSES).join(', ')}`);
+  if (kind === undefined) throw invalidConfig('process.ioPriority.class', `'${given.class}' is not one of ${Object.keys(IO_CLASSES).join(', ')}`);
   const priority = given.priority ?? 0;
-  if (priority < 0 || priority > 7) throw invalidConfig('process.ioPriority.priority', `${priority} is not from 0 to 7`);
+  if (priority < 0 || priority > 7) throw invalidConfig('process.ioPriority.priority', `${priority} is not in the range 0 to 7`);
   return withPurpose('process.ioPriority', [{ op: 'ioprio_set', which: IOPRIO_WHO_PROCESS, who: 0, ioprio: (kind << 13) | priority }]);
 }
 
 function personality(linux: OciConfig['linux']): Op[] {
   const given = linux?.personality;
   if (!given) return [];
-  if (given.flags?.length) throw invalidConfig('linux.personality.flags', 'no flag is supported');
+  if (given.flags?.length) throw invalidConfig('linux.personality.flags', 'flags are not supported');
   return withPurpose('linux.personality', [{ op: 'personality', persona: given.domain === 'LINUX32' ? PER_LINUX32 : 0 }]);
 }
 
@@ -90,10 +90,10 @@ function memoryPolicy(linux: OciConfig['linux']): Op[] {
   const given = linux?.memoryPolicy;
   if (!given) return [];
   const mode = POLICY_MODES[given.mode];
-  if (mode === undefined) throw invalidConfig('linux.memoryPolicy.mode', `'${given.mode}' is none of ${Object.keys(POLICY_MODES).join(', ')}`);
+  if (mode === undefined) throw invalidConfig('linux.memoryPolicy.mode', `'${given.mode}' is not one of ${Object.keys(POLICY_MODES).join(', ')}`);
   const flags = (given.flags ?? []).reduce((sum, name) => {
     const flag = POLICY_FLAGS[name];
-    if (flag === undefined) throw invalidConfig('linux.memoryPolicy.flags', `'${name}' is none of ${Object.keys(POLICY_FLAGS).join(', ')}`);
+    if (flag === undefined) throw invalidConfig('linux.memoryPolicy.flags', `'${name}' is not one of ${Object.keys(POLICY_FLAGS).join(', ')}`);
     return sum | flag;
   }, 0);
   return withPurpose('linux.memoryPolicy', [
@@ -101,17 +101,17 @@ function memoryPolicy(linux: OciConfig['linux']): Op[] {
   ]);
 }
 
-/** The processors that an exec'd process may run on (config.md, "execCPUAffinity"). */
+/** Returns the op that sets the CPUs of an exec'd process (config.md, "execCPUAffinity"). */
 export function affinity(list: string | undefined, where: string): Op[] {
   return list ? withPurpose(where, [{ op: 'sched_setaffinity', mask: bitmask(list, where) }]) : [];
 }
 
-/** `0-3,7` as the bits of longs. */
+/** Returns a list such as `0-3,7` as a bit mask of longs. */
 function bitmask(list: string, where: string): Uint8Array {
   const bits = new Set<number>();
   for (const part of list.split(',')) {
     const [, first, last] = /^\s*(\d{1,5})(?:-(\d{1,5}))?\s*$/.exec(part) ?? [];
-    if (first === undefined || Number(last ?? first) < Number(first)) throw invalidConfig(where, `'${list}' is no list of the form 0-3,7`);
+    if (first === undefined || Number(last ?? first) < Number(first)) throw invalidConfig(where, `'${list}' is not a list of the form 0-3,7`);
     for (let bit = Number(first); bit <= Number(last ?? first); bit++) bits.add(bit);
   }
   const mask = Buffer.alloc(Math.ceil((Math.max(...bits) + 1) / 64) * 8);

@@ -3,20 +3,20 @@ import { FileError } from '@lamella/syscall';
 import type { OciProcess } from '../config/schema.js';
 
 /**
- * The environment of a process: what its specification says; HOME from the container's passwd(5), or `/`, when that
- * says nothing of it (runc and crun have it so); and what socket activation tells (sd_listen_fds(3)).
+ * Returns the environment of a process: that of its specification; HOME from the container's passwd(5), or `/`, if it is not set, as
+ * with runc and crun; and the variables of socket activation (sd_listen_fds(3)).
  *
  * @param root absolute path, on the host, of the container's root
- * @param listening how many descriptors were passed by it
+ * @param listening number of descriptors from socket activation
  */
 export function environmentOf({ env = [], user }: OciProcess, root: string, listening: number): string[] {
-  // Of a name that is there twice the last counts, for a program finds the first.
-  const said = [...new Map(env.map((pair) => [pair.slice(0, pair.indexOf('=')), pair])).values()];
+  // The last value of a name counts, but programs find the first one.
+  const unique = [...new Map(env.map((pair) => [pair.slice(0, pair.indexOf('=')), pair])).values()];
   const home = env.some((pair) => /^HOME=./.test(pair)) ? [] : [`HOME=${homeOf(root, user?.uid ?? 0)}`];
-  return [...(home.length ? said.filter((pair) => pair !== 'HOME=') : said), ...home, ...(listening ? [`LISTEN_FDS=${listening}`, 'LISTEN_PID=1'] : [])];
+  return [...(home.length ? unique.filter((pair) => pair !== 'HOME=') : unique), ...home, ...(listening ? [`LISTEN_FDS=${listening}`, 'LISTEN_PID=1'] : [])];
 }
 
-/** A passwd(5) that cannot be read, or is no file, has no entries. */
+/** Returns the home directory of a user. An unreadable passwd(5) counts as empty. */
 function homeOf(root: string, uid: number): string {
   try {
     for (const line of rootfsLines([root], '/etc/passwd', `:${uid}:`)) {

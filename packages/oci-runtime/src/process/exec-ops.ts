@@ -7,7 +7,7 @@ import { execute } from './execute.js';
 import { type grantable, prepareCapabilities, setCapabilities } from './identity.js';
 import { seccompOps } from './seccomp.js';
 
-/** Pipes and terminals that it was given belong to who it is now, so that it can open /dev/stdout (runc does so, too). */
+/** Returns the ops that give the stdio of a process to its user, as runc does, so that it can open /dev/stdout. */
 export function ownStdio(spec: OciProcess): Op[] {
   const { uid = 0, gid = 0 } = spec.user ?? {};
   if (!uid) return [];
@@ -23,7 +23,7 @@ export function ownStdio(spec: OciProcess): Op[] {
   });
 }
 
-/** The very last ops: descriptors, capabilities, the filter, the command. */
+/** Returns the last ops of a process: descriptors, capabilities, seccomp filter, exec. */
 export function execOps(
   spec: OciProcess,
   seccomp: OciLinux['seccomp'],
@@ -36,7 +36,7 @@ export function execOps(
     readonly granted: ReturnType<typeof grantable>;
     readonly preserved: readonly number[];
     readonly labels: readonly Op[];
-    /** Waits until somebody has the listener of the filter, which is closed with this program. */
+    /** Ops that wait until the listener of the filter was fetched. The exec closes it. */
     readonly untilTaken: readonly Op[];
   },
 ): Op[] {

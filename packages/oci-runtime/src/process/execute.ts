@@ -7,7 +7,7 @@ import { withPurpose } from '../errors/op-purposes.js';
 const X_OK = 1;
 const NOT_HERE = ['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG'];
 
-/** Where a command may be: itself, or below each directory of PATH. */
+/** Returns the paths where a command may be: itself, or below each directory of PATH. */
 function places(args: readonly string[], env: readonly string[]): string[] {
   const [command = ''] = args;
   if (command.includes('/')) return [command];
@@ -16,8 +16,8 @@ function places(args: readonly string[], env: readonly string[]): string[] {
 }
 
 /**
- * Ops that ask whether the command can be executed, as the user that it will be; that it cannot is known before
- * anything has started. {@link checkFound} reads what came of it.
+ * Returns ops that check, as the user of the process, whether the command can be executed. So `create` can fail before anything has
+ * started. {@link checkFound} reads the replies.
  */
 export function probeCommand(args: readonly string[], env: readonly string[]): Op[] {
   return withPurpose('process.args', [
@@ -25,22 +25,26 @@ export function probeCommand(args: readonly string[], env: readonly string[]): O
   ]);
 }
 
-/** @throws OciError `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE` */
+/** Checks the replies of {@link probeCommand}. @throws OciError `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE` */
 export function checkFound(args: readonly string[], program: Program, { ignored, values }: StepReplies): void {
   const lookups = program.filter(({ op }) => op === 'faccessat');
   if (!lookups.length || lookups.some((op) => values.has(op))) return;
   const [command = ''] = args;
   const name = JSON.stringify(command);
   if (lookups.some((op) => ignored.get(op) === 'EACCES'))
-    throw new OciError({ code: 'COMMAND_NOT_EXECUTABLE', message: `exec: ${name}: permission denied`, hint: 'It is there, and this user may not execute it.' });
+    throw new OciError({
+      code: 'COMMAND_NOT_EXECUTABLE',
+      message: `exec: ${name}: permission denied`,
+      hint: 'Make the file executable for the user of the process.',
+    });
   throw new OciError({
     code: 'COMMAND_NOT_FOUND',
     message: command.includes('/') ? `exec: ${name}: stat ${command}: no such file or directory` : `exec: ${name}: executable file not found in $PATH`,
-    hint: 'process.args names a command of the container, not of the host.',
+    hint: 'Check process.args: the command must exist in the container.',
   });
 }
 
-/** The ops that execute it: one per place. */
+/** Returns the ops that execute a command, one per path. */
 export function execute(args: readonly string[], env: readonly string[]): Op[] {
   const all = places(args, env);
   return withPurpose(

@@ -7,7 +7,7 @@ import { withPurpose } from '../errors/op-purposes.js';
 type CapabilityName = (typeof CAPABILITIES)[number];
 type Sets = NonNullable<OciProcess['capabilities']>;
 
-/** Names of a set that this runtime knows; the others cannot be granted, and are warned of (config.md, "capabilities"). */
+/** Returns the known names of a capability set. Unknown ones cannot be granted and are warned of (config.md, "capabilities"). */
 function knownCapabilities(names: readonly string[] | undefined): CapabilityName[] {
   return (names ?? []).flatMap((name) => {
     const found = CAPABILITIES.find((each) => `CAP_${each}` === name);
@@ -15,20 +15,20 @@ function knownCapabilities(names: readonly string[] | undefined): CapabilityName
   });
 }
 
-/** Names that no capability has. */
+/** Returns the unknown names of all capability sets. */
 export function unknownCapabilities(sets: Sets | undefined): string[] {
   const all = [sets?.bounding, sets?.effective, sets?.inheritable, sets?.permitted, sets?.ambient].flatMap((names) => names ?? []);
   return [...new Set(all.filter((name) => !CAPABILITIES.some((each) => `CAP_${each}` === name)))];
 }
 
-/** Above 31 a shift would overflow: the sum of powers is exact up to 2^53. */
+/** Returns a set as a bit mask. A shift would overflow above bit 31; a sum of powers is exact up to 2^53. */
 function bits(names: readonly CapabilityName[]): number {
   return [...new Set(names)].reduce((sum, name) => sum + 2 ** CAPABILITIES.indexOf(name), 0);
 }
 
 /**
- * The capabilities that can be given: what this process has itself, or all, in a user namespace of the container's.
- * The rest cannot be granted, which is warned of and no error (config.md, "capabilities").
+ * Returns the capabilities that can be granted: all in a new user namespace, otherwise those of this process. The specification
+ * makes other ones a warning, not an error (config.md, "capabilities").
  */
 export function grantable(userNamespace: boolean): ReadonlySet<CapabilityName> {
   if (userNamespace) return new Set(CAPABILITIES);
@@ -36,7 +36,7 @@ export function grantable(userNamespace: boolean): ReadonlySet<CapabilityName> {
   return new Set(CAPABILITIES.filter((_, bit) => (own >> BigInt(bit)) & 1n));
 }
 
-/** What a process is to have of each kind. */
+/** Returns the capability sets that a process gets. */
 function setsOf(
   process: OciProcess,
   granted: ReadonlySet<CapabilityName>,
@@ -47,9 +47,9 @@ function setsOf(
 }
 
 /**
- * Ops that make the process somebody else. It keeps the capabilities that it has until it is given its own.
+ * Returns the ops that switch to the user of a process. It keeps its permitted capabilities until {@link prepareCapabilities}.
  *
- * @param setgroups whether it may: where one id is mapped nobody may
+ * @param setgroups whether setgroups(2) is allowed
  */
 export function switchUser(process: OciProcess, { setgroups }: { readonly setgroups: boolean }): Op[] {
   const { uid = 0, gid = 0, additionalGids, umask = 0o022 } = process.user ?? {};
@@ -65,13 +65,13 @@ export function switchUser(process: OciProcess, { setgroups }: { readonly setgro
 }
 
 /**
- * Ops that leave it with the capabilities it is to have. With `filtering` it keeps CAP_SYS_ADMIN beside them, which a
- * filter on system calls needs (seccomp(2)), until {@link setCapabilities}.
+ * Returns the ops that set the capabilities of a process. With `filtering` it keeps CAP_SYS_ADMIN too, which installing a seccomp
+ * filter requires, until {@link setCapabilities}.
  */
 export function prepareCapabilities(process: OciProcess, granted: ReadonlySet<CapabilityName>, filtering: boolean): Op[] {
   const { permitted, effective, inheritable } = setsOf(process, granted);
   const more: CapabilityName[] = filtering ? ['SYS_ADMIN'] : [];
-  // What is not permitted and inheritable, too, cannot be ambient (capabilities(7)).
+  // Ambient capabilities must be permitted and inheritable (capabilities(7)).
   const ambient = knownCapabilities(process.capabilities?.ambient).filter((name) => permitted.includes(name) && inheritable.includes(name));
   return withPurpose('process.capabilities', [
     { op: 'capset', effective: bits([...effective, ...more]), permitted: bits([...permitted, ...more]), inheritable: bits(inheritable) },
@@ -79,13 +79,13 @@ export function prepareCapabilities(process: OciProcess, granted: ReadonlySet<Ca
   ]);
 }
 
-/** The op that leaves exactly those. */
+/** Returns the op that leaves exactly the configured capabilities. */
 export function setCapabilities(process: OciProcess, granted: ReadonlySet<CapabilityName>): Op[] {
   const { permitted, effective, inheritable } = setsOf(process, granted);
   return withPurpose('process.capabilities', [{ op: 'capset', effective: bits(effective), permitted: bits(permitted), inheritable: bits(inheritable) }]);
 }
 
-/** The op that makes what the process may have effective, which it was not since it became a user. */
+/** Returns the op that makes all granted capabilities effective again, after the switch to another user. */
 export function allCapabilities(granted: ReadonlySet<CapabilityName>): Op {
   const all = bits([...granted]);
   return { op: 'capset', effective: all, permitted: all, inheritable: 0 };

@@ -10,7 +10,7 @@ interface ListenerToSend {
   readonly state: Record<string, unknown>;
 }
 
-/** Send the descriptor of a filter's listener to the socket on which somebody waits for it. */
+/** Sends the listener of a seccomp filter to the socket of the agent. */
 export async function sendListener({ pid, targetfd, path: socketPath, metadata, state }: ListenerToSend): Promise<void> {
   const [pidfd, listener, socket] = [5, 6, 7];
   const data = JSON.stringify({ ociVersion: state.ociVersion, fds: ['seccompFd'], pid, ...(metadata === undefined ? {} : { metadata }), state });

@@ -7,7 +7,7 @@ const SECCOMP_SET_MODE_FILTER = 1;
 const SECCOMP_FILTER_FLAG_TSYNC = 1;
 const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
 
-/** config-linux.md, "Seccomp". The number of the listener's descriptor is its reply. */
+/** Returns the op for config-linux.md, "Seccomp". Its reply is the descriptor of the listener. */
 export function seccompOps(seccomp: OciLinux['seccomp'], spec: OciProcess): Op[] {
   if (!seccomp) return [];
   const { filter, flags, notifies } = compileProfile(checkProfile(seccomp, 'linux.seccomp'), {
@@ -19,7 +19,7 @@ export function seccompOps(seccomp: OciLinux['seccomp'], spec: OciProcess): Op[]
   return withPurpose('linux.seccomp', [{ op: 'seccomp', operation: SECCOMP_SET_MODE_FILTER, filter, flags: listening, ...(notifies ? { reply: true } : {}) }]);
 }
 
-/** The filter alone, for a hook that runs in the container. */
+/** Returns the filter without a listener, for a hook that runs in the container. */
 export function filterOf({ process: spec, linux }: OciConfig): Op[] {
   return spec ? seccompOps(linux?.seccomp, spec).filter(({ reply }) => !reply) : [];
 }

@@ -4,8 +4,10 @@ import type { OciProcess } from '../config/schema.js';
 import { withPurpose } from '../errors/op-purposes.js';
 
 /**
- * What security modules are told of what is executed: opened in the /proc of the host's, which is at `proc`, and
+ * Returns the ops that set the AppArmor profile or SELinux label of the exec. The files are opened early, in the host's /proc, and
  * written last.
+ *
+ * @param proc slot of the host's /proc; default: the path /proc
  */
 export function securityLabels(process: OciProcess | undefined, slots: SlotAllocator, proc: number = AT_FDCWD): { readonly early: Op[]; readonly late: Op[] } {
   const asked = [
@@ -14,7 +16,7 @@ export function securityLabels(process: OciProcess | undefined, slots: SlotAlloc
           {
             module: 'apparmor',
             label: `exec ${process.apparmorProfile}`,
-            what: `process.apparmorProfile ${process.apparmorProfile} (apparmor_parser(8) loads profiles)`,
+            what: `process.apparmorProfile ${process.apparmorProfile} (load it with apparmor_parser(8))`,
           },
         ]
       : []),

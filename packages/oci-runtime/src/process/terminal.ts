@@ -8,27 +8,27 @@ import type { Console } from '../model/console.js';
 import { consoleOps } from '../mounts/devices.js';
 import { connectSocket } from './unix-socket.js';
 
-/** A terminal has to go somewhere, and where it is to go there has to be one. @throws OciError `CONSOLE_MISSING`, `CONSOLE_UNUSED` */
+/** Checks that a console is given exactly if the process has a terminal. @throws OciError `CONSOLE_MISSING`, `CONSOLE_UNUSED` */
 export function checkConsole(spec: OciProcess | undefined, where: Console): void {
   if (spec?.terminal && !where)
     throw new OciError({
       code: 'CONSOLE_MISSING',
-      message: 'the process is to have a terminal, and there is no --console-socket to hand it to',
-      hint: 'Name a unix socket that listens, or ask for no terminal (process.terminal, --tty).',
+      message: 'the process has a terminal, but --console-socket is missing',
+      hint: 'Pass a listening Unix socket with --console-socket FILE, or set process.terminal to false.',
     });
   if (where && 'socket' in where && !spec?.terminal)
     throw new OciError({
       code: 'CONSOLE_UNUSED',
-      message: '--console-socket was given, and the process is to have no terminal',
-      hint: 'Leave it out, or ask for a terminal (process.terminal, --tty).',
+      message: '--console-socket requires a process with a terminal',
+      hint: 'Remove --console-socket, or set process.terminal to true.',
     });
 }
 
 /**
- * Ops that open a terminal in the container's devpts, and hand its master over: those before the container's namespaces
- * are entered, and those in them.
+ * Returns the ops that open a terminal in the container's devpts and send its master: those before the container's namespaces are
+ * entered, and those inside.
  *
- * @param console whether it is shown as /dev/console, too
+ * @param console whether the terminal is /dev/console too
  */
 export function terminalOps(
   spec: OciProcess | undefined,
@@ -45,7 +45,7 @@ export function terminalOps(
   return {
     outside: toSocket ? withPurpose(`--console-socket ${where.socket}`, connectSocket(where.socket, socket)) : [],
     inside: [
-      ...withPurpose('the terminal (process.terminal needs a devpts among the mounts, at /dev/pts)', [openDevpts(root, devpts)]),
+      ...withPurpose('the terminal (process.terminal requires a devpts mount at /dev/pts)', [openDevpts(root, devpts)]),
       ...withPurpose('the terminal', [
         { op: 'pty', dirfd: devpts, rows: height, columns: width, owner: uid, group, out: slave, master: toSocket ? master : -1 },
         { op: 'close', fd: devpts },
@@ -56,7 +56,7 @@ export function terminalOps(
   };
 }
 
-/** The master of a terminal, to who listens there. */
+/** Returns the ops that send the master of a terminal to a socket. */
 function handOver(socket: number, master: number): Op[] {
   return withPurpose('--console-socket', [
     { op: 'send_fd', fd: socket, passed: master, data: '/dev/ptmx' },

@@ -4,7 +4,7 @@ import type { Op } from '@lamella/syscall';
 const SOCK_STREAM_CLOEXEC = 0o2000001;
 const AF_UNIX = 1;
 
-/** Ops that connect to a socket. Its path in an address has at most 107 bytes (unix(7)): it is named from its directory. */
+/** Returns the ops that connect to a socket, from its directory: the path in an address has at most 107 bytes (unix(7)). */
 export function connectSocket(file: string, out: number): Op[] {
   return [
     { op: 'socket', domain: AF_UNIX, type: SOCK_STREAM_CLOEXEC, protocol: 0, out },

@@ -25,8 +25,10 @@ test('a class that is there is used as it is, and has to be what was asked for',
   removeRdtGroup(group);
   expect([existsSync(at.join('guaranteed/mon_groups/one')), existsSync(at.join('guaranteed'))]).toEqual([false, true]);
   expect(readFileSync(at.join('guaranteed/schemata'), 'utf8')).toBe(before);
-  expect(() => makeRdtGroup({ closID: 'guaranteed', l3CacheSchema: 'L3:0=7f0;1=ff' }, 'one', at.path)).toThrow(/guaranteed is there, and is not L3:0=7f0;1=ff/);
-  expect(() => makeRdtGroup({ closID: 'guaranteed', schemata: ['L2:0=f'] }, 'one', at.path)).toThrow(/is not L2:0=f/);
+  expect(() => makeRdtGroup({ closID: 'guaranteed', l3CacheSchema: 'L3:0=7f0;1=ff' }, 'one', at.path)).toThrow(
+    /guaranteed exists with other schemas than L3:0=7f0;1=ff/,
+  );
+  expect(() => makeRdtGroup({ closID: 'guaranteed', schemata: ['L2:0=f'] }, 'one', at.path)).toThrow(/other schemas than L2:0=f/);
 });
 
 test('a class that was asked for by its name stays for others', async () => {
@@ -39,9 +41,9 @@ test('a class that was asked for by its name stays for others', async () => {
 
 test('a class that nobody made and nobody describes is an error, and what failed leaves nothing', async () => {
   await using at = scratch();
-  expect(() => makeRdtGroup({ closID: 'none' }, 'one', at.path)).toThrow(/there is no class of service none/);
+  expect(() => makeRdtGroup({ closID: 'none' }, 'one', at.path)).toThrow(/no such class of service in .*: none/);
   // mon_groups is the kernel's to make, and is not there.
-  expect(() => makeRdtGroup({ enableMonitoring: true }, 'one', at.path)).toThrow(/cannot set up the class of service one/);
+  expect(() => makeRdtGroup({ enableMonitoring: true }, 'one', at.path)).toThrow(/cannot create the class of service one/);
   expect(existsSync(at.join('one'))).toBe(false);
   const root = makeRdtGroup({ closID: '/' }, 'one', at.path);
   expect(root).toEqual({ directory: at.path, made: false });
@@ -58,6 +60,6 @@ test('a class is changed line by line, and what it refuses is an error', async (
   mkdirSync(at.join('info'));
   writeFileSync(at.join('info/last_cmd_status'), 'Mask out of range\n');
   expect(() => changeRdtGroup({ ...group, directory: at.join('gone') }, { l3CacheSchema: 'L3:0=fff' })).toThrow(
-    /class of service gone cannot be changed: Mask out of range/,
+    /cannot change the class of service gone: Mask out of range/,
   );
 });

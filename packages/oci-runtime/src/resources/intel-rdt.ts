@@ -6,28 +6,28 @@ import { OciError } from '../errors/oci-error.js';
 
 type IntelRdt = NonNullable<OciLinux['intelRdt']>;
 
-/** The class of service of a container, as directories of resctrl. */
+/** The Intel RDT class of service of a container, as directories of resctrl. */
 export interface RdtGroup {
-  /** Of the class; whether it is this container's alone. One that was asked for by its name stays, for there may be others in it. */
+  /** The directory of the class, and whether it belongs to this container alone. A class with a configured name stays, because others may use it. */
   readonly directory: string;
   readonly made: boolean;
-  /** What is counted for this container alone. */
+  /** The monitoring group of this container. */
   readonly monitoring?: string;
 }
 
-/** Where this process sees resctrl mounted. @throws OciError `RDT_MISSING` */
+/** Returns where resctrl is mounted. @throws OciError `RDT_MISSING` */
 export function resctrl(): string {
   const mount = readMounts().findLast(({ type, root }) => type === 'resctrl' && root === '/');
   if (mount) return mount.point;
   throw new OciError({
     code: 'RDT_MISSING',
     message: 'linux.intelRdt: no resctrl filesystem is mounted',
-    hint: 'mount -t resctrl resctrl /sys/fs/resctrl, on a machine whose processor and kernel have Intel RDT (/proc/cpuinfo: rdt_a).',
+    hint: 'On a machine with Intel RDT (rdt_a in /proc/cpuinfo): mount -t resctrl resctrl /sys/fs/resctrl',
   });
 }
 
 /**
- * Make a container's class of service, or find the one that is there (config-linux.md, "IntelRdt").
+ * Makes the class of service of a container, or finds an existing one (config-linux.md, "IntelRdt").
  *
  * @param mount where resctrl is, see {@link resctrl}
  * @throws OciError `RDT_INVALID`, `RDT_CONFLICT`, `RDT_FAILED`
@@ -40,8 +40,8 @@ export function makeRdtGroup(rdt: IntelRdt, id: string, mount: string): RdtGroup
   if (!there && rdt.closID !== undefined && !lines.length)
     throw new OciError({
       code: 'RDT_INVALID',
-      message: `linux.intelRdt.closID: there is no class of service ${name} in ${mount}`,
-      hint: 'Make it first, or say with l3CacheSchema, memBwSchema or schemata what it is to be.',
+      message: `linux.intelRdt.closID: no such class of service in ${mount}: ${name}`,
+      hint: 'Create it first, or set l3CacheSchema, memBwSchema or schemata.',
     });
   if (there && lines.length && rdt.closID !== undefined) compare(lines, directory, name);
   const monitoring = rdt.enableMonitoring ? path.join(directory, 'mon_groups', id) : undefined;
@@ -55,36 +55,36 @@ export function makeRdtGroup(rdt: IntelRdt, id: string, mount: string): RdtGroup
     removeRdtGroup({ ...group, made: !there });
     throw new OciError({
       code: 'RDT_FAILED',
-      message: `linux.intelRdt: cannot set up the class of service ${name}: ${why || (cause as Error).message}`,
-      hint: `${path.join(mount, 'schemata')} shows what this machine can divide, and ${path.join(mount, 'info')} how.`,
+      message: `linux.intelRdt: cannot create the class of service ${name}: ${why || (cause as Error).message}`,
+      hint: `See the supported resources in ${path.join(mount, 'schemata')} and ${path.join(mount, 'info')}.`,
       cause,
     });
   }
   return group;
 }
 
-/** Exchange the schemas of a class of service. @throws OciError `RDT_FAILED` */
+/** Changes the schemas of a class of service. @throws OciError `RDT_FAILED` */
 export function changeRdtGroup({ directory }: RdtGroup, rdt: Pick<IntelRdt, 'l3CacheSchema' | 'memBwSchema'>): void {
   const lines = schemata(rdt);
   try {
-    // The kernel takes what it can of several lines, and says that it failed: each for itself, the error names the one.
+    // One write per line: of several lines the kernel applies some, and its error does not name the bad one.
     for (const line of lines) writeFileSync(path.join(directory, 'schemata'), `${line}\n`);
   } catch (cause) {
     throw new OciError({
       code: 'RDT_FAILED',
-      message: `the class of service ${path.basename(directory)} cannot be changed: ${lastStatus(path.dirname(directory)) || (cause as Error).message}`,
-      hint: `${path.join(directory, 'schemata')} shows what it is now.`,
+      message: `cannot change the class of service ${path.basename(directory)}: ${lastStatus(path.dirname(directory)) || (cause as Error).message}`,
+      hint: `See the current schemas in ${path.join(directory, 'schemata')}.`,
       cause,
     });
   }
 }
 
-/** Put a process in, and what it starts from then on. */
+/** Moves a process into a class of service. Its later children follow. */
 export function joinRdtGroup({ directory, monitoring }: RdtGroup, pid: number): void {
   for (const each of monitoring === undefined ? [directory] : [directory, monitoring]) writeFileSync(path.join(each, 'tasks'), String(pid));
 }
 
-/** Take away what was made; processes that are still in it fall back to the class of all others. */
+/** Removes what was made. Processes that are still in the class move to the default one. */
 export function removeRdtGroup({ directory, made, monitoring }: RdtGroup): void {
   for (const each of [...(monitoring === undefined ? [] : [monitoring]), ...(made ? [directory] : [])]) {
     try {
@@ -95,13 +95,13 @@ export function removeRdtGroup({ directory, made, monitoring }: RdtGroup): void 
   }
 }
 
-/** What is written into `schemata`: lines of memory bandwidth in the cache's schema give way to the bandwidth's own; `schemata` comes last. */
+/** Returns the lines for the file `schemata`. memBwSchema replaces MB lines of l3CacheSchema; `schemata` comes last. */
 function schemata({ l3CacheSchema, memBwSchema, schemata: more = [] }: IntelRdt): string[] {
   const cache = (l3CacheSchema ?? '').split('\n').filter((line) => line && !(memBwSchema !== undefined && line.startsWith('MB:')));
   return [...cache, ...(memBwSchema === undefined || memBwSchema === '' ? [] : [memBwSchema]), ...more];
 }
 
-/** @throws OciError `RDT_CONFLICT` when a class that is there is another one than was asked for */
+/** Compares the schemas of an existing class with the configured ones. @throws OciError `RDT_CONFLICT` */
 function compare(lines: readonly string[], directory: string, name: string): void {
   const has = new Map(
     readFileSync(path.join(directory, 'schemata'), 'utf8')
@@ -115,13 +115,13 @@ function compare(lines: readonly string[], directory: string, name: string): voi
     if (is && [...domains].every(([domain, value]) => is.get(domain) === value)) continue;
     throw new OciError({
       code: 'RDT_CONFLICT',
-      message: `linux.intelRdt.closID: the class of service ${name} is there, and is not ${line}`,
-      hint: `${path.join(directory, 'schemata')} shows what it is; leave the schemas out to use it as it is.`,
+      message: `linux.intelRdt.closID: the class of service ${name} exists with other schemas than ${line}`,
+      hint: `See ${path.join(directory, 'schemata')}. To use the class as it is, configure no schemas.`,
     });
   }
 }
 
-/** `L3:0=7f0;1=1f`: a resource, and what each of its domains gives. Leading zeros mean nothing. */
+/** Parses a line such as `L3:0=7f0;1=1f`: a resource, and the value of each domain without leading zeros. */
 function parsed(line: string): readonly [resource: string, domains: ReadonlyMap<string, string>] {
   const [resource = '', rest = ''] = line.trim().split(/:(.*)/s);
   const domains = rest.split(';').map((each) => {
@@ -137,7 +137,7 @@ function parsed(line: string): readonly [resource: string, domains: ReadonlyMap<
   return [resource.trim(), new Map(domains)];
 }
 
-/** What the kernel says of the last failure (Documentation/arch/x86/resctrl.rst). */
+/** Returns the kernel's message about the last failure (Documentation/arch/x86/resctrl.rst). */
 function lastStatus(mount: string): string {
   const file = path.join(mount, 'info/last_cmd_status');
   const text = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';

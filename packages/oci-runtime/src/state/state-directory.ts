@@ -3,7 +3,7 @@ import path from 'node:path';
 import { OciError } from '../errors/oci-error.js';
 import { isInitialRoot } from '../host/initial-root.js';
 
-/** Where the state of all containers is, when nobody says otherwise: gone with a reboot, as they are. */
+/** Returns the default directory for the state of all containers. It does not survive a reboot, and neither do containers. */
 export function defaultRoot(): string {
   if (isInitialRoot()) return '/run/lamella-oci';
   const runtime = process.env.XDG_RUNTIME_DIR;
@@ -14,17 +14,19 @@ export function defaultRoot(): string {
 export interface StateDirectory {
   readonly id: string;
   readonly path: string;
-  /** What is known of it, see {@link StoredContainer}. */
+  /** Its state, see {@link StoredContainer}. */
   readonly state: string;
-  /** Its configuration, as it was when it was created. */
+  /** Its configuration at the time of its creation. */
   readonly config: string;
-  /** The process waits at it to be started. */
+  /** The fifo on which the process waits to be started. */
   readonly fifo: string;
-  /** One command at a time changes a container. */
+  /** The lock that a command holds while it changes the container. */
   readonly lock: string;
 }
 
 /**
+ * Returns the paths of a container's state.
+ *
  * @param root absolute
  * @throws OciError `ID_INVALID`
  */
@@ -32,8 +34,8 @@ export function stateDirectory(root: string, id: string): StateDirectory {
   if (!/^[\w+.-]+$/.test(id) || id === '.' || id === '..' || id.length > 255)
     throw new OciError({
       code: 'ID_INVALID',
-      message: id ? `'${id}' cannot be the id of a container` : 'a container needs an id',
-      hint: 'It has 1 to 255 letters, digits, and _ + . -',
+      message: id ? `invalid container id: ${id}` : 'the container id is empty',
+      hint: 'Use 1 to 255 characters: letters, digits, and _ + . -',
     });
   const directory = path.join(root, id);
   return {
@@ -46,7 +48,7 @@ export function stateDirectory(root: string, id: string): StateDirectory {
   };
 }
 
-/** Take the id: the kernel makes a directory once. @throws OciError `CONTAINER_EXISTS`, `STATE_UNWRITABLE` */
+/** Claims an id by making its directory. @throws OciError `CONTAINER_EXISTS`, `STATE_UNWRITABLE` */
 export function claimId(root: string, directory: StateDirectory): void {
   try {
     mkdirSync(root, { recursive: true, mode: 0o711 });
@@ -56,19 +58,19 @@ export function claimId(root: string, directory: StateDirectory): void {
       throw new OciError({
         code: 'CONTAINER_EXISTS',
         message: `container with id ${directory.id} already exists`,
-        hint: 'Delete it, or choose another id.',
+        hint: `Delete it (lamella-oci delete ${directory.id}), or choose another id.`,
         cause,
       });
     throw new OciError({
       code: 'STATE_UNWRITABLE',
-      message: `cannot write into ${root}: ${(cause as Error).message}`,
-      hint: 'Name a directory that this user may write to: --root DIR.',
+      message: `cannot write to ${root}: ${(cause as Error).message}`,
+      hint: 'Choose a writable directory: --root DIR',
       cause,
     });
   }
 }
 
-/** The ids of all containers. */
+/** Returns the ids of all containers. */
 export function listIds(root: string): string[] {
   try {
     return readdirSync(root, { withFileTypes: true })

@@ -10,14 +10,14 @@ import { type StateDirectory, stateDirectory } from './state-directory.js';
 
 export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
 
-/** A process that can be told from a later one with the same number. */
+/** A process, distinguishable from a later one with the same pid. */
 export interface ProcessMark {
   readonly pid: number;
   /** In clock ticks after the boot (proc_pid_stat(5)). */
   readonly startTime: string;
 }
 
-/** What is kept of a container: `state.json`. */
+/** The state of a container in `state.json`. */
 export interface StoredContainer {
   readonly ociVersion: string;
   readonly id: string;
@@ -27,32 +27,32 @@ export interface StoredContainer {
   readonly annotations: Readonly<Record<string, string>>;
   /** RFC 3339. */
   readonly created: string;
-  /** Who created it, on the host. */
+  /** The uid on the host of the user who created it. */
   readonly owner: number;
-  /** In which life of this machine. */
+  /** The boot id of the host when it was created. */
   readonly boot: string;
   readonly cgroup: ContainerCgroup;
-  /** The unit of systemd's that it is the cgroup of. */
+  /** The systemd scope of its cgroup. */
   readonly scope?: SystemdScope;
-  /** Its class of service of Intel RDT. */
+  /** Its Intel RDT class of service. */
   readonly rdt?: RdtGroup;
   readonly namespaces: readonly NamespaceType[];
-  /** It has no mount namespace of its own: what was mounted for it is the host's to unmount. */
+  /** Whether it has no mount namespace, so that its mounts are on the host. */
   readonly mountsOnHost: boolean;
-  /** Which command makes it; and its init, once there is one. */
+  /** The command that creates it; and its init process, once there is one. */
   readonly creator: ProcessMark;
   readonly init?: ProcessMark;
-  /** It is being made still. */
+  /** Whether its creation is under way. */
   readonly creating?: boolean;
-  /** What its last ops are, for an error of theirs: the first one's index, and what to say. */
+  /** The purposes of its last ops, for their errors, and the index of the first one. */
   readonly last?: { readonly index: number; readonly purposes: readonly string[] };
 }
 
-/** When a process began, undefined when there is none (any more) of that number. */
+/** Returns the mark of a process; undefined if there is none with that pid. */
 export function processMark(pid: number): ProcessMark | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in parentheses may have anything in it.
+    // The name in parentheses may contain anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
     return { pid, startTime: fields[19] ?? '' };
@@ -62,7 +62,7 @@ export function processMark(pid: number): ProcessMark | undefined {
   }
 }
 
-/** Whether that very process lives. */
+/** Whether that process is alive. */
 export function isAlive(mark: ProcessMark | undefined, boot: string): boolean {
   return mark !== undefined && boot === bootId() && processMark(mark.pid)?.startTime === mark.startTime;
 }
@@ -80,8 +80,13 @@ export function readStored(root: string, id: string): { readonly directory: Stat
   } catch (cause) {
     if (!(cause instanceof FileError)) throw cause;
     if (cause.problem !== 'missing') throw damaged(directory, cause.message, cause);
-    if (existsSync(directory.path)) throw damaged(directory, 'the command that made it was interrupted at its very beginning', cause);
-    throw new OciError({ code: 'CONTAINER_MISSING', message: `container ${id} does not exist`, hint: `lamella-oci list shows those in ${root}.`, cause });
+    if (existsSync(directory.path)) throw damaged(directory, 'its creation was interrupted', cause);
+    throw new OciError({
+      code: 'CONTAINER_MISSING',
+      message: `container ${id} does not exist`,
+      hint: `List the containers in ${root}: lamella-oci --root ${root} list`,
+      cause,
+    });
   }
   try {
     return { directory, stored: JSON.parse(text) as StoredContainer };
@@ -93,13 +98,13 @@ export function readStored(root: string, id: string): { readonly directory: Stat
 function damaged(directory: StateDirectory, why: string, cause: unknown): OciError {
   return new OciError({
     code: 'STATE_DAMAGED',
-    message: `the state of container ${directory.id} cannot be read: ${why}`,
-    hint: `lamella-oci delete --force ${directory.id} removes it.`,
+    message: `cannot read the state of container ${directory.id}: ${why}`,
+    hint: `Remove it: lamella-oci delete --force ${directory.id}`,
     cause,
   });
 }
 
-/** What it is doing now (runtime.md, "State"); asked of the kernel, not of what was written down. */
+/** Returns the status of a container (runtime.md, "State"), from the kernel rather than from the state file. */
 export function statusOf({ directory, stored }: { readonly directory: StateDirectory; readonly stored: StoredContainer }): Status {
   if (stored.creating || !stored.init) return isAlive(stored.creator, stored.boot) ? 'creating' : 'stopped';
   if (!isAlive(stored.init, stored.boot)) return 'stopped';
@@ -107,7 +112,7 @@ export function statusOf({ directory, stored }: { readonly directory: StateDirec
   return isCgroupFrozen(stored.cgroup) ? 'paused' : 'running';
 }
 
-/** The state as `state` prints it, and hooks read it. */
+/** Returns the state that `state` prints and hooks read. */
 export function stateOf(stored: StoredContainer, status: Status): Record<string, unknown> {
   return {
     ociVersion: stored.ociVersion,
@@ -123,11 +128,11 @@ export function stateOf(stored: StoredContainer, status: Status): Record<string,
 }
 
 /**
- * Take a container's state away, all at once: whoever comes meanwhile finds all of it, or none. What somebody who was
- * killed left of that goes as well.
+ * Removes the state directory of a container. It is renamed first, so that others see all of it or nothing. Leftovers of killed
+ * commands are removed too.
  */
 export function removeDirectory({ path: directory }: StateDirectory): void {
-  // No id has that character.
+  // No id contains '~'.
   const [root, prefix] = [path.dirname(directory), `${path.basename(directory)}~`];
   try {
     renameSync(directory, path.join(root, `${prefix}${process.pid}`));

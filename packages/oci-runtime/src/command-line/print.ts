@@ -1,7 +1,7 @@
 import { visible, visibleJson, writeAll } from '@lamella/syscall';
 import { OutputError } from '../errors/output-error.js';
 
-/** Prints lines, all of them before this returns; what is in them is escaped. @returns the status of success @throws OutputError */
+/** Prints escaped lines and returns once all are written. @returns 0, the exit status of success @throws OutputError */
 export function print(output: string): number {
   return write(
     output
@@ -11,7 +11,7 @@ export function print(output: string): number {
   );
 }
 
-/** Prints a value for programs. @returns the status of success @throws OutputError */
+/** Prints a value as JSON. @returns 0, the exit status of success @throws OutputError */
 export function printJson(value: unknown, indent?: number): number {
   return write(`${visibleJson(JSON.stringify(value, null, indent))}\n`);
 }

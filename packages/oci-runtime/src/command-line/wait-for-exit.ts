@@ -1,10 +1,10 @@
 import { constants } from 'node:os';
 import type { Running } from '@lamella/syscall';
 
-/** Signals that are meant for the container's process when they come to the command that waits for it. */
+/** Signals that this command forwards to the container's process. */
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'];
 
-/** Wait for a process with its monitor, passing signals on. @returns its exit status, 128+N for a signal */
+/** Waits for a process and forwards signals to it. @returns its exit status; 128+N after signal N */
 export async function waitForExit(running: Running): Promise<number> {
   const forward = (signal: NodeJS.Signals): void => running.control({ op: 'signal', signo: constants.signals[signal] });
   for (const signal of FORWARDED) process.on(signal, forward);

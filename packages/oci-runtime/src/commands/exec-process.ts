@@ -1,19 +1,23 @@
+import { booleanFlag, listFlag, textFlag, usageError, type Values } from '../command-line/parse-flags.js';
 import { readProcess } from '../config/read-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
-import { booleanFlag, listFlag, textFlag, usageError, type Values } from './parse-flags.js';
 
-/** The process of `exec`: from a file, or the container's own with what the flags say of it. */
+/**
+ * Returns how to make the process of `exec`: from a file, or from the container's process with the changes of the flags.
+ *
+ * @throws OciError `USAGE`
+ */
 export function execProcess(values: Values, args: readonly string[]): (config: OciConfig) => OciProcess {
   const file = textFlag(values, 'process');
   if (file !== undefined) {
     const given = readProcess(file);
     return () => (values.tty === undefined ? given : { ...given, terminal: booleanFlag(values, 'tty') });
   }
-  if (!args.length) throw usageError('exec needs a command, or --process FILE');
+  if (!args.length) throw usageError('"lamella-oci exec" requires a command or --process FILE');
   const user = userOf(textFlag(values, 'user'));
   return ({ process: own }) => {
     const caps = listFlag(values, 'cap');
-    const with_ = (set: readonly string[] | undefined): string[] => [...new Set([...(set ?? []), ...caps])];
+    const withAdded = (set: readonly string[] | undefined): string[] => [...new Set([...(set ?? []), ...caps])];
     return {
       ...own,
       args: [...args],
@@ -34,9 +38,9 @@ export function execProcess(values: Values, args: readonly string[]): (config: O
         ? {
             capabilities: {
               ...own?.capabilities,
-              bounding: with_(own?.capabilities?.bounding),
-              effective: with_(own?.capabilities?.effective),
-              permitted: with_(own?.capabilities?.permitted),
+              bounding: withAdded(own?.capabilities?.bounding),
+              effective: withAdded(own?.capabilities?.effective),
+              permitted: withAdded(own?.capabilities?.permitted),
             },
           }
         : {}),
@@ -51,6 +55,6 @@ function userOf(given: string | undefined): { uid?: number; gid?: number } {
 }
 
 function idOf(given: string, flag: string): number {
-  if (!/^\d+$/.test(given) || Number(given) >= 0xffffffff) throw usageError(`${flag} takes numbers, as UID[:GID], not '${given}'`);
+  if (!/^\d+$/.test(given) || Number(given) >= 0xffffffff) throw usageError(`invalid value '${given}' for ${flag}: use numeric IDs`);
   return Number(given);
 }

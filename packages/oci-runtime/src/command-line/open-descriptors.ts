@@ -3,22 +3,23 @@ import type { PreservedDescriptors } from '../model/preserved-descriptors.js';
 import { integerFlag, usageError, type Values } from './parse-flags.js';
 
 /**
- * Descriptors of `--preserve-fds`, and those of socket activation (sd_listen_fds(3)). Each has to be open.
+ * Returns the descriptors that the process inherits: those of `--preserve-fds` and of socket activation (sd_listen_fds(3)).
+ * Each must be open.
  *
  * @throws OciError `USAGE`
  */
 export function preservedDescriptors(values: Values): PreservedDescriptors {
   const given = integerFlag(values, 'preserve-fds') ?? 0;
-  if (given < 0 || given > 512) throw usageError(`--preserve-fds takes 0 to 512, not ${given}`);
+  if (given < 0 || given > 512) throw usageError(`invalid value ${given} for --preserve-fds: use 0 to 512`);
   const { LISTEN_FDS, LISTEN_PID } = process.env;
   const listening = LISTEN_FDS && LISTEN_PID === String(process.pid) ? Number(LISTEN_FDS) || 0 : 0;
   const count = given + listening;
-  for (let fd = 3; fd < 3 + count; fd++) if (!isOurs(fd)) throw usageError(`--preserve-fds: descriptor ${fd} is not open`);
+  for (let fd = 3; fd < 3 + count; fd++) if (!isInherited(fd)) throw usageError(`--preserve-fds: descriptor ${fd} is not open`);
   return { count, listening };
 }
 
-/** Node opens some for itself at its start, where the caller left room. */
-function isOurs(fd: number): boolean {
+/** Whether the caller opened a descriptor. Node opens others in the gaps that the caller left. */
+function isInherited(fd: number): boolean {
   try {
     fstatSync(fd);
     return !/^anon_inode:\[(?:eventpoll|eventfd|io_uring)\]$/.test(readlinkSync(`/proc/self/fd/${fd}`));

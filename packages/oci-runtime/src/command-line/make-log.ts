@@ -5,8 +5,8 @@ import type { LogOptions } from '../model/log-options.js';
 import { LOG_OPTIONS, readOptions } from '../operations/option-shapes.js';
 
 /**
- * Lines as engines read them: with `json` one object each, with `level`, `msg` and `time`. An error goes to stderr, too,
- * for whoever is there.
+ * Returns a log that writes the lines that engines parse. With `json` a line is one object with `level`, `msg` and `time`.
+ * Errors are printed to stderr as well, for people.
  */
 export function makeLog(options: LogOptions): Log {
   const { file, format, debug } = readOptions('makeLog(options)', options, LOG_OPTIONS);
@@ -15,9 +15,9 @@ export function makeLog(options: LogOptions): Log {
     const line =
       format === 'json' ? visibleJson(JSON.stringify({ level, msg, time })) : `time="${time}" level=${level} msg=${visibleJson(JSON.stringify(msg))}`;
     const logged = file !== undefined && append(file, line);
-    if (!logged && format === 'json') tell(line);
-    if (level === 'error' && (logged || format === 'text')) tell(`lamella-oci: ${visible(msg)}`);
-    else if (!logged && format === 'text') tell(level === 'debug' ? line : `lamella-oci: ${level}: ${visible(msg)}`);
+    if (!logged && format === 'json') printLine(line);
+    if (level === 'error' && (logged || format === 'text')) printLine(`lamella-oci: ${visible(msg)}`);
+    else if (!logged && format === 'text') printLine(level === 'debug' ? line : `lamella-oci: ${level}: ${visible(msg)}`);
   };
   return {
     error: (message) => write('error', message),
@@ -28,7 +28,7 @@ export function makeLog(options: LogOptions): Log {
   };
 }
 
-/** @returns whether the file took it: an engine's full disk is no reason to end here, and stderr is told in its place */
+/** @returns whether the line was written. A full disk of the engine does not end the command: the line goes to stderr instead. */
 function append(file: string, line: string): boolean {
   try {
     appendFileSync(file, `${line}\n`, { mode: 0o644 });
@@ -38,10 +38,10 @@ function append(file: string, line: string): boolean {
   }
 }
 
-function tell(line: string): void {
+function printLine(line: string): void {
   try {
     writeAll(2, `${line}\n`);
   } catch {
-    // There is nowhere left to say so.
+    // No other output is left.
   }
 }
