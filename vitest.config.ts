@@ -10,7 +10,7 @@ const include = ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test
  */
 const alone = ['test/e2e/src/{endurance,network,on-overlay}.test.ts'];
 
-/** What takes longest, in this order: of two that begin late one would go on alone. Vitest takes the largest file first, which says little. */
+/** The slowest files, in the order of their start. Vitest starts the largest file first, which need not be the slowest. */
 const LONGEST = [
   ...['faults/src/faults', 'e2e/src/as-others', 'e2e/src/attacks', 'machine/src/power', 'e2e/src/lifecycle', 'e2e/src/transactions', 'machine/src/e2e'],
   ...['machine/src/suite', 'e2e/src/fresh-machine', 'e2e/src/live-checkpoints', 'e2e/src/living-machine', 'e2e/src/try-states', 'e2e/src/model/model'],

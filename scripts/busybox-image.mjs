@@ -37,7 +37,7 @@ export async function makeBusyboxImage(target) {
 }
 
 /**
- * An image of the machine's own /bin/sh and the libraries that it loads: where there is no busybox.
+ * Makes an image of the machine's /bin/sh and its libraries, for machines without busybox.
  *
  * @param {string} target absolute path of the tar; made anew
  */

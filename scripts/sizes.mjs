@@ -16,7 +16,7 @@ const root = path.join(import.meta.dirname, '..');
 const NOTED = path.join(root, 'scripts/sizes.json');
 const TABLE = path.join(root, 'test/bench/README.md');
 const [BEGIN, END] = ['<!-- sizes -->', '<!-- /sizes -->'];
-/** How much more is no growth: other packages than ours change, too. */
+/** Growth up to this factor passes: the packages that ours depend on change, too. */
 const TOLERANCE = 1.1;
 const measured = {};
 const wantsInstalled = process.argv.includes('--installed');

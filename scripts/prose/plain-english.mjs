@@ -7,7 +7,7 @@ import { StringSource } from 'textlint-util-to-string';
 
 /** Words of one sentence. */
 const MOST_WORDS = 30;
-/** Passive verbs of one sentence: "is made and is then removed" is one too many for a reader who looks for who does it. */
+/** Passive verbs of one sentence. A chain such as "is made and is then removed" hides the person or program that acts. */
 const MOST_PASSIVES = 2;
 
 /** Turns that hide the subject or the verb, and what to write instead. */
