@@ -33,22 +33,41 @@ export function deviceNodes(dev: number, devices: readonly DeviceNode[], context
       : [{ op: 'mknodat', dirfd: dev, pathname: name, mode: S_IF.IFCHR | 0o666, major, minor }],
   );
   const links = LINKS.map(([name, target]): Op => ({ op: 'symlinkat', newdirfd: dev, linkpath: name, target }));
+  checkNames(devices);
   return [...nodes, ...links, ...devices.flatMap((device) => deviceNode(dev, device, context.userNamespace ? bound : undefined))];
+}
+
+/** Refuses a device below a link or below another device. @throws NamespaceError `MOUNT_REFUSED` */
+function checkNames(devices: readonly DeviceNode[]): void {
+  const files = new Map([
+    ...LINKS.map(([name, target]) => [name, `a link to ${target}`] as const),
+    ...[...DEFAULT_NODES.map(([name]) => name), ...devices.map(({ name }) => name)].map((name) => [name, 'a device'] as const),
+  ]);
+  for (const { name } of devices) {
+    const parents = name
+      .split('/')
+      .slice(0, -1)
+      .map((_, i, all) => all.slice(0, i + 1).join('/'));
+    const file = parents.find((each) => files.has(each));
+    if (file === undefined) continue;
+    throw new NamespaceError({
+      code: 'MOUNT_REFUSED',
+      message: `cannot create the device /dev/${name}: /dev/${file} is ${files.get(file)}`,
+      hint: 'Choose another name for it.',
+    });
+  }
 }
 
 /** A node of its own, in directories that are made for it; or, in a user namespace, the host's own. */
 function deviceNode(dev: number, device: DeviceNode, bound: BoundNode | undefined): Op[] {
-  const link = LINKS.find(([each]) => device.name.startsWith(`${each}/`));
-  if (link)
-    throw new NamespaceError({
-      code: 'MOUNT_REFUSED',
-      message: `no device can be at /dev/${device.name}: /dev/${link[0]} is a link to ${link[1]}`,
-      hint: 'Choose another name for it.',
-    });
   const { name, type, major, minor, mode, uid, gid } = device;
   const parents = name.split('/').slice(0, -1);
   const directories = parents.map((_, i): Op => ({ op: 'mkdirat', dirfd: dev, pathname: parents.slice(0, i + 1).join('/'), mode: 0o755, ignore: ['EEXIST'] }));
-  if (bound) return [...directories, ...bindNode(dev, device.source, name, bound, device.expected)];
+  if (bound) {
+    // As a node would: it replaces a standard link.
+    const link: Op[] = LINKS.some(([each]) => each === name) ? [{ op: 'unlinkat', dirfd: dev, pathname: name, flags: 0 }] : [];
+    return [...directories, ...link, ...bindNode(dev, device.source, name, bound, device.expected)];
+  }
   return [
     ...directories,
     // One of the standard nodes may be asked for again.

@@ -18,9 +18,7 @@ const SOMETIMES: Readonly<Record<number, string>> = { 0x01021997: '9p', 0x00c0ff
  */
 export async function diagnose(error: unknown, stack: OverlayStack, removed?: string): Promise<unknown> {
   if (error instanceof SyscallError && error.server) return explainServer(error, error.server, stack);
-  if (!(error instanceof SyscallError) || !['mount', 'fsconfig', 'fsmount', 'fsopen', 'openat', 'move_mount'].includes(error.syscall)) return error;
-  // What is attached to a descriptor is mounted already: the place is what was wrong.
-  if (error.op.op === 'move_mount' && error.op.flags & MOVE_MOUNT.T_EMPTY_PATH) return error;
+  if (!(error instanceof SyscallError) || !isOfMount(error, stack)) return error;
   const cause = error;
   const make = (code: string, message: string, hint: string): OverlayError => new OverlayError({ code, message, hint, cause });
 
@@ -92,6 +90,26 @@ export async function diagnose(error: unknown, stack: OverlayStack, removed?: st
     `the kernel refused to mount the overlay at ${stack.merged}: ${cause.code}`,
     'Options that this kernel lacks are listed by `lamella doctor`.',
   );
+}
+
+/** Whether a call is one that mounts the stack. Other mounts of a container are made by the same calls. */
+function isOfMount({ op }: SyscallError, { lowerdirs, upperdir, workdir, merged }: OverlayStack): boolean {
+  switch (op.op) {
+    case 'mount':
+      return op.filesystemtype === 'overlay';
+    case 'fsopen':
+      return op.fsname === 'overlay';
+    case 'fsconfig':
+    case 'fsmount':
+      return true;
+    case 'openat':
+      return [FUSE_DEVICE, ...lowerdirs, upperdir, workdir, merged].includes(String(op.pathname));
+    case 'move_mount':
+      // What is attached to a descriptor is mounted already: the place is what was wrong.
+      return !(op.flags & MOVE_MOUNT.T_EMPTY_PATH) && op.to_pathname === merged;
+    default:
+      return false;
+  }
 }
 
 /** What became of fuse-overlayfs(1); the error as it is when something else served. */

@@ -45,6 +45,8 @@ const POSSIBLE: readonly (readonly [kind: Cell['kind'], destination: string])[] 
   ['procfs', '/data'],
   ['device', '/dev/new'],
   ['device', '/dev/null'],
+  ['device', '/dev/fd'],
+  ['device', '/dev/ptmx'],
 ];
 const isPossible = (cell: Cell): boolean => POSSIBLE.some(([kind, destination]) => cell.kind === kind && cell.destination === destination);
 
