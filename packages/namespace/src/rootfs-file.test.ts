@@ -90,7 +90,8 @@ test('what is read of layers is what a merge of them has, for any links in them,
     }),
     { numRuns: process.env.LAMELLA_LONG ? 5000 : 200 },
   );
-  expect(descriptors()).toBe(before);
+  // Node may close one of its own meanwhile.
+  expect(descriptors()).toBeLessThanOrEqual(before);
 });
 
 test('a reader that stops early leaves nothing open', async () => {
@@ -102,5 +103,5 @@ test('a reader that stops early leaves nothing open', async () => {
     expect(line).toBe('one');
     break;
   }
-  expect(readdirSync('/proc/self/fd').length).toBe(before);
+  expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
 });
