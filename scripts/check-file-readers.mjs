@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * What others made is read by the functions of packages/syscall/src/files only: without links that lead astray, without
- * waiting, regular files alone, within a bound (docs/untrusted-files.md). Node's own functions that open a file for
+ * waiting, regular files alone, within a bound (docs/internals/untrusted-files.md). Node's own functions that open a file for
  * reading may be used in the files below, each with the reason why nobody else can put something there.
  */
 import { globSync, readFileSync } from 'node:fs';

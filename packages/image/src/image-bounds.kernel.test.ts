@@ -12,7 +12,7 @@ import type { TarEntry } from './tar/entry.js';
 const UNITS: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, '': 1 };
 
 test('the table of bounds in the documentation is that of the code', () => {
-  const text = readFileSync(path.join(import.meta.dirname, '../../../docs/untrusted-files.md'), 'utf8');
+  const text = readFileSync(path.join(import.meta.dirname, '../../../docs/internals/untrusted-files.md'), 'utf8');
   const rows = [...text.matchAll(/^\| `(\w+)` +\|[^|]*\| `[A-Z_]+` +\| ([\d ]+?) ?(KiB|MiB)? +\|$/gm)];
   expect(Object.fromEntries(rows.map(([, name, count, unit]) => [name, Number((count as string).replaceAll(' ', '')) * (UNITS[unit ?? ''] ?? 0)]))).toEqual(
     IMAGE_BOUNDS,

@@ -61,3 +61,25 @@ export async function dockerRun(at: ScratchDirectory): Promise<Peer> {
     close,
   };
 }
+
+/** A script with bubblewrap: an overlay in a mount namespace, and bwrap(1) in it. bwrap mounts overlays itself from version 0.11 on. */
+export function bubblewrapScript(at: ScratchDirectory, layer: string): Peer {
+  const bwrap = findProgram('bwrap');
+  if (!bwrap) return 'bwrap is not installed';
+  const place = at.join('bubblewrap');
+  for (const name of ['upper', 'work', 'merged']) mkdirSync(path.join(place, name), { recursive: true });
+  const script = `set -e
+    mount -t overlay overlay -o 'lowerdir=${layer},upperdir=upper,workdir=work' merged
+    exec ${bwrap} --unshare-all --die-with-parent --bind merged / --proc /proc --dev /dev /bin/true`;
+  const once = (): void => void execFileSync('unshare', ['-m', 'sh', '-c', script], { cwd: place, stdio: ['ignore', 'ignore', 'pipe'] });
+  try {
+    once();
+  } catch (error) {
+    return `bwrap does not run here: ${
+      String((error as { stderr?: Buffer }).stderr)
+        .trim()
+        .split('\n')[0]
+    }`;
+  }
+  return { once, close: async () => undefined };
+}

@@ -1,13 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { ImageStore, pool, run } from '@lamella/engine';
 import { busyboxArchive, type ScratchDirectory } from '@lamella-test/scratch';
 import { medians, settle } from './measure.js';
 import { memoryOf } from './memory-of.js';
-import { dockerRun } from './peers.js';
+import { bubblewrapScript, dockerRun } from './peers.js';
 import type { Row, Skipped } from './row.js';
 
 /** A container around `true`, by the SDK in a warm Node and by the CLI, against bare processes and peers. */
@@ -60,6 +60,14 @@ export async function startAContainer(at: ScratchDirectory, rounds: number): Pro
 
   const [waiting, idle] = [await whileWaiting([cli, 'run', 'busybox', 'sh', '-c', 'echo ready; exec sleep 1000'], env), await whileWaiting(['-e', IDLE], env)];
   rows.push({ what: 'Memory of what waits for a CLI run (PSS)', ours: waiting, against: 'a Node that waits', theirs: idle, unit: 'MB' });
+
+  const layer = path.join(root, 'layers', readdirSync(path.join(root, 'layers')).find((name) => !name.startsWith('.')) ?? '', 'fs');
+  const bubblewrap = bubblewrapScript(at, layer);
+  if (typeof bubblewrap === 'string') rows.push({ what, reason: bubblewrap });
+  else {
+    const pair = await medians({ ours: command, peer: bubblewrap.once }, { rounds: rounds * 2, before: settle });
+    rows.push({ what, ours: pair.ours, against: 'a shell script: `mount -t overlay` and `bwrap`', theirs: pair.peer, unit: 'ms' });
+  }
 
   const docker = await dockerRun(at);
   if (typeof docker === 'string') rows.push({ what, reason: docker });

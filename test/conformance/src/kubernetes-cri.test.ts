@@ -12,7 +12,7 @@ import { startContainerd } from './start-containerd.js';
 
 const IMAGE = 'localhost/busybox:latest';
 
-/** As docs/oci-runtime.md has it, beside runc; the rest is for this machine. */
+/** As docs/guides/use-under-an-engine.md has it, beside runc; the rest is for this machine. */
 const config = (binary: string): string => `
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "${IMAGE}"

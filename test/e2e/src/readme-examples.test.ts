@@ -56,16 +56,14 @@ test.for(PACKAGES)('@lamella/%s, installed alone, runs the example of its README
   writeFileSync(path.join(directory, 'whole.mjs'), whole);
   const env = { ...process.env, LAMELLA_ROOT: path.join(directory, 'store') };
   expect(execFileSync(process.execPath, ['whole.mjs'], { cwd: directory, encoding: 'utf8', env })).toBe('0 gone\n');
-  // The recipes, in the order of the text; what they print is said here, for there they are to be read.
-  const recipes = blocks(readFileSync(path.join(checkout, 'docs/changes.md'), 'utf8'), 'js');
-  const prints = ['common\nattempt 2\n', '0 1\nmodified /p/notes\nadded /p/out\nfirst second\n', 'refused 2 changes\n', 'true\n'];
-  expect(recipes.length).toBe(prints.length);
-  for (const [i, code] of recipes.entries()) {
-    writeFileSync(path.join(directory, 'recipe.mjs'), code);
-    expect(execFileSync(process.execPath, ['recipe.mjs'], { cwd: directory, encoding: 'utf8', env })).toBe(prints[i]);
+  // The examples of the guide, in its order, and what each prints.
+  const examples = blocks(readFileSync(path.join(checkout, 'docs/guides/from-node.md'), 'utf8'), 'js');
+  const prints = ['up\nwarm 0\n', 'common\nattempt 2\n', '0 1\nmodified /p/notes\nadded /p/out\nfirst second\n', 'refused 2 changes\n', 'true\n'];
+  expect(examples.length).toBe(prints.length);
+  for (const [i, code] of examples.entries()) {
+    writeFileSync(path.join(directory, 'guide.mjs'), code);
+    expect(execFileSync(process.execPath, ['guide.mjs'], { cwd: directory, encoding: 'utf8', env })).toBe(prints[i]);
   }
-  writeFileSync(path.join(directory, 'docs.mjs'), block(readFileSync(path.join(checkout, 'docs/containers.md'), 'utf8'), 'js'));
-  expect(execFileSync(process.execPath, ['docs.mjs'], { cwd: directory, encoding: 'utf8', env })).toBe('up\nwarm 0\n');
 });
 
 test('@lamella/vitest, installed alone, gives each test of its example a container, and shows what one that failed had changed', {

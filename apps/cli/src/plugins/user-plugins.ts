@@ -165,6 +165,6 @@ function notAPlugin(what: string): LamellaError {
   return new LamellaError({
     code: 'PLUGIN_INVALID',
     message: `${what} is no plugin: its package.json has no oclif.commands and no oclif.hooks`,
-    hint: 'See docs/plugins.md for what a plugin is.',
+    hint: 'docs/guides/write-a-plugin.md describes plugins.',
   });
 }

@@ -8,7 +8,7 @@ export interface FileBound {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** How much is read, by kind of file. docs/untrusted-files.md has the same table, and a test compares them. */
+/** How much is read, by kind of file. docs/internals/untrusted-files.md has the same table, and a test compares them. */
 export const FILE_BOUNDS: Readonly<Record<'users' | 'document' | 'bundle' | 'credentials' | 'environment' | 'profile' | 'host', FileBound>> = {
   /** passwd(5) and group(5) of an image or a container: read line by line. */
   users: { what: 'a user database', bytes: 64 * MIB },

@@ -224,7 +224,7 @@ test('lines come whole, whatever their length and wherever they are cut', async 
 });
 
 test('the table of bounds in the documentation is that of the code', () => {
-  const text = readFileSync(path.join(import.meta.dirname, '../../../../docs/untrusted-files.md'), 'utf8');
+  const text = readFileSync(path.join(import.meta.dirname, '../../../../docs/internals/untrusted-files.md'), 'utf8');
   const told = Object.fromEntries([...text.matchAll(/^\| `(\w+)` +\|[^|]*\| (\d+) MiB +\|/gm)].map(([, name, size]) => [name, Number(size) * 2 ** 20]));
   expect(told).toEqual(Object.fromEntries(Object.entries(FILE_BOUNDS).map(([name, { bytes }]) => [name, bytes])));
 });

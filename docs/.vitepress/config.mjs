@@ -1,0 +1,85 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { defineConfig } from 'vitepress';
+import { REPOSITORY, ROOT, resolveLink } from './repository.mjs';
+
+/** The pages of a folder, by the titles that they begin with. */
+function pagesOf(folder) {
+  return readdirSync(path.join(ROOT, folder))
+    .filter((name) => name.endsWith('.md') && name !== 'README.md' && name !== 'index.md')
+    .map((name) => {
+      const [, title = name] = /^# (.*)$/m.exec(readFileSync(path.join(ROOT, folder, name), 'utf8')) ?? [];
+      return { text: title.replace(/`/g, ''), link: `/${folder}/${name.replace(/\.md$/, '')}` };
+    })
+    .sort((a, b) => (a.text < b.text ? -1 : 1));
+}
+
+const packages = ['engine', 'vitest', 'oci-runtime', 'plugin-oci', 'image', 'overlay', 'namespace', 'cleanup', 'cgroup', 'seccomp', 'syscall'];
+
+export default defineConfig({
+  title: 'Lamella',
+  description: 'Containers for Node.js on Linux, without a daemon',
+  lang: 'en',
+  srcDir: '..',
+  srcExclude: ['node_modules/**', '.toolchain/**', '.changeset/**', '.github/**', 'test/!(bench)/**', 'packages/init-*/**', '**/node_modules/**', '**/dist/**'],
+  outDir: './.vitepress/dist',
+  cacheDir: './.vitepress/cache',
+  rewrites: { 'README.md': 'index.md', ':folder(.*)/README.md': ':folder/index.md' },
+  cleanUrls: true,
+  lastUpdated: false,
+  markdown: {
+    config(md) {
+      const render = md.renderer.rules.link_open ?? ((tokens, i, options, _env, self) => self.renderToken(tokens, i, options));
+      md.core.ruler.push('repository-links', (state) => {
+        const page =
+          state.env?.relativePath === undefined
+            ? undefined
+            : path.posix.normalize(state.env.realPath ? path.relative(ROOT, state.env.realPath) : state.env.relativePath);
+        if (page === undefined) return;
+        for (const token of state.tokens)
+          for (const each of token.children ?? []) if (each.type === 'link_open') each.attrSet('href', resolveLink(page, each.attrGet('href') ?? ''));
+      });
+      md.renderer.rules.link_open = render;
+    },
+  },
+  themeConfig: {
+    nav: [
+      { text: 'Guides', link: '/docs/' },
+      { text: 'CLI', link: '/docs/reference/cli/' },
+      { text: 'SDK', link: '/docs/reference/sdk/engine' },
+      { text: 'Internals', link: '/ARCHITECTURE' },
+    ],
+    sidebar: [
+      {
+        text: 'Lamella',
+        items: [
+          { text: 'Overview', link: '/' },
+          { text: 'Find your task', link: '/docs/' },
+        ],
+      },
+      { text: 'Guides', items: pagesOf('docs/guides') },
+      { text: 'Commands', collapsed: true, items: [{ text: 'All commands', link: '/docs/reference/cli/' }, ...pagesOf('docs/reference/cli')] },
+      { text: 'SDK', collapsed: true, items: pagesOf('docs/reference/sdk') },
+      { text: 'Reference', items: pagesOf('docs/reference') },
+      {
+        text: 'Packages',
+        collapsed: true,
+        items: [{ text: 'lamella', link: '/apps/cli/' }, ...packages.map((name) => ({ text: `@lamella/${name}`, link: `/packages/${name}/` }))],
+      },
+      {
+        text: 'Internals',
+        items: [
+          { text: 'Architecture', link: '/ARCHITECTURE' },
+          ...pagesOf('docs/internals'),
+          { text: 'Security', link: '/SECURITY' },
+          { text: 'Contributing', link: '/CONTRIBUTING' },
+          { text: 'Tests', link: '/test/' },
+          { text: 'Benchmarks', link: '/test/bench/' },
+        ],
+      },
+    ],
+    outline: [2, 3],
+    search: { provider: 'local' },
+    socialLinks: [{ icon: 'github', link: REPOSITORY }],
+  },
+});
