@@ -20,10 +20,6 @@ const root = path.join(import.meta.dirname, '..');
 const MANIFEST = 'apps/cli/oclif.manifest.json';
 /** What nobody has rewritten yet. Remove a line when `node scripts/check-prose.mjs PATH` passes; this list ends empty. */
 const PENDING = [
-  'README.md',
-  'ARCHITECTURE.md',
-  'SECURITY.md',
-  'docs',
   'apps/cli',
   'packages/cgroup',
   'packages/cleanup',
@@ -63,7 +59,9 @@ async function lint(text, ext, plugins) {
   const { messages } = await kernel.lintText(text, { ext, plugins, rules: RULES });
   return messages.map(({ index, message }) => ({ index, message }));
 }
-const lintMarkdown = (text) => lint(text, '.md', [{ pluginId: 'markdown', plugin: markdown.default ?? markdown }]);
+/** What a test writes into a document stands between two comments, and is data. */
+const withoutGenerated = (text) => text.replace(/<!-- (\w+): begin -->[\s\S]*?<!-- \1: end -->/g, (whole) => whole.replace(/[^\n]/g, ' '));
+const lintMarkdown = (text) => lint(withoutGenerated(text), '.md', [{ pluginId: 'markdown', plugin: markdown.default ?? markdown }]);
 const lintText = (text) => lint(text, '.txt', [{ pluginId: 'text', plugin: plainText.default ?? plainText }]);
 
 let count = 0;
