@@ -21,7 +21,7 @@ export default defineConfig({
   description: 'Containers for Node.js on Linux, without a daemon',
   lang: 'en',
   srcDir: '..',
-  srcExclude: ['node_modules/**', '.toolchain/**', '.changeset/**', '.github/**', 'test/!(bench)/**', 'packages/init-*/**', '**/node_modules/**', '**/dist/**'],
+  srcExclude: ['node_modules/**', '.toolchain/**', '.changeset/**', '.github/**', 'test/{conformance,e2e,faults,machine,plugin,scratch,tree}/**', 'packages/init-*/**', '**/node_modules/**', '**/dist/**'],
   outDir: './.vitepress/dist',
   cacheDir: './.vitepress/cache',
   rewrites: { 'README.md': 'index.md', ':folder(.*)/README.md': ':folder/index.md' },
@@ -29,7 +29,9 @@ export default defineConfig({
   lastUpdated: false,
   markdown: {
     config(md) {
-      const render = md.renderer.rules.link_open ?? ((tokens, i, options, _env, self) => self.renderToken(tokens, i, options));
+      // Templates of Go have braces, which Vue would take for its own.
+      const inline = md.renderer.rules.code_inline;
+      md.renderer.rules.code_inline = (...args) => inline(...args).replace('<code', '<code v-pre');
       md.core.ruler.push('repository-links', (state) => {
         const page =
           state.env?.relativePath === undefined
@@ -39,7 +41,6 @@ export default defineConfig({
         for (const token of state.tokens)
           for (const each of token.children ?? []) if (each.type === 'link_open') each.attrSet('href', resolveLink(page, each.attrGet('href') ?? ''));
       });
-      md.renderer.rules.link_open = render;
     },
   },
   themeConfig: {

@@ -83,11 +83,13 @@ function lineOf(operation: Operation): string {
     case 'link':
       return `${made}; ln -PT -- ${quoted(operation.from)} ${at}`;
     case 'move':
-      return `${made}; mv -fT -- ${quoted(operation.from)} ${at}`;
+      // On an overlay mv(1) has to copy a directory, and a copy inherits the set-group-ID bit that a rename does not.
+      return `${made}; { test -d ${quoted(operation.from)} && test -g ${quoted(parentOf(operation.at))}; } || mv -fT -- ${quoted(operation.from)} ${at}`;
     case 'copy':
       // How far cp(1) copies a directory into itself depends on the order in which a filesystem tells names.
       if (operation.at.startsWith(`${operation.from}/`)) return ':';
-      return `${made}; cp -aT -- ${quoted(operation.from)} ${at}`;
+      // Without that flag it would write into a FIFO, and wait for a reader.
+      return `${made}; cp -aT --remove-destination -- ${quoted(operation.from)} ${at}`;
     case 'symlink':
       return `${made}; ln -sT -- ${quoted(operation.target)} ${at}`;
     case 'mode':
