@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { defineConfig } from 'vitepress';
 import { REPOSITORY, ROOT, resolveLink } from './repository.mjs';
@@ -21,12 +22,23 @@ export default defineConfig({
   description: 'Containers for Node.js on Linux, without a daemon',
   lang: 'en',
   srcDir: '..',
-  srcExclude: ['node_modules/**', '.toolchain/**', '.changeset/**', '.github/**', 'test/{conformance,e2e,faults,machine,plugin,scratch,tree}/**', 'packages/init-*/**', '**/node_modules/**', '**/dist/**'],
+  srcExclude: [
+    'node_modules/**',
+    '.toolchain/**',
+    '.changeset/**',
+    '.github/**',
+    'test/{conformance,e2e,faults,machine,plugin,scratch,tree}/**',
+    'packages/init-*/**',
+    '**/node_modules/**',
+    '**/dist/**',
+  ],
   outDir: './.vitepress/dist',
   cacheDir: './.vitepress/cache',
   rewrites: { 'README.md': 'index.md', ':folder(.*)/README.md': ':folder/index.md' },
   cleanUrls: true,
   lastUpdated: false,
+  // Pages are outside of this package, where Vue is not found.
+  vite: { resolve: { alias: { vue: path.dirname(createRequire(import.meta.url).resolve('vue/package.json')) } } },
   markdown: {
     config(md) {
       // Templates of Go have braces, which Vue would take for its own.
