@@ -1,8 +1,9 @@
+/** Options of `planCgroup`. */
 export interface CgroupOptions {
-  /** Unique on the machine; the directory's name. */
+  /** The name of the cgroup, without the prefix. It must be unique on the machine. */
   readonly name: string;
   /** Where cgroups are mounted. Default `/sys/fs/cgroup`. */
   readonly mount?: string;
-  /** Have what is used up counted, too, where version 2 has the controllers for that. */
+  /** Whether to enable the controllers that count usage, with version 2. Default false. */
   readonly observe?: boolean;
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { CgroupPlace, ContainerCgroup } from './container-cgroup.js';
 import { readKernelFile } from './read-kernel-file.js';
 
-/** What a container uses, in the form of `runc events --stats`, which engines read. Bytes, nanoseconds. */
+/** The resource usage of a container in bytes and nanoseconds, in the form of `runc events --stats`. */
 export interface CgroupStats {
   readonly cpu: {
     readonly usage: { readonly total: number; readonly percpu?: readonly number[]; readonly kernel: number; readonly user: number };
@@ -28,15 +28,15 @@ interface BlkioEntry {
   readonly value: number;
 }
 
-/** JSON has no larger whole number than 2^64-1, which is "no limit". */
+/** 2^64-1, which stands for "no limit" in the form of runc. */
 const NO_LIMIT = 18446744073709552000;
 
-/** Read it. What a controller that is not there would tell is 0. */
+/** Reads the usage. The values of a missing controller are 0. */
 export function cgroupStats(cgroup: ContainerCgroup): CgroupStats {
   return cgroup[0]?.version === 2 ? statsV2(cgroup[0]) : statsV1(cgroup);
 }
 
-/** How often a process of it was killed because memory had run out. */
+/** Returns how many processes in the cgroup the OOM killer ended. */
 export function oomKills(cgroup: ContainerCgroup): number {
   const place = cgroup.find(({ version, controllers }) => version === 2 || controllers.includes('memory'));
   if (!place) return 0;
@@ -81,7 +81,7 @@ function statsV1(cgroup: ContainerCgroup): CgroupStats {
   const memory = table(file('memory', 'stat'));
   const percpu = file('cpuacct', 'usage_percpu').trim().split(/\s+/).filter(Boolean).map(Number);
   const hugetlb = cgroup.find(({ controllers }) => controllers.includes('hugetlb'));
-  // Clock ticks are hundredths of a second for whoever reads them (times(2)).
+  // A clock tick is a hundredth of a second in files of the kernel (times(2)).
   const tick = 10_000_000;
   return {
     cpu: {
@@ -149,7 +149,7 @@ function blkioV1(text: string): BlkioEntry[] {
   }));
 }
 
-/** `name value` lines. */
+/** Parses lines of the form `name value`. */
 function table(text: string): Record<string, number> {
   return Object.fromEntries([...text.matchAll(/^(\S+) (\d+)$/gm)].map(([, name = '', value]) => [name, Number(value)]));
 }
@@ -163,7 +163,7 @@ function limit(text: string): number {
   return trimmed === '' ? 0 : trimmed === 'max' ? NO_LIMIT : Number(trimmed);
 }
 
-/** Of processes 0 is "no limit". */
+/** Parses a limit on processes, where 0 stands for "no limit". */
 function pidsLimit(text: string): number {
   const most = limit(text);
   return most === NO_LIMIT ? 0 : most;

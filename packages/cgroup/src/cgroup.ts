@@ -7,32 +7,32 @@ import { checkResources } from './check-resources.js';
 import { CGROUP_OPTIONS, RESOURCES, read } from './option-shapes.js';
 import { type Controller, type Resources, type Setting, settingsV1, settingsV2 } from './resources.js';
 
-/** A cgroup that is to be made, as ops for the packages that make containers. */
+/** A cgroup to create, as ops for a program that starts a container. */
 export interface CgroupPlan {
   readonly version: 1 | 2;
-  /** The directories that are made for it, for a journal of claims; each is removed when it is empty. */
+  /** The directories that `create` makes. Record them as claims first. Each one can be removed when it is empty. */
   readonly directories: readonly string[];
-  /** Makes it and sets its limits; runs in the process that stays outside. */
+  /** Creates the cgroup and sets its limits. The process that stays outside runs these ops. */
   readonly create: Program;
-  /** Version 2: the slot of its directory, which `clone` is born into. */
+  /** Version 2: the slot of the cgroup's directory, for `clone` with `CLONE_INTO_CGROUP`. */
   readonly slot?: number;
-  /** Version 1: ops of a process that goes in by itself. */
+  /** Version 1: ops with which the container's process joins the cgroup. */
   readonly join: Program;
   /**
-   * Reads, when the processes are gone, whether memory had run out; see {@link wasOomKilled}. With a
-   * path that is also written there.
+   * Reads the memory events after all processes have ended; see {@link wasOomKilled}. With `copy`, the
+   * program also writes them to that path.
    */
   readonly events: (copy?: string) => Program;
 }
 
-/** What our cgroups' names begin with. */
+/** The prefix of the names of Lamella's cgroups. */
 export const PREFIX = 'lamella-';
 const COUNTING: readonly Controller[] = ['memory', 'cpu', 'pids', 'io'];
 const CGROUP2_SUPER_MAGIC = 0x63677270;
-/** Version 1 names two of them otherwise. */
+/** The names of the controllers in version 1. */
 const V1_NAMES: Readonly<Record<Controller, string>> = { memory: 'memory', cpu: 'cpu', cpuset: 'cpuset', pids: 'pids', io: 'blkio' };
 
-/** How this machine has its cgroups; undefined when none are mounted. */
+/** Returns the version of the cgroups mounted at `mount`, or undefined if none are mounted. */
 export function cgroupVersion(mount: string = '/sys/fs/cgroup'): 1 | 2 | undefined {
   try {
     if (statfsSync(mount).type === CGROUP2_SUPER_MAGIC) return 2;
@@ -44,8 +44,8 @@ export function cgroupVersion(mount: string = '/sys/fs/cgroup'): 1 | 2 | undefin
 }
 
 /**
- * Plan a cgroup with these limits, at `lamella-NAME` below the root of the hierarchy (or, for who is
- * not root, below the part of it that systemd delegated to this process).
+ * Returns the plan of a cgroup with these limits. For root it is `lamella-NAME` below the root of the
+ * hierarchy. For ordinary users it is below the cgroup that systemd delegated to this process.
  *
  * @throws CgroupError `LIMIT_INVALID`, `CGROUP_MISSING`, `CONTROLLER_MISSING`, `CGROUP_NOT_DELEGATED`
  */
@@ -58,21 +58,24 @@ export function planCgroup(asked: Resources, options: CgroupOptions, slots: Slot
     throw new CgroupError({
       code: 'CGROUP_MISSING',
       message: `no cgroups are mounted at ${mount}`,
-      hint: 'Limits need them; run without, or mount cgroup2 there.',
+      hint: `Run without limits, or mount cgroups: mount -t cgroup2 none ${mount}`,
     });
   return version === 2 ? planV2(settingsV2(resources), name, mount, slots, observe) : planV1(settingsV1(resources), name, mount);
 }
 
 function planV2(settings: readonly Setting[], name: string, mount: string, slots: SlotAllocator, observe: boolean): CgroupPlan {
   const wanted = [...new Set(settings.map(({ controller }) => controller))];
-  const { root, aside } = process.geteuid?.() === 0 ? { root: mount, aside: [] } : delegated(mount, wanted);
+  const { root, aside } = process.geteuid?.() === 0 ? { root: mount, aside: [] } : findDelegated(mount, wanted);
   const there = words(path.join(root, 'cgroup.controllers'));
   for (const controller of wanted)
     if (!there.includes(controller))
       throw new CgroupError({
         code: 'CONTROLLER_MISSING',
-        message: `the cgroup controller '${controller}' is not to be had at ${root}`,
-        hint: root === mount ? 'The kernel has it switched off (cgroup_disable=).' : `Let systemd delegate it: Delegate=${controller} for user@.service.`,
+        message: `the cgroup controller '${controller}' is not available at ${root}`,
+        hint:
+          root === mount
+            ? 'The kernel was booted with it disabled. Check cgroup_disable= in /proc/cmdline.'
+            : `Let systemd delegate it: Delegate=${controller} for user@.service.`,
       });
   const counted = observe ? COUNTING.filter((each) => there.includes(each)) : [];
   const own = path.join(root, `${PREFIX}${name}`);
@@ -100,7 +103,7 @@ function eventsOf(pathname: string, copy: string | undefined): Program {
   ];
 }
 
-/** Let the children of a cgroup have controllers, those that they do not have yet. */
+/** Enables the missing ones of these controllers for the children of a cgroup. */
 function enable(directory: string, wanted: readonly Controller[]): Op[] {
   const file = path.join(directory, 'cgroup.subtree_control');
   const there = existsSync(file) ? words(file) : [];
@@ -117,15 +120,17 @@ function set(directory: string, { file, value, optional }: Setting): Op {
 }
 
 /**
- * The cgroup below which this user may make others that have these controllers: the nearest one above
- * this process that gives them to its children, as systemd has them for a user's services. Else this
- * process's own, if it is alone there: it moves aside with the interpreter that runs the program, for a
- * cgroup that gives controllers to its children holds no processes itself (cgroup-v2.rst, "No Internal
- * Process Constraint").
+ * Returns the cgroup below which this user may create cgroups with these controllers. That is the nearest
+ * ancestor that enables them for its children, as systemd does for a user's services.
  *
- * @returns where, and the ops that move aside
+ * If no ancestor does, it is this process's own cgroup, provided that no other process is in it. This
+ * process and the interpreter then move to a child, because a cgroup that enables controllers for its
+ * children cannot contain processes.
+ *
+ * @returns the cgroup's directory, and the ops that move the two processes
+ * @see cgroup-v2.rst, "No Internal Process Constraint"
  */
-function delegated(mount: string, wanted: readonly Controller[]): { readonly root: string; readonly aside: Program } {
+function findDelegated(mount: string, wanted: readonly Controller[]): { readonly root: string; readonly aside: Program } {
   const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
   for (let at = path.posix.dirname(own); at !== '/'; at = path.posix.dirname(at)) {
     const directory = path.join(mount, at);
@@ -138,14 +143,14 @@ function delegated(mount: string, wanted: readonly Controller[]): { readonly roo
   if (own === '/' || !alone || !mayDivide(directory))
     throw new CgroupError({
       code: 'CGROUP_NOT_DELEGATED',
-      message: `the cgroup of this process, ${own}, is not yours to divide, so no limit can be set`,
-      hint: 'Let systemd delegate one: systemd-run --user --scope -p Delegate=yes lamella run …',
+      message: `cannot set limits: the cgroup ${own} of this process is not delegated to this user`,
+      hint: 'Run in a delegated cgroup: systemd-run --user --scope -p Delegate=yes lamella run …',
     });
   const outside = path.join(directory, `${PREFIX}outside`);
   const enter = (pid: number): Op => writeFile(path.join(outside, 'cgroup.procs'), String(pid));
   return {
     root: directory,
-    // 0 is whoever writes it.
+    // 0 is the process that writes it.
     aside: [{ op: 'mkdirat', dirfd: AT_FDCWD, pathname: outside, mode: 0o755, ignore: ['EEXIST'] }, enter(process.pid), enter(0)],
   };
 }
@@ -164,8 +169,8 @@ function planV1(settings: readonly Setting[], name: string, mount: string): Cgro
   if (process.geteuid?.() !== 0)
     throw new CgroupError({
       code: 'CGROUP_NOT_DELEGATED',
-      message: 'an ordinary user can set no limits with cgroups of version 1',
-      hint: 'Boot with systemd.unified_cgroup_hierarchy=1, or run as root.',
+      message: 'ordinary users cannot set limits with cgroups of version 1',
+      hint: 'Run as root, or boot the kernel with systemd.unified_cgroup_hierarchy=1.',
     });
   const wanted = [...new Set(settings.map(({ controller }) => controller))];
   const base = (controller: Controller): string => path.join(mount, V1_NAMES[controller]);
@@ -175,9 +180,9 @@ function planV1(settings: readonly Setting[], name: string, mount: string): Cgro
       throw new CgroupError({
         code: 'CONTROLLER_MISSING',
         message: `the cgroup controller '${V1_NAMES[controller]}' is not mounted`,
-        hint: `Mount it at ${base(controller)}.`,
+        hint: `Mount it: mount -t cgroup -o ${V1_NAMES[controller]} none ${base(controller)}`,
       });
-  // A cpuset begins with nothing in it, and holds no process then.
+  // A new cpuset is empty, and an empty cpuset cannot contain a process.
   const inherit = (): Op[] =>
     ['cpuset.mems', 'cpuset.cpus'].map((file) => writeFile(path.join(own('cpuset'), file), readFileSync(path.join(base('cpuset'), file), 'utf8').trim()));
   return {
@@ -195,14 +200,14 @@ function planV1(settings: readonly Setting[], name: string, mount: string): Cgro
   };
 }
 
-/** Whether what {@link CgroupPlan.events} read tells of a process that was killed for want of memory. */
+/** Returns whether the output of {@link CgroupPlan.events} counts a process that the OOM killer ended. */
 export function wasOomKilled(events: string): boolean {
   return Number(/^oom_kill (\d+)$/m.exec(events)?.[1] ?? 0) > 0;
 }
 
 /**
- * Whether a limit on processes costs next to nothing here: version 2, with the controller given to
- * our children already, so that a container is born into its cgroup.
+ * Returns whether a limit on processes takes almost no time on this machine. With version 2 and the
+ * `pids` controller enabled, a container starts inside its cgroup.
  */
 export function canLimitByDefault(mount: string = '/sys/fs/cgroup'): boolean {
   if (process.geteuid?.() !== 0 || cgroupVersion(mount) !== 2) return false;

@@ -2,19 +2,21 @@ import path from 'node:path';
 import { cgroupVersion, PREFIX } from './cgroup.js';
 import { readKernelFile } from './read-kernel-file.js';
 
-/** The cgroups that were made for a container, as absolute directories. */
-export interface OwnCgroups {
+/** The cgroups of Lamella that contain a process, as absolute directories. */
+export interface ProcessCgroups {
   readonly version: 1 | 2;
-  /** With version 2 one at the most. */
+  /** With version 2 there is at most one. */
   readonly directories: readonly string[];
 }
 
 /**
- * The cgroups of ours that a process is in (proc(5), /proc/pid/cgroup).
+ * Returns the cgroups of Lamella that contain a process.
  *
- * @param pid the host's
+ * @param pid the process id on the host
+ * @param mount where cgroups are mounted
+ * @see proc(5), /proc/pid/cgroup
  */
-export function cgroupsOf(pid: number, mount: string = '/sys/fs/cgroup'): OwnCgroups {
+export function cgroupsOf(pid: number, mount: string = '/sys/fs/cgroup'): ProcessCgroups {
   const version = cgroupVersion(mount) ?? 2;
   const directories = readKernelFile(`/proc/${pid}/cgroup`)
     .split('\n')

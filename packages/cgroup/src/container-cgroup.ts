@@ -12,39 +12,42 @@ import { readKernelFile } from './read-kernel-file.js';
 export interface CgroupPlace extends Hierarchy {
   /** Absolute path. */
   readonly directory: string;
-  /** Whether it was there before: then it is not ours to remove. */
-  readonly found?: boolean;
+  /** Whether the directory existed before. Then it is not removed with the container. */
+  readonly existed?: boolean;
 }
 
-/** Where the cgroups of a container are, or will be: one place with version 2, one for each hierarchy with version 1. */
+/** The cgroups of a container: one directory with version 2, one in each hierarchy with version 1. They need not exist yet. */
 export type ContainerCgroup = readonly CgroupPlace[];
 
 const errno = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
 
 /**
- * Where a container belongs (OCI runtime-spec, config-linux.md, "Cgroups Path"): an absolute path counts from the
- * mount, a relative one from the cgroup of this process (of version 2 from the one above it, for a cgroup with
- * processes gives no controllers to those below it). Nothing is made yet.
+ * Returns the cgroups that a `linux.cgroupsPath` names. Nothing is created.
  *
- * @param cgroupsPath `..` does not lead out of the hierarchy
- * @param name what it is called when there is no path
+ * An absolute path starts at the mount. A relative path starts at the cgroup of this process with version 1, and at
+ * that cgroup's parent with version 2. A cgroup of version 2 with processes cannot enable controllers for its children.
+ *
+ * @param cgroupsPath `..` cannot leave the hierarchy
+ * @param name the relative path if `cgroupsPath` is missing
+ * @param mount where cgroups are mounted; default `/sys/fs/cgroup`
+ * @see OCI runtime-spec, config-linux.md, "Cgroups Path"
  */
 export function placeCgroup(cgroupsPath: string | undefined, name: string, mount?: string): ContainerCgroup {
   return hierarchies(mount).map((each): CgroupPlace => {
     const base = each.version === 2 ? path.posix.dirname(each.own) : each.own;
     const inside = cgroupsPath?.startsWith('/') ? path.posix.join('/', cgroupsPath) : path.posix.join('/', base, path.posix.join('/', cgroupsPath || name));
     const directory = path.join(each.mount, inside);
-    return { ...each, directory, ...(existsSync(directory) ? { found: true } : {}) };
+    return { ...each, directory, ...(existsSync(directory) ? { existed: true } : {}) };
   });
 }
 
-/** Make the directories. @throws CgroupError `CGROUP_FAILED` */
+/** Creates the directories. @throws CgroupError `CGROUP_FAILED` */
 export function makeCgroup(cgroup: ContainerCgroup): void {
   for (const place of cgroup) {
     const below = path.relative(place.mount, place.directory).split('/').filter(Boolean);
     let at = place.mount;
     for (const name of below) {
-      if (place.version === 2) giveControllers(at);
+      if (place.version === 2) enableControllers(at);
       at = path.join(at, name);
       attempt(`cannot make the cgroup ${at}`, () => mkdirSync(at, { recursive: true, mode: 0o755 }));
       if (place.controllers.includes('cpuset')) inheritCpuset(at);
@@ -52,8 +55,8 @@ export function makeCgroup(cgroup: ContainerCgroup): void {
   }
 }
 
-/** Whoever is not allowed to, or has processes of its own there, leaves the children with what they have. */
-function giveControllers(directory: string): void {
+/** Enables all controllers for the children of a cgroup, where the kernel allows it. */
+function enableControllers(directory: string): void {
   const wanted = readKernelFile(path.join(directory, 'cgroup.controllers')).split(/\s+/).filter(Boolean);
   const given = readKernelFile(path.join(directory, 'cgroup.subtree_control')).split(/\s+/);
   for (const controller of wanted.filter((each) => !given.includes(each)))
@@ -64,7 +67,7 @@ function giveControllers(directory: string): void {
     }
 }
 
-/** A cpuset of version 1 begins empty, and holds no process then. */
+/** Copies the processors and memory nodes of the parent. A new cpuset of version 1 is empty, and cannot contain a process. */
 function inheritCpuset(directory: string): void {
   for (const file of ['cpuset.cpus', 'cpuset.mems']) {
     if (readKernelFile(path.join(directory, file)).trim()) continue;
@@ -73,13 +76,13 @@ function inheritCpuset(directory: string): void {
   }
 }
 
-/** Put a process in. @throws CgroupError `CGROUP_FAILED` */
+/** Moves a process into the cgroups. @param pid on the host @throws CgroupError `CGROUP_FAILED` */
 export function joinCgroup(cgroup: ContainerCgroup, pid: number): void {
   for (const { directory } of cgroup)
     attempt(`adding pid ${pid} to ${path.join(directory, 'cgroup.procs')}`, () => writeFileSync(path.join(directory, 'cgroup.procs'), String(pid)));
 }
 
-/** Set limits. @throws CgroupError `LIMIT_INVALID`, `LIMIT_FAILED`, `CONTROLLER_MISSING` */
+/** Sets limits. @throws CgroupError `LIMIT_INVALID`, `LIMIT_FAILED`, `CONTROLLER_MISSING` */
 export function limitCgroup(cgroup: ContainerCgroup, resources: LinuxResources): void {
   const [first] = cgroup;
   if (!first) {
@@ -88,12 +91,12 @@ export function limitCgroup(cgroup: ContainerCgroup, resources: LinuxResources):
       throw new CgroupError({
         code: 'CGROUP_MISSING',
         message: 'no cgroups are mounted at /sys/fs/cgroup',
-        hint: `Limits need them: ${writes.map(({ file }) => file).join(', ')}`,
+        hint: `These limits need them: ${writes.map(({ file }) => file).join(', ')}. Mount them: mount -t cgroup2 none /sys/fs/cgroup`,
       });
     return;
   }
   const writes = first.version === 2 ? writesV2(resources) : growFirst(cgroup, writesV1(resources));
-  // A period that does not go with the quota of before may go with the one that comes after it.
+  // The kernel may refuse a period together with the old quota, and accept it with the new one.
   const again: CgroupWrite[] = [];
   for (const write of writes)
     try {
@@ -108,8 +111,11 @@ export function limitCgroup(cgroup: ContainerCgroup, resources: LinuxResources):
 }
 
 /**
- * The sum of memory and swap is never less than the memory alone, also while both change (cgroup-v1/memory.rst): what
- * grows is set in the other order. Without a limit on memory there is none on both.
+ * Orders the writes of the limits on memory. The kernel requires at any time that the limit on memory and swap together
+ * is not below the limit on memory, so the former is written first when it grows. If the limit on memory is removed,
+ * the limit on both is removed too.
+ *
+ * @see cgroup-v1/memory.rst
  */
 function growFirst(cgroup: ContainerCgroup, writes: CgroupWrite[]): CgroupWrite[] {
   const place = cgroup.find(({ controllers }) => controllers.includes('memory'));
@@ -131,7 +137,7 @@ function put(cgroup: ContainerCgroup, { controller, file, value, optional }: Cgr
     throw new CgroupError({
       code: 'CONTROLLER_MISSING',
       message: `the cgroup controller '${controller}' is not mounted, and ${file} needs it`,
-      hint: 'Run without that limit, or mount it below /sys/fs/cgroup.',
+      hint: `Run without that limit, or mount the controller: mount -t cgroup -o ${controller} none /sys/fs/cgroup/${controller}`,
     });
   }
   const target = path.join(place.directory, file);
@@ -145,28 +151,28 @@ function put(cgroup: ContainerCgroup, { controller, file, value, optional }: Cgr
       code: 'LIMIT_FAILED',
       message: `cannot write '${value}' into ${target}: ${(cause as Error).message}`,
       hint: missing
-        ? `The controller '${controller}' is not given to this cgroup by the ones above it.`
-        : 'The kernel refuses this value; see its doc on cgroups.',
+        ? `Enable the controller '${controller}' in cgroup.subtree_control of the parent cgroups.`
+        : 'The kernel does not accept this value. See cgroup-v2.rst, or cgroup-v1/, in its documentation.',
       cause,
     });
   }
 }
 
-/** Rules on devices for version 1. @throws CgroupError `LIMIT_FAILED` */
+/** Sets the rules on devices with version 1. @throws CgroupError `LIMIT_FAILED` */
 export function limitDevicesV1(cgroup: ContainerCgroup, rules: readonly DeviceRule[]): void {
   const place = cgroup.find(({ controllers }) => controllers.includes('devices'));
   if (!place) return;
   for (const { file, value } of deviceWrites(rules)) put(cgroup, { controller: 'devices', file, value });
 }
 
-/** Every process in it and below it. None when it is gone. */
+/** Returns the process ids in the cgroups and in the cgroups below. The list is empty if they do not exist. */
 export function processesOf(cgroup: ContainerCgroup): number[] {
   const place = cgroup.find(({ version, controllers }) => version === 2 || controllers.includes('devices')) ?? cgroup[0];
   if (!place) return [];
   return below(place.directory).flatMap((directory) => readKernelFile(path.join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number));
 }
 
-/** A cgroup and those below it, the deepest first. */
+/** Returns a cgroup and its descendants, the deepest first. */
 function below(directory: string): string[] {
   let names: string[];
   try {
@@ -181,14 +187,15 @@ function below(directory: string): string[] {
 }
 
 /**
- * Remove what was made of it, with those that were made below. Its processes have ended; the kernel may take a moment to notice.
+ * Removes the cgroups that did not exist before, and the cgroups below them. The kernel may still count processes for a
+ * moment after they ended.
  *
- * @throws CgroupError `CGROUP_BUSY` when there are still some after two seconds
+ * @throws CgroupError `CGROUP_BUSY` if processes are left after two seconds
  */
 export async function removeCgroup(cgroup: ContainerCgroup): Promise<void> {
-  for (const { mount, directory, found } of cgroup) {
-    // The top of a hierarchy is nobody's.
-    if (directory === mount || found) continue;
+  for (const { mount, directory, existed } of cgroup) {
+    // The root of a hierarchy cannot be removed.
+    if (directory === mount || existed) continue;
     for (let tries = 0; ; tries++) {
       try {
         for (const each of below(directory)) rmdirSync(each);
@@ -200,7 +207,7 @@ export async function removeCgroup(cgroup: ContainerCgroup): Promise<void> {
           throw new CgroupError({
             code: 'CGROUP_BUSY',
             message: `the cgroup ${directory} still has processes`,
-            hint: 'End them, and delete the container again.',
+            hint: `End them, and delete the container again. List them: cat ${directory}/cgroup.procs`,
             cause: error,
           });
         await sleep(tries < 20 ? 1 : 10);
@@ -221,30 +228,30 @@ function freezer(cgroup: ContainerCgroup): { readonly file: string; readonly on:
   return { file, on: 'FROZEN', off: 'THAWED', state: () => readKernelFile(file).trim() === 'FROZEN' };
 }
 
-/** Whether all of its processes are stopped. */
+/** Returns whether all processes in the cgroup are frozen. */
 export function isCgroupFrozen(cgroup: ContainerCgroup): boolean {
   return freezer(cgroup)?.state() ?? false;
 }
 
-/** Stop all of its processes, or let them go on. @throws CgroupError `FREEZER_MISSING`, `FREEZER_TIMEOUT` */
-export async function freezeCgroup(cgroup: ContainerCgroup, frozen: boolean): Promise<void> {
-  const found = freezer(cgroup);
-  if (!found || !existsSync(found.file))
+/** Freezes or thaws all processes in the cgroup. @throws CgroupError `FREEZER_MISSING`, `FREEZER_TIMEOUT` */
+export async function setCgroupFrozen(cgroup: ContainerCgroup, frozen: boolean): Promise<void> {
+  const control = freezer(cgroup);
+  if (!control || !existsSync(control.file))
     throw new CgroupError({
       code: 'FREEZER_MISSING',
-      message: 'this container has no cgroup that could be frozen',
-      hint: 'Mount the freezer, or cgroup2, below /sys/fs/cgroup.',
+      message: 'cannot freeze the container: it is not in a cgroup that has a freezer',
+      hint: 'Mount the freezer: mount -t cgroup -o freezer none /sys/fs/cgroup/freezer',
     });
   for (let tries = 0; tries < 1000; tries++) {
-    // Version 1 may have to be told again while processes are being made.
-    if (tries % 20 === 0) attempt(`cannot write into ${found.file}`, () => writeFileSync(found.file, frozen ? found.on : found.off));
-    if (found.state() === frozen) return;
+    // With version 1 the write must be repeated while processes fork.
+    if (tries % 20 === 0) attempt(`cannot write into ${control.file}`, () => writeFileSync(control.file, frozen ? control.on : control.off));
+    if (control.state() === frozen) return;
     await sleep(tries < 50 ? 1 : 10);
   }
   throw new CgroupError({
     code: 'FREEZER_TIMEOUT',
-    message: 'the processes of the container were not all stopped within ten seconds',
-    hint: 'One is in a system call that cannot be interrupted; try again.',
+    message: 'the kernel did not freeze all processes of the container within 10 seconds',
+    hint: 'A process is in a system call that cannot be interrupted. Try again.',
   });
 }
 
@@ -262,9 +269,9 @@ function attempt(what: string, act: () => void): void {
 }
 
 function hintOf(code: string): string {
-  if (code === 'EROFS') return 'The cgroups are mounted read-only here.';
-  if (code === 'EACCES' || code === 'EPERM') return 'Let systemd delegate a cgroup to this user, or run as root.';
+  if (code === 'EROFS') return 'The cgroups are mounted read-only. Mount them again: mount -o remount,rw /sys/fs/cgroup';
+  if (code === 'EACCES' || code === 'EPERM') return 'Run as root, or in a delegated cgroup: systemd-run --user --scope -p Delegate=yes …';
   if (code === 'EBUSY')
-    return 'A cgroup with processes of its own cannot give controllers to others (cgroup-v2.rst, "No Internal Process Constraint"); choose another linux.cgroupsPath.';
+    return 'Choose another linux.cgroupsPath: a cgroup with processes cannot enable controllers for its children (cgroup-v2.rst, "No Internal Process Constraint").';
   return 'See cgroups(7).';
 }

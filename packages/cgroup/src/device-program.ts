@@ -1,13 +1,13 @@
 import type { Op, SlotAllocator } from '@lamella/syscall';
 
-/** A rule on devices (OCI runtime-spec, config-linux.md, "Allowed Device list"). What is missing is all. */
+/** A rule on devices. A missing field matches every value. @see OCI runtime-spec, config-linux.md, "Allowed Device list" */
 export interface DeviceRule {
   readonly allow?: boolean | null | undefined;
-  /** `a` all, `c` or `u` character, `b` block. */
+  /** `a` for all devices, `c` or `u` for character devices, `b` for block devices. */
   readonly type?: string | undefined;
   readonly major?: number | undefined;
   readonly minor?: number | undefined;
-  /** Of `r`, `w` and `m`. */
+  /** Letters for read (`r`), write (`w`) and mknod (`m`). */
   readonly access?: string | undefined;
 }
 
@@ -19,7 +19,7 @@ const [BLOCK, CHARACTER] = [1, 2];
 /** struct bpf_cgroup_dev_ctx: access_type (type in the lower half, access in the upper), major, minor. */
 const [TYPE, MAJOR, MINOR] = [0, 4, 8];
 
-/** eBPF instructions, as far as this needs them: opcode, registers, offset, immediate. */
+/** Encodes an eBPF instruction: opcode, registers, offset, immediate. */
 function instruction(code: number, destination: number, source: number, offset: number, immediate: number): Buffer {
   const bytes = Buffer.alloc(8);
   bytes[0] = code;
@@ -33,8 +33,9 @@ const unlessEqual = (register: number, value: number, over: number): Buffer => i
 const ret = (value: number): Buffer[] => [instruction(0xb7, 0, 0, 0, value), instruction(0x95, 0, 0, 0, 0)];
 
 /**
- * The rules as a program of the kernel's (BPF_PROG_TYPE_CGROUP_DEVICE), for version 2, which has no files for them. The
- * last rule that matches counts, as with version 1, so it is asked first; with none, nothing is allowed.
+ * Returns the rules as a BPF program (BPF_PROG_TYPE_CGROUP_DEVICE), because version 2 has no files for them. The last
+ * rule that matches decides, as with version 1, so the program tests the rules in reverse. If no rule matches, access
+ * is denied.
  */
 export function deviceProgram(rules: readonly DeviceRule[]): Uint8Array {
   const parts: Buffer[] = [
@@ -53,14 +54,14 @@ export function deviceProgram(rules: readonly DeviceRule[]): Uint8Array {
   return Buffer.concat([...parts, ...ret(0)]);
 }
 
-/** Jumps over the verdict, two instructions, when something of the rule does not hold. */
+/** Returns instructions that jump over the rule's verdict, two instructions long, if a condition does not hold. */
 function check({ type, major, minor, access, allow }: DeviceRule): Buffer[] {
   const conditions: ((over: number) => Buffer[])[] = [];
   if (type === 'b') conditions.push((over) => [unlessEqual(2, BLOCK, over)]);
   if (type === 'c' || type === 'u') conditions.push((over) => [unlessEqual(2, CHARACTER, over)]);
   const bits = [...(access || 'rwm')].reduce((sum, letter) => sum | (ACCESS[letter] ?? 0), 0);
   if (bits !== 7)
-    // What is allowed has to be within the rule; what is forbidden has to touch it.
+    // An allowing rule must contain all requested kinds of access; a denying rule needs one in common.
     conditions.push((over) =>
       allow
         ? [instruction(0xbf, 6, 3, 0, 0), instruction(0x57, 6, 0, 0, ~bits & 7), unlessEqual(6, 0, over)]
@@ -73,7 +74,7 @@ function check({ type, major, minor, access, allow }: DeviceRule): Buffer[] {
   return parts;
 }
 
-/** Ops that load it, and give it to the cgroup whose directory `cgroup` is. */
+/** Returns ops that load the program of {@link deviceProgram} and attach it. @param cgroup slot of the cgroup's directory */
 export function limitDevices(rules: readonly DeviceRule[], cgroup: number, slots: SlotAllocator): Op[] {
   const program = slots();
   return [
@@ -83,7 +84,7 @@ export function limitDevices(rules: readonly DeviceRule[], cgroup: number, slots
   ];
 }
 
-/** The same rules as writes of version 1: file and line. */
+/** Returns the rules as writes to files of version 1. */
 export function deviceWrites(rules: readonly DeviceRule[]): { readonly file: 'devices.allow' | 'devices.deny'; readonly value: string }[] {
   return rules.map(({ allow, type, major, minor, access }) => {
     const all = !type || type === 'a';

@@ -3,23 +3,25 @@ import path from 'node:path';
 import { readMounts } from '@lamella/syscall';
 import { cgroupVersion } from './cgroup.js';
 
-/** One hierarchy of cgroups, as it is mounted here. */
+/** A mounted hierarchy of cgroups. */
 export interface Hierarchy {
   readonly version: 1 | 2;
   /** Absolute path of its mount. */
   readonly mount: string;
-  /** Version 1: what mount(2) is given for it, such as `cpu` and `cpuacct`, or `name=systemd`. */
+  /** Version 1: its mount options, such as `cpu` and `cpuacct`, or `name=systemd`. */
   readonly controllers: readonly string[];
   /** The cgroup of this process in it, such as `/user.slice`. */
   readonly own: string;
 }
 
-/** Options of a version 1 mount that are no controllers. */
+/** Mount options of version 1 that do not name a controller. */
 const NO_CONTROLLER = /^(?:rw|ro|xattr|noprefix|clone_children|cpuset_v2_mode|favordynmods|seclabel|release_agent=.*)$/;
 
 /**
- * The hierarchies below `mount`: one of version 2, or those of version 1 (cgroups(7)), with one without controllers
- * where version 2 is mounted beside them. None when nothing is mounted there.
+ * Returns the hierarchies below `mount`: the one of version 2, or those of version 1. If version 2 is mounted beside
+ * version 1, its entry has no controllers. The list is empty if no cgroups are mounted.
+ *
+ * @see cgroups(7)
  */
 export function hierarchies(mount: string = '/sys/fs/cgroup'): Hierarchy[] {
   const version = cgroupVersion(mount);

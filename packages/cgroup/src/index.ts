@@ -2,11 +2,10 @@ export { type CgroupPlan, canLimitByDefault, cgroupVersion, planCgroup, wasOomKi
 export { CgroupError } from './cgroup-error.js';
 export type { CgroupOptions } from './cgroup-options.js';
 export { type CgroupStats, cgroupStats, oomKills } from './cgroup-stats.js';
-export { cgroupsOf, type OwnCgroups } from './cgroups-of.js';
+export { cgroupsOf, type ProcessCgroups } from './cgroups-of.js';
 export {
   type CgroupPlace,
   type ContainerCgroup,
-  freezeCgroup,
   isCgroupFrozen,
   joinCgroup,
   limitCgroup,
@@ -15,9 +14,10 @@ export {
   placeCgroup,
   processesOf,
   removeCgroup,
+  setCgroupFrozen,
 } from './container-cgroup.js';
 export { type DeviceRule, deviceProgram, deviceWrites, limitDevices } from './device-program.js';
-export { type Frozen, freeze, freezersOf, isFrozen } from './freeze.js';
+export { type FreezeTarget, freezerDirectories, isFrozen, setFrozen } from './freeze.js';
 export { type Hierarchy, hierarchies } from './hierarchies.js';
 export { type CgroupWrite, type LinuxResources, weightOfShares, writesV1, writesV2 } from './linux-resources.js';
 export { RESOURCES } from './option-shapes.js';

@@ -35,11 +35,11 @@ test('limits of the specification become files of version 2', () => {
     'memory.high=900',
   ]);
   expect(() => writesV2({ memory: { swap: 5 } })).toThrow(/swap/);
-  expect(() => writesV2({ memory: { swap: 5, limit: 6 } })).toThrow(/less than the memory/);
-  expect(() => writesV2({ unified: { '../x.y': '1' } })).toThrow(/no file of a cgroup/);
+  expect(() => writesV2({ memory: { swap: 5, limit: 6 } })).toThrow(/lower than the limit on memory/);
+  expect(() => writesV2({ unified: { '../x.y': '1' } })).toThrow(/not the name of a cgroup file/);
 });
 
-test('and of version 1, which has no unified ones', () => {
+test('limits of the specification become files of version 1, which has no unified limits', () => {
   expect(
     lines(
       writesV1({
@@ -59,7 +59,7 @@ test('and of version 1, which has no unified ones', () => {
   expect(() => writesV1({ unified: { 'memory.high': '1' } })).toThrow(/version 2/);
 });
 
-test('shares become weights, the default the default', () => {
+test('CPU shares become weights, and the default shares the default weight', () => {
   expect([2, 1024, 262_144].map(weightOfShares)).toEqual([1, 100, 10_000]);
 });
 
@@ -86,7 +86,7 @@ function decide(program: Uint8Array, [type, major, minor, access]: readonly [typ
   throw new Error('it does not end');
 }
 
-test('of the rules on devices the last one that matches counts', () => {
+test('the last rule on devices that matches decides', () => {
   const program = deviceProgram([
     { allow: false, access: 'rwm' },
     { allow: true, type: 'c', major: 1, minor: 3, access: 'rw' },
@@ -103,7 +103,7 @@ test('of the rules on devices the last one that matches counts', () => {
   expect(decide(deviceProgram([{ allow: true }]), ['c', 1, 3, 'rwm'])).toBe(true);
 });
 
-test('version 1 has them as lines', () => {
+test('rules on devices become lines of version 1', () => {
   expect(deviceWrites([{ allow: false }, { allow: true, type: 'c', major: 10, access: 'rm' }])).toEqual([
     { file: 'devices.deny', value: 'a *:* rwm' },
     { file: 'devices.allow', value: 'c 10:* rm' },

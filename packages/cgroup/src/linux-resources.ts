@@ -1,6 +1,6 @@
 import { CgroupError } from './cgroup-error.js';
 
-/** `linux.resources` of the OCI runtime-spec, but for devices: see {@link DeviceRule}. */
+/** `linux.resources` of the OCI runtime-spec, without devices: see {@link DeviceRule}. */
 export interface LinuxResources {
   readonly memory?:
     | {
@@ -55,19 +55,19 @@ interface Throttle {
   readonly rate: number;
 }
 
-/** One write into a file of a cgroup. */
+/** A write to a file of a cgroup. */
 export interface CgroupWrite {
-  /** The controller whose directory has it: of version 1 as it is called there. */
+  /** The controller that has the file, by its name in the cgroup version of this machine. */
   readonly controller: string;
   readonly file: string;
   readonly value: string;
-  /** A kernel without it (swap accounting, an I/O scheduler's weights) goes without. */
+  /** Whether the kernel may lack the file: swap accounting, or the weights of an I/O scheduler. */
   readonly optional?: boolean;
 }
 
 const most = (value: number): string => (value < 0 ? 'max' : String(value));
 
-/** Writes of version 1 (kernel doc cgroup-v1/), in an order in which each is allowed. */
+/** Returns the writes of version 1, in an order in which the kernel accepts each. @throws CgroupError `LIMIT_INVALID` @see cgroup-v1/ */
 export function writesV1(resources: LinuxResources): CgroupWrite[] {
   const writes: CgroupWrite[] = [];
   const put = (controller: string, file: string, value: number | string | undefined, optional = false): void => {
@@ -79,10 +79,10 @@ export function writesV1(resources: LinuxResources): CgroupWrite[] {
     throw new CgroupError({
       code: 'LIMIT_INVALID',
       message: 'invalid configuration: linux.resources.unified needs cgroups of version 2, and this machine has version 1',
-      hint: 'Use memory, cpu, … instead.',
+      hint: 'Use linux.resources.memory, .cpu and so on.',
     });
   if (memory) {
-    // 0 is what engines written in Go say when they mean nothing.
+    // Engines written in Go give 0 for a field that is not set.
     put('memory', 'limit_in_bytes', memory.limit || undefined);
     put('memory', 'memsw.limit_in_bytes', memory.swap === 0 ? undefined : memory.swap, memory.swap === -1);
     put('memory', 'soft_limit_in_bytes', memory.reservation || undefined);
@@ -129,7 +129,7 @@ function rdmaLine(device: string, handles: number | undefined, objects: number |
   return [device, handles === undefined ? '' : `hca_handle=${handles}`, objects === undefined ? '' : `hca_object=${objects}`].filter(Boolean).join(' ');
 }
 
-/** Shares of version 1, 2 to 262144, as a weight of 1 to 10000: the default of one is that of the other (runc's and crun's curve). */
+/** Converts CPU shares of version 1, 2 to 262144, to a weight of 1 to 10000. runc and crun use the same curve, which maps the default to the default. */
 export function weightOfShares(shares: number): number {
   if (shares <= 2) return 1;
   if (shares >= 262_144) return 10_000;
@@ -137,12 +137,12 @@ export function weightOfShares(shares: number): number {
   return Math.ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34));
 }
 
-/** A weight of blkio, 10 to 1000, as one of io, 1 to 10000. */
-function weightOfBlkio(weight: number): number {
+/** Converts a blkio weight, 10 to 1000, to an io weight, 1 to 10000. */
+export function weightOfBlkio(weight: number): number {
   return 1 + Math.floor(((weight - 10) * 9999) / 990);
 }
 
-/** Writes of version 2 (kernel doc cgroup-v2.rst). @throws CgroupError `LIMIT_INVALID` */
+/** Returns the writes of version 2. @throws CgroupError `LIMIT_INVALID` @see cgroup-v2.rst */
 export function writesV2(resources: LinuxResources): CgroupWrite[] {
   const writes: CgroupWrite[] = [];
   const put = (controller: string, file: string, value: string | undefined, optional = false): void => {
@@ -152,15 +152,15 @@ export function writesV2(resources: LinuxResources): CgroupWrite[] {
   if (memory) {
     const { limit, swap, reservation } = memory;
     if (limit) put('memory', 'max', most(limit));
-    // Version 2 counts swap alone, where the specification means both together.
+    // Version 2 limits swap alone, but the specification gives the sum of memory and swap.
     if (swap) {
       if (swap > 0 && !limit)
-        throw new CgroupError({ code: 'LIMIT_INVALID', message: 'memory.swap: a limit on swap goes with one on memory', hint: 'Give memory.limit, too.' });
+        throw new CgroupError({ code: 'LIMIT_INVALID', message: 'memory.swap: a limit on swap needs a limit on memory', hint: 'Set memory.limit too.' });
       if (swap > 0 && swap < (limit ?? 0))
         throw new CgroupError({
           code: 'LIMIT_INVALID',
-          message: `memory.swap: ${swap} bytes of memory and swap together are less than the memory, ${limit}`,
-          hint: 'Give the sum of both.',
+          message: `memory.swap: the limit of ${swap} bytes on memory and swap is lower than the limit on memory, ${limit}`,
+          hint: 'Set memory.swap to the sum of memory and swap.',
         });
       put('memory', 'swap.max', swap < 0 ? 'max' : limit && limit > 0 ? String(swap - limit) : 'max', swap < 0);
     }
@@ -197,8 +197,8 @@ export function writesV2(resources: LinuxResources): CgroupWrite[] {
     if (file.includes('/') || !file.includes('.'))
       throw new CgroupError({
         code: 'LIMIT_INVALID',
-        message: `unified: '${file}' is no file of a cgroup`,
-        hint: 'Write controller.file, such as memory.high.',
+        message: `unified: '${file}' is not the name of a cgroup file`,
+        hint: 'Use the form CONTROLLER.FILE, such as memory.high.',
       });
     writes.push({ controller: file.split('.')[0] ?? '', file, value });
   }

@@ -3,11 +3,11 @@ import { CgroupError } from './cgroup-error.js';
 import type { CgroupOptions } from './cgroup-options.js';
 import type { Resources } from './resources.js';
 
-/** Reads what public functions of this package are given. */
+/** Checks the options of the public functions of this package. */
 export const read: OptionReader = optionReader(CgroupError);
 
 const number = take.checkOf<number>('a number', (value) => typeof value === 'number');
-/** Which numbers they may be says `checkResources`: LIMIT_INVALID. */
+/** The shape of the limits. `checkResources` checks their values. */
 export const RESOURCES: take.Check<Resources> = shapeOf<Resources>(() => ({
   memory: number,
   memorySwap: number,

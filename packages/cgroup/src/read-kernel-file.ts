@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** What a file of the kernel's says of a cgroup or a process; nothing when that is gone, or has no such file here. */
+/** Returns the content of a file of cgroupfs or procfs. Returns '' if the cgroup, the process or the file does not exist. */
 export function readKernelFile(file: string): string {
   try {
     return readFileSync(file, 'utf8');

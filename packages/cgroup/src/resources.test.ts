@@ -6,7 +6,7 @@ const all = { memory: 64 << 20, memorySwap: 96 << 20, cpus: 1.5, cpuShares: 1024
 const files = (settings: readonly { file: string; value: string }[]): Record<string, string> =>
   Object.fromEntries(settings.map(({ file, value }) => [file, value]));
 
-test('version 2 counts swap alone, and weights from 1 to 10000', () => {
+test('version 2 limits swap alone, and has weights from 1 to 10000', () => {
   expect(files(settingsV2(all))).toEqual({
     'memory.max': `${64 << 20}`,
     'memory.swap.max': `${32 << 20}`,
@@ -22,18 +22,18 @@ test('version 2 counts swap alone, and weights from 1 to 10000', () => {
   expect(files(settingsV2({ memory: 1 << 30 }))['memory.swap.max']).toBe(`${1 << 30}`);
 });
 
-test('version 1 counts memory and swap together', () => {
+test('version 1 limits memory and swap together', () => {
   expect(files(settingsV1(all))).toMatchObject({ 'memory.limit_in_bytes': `${64 << 20}`, 'memory.memsw.limit_in_bytes': `${96 << 20}`, 'cpu.shares': '1024' });
   expect(files(settingsV1({ memory: 1 << 30 }))['memory.memsw.limit_in_bytes']).toBe(`${2 * (1 << 30)}`);
 });
 
-test('what the kernel counted tells of a process that was killed', () => {
+test('the memory events show whether the OOM killer ended a process', () => {
   expect(wasOomKilled('low 0\nhigh 0\nmax 3\noom 1\noom_kill 1\noom_group_kill 0\n')).toBe(true);
   expect(wasOomKilled('oom_kill_disable 0\nunder_oom 0\noom_kill 0\n')).toBe(false);
   expect(wasOomKilled('')).toBe(false);
 });
 
-describe('values that no kernel takes are refused', () => {
+describe('values that the kernel does not accept are refused', () => {
   test.for<[object]>([
     [{ memory: 1024 }],
     [{ memory: 1.5e8 + 0.5 }],
@@ -49,6 +49,6 @@ describe('values that no kernel takes are refused', () => {
   });
 });
 
-test('where no cgroups are mounted a limit is an error', () => {
+test('a limit is an error if no cgroups are mounted', () => {
   expect(() => planCgroup({ pidsLimit: 5 }, { name: 'x', mount: '/no/such' }, () => 5)).toThrow(expect.objectContaining({ code: 'CGROUP_MISSING' }));
 });

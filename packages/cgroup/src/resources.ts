@@ -1,62 +1,63 @@
 import { release } from 'node:os';
+import { weightOfBlkio } from './linux-resources.js';
 
-/** What a container may use up. What is missing is not limited. */
+/** Limits on the resources of a container. A missing field means no limit. */
 export interface Resources {
-  /** Bytes of memory. */
+  /** Memory in bytes, at least 6 MiB. */
   readonly memory?: number;
-  /** Bytes of memory and swap together; -1 is no limit on swap. Default: twice the memory. */
+  /** Memory and swap together in bytes; -1 for unlimited swap. Default: twice `memory`. */
   readonly memorySwap?: number;
-  /** How many processors' time, such as 1.5. */
+  /** The number of processors, such as 1.5; at least 0.01. */
   readonly cpus?: number;
-  /** Its part of the time when others want it, too; 2 to 262144, 1024 is usual. */
+  /** Relative weight of processor time, 2 to 262144. The kernel's default is 1024. */
   readonly cpuShares?: number;
-  /** Which processors, as `0-2,4`. */
+  /** The processors in which to allow execution, such as `0-2,4`. */
   readonly cpusetCpus?: string;
-  /** Processes and threads; -1 is no limit. */
+  /** The number of processes and threads; -1 for no limit. */
   readonly pidsLimit?: number;
-  /** Its part of the disk's time when others want it, too; 10 to 1000. */
+  /** Relative weight of block I/O, 10 to 1000. */
   readonly blkioWeight?: number;
 }
 
-/** A controller of cgroups, by its name in version 2. */
+/** A cgroup controller, by its name in version 2. */
 export type Controller = 'memory' | 'cpu' | 'cpuset' | 'pids' | 'io';
 
-/** One file of a cgroup, and what is written into it. */
+/** A file of a cgroup, and the value to write. */
 export interface Setting {
   readonly controller: Controller;
   readonly file: string;
   readonly value: string;
-  /** Kernels without it (swap accounting, weights of some schedulers) go without. */
+  /** Whether the kernel may lack the file: swap accounting, or the weights of an I/O scheduler. */
   readonly optional?: boolean;
 }
 
 const PERIOD = 100_000;
 
-/** The files of version 2 (kernel doc cgroup-v2.rst). */
+/** Returns the files of version 2 that set the limits. @see cgroup-v2.rst */
 export function settingsV2(resources: Resources): Setting[] {
   const { memory, memorySwap, cpus, cpuShares, cpusetCpus, pidsLimit, blkioWeight } = resources;
   const settings: Setting[] = [];
   if (memory !== undefined) settings.push({ controller: 'memory', file: 'memory.max', value: `${memory}` });
   if (memory !== undefined) {
-    // Version 2 counts swap alone, where the flag means both together.
+    // Version 2 limits swap alone, but `memorySwap` is the sum of memory and swap.
     const swap = memorySwap === undefined ? memory : memorySwap === -1 ? -1 : memorySwap - memory;
     settings.push({ controller: 'memory', file: 'memory.swap.max', value: swap === -1 ? 'max' : `${swap}`, optional: memorySwap === undefined });
   }
   if (cpus !== undefined) settings.push({ controller: 'cpu', file: 'cpu.max', value: `${Math.round(cpus * PERIOD)} ${PERIOD}` });
-  // As runc and crun translate it: 2 to 262144 becomes 1 to 10000.
+  // runc and crun use the same conversion from 2..262144 to 1..10000.
   if (cpuShares !== undefined) settings.push({ controller: 'cpu', file: 'cpu.weight', value: `${1 + Math.floor(((cpuShares - 2) * 9999) / 262142)}` });
   if (cpusetCpus !== undefined) settings.push({ controller: 'cpuset', file: 'cpuset.cpus', value: cpusetCpus });
   if (pidsLimit !== undefined) settings.push({ controller: 'pids', file: 'pids.max', value: pidsLimit === -1 ? 'max' : `${pidsLimit}` });
-  if (blkioWeight !== undefined) settings.push({ controller: 'io', file: 'io.weight', value: `${1 + Math.floor(((blkioWeight - 10) * 9999) / 990)}` });
+  if (blkioWeight !== undefined) settings.push({ controller: 'io', file: 'io.weight', value: `${weightOfBlkio(blkioWeight)}` });
   return settings;
 }
 
-/** With Linux 5.0 the scheduler went whose weight was called just that. */
+/** Linux 5.0 removed the CFQ scheduler, and with it `blkio.weight`. */
 function weightFile(): string {
   return Number.parseInt(release(), 10) < 5 ? 'blkio.weight' : 'blkio.bfq.weight';
 }
 
-/** The files of version 1 (kernel doc cgroup-v1/). */
+/** Returns the files of version 1 that set the limits. @see cgroup-v1/ */
 export function settingsV1(resources: Resources): Setting[] {
   const { memory, memorySwap, cpus, cpuShares, cpusetCpus, pidsLimit, blkioWeight } = resources;
   const settings: Setting[] = [];

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { scopeOf, unitProperties } from './index.js';
 
-test('a path of engines names a scope and its slice', () => {
+test('a cgroupsPath names a scope and its slice', () => {
   expect(scopeOf('machine.slice:libpod:abc', 'x', false)).toEqual({ unit: 'libpod-abc.scope', slice: 'machine.slice', user: false });
   expect(scopeOf(':docker:abc', 'x', false)).toEqual({ unit: 'docker-abc.scope', slice: 'system.slice', user: false });
   expect(scopeOf('user.slice::abc', 'x', true)).toEqual({ unit: 'abc.scope', slice: 'user.slice', user: true });
@@ -10,7 +10,7 @@ test('a path of engines names a scope and its slice', () => {
     expect(() => scopeOf(wrong, 'x', false)).toThrow(expect.objectContaining({ code: 'CGROUPS_PATH_INVALID' }));
 });
 
-test('limits are properties that systemd sets itself', () => {
+test('limits become properties of the unit', () => {
   expect(
     unitProperties({
       memory: { limit: 67108864, swap: 134217728, reservation: 1000 },

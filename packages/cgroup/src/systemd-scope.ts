@@ -5,23 +5,23 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CgroupError } from './cgroup-error.js';
 import { type LinuxResources, writesV2 } from './linux-resources.js';
 
-/** A scope of systemd's: a cgroup that it makes around processes of somebody else's (systemd.scope(5)). */
+/** A scope of systemd: a cgroup for processes that systemd did not start (systemd.scope(5)). */
 export interface SystemdScope {
   /** Its name, which ends in `.scope`. */
   readonly unit: string;
   readonly slice: string;
-  /** Of the user's own manager, instead of the machine's. */
+  /** Whether the user's service manager has the scope, and not the system's. */
   readonly user: boolean;
 }
 
-/** A property of a unit, as busctl(1) takes it: name, D-Bus type, value. */
+/** A property of a unit in the form of busctl(1): name, D-Bus type, value. */
 export type UnitProperty = readonly [name: string, signature: string, ...value: string[]];
 
-/** Milliseconds that systemd gets for a job; as long as runc gives it. */
+/** How long to wait for a job of systemd, in milliseconds. runc waits as long. */
 const JOB = 30_000;
 
 /**
- * What a cgroupsPath means to who lets systemd make cgroups: `SLICE:PREFIX:NAME`.
+ * Returns the scope that a cgroupsPath of the form `SLICE:PREFIX:NAME` names.
  *
  * @throws CgroupError `CGROUPS_PATH_INVALID`
  */
@@ -32,13 +32,13 @@ export function scopeOf(cgroupsPath: string | undefined, name: string, user: boo
     throw new CgroupError({
       code: 'CGROUPS_PATH_INVALID',
       message: `expected cgroupsPath to be of format "slice:prefix:name" for systemd cgroups, got "${cgroupsPath}" instead`,
-      hint: 'Without --systemd-cgroup it is a path.',
+      hint: 'Use that format, or run without --systemd-cgroup to use a path.',
     });
   return { unit: `${prefix ? `${prefix}-` : ''}${own}.scope`, slice: slice || (user ? 'user.slice' : 'system.slice'), user };
 }
 
 /**
- * Where a slice is below the top of the manager's cgroups: `a-b.slice` lies in `a.slice` (systemd.slice(5)).
+ * Returns the directory of a slice below the manager's cgroup: `a-b.slice` is in `a.slice` (systemd.slice(5)).
  *
  * @throws CgroupError `CGROUPS_PATH_INVALID`
  */
@@ -46,12 +46,12 @@ function sliceDirectory(slice: string): string {
   const name = slice.slice(0, -'.slice'.length);
   if (slice === '-.slice') return '';
   if (!slice.endsWith('.slice') || !name || name.startsWith('-') || name.endsWith('-') || name.includes('--') || name.includes('/'))
-    throw new CgroupError({ code: 'CGROUPS_PATH_INVALID', message: `invalid slice name: ${slice}`, hint: 'It is one such as machine.slice, or a-b.slice.' });
+    throw new CgroupError({ code: 'CGROUPS_PATH_INVALID', message: `invalid slice name: ${slice}`, hint: 'Use a name such as machine.slice or a-b.slice.' });
   const parts = name.split('-');
   return parts.map((_, i) => `${parts.slice(0, i + 1).join('-')}.slice`).join('/');
 }
 
-/** The properties of a unit that say what limits do: systemd sets these again whenever it likes to, and would undo others. */
+/** Returns limits as properties of a unit. systemd rewrites the files of a unit's cgroup, and would reset limits that it does not know. */
 export function unitProperties(resources: LinuxResources): UnitProperty[] {
   const properties: UnitProperty[] = [];
   const most = (value: string): string => (value === 'max' ? String(2n ** 64n - 1n) : value);
@@ -68,7 +68,7 @@ export function unitProperties(resources: LinuxResources): UnitProperty[] {
   return properties;
 }
 
-/** `QUOTA PERIOD`, in microseconds, as microseconds of each second; systemd counts in hundredths of a processor. */
+/** Converts `QUOTA PERIOD` in microseconds to microseconds per second. systemd rounds up to hundredths of a processor. */
 function quota(value: string): UnitProperty[] {
   const [most = 'max', period = '100000'] = value.split(' ');
   const each: UnitProperty[] = [['CPUQuotaPeriodUSec', 't', period]];
@@ -77,7 +77,7 @@ function quota(value: string): UnitProperty[] {
   return [...each, ['CPUQuotaPerSecUSec', 't', String(second)]];
 }
 
-/** `0-2,4` as bytes, the lowest first, after how many there are. */
+/** Converts a list such as `0-2,4` to the number of bytes and the bytes of a bit mask, the lowest first. */
 function bitmask(list: string): string[] {
   const bytes: number[] = [];
   for (const part of list.split(',').filter(Boolean)) {
@@ -91,10 +91,11 @@ function bitmask(list: string): string[] {
 }
 
 /**
- * Let systemd make a scope around a process. Resolves when the process is in it.
+ * Starts a scope with one process. Resolves when the process is in the scope's cgroup.
  *
- * @param more properties beside those that every container's has
- * @returns the cgroup, below the mount of the hierarchy that systemd has
+ * @param pid the process id on the host
+ * @param more properties that replace or extend the defaults
+ * @returns the cgroup's path below the mount of systemd's hierarchy
  * @throws CgroupError `SYSTEMD_FAILED`, `SYSTEMD_MISSING`
  */
 export async function startScope(scope: SystemdScope, pid: number, description: string, more: readonly UnitProperty[]): Promise<string> {
@@ -106,18 +107,18 @@ export async function startScope(scope: SystemdScope, pid: number, description: 
     ['DefaultDependencies', 'b', 'false'],
     ...['MemoryAccounting', 'CPUAccounting', 'IOAccounting', 'TasksAccounting'].map((name): UnitProperty => [name, 'b', 'true']),
   ];
-  // What was asked for counts for more than what we think.
+  // The caller's properties replace the defaults.
   const named = new Map([...own, ...more].map((property) => [property[0], property]));
   const call = (): void => {
     const properties = [...named.values()];
-    manager(scope, 'StartTransientUnit', 'ssa(sv)a(sa(sv))', [scope.unit, 'replace', String(properties.length), ...properties.flat(), '0']);
+    callManager(scope, 'StartTransientUnit', 'ssa(sv)a(sa(sv))', [scope.unit, 'replace', String(properties.length), ...properties.flat(), '0']);
   };
   try {
     call();
   } catch (error) {
-    // One that failed is kept for somebody to look at, under the same name.
+    // systemd keeps a failed unit of the same name until it is reset.
     if (!/already exists|already loaded/.test((error as Error).message)) throw error;
-    quietly(scope, 'ResetFailedUnit', 's', [scope.unit]);
+    callIfLoaded(scope, 'ResetFailedUnit', 's', [scope.unit]);
     call();
   }
   const began = performance.now();
@@ -137,32 +138,32 @@ export async function startScope(scope: SystemdScope, pid: number, description: 
   }
 }
 
-/** Change the limits that systemd knows of a unit. @throws CgroupError `SYSTEMD_FAILED` */
+/** Changes the properties of a unit. @throws CgroupError `SYSTEMD_FAILED` */
 export function updateScope(scope: SystemdScope, properties: readonly UnitProperty[]): void {
-  if (properties.length) manager(scope, 'SetUnitProperties', 'sba(sv)', [scope.unit, 'true', String(properties.length), ...properties.flat()]);
+  if (properties.length) callManager(scope, 'SetUnitProperties', 'sba(sv)', [scope.unit, 'true', String(properties.length), ...properties.flat()]);
 }
 
-/** End a unit; one that has ended with its last process is fine. */
+/** Stops a unit. It is not an error if the unit has ended already. */
 export function stopScope(scope: SystemdScope): void {
-  quietly(scope, 'StopUnit', 'ss', [scope.unit, 'replace']);
-  quietly(scope, 'ResetFailedUnit', 's', [scope.unit]);
+  callIfLoaded(scope, 'StopUnit', 'ss', [scope.unit, 'replace']);
+  callIfLoaded(scope, 'ResetFailedUnit', 's', [scope.unit]);
 }
 
-/** A call that says nothing new when the unit is not there. */
-function quietly(scope: SystemdScope, method: string, signature: string, values: readonly string[]): void {
+/** Calls a method, and ignores that the unit does not exist. */
+function callIfLoaded(scope: SystemdScope, method: string, signature: string, values: readonly string[]): void {
   try {
-    manager(scope, method, signature, values);
+    callManager(scope, method, signature, values);
   } catch (error) {
     if (!/not loaded|not exist|not found/i.test((error as Error).message)) throw error;
   }
 }
 
-/** Call systemd's manager by busctl(1), which comes with it. */
-function manager({ user }: SystemdScope, method: string, signature: string, values: readonly string[]): void {
-  ask(user, 'call', [method, signature, ...values]);
+/** Calls a method of systemd's manager with busctl(1), which is part of systemd. */
+function callManager({ user }: SystemdScope, method: string, signature: string, values: readonly string[]): void {
+  runBusctl(user, 'call', [method, signature, ...values]);
 }
 
-function ask(user: boolean, verb: 'call' | 'get-property', values: readonly string[]): string {
+function runBusctl(user: boolean, verb: 'call' | 'get-property', values: readonly string[]): string {
   const method = values[0] ?? '';
   const object = ['org.freedesktop.systemd1', '/org/freedesktop/systemd1', 'org.freedesktop.systemd1.Manager'];
   try {
@@ -175,29 +176,29 @@ function ask(user: boolean, verb: 'call' | 'get-property', values: readonly stri
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT')
       throw new CgroupError({
         code: 'SYSTEMD_MISSING',
-        message: 'systemd cannot be asked for a cgroup: there is no busctl',
-        hint: 'This machine does not run systemd; let the engine use cgroupfs.',
+        message: 'cannot create a systemd scope: busctl is not installed',
+        hint: 'Install systemd, or run without --systemd-cgroup to use cgroupfs.',
         cause,
       });
-    const said = String((cause as { stderr?: unknown }).stderr ?? '').trim() || (cause as Error).message;
+    const reason = String((cause as { stderr?: unknown }).stderr ?? '').trim() || (cause as Error).message;
     throw new CgroupError({
       code: 'SYSTEMD_FAILED',
-      message: `systemd refuses ${method}: ${said.replace(/^Call failed: /, '')}`,
+      message: `systemd failed to run ${method}: ${reason.replace(/^Call failed: /, '')}`,
       hint: user
-        ? "Is there a session of this user's (XDG_RUNTIME_DIR, loginctl enable-linger)?"
-        : 'Does systemd run here, and its bus? Else let the engine use cgroupfs.',
+        ? 'Set XDG_RUNTIME_DIR, and start the user manager: loginctl enable-linger'
+        : 'Check that systemd runs: systemctl status. Without it, use cgroupfs.',
       cause,
     });
   }
 }
 
 /**
- * Where a unit's cgroup will be, below the mount of the hierarchy.
+ * Returns the path that a scope's cgroup will have, below the mount of systemd's hierarchy.
  *
  * @throws CgroupError `SYSTEMD_FAILED`, `SYSTEMD_MISSING`, `CGROUPS_PATH_INVALID`
  */
 export function cgroupOfScope({ unit, slice, user }: SystemdScope): string {
-  // The machine's manager is at the top; a user's in its service.
-  const [, top = ''] = /^s "(.*)"$/.exec(ask(user, 'get-property', ['ControlGroup']).trim()) ?? [];
+  // The system's manager is at the root of the hierarchy; a user's manager is in user@UID.service.
+  const [, top = ''] = /^s "(.*)"$/.exec(runBusctl(user, 'get-property', ['ControlGroup']).trim()) ?? [];
   return path.posix.join('/', top, sliceDirectory(slice), unit);
 }

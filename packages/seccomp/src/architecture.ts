@@ -1,21 +1,23 @@
 import { AARCH64, ARM, I386, X86_64 } from './syscall-numbers.js';
 
-/** A machine that filters are made for. */
+/** An architecture that filters can be compiled for. */
 export interface Architecture {
-  /** As the kernel names it in a filter's data (linux/audit.h, `AUDIT_ARCH_*`). */
+  /** Its value in the input of a filter, `AUDIT_ARCH_*` (linux/audit.h). */
   readonly audit: number;
-  /** As Go, and so OCI documents, name it. */
+  /** Its name in Go and in OCI documents. */
   readonly go: string;
+  /** System calls by name. */
   readonly numbers: ReadonlyMap<string, number>;
-  /** The entry of 32-bit programs, as profiles name it, if its calls are known. */
+  /** The architecture of 32-bit programs on this machine; `name` is its name in profiles. */
   readonly compat?: { readonly name: string; readonly audit: number; readonly numbers: ReadonlyMap<string, number> };
-  /** x86_64 has a second entry, x32, whose numbers have this bit. */
+  /** The bit that marks the numbers of x32 calls on x86_64. */
   readonly closedBit?: number;
 }
 
-/** By Node's name of it (`process.arch`). */
+/** An architecture by Node's name (`process.arch`). */
 export type ArchitectureName = 'x64' | 'arm64';
 
+/** The architectures that filters can be compiled for. */
 export const ARCHITECTURES: Readonly<Record<ArchitectureName, Architecture>> = {
   x64: { audit: 0xc000003e, go: 'amd64', numbers: X86_64, closedBit: 0x40000000, compat: { name: 'SCMP_ARCH_X86', audit: 0x40000003, numbers: I386 } },
   arm64: { audit: 0xc00000b7, go: 'arm64', numbers: AARCH64, compat: { name: 'SCMP_ARCH_ARM', audit: 0x40000028, numbers: ARM } },

@@ -3,7 +3,7 @@ import { BPF } from './bpf.js';
 type Comparison = 'eq' | 'gt' | 'ge';
 const JUMPS: Readonly<Record<Comparison, number>> = { eq: BPF.JMP_JEQ_K, gt: BPF.JMP_JGT_K, ge: BPF.JMP_JGE_K };
 
-/** What a conditional jump can reach. */
+/** The longest distance of a conditional jump, in instructions. */
 const NEAR = 255;
 
 interface Instruction {
@@ -13,12 +13,12 @@ interface Instruction {
   readonly k: number;
 }
 
-/** An instruction that others jump to: how many there are from it to the end. */
+/** The target of a jump: the number of instructions from it to the end. */
 export type Label = number;
 
 /**
- * Builds a filter from its end to its beginning: jumps of BPF go forward only, so that every target
- * is there, and its distance known, when a jump to it is made.
+ * Builds a filter from its end to its beginning. BPF jumps only forward, so the distance to every target
+ * is known when the jump is added.
  */
 export class Assembler {
   readonly #reversed: Instruction[] = [];
@@ -36,37 +36,38 @@ export class Assembler {
     return this.#reversed.length - target;
   }
 
-  /** Leave with a verdict. */
+  /** Adds an instruction that returns a verdict. */
   ret(verdict: number): Label {
     return this.#put(BPF.RET_K, verdict);
   }
 
-  /** Load 32 bits of `struct seccomp_data`. */
+  /** Adds an instruction that loads 32 bits of `struct seccomp_data`. */
   load(offset: number): Label {
     return this.#put(BPF.LD_W_ABS, offset);
   }
 
+  /** Adds an instruction that masks the loaded value. */
   and(mask: number): Label {
     return this.#put(BPF.ALU_AND_K, mask);
   }
 
-  /** Go on at a label; nothing is put where that is the next instruction. */
+  /** Adds a jump to a label, unless the label is the next instruction. */
   goto(target: Label): Label {
     const distance = this.#distance(target);
     return distance === 0 ? target : this.#put(BPF.JMP_JA, distance);
   }
 
-  /** Compare what was loaded, and go on at one of two labels. */
+  /** Adds a comparison of the loaded value that jumps to one of two labels. */
   branch(how: Comparison, value: number, yes: Label, no: Label): Label {
     if (yes === no) return this.goto(yes);
-    // A jump that is too far goes by way of one that is not.
+    // A conditional jump that is too far goes to an unconditional jump nearby.
     const far = (target: Label): Label => (this.#distance(target) > NEAR - 1 ? this.#put(BPF.JMP_JA, this.#distance(target)) : target);
     const nearNo = far(no);
     const nearYes = far(yes);
     return this.#put(JUMPS[how], value, this.#distance(nearYes), this.#distance(nearNo));
   }
 
-  /** The filter as `struct sock_filter[]`, from its beginning. */
+  /** Returns the filter as `struct sock_filter[]`. */
   bytes(): Uint8Array {
     const out = Buffer.alloc(this.#reversed.length * 8);
     for (const [i, { code, jt, jf, k }] of this.#reversed.toReversed().entries()) {

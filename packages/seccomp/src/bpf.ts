@@ -1,4 +1,4 @@
-/** The instructions of classic BPF that seccomp filters are made of (linux/bpf_common.h). */
+/** The instructions of classic BPF in seccomp filters (linux/bpf_common.h). */
 export const BPF = {
   LD_W_ABS: 0x20,
   JMP_JA: 0x05,

@@ -1,18 +1,18 @@
 import type { ArchitectureName } from './architecture.js';
 
-/** What the container is like, for rules that depend on it. */
+/** The properties of the container and the machine that rules depend on. */
 export interface CompileOptions {
-  /** Its bounding set, as `CHOWN` or `CAP_CHOWN`. */
+  /** The capabilities of its bounding set, as `CHOWN` or `CAP_CHOWN`. Default: none. */
   readonly capabilities?: readonly string[];
-  /** As `uname -r` gives it. Rules for newer kernels count when it is missing. */
+  /** The kernel release, as `uname -r` prints it. If it is missing, rules for all kernels apply. */
   readonly kernel?: string;
-  /** Default: this machine's. */
+  /** Default: the architecture of this machine. */
   readonly architecture?: ArchitectureName;
   /**
-   * Whether calls that are younger than all that the profile names do not exist (ENOSYS), instead of being denied: then
-   * programs do without them, where a denial would end them.
+   * Whether calls newer than every call of the profile fail with ENOSYS instead of the default action. Programs fall
+   * back to older calls after ENOSYS, but may end after a denial. Default false.
    */
   readonly newerAreAbsent?: boolean;
-  /** Whether 32-bit programs live by the rules, too, where the profile names their architecture. Else they are killed. */
+  /** Whether the rules also apply to 32-bit programs, if the profile names their architecture. Otherwise the filter kills them. Default false. */
   readonly compat?: boolean;
 }

@@ -60,7 +60,7 @@ const rule: fc.Arbitrary<SyscallRule> = fc.record({
   args: fc.uniqueArray(fc.nat(5), { maxLength: 3 }).chain((indexes) => fc.tuple(...indexes.map(condition))),
 });
 
-test('random profiles do to every call and argument edge what they say', () => {
+test('a filter gives the verdict of its profile for every call and argument edge of random profiles', () => {
   fc.assert(
     fc.property(
       fc.array(rule, { maxLength: 12 }),
@@ -82,18 +82,18 @@ test('random profiles do to every call and argument edge what they say', () => {
   );
 });
 
-describe('the entries that are not the machine’s own are closed', () => {
+describe('calls of other architectures are denied', () => {
   const { filter } = compileProfile({ defaultAction: 'SCMP_ACT_ALLOW' }, { architecture: 'x64' });
-  test('32 bits kill', () => {
+  test('a 32-bit call kills the process', () => {
     expect(evaluate(filter, { number: 1, architecture: 0x40000003 })).toBe(VERDICTS.SCMP_ACT_KILL_PROCESS);
     const arm = compileProfile({ defaultAction: 'SCMP_ACT_ALLOW' }, { architecture: 'arm64' });
     expect(evaluate(arm.filter, { number: 1, architecture: 0x40000028 })).toBe(VERDICTS.SCMP_ACT_KILL_PROCESS);
     expect(evaluate(arm.filter, { number: 1, architecture: ARCHITECTURES.arm64.audit })).toBe(ALLOW);
   });
-  test('x32 does not exist', () => expect(evaluate(filter, { number: 0x40000001, architecture: X64.audit })).toBe(errno(38)));
+  test('an x32 call fails with ENOSYS', () => expect(evaluate(filter, { number: 0x40000001, architecture: X64.audit })).toBe(errno(38)));
 });
 
-test('rules count by capability, machine and kernel', () => {
+test('rules apply by capability, architecture and kernel', () => {
   const profile = parseProfile(
     JSON.stringify({
       defaultAction: 'SCMP_ACT_ERRNO',
@@ -131,10 +131,10 @@ test('numbers beyond 2^53 keep their value', () => {
 });
 
 test.for<[what: string, text: string, message: RegExp]>([
-  ['no JSON', '{', /profile bad is not one/],
+  ['no JSON', '{', /profile bad is not valid/],
   ['no default', '{}', /defaultAction/],
   ['an unknown action', '{"defaultAction":"ALLOW"}', /defaultAction/],
-  ['a rule without names', '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"action":"SCMP_ACT_LOG"}]}', /syscalls\.0.*names no system call/],
+  ['a rule without names', '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"action":"SCMP_ACT_LOG"}]}', /syscalls\.0.*has neither name nor names/],
   [
     'a seventh argument',
     '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_LOG","args":[{"index":6,"value":1,"op":"SCMP_CMP_EQ"}]}]}',
@@ -145,11 +145,11 @@ test.for<[what: string, text: string, message: RegExp]>([
     '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_LOG","args":[{"index":0,"value":-1,"op":"SCMP_CMP_EQ"}]}]}',
     /args\.0\.value/,
   ],
-])('%s is refused, and where it is told', ([, text, message]) => {
+])('%s is refused with its place in the profile', ([, text, message]) => {
   expect(() => parseProfile(text, 'bad')).toThrow(expect.objectContaining({ code: 'PROFILE_INVALID', message: expect.stringMatching(message) }));
 });
 
-test('a profile with too many conditions is refused, and one with many is searched right', () => {
+test('a profile with too many conditions is refused, and one with many gives the right verdicts', () => {
   const args = (count: number): SyscallRule[] =>
     Array.from({ length: count }, (_, i) => ({
       names: [names[i % names.length] as string],
@@ -164,7 +164,7 @@ test('a profile with too many conditions is refused, and one with many is search
   expect(ask(many, 'read', [801n])).toBe(errno(1));
 });
 
-test('the default profile lets programs work and keeps the kernel from them', () => {
+test('the default profile allows what programs need and denies the rest', () => {
   const plain = { capabilities: ['CHOWN', 'SYS_CHROOT'] };
   for (const name of ['read', 'openat', 'execve', 'mmap', 'futex', 'socketpair', 'chroot', 'ptrace'])
     expect([name, ask(DEFAULT_PROFILE, name, [], plain)]).toEqual([name, ALLOW]);
@@ -179,7 +179,7 @@ test('the default profile lets programs work and keeps the kernel from them', ()
   expect(ask(DEFAULT_PROFILE, 'personality', [0x40000n], plain)).toBe(errno(1));
   const admin = { capabilities: ['SYS_ADMIN'] };
   for (const name of ['mount', 'unshare', 'setns', 'clone3', 'bpf']) expect([name, ask(DEFAULT_PROFILE, name, [0x10000011n], admin)]).toEqual([name, ALLOW]);
-  // Every call has one verdict only: nothing of the kernel's is forgotten on one machine and not on the other.
+  // A call that exists on both architectures has the same verdict on both.
   for (const [name, at] of ARCHITECTURES.arm64.numbers) {
     const arm = evaluate(compileProfile(DEFAULT_PROFILE, { architecture: 'arm64', ...plain }).filter, { number: at, architecture: ARCHITECTURES.arm64.audit });
     if (X64.numbers.has(name)) expect([name, arm]).toEqual([name, ask(DEFAULT_PROFILE, name, [], plain)]);

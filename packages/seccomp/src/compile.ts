@@ -5,17 +5,17 @@ import { COMPILE_OPTIONS, read } from './option-shapes.js';
 import type { Action, ArgumentCondition, RuleCondition, SeccompProfile, SyscallRule } from './profile.js';
 import { SeccompError } from './seccomp-error.js';
 
-/** A filter, ready for seccomp(2). */
+/** A compiled filter for seccomp(2). */
 export interface SeccompFilter {
-  /** `struct sock_filter[]` */
+  /** The instructions, `struct sock_filter[]`. */
   readonly filter: Uint8Array;
   /** The `flags` of seccomp(2), `SECCOMP_FILTER_FLAG_*`. */
   readonly flags: number;
-  /** Whether a verdict of the filter asks a listener (`SCMP_ACT_NOTIFY`). */
+  /** Whether a rule has `SCMP_ACT_NOTIFY`, so that the filter needs a listener. */
   readonly notifies: boolean;
 }
 
-/** SECCOMP_RET_* (linux/seccomp.h). */
+/** The verdict of each action, `SECCOMP_RET_*` (linux/seccomp.h). */
 export const VERDICTS: Readonly<Record<Action, number>> = {
   SCMP_ACT_KILL: 0x00000000,
   SCMP_ACT_KILL_THREAD: 0x00000000,
@@ -27,14 +27,14 @@ export const VERDICTS: Readonly<Record<Action, number>> = {
   SCMP_ACT_LOG: 0x7ffc0000,
   SCMP_ACT_ALLOW: 0x7fff0000,
 };
-/** SECCOMP_FILTER_FLAG_*; the listener's is set when it is needed. */
+/** SECCOMP_FILTER_FLAG_*, without NEW_LISTENER: `notifies` shows whether it is needed. */
 const FLAGS: Readonly<Record<string, number>> = {
   SECCOMP_FILTER_FLAG_TSYNC: 1,
   SECCOMP_FILTER_FLAG_LOG: 2,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
   SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 32,
 };
-/** Defaults that let a call happen, or ask somebody, are none of them. */
+/** The default actions that deny a call. */
 const DENYING: ReadonlySet<Action> = new Set(['SCMP_ACT_ERRNO', 'SCMP_ACT_KILL', 'SCMP_ACT_KILL_PROCESS', 'SCMP_ACT_KILL_THREAD', 'SCMP_ACT_TRAP']);
 const EPERM = 1;
 const ENOSYS = 38;
@@ -44,27 +44,27 @@ const NUMBER_AT = 0;
 const ARCHITECTURE_AT = 4;
 const ARGUMENTS_AT = 16;
 
-/** A verdict under conditions, all of which must hold. */
+/** A verdict, and the conditions that must all hold for it. */
 interface Case {
   readonly verdict: number;
   readonly conditions: readonly ArgumentCondition[];
 }
 
-/** System calls from `first` on, until the next range begins, which are treated alike. */
+/** System calls with the same cases, from the number `first` to the start of the next range. */
 interface Range {
   readonly first: number;
   readonly cases: readonly Case[];
 }
 
 /**
- * Compile a profile for one machine. The filter is a balanced search over ranges of numbers, so that
- * no call waits for the whole list. Entries other than the machine's own are closed: 32-bit calls
- * kill the process (but see `compat`), those of x32 do not exist (ENOSYS).
+ * Compiles a profile for one machine. The filter is a balanced search over ranges of call numbers, so that
+ * no call passes through the whole list. A 32-bit call kills the process (except with `compat`). An x32 call
+ * fails with ENOSYS.
  *
- * For a call with several rules the first whose conditions hold counts, those with conditions before
- * those without; several conditions on one argument in a rule are alternatives, as runc has it.
+ * If several rules name a call, the first rule whose conditions hold decides. Rules with conditions come
+ * before rules without. Several conditions on the same argument are alternatives, as in runc.
  *
- * @throws SeccompError `PROFILE_TOO_LARGE`, `FLAG_UNKNOWN`
+ * @throws SeccompError `PROFILE_TOO_LARGE`, `FLAG_UNKNOWN`, `ARCHITECTURE_UNKNOWN`
  */
 export function compileProfile(profile: SeccompProfile, given: CompileOptions = {}): SeccompFilter {
   const options = read('compileProfile(profile, options)', given, COMPILE_OPTIONS);
@@ -98,9 +98,9 @@ export function compileProfile(profile: SeccompProfile, given: CompileOptions = 
     others = assembler.load(NUMBER_AT);
   }
   const top = tree(ranges);
-  // The beginning, from its end: what comes first is put last.
+  // The assembler works backwards: the first instructions of the filter are added last.
   if (architecture.closedBit !== undefined) {
-    // -1 is what a tracer makes of a call that it cancels: it gets what the kernel gives.
+    // A tracer cancels a call by the number -1. The kernel answers it with ENOSYS, and so does the filter.
     assembler.branch('ge', architecture.closedBit, absent, top);
   } else assembler.goto(top);
   const number = assembler.load(NUMBER_AT);
@@ -110,8 +110,8 @@ export function compileProfile(profile: SeccompProfile, given: CompileOptions = 
   if (assembler.length > MOST)
     throw new SeccompError({
       code: 'PROFILE_TOO_LARGE',
-      message: `the seccomp profile becomes ${assembler.length} instructions, and the kernel takes ${MOST}`,
-      hint: 'Fewer rules with conditions on arguments make it smaller.',
+      message: `the seccomp profile compiles to ${assembler.length} instructions, and the kernel accepts ${MOST} at most`,
+      hint: 'Remove rules that have conditions on arguments.',
     });
   return { filter: assembler.bytes(), flags: flagsOf(profile.flags ?? []), notifies: verdicts.has(VERDICTS.SCMP_ACT_NOTIFY) };
 }
@@ -121,7 +121,7 @@ function architectureOf({ architecture = process.arch as ArchitectureName }: Com
   if (found) return found;
   throw new SeccompError({
     code: 'ARCHITECTURE_UNKNOWN',
-    message: `there is no table of system calls for ${architecture}`,
+    message: `cannot compile a seccomp profile for the unknown architecture '${architecture}'`,
     hint: 'Run without a filter: --security-opt seccomp=unconfined.',
   });
 }
@@ -133,7 +133,7 @@ function flagsOf(names: readonly string[]): number {
     throw new SeccompError({
       code: 'FLAG_UNKNOWN',
       message: `'${name}' is not a flag of seccomp filters`,
-      hint: `Known are ${Object.keys(FLAGS).join(', ')}.`,
+      hint: `Use ${Object.keys(FLAGS).join(', ')}.`,
     });
   }, 0);
 }
@@ -143,7 +143,11 @@ function verdictOf(action: Action, errno: number | undefined): number {
   return (VERDICTS[action] | (takesData ? (errno ?? EPERM) : 0)) >>> 0;
 }
 
-/** The rules of a profile that count for a container, in their order. */
+/**
+ * Returns the rules of a profile that apply to a container with these capabilities, kernel and architecture, in their order.
+ *
+ * @throws SeccompError `ARCHITECTURE_UNKNOWN`
+ */
 export function applicableRules(profile: SeccompProfile, given: CompileOptions = {}): readonly SyscallRule[] {
   const options = read('applicableRules(profile, options)', given, COMPILE_OPTIONS);
   const { go } = architectureOf(options);
@@ -159,7 +163,7 @@ export function applicableRules(profile: SeccompProfile, given: CompileOptions =
   });
 }
 
-/** The treatment of the calls of one entry. @param change of the conditions of a rule */
+/** Returns the ranges of the calls of one architecture. @param change is applied to each condition of a rule */
 function rangesFor(
   profile: SeccompProfile,
   options: CompileOptions,
@@ -176,7 +180,7 @@ function rangesFor(
   return ranges;
 }
 
-/** The arguments of 32-bit calls have no upper half, and what is compared with them must have none. */
+/** Returns a condition for a 32-bit call, whose arguments have 32 bits: the values lose their upper halves. */
 function narrowed(condition: ArgumentCondition): ArgumentCondition {
   const { value, valueTwo } = condition;
   return { ...condition, value: value & 0xffffffffn, ...(valueTwo === undefined ? {} : { valueTwo: valueTwo & 0xffffffffn }) };
@@ -192,12 +196,12 @@ function casesByNumber(
   const found = new Map<number, Case[]>();
   for (const rule of applicableRules(profile, options)) {
     const verdict = verdictOf(rule.action, rule.errnoRet);
-    // A rule that says what is the case anyway would only hide others.
+    // A rule with the default verdict would only hide later rules.
     if (verdict === fallback) continue;
     const alternatives = alternativesOf((rule.args ?? []).map(change));
     for (const name of rule.names) {
       const number = numbers.get(name);
-      // Every kernel and machine has others; a profile names those of all.
+      // A profile names calls of all kernels and architectures. This one does not have the call.
       if (number === undefined) continue;
       const cases = found.get(number) ?? [];
       for (const conditions of alternatives) cases.push({ verdict, conditions });
@@ -208,7 +212,7 @@ function casesByNumber(
   return found;
 }
 
-/** Conditions on different arguments hold together; several on one are alternatives. */
+/** Returns the alternatives of a rule. Conditions on different arguments hold together; several on one argument are alternatives. */
 function alternativesOf(args: readonly ArgumentCondition[]): readonly (readonly ArgumentCondition[])[] {
   const indexes = args.map(({ index }) => index);
   return new Set(indexes).size === indexes.length ? [args] : args.map((each) => [each]);
@@ -221,7 +225,7 @@ function isAtLeast(kernel: string | undefined, wanted: string): boolean {
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
 }
 
-/** The whole line of numbers, cut where the treatment changes. */
+/** Returns ranges that cover all call numbers. A new range starts where the cases change. */
 function rangesOf(cases: ReadonlyMap<number, readonly Case[]>, fallback: number): Range[] {
   const none: readonly Case[] = [{ verdict: fallback, conditions: [] }];
   const known = new Map<string, readonly Case[]>();
@@ -245,7 +249,7 @@ function rangesOf(cases: ReadonlyMap<number, readonly Case[]>, fallback: number)
   return ranges;
 }
 
-/** Test a call's cases in order; what none of them takes is as by default. */
+/** Adds the tests of a call's cases, in order. If no case matches, the verdict is `fallback`. */
 function handler(assembler: Assembler, cases: readonly Case[], leave: (verdict: number) => Label, fallback: number): Label {
   let next = leave(fallback);
   for (const { verdict, conditions } of cases.toReversed()) {
@@ -256,7 +260,7 @@ function handler(assembler: Assembler, cases: readonly Case[], leave: (verdict: 
   return next;
 }
 
-/** One comparison of 64 bits with instructions for 32. */
+/** Adds a comparison of 64 bits, made of instructions for 32 bits. */
 function test(assembler: Assembler, { index, value, valueTwo = 0n, op }: ArgumentCondition, yes: Label, no: Label): Label {
   const low = ARGUMENTS_AT + index * 8;
   const split = (whole: bigint): [high: number, low: number] => [Number(whole >> 32n), Number(whole & 0xffffffffn)];
@@ -269,7 +273,7 @@ function test(assembler: Assembler, { index, value, valueTwo = 0n, op }: Argumen
     if (masks) assembler.and(masks[0]);
     return assembler.load(low + 4);
   };
-  /** The upper halves decide, or, where they are equal, the lower ones. */
+  /** Compares the upper halves, and the lower halves if the upper ones are equal. */
   const ordered = (how: 'gt' | 'ge', greater: Label, notGreater: Label): Label => {
     assembler.branch(how, lower, greater, notGreater);
     const lowTest = assembler.load(low);
@@ -283,7 +287,7 @@ function test(assembler: Assembler, { index, value, valueTwo = 0n, op }: Argumen
     case 'SCMP_CMP_NE':
       return equal(high, lower, undefined, no, yes);
     case 'SCMP_CMP_MASKED_EQ': {
-      // A value outside of the mask can never be met, and is not made to be.
+      // A value with bits outside the mask never matches, as in the kernel. It is not masked here.
       const [wantedHigh, wantedLow] = split(valueTwo);
       return equal(wantedHigh, wantedLow, split(value), yes, no);
     }
@@ -298,7 +302,7 @@ function test(assembler: Assembler, { index, value, valueTwo = 0n, op }: Argumen
   }
 }
 
-/** A balanced tree of comparisons over ranges. */
+/** Adds a balanced search over the ranges. */
 function search(assembler: Assembler, ranges: readonly Range[], labelOf: (range: Range) => Label): Label {
   const [only] = ranges;
   if (ranges.length === 1 && only) return labelOf(only);

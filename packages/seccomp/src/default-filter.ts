@@ -1,7 +1,7 @@
 /**
- * The default profile, compiled for the default capabilities on any kernel since 4.8, by Node's name
- * of the architecture: most containers start with it, and need no compiler for that. Written by
- * scripts/default-filter.mjs; a test of @lamella/engine holds it against the profile.
+ * The default profile, compiled for the default capabilities and any kernel since 4.8, by Node's name
+ * of the architecture. Most containers start with it and do not load the compiler.
+ * scripts/default-filter.mjs writes this file; a test of @lamella/engine compares it with the profile.
  */
 export const DEFAULT_FILTERS: Readonly<Record<string, Uint8Array>> = {
   x64: Buffer.from(

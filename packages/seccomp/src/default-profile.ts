@@ -7,24 +7,26 @@ const NEW_NAMESPACES = 0x7e020000n;
 const EINVAL = 22;
 const AF_NETLINK = 16n;
 const NETLINK_AUDIT = 9n;
-/** The last protocol of netlink(7) that there is (linux/netlink.h). */
+/** The highest protocol number of netlink(7) (linux/netlink.h). */
 const NETLINK_LAST = 22n;
 /**
- * Families of sockets (socket(2)) that programs use. The kernel looks at the lower half of the argument only: a list of what is
- * refused would let the same family pass with a bit in the upper. Not among them: DECnet, Econet, ATM's SVCs, IrDA, WANPIPE, ISDN, CAIF and
- * what will come, which nobody misses; AF_ALG (38), by which CVE-2026-31431 wrote to the page cache; AF_VSOCK (40), which reaches the machine's
- * hypervisor from any network namespace.
+ * Allowed socket families (socket(2)). It is a list of allowed families because the kernel reads only the lower half of the
+ * argument: a denied family would pass with a bit in the upper half. These families are missing:
+ *
+ * - DECnet, Econet, ATM SVCs, IrDA, WANPIPE, ISDN, CAIF and future families, which programs do not need;
+ * - AF_ALG (38), which CVE-2026-31431 used to write to the page cache;
+ * - AF_VSOCK (40), which reaches the hypervisor from any network namespace.
  */
 const FAMILIES: readonly bigint[] = [
   ...[0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n, 10n, 11n, 13n, 14n, 15n, AF_NETLINK, 17n, 18n, 21n, 22n, 24n],
   ...[26n, 27n, 28n, 29n, 30n, 31n, 32n, 33n, 35n, 36n, 39n, 41n, 42n, 43n, 44n, 45n],
 ];
-/** PER_LINUX, PER_LINUX32, UNAME26, both, and what asks for the current one (personality(2)). */
+/** PER_LINUX, PER_LINUX32, UNAME26, the last two together, and the value that queries the current one (personality(2)). */
 const PERSONALITIES = [0n, 8n, 0x20000n, 0x20008n, 0xffffffffn];
 
 const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
 
-/** What any program may want of the kernel, by what it is about. */
+/** The calls that every container may make, by subject. */
 const ALLOWED: readonly string[] = [
   // Files by descriptor and by name.
   ...words(`
@@ -62,14 +64,14 @@ const ALLOWED: readonly string[] = [
   ...words(`
     adjtimex alarm clock_adjtime clock_getres clock_gettime clock_nanosleep getitimer gettimeofday nanosleep setitimer time
     timer_create timer_delete timer_getoverrun timer_gettime timer_settime`),
-  // The network, and talk between processes.
+  // The network, and communication between processes.
   ...words(`
     accept accept4 bind connect getpeername getsockname getsockopt listen recvfrom recvmmsg recvmsg sendmmsg sendmsg sendto
     setsockopt shutdown socketpair mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedsend mq_unlink msgctl msgget
     msgrcv msgsnd semctl semget semop semtimedop shmat shmctl shmdt shmget`),
 ];
 
-/** What belongs to a capability: with it allowed, without it refused as the kernel would refuse it. */
+/** Calls that need a capability. Without the capability they fail with the error that the kernel would return. */
 const BY_CAPABILITY: Readonly<Record<string, readonly string[]>> = {
   CAP_DAC_READ_SEARCH: words('open_by_handle_at'),
   CAP_SYS_ADMIN: words(`
@@ -90,7 +92,7 @@ const BY_CAPABILITY: Readonly<Record<string, readonly string[]>> = {
   CAP_PERFMON: words('perf_event_open'),
 };
 
-/** Never: the kernel's keys know nothing of containers, nor does the page cache; the others are large, and holes were found in them. */
+/** Calls that are always denied. Keyrings and the page cache are not separate for each container; the other calls had many vulnerabilities. */
 const REFUSED: readonly string[] = words(
   'cachestat add_key keyctl request_key userfaultfd vmsplice io_pgetevents io_uring_enter io_uring_register io_uring_setup swapoff swapon uselib ustat sysfs',
 );
@@ -102,19 +104,22 @@ const rule = (
 ): SyscallRule => ({ names, action, ...more });
 
 const family = (value: bigint): ArgumentCondition => ({ index: 0, value, op: 'SCMP_CMP_EQ' });
-/** All but the audit's, for who has no capability for that. */
+/** All netlink protocols except audit, for containers without an audit capability. */
 const netlinkProtocols: readonly bigint[] = Array.from({ length: Number(NETLINK_LAST) + 1 }, (_, i) => BigInt(i)).filter((value) => value !== NETLINK_AUDIT);
 
-/** Capabilities that allow a call beside the one it is listed under. */
+/** Further capabilities that allow a call. */
 function ownersOf(name: string): string[] {
   return Object.entries(BY_CAPABILITY).flatMap(([capability, names]) => (names.includes(name) ? [capability] : []));
 }
 
 /**
- * What a container may ask of the kernel unless told otherwise: a list of what is allowed, as Docker
- * and podman have one; SECURITY.md compares the three. What is known and refused gives EPERM, as without the capability; what nobody
- * knew yet gives ENOSYS, so that programs try another way. New namespaces cannot be made without
- * CAP_SYS_ADMIN, nor `clone3` be called, whose flags no filter can see.
+ * The profile of containers that do not set another one: a list of allowed calls, as in Docker and podman.
+ * SECURITY.md compares the three.
+ *
+ * - Known calls that are not allowed fail with EPERM, as without the capability.
+ * - Unknown calls fail with ENOSYS, so that programs fall back to older calls.
+ * - Only CAP_SYS_ADMIN allows new namespaces.
+ * - `clone3` fails without it, because a filter cannot read its flags.
  */
 export const DEFAULT_PROFILE: SeccompProfile = {
   defaultAction: 'SCMP_ACT_ERRNO',
@@ -126,12 +131,12 @@ export const DEFAULT_PROFILE: SeccompProfile = {
     ...netlinkProtocols.map((value) =>
       rule(['socket'], 'SCMP_ACT_ALLOW', { args: [family(AF_NETLINK), { index: 2, value, op: 'SCMP_CMP_EQ' }], excludes: { caps: ['CAP_AUDIT_WRITE'] } }),
     ),
-    // As where the kernel has no audit: programs that log in users go on without it then.
+    // The error of a kernel without audit. Login programs then continue without it.
     rule(['socket'], 'SCMP_ACT_ERRNO', { errnoRet: EINVAL, args: [family(AF_NETLINK)], excludes: { caps: ['CAP_AUDIT_WRITE'] } }),
     rule(['socket'], 'SCMP_ACT_ERRNO', { errnoRet: EPERM }),
     ...PERSONALITIES.map((value) => rule(['personality'], 'SCMP_ACT_ALLOW', { args: [{ index: 0, value, op: 'SCMP_CMP_EQ' }] })),
     rule(['personality'], 'SCMP_ACT_ERRNO', { errnoRet: EPERM }),
-    // Before, a tracer could change a call after the filter had seen it.
+    // Before 4.8, a tracer could change a call after the filter had checked it.
     rule(words('process_vm_readv process_vm_writev ptrace'), 'SCMP_ACT_ALLOW', { includes: { minKernel: '4.8' } }),
     rule(['clone'], 'SCMP_ACT_ALLOW', {
       args: [{ index: 0, value: NEW_NAMESPACES, valueTwo: 0n, op: 'SCMP_CMP_MASKED_EQ' }],
@@ -141,7 +146,7 @@ export const DEFAULT_PROFILE: SeccompProfile = {
     rule(['clone'], 'SCMP_ACT_ERRNO', { errnoRet: EPERM, excludes: { caps: ['CAP_SYS_ADMIN'] } }),
     ...Object.entries(BY_CAPABILITY).flatMap(([capability, names]) => [
       rule(names, 'SCMP_ACT_ALLOW', { includes: { caps: [capability] } }),
-      // clone3 stays unknown, and the libraries fall back to clone.
+      // With ENOSYS for clone3, libraries fall back to clone.
       ...names.filter((name) => name !== 'clone3').map((name) => rule([name], 'SCMP_ACT_ERRNO', { errnoRet: EPERM, excludes: { caps: ownersOf(name) } })),
     ]),
     rule(REFUSED, 'SCMP_ACT_ERRNO', { errnoRet: EPERM }),

@@ -1,20 +1,21 @@
 import { BPF } from './bpf.js';
 
-/** What a filter is asked about (`struct seccomp_data`, seccomp(2)). */
+/** The input of a filter (`struct seccomp_data`, seccomp(2)). */
 export interface SyscallData {
   readonly number: number;
-  /** `AUDIT_ARCH_*` */
+  /** The architecture of the call, `AUDIT_ARCH_*`. */
   readonly architecture: number;
-  /** Unsigned 64-bit; missing ones are 0. */
+  /** The arguments, unsigned 64-bit. A missing argument is 0. */
   readonly args?: readonly bigint[];
 }
 
 /**
- * What a filter says about a system call, without making it: the kernel's interpreter of classic
- * BPF, for the instructions that seccomp allows in what this package and libseccomp compile.
+ * Returns the verdict of a filter on a system call, without making the call. It interprets the
+ * instructions of classic BPF that this package and libseccomp compile to.
  *
  * @param filter `struct sock_filter[]`
- * @returns the verdict, `SECCOMP_RET_*` and its data
+ * @returns `SECCOMP_RET_*` with its data
+ * @throws RangeError if the filter has an unknown instruction or ends without a verdict
  */
 export function evaluate(filter: Uint8Array, { number, architecture, args = [] }: SyscallData): number {
   const data = Buffer.alloc(64);
@@ -51,7 +52,7 @@ export function evaluate(filter: Uint8Array, { number, architecture, args = [] }
       case BPF.RET_K:
         return k;
       default:
-        throw new RangeError(`instruction ${pc} of the filter is none of those that are known: ${code.readUInt16LE(pc * 8)}`);
+        throw new RangeError(`instruction ${pc} of the filter has the unknown code ${code.readUInt16LE(pc * 8)}`);
     }
   }
   throw new RangeError('the filter ends without a verdict');

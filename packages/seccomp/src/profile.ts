@@ -2,7 +2,7 @@ import { jsonProblem, parseJson } from '@lamella/syscall';
 import * as v from 'valibot';
 import { SeccompError } from './seccomp-error.js';
 
-/** What a system call becomes (seccomp(2), "Filter return values"; OCI runtime-spec, config-linux.md, "Seccomp"). */
+/** The actions of a rule (seccomp(2), "Filter return values"; OCI runtime-spec, config-linux.md, "Seccomp"). */
 const ACTIONS = [
   'SCMP_ACT_KILL',
   'SCMP_ACT_KILL_PROCESS',
@@ -16,11 +16,11 @@ const ACTIONS = [
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
-/** How an argument is compared; `MASKED_EQ` is `(argument & value) == valueTwo`. */
+/** The comparisons of an argument. `MASKED_EQ` is `(argument & value) == valueTwo`. */
 const OPERATORS = ['SCMP_CMP_NE', 'SCMP_CMP_LT', 'SCMP_CMP_LE', 'SCMP_CMP_EQ', 'SCMP_CMP_GE', 'SCMP_CMP_GT', 'SCMP_CMP_MASKED_EQ'] as const;
 export type Operator = (typeof OPERATORS)[number];
 
-/** A condition on one of the six arguments. Values are unsigned 64-bit. */
+/** A condition on an argument. Values are unsigned 64-bit; `index` is 0 to 5. */
 export interface ArgumentCondition {
   readonly index: number;
   readonly value: bigint;
@@ -28,16 +28,17 @@ export interface ArgumentCondition {
   readonly op: Operator;
 }
 
-/** When a rule counts at all; Docker's extension to the specification. */
+/** The containers and machines that a rule applies to. It is Docker's extension of the specification. */
 export interface RuleCondition {
   /** Capabilities of the container, as `CAP_NAME`. */
   readonly caps?: readonly string[] | undefined;
-  /** As Go names them: `amd64`, `arm64`, … */
+  /** Architectures by their Go names: `amd64`, `arm64`, … */
   readonly arches?: readonly string[] | undefined;
-  /** At least this kernel, `MAJOR.MINOR`. */
+  /** The oldest kernel, `MAJOR.MINOR`. */
   readonly minKernel?: string | undefined;
 }
 
+/** An action for system calls, with optional conditions. */
 export interface SyscallRule {
   readonly names: readonly string[];
   readonly action: Action;
@@ -47,13 +48,13 @@ export interface SyscallRule {
   readonly excludes?: RuleCondition | undefined;
 }
 
-/** A profile as the OCI runtime-spec has it, with Docker's and podman's additions. */
+/** A seccomp profile of the OCI runtime-spec, with the additions of Docker and podman. */
 export interface SeccompProfile {
   readonly defaultAction: Action;
   readonly defaultErrnoRet?: number | undefined;
-  /** Those whose calls it speaks of, as `SCMP_ARCH_X86`; see {@link CompileOptions.compat}. */
+  /** The architectures of the rules, such as `SCMP_ARCH_X86`; see {@link CompileOptions.compat}. */
   readonly architectures?: readonly string[] | undefined;
-  /** `SECCOMP_FILTER_FLAG_*` */
+  /** Flags for seccomp(2), `SECCOMP_FILTER_FLAG_*`. */
   readonly flags?: readonly string[] | undefined;
   readonly syscalls?: readonly SyscallRule[] | null | undefined;
 }
@@ -93,7 +94,7 @@ const Rule = v.pipe(
     includes: Condition,
     excludes: Condition,
   }),
-  v.check(({ name, names }) => Boolean(name || names?.length), 'names no system call'),
+  v.check(({ name, names }) => Boolean(name || names?.length), 'has neither name nor names'),
 );
 const Profile = v.looseObject({
   defaultAction: v.picklist(ACTIONS),
@@ -105,10 +106,11 @@ const Profile = v.looseObject({
 });
 
 /**
- * Read a profile: the JSON of the OCI runtime-spec's `linux.seccomp`, of Docker or of podman.
- * Numbers beyond 2^53 keep their value. Unknown fields are passed over.
+ * Parses a profile: the JSON of `linux.seccomp` in the OCI runtime-spec, of Docker or of podman.
+ * Numbers beyond 2^53 keep their value. Unknown fields are ignored.
  *
- * @param where what messages call it
+ * @param text JSON
+ * @param where the profile's name in error messages
  * @throws SeccompError `PROFILE_INVALID`
  */
 export function parseProfile(text: string, where: string): SeccompProfile {
@@ -121,7 +123,7 @@ export function parseProfile(text: string, where: string): SeccompProfile {
   return checkProfile(json, where);
 }
 
-/** The same from a document that was read already. @throws SeccompError `PROFILE_INVALID` */
+/** Returns the profile of a parsed document; see {@link parseProfile}. @throws SeccompError `PROFILE_INVALID` */
 export function checkProfile(document: unknown, where: string): SeccompProfile {
   const parsed = v.safeParse(Profile, document);
   if (!parsed.success) {
@@ -135,7 +137,7 @@ export function checkProfile(document: unknown, where: string): SeccompProfile {
     defaultAction,
     defaultErrnoRet: defaultErrnoRet ?? undefined,
     flags: flags ?? undefined,
-    // Docker's own form says it for each machine.
+    // Docker's format lists the architectures for each machine in archMap.
     architectures: architectures ?? archMap?.flatMap(({ architecture, subArchitectures }) => [architecture, ...(subArchitectures ?? [])]) ?? undefined,
     syscalls: (syscalls ?? []).map(({ name, names, action, errnoRet, args, includes, excludes }) => ({
       names: names?.length ? names : [name as string],
@@ -148,7 +150,7 @@ export function checkProfile(document: unknown, where: string): SeccompProfile {
   };
 }
 
-/** JSON.parse rounds what is beyond 2^53; its source does not. */
+/** Returns a number beyond 2^53 as a bigint from its source text, because JSON.parse rounds it. */
 function exact(_key: string, value: unknown, { source }: { readonly source?: string } = {}): unknown {
   if (typeof value !== 'number' || Number.isSafeInteger(value) || !source || !/^\d+$/.test(source)) return value;
   const whole = BigInt(source);
@@ -158,8 +160,8 @@ function exact(_key: string, value: unknown, { source }: { readonly source?: str
 function invalid(where: string, why: string, cause: unknown): SeccompError {
   return new SeccompError({
     code: 'PROFILE_INVALID',
-    message: `the seccomp profile ${where} is not one: ${why}`,
-    hint: 'It has the form of linux.seccomp in the OCI runtime-spec, with defaultAction and syscalls.',
+    message: `the seccomp profile ${where} is not valid: ${why}`,
+    hint: 'Use the format of linux.seccomp in the OCI runtime-spec, with defaultAction and syscalls.',
     ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -1,6 +1,6 @@
 import { LamellaError } from '@lamella/syscall';
 
-/** What this package throws; codes are listed in its README. */
+/** The error of this package. The README lists its codes. */
 export class SeccompError extends LamellaError {
   override readonly name = 'SeccompError';
 }

@@ -1,6 +1,6 @@
 /**
- * System calls by number, from the kernel's own headers (asm/unistd_64.h, asm-generic/unistd.h; Linux
- * 6.1, and what came until 6.17, where numbers are the same everywhere).
+ * Parses a table of system calls. The tables are from the headers of Linux 6.1 (asm/unistd_64.h,
+ * asm-generic/unistd.h), with the calls added until 6.17, whose numbers are the same on all architectures.
  */
 function parse(text: string): ReadonlyMap<string, number> {
   return new Map(

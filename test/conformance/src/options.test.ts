@@ -203,7 +203,7 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
   cleanup:
     /^(claimAgain|reclaim|formatJournal|parseJournal|controlOf|directoryOf|gateOf|journalOf|keptOf|lockOf|release|releaseContainer|releaseKept|claimsLeft|heldLocks|monitorOf|sweep)$/,
   cgroup:
-    /^(canLimitByDefault|cgroupVersion|wasOomKilled|cgroupStats|oomKills|cgroupsOf|freezeCgroup|isCgroupFrozen|joinCgroup|limitCgroup|limitDevicesV1|makeCgroup|placeCgroup|processesOf|removeCgroup|deviceProgram|deviceWrites|limitDevices|freeze|freezersOf|isFrozen|hierarchies|weightOfShares|writesV1|writesV2|cgroupOfScope|scopeOf|startScope|stopScope|unitProperties|updateScope|RESOURCES)$/,
+    /^(canLimitByDefault|cgroupVersion|wasOomKilled|cgroupStats|oomKills|cgroupsOf|setCgroupFrozen|isCgroupFrozen|joinCgroup|limitCgroup|limitDevicesV1|makeCgroup|placeCgroup|processesOf|removeCgroup|deviceProgram|deviceWrites|limitDevices|setFrozen|freezerDirectories|isFrozen|hierarchies|weightOfShares|writesV1|writesV2|cgroupOfScope|scopeOf|startScope|stopScope|unitProperties|updateScope|RESOURCES)$/,
   seccomp: /^(evaluate|checkProfile|parseProfile)$/,
   overlay:
     /^(diagnose|unsupportedUpper|hasLowerdirPlus|probeFeatures|findFuseOverlay|fuseOverlayAtExit|fuseOverlayFor|escapePath|optionString|inodeOf|originOf|methodFor|overlayDetached|overlayMount|openSides)$/,

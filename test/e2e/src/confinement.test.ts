@@ -87,7 +87,7 @@ test.for<[args: string[], message: RegExp]>([
   [['--cap-add', 'nonsense'], /no capability 'NONSENSE'\n {2}.*capabilities\(7\)/],
   [['--security-opt', 'apparmor=x'], /'apparmor=x' is not a security option\n {2}Known are/],
   [['--security-opt', 'seccomp=/no/such'], /profile \/no\/such cannot be read: ENOENT/],
-  [['--security-opt', 'seccomp=BAD'], /bad\.json is not one: defaultAction/],
+  [['--security-opt', 'seccomp=BAD'], /bad\.json is not valid: defaultAction/],
   [['--security-opt', 'no-new-privileges=maybe'], /neither true nor false/],
   [['--device', '/dev/no-such'], /\/dev\/no-such cannot be used: ENOENT/],
   [['--device', '/etc/passwd:/dev/x'], /not a device\n {2}.*volumes/],
@@ -97,17 +97,17 @@ test.for<[args: string[], message: RegExp]>([
   [['--ulimit', 'nothing=3'], /no resource limit 'nothing'\n {2}Known are/],
   [['--shm-size', 'much'], /'much' is not a size/],
   [['--oom-score-adj', '1001'], /'1001' is no oom_score_adj/],
-  [['-m', '1k'], /cannot do with 1024 bytes of memory/],
+  [['-m', '1k'], /memory limit of 1024 bytes is too low/],
   [['-m', 'much'], /'much' is not a size/],
-  [['--memory-swap', '1g'], /goes with one on memory/],
-  [['-m', '1g', '--memory-swap', '1m'], /less than the memory/],
+  [['--memory-swap', '1g'], /needs a limit on memory/],
+  [['-m', '1g', '--memory-swap', '1m'], /lower than the limit on memory/],
   // 0 is no limit, as with Docker, and so is anything below it for processes.
-  [['--cpus', '-1'], /no number of processors/],
+  [['--cpus', '-1'], /not a valid number of processors/],
   [['--cpus', 'two'], /'two' is not a value of --cpus/],
-  [['--cpu-shares', '1'], /no number of shares/],
-  [['--cpuset-cpus', 'all'], /'all' is no list of processors/],
+  [['--cpu-shares', '1'], /not a valid number of CPU shares/],
+  [['--cpuset-cpus', 'all'], /'all' is not a list of processors/],
   [['--pids-limit', 'few'], /'few' is not a value of --pids-limit/],
-  [['--blkio-weight', '5000'], /no weight/],
+  [['--blkio-weight', '5000'], /not a valid block I\/O weight/],
 ])('%j is refused, and it is said what to write', ([args, message]) => {
   const outcome = lamella(['run', ...args.map((each) => each.replace('BAD', at.join('bad.json'))), 'busybox', 'true']);
   expect(outcome).toMatchObject({ status: 125, stdout: '', stderr: expect.stringMatching(message) });

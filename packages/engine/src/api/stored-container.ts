@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freeze } from '@lamella/cgroup';
+import { setFrozen } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, heldLocks, lockOf, monitorOf, releaseDead } from '@lamella/cleanup';
 import { type CommitOptions, type CommittedImage, ImageStore, sourceDateEpoch } from '@lamella/image';
 import type { ContainerProcess, StreamingOf } from '@lamella/namespace';
@@ -288,7 +288,7 @@ export class StoredContainer {
   async #freeze(pid: number | undefined, frozen: boolean): Promise<void> {
     if (pid === undefined) throw this.#notRunning();
     const processes = async (): Promise<number[]> => (await processesOf(pid)).map((each) => each.pid);
-    await freeze({ pid, name: cgroupName(this.id, this.#root), processes }, frozen);
+    await setFrozen({ pid, name: cgroupName(this.id, this.#root), processes }, frozen);
   }
 
   /**

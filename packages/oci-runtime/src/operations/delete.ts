@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freezeCgroup, isCgroupFrozen, processesOf, removeCgroup, stopScope } from '@lamella/cgroup';
+import { isCgroupFrozen, processesOf, removeCgroup, setCgroupFrozen, stopScope } from '@lamella/cgroup';
 import { lockFile, MNT, run } from '@lamella/syscall';
 import { readStoredConfig } from '../config/read-config.js';
 import type { OciConfig } from '../config/schema.js';
@@ -88,13 +88,13 @@ async function killAll(stored: StoredContainer): Promise<void> {
     const init = isAlive(stored.init, stored.boot) ? [stored.init?.pid ?? 0] : [];
     // In its own pid namespace no process outlives the init. Otherwise the processes are found by the cgroup, but not in a
     // cgroup that existed before: other processes may be in it.
-    const others = ownProcesses ? [] : processesOf(stored.cgroup.filter(({ found }) => !found)).filter((pid) => pid !== process.pid);
+    const others = ownProcesses ? [] : processesOf(stored.cgroup.filter(({ existed }) => !existed)).filter((pid) => pid !== process.pid);
     const all = [...init, ...others];
     if (!all.length) return;
     if (tries % 100 === 0) {
       for (const pid of all) signal(pid);
       // A process in a frozen cgroup of version 1 does not die.
-      if (isCgroupFrozen(stored.cgroup)) await freezeCgroup(stored.cgroup, false);
+      if (isCgroupFrozen(stored.cgroup)) await setCgroupFrozen(stored.cgroup, false);
     }
     await sleep(tries < 50 ? 1 : 5);
   }

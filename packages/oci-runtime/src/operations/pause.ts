@@ -1,4 +1,4 @@
-import { freezeCgroup } from '@lamella/cgroup';
+import { setCgroupFrozen } from '@lamella/cgroup';
 import { lockFile } from '@lamella/syscall';
 import { OciError } from '../errors/oci-error.js';
 import { readStored, statusOf } from '../state/stored-container.js';
@@ -12,5 +12,5 @@ export async function pauseContainer(root: string, id: string, paused: boolean):
     throw new OciError({ code: 'CONTAINER_NOT_RUNNING', message: `cannot pause container ${id}: container not running`, hint: `Its status is ${status}.` });
   if (!paused && status !== 'paused')
     throw new OciError({ code: 'CONTAINER_NOT_PAUSED', message: `cannot resume container ${id}: container not paused`, hint: `Its status is ${status}.` });
-  await freezeCgroup(found.stored.cgroup, paused);
+  await setCgroupFrozen(found.stored.cgroup, paused);
 }

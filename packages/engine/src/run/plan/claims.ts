@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { freezersOf } from '@lamella/cgroup';
+import { freezerDirectories } from '@lamella/cgroup';
 import { type Claim, releaseContainer, releaseKept } from '@lamella/cleanup';
 import type { OverlayStack } from '@lamella/overlay';
 import { AT_FDCWD, END_SERVED, LOCK, O, type Op, type Program, type SlotAllocator } from '@lamella/syscall';
@@ -34,7 +34,7 @@ export function planClaims(
   { mountPoints }: PlannedDirectories,
   slots: SlotAllocator,
 ): PlannedClaims {
-  const cgroups = [...(group?.directories ?? []), ...(life.detached ? freezersOf(cgroup) : [])].map((each): Claim => ({ kind: 'empty', path: each }));
+  const cgroups = [...(group?.directories ?? []), ...(life.detached ? freezerDirectories(cgroup) : [])].map((each): Claim => ({ kind: 'empty', path: each }));
   const claims = [...claimsOf(spec, stack, [...others.map(({ workdir }) => workdir), ...mountPoints], mountedOnHost), ...cgroups];
   const range = rangeLinksOf(record.containers, spec.userns, ids);
   const isServed = mountByFuse.length > 0 || network.program.length > 0;
