@@ -1,6 +1,6 @@
-/** Which commands are in which bundle of dist/; the build holds the two together. */
+/** The commands of each bundle in dist/. The build checks that both agree. */
 exports.BUNDLES = {
-  // `.front-failure` is not typed: what a run became ends there when something failed.
+  // `.front-failure` is internal: the front of a container executes it to report a failure.
   run: ['run', 'exec', '.front-failure'],
   container: [
     'apply',
@@ -37,7 +37,7 @@ exports.BUNDLES = {
 
 const CONTAINER = 'attach commit cp create diff exec export inspect kill logs pause port rename restart rm run start stats stop top unpause wait';
 const IMAGE = 'import load pull push save tag';
-/** Commands by Docker's longer names: `container ls` is `ps`. */
+/** Docker's longer names of commands: `container ls` is `ps`. */
 exports.LONGER = {
   'container ls': 'ps',
   'container list': 'ps',

@@ -1,8 +1,8 @@
-// CommonJS, and as little of it as possible: `lamella run` is on the way to somebody's command.
-// The compile cache spares V8 what it compiled the last time; bundles hold all of the commands that are typed all day.
+// CommonJS, and as little of it as possible, because its start time delays every `lamella run`.
+// The compile cache keeps V8 from compiling twice. The bundles have the frequent commands.
 const [major] = process.versions.node.split('.');
 if (Number(major) < 24) {
-  process.stderr.write(`lamella: this is Node ${process.versions.node}; Node 24 or later is needed\n`);
+  process.stderr.write(`lamella: Node ${process.versions.node} is not supported: install Node 24 or later\n`);
   process.exit(125);
 }
 require('../dist/compile-cache.cjs');
@@ -19,7 +19,7 @@ if (shorter !== undefined) words.splice(0, 2, shorter);
 const [command, ...rest] = words;
 if (fast.main && !fast.wantsHelp(command, rest)) fast.main(command, rest);
 else {
-  // Other modules get node:fs as ownWords has left it, its promises too, once those have been asked for here.
+  // After this access other modules get the promises of node:fs as ownWords has changed them.
   void require('node:fs').promises;
   import('../dist/main.js').then(({ main }) => main(words));
 }

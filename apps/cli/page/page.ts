@@ -1,4 +1,4 @@
-/** The page of `lamella changes --web`: what the server says as a tree, and what somebody decides. */
+/** The page of `lamella changes --web`: shows the changes of the server as a tree, and sends the decision. */
 export {};
 
 interface State {
@@ -17,7 +17,7 @@ interface Change {
   readonly aspects?: readonly string[];
   readonly before?: State;
   readonly after?: State;
-  /** There is something of the host's that it can be applied to. */
+  /** Whether it can be applied to the host. */
   readonly applies: boolean;
 }
 
@@ -45,7 +45,7 @@ interface Failure {
   readonly error: { readonly code?: string; readonly message: string; readonly hint?: string };
 }
 
-/** A name in the tree: a change, or a directory on the way to some. */
+/** An entry of the tree: a change, or a directory above changes. */
 interface Node {
   readonly name: string;
   readonly path: string;
@@ -57,12 +57,12 @@ interface Node {
 }
 
 const REASONS = {
-  binary: 'This is not text, or too large to be shown.',
-  same: 'The content is the same; what is different is above.',
-  'no-content': 'There is no content to compare.',
-  'too-different': 'The two have too little in common to be compared.',
+  binary: 'The content is binary, or too large to show.',
+  same: 'The content is the same. The other differences are listed above.',
+  'no-content': 'No content to compare.',
+  'too-different': 'The two versions have too little in common to compare.',
 } as const;
-/** A tree with more is not opened at once. */
+/** A larger tree starts closed. */
 const OPEN_MAX = 400;
 
 let listing: Listing = { container: '', canApply: false, changes: [] };
@@ -82,7 +82,7 @@ function element<Name extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** Text with escapes in the place of what is not seen, or turns the direction of what is: names and files are not ours. Tabs stay. */
+/** Escapes invisible characters and those that change the direction of text, except tabs, because names and content are untrusted. */
 function visible(text: string): string {
   return text.replace(/(?!\t)[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u00ad\u200c\u200d])\p{Cf}/gu, (character) =>
     [...Array(character.length).keys()].map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
@@ -144,7 +144,7 @@ function sizes({ more, less }: { more: number; less: number }): string {
   return [more ? `+${bytes(more)}` : '', less ? `−${bytes(less)}` : ''].filter(Boolean).join(' ');
 }
 
-/** Opened where there is little to see, and wherever something was deleted. */
+/** Opens small directories, and those with deletions. */
 function openSome(node: Node, all: boolean): boolean {
   let deletion = node.change?.kind === 'deleted';
   let below = false;
@@ -235,7 +235,7 @@ function choose(changes: readonly Change[], on: boolean): void {
 function drawSum(): void {
   const { counts, more, less } = growthOf(listing.changes);
   const words = (['added', 'modified', 'deleted'] as const).filter((kind) => counts[kind]).map((kind) => `${counts[kind]} ${kind}`);
-  found('tally').textContent = [words.join(', '), sizes({ more, less })].filter(Boolean).join(' · ') || 'Nothing was changed.';
+  found('tally').textContent = [words.join(', '), sizes({ more, less })].filter(Boolean).join(' · ') || 'No changes.';
   const apply = found<HTMLButtonElement>('apply');
   apply.hidden = !listing.canApply;
   apply.disabled = !chosen.size;
@@ -265,7 +265,7 @@ async function show(change: Change): Promise<void> {
   const place = found('difference');
   place.replaceChildren();
   const response = await fetch(`/difference?change=${encodeURIComponent(`${change.kind} ${change.path}`)}`);
-  // Another one was chosen in the meantime.
+  // Another change was selected meanwhile.
   if (shown !== change) return;
   if (!response.ok) return place.replaceChildren(await response.text());
   const difference = (await response.json()) as Difference;
@@ -307,7 +307,7 @@ async function decide(path: string, body: object = {}): Promise<void> {
     const response = await fetch(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
     outcome = (await response.json()) as typeof outcome;
   } catch {
-    outcome = { error: { message: 'Nobody answers any more.', hint: 'Is lamella changes --web still running in its terminal?' } };
+    outcome = { error: { message: 'The server does not answer.', hint: 'Is lamella changes --web still running in its terminal?' } };
   }
   for (const each of buttons) each.disabled = false;
   if ('error' in outcome) {
@@ -317,7 +317,7 @@ async function decide(path: string, body: object = {}): Promise<void> {
       button.addEventListener('click', () => void decide('/apply', { ...body, onConflict }));
       return button;
     };
-    const ways = code === 'APPLY_CONFLICT' ? [again('Overwrite those of the host', 'ours'), again('Leave those of the host, apply the others', 'theirs')] : [];
+    const ways = code === 'APPLY_CONFLICT' ? [again("Use the container's version", 'ours'), again("Use the host's version", 'theirs')] : [];
     tell([message, hint ?? ''].filter(Boolean).map(visible).join('\n'), true, ...ways);
     drawSum();
     return;
@@ -333,7 +333,7 @@ function begin(list: Listing): void {
   listing = list;
   chosen.clear();
   shown = undefined;
-  found('path').textContent = list.changes.length ? 'Choose a change to see it' : '';
+  found('path').textContent = list.changes.length ? 'Select a change to see its difference' : '';
   found('path').className = '';
   found('facts').textContent = '';
   found('difference').replaceChildren();
@@ -354,12 +354,12 @@ found('discard').addEventListener('click', ({ target }) => {
     void decide('/discard');
     return;
   }
-  // Once more, for there is no way back.
+  // Ask again, because this cannot be undone.
   button.dataset.sure = 'yes';
-  button.textContent = `Really throw ${listing.changes.length} away?`;
+  button.textContent = `Really discard ${listing.changes.length}?`;
   setTimeout(() => {
     delete button.dataset.sure;
-    button.textContent = 'Throw all away';
+    button.textContent = 'Discard all';
   }, 4000);
 });
 

@@ -1,7 +1,6 @@
 /**
- * The commands that are typed all day in two CommonJS files, with no more in them than they need: Node
- * starts that fastest from its compile cache. What is rarely needed stays where it is, and is loaded when
- * it is.
+ * Bundles the frequent commands into two CommonJS files, which Node starts fastest from its compile cache.
+ * Rarely needed modules are not bundled, and are loaded on demand.
  */
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -13,9 +12,8 @@ const require = createRequire(import.meta.url);
 const FAR = 'far:';
 
 /**
- * oclif's modules require each other at their top, and so its parser brings its help, its spinners
- * and a TypeScript loader. Here each is loaded when something of it is used, which in a run that
- * works is never.
+ * oclif's modules require each other at the top, so its parser loads its help, its spinners and a
+ * TypeScript loader. This plugin makes them lazy: a successful command loads none of them.
  */
 const lazyRequires = {
   name: 'lazy-requires',
@@ -25,7 +23,7 @@ const lazyRequires = {
       const lib = file.slice(0, file.lastIndexOf('/lib/') + 5);
       const contents = source.replace(/^(?:const|var) (\w+) = ((?:[\w.]+\()?)require\("([^"]+)"\)(\)?);$/gm, (_, name, wrap, wanted, end) => {
         const target = wanted.startsWith('.') ? path.join(path.dirname(file), wanted).slice(lib.length) : '';
-        // Help and its like are not even in the bundle.
+        // Help and similar modules are not bundled at all.
         const load = /^(?:help|ux|config|cache|module-loader|logger|performance|settings|util\/(?:fs|read-tsconfig))(?:\/|$)/.test(target)
           ? `__far("@oclif/core", "${target}")`
           : `require("${wanted}")`;
@@ -36,7 +34,7 @@ const lazyRequires = {
   },
 };
 
-/** Modules of ours that are imported dynamically stay in their packages, but for those that a bundle has use for. */
+/** Keeps dynamically imported modules in their packages, except those that a bundle always needs. */
 const farImports = (inside) => ({
   name: 'far-imports',
   setup({ onResolve }) {
@@ -51,28 +49,28 @@ const farImports = (inside) => ({
   },
 });
 
-/** Modules of Node's that take a while to load, and that a container of an image which is there needs nothing of. */
+/** Modules of Node that load slowly, and that a run of a local image does not need. */
 const SLOW =
   /(\bimport_\w+)=(require\("node:(?:crypto|zlib|child_process|net|stream|stream\/promises|timers\/promises|tty|readline|readline\/promises)"\)|require\("node:fs"\)\.promises)/g;
-/** Of a built-in module esbuild copies every property, wherever it is imported as a whole. */
+/** esbuild copies every property of a built-in module that is imported as a whole. */
 const WHOLE = /(\bimport_\w+)=__toESM\((require\("node:[\w/]+"\))(?:,1)?\)/g;
 
-/** The same without the copies, where nothing else of it is used. */
+/** Removes those copies if only the default import is used. */
 function asDefault(text) {
   return text.replaceAll(WHOLE, (all, name, load) => (new RegExp(`\\b${name}\\.(?!default\\b)`).test(text) ? all : `${name}={default:${load}}`));
 }
 
 const PRELUDE = `"use strict";
 const __path = require("node:path");
-/** Where a file of a package's is, beside its entry. */
+/** Returns the path of a file beside the entry of a package. */
 const __place = (name, file) => name === "lamella" ? __path.join(__dirname, file) : file ? __path.join(__path.dirname(require.resolve(name)), file) : require.resolve(name);
 /** As performance.now(), which takes half a millisecond to be loaded. */
 const __now = () => Number(process.hrtime.bigint()) / 1e6;
-// Whoever comes to node:fs/promises by itself finds it as ownWords has left it, once it has been asked for so.
+// After this access other modules get node:fs/promises as ownWords has changed it.
 const __kept = () => require("node:fs").promises;
 const __far = (name, file) => (__kept(), require(__place(name, file)));
 const __import = (name, file) => (__kept(), import("file://" + encodeURI(__place(name, file))));
-/** Stands for a module's exports until one is asked for. */
+/** Returns a proxy that loads a module at the first access. */
 function __lazy(load) {
   let exports;
   return new Proxy(function () {}, {
@@ -102,7 +100,7 @@ const common = {
 const NOTHING = /^$/;
 const built = await Promise.all(
   [
-    // What a run has no use for is not read with it.
+    // Modules that a run does not need are not bundled.
     { entryPoints: { run: path.join(root, 'dist/fast/run-bundle.js') }, inside: NOTHING },
     {
       entryPoints: { container: path.join(root, 'dist/fast/container-bundle.js') },
@@ -120,13 +118,13 @@ for (const bundle of built.flatMap(({ outputFiles }) => outputFiles)) {
   await writeFile(bundle.path, text);
 }
 
-// Found without a look at any package.json.
+// Copied, so that the commands find them without reading a package.json.
 for (const name of ['compile-cache', 'remember-node']) await copyFile(require.resolve(`@lamella/syscall/${name}`), path.join(root, `dist/${name}.cjs`));
 
-/** bin/lamella.cjs knows which command is in which bundle without loading any: the two have to agree. */
+/** bin/lamella.cjs chooses a bundle by bin/bundles.cjs, so both must agree. */
 const { BUNDLES } = require('../bin/bundles.cjs');
 for (const [name, commands] of Object.entries(BUNDLES)) {
   const { COMMANDS } = require(path.join(root, 'dist', `${name}.cjs`));
   const inside = Object.keys(COMMANDS).sort().join(' ');
-  if (inside !== [...commands].sort().join(' ')) throw new Error(`bin/bundles.cjs is wrong of ${name}: that bundle has ${inside}`);
+  if (inside !== [...commands].sort().join(' ')) throw new Error(`bin/bundles.cjs does not match the bundle ${name}, which has ${inside}`);
 }

@@ -1,4 +1,4 @@
-/** `oclif.manifest.json`, from which oclif knows the commands without loading them. */
+/** Writes `oclif.manifest.json`, from which oclif reads the commands without loading them. */
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Plugin } from '@oclif/core/config';

@@ -1,4 +1,4 @@
-/** What of the page of `changes --web` needs no compiler. */
+/** Copies the files of the page of `changes --web` that need no compiler. */
 import { cp } from 'node:fs/promises';
 import path from 'node:path';
 

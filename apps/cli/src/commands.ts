@@ -56,7 +56,7 @@ import { Try } from './commands/try.js';
 import { Unpause } from './commands/unpause.js';
 import { Wait } from './commands/wait.js';
 
-/** Every command, by its name (oclif's explicit strategy). */
+/** Every command by its name (oclif's explicit strategy). */
 export const COMMANDS = {
   run: Run,
   try: Try,

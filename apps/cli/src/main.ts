@@ -10,7 +10,7 @@ import { reportCommandFailure } from './entry/report-command-failure.js';
 import { OutputError } from './errors/output-error.js';
 import { UsageError } from './errors/usage-error.js';
 
-/** Every command but the fast path of `run`, through oclif. */
+/** Runs the commands that are not in a bundle of the fast path, through oclif. */
 export async function main(argv: readonly string[]): Promise<void> {
   catchUncaught(argv);
   try {
@@ -24,7 +24,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** Runs our own commands with words that oclif has not looked at: it would take a value `-h` for a question. All else is oclif's. */
+/** Runs our own commands without oclif's parser, which takes a value `-h` for the help flag. oclif runs everything else. */
 async function dispatch(argv: readonly string[]): Promise<void> {
   const config = await Config.load(path.join(import.meta.dirname, '..'));
   const [first = '', second = ''] = argv;
@@ -37,8 +37,8 @@ async function dispatch(argv: readonly string[]): Promise<void> {
   await run([...argv], config);
 }
 
-/** Plugins are installed by npm, which is Node with the words of this command line among its arguments. */
+/** Refuses options of Node for `plugins`: npm would pass them to Node. */
 function refuseOptionsOfNode([command, ...words]: readonly string[]): void {
   const read = command === 'plugins' ? readByNode(words) : undefined;
-  if (read !== undefined) throw new UsageError(`${read} cannot be passed on to npm: Node would read it`, 'See lamella plugins --help.');
+  if (read !== undefined) throw new UsageError(`${read} is an option of Node and cannot be passed to npm`, 'See lamella plugins --help.');
 }

@@ -1,7 +1,7 @@
-// CommonJS, and as little of it as possible: engines start this three times for each container.
+// CommonJS, and as little of it as possible, because engines start this three times for each container.
 const [major] = process.versions.node.split('.');
 if (Number(major) < 24) {
-  process.stderr.write(`lamella-oci: this is Node ${process.versions.node}; Node 24 or later is needed\n`);
+  process.stderr.write(`lamella-oci: Node ${process.versions.node} is not supported: install Node 24 or later\n`);
   process.exit(1);
 }
 require('../dist/compile-cache.cjs');

@@ -1,4 +1,4 @@
-/** The command in one CommonJS file: Node starts that fastest from its compile cache, and engines start it three times for each container. */
+/** Bundles the command into one CommonJS file, which Node starts fastest from its compile cache. Engines start it three times for each container. */
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -22,8 +22,8 @@ await build({
   logLevel: 'warning',
 });
 
-// By way of node:fs, which ownWords changes.
+// Through node:fs, which ownWords changes.
 await writeFile(bundle, (await readFile(bundle, 'utf8')).replaceAll('require("node:fs/promises")', 'require("node:fs").promises'));
 
-// Found without a look at any package.json.
+// Copied, so that the command finds them without reading a package.json.
 for (const name of ['compile-cache', 'remember-node']) await copyFile(require.resolve(`@lamella/syscall/${name}`), path.join(root, `dist/${name}.cjs`));

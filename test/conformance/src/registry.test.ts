@@ -387,7 +387,7 @@ test('the command line logs in, pulls, runs what is missing, and pushes', (conte
   const root = at.join('cli');
   const env = { ...process.env, LAMELLA_ROOT: root, REGISTRY_AUTH_FILE: at.join('cli-auth.json') };
   const lamella = (...args: string[]): string => execFileSync(process.execPath, [CLI, ...args], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  expect(lamella('pull', `${registry.host}/team/app:v1`)).toMatch(/^127\.0\.0\.1:\d+\/team\/app:v1 sha256:[0-9a-f]{64} \(3 layers, 3 of them new\)\n$/);
+  expect(lamella('pull', `${registry.host}/team/app:v1`)).toMatch(/^127\.0\.0\.1:\d+\/team\/app:v1 sha256:[0-9a-f]{64} \(3 layers, 3 new\)\n$/);
   expect(lamella('rmi', `${registry.host}/team/app:v1`)).toMatch(/3 layers/);
   expect(lamella('run', `${registry.host}/team/app:v1`)).toBe('x');
   const events = lamella('pull', '--json', `${registry.host}/team/app:v1`)
@@ -398,7 +398,7 @@ test('the command line logs in, pulls, runs what is missing, and pushes', (conte
   lamella('tag', `${registry.host}/team/app:v1`, `${registry.host}/by/cli:latest`);
   expect(lamella('push', '-q', `${registry.host}/by/cli`)).toMatch(/^sha256:/);
   const login = spawnSync(process.execPath, [CLI, 'login', registry.host, '-u', 'me', '--password-stdin'], { env, encoding: 'utf8', input: 'secret\n' });
-  expect(login).toMatchObject({ status: 0, stdout: `logged in to ${registry.host} (kept in ${at.join('cli-auth.json')})\n` });
+  expect(login).toMatchObject({ status: 0, stdout: `Login Succeeded: ${registry.host} (credentials stored in ${at.join('cli-auth.json')})\n` });
   expect(JSON.parse(readFileSync(at.join('cli-auth.json'), 'utf8')).auths[registry.host].auth).toBe(Buffer.from('me:secret').toString('base64'));
-  expect(lamella('logout', registry.host)).toBe(`logged out of ${registry.host}\n`);
+  expect(lamella('logout', registry.host)).toBe(`Removed login credentials for ${registry.host}\n`);
 });

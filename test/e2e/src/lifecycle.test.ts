@@ -138,7 +138,7 @@ describe.each(kindsToRun('root', 'an ordinary user'))('containers of %s', (kind)
   test('whose output somebody has in front of them have no log, and cannot be attached to', () => {
     const { stdout } = user.lamella(['run', '--keep', '--name', 'front', 'busybox', 'echo', 'seen']);
     expect(stdout).toBe('seen\n');
-    expect(user.lamella(['logs', 'front'])).toMatchObject({ status: 0, stdout: '', stderr: expect.stringMatching(/what front wrote went to whoever ran it/) });
+    expect(user.lamella(['logs', 'front'])).toMatchObject({ status: 0, stdout: '', stderr: expect.stringMatching(/front has no log/) });
     lamella('start', 'front');
     lamella('wait', 'front');
     expect(lamella('logs', 'front')).toBe('seen');
@@ -206,7 +206,7 @@ describe.each(kindsToRun('root', 'an ordinary user'))('containers of %s', (kind)
     expect(lamella('exec', 'copies', 'stat', '-c', '%u:%g %h', '/fresh/one')).toBe('0:0 2');
     lamella('cp', `${user.home}/tree/.`, 'copies:/tmp');
     expect(lamella('exec', 'copies', 'cat', '/tmp/sub/hard')).toBe('one');
-    expect(refused('cp', 'copies:/no/such', user.home)).toMatch(/\/no\/such in the container does not exist/);
+    expect(refused('cp', 'copies:/no/such', user.home)).toMatch(/no such file or directory in the container: \/no\/such/);
     expect(refused('cp', `${user.home}/tree`, 'copies:/etc/passwd')).toMatch(/is not a directory/);
     expect(refused('cp', `${user.home}/tree/one`, 'copies:/etc/nosuch/')).toMatch(/is not a directory/);
     lamella('exec', 'copies', 'mkdir', '-p', '/precious/one/deep');

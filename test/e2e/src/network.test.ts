@@ -112,12 +112,12 @@ describe.for(Object.keys(USERS) as (keyof typeof USERS)[])('pasta connects conta
     expect(user.lamella(['run', '-p', '80:80', 'busybox', 'true'])).toMatchObject({ status: 125, stderr: expect.stringContaining('--network pasta') });
     expect(user.lamella(['run', '--network', 'host', '-p', '80:80', 'busybox', 'true'])).toMatchObject({
       status: 125,
-      stderr: expect.stringContaining('Leave --publish out'),
+      stderr: expect.stringContaining('Remove --publish'),
     });
     for (const wrong of ['0:80', '80:70000', 'host:80', '1.2.3:80:80', '80/sctp', '300.1.1.1:80:80'])
       expect(user.lamella(['run', '--network', 'pasta', '-p', wrong, 'busybox', 'true'])).toMatchObject({
         status: 125,
-        stderr: expect.stringContaining(`'${wrong}' is not a port to publish`),
+        stderr: expect.stringContaining(`invalid port '${wrong}'`),
       });
   });
 

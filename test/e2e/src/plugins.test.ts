@@ -34,7 +34,7 @@ test('plugins are installed from their tarballs: one adds commands, the other is
   };
   const lamella = (...args: string[]): { status: number | null; stdout: string; stderr: string } =>
     spawnSync(process.execPath, [path.join(checkout, 'apps/cli/bin/lamella'), ...args], { env, encoding: 'utf8' });
-  expect(lamella('oci').stderr).toContain("there is no command 'oci'");
+  expect(lamella('oci').stderr).toContain('unknown command: oci');
 
   expect(lamella('plugins', 'install', `file:${pack('packages/plugin-oci')}`)).toMatchObject({ status: 0 });
   expect(lamella('plugins').stdout).toMatch(/^NAME +VERSION +FROM\n@lamella\/plugin-oci +0\.\d+\.\d+ +file:/);
@@ -62,7 +62,7 @@ test('plugins are installed from their tarballs: one adds commands, the other is
   // Who would wait for it is told at once, and it ends; what has a life of its own goes on.
   Object.assign(env, { EXAMPLE_REFUSES: 'after_start' });
   const late = lamella('run', 'busybox', 'sleep', '1000');
-  expect([late.status, late.stderr]).toEqual([125, expect.stringContaining('stopped this (after_start)')]);
+  expect([late.status, late.stderr]).toEqual([125, expect.stringContaining('refused after_start')]);
   expect(lamella('ps', '-a', '-q').stdout).toBe('');
   const detached = lamella('run', '-d', 'busybox', 'sleep', '1000');
   expect([detached.status, detached.stdout]).toEqual([125, expect.stringMatching(/^[\da-f]{12}\n$/)]);
@@ -90,7 +90,7 @@ test('plugins are linked, listed, updated and removed, and what is none is refus
   expect(lamella('plugins', 'link', plugin)).toMatchObject({ status: 0, stdout: 'one\n' });
   expect(JSON.parse(lamella('plugins', '--json').stdout)).toEqual([{ name: 'one', type: 'link', root: plugin, version: '1.0.0' }]);
   expect(lamella('plugins', 'uninstall', 'one')).toMatchObject({ status: 0, stdout: 'one\n' });
-  expect(lamella('plugins', 'uninstall', 'one')).toMatchObject({ status: 125, stderr: expect.stringContaining("there is no plugin 'one'") });
+  expect(lamella('plugins', 'uninstall', 'one')).toMatchObject({ status: 125, stderr: expect.stringContaining('no such plugin: one') });
   for (const _ of ['once', 'and again']) expect(lamella('plugins', 'install', `file:${plugin}`)).toMatchObject({ status: 0, stdout: 'one\n' });
   expect(lamella('plugins', 'update')).toMatchObject({ status: 0, stdout: 'one 1.0.0\n' });
   expect(lamella('plugins', 'uninstall', 'one').status).toBe(0);
@@ -100,10 +100,10 @@ test('plugins are linked, listed, updated and removed, and what is none is refus
     ['install', `file:${plugin}`],
     ['link', plugin],
   ])
-    expect(lamella('plugins', ...args)).toMatchObject({ status: 125, stderr: expect.stringContaining('is no plugin: its package.json has no oclif') });
+    expect(lamella('plugins', ...args)).toMatchObject({ status: 125, stderr: expect.stringContaining('is not a plugin: its package.json has neither oclif') });
   expect(lamella('plugins', 'install', `file:${at.join('missing')}`)).toMatchObject({ status: 125, stderr: expect.stringContaining('npm install') });
   expect(JSON.parse(lamella('plugins', '--json').stdout)).toEqual([]);
   Object.assign(env, { PATH: at.join('none') });
   const without = spawnSync(process.execPath, [path.join(checkout, 'apps/cli/bin/lamella.cjs'), 'plugins', 'install', 'one'], { env, encoding: 'utf8' });
-  expect(without).toMatchObject({ status: 125, stderr: expect.stringContaining('there is no npm in the PATH') });
+  expect(without).toMatchObject({ status: 125, stderr: expect.stringContaining('npm is not in the PATH') });
 });

@@ -68,7 +68,7 @@ test('a terminal is left, come back to, and shared; exec has one of its own besi
   shell.type('echo before > /note');
   shell.press('C-p', 'C-q');
   expect(await shell.until(/status 0\n.*echo/)).toMatch(SANE);
-  expect(shell.screen()).toContain('come back to it: lamella attach shared');
+  expect(shell.screen()).toContain('Attach again: lamella attach shared');
   shell.close();
   const second = lamella(context, 'attach shared');
   await new Promise((resolve) => setTimeout(resolve, 500));
@@ -163,7 +163,7 @@ test('what is unpacked shows how far it is, and then only what came of it', asyn
 
 test('layers that are loaded have bars, which go away', async (context) => {
   const shell = lamella(context, `load ${layout()} app`);
-  expect(await shell.until(/status 0/)).toMatch(/^app:latest sha256:[0-9a-f]{64} \(2 layers, \d of them new\)\nstatus 0/);
+  expect(await shell.until(/status 0/)).toMatch(/^app:latest sha256:[0-9a-f]{64} \(2 layers, \d new\)\nstatus 0/);
 });
 
 function layout(): string {
@@ -194,29 +194,29 @@ test('what was tried is shown, and applied one by one', async (context) => {
   mkdirSync(path.join(project, 'old'), { recursive: true });
   writeFileSync(path.join(project, 'file'), 'first\n');
   const shell = lamella(context, `try sh -c 'tty; cd ${project}; echo second >> file; rmdir old; mkdir -p new/dir; exit 3'`);
-  expect(await shell.until(/Apply them\? \[y\/n/)).toMatch(
+  expect(await shell.until(/Apply the changes\? \[y\/n/)).toMatch(
     /\/dev\/pts\/0\nM \S+file {2}6 B -> 13 B\nA \S+new\/ {2}with 1 entry, 0 B\nD \S+old\/\n2 added, 1 modified, 1 deleted/,
   );
   shell.type('d');
   await shell.until(/\+second/);
   shell.type('e');
-  await shell.until(/\(1\/3\) Apply it/);
+  await shell.until(/\(1\/3\) Apply this change/);
   shell.type('y');
-  await shell.until(/\(2\/3\) Apply it/);
+  await shell.until(/\(2\/3\) Apply this change/);
   shell.type('?');
-  await shell.until(/leave it and all that follow/);
+  await shell.until(/skip it and all following ones/);
   shell.type('n');
-  await shell.until(/\(3\/3\) Apply it/);
+  await shell.until(/\(3\/3\) Apply this change/);
   shell.type('q');
   expect(await shell.until(/status 3\n.*echo/)).toMatch(SANE);
-  expect(shell.screen()).toMatch(/Applied: 1 modified .*--undo (\w+)\nThe others are kept: lamella review \1/);
+  expect(shell.screen()).toMatch(/Applied: 1 modified .*--undo (\w+)\nThe other changes are kept. Review them: lamella review \1/);
   expect(readFileSync(path.join(project, 'file'), 'utf8')).toBe('first\nsecond\n');
   expect(readdirSync(project)).toEqual(['file', 'old']);
   const [id = ''] = containers();
   open?.close();
   const again = lamella(context, `review ${id}`);
-  await again.until(/Apply them\?/);
+  await again.until(/Apply the changes\?/);
   again.type('n');
-  await again.until(/Thrown away\.\nstatus 0/);
+  await again.until(/Discarded\.\nstatus 0/);
   expect(containers()).toEqual([]);
 });

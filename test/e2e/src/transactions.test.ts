@@ -50,14 +50,14 @@ describe.each(kindsToRun('root', 'an ordinary user with ids in /etc/subuid'))('w
     lamella('run', '--on', 'one', '-w', '/p', 'sh', '-c', 'echo two > README; rm -r src; mkdir new; echo n > new/n; chmod 640 new/n');
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
     expect(lamella('changes', 'one')).toContain('M /p/README');
-    expect(lamella('apply', '--dry-run', 'one')).toContain('Would be applied: 2 added, 1 modified, 2 deleted');
+    expect(lamella('apply', '--dry-run', 'one')).toContain('Would apply: 2 added, 1 modified, 2 deleted');
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
-    expect(refused('apply', 'one', '/p/README', '/p/RAEDME')).toContain('there is no change at /p/RAEDME');
+    expect(refused('apply', 'one', '/p/README', '/p/RAEDME')).toContain("no change matches '/p/RAEDME'");
     expect(lamella('apply', 'one')).toContain('lamella apply --undo one');
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('two\n');
     expect(readdirSync(project).toSorted()).toEqual(['README', 'new']);
     expect(statSync(`${project}/new/n`)).toMatchObject({ uid: user.uid, mode: 0o100640 });
-    expect(lamella('apply', '--undo', 'one')).toContain('Taken back');
+    expect(lamella('apply', '--undo', 'one')).toContain('Restored');
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
     expect(readdirSync(project).toSorted()).toEqual(['README', 'src']);
     write('README', 'theirs\n');
@@ -110,7 +110,7 @@ describe.each(kindsToRun('root', 'an ordinary user with ids in /etc/subuid'))('w
     expect(lamella('fork', 'one', 'left', 'right')).toBe('left\nright');
     lamella('run', '--on', 'left', 'rm', '/a');
     expect(lamella('run', '--on', 'right', 'cat', '/a')).toBe('1');
-    expect(lamella('changes', 'left')).toContain('Nothing was changed.');
+    expect(lamella('changes', 'left')).toContain('No changes.');
     expect(refused('fork', 'one', 'left')).toContain("'left'");
     expect(refused('rollback', 'one', 'ffff')).toContain('lamella history');
   });

@@ -122,9 +122,9 @@ test('Ctrl-C at the question keeps what was changed, says so, and ends', { timeo
   try {
     await shell.until(/\$ $/);
     shell.press(`${tried.replace(/ -n $/, '')} touch new`, 'Enter');
-    await shell.until(/Apply them\?/);
+    await shell.until(/Apply the changes\?/);
     shell.press('C-c');
-    await shell.until(/Kept: lamella review/);
+    await shell.until(/Kept. Review them again: lamella review/);
     shell.press('echo "<$?>"', 'Enter');
     await shell.until(/<130>/);
   } finally {

@@ -34,10 +34,10 @@ const WRONG: Readonly<Record<string, { readonly before?: string; readonly words:
     words: '-D used true',
     says: /another command is running on these changes[\s\S]*lamella ps --root .*used/,
   },
-  'a directory that is gone': { before: 'mkdir gone; cd gone; rmdir ../gone', words: 'true', says: /the directory that you are in has been removed/ },
+  'a directory that is gone': { before: 'mkdir gone; cd gone; rmdir ../gone', words: 'true', says: /the working directory was removed/ },
   'something to hide that is nowhere': { words: '--hide /no/such true', says: /\/no\/such cannot be hidden: ENOENT/ },
-  'a pattern that is none': { words: "-i '(' true", says: /'\(' is no regular expression/ },
-  'no command': { words: '', says: /no command was given/ },
+  'a pattern that is none': { words: "-i '(' true", says: /invalid regular expression '\('/ },
+  'no command': { words: '', says: /no command given/ },
 };
 
 describe.each(process.env.LAMELLA_LONG === undefined ? [65534] : [0, 65534])('what is said to user %s about', (uid) => {

@@ -305,7 +305,7 @@ describe('a container', () => {
     for (const flag of ['--env-file /dev/zero', '--security-opt seccomp=/dev/zero', '--env-file /'])
       expect(shell(`"$1" run ${flag} busybox true`), flag).toMatchObject({
         status: 125,
-        stderr: expect.stringMatching(/^lamella: the .* cannot be read: .*\n.*\n$/),
+        stderr: expect.stringMatching(/^lamella: cannot read the .*: .*\n.*\n$/),
       });
     expect(shell(`"$1" import <(cat ${busyboxArchive()}) piped`)).toMatchObject({ status: 0 });
     expect(shell(`"$1" load <("$1" save busybox)`)).toMatchObject({ status: 0 });

@@ -114,7 +114,7 @@ describe.each(['root', 'an ordinary user'] as const)('the page of %s', (kind) =>
     expect(readdirSync(project).sort()).toEqual(['page<b>.html', 'src']);
     expect(readFileSync(`${project}/page<b>.html`, 'utf8')).toBe('<i>&</i>\n');
     await page.locator('#keep').click();
-    expect(await ended).toMatch(/Applied: (?:.|\n)*Kept: lamella changes --web web/);
+    expect(await ended).toMatch(/Applied: (?:.|\n)*Kept. Review them again: lamella changes --web web/);
   });
 
   test('tells of conflicts, and applies all the same when somebody says so', async (context) => {
@@ -143,7 +143,7 @@ describe.each(['root', 'an ordinary user'] as const)('the page of %s', (kind) =>
     expect(await page.locator('#discard').textContent()).toBe('Really throw 6 away?');
     expect(lamella('inspect', 'away')).toBeTruthy();
     await page.locator('#discard').click();
-    expect(await ended).toContain('Thrown away.');
+    expect(await ended).toContain('Discarded.');
     expect(user.lamella(['inspect', 'away']).status).toBe(1);
     expect(readFileSync(`${project}/old.txt`, 'utf8')).toBe('old\n');
   });
@@ -173,14 +173,14 @@ describe.each(['root', 'an ordinary user'] as const)('the page of %s', (kind) =>
     expect((await ask('/discard', { cookie: session, 'content-length': '2', origin: 'http://evil.example' }, 'POST')).status).toBe(403);
     expect((await ask('/../../package.json', { cookie: session })).status).toBe(404);
     const bad = await ask('/apply', { cookie: session, 'content-length': '2', origin: `http://${host}` }, 'POST');
-    expect([bad.status, JSON.parse(bad.body).error.message]).toEqual([409, 'nothing was chosen']);
+    expect([bad.status, JSON.parse(bad.body).error.message]).toEqual([409, 'no changes selected']);
     expect(existsSync(`${project}/old.txt`)).toBe(true);
   });
 
   test('what cannot be is told', () => {
     lamella('create', '--name', 'none', 'busybox', 'true');
-    expect(lamella('changes', '--web', 'none')).toBe('Nothing was changed.');
-    expect(user.lamella(['changes', '--web', 'none', '/etc']).stderr).toContain('--web shows all changes');
+    expect(lamella('changes', '--web', 'none')).toBe('No changes.');
+    expect(user.lamella(['changes', '--web', 'none', '/etc']).stderr).toContain('--web cannot be used with patterns');
     expect(user.lamella(['changes', '--web', '--port', '70000', 'none']).stderr).toContain('70000');
   });
 });

@@ -1,13 +1,13 @@
 import type { ContainerChange } from '@lamella/engine';
 
-/** How much was changed: objects by kind, and bytes of files that came and went. */
+/** Counts changes by kind, and the bytes that were added and deleted. */
 export class ChangeTally {
   added = 0;
   modified = 0;
   deleted = 0;
-  /** Bytes of files that are new, or have grown by. */
+  /** Bytes of added files, and by which files have grown. */
   bytesAdded = 0;
-  /** Bytes of files that are gone, or have shrunk by. */
+  /** Bytes of deleted files, and by which files have shrunk. */
   bytesDeleted = 0;
 
   add({ kind, before, after }: Pick<ContainerChange, 'kind' | 'before' | 'after'>): void {

@@ -1,6 +1,6 @@
 import type { ContainerChange } from '@lamella/engine';
 
-/** What an object says in text: nothing where there is none, a link's target, a file without NUL bytes; undefined for all else. */
+/** Returns the text of a file, or the target of a link; empty for a missing object; undefined for binary content and other types. */
 export function textContent(object: ContainerChange['after'], content: Buffer | undefined): string | undefined {
   if (!object) return '';
   if (object.type === 'symlink') return object.target ?? '';

@@ -1,6 +1,6 @@
 import type { ContainerChange } from '@lamella/engine';
 
-/** A change for programs. Modes are octal text, as chmod(1) takes them. */
+/** Returns a change as a value for JSON. Modes are octal text, as chmod(1) takes them. */
 export function changeToJSON({ kind, path, aspects, before, after, renamed }: ContainerChange): object {
   const state = (object: typeof after): object | undefined => object && { ...object, mode: object.mode.toString(8).padStart(4, '0') };
   return {

@@ -7,12 +7,12 @@ import { ChangeTally } from './change-tally.js';
 const LETTERS = { added: 'A', modified: 'M', deleted: 'D' } as const;
 const COLORS = { added: 'green', modified: 'yellow', deleted: 'red' } as const;
 
-/** Returns a path or a link's target as it is in a list: in one line, a backslash twice, and bytes that are no UTF-8 as escapes. */
+/** Returns a path or a link's target for a list: in one line, with doubled backslashes, and with invalid UTF-8 as escapes. */
 export function shownPath(path: string): Printable {
   return asIs(visible(path, { backslash: true }));
 }
 
-/** One line for people: `M /etc/passwd  content, mode 644 -> 600  1.2 kB`. */
+/** Returns the line of a change: `M /etc/passwd  content, mode 644 -> 600  1.2 kB`. */
 export function describeChange(change: ContainerChange): Printable {
   const { kind, before, after } = change;
   const object = after ?? before;
@@ -27,7 +27,7 @@ function line(kind: ContainerChange['kind'], name: Printable, details: string): 
   return text`${styled(COLORS[kind], text`${LETTERS[kind]} ${name}`)}${details ? text`  ${styled('dim', details)}` : ''}`;
 }
 
-/** What is different, of a modified object. */
+/** Returns the differences of a modified file. */
 function detailsOf({ kind, aspects, before, after }: ContainerChange): string[] {
   if (kind !== 'modified' || !before || !after) return [];
   return aspects.map((aspect) => {
@@ -59,9 +59,9 @@ function sizeOf({ kind, before, after }: ContainerChange): string {
   return before.size === after.size ? bytes(after.size) : `${bytes(before.size)} -> ${bytes(after.size)}`;
 }
 
-/** The last line of a list. */
+/** Returns the last line of a list. */
 export function describeTally({ added, modified, deleted, bytesAdded, bytesDeleted }: ChangeTally): Printable {
-  if (!added && !modified && !deleted) return asIs('Nothing was changed.');
+  if (!added && !modified && !deleted) return asIs('No changes.');
   const counts = [
     ...(added ? [styled('green', `${added} added`)] : []),
     ...(modified ? [styled('yellow', `${modified} modified`)] : []),
@@ -71,12 +71,12 @@ export function describeTally({ added, modified, deleted, bytesAdded, bytesDelet
   return text`${joined(counts, ', ')}${sizes.length ? ` (${sizes.join(', ')})` : ''}`;
 }
 
-/** Makes one line of a new directory and all that is in it. */
+/** Groups a new directory and its content into one line. */
 export class Grouping {
   #top: ContainerChange | undefined;
   #tally = new ChangeTally();
 
-  /** Lines that are ready with this change. */
+  /** Returns the lines that are complete with this change. */
   add(change: ContainerChange): Printable[] {
     if (this.#top && change.kind === 'added' && change.view === this.#top.view && change.path.startsWith(`${this.#top.path}/`)) {
       this.#tally.add(change);
@@ -90,7 +90,7 @@ export class Grouping {
     return [...lines, describeChange(change)];
   }
 
-  /** The line of a directory after which nothing of it came. */
+  /** Returns the line of the open directory. */
   end(): Printable[] {
     if (!this.#top) return [];
     const { added, bytesAdded } = this.#tally;

@@ -1,14 +1,14 @@
 import type { ContainerChange, Contents, StoredContainer } from '@lamella/engine';
 
-/** Changes whose contents are read at once. */
+/** Number of changes whose contents are read together. */
 const BATCH = 64;
-/** And how many bytes they have together, unless it is one alone. */
+/** Maximum bytes of their contents, unless one change alone exceeds it. */
 const BATCH_BYTES = 16 << 20;
 
 /**
- * Changes with what was in them and is: read a few at a time, however many there are.
+ * Yields changes with their contents before and after. A few are read at a time.
  *
- * @param limit bytes: of a larger file there is no content
+ * @param limit bytes; larger files have no content
  */
 export async function* withContents(
   container: Pick<StoredContainer, 'contents'>,

@@ -5,15 +5,15 @@ import { stdout } from '../output/out.js';
 import { errorToJSON, reportError } from '../output/report-error.js';
 import { LamellaCommand } from './lamella-command.js';
 
-/** What the commands on containers share: finding them, and doing the same to several. */
+/** The base class of commands on containers: it finds them, and does the same to several. */
 export abstract class ContainerCommand extends LamellaCommand {
   protected containersOf(flags: { root?: string | undefined }): Containers {
     return new Containers(this.storeRoot(flags));
   }
 
   /**
-   * Do something to each container that was named; one that cannot is told, and the others are done all the
-   * same. What is done is printed by the name it was given.
+   * Runs an action on each container that was named, and prints the line that it returns. A failure is reported, and the other containers
+   * are still handled.
    */
   protected async forEach(
     flags: { root?: string | undefined; json?: boolean; debug?: boolean },
@@ -24,10 +24,9 @@ export abstract class ContainerCommand extends LamellaCommand {
       unfound = (_, error) => Promise.reject(error),
     }: { readonly missingIsFine?: boolean; readonly unfound?: (reference: string, error: unknown) => Promise<string | undefined> } = {},
   ): Promise<void> {
-    if (!references.length)
-      throw new UsageError('no container was named', `lamella ps lists those that run, lamella ps -a all. See lamella ${this.id} --help.`);
+    if (!references.length) throw noContainer();
     const containers = this.containersOf(flags);
-    // At once: ten containers that are slow to stop are as slow as one.
+    // In parallel: ten containers that are slow to stop take as long as one.
     const results = await Promise.all(
       references.map(async (reference) => {
         try {
@@ -57,7 +56,12 @@ function isMissing(error: unknown): boolean {
   return (error as { code?: string }).code === 'CONTAINER_NOT_FOUND';
 }
 
-/** What it is called by people: its name, or its id. */
+/** Returns the error of a command line without a container. */
+export function noContainer(): UsageError {
+  return new UsageError('no container given', 'List the containers: lamella ps -a');
+}
+
+/** Returns the name of a container, or its id. */
 export function displayName({ name, id }: Pick<ContainerState, 'name' | 'id'>): string {
   return name ?? id;
 }

@@ -10,23 +10,23 @@ import type { Shown } from '../output/printable.js';
 
 type Values = Record<string, unknown>;
 
-/** What the commands share: the store, `--json`, `--debug`, and how errors are told. */
+/** The base class of our commands: the store, `--json`, `--debug`, and error reports. */
 export abstract class LamellaCommand extends Command {
   static override baseFlags = {
-    root: string({ helpValue: 'DIR', description: 'the store (default: $LAMELLA_ROOT, /var/lib/lamella, ~/.local/share/lamella)' }),
-    json: boolean({ description: 'print JSON' }),
-    debug: boolean({ description: 'print where an error came from' }),
+    root: string({ helpValue: 'DIR', description: 'Directory of the store (default: $LAMELLA_ROOT, /var/lib/lamella or ~/.local/share/lamella)' }),
+    json: boolean({ description: 'Print JSON' }),
+    debug: boolean({ description: 'Print the stack trace of an error' }),
   };
 
   /**
-   * The one way of every command to its flags, which are read as Docker reads them, and so to the store: what an interrupted apply left is
-   * taken back before anything is looked at.
+   * Parses the command line as Docker does, and recovers the store: an interrupted apply is undone before the command reads anything. Every
+   * command calls this first.
    */
   protected override async parse<F extends Values, B extends Values, A extends Values>(
     options?: Input<F, B, A>,
     argv?: string[],
   ): Promise<ParserOutput<F, B, A>> {
-    // oclif's parser would also complain where NODE_ENV is that of a developer.
+    // Stops oclif from warning about an unparsed command line where NODE_ENV is development.
     this.parsed = true;
     const { flags, args, words } = await parseCommand(argv ?? this.argv, {
       command: this.id?.replaceAll(':', ' ') ?? '',
@@ -35,7 +35,7 @@ export abstract class LamellaCommand extends Command {
       strict: options?.strict !== false,
     });
     await recover(this.storeRoot(flags));
-    // Its type follows from that of the options, which the parser does not know.
+    // The type follows from the options, but parseCommand is not generic.
     return { flags, args, argv: words, raw: [], metadata: { flags: {} }, nonExistentFlags: [] } as unknown as ParserOutput<F, B, A>;
   }
 
@@ -43,14 +43,14 @@ export abstract class LamellaCommand extends Command {
     return flags.root === undefined ? defaultRoot() : path.resolve(flags.root);
   }
 
-  /** Prints a value for programs, or lines for people. @throws OutputError */
+  /** Prints a value as JSON, or lines for people. @throws OutputError */
   protected print(json: boolean | undefined, value: unknown, lines: readonly Shown[]): void {
     if (json) stdout.json(value);
     else stdout.lines(lines);
   }
 
   protected override async catch(error: Error & { parse?: unknown; code?: string }): Promise<void> {
-    // Mistakes on the command line are told in one place, main.ts.
+    // reportCommandFailure reports errors of oclif.
     if (error.parse !== undefined || error.code === 'EEXIT' || error.constructor.name === 'CLIError') throw error;
     process.exitCode = reportOwnFailure(error, { json: this.argv.includes('--json'), debug: this.argv.includes('--debug') });
   }

@@ -2,14 +2,14 @@ import { string } from '@oclif/core/args';
 import type { Arg } from '@oclif/core/interfaces';
 
 /**
- * An argument of a command line that has to be there. oclif would take one that is missing from
- * stdin, but what comes there are archives and passwords.
+ * Returns a required argument. oclif would read a missing one from stdin, where archives and passwords
+ * come from.
  */
 export function requiredArgument(description: string): Arg<string> {
   return string({ required: true, description, ignoreStdin: true });
 }
 
-/** One that may be missing. */
+/** Returns an optional argument. */
 export function optionalArgument(description: string): Arg<string | undefined> {
   return string({ description, ignoreStdin: true });
 }

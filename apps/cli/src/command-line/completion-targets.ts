@@ -1,7 +1,7 @@
-/** Commands after which completion offers the images of the store. */
+/** Commands whose arguments complete to images of the store. */
 export const IMAGE_COMMANDS = ['run', 'create', 'rmi', 'push', 'save', 'tag'] as const;
 
-/** Commands after which it offers names and ids of containers. */
+/** Commands whose arguments complete to names and ids of containers. */
 export const CONTAINER_COMMANDS = [
   'start',
   'stop',

@@ -1,108 +1,108 @@
-const NETWORK = 'The addresses and routes of the container are those of the host: --network pasta.';
-const RESOLVER = 'The container asks the resolver of the host (--network pasta, --network host); -v FILE:/etc/resolv.conf:ro gives it another.';
-const CPU_TIME = '--cpus NUMBER limits its time on processors.';
-const BLOCK_IO = '--blkio-weight NUMBER gives it a share of the time of disks.';
-const HEALTH = 'Health checks are not made: run one by lamella exec from a timer.';
-const OWN_NAMESPACES = 'A container always has its own; lamella exec runs beside its processes.';
-const NAMED_VOLUMES = 'There are no named volumes: -v /directory:/path shows a directory of the host.';
+const NETWORK = 'With --network pasta the container has the addresses and routes of the host.';
+const RESOLVER = 'The container uses the resolver of the host. Use another: -v FILE:/etc/resolv.conf:ro';
+const CPU_TIME = 'Limit the CPU time: --cpus NUMBER';
+const BLOCK_IO = 'Set the block IO weight: --blkio-weight NUMBER';
+const HEALTH = 'Health checks are not supported. Run one with lamella exec from a timer.';
+const OWN_NAMESPACES = 'A container always has its own namespace. Run a command in it: lamella exec';
+const NAMED_VOLUMES = 'Named volumes are not supported. Bind mount a directory: -v /directory:/path';
 
-/** Flags of `docker run` and `docker create` that we do not have: what to do instead. */
+/** Alternatives for the flags of `docker run` and `docker create` that we do not have. */
 const OF_RUN: Readonly<Record<string, string>> = {
-  '--add-host': '-v FILE:/etc/hosts:ro gives the container a list of hosts.',
-  '--annotation': '--label KEY=VALUE notes something about a container.',
-  '--attach': 'Without -d the output comes here; -i passes stdin on.',
-  '-a': 'Without -d the output comes here; -i passes stdin on.',
+  '--add-host': 'Mount a hosts file: -v FILE:/etc/hosts:ro',
+  '--annotation': 'Set a label: --label KEY=VALUE',
+  '--attach': 'Without -d STDOUT and STDERR are attached; -i attaches STDIN.',
+  '-a': 'Without -d STDOUT and STDERR are attached; -i attaches STDIN.',
   '--blkio-weight-device': BLOCK_IO,
-  '--cgroup-parent': 'Its cgroup is made below that of this process: start lamella in the one you mean (systemd-run --slice).',
+  '--cgroup-parent': "The container's cgroup is made below that of lamella. Start lamella in another one: systemd-run --slice=NAME",
   '--cgroupns': OWN_NAMESPACES,
   '--cpu-period': CPU_TIME,
   '--cpu-quota': CPU_TIME,
   '--cpu-rt-period': CPU_TIME,
   '--cpu-rt-runtime': CPU_TIME,
-  '--cpuset-mems': '--cpuset-cpus LIST chooses processors; numactl(8) inside chooses memory.',
-  '--device-cgroup-rule': '--device /dev/NAME shows a device inside.',
+  '--cpuset-mems': 'Choose CPUs with --cpuset-cpus LIST, and memory nodes with numactl(8) in the container.',
+  '--device-cgroup-rule': 'Add a device: --device /dev/NAME',
   '--device-read-bps': BLOCK_IO,
   '--device-read-iops': BLOCK_IO,
   '--device-write-bps': BLOCK_IO,
   '--device-write-iops': BLOCK_IO,
-  '--disable-content-trust': 'Leave it out: images are checked by their digests.',
+  '--disable-content-trust': 'Remove the flag: images are verified by their digests.',
   '--dns': RESOLVER,
   '--dns-opt': RESOLVER,
   '--dns-option': RESOLVER,
   '--dns-search': RESOLVER,
-  '--domainname': '--hostname NAME.DOMAIN sets both.',
-  '--expose': '--network pasta -p HOST:PORT publishes a port.',
-  '--gpus': '--device /dev/NAME shows a device inside.',
-  '--group-add': '-u USER:GROUP chooses the group; others come from /etc/group of the image.',
+  '--domainname': 'Set both names: --hostname NAME.DOMAIN',
+  '--expose': 'Publish a port: --network pasta -p HOST_PORT:PORT',
+  '--gpus': 'Add a device: --device /dev/NAME',
+  '--group-add': 'Set the group with -u USER:GROUP. Supplementary groups come from /etc/group of the image.',
   '--health-cmd': HEALTH,
   '--health-interval': HEALTH,
   '--health-retries': HEALTH,
   '--health-start-interval': HEALTH,
   '--health-start-period': HEALTH,
   '--health-timeout': HEALTH,
-  '--no-healthcheck': 'Leave it out: health checks are not made.',
+  '--no-healthcheck': 'Remove the flag: health checks are not supported.',
   '--ip': NETWORK,
   '--ip6': NETWORK,
   '--ipc': OWN_NAMESPACES,
-  '--isolation': 'Leave it out: it is for Windows.',
-  '--kernel-memory': '--memory SIZE limits all of its memory.',
-  '--link': '--network host lets containers reach each other by ports of the loopback.',
+  '--isolation': 'Remove the flag: it is for Windows.',
+  '--kernel-memory': 'Limit the memory: --memory SIZE',
+  '--link': 'With --network host containers reach each other on ports of the loopback interface.',
   '--link-local-ip': NETWORK,
-  '--log-driver': 'What it writes is kept in files: --log-opt max-size=SIZE bounds them, lamella logs -f passes it on.',
+  '--log-driver': 'Logs are files. Limit their size with --log-opt max-size=SIZE, and read them with lamella logs -f.',
   '--mac-address': NETWORK,
-  '--memory-reservation': '--memory SIZE limits its memory.',
-  '--memory-swappiness': '--memory-swap SIZE limits memory and swap together.',
+  '--memory-reservation': 'Limit the memory: --memory SIZE',
+  '--memory-swappiness': 'Limit memory plus swap: --memory-swap SIZE',
   '--network-alias': NETWORK,
   '--net-alias': NETWORK,
-  '--oom-kill-disable': '--oom-score-adj -1000 spares it as long as the host has memory.',
+  '--oom-kill-disable': 'Protect the container from the OOM killer: --oom-score-adj -1000',
   '--pid': OWN_NAMESPACES,
-  '--publish-all': '--network pasta -p HOST:PORT publishes each port by name.',
-  '-P': '--network pasta -p HOST:PORT publishes each port by name.',
-  '--quiet': 'Progress is shown on terminals only: 2>/dev/null hides it.',
-  '-q': 'Progress is shown on terminals only: 2>/dev/null hides it.',
-  '--runtime': 'Leave it out: lamella is its own runtime.',
-  '--sig-proxy': 'Signals are always passed on; -d lets it run on by itself.',
-  '--storage-opt': 'A store on a filesystem of its own bounds what containers write: --root DIR.',
-  '--sysctl': 'Write it below /proc/sys inside, with --privileged.',
-  '--use-api-socket': 'There is no daemon, and so no socket.',
+  '--publish-all': 'Publish each port: --network pasta -p HOST_PORT:PORT',
+  '-P': 'Publish each port: --network pasta -p HOST_PORT:PORT',
+  '--quiet': 'Progress is only shown on a terminal. Hide it: 2>/dev/null',
+  '-q': 'Progress is only shown on a terminal. Hide it: 2>/dev/null',
+  '--runtime': 'Remove the flag: lamella has its own runtime.',
+  '--sig-proxy': 'Signals are always forwarded, except with -d.',
+  '--storage-opt': 'To limit the disk usage, choose a store on a separate filesystem: --root DIR',
+  '--sysctl': 'With --privileged, write to /proc/sys in the container.',
+  '--use-api-socket': 'There is no daemon, so there is no socket.',
   '--uts': OWN_NAMESPACES,
   '--volume-driver': NAMED_VOLUMES,
   '--volumes-from': NAMED_VOLUMES,
 };
 
-/** Flags of other commands of Docker's. */
+/** Alternatives for the flags of other commands of Docker that we do not have. */
 const OF_OTHERS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  exec: { '--detach-keys': 'A command beside a container ends with this terminal; -d lets it run on.' },
-  start: { '--checkpoint': 'lamella rollback goes back to a checkpoint; lamella start begins there.' },
+  exec: { '--detach-keys': 'A command of exec ends with this terminal. Run it in the background: -d' },
+  start: { '--checkpoint': 'Roll back to the checkpoint first: lamella rollback CONTAINER CHECKPOINT' },
   rmi: {
-    '--force': 'An image that a container was made of stays: remove the container first, lamella rm -f.',
-    '-f': 'An image that a container was made of stays: remove the container first, lamella rm -f.',
-    '--no-prune': 'Leave it out: layers that other images use stay.',
+    '--force': 'The image of a container cannot be removed. Remove the container first: lamella rm -f CONTAINER',
+    '-f': 'The image of a container cannot be removed. Remove the container first: lamella rm -f CONTAINER',
+    '--no-prune': 'Remove the flag: layers of other images are kept.',
   },
-  logs: { '--details': 'lamella inspect shows the labels and variables of a container.' },
-  stats: { '--all': 'lamella ps -a lists those that do not run.', '-a': 'lamella ps -a lists those that do not run.' },
-  rm: { '--link': 'There are no links between containers.' },
-  pull: { '--all-tags': 'Name each tag.', '-a': 'Name each tag.', '--disable-content-trust': 'Leave it out: images are checked by their digests.' },
-  push: { '--all-tags': 'Name each tag.', '-a': 'Name each tag.', '--disable-content-trust': 'Leave it out: images are checked by their digests.' },
+  logs: { '--details': 'Show the labels and variables of a container: lamella inspect CONTAINER' },
+  stats: { '--all': 'List stopped containers: lamella ps -a', '-a': 'List stopped containers: lamella ps -a' },
+  rm: { '--link': 'Links between containers are not supported.' },
+  pull: { '--all-tags': 'Give each tag.', '-a': 'Give each tag.', '--disable-content-trust': 'Remove the flag: images are verified by their digests.' },
+  push: { '--all-tags': 'Give each tag.', '-a': 'Give each tag.', '--disable-content-trust': 'Remove the flag: images are verified by their digests.' },
   login: {
-    '--password': 'A password on a command line is seen by everybody: --password-stdin.',
-    '-p': 'A password on a command line is seen by everybody: --password-stdin.',
+    '--password': 'A password on the command line is visible to other users. Use --password-stdin.',
+    '-p': 'A password on the command line is visible to other users. Use --password-stdin.',
   },
-  history: { '--no-trunc': 'lamella history lists checkpoints; lamella image history shows how an image was made.' },
-  inspect: { '--type': 'lamella inspect is for containers, lamella image inspect for images.' },
-  'image prune': { '--all': 'lamella rmi NAME removes an image.', '-a': 'lamella rmi NAME removes an image.' },
+  history: { '--no-trunc': 'lamella history lists checkpoints. Show the history of an image: lamella image history IMAGE' },
+  inspect: { '--type': 'lamella inspect is for containers. Inspect an image: lamella image inspect IMAGE' },
+  'image prune': { '--all': 'Remove an image: lamella rmi IMAGE', '-a': 'Remove an image: lamella rmi IMAGE' },
 };
 
-/** What to do in place of a flag of Docker's that a command of ours does not have. */
-export function dockerFlag(command: string, said: string): string | undefined {
+/** Returns the alternative for a flag of Docker that a command does not have. */
+export function dockerFlag(command: string, flag: string): string | undefined {
   const table = command === 'run' || command === 'create' ? OF_RUN : OF_OTHERS[command];
-  return table && Object.hasOwn(table, said) ? table[said] : undefined;
+  return table && Object.hasOwn(table, flag) ? table[flag] : undefined;
 }
 
-/** What to do in place of a value that Docker takes of a flag of ours. */
+/** Returns the alternative for a value that only Docker accepts. */
 export function dockerValue(flag: string, value: string): string | undefined {
   if (flag !== 'network') return undefined;
   return value.startsWith('container:')
-    ? '--network host lets containers reach each other by ports of the loopback.'
-    : 'Known are none (only loopback), host, and pasta: a network of its own that reaches others, as the bridge of Docker does.';
+    ? 'With --network host containers reach each other on ports of the loopback interface.'
+    : "Use none (loopback only), host, or pasta, which is similar to Docker's bridge.";
 }

@@ -1,12 +1,12 @@
-/** What the parser has to know of a flag; oclif's definitions have it, and its manifest. */
+/** The properties of a flag that the parser needs. oclif's definitions and its manifest have them. */
 export interface FlagFacts {
   readonly type: string;
   readonly char?: string | undefined;
-  /** Other long names of it. */
+  /** Other long names. */
   readonly aliases?: readonly string[] | undefined;
-  /** Other letters of it. */
+  /** Other letters. */
   readonly charAliases?: readonly string[] | undefined;
-  /** `--no-NAME` is its opposite. */
+  /** Whether `--no-NAME` turns it off. */
   readonly allowNo?: boolean | undefined;
 }
 

@@ -1,17 +1,17 @@
-import { UsageError } from '../errors/usage-error.js';
+import { helpHint, UsageError } from '../errors/usage-error.js';
 import { dockerValue } from './docker-flags.js';
 import type { FlagFacts, FlagTable } from './flag-table.js';
-import { type Grammar, helpHint, parseFlags } from './parse-flags.js';
+import { type Grammar, parseFlags } from './parse-flags.js';
 
-/** A flag as oclif defines it, as far as values are concerned. */
+/** The properties of an oclif flag that decide about its value. */
 interface FlagDefinition extends FlagFacts {
   readonly multiple?: boolean | undefined;
   readonly options?: readonly string[] | undefined;
   readonly default?: unknown;
   readonly required?: boolean | undefined;
-  /** Flags that it does not go together with. */
+  /** Flags that cannot be used together with it. */
   readonly exclusive?: readonly string[] | undefined;
-  // oclif's own parameters are of types that depend on the flag.
+  // The types of oclif's parameters depend on the flag.
   readonly parse?: ((input: never, context: never, flag: never) => Promise<unknown>) | undefined;
 }
 
@@ -21,9 +21,9 @@ interface ArgumentDefinition {
 
 export interface CommandDefinition extends Grammar {
   readonly flags: Readonly<Record<string, FlagDefinition>>;
-  /** By name, in their order. */
+  /** By name, in order. */
   readonly args?: Readonly<Record<string, ArgumentDefinition>>;
-  /** Whether there may be no more words than arguments. */
+  /** Whether more words than arguments are an error. */
   readonly strict?: boolean;
 }
 
@@ -31,13 +31,12 @@ export interface CommandLine {
   readonly flags: Record<string, unknown>;
   readonly args: Record<string, string | undefined>;
   readonly words: readonly string[];
-  /** The flags that were given, by name. */
+  /** The names of the flags on the command line. */
   readonly given: ReadonlySet<string>;
 }
 
 /**
- * Takes the words of a command apart, and checks them: see {@link parseFlags}. Of a flag that is given again the last value counts, as far as
- * it is no list.
+ * Parses and checks the words of a command, see {@link parseFlags}. The last value of a repeated flag counts, unless the flag is a list.
  *
  * @throws UsageError
  */
@@ -53,11 +52,11 @@ export async function parseCommand(argv: readonly string[], definition: CommandD
   }
   for (const [name, { exclusive = [] }] of Object.entries(known)) {
     const other = exclusive.find((each) => isSet(flags[each]));
-    if (other !== undefined && isSet(flags[name])) throw new UsageError(`--${name} and --${other} contradict each other`, 'Give one of them.');
+    if (other !== undefined && isSet(flags[name])) throw new UsageError(`--${name} and --${other} cannot be used together`, 'Remove one of them.');
   }
   for (const [name, facts] of Object.entries(known)) {
     if (flags[name] !== undefined) continue;
-    if (facts.required) throw new UsageError(`--${name} is missing`, hint);
+    if (facts.required) throw new UsageError(`required flag --${name} not set`, hint);
     const value = typeof facts.default === 'function' ? await facts.default() : facts.default;
     if (value !== undefined) flags[name] = value;
     else if (facts.type === 'boolean') flags[name] = false;
@@ -65,7 +64,7 @@ export async function parseCommand(argv: readonly string[], definition: CommandD
   return { flags, args: argumentsOf(words, args, strict, hint), words, given: new Set(given.map(({ name }) => name)) };
 }
 
-/** A switch that is off contradicts nothing. */
+/** Whether a flag is set. A switch that is off conflicts with no other flag. */
 function isSet(value: unknown): boolean {
   return value !== undefined && value !== false;
 }
@@ -73,7 +72,7 @@ function isSet(value: unknown): boolean {
 async function readValue(name: string, facts: FlagDefinition, value: string | boolean, hint: string): Promise<unknown> {
   if (typeof value === 'boolean') return value;
   if (facts.options && !facts.options.includes(value))
-    throw new UsageError(`'${value}' is not a value of --${name}`, `${dockerValue(name, value) ?? `Known are ${facts.options.join(', ')}.`} ${hint}`);
+    throw new UsageError(`invalid value '${value}' for --${name}`, `${dockerValue(name, value) ?? `Use one of ${facts.options.join(', ')}.`}\n${hint}`);
   if (!facts.parse) return value;
   try {
     return await facts.parse(value as never, {} as never, facts as never);
@@ -91,8 +90,8 @@ function argumentsOf(
 ): Record<string, string | undefined> {
   const names = Object.keys(args);
   const missing = names.find((name, i) => args[name]?.required && words[i] === undefined);
-  if (missing !== undefined) throw new UsageError(`the argument ${missing.toUpperCase()} is missing`, hint);
+  if (missing !== undefined) throw new UsageError(`missing argument ${missing.toUpperCase()}`, hint);
   const extra = words[names.length];
-  if (strict && extra !== undefined) throw new UsageError(`'${extra}' is one argument too many`, hint);
+  if (strict && extra !== undefined) throw new UsageError(`unexpected argument '${extra}'`, hint);
   return Object.fromEntries(names.map((name, i) => [name, words[i]]));
 }

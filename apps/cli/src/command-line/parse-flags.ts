@@ -1,36 +1,36 @@
-import { UsageError } from '../errors/usage-error.js';
+import { helpHint, UsageError } from '../errors/usage-error.js';
 import type { FlagFacts, FlagTable } from './flag-table.js';
 import { parseBool } from './go-values.js';
 import { unknownFlag } from './unknown-flag.js';
 
-/** A flag that was given, by its name in the table. */
+/** A flag on the command line, with its name in the table. */
 interface GivenFlag {
   readonly name: string;
   readonly value: string | boolean;
 }
 
 export interface ParsedFlags {
-  /** In the order in which they were given. */
+  /** In the order of the command line. */
   readonly flags: readonly GivenFlag[];
-  /** All words that are no flags, and no values of flags. */
+  /** The words that are neither flags nor values of flags. */
   readonly words: readonly string[];
-  /** Help was asked for; nothing behind that was looked at. */
+  /** Whether --help was found. The words after it were not parsed. */
   readonly help: boolean;
 }
 
 export interface Grammar {
-  /** What the words are of: `run`. */
+  /** The command, such as `run`. */
   readonly command: string;
-  /** The first word that is no flag ends the flags, as for commands that end with another command line. */
+  /** Whether the first argument ends the flags, as for commands that take another command line. */
   readonly leading?: boolean;
 }
 
-/** Our commands that end with another command line. */
+/** The commands that take another command line. */
 export const LEADING_FLAG_COMMANDS: readonly string[] = ['run', 'create', 'exec', 'try'];
 
 /**
- * Takes a command line apart as Docker's parser does (spf13/pflag): `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE`, `-n=VALUE`,
- * clusters of letters, `--switch=false`. The word behind a flag that takes a value is its value, whatever it looks like.
+ * Parses a command line as Docker's parser does (spf13/pflag): `--name VALUE`, `--name=VALUE`, `-n VALUE`, `-nVALUE`, `-n=VALUE`,
+ * clusters of letters, `--switch=false`. The word after a flag that takes a value is its value, even if it begins with a dash.
  *
  * @throws UsageError
  */
@@ -43,7 +43,7 @@ export function parseFlags(argv: readonly string[], known: FlagTable, { command,
     const word = argv[i] as string;
     const next = (said: string): string => {
       const value = argv[++i];
-      if (value === undefined) throw new UsageError(`${said} needs a value`, hint);
+      if (value === undefined) throw new UsageError(`flag needs an argument: ${said}`, hint);
       return value;
     };
     if (word === '--') {
@@ -60,7 +60,7 @@ export function parseFlags(argv: readonly string[], known: FlagTable, { command,
     }
     if (word.startsWith('--')) {
       const [, said = '', value] = /^--([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
-      if (said === '' || said.startsWith('-')) throw new UsageError(`'${word}' is not a flag`, hint);
+      if (said === '' || said.startsWith('-')) throw new UsageError(`bad flag syntax: ${word}`, hint);
       const found = byName.get(said);
       if (!found && said === 'help') return { flags, words, help: true };
       if (!found) throw unknownFlag(`--${said}`, known, command);
@@ -88,7 +88,7 @@ export function parseFlags(argv: readonly string[], known: FlagTable, { command,
   return { flags, words, help: false };
 }
 
-/** Whether help is asked for; a mistake before that is told first. */
+/** Whether the command line asks for help. An error before --help counts first. */
 export function asksForHelp(argv: readonly string[], known: FlagTable, grammar: Grammar): boolean {
   try {
     return parseFlags(argv, known, grammar).help;
@@ -96,11 +96,6 @@ export function asksForHelp(argv: readonly string[], known: FlagTable, grammar: 
     if (error instanceof UsageError) return false;
     throw error;
   }
-}
-
-/** What to say below a mistake on a command line. */
-export function helpHint(command: string): string {
-  return `See 'lamella ${command} --help'.`;
 }
 
 interface Found {
@@ -123,6 +118,6 @@ function namesOf(known: FlagTable): { readonly byName: ReadonlyMap<string, Found
 
 function truth(text: string, said: string, hint: string): boolean {
   const value = parseBool(text);
-  if (value === undefined) throw new UsageError(`'${text}' of ${said} is neither true nor false`, hint);
+  if (value === undefined) throw new UsageError(`invalid value '${text}' for ${said}: use true or false`, hint);
   return value;
 }

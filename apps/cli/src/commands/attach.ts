@@ -7,14 +7,15 @@ import { DEFAULT_DETACH_KEYS, parseDetachKeys, printDetached } from '../terminal
 import { requireTty } from '../terminal/require-tty.js';
 
 export class Attach extends ContainerCommand {
-  static override summary = 'Come to the terminal, or the stdin and output, of a container that runs.';
-  static override description = 'Several may be there at once. The keys leave it running; without a terminal ctrl-c is passed on.';
+  static override summary = 'Attach to a running container';
+  static override description =
+    'Several clients may be attached at once. The detach keys leave the container running. Without a TTY, ctrl-c is forwarded to it.';
   static override examples = ['<%= config.bin %> attach web'];
-  static override args = { container: requiredArgument('its name, its id, or the beginning of it') };
+  static override args = { container: requiredArgument('Name or ID of the container') };
   static override flags = {
-    stdin: boolean({ default: true, allowNo: true, description: "pass this process's stdin on" }),
-    'sig-proxy': boolean({ default: true, allowNo: true, description: 'pass signals on' }),
-    'detach-keys': string({ helpValue: 'KEYS', default: DEFAULT_DETACH_KEYS, description: 'what to type to leave it running' }),
+    stdin: boolean({ default: true, allowNo: true, description: 'Attach STDIN' }),
+    'sig-proxy': boolean({ default: true, allowNo: true, description: 'Proxy all received signals to the process' }),
+    'detach-keys': string({ helpValue: 'KEYS', default: DEFAULT_DETACH_KEYS, description: 'Override the key sequence for detaching a container' }),
   };
 
   async run(): Promise<void> {
@@ -22,7 +23,7 @@ export class Attach extends ContainerCommand {
     const keys = parseDetachKeys(flags['detach-keys']);
     const container = await this.containersOf(flags).get(args.container);
     const { terminal, input } = container.config.spec;
-    if (flags.stdin && terminal && input?.forward) requireTty(`Leave its input out to see what it writes only: lamella attach --no-stdin ${args.container}`);
+    if (flags.stdin && terminal && input?.forward) requireTty(`To attach without STDIN: lamella attach --no-stdin ${args.container}`);
     const attached = await container.attach();
     const ending = await attachSession(attached, {
       terminal: terminal !== undefined,

@@ -3,10 +3,9 @@ import { CONTAINER_COMMANDS, IMAGE_COMMANDS } from '../command-line/completion-t
 import { stdout } from '../output/out.js';
 
 export class AutocompleteBash extends Command {
-  static override summary = 'Print completion for bash, with the names of containers and images.';
-  static override description =
-    'It completes commands, flags, files, and the names of images and containers where they belong. zsh takes it, too: see `autocomplete`.';
-  static override examples = [{ description: 'In ~/.bashrc:', command: 'source <(<%= config.bin %> autocomplete bash)' }];
+  static override summary = 'Print the completion script for bash';
+  static override description = 'Completes commands, flags, files, and names of images and containers. zsh can use it as well: see lamella autocomplete.';
+  static override examples = [{ description: 'Add to ~/.bashrc:', command: 'source <(<%= config.bin %> autocomplete bash)' }];
 
   async run(): Promise<void> {
     await this.parse(AutocompleteBash);

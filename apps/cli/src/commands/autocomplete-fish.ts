@@ -2,7 +2,7 @@ import { Command } from '@oclif/core/command';
 import { CONTAINER_COMMANDS, IMAGE_COMMANDS } from '../command-line/completion-targets.js';
 import { stdout } from '../output/out.js';
 
-/** What of a flag fish wants to know. */
+/** The properties of a flag that the script needs. */
 interface FlagFacts {
   readonly char?: string;
   readonly description?: string;
@@ -12,9 +12,11 @@ interface FlagFacts {
 }
 
 export class AutocompleteFish extends Command {
-  static override summary = 'Print completion for fish.';
-  static override description = 'It completes commands, flags, files, and the names of images and containers where they belong.';
-  static override examples = [{ description: 'Once:', command: '<%= config.bin %> autocomplete fish > ~/.config/fish/completions/<%= config.bin %>.fish' }];
+  static override summary = 'Print the completion script for fish';
+  static override description = 'Completes commands, flags, files, and names of images and containers.';
+  static override examples = [
+    { description: 'Install it once:', command: '<%= config.bin %> autocomplete fish > ~/.config/fish/completions/<%= config.bin %>.fish' },
+  ];
 
   async run(): Promise<void> {
     await this.parse(AutocompleteFish);

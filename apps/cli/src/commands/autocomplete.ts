@@ -2,7 +2,7 @@ import { Command } from '@oclif/core/command';
 import { stdout } from '../output/out.js';
 
 export class Autocomplete extends Command {
-  static override summary = 'Say how to complete commands in a shell.';
+  static override summary = 'Show how to set up shell completion';
   static override examples = ['<%= config.bin %> autocomplete'];
 
   async run(): Promise<void> {

@@ -3,12 +3,12 @@ import { ContainerCommand } from '../command-classes/container-command.js';
 import { requiredArgument } from '../command-line/arguments.js';
 
 export class Checkpoint extends ContainerCommand {
-  static override summary = 'Freeze what a container has written, to come back to it.';
+  static override summary = 'Create a checkpoint of a container';
   static override description =
-    'It takes a rename, whatever the size. One that runs is held for some milliseconds, and goes on above it; while a process has a file of its layers open, or works in a directory of them other than /, it is refused.';
+    'Saves the filesystem of a container in constant time, for lamella rollback. A running container is paused for some milliseconds. The command fails while one of its processes has a file open for writing, or a working directory other than /.';
   static override examples = ["<%= config.bin %> checkpoint -m 'dependencies installed' agent", '<%= config.bin %> rollback agent'];
-  static override args = { container: requiredArgument('its name, its id, or the beginning of it') };
-  static override flags = { message: string({ char: 'm', description: 'what to remember it by' }) };
+  static override args = { container: requiredArgument('Name or ID of the container') };
+  static override flags = { message: string({ char: 'm', description: 'Message that describes the checkpoint' }) };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Checkpoint);

@@ -5,12 +5,12 @@ import { parseTime } from '../command-line/parse-time.js';
 import { labelsOf } from '../container/container-row.js';
 
 export class ContainerPrune extends ContainerCommand {
-  static override summary = 'Remove all containers that do not run.';
+  static override summary = 'Remove all stopped containers';
   static override examples = ['<%= config.bin %> container prune'];
 
   static override flags = {
-    force: boolean({ char: 'f', description: 'without a question, which is always so' }),
-    filter: string({ multiple: true, multipleNonGreedy: true, helpValue: 'KEY=VALUE', description: 'label, label! (without it) or until' }),
+    force: boolean({ char: 'f', description: 'Do not prompt for confirmation (always on)' }),
+    filter: string({ multiple: true, multipleNonGreedy: true, helpValue: 'KEY=VALUE', description: 'Provide filter values: label, label! or until' }),
   };
 
   async run(): Promise<void> {
@@ -25,7 +25,7 @@ export class ContainerPrune extends ContainerCommand {
         !(filters.get('label!') ?? []).some((each) => hasLabels(labelsOf(state), [each])) &&
         until.every((time) => state.config.created < time),
     );
-    if (!over.length) return this.print(flags.json, [], ['nothing to remove']);
+    if (!over.length) return this.print(flags.json, [], ['Nothing to remove.']);
     await this.forEach(
       flags,
       over.map(({ id }) => id),

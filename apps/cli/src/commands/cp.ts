@@ -6,24 +6,28 @@ import { copyFromContainer } from '../copy/copy-out.js';
 import { UsageError } from '../errors/usage-error.js';
 
 export class Cp extends ContainerCommand {
-  static override summary = 'Copy files into a container or out of it, whether it runs or not.';
-  static override description = `SRC and DST are a path of the host, or CONTAINER:PATH; - is a tar on stdin or stdout. Copies are Docker's:
+  static override summary = 'Copy files between a container and the local filesystem';
+  static override description =
+    `One path is on the host, and one is CONTAINER:PATH. With - a tar archive is read from stdin or written to stdout. The container may be running or stopped. The rules are those of docker cp:
 
-- A directory is copied as a whole, or what is in it when its path ends with /.
-- A link is copied as a link, unless -L follows it. No link in a container leads out of it.
-- What is copied in belongs to root, or with -a to whom it did.
-- What the container sees is copied, and copied to: its volumes, whether it runs or not. /proc, /sys and /dev are left empty.`;
-  static override usage = 'cp [FLAGS] SRC DST';
+- A directory is copied with its name; a path that ends with /. copies only its content.
+- A symbolic link is copied as a link, unless -L is given. Links in a container cannot lead out of it.
+- Files in the container are owned by root, or with -a by their original owner.
+- Volumes are included. /proc, /sys and /dev are empty.`;
+  static override usage = ['cp [OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-', 'cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH'];
   static override examples = [
     '<%= config.bin %> cp web:/etc/nginx.conf .',
     '<%= config.bin %> cp ./site/. web:/srv',
     '<%= config.bin %> cp web:/var/log - | tar t',
   ];
-  static override args = { source: requiredArgument('what to copy'), destination: requiredArgument('where to') };
+  static override args = {
+    source: requiredArgument('Path to copy from: CONTAINER:PATH, a path on the host, or -'),
+    destination: requiredArgument('Path to copy to: CONTAINER:PATH, a path on the host, or -'),
+  };
   static override flags = {
-    archive: boolean({ char: 'a', description: 'keep owners' }),
-    'follow-link': boolean({ char: 'L', description: 'of a link at the end of SRC, copy what it leads to' }),
-    quiet: boolean({ char: 'q', description: 'print nothing, as always: for scripts written for docker' }),
+    archive: boolean({ char: 'a', description: 'Archive mode (copy all uid/gid information)' }),
+    'follow-link': boolean({ char: 'L', description: 'Always follow symbol link in SRC_PATH' }),
+    quiet: boolean({ char: 'q', description: 'Suppress progress output during copy (always on)' }),
   };
 
   async run(): Promise<void> {
@@ -34,14 +38,14 @@ export class Cp extends ContainerCommand {
       return copyFromContainer(await this.containersOf(flags).get(source.container), source.path, destination.path, asked);
     if (source.container === undefined && destination.container !== undefined)
       return copyToContainer(await this.containersOf(flags).get(destination.container), source.path, destination.path, asked);
-    throw new UsageError('one of SRC and DST is in a container, and the other is not', 'Write CONTAINER:/path for the one, and ./path or - for the other.');
+    throw new UsageError('exactly one of SRC_PATH and DEST_PATH must be in a container', 'Use CONTAINER:/path for one, and ./path or - for the other.');
   }
 }
 
-/** `CONTAINER:PATH`, or a path of the host: one with a colon is written ./like:this. */
+/** Parses `CONTAINER:PATH`, or a path on the host. A path on the host with a colon needs a prefix: `./a:b`. */
 function place(text: string): { readonly container: string | undefined; readonly path: string } {
   const [, container, inside] = /^([^/.:][^/:]*):(.*)$/s.exec(text) ?? [];
   if (container === undefined || inside === undefined) return { container: undefined, path: text };
-  if (!inside) throw new UsageError(`'${text}' names no path`, 'Write CONTAINER:/path.');
+  if (!inside) throw new UsageError(`'${text}' has no path`, 'Use CONTAINER:/path.');
   return { container, path: inside };
 }

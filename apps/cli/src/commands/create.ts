@@ -10,14 +10,14 @@ import { CONTAINER_FLAGS } from '../run-flags/run-flags.js';
 import { pullProgress } from '../transfer/pull-progress.js';
 
 export class Create extends Command {
-  static override summary = 'Make a container, to be started later.';
-  static override usage = 'create [FLAGS] IMAGE [COMMAND [ARG…]]';
+  static override summary = 'Create a new container';
+  static override usage = 'create [OPTIONS] IMAGE [COMMAND [ARG…]]';
   static override examples = ['<%= config.bin %> create --name web busybox httpd -f', '<%= config.bin %> start web'];
   static override strict = false;
   static override flags = CONTAINER_FLAGS;
   static override args = {
-    image: requiredArgument('an image of the store or a registry'),
-    command: optionalArgument("the command; the image's own when missing"),
+    image: requiredArgument('Name of an image, in the store or in a registry'),
+    command: optionalArgument("Command to run (default: the image's)"),
   };
 
   /** Not by oclif, which would complain of that where NODE_ENV is that of a developer. */

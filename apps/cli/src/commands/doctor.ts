@@ -4,8 +4,8 @@ import { OUR_FAILURE } from '../output/exit-status.js';
 import { table } from '../output/table.js';
 
 export class Doctor extends LamellaCommand {
-  static override summary = 'Try what this machine can do, and say what is missing.';
-  static override examples = ['<%= config.bin %> doctor', { description: 'For programs:', command: '<%= config.bin %> doctor --json' }];
+  static override summary = 'Check what this machine supports';
+  static override examples = ['<%= config.bin %> doctor', { description: 'Print JSON:', command: '<%= config.bin %> doctor --json' }];
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Doctor);
@@ -15,7 +15,7 @@ export class Doctor extends LamellaCommand {
     const remedies = findings
       .filter((each) => each.remedy)
       .map(({ subject, consequence, remedy }) => `${subject}: ${consequence ?? ''} ${remedy ?? ''}`.trim());
-    this.print(flags.json, findings, [...table(['WHAT', 'STATE', 'FOUND'], rows), ...(remedies.length ? ['', ...remedies] : [])]);
+    this.print(flags.json, findings, [...table(['CHECK', 'STATE', 'DETAILS'], rows), ...(remedies.length ? ['', ...remedies] : [])]);
     if (findings.some((each) => each.state === 'broken')) process.exitCode = OUR_FAILURE;
   }
 }

@@ -10,16 +10,22 @@ const HEADERS: Headers = Object.fromEntries(
 );
 
 export class Events extends ContainerCommand {
-  static override summary = 'Tell what happens to containers, as it happens.';
+  static override summary = 'Get real time events from containers';
   static override examples = [
     '<%= config.bin %> events',
-    { description: 'What happened in the last hour:', command: '<%= config.bin %> events --since 1h --until 0s' },
+    { description: 'Show the events of the last hour:', command: '<%= config.bin %> events --since 1h --until 0s' },
   ];
   static override flags = {
-    since: string({ helpValue: 'TIME', description: 'also what happened since then' }),
-    until: string({ helpValue: 'TIME', description: 'until then, else for ever' }),
-    filter: string({ char: 'f', multiple: true, multipleNonGreedy: true, helpValue: 'KEY=VALUE', description: 'container, event, image or type' }),
-    format: string({ helpValue: 'json|TEMPLATE', description: 'a JSON object each, or a template of .Type .Action .ID .From .Actor .Time .TimeNano' }),
+    since: string({ helpValue: 'TIME', description: 'Show all events created since timestamp' }),
+    until: string({ helpValue: 'TIME', description: 'Stream events until this timestamp' }),
+    filter: string({
+      char: 'f',
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'KEY=VALUE',
+      description: 'Filter output by container, event, image or type',
+    }),
+    format: string({ helpValue: 'json|TEMPLATE', description: 'Format output as JSON or with a template of .Type .Action .ID .From .Actor .Time .TimeNano' }),
   };
 
   async run(): Promise<void> {
@@ -53,7 +59,7 @@ export class Events extends ContainerCommand {
   }
 }
 
-/** As Docker: a container by the beginning of its id, or its name; all else as it is. */
+/** Whether an event has a value. As with Docker a container matches by its name or a prefix of its id. */
 function isOf(key: string, values: readonly (string | undefined)[], wanted: string): boolean {
   return values.includes(wanted) || (key === 'container' && wanted !== '' && (values[0]?.startsWith(wanted) ?? false));
 }

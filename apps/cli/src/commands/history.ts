@@ -4,10 +4,10 @@ import { table } from '../output/table.js';
 import { ago } from '../output/units.js';
 
 export class History extends ContainerCommand {
-  static override summary = 'List the checkpoints of a container.';
-  static override description = 'The one it stands on now is marked with *. Those of what it was forked from are among them.';
+  static override summary = 'List the checkpoints of a container';
+  static override description = 'The current checkpoint is marked with *. The list includes those of the container that it was forked from.';
   static override examples = ['<%= config.bin %> history agent'];
-  static override args = { container: requiredArgument('its name, its id, or the beginning of it') };
+  static override args = { container: requiredArgument('Name or ID of the container') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(History);
@@ -17,8 +17,8 @@ export class History extends ContainerCommand {
       flags.json,
       checkpoints.map((each) => ({ ...each, current: each.id === current })),
       rows.length
-        ? table(['  CHECKPOINT', 'MADE', 'AFTER', 'MESSAGE'], rows)
-        : [`${args.container} has no checkpoints. lamella checkpoint ${args.container} makes one.`],
+        ? table(['  CHECKPOINT', 'CREATED', 'PARENT', 'MESSAGE'], rows)
+        : [`${args.container} has no checkpoints. Create one: lamella checkpoint ${args.container}`],
     );
   }
 }

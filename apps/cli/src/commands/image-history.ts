@@ -12,21 +12,21 @@ const HEADERS = {
   CreatedSince: 'CREATED',
   CreatedAt: 'CREATED AT',
   Size: 'SIZE',
-  CreatedBy: 'MADE BY',
+  CreatedBy: 'CREATED BY',
   Comment: 'COMMENT',
 } as const satisfies Headers;
 
 export class ImageHistory extends LamellaCommand {
-  static override summary = 'Show how an image was made, the last step first.';
-  static override args = { name: requiredArgument('an image of the store') };
+  static override summary = 'Show the history of an image';
+  static override args = { name: requiredArgument('Name of an image in the store') };
   static override flags = {
     format: string({
       helpValue: 'table [TEMPLATE]|json|TEMPLATE',
       default: 'table',
-      description: 'a table, a JSON object each, or a template of .ID .CreatedSince .CreatedAt .Size .CreatedBy .Comment',
+      description: 'Format output as a table, as JSON, or with a template of .ID .CreatedSince .CreatedAt .Size .CreatedBy .Comment',
     }),
-    'no-trunc': boolean({ description: 'whole digests and steps' }),
-    quiet: boolean({ char: 'q', description: 'digests of layers only' }),
+    'no-trunc': boolean({ description: "Don't truncate output" }),
+    quiet: boolean({ char: 'q', description: 'Only show layer digests' }),
   };
 
   async run(): Promise<void> {

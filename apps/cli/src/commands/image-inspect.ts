@@ -7,11 +7,11 @@ import { templateOf } from '../template/fill.js';
 import { withMaps } from '../template/with-maps.js';
 
 export class ImageInspect extends LamellaCommand {
-  static override summary = 'Print all that is known of an image, as JSON.';
+  static override summary = 'Display detailed information on an image';
   static override examples = ['<%= config.bin %> image inspect busybox', "<%= config.bin %> image inspect --format '{{json .Config}}' busybox"];
-  static override args = { name: requiredArgument('an image of the store') };
+  static override args = { name: requiredArgument('Name of an image in the store') };
   static override flags = {
-    format: string({ char: 'f', helpValue: 'TEMPLATE', description: 'a template of .Names .Digest .MediaType .Config .Manifest .Layers' }),
+    format: string({ char: 'f', helpValue: 'TEMPLATE', description: 'Format output using a template of .Names .Digest .MediaType .Config .Manifest .Layers' }),
   };
 
   async run(): Promise<void> {

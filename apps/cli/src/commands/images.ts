@@ -14,7 +14,7 @@ import { type Headers, listFormat } from '../template/fill.js';
 
 const KEYS = ['before', 'dangling', 'label', 'reference', 'since', 'until'];
 
-/** By our names, and by Docker's. */
+/** The columns by our names, and by Docker's. */
 const HEADERS = {
   Name: 'NAME',
   Tag: 'TAG',
@@ -36,31 +36,30 @@ const HEADERS = {
 const COLUMNS = ['Name', 'Tag', 'Digest', 'Created', 'Size', 'Shared', 'Unique'] as const;
 
 export class Images extends LamellaCommand {
-  static override summary = 'List the images of the store.';
+  static override summary = 'List images';
   static override description =
-    `SIZE is what the blobs of an image take; SHARED of it other images have, too, UNIQUE would go with it. A template is one of Go, as that of ps;
-its fields are .Name .Tag .Digest .Created .Size .Shared .Unique, and by Docker's names .Repository .ID .CreatedSince .CreatedAt .SharedSize .UniqueSize.`;
-  static override usage = 'images [FLAGS] [NAME[:TAG]]';
+    `SIZE is the size of an image's blobs: SHARED with other images, or UNIQUE to this image. The fields of a Go template are .Name .Tag .Digest .Created .Size .Shared .Unique, and as in Docker .Repository .ID .CreatedSince .CreatedAt .SharedSize .UniqueSize.`;
+  static override usage = 'images [OPTIONS] [NAME[:TAG]]';
   static override examples = [
     '<%= config.bin %> images',
-    { description: 'Of one name, or by a pattern:', command: "<%= config.bin %> images 'team/*'" },
-    { description: 'For programs:', command: '<%= config.bin %> images --json' },
-    { description: 'In your own words:', command: "<%= config.bin %> images --format '{{.Name}}:{{.Tag}} {{.Size}}'" },
+    { description: 'List the images of a repository, or by a pattern:', command: "<%= config.bin %> images 'team/*'" },
+    { description: 'Print JSON:', command: '<%= config.bin %> images --json' },
+    { description: 'Use a template:', command: "<%= config.bin %> images --format '{{.Name}}:{{.Tag}} {{.Size}}'" },
   ];
-  static override args = { name: optionalArgument('only images of this name, or that the pattern fits') };
+  static override args = { name: optionalArgument('Only list images with this name, or that match this pattern') };
   static override flags = {
-    all: boolean({ char: 'a', description: 'all images, which is the default' }),
-    digests: boolean({ description: 'show whole digests' }),
+    all: boolean({ char: 'a', description: 'Show all images (always on)' }),
+    digests: boolean({ description: 'Show full digests' }),
     filter: string({
       char: 'f',
       multiple: true,
       multipleNonGreedy: true,
       helpValue: 'KEY=VALUE',
-      description: 'reference, label, before, since, until or dangling',
+      description: 'Filter output by reference, label, before, since, until or dangling',
     }),
-    format: string({ helpValue: 'table [TEMPLATE]|json|TEMPLATE', default: 'table', description: 'a table, a JSON object each, or a template' }),
-    'no-trunc': boolean({ description: 'show whole digests' }),
-    quiet: boolean({ char: 'q', description: 'digests only' }),
+    format: string({ helpValue: 'table [TEMPLATE]|json|TEMPLATE', default: 'table', description: 'Format output as a table, as JSON, or with a template' }),
+    'no-trunc': boolean({ description: "Don't truncate output" }),
+    quiet: boolean({ char: 'q', description: 'Only show image digests' }),
   };
 
   async run(): Promise<void> {
@@ -78,9 +77,9 @@ its fields are .Name .Tag .Digest .Created .Size .Shared .Unique, and by Docker'
         return { ...familiarReference(reference), size, shared, unique, ...rest };
       });
     if (!all.length && !flags.json && !flags.quiet)
-      stderr.line(`There are no images in ${store.paths.root}. Fetch one: lamella pull NAME, or import one: lamella import FILE NAME`);
+      stderr.line(`No images in ${store.paths.root}. Download one: lamella pull NAME, or import one: lamella import FILE NAME`);
     for (const { name, tag, damaged } of flags.json ? [] : images)
-      if (damaged !== undefined) stderr.line(`lamella: note: ${name}:${tag} is damaged: ${damaged}. See: lamella system check`);
+      if (damaged !== undefined) stderr.line(`lamella: note: ${name}:${tag} is damaged: ${damaged}. Check the store: lamella system check`);
     const whole = flags.digests || flags['no-trunc'];
     const rows = images.map(({ name, tag, digest, created, size, shared, unique }) => {
       const [date, shown] = [created ? new Date(created) : undefined, whole ? digest : digest.slice(7, 19)];
@@ -105,7 +104,7 @@ its fields are .Name .Tag .Digest .Created .Size .Shared .Unique, and by Docker'
   }
 }
 
-/** What of the images is asked for. @throws UsageError */
+/** Returns whether an image passes the filters. @throws UsageError */
 async function imageFilter(
   words: readonly string[] | undefined,
   name: string | undefined,
@@ -131,13 +130,13 @@ async function imageFilter(
   };
 }
 
-/** Whether an image is of a name, with or without its tag, or fits a pattern of such. @throws UsageError */
+/** Whether an image has a name, with or without its tag, or matches a pattern. @throws UsageError */
 function isNamed({ reference }: ImageSummary, wanted: string): boolean {
   const { name, tag } = familiarReference(reference);
   return [name, `${name}:${tag}`, formatReference(reference)].some((each) => glob(wanted).test(each));
 }
 
-/** As path.Match of Go: * is no slash. */
+/** Returns the expression of a pattern of Go's path.Match: * does not match a slash. */
 function glob(text: string): RegExp {
   const source = text.replace(/\[[^\]]*\]|[\\^$.*+?()[\]{}|]/g, (found) => {
     if (found === '*') return '[^/]*';
@@ -147,6 +146,6 @@ function glob(text: string): RegExp {
   try {
     return new RegExp(`^${source}$`, 'u');
   } catch {
-    throw new UsageError(`'${text}' is not a pattern of names`, "Write --filter 'reference=team/*'.");
+    throw new UsageError(`invalid pattern '${text}'`, "Use a pattern such as --filter 'reference=team/*'.");
   }
 }

@@ -1,6 +1,6 @@
 import { ImageStore } from '@lamella/image';
 import { string } from '@oclif/core/flags';
-import { ContainerCommand } from '../command-classes/container-command.js';
+import { ContainerCommand, noContainer } from '../command-classes/container-command.js';
 import { describeContainer } from '../container/describe-container.js';
 import { UsageError } from '../errors/usage-error.js';
 import { SOME_FAILED } from '../output/exit-status.js';
@@ -12,15 +12,17 @@ import { withMaps } from '../template/with-maps.js';
 const MAPS = ['Config.Labels', 'HostConfig.LogConfig.Config', 'HostConfig.PortBindings', 'NetworkSettings.Ports'];
 
 export class Inspect extends ContainerCommand {
-  static override summary = 'Print all that is known of containers, as JSON.';
-  static override usage = 'inspect [FLAGS] CONTAINER…';
+  static override summary = 'Display detailed information on one or more containers';
+  static override usage = 'inspect [OPTIONS] CONTAINER [CONTAINER…]';
   static override examples = ['<%= config.bin %> inspect web', "<%= config.bin %> inspect --format '{{.State.Status}}' web"];
   static override strict = false;
-  static override flags = { format: string({ char: 'f', helpValue: 'TEMPLATE', description: 'a template of Go: {{.State.Pid}}, {{json .Mounts}}' }) };
+  static override flags = {
+    format: string({ char: 'f', helpValue: 'TEMPLATE', description: "Format output using a Go template, such as '{{.State.Pid}}' or '{{json .Mounts}}'" }),
+  };
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Inspect);
-    if (!argv.length) throw new UsageError('no container was named', 'lamella ps -a lists all.');
+    if (!argv.length) throw noContainer();
     const fill = flags.format === undefined ? undefined : templateOf(flags.format);
     const containers = this.containersOf(flags);
     const found: Record<string, unknown>[] = [];
@@ -30,7 +32,7 @@ export class Inspect extends ContainerCommand {
         found.push(describeContainer(await container.state(), container.upper));
       } catch (error) {
         if ((error as { code?: string }).code === 'CONTAINER_NOT_FOUND' && (await this.#isImage(flags, reference)))
-          reportError(new UsageError(`'${reference}' is an image, not a container`, `lamella image inspect ${reference}`));
+          reportError(new UsageError(`'${reference}' is an image, not a container`, `Inspect the image: lamella image inspect ${reference}`));
         else reportError(error, { debug: flags.debug });
         process.exitCode = SOME_FAILED;
       }
@@ -44,7 +46,7 @@ export class Inspect extends ContainerCommand {
       await new ImageStore(this.storeRoot(flags)).describe(reference);
       return true;
     } catch {
-      // Whatever is wrong with it as an image is not what was asked.
+      // The error about the container is the one to report.
       return false;
     }
   }

@@ -7,21 +7,22 @@ import { stderr } from '../output/out.js';
 import { PLATFORM_FLAG, parsePlatformFlag, QUIET_FLAG, watchTransfer } from '../transfer/watch-transfer.js';
 
 export class Load extends LamellaCommand {
-  static override summary = 'Load images from an archive or an OCI image layout.';
-  static override description = `What docker save, podman save, skopeo copy or lamella save wrote; what it is is found out by looking, or said
-in skopeo's words: docker-archive:FILE[:NAME], oci-archive:FILE[:NAME], oci:DIR[:NAME], dir:DIR. With a name the tar of a root filesystem is taken, too. An image without a name of its own is kept as localhost/loaded:ID. Of several images
-those that are whole are loaded; the others are named, and the status is 125.`;
+  static override summary = 'Load images from a tar archive, an OCI layout or STDIN';
+  static override description =
+    `Loads what docker save, podman save, skopeo copy or lamella save wrote. The archive format is detected. Or give it as skopeo does: docker-archive:FILE[:NAME], oci-archive:FILE[:NAME], oci:DIR[:NAME], dir:DIR. With a NAME, the tar archive of a root filesystem can be loaded too.
+
+An image without a name becomes localhost/loaded:ID. If some images of an archive are damaged, the others are loaded, and the exit status is 125.`;
   static override examples = [
     '<%= config.bin %> load app.tar',
     'docker save app | <%= config.bin %> load',
-    { description: 'With another name than its own:', command: '<%= config.bin %> load oci:layout app:v1' },
+    { description: 'Load an image under another name:', command: '<%= config.bin %> load oci:layout app:v1' },
   ];
   static override args = {
-    source: optionalArgument('the archive or directory; stdin when missing or -'),
-    name: optionalArgument('NAME[:TAG] of the image, instead of its own'),
+    source: optionalArgument('Path of the archive or directory (default: stdin)'),
+    name: optionalArgument('Name of the image, instead of that in the archive: NAME[:TAG]'),
   };
   static override flags = {
-    input: stringFlag({ char: 'i', helpValue: 'FILE', description: 'the archive, as docker load has it' }),
+    input: stringFlag({ char: 'i', helpValue: 'FILE', description: 'Read from tar archive file, instead of STDIN' }),
     platform: PLATFORM_FLAG,
     quiet: QUIET_FLAG,
   };
@@ -29,10 +30,10 @@ those that are whole are loaded; the others are named, and the status is 125.`;
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Load);
     const store = new ImageStore(this.storeRoot(flags));
-    // With -i the archive is named already: the first word is the image's name.
+    // With -i the first argument is the name of the image.
     const [source = '-', name] = flags.input === undefined ? [args.source, args.name] : [flags.input, args.source];
     if (flags.input !== undefined && args.name !== undefined)
-      throw new UsageError(`'${args.name}' is one argument too many`, "See 'lamella load --help': with -i FILE only a name follows.");
+      throw new UsageError(`unexpected argument '${args.name}'`, 'With -i FILE the only argument is NAME. See lamella load --help.');
     try {
       const added = await watchTransfer(flags, (show, signal) =>
         store.load(source === '-' ? process.stdin : source, {
@@ -44,7 +45,7 @@ those that are whole are loaded; the others are named, and the status is 125.`;
       );
       this.#show(added, flags);
     } catch (error) {
-      // One that is broken does not keep the others from being there.
+      // The other images of the archive are loaded.
       if (error instanceof LoadError) this.#show(error.loaded, flags);
       throw error;
     }
@@ -55,7 +56,7 @@ those that are whole are loaded; the others are named, and the status is 125.`;
       const names = references.map(shortReference);
       for (const warning of flags.json ? [] : warnings) stderr.line(`lamella: note: ${warning}`);
       this.print(flags.json, { event: 'done', names, digest, layers, unpacked, warnings }, [
-        flags.quiet ? digest : `${names.join(' ')} ${digest} (${layers} layers, ${unpacked} of them new)`,
+        flags.quiet ? digest : `${names.join(' ')} ${digest} (${layers} layers, ${unpacked} new)`,
       ]);
     }
   }

@@ -9,12 +9,13 @@ import { stderr } from '../output/out.js';
 import { REGISTRY_FLAGS } from '../transfer/watch-transfer.js';
 
 export class Login extends LamellaCommand {
-  static override summary = 'Log in to a registry, and remember it where Docker and podman do.';
+  static override summary = 'Log in to a registry';
+  static override description = 'The credentials are stored where Docker and podman store them.';
   static override examples = ['<%= config.bin %> login registry.example.com -u me', 'echo "$TOKEN" | <%= config.bin %> login ghcr.io -u me --password-stdin'];
-  static override args = { host: optionalArgument('HOST[:PORT][/NAMESPACE] (default: docker.io)') };
+  static override args = { host: optionalArgument('Registry: HOST[:PORT][/NAMESPACE] (default: docker.io)') };
   static override flags = {
-    username: stringFlag({ char: 'u', helpValue: 'NAME', required: true, description: 'who you are' }),
-    'password-stdin': boolean({ description: 'read the password from stdin; else the terminal is asked' }),
+    username: stringFlag({ char: 'u', helpValue: 'NAME', required: true, description: 'Username' }),
+    'password-stdin': boolean({ description: 'Take the password from stdin' }),
     ...REGISTRY_FLAGS,
   };
 
@@ -23,18 +24,18 @@ export class Login extends LamellaCommand {
     const place = parseLoginPlace(args.host ?? 'docker.io');
     const host = [place.host, place.path].filter(Boolean).join('/');
     const password = (flags['password-stdin'] ? await text(process.stdin) : await askPassword()).replace(/\r?\n$/, '');
-    if (!password) throw new UsageError('there is no password', 'Type one, or give it by --password-stdin.');
+    if (!password) throw new UsageError('the password is empty', 'Enter a password, or use --password-stdin.');
     const credentials = { username: flags.username, password };
     await using client = new RegistryClient(place.host, '', { tlsVerify: flags['tls-verify'], credentials });
     await client.checkCredentials();
     const file = await storeCredentials(host, credentials);
-    this.print(flags.json, { host, file }, [`logged in to ${host} (kept in ${file})`]);
+    this.print(flags.json, { host, file }, [`Login Succeeded: ${host} (credentials stored in ${file})`]);
   }
 }
 
-/** Without an echo. */
+/** Asks for the password on the terminal, without an echo. */
 async function askPassword(): Promise<string> {
-  if (!process.stdin.isTTY) throw new UsageError('there is no terminal to ask for the password', 'Give it by --password-stdin.');
+  if (!process.stdin.isTTY) throw new UsageError('cannot ask for the password: STDIN is not a terminal', 'Use --password-stdin.');
   stderr.prompt('Password: ');
   process.stdin.setRawMode(true);
   try {
@@ -42,7 +43,7 @@ async function askPassword(): Promise<string> {
     for await (const chunk of process.stdin)
       for (const c of String(chunk)) {
         if (c === '\r' || c === '\n' || c === '\u0004') return typed;
-        if (c === '\u0003') throw new UsageError('interrupted', 'Nothing was kept.');
+        if (c === '\u0003') throw new UsageError('interrupted', 'No credentials were stored.');
         typed = c === '\u007f' ? typed.slice(0, -1) : typed + c;
       }
     return typed;

@@ -9,27 +9,27 @@ import { stderr, stdout } from '../output/out.js';
 import { jsonLine } from '../output/printable.js';
 
 export class Logs extends ContainerCommand {
-  static override summary = 'Print what a container wrote, its stdout to stdout and its stderr to stderr.';
+  static override summary = 'Fetch the logs of a container';
   static override examples = [
     '<%= config.bin %> logs web',
-    { description: 'The last lines, and what comes:', command: '<%= config.bin %> logs -f --tail 20 web' },
+    { description: 'Show the last 20 lines, and follow:', command: '<%= config.bin %> logs -f --tail 20 web' },
   ];
-  static override args = { container: requiredArgument('its name, its id, or the beginning of it') };
+  static override args = { container: requiredArgument('Name or ID of the container') };
   static override flags = {
-    follow: boolean({ char: 'f', description: 'go on until it ends' }),
-    since: string({ helpValue: 'TIME', description: 'from then on: 2026-01-02T15:04:05Z, or 10m for ten minutes ago' }),
-    until: string({ helpValue: 'TIME', description: 'until then' }),
-    tail: string({ char: 'n', helpValue: 'N|all', default: 'all', description: 'how many of the last lines' }),
-    timestamps: boolean({ char: 't', description: 'with the time of each line' }),
+    follow: boolean({ char: 'f', description: 'Follow log output' }),
+    since: string({ helpValue: 'TIME', description: 'Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m" for 42 minutes)' }),
+    until: string({ helpValue: 'TIME', description: 'Show logs before a timestamp or relative time' }),
+    tail: string({ char: 'n', helpValue: 'N|all', default: 'all', description: 'Number of lines to show from the end of the logs' }),
+    timestamps: boolean({ char: 't', description: 'Show timestamps' }),
   };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Logs);
     const tail = flags.tail === 'all' ? -1 : parseInteger(flags.tail);
-    if (tail === undefined) throw new UsageError(`'${flags.tail}' is not a number of lines`, 'Write --tail 20, or all.');
+    if (tail === undefined) throw new UsageError(`invalid value '${flags.tail}' for --tail`, 'Use a number such as --tail 20, or all.');
     const container = await this.containersOf(flags).get(args.container);
     if (!container.hasLog && (await container.state()).status !== 'created')
-      stderr.line(`lamella: what ${args.container} wrote went to whoever ran it; those that run by themselves (-d, start) have a log`);
+      stderr.line(`lamella: note: ${args.container} has no log, because it ran in the foreground. Containers of run -d and start have one.`);
     const abort = new AbortController();
     process.once('SIGINT', () => abort.abort());
     process.once('SIGTERM', () => abort.abort());
@@ -38,11 +38,11 @@ export class Logs extends ContainerCommand {
       signal: abort.signal,
       ...(flags.since === undefined ? {} : { since: parseTime(flags.since) }),
       ...(flags.until === undefined ? {} : { until: parseTime(flags.until) }),
-      // As with Docker less than none is all.
+      // As with Docker a negative number means all lines.
       ...(tail < 0 ? {} : { tail }),
     });
     await using out = new DataOut(stdout.stream());
-    // A terminal that went away is no reason to lose what goes to stdout.
+    // A closed stderr must not stop the output on stdout.
     await using errors = new DataOut(stderr.stream(), { lossy: true });
     const outputs = { stdout: out, stderr: errors };
     const begins = { stdout: true, stderr: true };

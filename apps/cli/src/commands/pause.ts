@@ -1,8 +1,8 @@
 import { ContainerCommand } from '../command-classes/container-command.js';
 
 export class Pause extends ContainerCommand {
-  static override summary = 'Freeze all processes of containers.';
-  static override usage = 'pause CONTAINER…';
+  static override summary = 'Pause all processes within one or more containers';
+  static override usage = 'pause CONTAINER [CONTAINER…]';
   static override examples = ['<%= config.bin %> pause web'];
   static override strict = false;
 

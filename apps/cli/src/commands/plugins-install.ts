@@ -3,12 +3,12 @@ import { requiredArgument } from '../command-line/arguments.js';
 import { UserPlugins } from '../plugins/user-plugins.js';
 
 export class PluginsInstall extends LamellaCommand {
-  static override summary = 'Install a plugin by npm.';
+  static override summary = 'Install a plugin from npm';
   static override examples = [
     '<%= config.bin %> plugins install @lamella/plugin-oci',
-    { description: 'A tarball:', command: '<%= config.bin %> plugins install file:/tmp/plugin.tgz' },
+    { description: 'Install a tarball:', command: '<%= config.bin %> plugins install file:/tmp/plugin.tgz' },
   ];
-  static override args = { spec: requiredArgument('NAME, NAME@VERSION, or what else npm install takes') };
+  static override args = { spec: requiredArgument('NAME, NAME@VERSION, or any other argument of npm install') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(PluginsInstall);

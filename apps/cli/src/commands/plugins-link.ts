@@ -3,10 +3,10 @@ import { requiredArgument } from '../command-line/arguments.js';
 import { UserPlugins } from '../plugins/user-plugins.js';
 
 export class PluginsLink extends LamellaCommand {
-  static override summary = 'Use a checkout as a plugin.';
-  static override description = 'Install its dependencies there first.';
+  static override summary = 'Link a local directory as a plugin';
+  static override description = 'Install the dependencies of the plugin first.';
   static override examples = ['<%= config.bin %> plugins link ./my-plugin'];
-  static override args = { directory: requiredArgument('the directory of its package.json') };
+  static override args = { directory: requiredArgument('Directory with the package.json of the plugin') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(PluginsLink);

@@ -2,7 +2,7 @@ import { LamellaCommand } from '../command-classes/lamella-command.js';
 import { UserPlugins } from '../plugins/user-plugins.js';
 
 export class PluginsUpdate extends LamellaCommand {
-  static override summary = 'Update all plugins that npm installed.';
+  static override summary = 'Update the plugins that were installed from npm';
   static override examples = ['<%= config.bin %> plugins update'];
 
   async run(): Promise<void> {

@@ -3,7 +3,7 @@ import { table } from '../output/table.js';
 import { UserPlugins } from '../plugins/user-plugins.js';
 
 export class Plugins extends LamellaCommand {
-  static override summary = 'List the plugins of this user.';
+  static override summary = 'List installed plugins';
   static override examples = ['<%= config.bin %> plugins', '<%= config.bin %> plugins install @lamella/plugin-oci'];
 
   async run(): Promise<void> {

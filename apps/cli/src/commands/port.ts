@@ -6,12 +6,15 @@ import { OUR_FAILURE } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
 
 export class Port extends ContainerCommand {
-  static override summary = 'List the published ports of a container, or where one of them is.';
+  static override summary = 'List port mappings or a specific mapping for the container';
   static override description =
-    "A container with --network pasta has the ports that were published with -p. One with --network host listens on the host's own addresses: its ports are those that its image exposes.";
-  static override usage = 'port [FLAGS] CONTAINER [PORT[/PROTOCOL]]';
+    'With --network pasta these are the ports that were published with -p. With --network host these are the ports that the image exposes.';
+  static override usage = 'port [OPTIONS] CONTAINER [PRIVATE_PORT[/PROTO]]';
   static override examples = ['<%= config.bin %> port web', '<%= config.bin %> port web 80/tcp'];
-  static override args = { container: requiredArgument('its name, its id, or the beginning of it'), port: optionalArgument('a port inside: 80, 53/udp') };
+  static override args = {
+    container: requiredArgument('Name or ID of the container'),
+    port: optionalArgument('Port inside the container, such as 80 or 53/udp'),
+  };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Port);
@@ -26,7 +29,7 @@ export class Port extends ContainerCommand {
     const wanted = args.port === undefined ? undefined : args.port.includes('/') ? args.port : `${args.port}/tcp`;
     const found = bindings.filter(({ port }) => wanted === undefined || port === wanted);
     if (wanted !== undefined && !found.length) {
-      reportError(new UsageError(`the container ${args.container} has no published port ${wanted}`, `lamella port ${args.container} lists those it has.`));
+      reportError(new UsageError(`no public port '${wanted}' published for ${args.container}`, `List the published ports: lamella port ${args.container}`));
       process.exitCode = OUR_FAILURE;
       return;
     }

@@ -13,34 +13,32 @@ import { listFormat } from '../template/fill.js';
 const COLUMNS = ['ID', 'Image', 'Command', 'RunningFor', 'Status', 'Ports', 'Names'] as const;
 
 export class Ps extends ContainerCommand {
-  static override summary = 'List containers: those that run, or all.';
-  static override description = `Filters are those of Docker: id and name are regular expressions, of one key any value may fit (of labels all), and of
-each key one has to. status, exited, before and since ask for all containers.
+  static override summary = 'List containers';
+  static override description =
+    `The filters id and name are regular expressions. A container must match one value of each key, and all labels. The filters status, exited, before and since include stopped containers.
 
-A template is one of Go: {{.Names}}, {{json .}}, {{if eq .State "running"}}…{{end}}, {{.Label "app"}}, with the functions json, split, join,
-title, lower, upper, pad, truncate, printf, println, len, index, eq, ne, lt, gt, and, or, not. Its fields are .ID .Names .Image .Command .CreatedAt
-.RunningFor .Ports .State .Status .Size .Labels .Mounts .Networks .Pid .ExitCode.`;
+--format takes a Go template: {{.Names}}, {{json .}}, {{if eq .State "running"}}…{{end}}, {{.Label "app"}}. Functions: json, split, join, title, lower, upper, pad, truncate, printf, println, len, index, eq, ne, lt, gt, and, or, not. Fields: .ID .Names .Image .Command .CreatedAt .RunningFor .Ports .State .Status .Size .Labels .Mounts .Networks .Pid .ExitCode.`;
   static override examples = [
     '<%= config.bin %> ps -a',
-    { description: 'Only some:', command: '<%= config.bin %> ps -a --filter status=exited --filter name=^web --filter label=app=web' },
-    { description: 'In your own words:', command: "<%= config.bin %> ps --format '{{.Names}}: {{.Status}}'" },
-    { description: 'In your own columns:', command: "<%= config.bin %> ps --format 'table {{.Names}}\\t{{.Ports}}'" },
+    { description: 'Filter:', command: '<%= config.bin %> ps -a --filter status=exited --filter name=^web --filter label=app=web' },
+    { description: 'Use a template:', command: "<%= config.bin %> ps --format '{{.Names}}: {{.Status}}'" },
+    { description: 'Choose the columns:', command: "<%= config.bin %> ps --format 'table {{.Names}}\\t{{.Ports}}'" },
   ];
   static override flags = {
-    all: boolean({ char: 'a', description: 'also those that do not run' }),
+    all: boolean({ char: 'a', description: 'Show all containers (default shows just running)' }),
     filter: string({
       char: 'f',
       multiple: true,
       multipleNonGreedy: true,
       helpValue: 'KEY=VALUE',
-      description: 'id, name, label, ancestor, status, exited, before, since, volume, network, publish, expose or health',
+      description: 'Filter output by id, name, label, ancestor, status, exited, before, since, volume, network, publish, expose or health',
     }),
-    format: string({ helpValue: 'table [TEMPLATE]|json|TEMPLATE', default: 'table', description: 'a table, a JSON object each, or a template' }),
-    last: string({ char: 'n', helpValue: 'N', description: 'the N that were made last, whatever they do' }),
-    latest: boolean({ char: 'l', description: 'the one that was made last' }),
-    'no-trunc': boolean({ description: 'whole commands' }),
-    quiet: boolean({ char: 'q', description: 'ids only' }),
-    size: boolean({ char: 's', description: 'with how much each wrote' }),
+    format: string({ helpValue: 'table [TEMPLATE]|json|TEMPLATE', default: 'table', description: 'Format output as a table, as JSON, or with a template' }),
+    last: string({ char: 'n', helpValue: 'N', description: 'Show n last created containers (includes all states)' }),
+    latest: boolean({ char: 'l', description: 'Show the latest created container (includes all states)' }),
+    'no-trunc': boolean({ description: "Don't truncate output" }),
+    quiet: boolean({ char: 'q', description: 'Only display container IDs' }),
+    size: boolean({ char: 's', description: 'Display total file sizes' }),
   };
 
   async run(): Promise<void> {
@@ -48,12 +46,12 @@ title, lower, upper, pad, truncate, printf, println, len, index, eq, ne, lt, gt,
     const filters = containerFilters(flags.filter, this.storeRoot(flags));
     const print = listFormat(flags.format, CONTAINER_HEADERS);
     const last = flags.latest ? 1 : flags.last === undefined ? -1 : parseInteger(flags.last);
-    if (last === undefined) throw new UsageError(`'${flags.last}' is not a number of containers`, 'Write -n 5.');
+    if (last === undefined) throw new UsageError(`invalid value '${flags.last}' for --last`, 'Use a number, such as -n 5.');
     const containers = this.containersOf(flags);
     const found = (await filters.apply(await containers.list()))
       .filter(({ status }) => flags.all || last > 0 || filters.ofAll || status === 'running' || status === 'paused' || status === 'restarting')
       .slice(0, last > 0 ? last : undefined);
-    // As Docker: what a template asks for is counted.
+    // As with Docker the size is also computed if the template uses it.
     const sized = flags.size || /\.Size\b/.test(flags.format);
     const rows = await Promise.all(
       found.map(async (state) => {
@@ -79,7 +77,7 @@ title, lower, upper, pad, truncate, printf, println, len, index, eq, ne, lt, gt,
   }
 }
 
-/** How many bytes are in the files that a container made or changed. */
+/** Returns the bytes of the files that a container added or modified. */
 async function written(container: StoredContainer): Promise<number> {
   let size = 0;
   for await (const { after } of container.changes()) if (after?.type === 'file') size += after.size;

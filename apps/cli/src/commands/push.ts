@@ -5,12 +5,12 @@ import { stderr } from '../output/out.js';
 import { QUIET_FLAG, REGISTRY_FLAGS, watchTransfer } from '../transfer/watch-transfer.js';
 
 export class Push extends LamellaCommand {
-  static override summary = 'Bring an image into the registry that its name says.';
+  static override summary = 'Push an image to a registry';
   static override examples = [
     '<%= config.bin %> push registry.example.com/team/app:v1',
-    { description: 'Under another name:', command: '<%= config.bin %> tag app localhost:5000/app && <%= config.bin %> push localhost:5000/app' },
+    { description: 'Push under another name:', command: '<%= config.bin %> tag app localhost:5000/app && <%= config.bin %> push localhost:5000/app' },
   ];
-  static override args = { name: requiredArgument('an image of the store') };
+  static override args = { name: requiredArgument('Name of an image in the store') };
   static override flags = { ...REGISTRY_FLAGS, quiet: QUIET_FLAG };
 
   async run(): Promise<void> {

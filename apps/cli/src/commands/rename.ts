@@ -2,9 +2,9 @@ import { ContainerCommand } from '../command-classes/container-command.js';
 import { requiredArgument } from '../command-line/arguments.js';
 
 export class Rename extends ContainerCommand {
-  static override summary = 'Call a container otherwise.';
+  static override summary = 'Rename a container';
   static override examples = ['<%= config.bin %> rename web old-web'];
-  static override args = { container: requiredArgument('its name, its id, or the beginning of it'), name: requiredArgument('the new name') };
+  static override args = { container: requiredArgument('Name or ID of the container'), name: requiredArgument('New name of the container') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Rename);

@@ -4,13 +4,13 @@ import { parseSeconds } from '../command-line/parse-seconds.js';
 import { acceptedPaths, acceptSource } from '../container/accept-source.js';
 
 export class Restart extends ContainerCommand {
-  static override summary = 'Stop containers, if they run, and start them.';
-  static override usage = 'restart [FLAGS] CONTAINER…';
+  static override summary = 'Restart one or more containers';
+  static override usage = 'restart [OPTIONS] CONTAINER [CONTAINER…]';
   static override examples = ['<%= config.bin %> restart web'];
   static override strict = false;
   static override flags = {
-    time: string({ char: 't', aliases: ['timeout'], helpValue: 'SECONDS', description: 'how long they have to end before they are killed' }),
-    signal: string({ char: 's', helpValue: 'SIGNAL', description: "how to ask them to end (default: the container's or the image's, or SIGTERM)" }),
+    time: string({ char: 't', aliases: ['timeout'], helpValue: 'SECONDS', description: 'Seconds to wait before killing the container' }),
+    signal: string({ char: 's', helpValue: 'SIGNAL', description: 'Signal to send to the container (default: its stop signal)' }),
     'accept-source': acceptSource(),
   };
 

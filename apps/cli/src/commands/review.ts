@@ -5,16 +5,16 @@ import { stdout } from '../output/out.js';
 import { reviewAndApply } from '../review/apply-decision.js';
 
 export class Review extends ContainerCommand {
-  static override summary = 'Look at what a container changed, and decide: apply, keep, or throw away; all of it, or one by one.';
+  static override summary = "Review a container's changes, then apply or discard them";
   static override examples = ['<%= config.bin %> review build'];
-  static override args = { container: requiredArgument('its name, its id, or the beginning of it') };
+  static override args = { container: requiredArgument('Name or ID of the container') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Review);
-    if (!process.stdin.isTTY) throw new UsageError('a review needs a terminal', 'For programs: lamella changes --json, lamella apply, lamella discard.');
+    if (!process.stdin.isTTY) throw new UsageError('cannot review changes: STDIN is not a terminal', 'Use lamella changes, lamella apply and lamella discard.');
     const container = await this.containersOf(flags).get(args.container);
     const changes = await Array.fromAsync(container.changes());
-    if (!changes.length) return this.print(flags.json, { changes: 0 }, ['Nothing was changed.']);
+    if (!changes.length) return this.print(flags.json, { changes: 0 }, ['No changes.']);
     await reviewAndApply(container, changes, args.container, { input: process.stdin, output: stdout });
   }
 }

@@ -2,14 +2,14 @@ import { boolean } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
 
 export class Rm extends ContainerCommand {
-  static override summary = 'Remove containers, with all they changed and wrote.';
+  static override summary = 'Remove one or more containers';
   static override aliases = ['discard'];
-  static override usage = 'rm [FLAGS] CONTAINER…';
-  static override examples = ['<%= config.bin %> rm web', { description: 'Also one that runs:', command: '<%= config.bin %> rm -f web' }];
+  static override usage = 'rm [OPTIONS] CONTAINER [CONTAINER…]';
+  static override examples = ['<%= config.bin %> rm web', { description: 'Kill and remove a running container:', command: '<%= config.bin %> rm -f web' }];
   static override strict = false;
   static override flags = {
-    force: boolean({ char: 'f', description: 'kill those that run; those that are not there are fine' }),
-    volumes: boolean({ char: 'v', description: 'with the volumes that their images declare, which is always so' }),
+    force: boolean({ char: 'f', description: 'Force the removal of a running container (uses SIGKILL)' }),
+    volumes: boolean({ char: 'v', description: 'Remove anonymous volumes associated with the container (always on)' }),
   };
 
   async run(): Promise<void> {
@@ -23,7 +23,7 @@ export class Rm extends ContainerCommand {
       },
       {
         missingIsFine: flags.force,
-        // One that is damaged is not found, and is there.
+        // A damaged container is not found, but can be removed.
         unfound: async (reference) => {
           await this.containersOf(flags).removeDamaged(reference);
           return reference;

@@ -6,11 +6,11 @@ import { stdout } from '../output/out.js';
 import { reportError } from '../output/report-error.js';
 
 export class Rmi extends LamellaCommand {
-  static override summary = 'Remove images, and the layers no other image uses.';
+  static override summary = 'Remove one or more images';
   static override examples = ['<%= config.bin %> rmi busybox', '<%= config.bin %> rmi debian:12 tools'];
   static override strict = false;
-  static override usage = 'rmi NAME[:TAG]…';
-  static override args = { name: requiredArgument('the image; more may follow') };
+  static override usage = 'rmi IMAGE [IMAGE…]';
+  static override args = { name: requiredArgument('Name of an image; more may follow') };
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Rmi);

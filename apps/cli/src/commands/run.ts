@@ -4,26 +4,24 @@ import { runMain } from '../run/run-main.js';
 import { RUN_FLAGS } from '../run-flags/run-flags.js';
 
 export class Run extends Command {
-  static override summary = 'Run a command in a new container, and throw away what it changed.';
-  static override description = `The image's layers are joined with a private writable one by overlayfs; the command sees the
-result as its root, in namespaces of its own, without network. When it ends nothing of it is left.
+  static override summary = 'Create and run a new container from an image';
+  static override description = `The container has no network by default (--network none), and is removed when the command exits, unless -d or --keep is given.
 
-The exit status is the command's own; 125 when Lamella failed, 126 when the command could not be
-executed, 127 when it was not found, 128+N when signal N ended it.`;
-  static override usage = 'run [FLAGS] IMAGE [COMMAND [ARG…]]';
+The exit status is that of the command; 125 if Lamella failed, 126 if the command cannot be executed, 127 if it is not found, 128+N if signal N ended it.`;
+  static override usage = 'run [OPTIONS] IMAGE [COMMAND [ARG…]]';
   static override examples = [
-    { description: 'A shell:', command: '<%= config.bin %> run -it busybox sh' },
-    { description: 'A build step with a directory of the host:', command: '<%= config.bin %> run -v "$PWD":/work -w /work busybox make' },
-    { description: 'See every system call before any is made:', command: '<%= config.bin %> run --explain busybox true' },
-    { description: 'Keep what it changed:', command: '<%= config.bin %> run --keep busybox touch /new' },
-    { description: 'The layers as directories in front of you:', command: '<%= config.bin %> run --workspace . -it busybox sh' },
-    { description: 'For programs:', command: '<%= config.bin %> run --json busybox id' },
+    { description: 'Start a shell:', command: '<%= config.bin %> run -it busybox sh' },
+    { description: 'Mount the current directory:', command: '<%= config.bin %> run -v "$PWD":/work -w /work busybox make' },
+    { description: 'Print the system calls instead of making them:', command: '<%= config.bin %> run --explain busybox true' },
+    { description: 'Keep the container and its changes:', command: '<%= config.bin %> run --keep busybox touch /new' },
+    { description: 'Unpack an image into the current directory:', command: '<%= config.bin %> run --workspace . -it busybox sh' },
+    { description: 'Print the result as JSON:', command: '<%= config.bin %> run --json busybox id' },
   ];
   static override strict = false;
   static override flags = RUN_FLAGS;
   static override args = {
-    image: requiredArgument('an image of the store or a registry, or where one lies: ./rootfs.tar, oci:DIR'),
-    command: optionalArgument("the command; the image's own when missing"),
+    image: requiredArgument('Name of an image, or a path such as ./rootfs.tar or oci:DIR'),
+    command: optionalArgument("Command to run (default: the image's)"),
   };
 
   /** Not by oclif, which would complain of that where NODE_ENV is that of a developer. */

@@ -7,21 +7,21 @@ import { stdout } from '../output/out.js';
 import { writeOutput } from '../output/output-file.js';
 
 export class Save extends LamellaCommand {
-  static override summary = 'Write images as one archive, to be loaded elsewhere.';
+  static override summary = 'Save one or more images to a tar archive';
   static override examples = [
     '<%= config.bin %> save app:v1 -o app.tar',
     '<%= config.bin %> save app:v1 tools | ssh host <%= config.bin %> load',
-    { description: 'As an OCI image layout:', command: '<%= config.bin %> save --format oci-archive app -o app.tar' },
+    { description: 'Write an OCI image layout:', command: '<%= config.bin %> save --format oci-archive app -o app.tar' },
   ];
   static override strict = false;
-  static override usage = 'save NAME[:TAG]… [-o FILE] [--format docker-archive|oci-archive]';
-  static override args = { name: requiredArgument('the image; more may follow') };
+  static override usage = 'save [OPTIONS] IMAGE [IMAGE…]';
+  static override args = { name: requiredArgument('Name of an image; more may follow') };
   static override flags = {
-    output: stringFlag({ char: 'o', helpValue: 'FILE', description: 'the archive (default: stdout)' }),
+    output: stringFlag({ char: 'o', helpValue: 'FILE', description: 'Write to a file, instead of STDOUT' }),
     format: option({
       options: ['docker-archive', 'oci-archive'] as const,
       default: 'docker-archive',
-      description: 'what docker load reads, or an OCI image layout',
+      description: 'Format of the archive: that of docker save, or an OCI image layout',
     })(),
   };
 
@@ -30,7 +30,7 @@ export class Save extends LamellaCommand {
     const store = new ImageStore(this.storeRoot(flags));
     const names = argv.map(String);
     if (flags.output === undefined || flags.output === '-') {
-      if (stdout.isTerminal) throw new UsageError('an archive does not go to a terminal', 'Write it to a file: -o FILE.');
+      if (stdout.isTerminal) throw new UsageError('refusing to write an archive to a terminal', 'Use the -o flag or redirect.');
       await store.save(names, stdout.stream(), flags.format);
       return;
     }

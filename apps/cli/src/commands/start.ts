@@ -10,19 +10,19 @@ import { DEFAULT_DETACH_KEYS, parseDetachKeys, printDetached } from '../terminal
 import { requireTty } from '../terminal/require-tty.js';
 
 export class Start extends ContainerCommand {
-  static override summary = 'Start containers that were made, or that ended; what they changed is still there.';
-  static override usage = 'start [FLAGS] CONTAINER…';
+  static override summary = 'Start one or more stopped containers';
+  static override usage = 'start [OPTIONS] CONTAINER [CONTAINER…]';
   static override examples = [
     '<%= config.bin %> start web',
-    { description: 'After you replaced a file that is a volume:', command: '<%= config.bin %> start --accept-source /etc/app.conf web' },
-    { description: 'See what it writes, and type into it:', command: '<%= config.bin %> start -ai shell' },
+    { description: 'Accept a volume whose source was replaced:', command: '<%= config.bin %> start --accept-source /etc/app.conf web' },
+    { description: 'Attach to the container:', command: '<%= config.bin %> start -ai shell' },
   ];
   static override strict = false;
   static override flags = {
-    attach: boolean({ char: 'a', description: 'see what it writes, and end as it does' }),
-    interactive: boolean({ char: 'i', description: "pass this process's stdin on" }),
+    attach: boolean({ char: 'a', description: 'Attach STDOUT/STDERR and forward signals' }),
+    interactive: boolean({ char: 'i', description: "Attach container's STDIN" }),
     'accept-source': acceptSource(),
-    'detach-keys': string({ helpValue: 'KEYS', default: DEFAULT_DETACH_KEYS, description: 'what to type to leave it running' }),
+    'detach-keys': string({ helpValue: 'KEYS', default: DEFAULT_DETACH_KEYS, description: 'Override the key sequence for detaching a container' }),
   };
 
   async run(): Promise<void> {
@@ -39,14 +39,14 @@ export class Start extends ContainerCommand {
     }
     const [reference, ...more] = references;
     if (reference === undefined || more.length)
-      throw new UsageError('one container at a time can be attached to', 'Name one, or start them without -a and -i.');
+      throw new UsageError('you cannot start and attach multiple containers at once', 'Name one container, or remove -a and -i.');
     const keys = parseDetachKeys(flags['detach-keys']);
     const container = await this.containersOf(flags).get(reference);
-    if (flags.interactive && container.config.spec.terminal) requireTty(`Leave -i out to see what it writes only: lamella start -a ${reference}`);
+    if (flags.interactive && container.config.spec.terminal) requireTty(`To attach without STDIN: lamella start -a ${reference}`);
     try {
       const attached = (await isRunning(container)) ? await container.attach() : await container.start({ attach: true, acceptSources });
       await notifyPlugins('after_start', { id: container.id }).catch((error: unknown) => {
-        // It runs on by itself; this command does not wait for that.
+        // The container keeps running, and this command does not wait for it.
         attached.detach();
         throw error;
       });
@@ -59,19 +59,19 @@ export class Start extends ContainerCommand {
   }
 }
 
-/** Whether it runs by itself already: as with Docker that is what was wanted. */
+/** Whether a container is running already. As with Docker that is no error. */
 async function isRunning(container: StoredContainer): Promise<boolean> {
   return (await container.state()).status === 'running';
 }
 
-/** Starts a container. @returns whether it did not run before */
+/** Starts a container. @returns whether it was not running before */
 async function started(container: StoredContainer, acceptSources: readonly string[]): Promise<boolean> {
   try {
     if (await isRunning(container)) return false;
     await container.start({ acceptSources });
     return true;
   } catch (error) {
-    // Somebody else was faster.
+    // Another command has started it meanwhile.
     if ((error as { code?: string }).code === 'CONTAINER_RUNNING' && (await isRunning(container))) return false;
     throw error;
   }

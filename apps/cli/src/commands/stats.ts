@@ -9,23 +9,26 @@ import { bytes } from '../output/units.js';
 import { type Headers, listFormat } from '../template/fill.js';
 
 const PERIOD = 1000;
-/** The cursor to the top left, and the screen empty. */
+/** Moves the cursor to the top left and clears the screen. */
 const CLEAR = asIs('\u001b[H\u001b[2J');
 
 export class Stats extends ContainerCommand {
-  static override summary = 'Show what containers use up, live.';
-  static override description = 'Of those that are named, or of all that run. Without a cgroup of its own a container is measured by its processes.';
-  static override usage = 'stats [FLAGS] [CONTAINER…]';
-  static override examples = ['<%= config.bin %> stats', { description: 'Once, for programs:', command: '<%= config.bin %> stats --no-stream --json web' }];
+  static override summary = "Display a live stream of containers' resource usage";
+  static override description = 'Without arguments all running containers are shown. A container without its own cgroup is measured by its processes.';
+  static override usage = 'stats [OPTIONS] [CONTAINER…]';
+  static override examples = [
+    '<%= config.bin %> stats',
+    { description: 'Print the usage once as JSON:', command: '<%= config.bin %> stats --no-stream --json web' },
+  ];
   static override strict = false;
   static override flags = {
-    stream: boolean({ default: true, allowNo: true, description: 'go on until ctrl-c' }),
+    stream: boolean({ default: true, allowNo: true, description: 'Stream until ctrl-c; --no-stream prints the first result only' }),
     format: string({
       helpValue: 'table [TEMPLATE]|json|TEMPLATE',
       default: 'table',
-      description: 'a table, a JSON object each, or a template of .Container .Name .ID .CPUPerc .MemUsage .MemPerc .NetIO .BlockIO .PIDs',
+      description: 'Format output as a table, as JSON, or with a template of .Container .Name .ID .CPUPerc .MemUsage .MemPerc .NetIO .BlockIO .PIDs',
     }),
-    'no-trunc': boolean({ description: 'whole ids, which is the default' }),
+    'no-trunc': boolean({ description: 'Do not truncate output (always on)' }),
   };
 
   async run(): Promise<void> {
@@ -47,7 +50,7 @@ export class Stats extends ContainerCommand {
       );
       const rows = await Promise.all(
         states.map(async (state) => {
-          const usage = await usageErrorFrom(await containers.get(state.id).catch(gone));
+          const usage = await currentUsage(await containers.get(state.id).catch(gone));
           if (!usage) return undefined;
           const earlier = before.get(state.id);
           before.set(state.id, usage);
@@ -56,7 +59,7 @@ export class Stats extends ContainerCommand {
       );
       return rows.filter((each) => each !== undefined);
     };
-    // A processor's share takes two looks.
+    // The CPU usage is computed from two measurements.
     await measure();
     do {
       await sleep(flags.stream ? PERIOD : PERIOD / 2);
@@ -123,8 +126,8 @@ function shown(rows: readonly Cells[]): Printable[] {
   );
 }
 
-/** Nothing for one that has just ended. */
-async function usageErrorFrom(container: StoredContainer | undefined): Promise<ContainerUsage | undefined> {
+/** Returns the usage of a container; undefined if it has just exited. */
+async function currentUsage(container: StoredContainer | undefined): Promise<ContainerUsage | undefined> {
   return container?.usage().catch(gone);
 }
 

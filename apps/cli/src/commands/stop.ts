@@ -3,13 +3,18 @@ import { ContainerCommand } from '../command-classes/container-command.js';
 import { parseSeconds } from '../command-line/parse-seconds.js';
 
 export class Stop extends ContainerCommand {
-  static override summary = 'Ask containers to end, and kill those that have not after a while.';
-  static override usage = 'stop [FLAGS] CONTAINER…';
-  static override examples = ['<%= config.bin %> stop web', { description: 'Without patience:', command: '<%= config.bin %> stop -t 0 web' }];
+  static override summary = 'Stop one or more running containers';
+  static override usage = 'stop [OPTIONS] CONTAINER [CONTAINER…]';
+  static override examples = ['<%= config.bin %> stop web', { description: 'Kill the container at once:', command: '<%= config.bin %> stop -t 0 web' }];
   static override strict = false;
   static override flags = {
-    time: string({ char: 't', aliases: ['timeout'], helpValue: 'SECONDS', description: 'how long they have (default: their own, or 10; -1 is for ever)' }),
-    signal: string({ char: 's', helpValue: 'SIGNAL', description: "how to ask (default: the container's or the image's, or SIGTERM)" }),
+    time: string({
+      char: 't',
+      aliases: ['timeout'],
+      helpValue: 'SECONDS',
+      description: "Seconds to wait before killing the container (default: the container's stop timeout, or 10; -1: no limit)",
+    }),
+    signal: string({ char: 's', helpValue: 'SIGNAL', description: 'Signal to send to the container (default: its stop signal)' }),
   };
 
   async run(): Promise<void> {

@@ -7,10 +7,10 @@ import { OUR_FAILURE } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
 
 export class Sweep extends LamellaCommand {
-  static override summary = 'Release what containers and imports left that were killed.';
-  static override description = 'Every run does this first; it is only needed when nothing else runs.';
-  static override examples = ['<%= config.bin %> sweep', { description: 'Throw kept changes away, too:', command: '<%= config.bin %> sweep --kept' }];
-  static override flags = { kept: boolean({ description: 'also what was kept with run --keep' }) };
+  static override summary = 'Clean up after killed containers and imports';
+  static override description = 'Every run cleans up first, so this command is rarely needed.';
+  static override examples = ['<%= config.bin %> sweep', { description: 'Remove kept containers too:', command: '<%= config.bin %> sweep --kept' }];
+  static override flags = { kept: boolean({ description: 'Remove containers that were kept with run --keep' }) };
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Sweep);
@@ -25,6 +25,6 @@ export class Sweep extends LamellaCommand {
     ];
     for (const failure of failed) reportError(failure, { debug: flags.debug });
     if (failed.length) process.exitCode = OUR_FAILURE;
-    this.print(flags.json, { released, kept, alive, unpacking, failed }, lines.length ? lines : ['nothing to release']);
+    this.print(flags.json, { released, kept, alive, unpacking, failed }, lines.length ? lines : ['Nothing to clean up.']);
   }
 }

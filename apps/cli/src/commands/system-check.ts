@@ -6,19 +6,18 @@ import { OUR_FAILURE } from '../output/exit-status.js';
 import { stderr } from '../output/out.js';
 
 export class SystemCheck extends LamellaCommand {
-  static override summary = 'Check the store for damage.';
+  static override summary = 'Check the store for damage';
   static override description =
-    `Compares every blob with its digest, every layer's files with its blob, the index with its copy, and looks for what killed commands left.
---repair makes anew what blobs allow, and names the images that have to be pulled or loaded again. It removes no image, and nothing that a container wrote.`;
+    `Compares each blob with its digest, the files of each layer with its blob, and the index with its copy, and finds leftovers of killed commands. --repair restores what it can from the blobs, and names the images to pull or load again. It removes no images and no files of containers.`;
   static override examples = [
     '<%= config.bin %> system check --quick',
     '<%= config.bin %> system check --repair',
-    { description: 'Also remove images that cannot be repaired:', command: '<%= config.bin %> system check --force' },
+    { description: 'Remove images that cannot be repaired:', command: '<%= config.bin %> system check --force' },
   ];
   static override flags = {
-    quick: boolean({ char: 'q', description: 'compare only what was touched since it was unpacked or fetched' }),
-    repair: boolean({ char: 'r', description: 'make anew what can be' }),
-    force: boolean({ char: 'f', description: 'repair, and remove images that stay damaged, unless a container is made of them' }),
+    quick: boolean({ char: 'q', description: 'Only check files that were touched since they were unpacked or downloaded' }),
+    repair: boolean({ char: 'r', description: 'Repair what can be repaired' }),
+    force: boolean({ char: 'f', description: 'Repair, and remove damaged images that no container uses' }),
   };
 
   async run(): Promise<void> {
@@ -29,12 +28,12 @@ export class SystemCheck extends LamellaCommand {
     const check = { ...found, problems: [...found.problems, ...(await checkContainers(root, { repair }))] };
     const open = check.problems.filter(({ repaired }) => repaired === undefined);
     const count = check.problems.length === 1 ? '1 problem' : `${check.problems.length} problems`;
-    const summary = `${check.blobs} blobs and ${check.layers} layers checked: ${check.problems.length ? `${count}, ${check.problems.length - open.length} repaired` : 'all is well'}`;
+    const summary = `${check.blobs} blobs and ${check.layers} layers checked: ${check.problems.length ? `${count}, ${check.problems.length - open.length} repaired` : 'no problems'}`;
     this.print(flags.json, check, [...check.problems.map(lineOf), summary]);
     if (!open.length) return;
     process.exitCode = OUR_FAILURE;
     if (flags.json) return;
-    if (!flags.repair && !flags.force) stderr.line('Repair what can be: lamella system check --repair');
+    if (!flags.repair && !flags.force) stderr.line('Repair the store: lamella system check --repair');
     else for (const hint of new Set(open.flatMap((each) => each.hint ?? []))) stderr.line(hint);
   }
 }

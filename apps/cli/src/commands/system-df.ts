@@ -8,14 +8,14 @@ import { type Headers, listFormat } from '../template/fill.js';
 const HEADERS = { Image: 'IMAGE', Size: 'SIZE', Shared: 'SHARED', Unique: 'UNIQUE' } as const satisfies Headers;
 
 export class SystemDf extends LamellaCommand {
-  static override summary = 'Show where the space of the store goes.';
+  static override summary = 'Show disk usage of the store';
   static override flags = {
     format: string({
       helpValue: 'table [TEMPLATE]|json|TEMPLATE',
       default: 'table',
-      description: 'a table, a JSON object for each image, or a template of .Image .Size .Shared .Unique',
+      description: 'Format output as a table, as JSON, or with a template of .Image .Size .Shared .Unique',
     }),
-    verbose: boolean({ char: 'v', description: 'with each image, which is always so' }),
+    verbose: boolean({ char: 'v', description: 'Show detailed information on space usage (always on)' }),
   };
 
   async run(): Promise<void> {

@@ -4,9 +4,9 @@ import { table } from '../output/table.js';
 import { bytes } from '../output/units.js';
 
 export class Top extends ContainerCommand {
-  static override summary = 'List the processes of a container, as the host sees them.';
+  static override summary = 'Display the running processes of a container';
   static override examples = ['<%= config.bin %> top web'];
-  static override args = { container: requiredArgument('its name, its id, or the beginning of it') };
+  static override args = { container: requiredArgument('Name or ID of the container') };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Top);

@@ -31,45 +31,45 @@ interface TryFlags {
 }
 
 export class Try extends Command {
-  static override summary = 'Run a command on this machine itself, and decide afterwards about what it changed.';
-  static override description = `The command runs as you, here, with your environment, and sees this machine's files; what it writes goes to a
-layer of its own. Afterwards the changes are shown, and nothing of them is done until you say so. Its
-processes end with it, and it sees no others. The exit status is the command's own. A single argument that is more
-than a name is a line for your shell; without any your shell is started on a terminal.
+  static override summary = 'Run a command on this machine, then review its changes';
+  static override description =
+    `The command runs as you, with your environment and this machine's files, but its changes go to a separate layer. Afterwards the changes are listed, and you decide whether to apply them. The command does not see other processes, and its processes end with it. The exit status is that of the command.
 
-Without a terminal the changes are kept, and the id that lamella changes, apply and discard take is
-printed on stderr.`;
-  static override usage = 'try [FLAGS] [--] [COMMAND [ARG…]]';
+A single argument with spaces or shell syntax is run by your shell. Without a command your shell is started. Without a terminal the changes are kept, and the container ID for lamella changes, apply and discard is printed on stderr.`;
+  static override usage = 'try [OPTIONS] [--] [COMMAND [ARG…]]';
   static override examples = [
     '<%= config.bin %> try npm install left-pad',
     "<%= config.bin %> try 'make && make install'",
-    { description: 'Step by step, in one place:', command: "mkdir box; <%= config.bin %> try -D box make; <%= config.bin %> try -D box 'make install'" },
-    { description: 'Without network, and without your keys:', command: '<%= config.bin %> try -x --hide ~/.ssh -- ./install.sh' },
-    { description: 'In a script:', command: 'id=$(<%= config.bin %> try -n make 2>&1 >/dev/null | tail -n 1)' },
+    {
+      description: 'Run several commands on the same changes:',
+      command: "mkdir box; <%= config.bin %> try -D box make; <%= config.bin %> try -D box 'make install'",
+    },
+    { description: 'Disable the network, and hide your SSH keys:', command: '<%= config.bin %> try -x --hide ~/.ssh -- ./install.sh' },
+    { description: 'Use it in a script:', command: 'id=$(<%= config.bin %> try -n make 2>&1 >/dev/null | tail -n 1)' },
   ];
   static override strict = false;
   static override flags = {
-    yes: boolean({ char: 'y', description: 'apply the changes without a question', exclusive: ['no'] }),
-    no: boolean({ char: 'n', description: 'ask nothing, keep the changes and print the id on stderr' }),
+    yes: boolean({ char: 'y', description: 'Apply the changes without asking', exclusive: ['no'] }),
+    no: boolean({ char: 'n', description: 'Keep the changes without asking, and print the container ID on stderr' }),
     ignore: string({
       char: 'i',
       multiple: true,
       multipleNonGreedy: true,
       helpValue: 'PATTERN',
-      description: 'leave out changes whose path this regular expression matches',
+      description: 'Ignore changes whose path matches this regular expression',
     }),
-    offline: boolean({ char: 'x', description: 'without network, as --network none' }),
-    network: option({ options: ['host', 'none'] as const, description: "the host's (default), or only loopback" })(),
+    offline: boolean({ char: 'x', description: 'Disable the network, same as --network none' }),
+    network: option({ options: ['host', 'none'] as const, description: 'Network of the command (default: host)' })(),
     directory: string({
       char: 'D',
       helpValue: 'DIR',
-      description: 'keep the changes in a store in this directory, as with -n, and go on with those that are there',
+      description: 'Keep the changes in this directory, and continue with those that it has',
     }),
-    hide: string({ multiple: true, multipleNonGreedy: true, helpValue: 'PATH', description: 'something that it is not to read: it finds nothing there' }),
-    root: string({ helpValue: 'DIR', description: 'the store (default: $LAMELLA_ROOT, /var/lib/lamella, ~/.local/share/lamella)' }),
-    debug: boolean({ description: 'print where an error came from' }),
+    hide: string({ multiple: true, multipleNonGreedy: true, helpValue: 'PATH', description: 'Hide a file or directory from the command' }),
+    root: string({ helpValue: 'DIR', description: 'Directory of the store (default: $LAMELLA_ROOT, /var/lib/lamella or ~/.local/share/lamella)' }),
+    debug: boolean({ description: 'Print the stack trace of an error' }),
   };
-  static override args = { command: requiredArgument('the command and its arguments') };
+  static override args = { command: requiredArgument('Command and its arguments') };
 
   /** Not by oclif, which would complain of that where NODE_ENV is that of a developer. */
   override parsed = true;
@@ -86,18 +86,18 @@ printed on stderr.`;
   }
 }
 
-/** How a command ended, as a shell tells it. */
+/** The exit status of a command, and the signal that ended it. */
 interface Ending {
   readonly status: number;
   readonly signal: NodeJS.Signals | undefined;
 }
 
 async function tryMain(argv: readonly string[]): Promise<Ending> {
-  const hint = "lamella try [FLAGS] [--] COMMAND [ARG…]. See 'lamella try --help'.";
+  const hint = 'See lamella try --help.';
   const { flags: parsed, words: rest } = await parseCommand(argv, { command: 'try', flags: Try.flags, leading: true });
   const flags: TryFlags = parsed;
   const size = process.stdin.isTTY && stdout.isTerminal ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
-  if (!rest.length && !size) throw new UsageError('no command was given', hint);
+  if (!rest.length && !size) throw new UsageError('no command given, and STDIN is not a terminal', hint);
   const cwd = here();
   const ignored = (flags.ignore ?? []).map(expression);
   const directory = flags.directory === undefined ? undefined : existing(flags.directory);
@@ -107,7 +107,7 @@ async function tryMain(argv: readonly string[]): Promise<Ending> {
   const spec = {
     args: rest.length ? shellCommand(rest) : [userShell()],
     network: flags.offline ? 'none' : (flags.network ?? 'host'),
-    // In the background the terminal is the shell's for now.
+    // In the background the terminal still belongs to the shell.
     ...(size ? { terminal: size, input: { forward: true, raw: true, later: !isForeground() } } : {}),
   } as const;
   using signals = jobSignals(size !== undefined);
@@ -121,8 +121,8 @@ async function tryMain(argv: readonly string[]): Promise<Ending> {
   } as const;
   if (earlier && hide.length)
     throw new UsageError(
-      `what is hidden was decided when the changes in ${directory} began`,
-      'Give --hide with the first command only, or take another directory.',
+      `--hide cannot be used with the existing changes in ${directory}`,
+      'Use --hide with the first command only, or choose another directory.',
     );
   const begin = (): Promise<Container> =>
     earlier
@@ -132,20 +132,20 @@ async function tryMain(argv: readonly string[]): Promise<Ending> {
   try {
     await settle(await containers.get(id), flags, ignored, size !== undefined);
   } catch (error) {
-    // Whatever it was, the changes are there.
-    stderr.line(`lamella: the changes are kept: lamella review ${id}, lamella discard ${id}`);
+    // The changes are kept after any error.
+    stderr.line(`lamella: the changes are kept. Review them: lamella review ${id}. Discard them: lamella discard ${id}`);
     throw error;
   }
   return ending;
 }
 
-/** Show what was changed, and do with it what was asked for, or is answered. */
+/** Applies, keeps or reviews the changes, as the flags or the answers say. */
 async function settle(container: StoredContainer, flags: TryFlags, ignored: readonly RegExp[], terminal: boolean): Promise<void> {
   const changes = (await Array.fromAsync(container.changes())).filter((change) => !ignored.some((pattern) => pattern.test(change.path)));
   const say = (line: Shown): void => stderr.line(line);
   if (!changes.length) {
     await container.remove();
-    if (terminal) say('Nothing was changed.');
+    if (terminal) say('No changes.');
     return;
   }
   const keep = flags.no || flags.directory !== undefined;
@@ -161,38 +161,38 @@ async function ended(begin: () => Promise<Container>, signals: JobSignals): Prom
   signals.lead(running);
   const result = await running.result;
   for (const failure of result.releaseFailures) reportError(failure);
-  // From here on signals are this process's own.
+  // From here on signals are for this process.
   signals[Symbol.dispose]();
   return { id: running.id, status: exitStatusOf(result), signal: result.signal };
 }
 
-/** A directory for -D: one that is not there was meant to be another. */
+/** Returns the directory of -D, which must exist: a missing one is likely a typing error. */
 function existing(directory: string): string {
-  const hint = `-D takes one that is there: mkdir ${shellWord(directory)}`;
+  const hint = `Create it first: mkdir ${shellWord(directory)}`;
   try {
     if (!statSync(directory).isDirectory()) throw new UsageError(`${directory} is not a directory`, hint);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (error instanceof UsageError || code === undefined) throw error;
     throw new UsageError(
-      code === 'ENOENT' ? `${directory} is not a directory` : `${directory} cannot be used for the changes: ${code}`,
-      code === 'ENOENT' ? hint : 'Take a directory that you may write to.',
+      code === 'ENOENT' ? `${directory} is not a directory` : `cannot use ${directory} for the changes: ${code}`,
+      code === 'ENOENT' ? hint : 'Choose a writable directory: -D DIR',
     );
   }
   return directory;
 }
 
-/** The directory that this process is in. */
+/** Returns the working directory. */
 function here(): string {
   try {
     return process.cwd();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new UsageError('the directory that you are in has been removed', 'Go to another: cd ~');
+    throw new UsageError('the working directory was removed', 'Change to another directory: cd ~');
   }
 }
 
-/** What was tried last in a store of its own. */
+/** Returns the container of the last try in a store. */
 async function triedIn(containers: Containers): Promise<StoredContainer | undefined> {
   const last = (await containers.list()).find(({ config }) => config.spec.host);
   return last && containers.get(last.id);
@@ -202,6 +202,6 @@ function expression(text: string): RegExp {
   try {
     return new RegExp(text);
   } catch (error) {
-    throw new UsageError(`'${text}' is no regular expression: ${(error as Error).message}`, "Write -i node_modules, or -i '\\.log$'.");
+    throw new UsageError(`invalid regular expression '${text}': ${(error as Error).message}`, "Use an expression such as -i node_modules or -i '\\.log$'.");
   }
 }

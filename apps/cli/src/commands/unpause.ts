@@ -1,8 +1,8 @@
 import { ContainerCommand } from '../command-classes/container-command.js';
 
 export class Unpause extends ContainerCommand {
-  static override summary = 'Let frozen containers go on.';
-  static override usage = 'unpause CONTAINER…';
+  static override summary = 'Unpause all processes within one or more containers';
+  static override usage = 'unpause CONTAINER [CONTAINER…]';
   static override examples = ['<%= config.bin %> unpause web'];
   static override strict = false;
 

@@ -2,9 +2,9 @@ import type { ContainerState, StoredContainer } from '@lamella/engine';
 import { ContainerCommand } from '../command-classes/container-command.js';
 
 export class Wait extends ContainerCommand {
-  static override summary = 'Wait until containers end, and print how.';
-  static override description = 'The exit status of each, 128 and the number for a signal; 137 also when nobody saw how, and 0 of one that never ran.';
-  static override usage = 'wait CONTAINER…';
+  static override summary = 'Block until containers stop, then print their exit codes';
+  static override description = 'The exit code is 128+N after signal N, 137 if it is unknown, and 0 for a container that never ran.';
+  static override usage = 'wait CONTAINER [CONTAINER…]';
   static override examples = ['<%= config.bin %> wait web'];
   static override strict = false;
 
@@ -18,7 +18,7 @@ export class Wait extends ContainerCommand {
   }
 }
 
-/** Nothing of one that was removed meanwhile. */
+/** Returns the status of a container; undefined if it was removed meanwhile. */
 async function stateOf(container: StoredContainer): Promise<ContainerState['status'] | undefined> {
   try {
     return (await container.state()).status;

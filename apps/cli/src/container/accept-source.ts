@@ -1,16 +1,16 @@
 import path from 'node:path';
 import { string } from '@oclif/core/flags';
 
-/** The flag by which users accept what they put in the place of something that a container was given. */
+/** Returns the flag that accepts a volume source which was replaced. */
 export const acceptSource = () =>
   string({
     multiple: true,
     multipleNonGreedy: true,
     helpValue: 'PATH',
-    description: 'use what is at PATH now, though it was replaced; see VOLUME_MOVED',
+    description: 'Use the file or directory at PATH although it was replaced',
   });
 
-/** The paths that were accepted, absolute. */
+/** Returns the accepted paths, absolute. */
 export function acceptedPaths(paths: readonly string[] = []): readonly string[] {
   return paths.map((each) => path.resolve(each));
 }

@@ -11,13 +11,13 @@ const STATUSES = ['created', 'running', 'paused', 'restarting', 'removing', 'exi
 type Test = (state: ContainerState) => boolean;
 
 export interface ContainerFilters {
-  /** Whether containers that do not run are asked for, too. */
+  /** Whether stopped containers are included. */
   readonly ofAll: boolean;
-  /** Returns those of all containers that fit. @throws UsageError for a container that is not there */
+  /** Returns the matching containers. @throws UsageError for an unknown container */
   apply(all: readonly ContainerState[]): Promise<readonly ContainerState[]>;
 }
 
-/** What `ps --filter` asks for, as Docker understands it. @throws UsageError */
+/** Parses `ps --filter` as Docker does. @throws UsageError */
 export function containerFilters(words: readonly string[] | undefined, root: string): ContainerFilters {
   const filters = filtersOf(words, KEYS);
   const tests = Object.entries(TESTS).flatMap(([key, test]) => {
@@ -33,7 +33,7 @@ export function containerFilters(words: readonly string[] | undefined, root: str
   };
 }
 
-/** Filters that ask for nothing but the container itself: one for all values of a key. */
+/** Filters that need only the container, by key. Each takes all values of its key. */
 const TESTS: Readonly<Record<string, (values: readonly string[]) => Test>> = {
   id: (values) => {
     const patterns = values.map(pattern);
@@ -41,7 +41,7 @@ const TESTS: Readonly<Record<string, (values: readonly string[]) => Test>> = {
   },
   name: (values) => {
     const patterns = values.map(pattern);
-    // With Docker names begin with a slash, which a pattern may say or not.
+    // Docker's names begin with a slash, so a pattern may have one.
     return ({ name }) => name !== undefined && patterns.some((each) => each.test(name) || each.test(`/${name}`));
   },
   label: (values) => (state) => hasLabels(labelsOf(state), values),
@@ -52,14 +52,14 @@ const TESTS: Readonly<Record<string, (values: readonly string[]) => Test>> = {
   exited: (values) => {
     const codes = values.map((each) => {
       const code = parseInteger(each);
-      if (code === undefined) throw new UsageError(`'${each}' is not an exit status`, 'Write --filter exited=0.');
+      if (code === undefined) throw new UsageError(`invalid exit code '${each}'`, 'Use a number, such as --filter exited=0.');
       return code;
     });
     return ({ status, exitCode }) => status === 'exited' && exitCode !== undefined && codes.includes(exitCode);
   },
   health: (values) => {
     const wanted = oneOf('health', values, ['starting', 'healthy', 'unhealthy', 'none']);
-    // There are no health checks.
+    // Health checks are not supported.
     return () => wanted.includes('none');
   },
   network:
@@ -88,26 +88,26 @@ const TESTS: Readonly<Record<string, (values: readonly string[]) => Test>> = {
   },
 };
 
-/** `80`, `80/udp`, `8000-8080/tcp`. */
+/** Parses `80`, `80/udp` or `8000-8080/tcp`. */
 function portRange(text: string): (port: number, protocol: string) => boolean {
   const [, first = '', last = first, wanted = 'tcp'] = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
-  if (first === '' || Number(last) > 65_535 || Number(first) > Number(last)) throw new UsageError(`'${text}' is not a port`, 'Write 80, 53/udp or 8000-8080.');
+  if (first === '' || Number(last) > 65_535 || Number(first) > Number(last)) throw new UsageError(`invalid port '${text}'`, 'Use 80, 53/udp or 8000-8080.');
   return (port, protocol) => port >= Number(first) && port <= Number(last) && protocol === wanted;
 }
 
-/** `before` and `since` a container. */
+/** Returns the tests for the filters `before` and `since`. */
 function order(filters: Filters, all: readonly ContainerState[]): Test[] {
   const times = (key: string): string[] =>
     (filters.get(key) ?? []).map((reference) => {
       const found = all.find(({ name, id }) => name === reference || id === reference) ?? all.find(({ id }) => reference && id.startsWith(reference));
-      if (!found) throw new UsageError(`there is no container '${reference}', which the filter ${key} names`, 'lamella ps -a lists those that are.');
+      if (!found) throw new UsageError(`no such container for the filter ${key}: ${reference}`, 'List the containers: lamella ps -a');
       return found.config.created;
     });
   const [before, since] = [times('before'), times('since')];
   return [({ config }) => before.every((time) => config.created < time) && since.every((time) => config.created > time)];
 }
 
-/** Containers of an image, or of one that was made of it. */
+/** Returns the tests for the filter `ancestor`: containers of an image, or of an image based on it. */
 async function ancestors(values: readonly string[] | undefined, root: string): Promise<Test[]> {
   if (!values) return [];
   const store = new ImageStore(root);
@@ -121,7 +121,7 @@ async function ancestors(values: readonly string[] | undefined, root: string): P
         const found = await store.describe(value);
         return { value, digest: found.digest, layers: found.layers.map(({ diffID }) => diffID) };
       } catch (error) {
-        // Its image may have been removed, and the name is known still.
+        // The image may have been removed: containers still have its name.
         if (['IMAGE_NOT_FOUND', 'REFERENCE_INVALID'].includes((error as { code?: string }).code ?? '')) return { value, digest: undefined, layers: [] };
         throw error;
       }

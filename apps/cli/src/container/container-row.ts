@@ -4,7 +4,7 @@ import type { Headers } from '../template/fill.js';
 import { formatPorts } from './format-ports.js';
 import { formatStatus } from './format-status.js';
 
-/** What a list of containers has of each, by Docker's names and ours. */
+/** The columns of `ps`, by Docker's names and ours. */
 export const CONTAINER_HEADERS = {
   ID: 'CONTAINER ID',
   Names: 'NAMES',
@@ -29,7 +29,12 @@ export type ContainerRow = Record<Exclude<keyof typeof CONTAINER_HEADERS, 'Pid' 
   readonly ExitCode: number | null;
 };
 
-/** @param size bytes that it changed, where they were counted */
+/**
+ * Returns the row of a container in `ps`.
+ *
+ * @param whole whether nothing is truncated
+ * @param size bytes that it has changed, if they were counted
+ */
 export function containerRow(state: ContainerState, whole: boolean, size: string = ''): ContainerRow {
   const { config } = state;
   const command = config.args.join(' ').replaceAll('\n', ' ');
@@ -58,12 +63,12 @@ export function containerRow(state: ContainerState, whole: boolean, size: string
   };
 }
 
-/** The labels of a container: its image's, and its own. */
+/** Returns the labels of a container: those of its image, and its own. */
 export function labelsOf({ config }: ContainerState): Readonly<Record<string, string>> {
   return { ...config.lowers.config.labels, ...config.spec.labels };
 }
 
-/** A time as Docker lists it: 2026-01-02 15:04:05 +0000 UTC. */
+/** Returns a time in Docker's format: 2026-01-02 15:04:05 +0000 UTC. */
 export function formatTime(time: Date): string {
   return `${time.toISOString().slice(0, 19).replace('T', ' ')} +0000 UTC`;
 }

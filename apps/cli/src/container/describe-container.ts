@@ -1,7 +1,7 @@
 import { type ContainerState, type IdMap, logBounds, type PublishedPort, type RunSpec } from '@lamella/engine';
 import { hostBindings } from './format-ports.js';
 
-/** All that is known of a container, by Docker's names. */
+/** Returns the output of `inspect`, with Docker's names. */
 export function describeContainer(state: ContainerState, upper: string): Record<string, unknown> {
   const { config, status, signal } = state;
   const { spec, lowers } = config;
@@ -87,13 +87,13 @@ export function describeContainer(state: ContainerState, upper: string): Record<
   };
 }
 
-/** By Docker's names. */
+/** Returns the log options with Docker's names. */
 function logConfig(spec: RunSpec): Record<string, string> {
   const { maxSize, maxFiles } = logBounds(spec);
   return { 'max-size': `${maxSize || -1}`, 'max-file': `${maxFiles}` };
 }
 
-/** Bindings of the host by the port inside, as Docker has them. */
+/** Returns the bindings on the host by port inside the container, as Docker does. */
 function byPort<Binding>(ports: readonly PublishedPort[] = [], bindings: (port: PublishedPort) => readonly Binding[]): Record<string, readonly Binding[]> {
   const found: Record<string, readonly Binding[]> = {};
   for (const port of ports) {
@@ -103,7 +103,7 @@ function byPort<Binding>(ports: readonly PublishedPort[] = [], bindings: (port: 
   return found;
 }
 
-/** As it is written after --userns. */
+/** Returns the value of --userns. */
 function userNamespaceWords(userns: RunSpec['userns'] = 'host'): string {
   if (typeof userns === 'string') return userns;
   if (userns.mode === 'auto') return userns.size === undefined ? 'auto' : `auto:size=${userns.size}`;

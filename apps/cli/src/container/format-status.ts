@@ -1,7 +1,7 @@
 import type { ContainerState } from '@lamella/engine';
 import { ago, duration } from '../output/units.js';
 
-/** What a container does, as `ps` says it. */
+/** Returns the status of a container as `ps` shows it. */
 export function formatStatus(state: ContainerState, now: Date = new Date()): string {
   const { status, startedAt, finishedAt, exitCode, oomKilled, reason } = state;
   const up = (): string => `Up ${duration(now.getTime() - (startedAt ?? now).getTime())}`;
@@ -17,6 +17,6 @@ export function formatStatus(state: ContainerState, now: Date = new Date()): str
     case 'exited':
       return `Exited (${exitCode}) ${finishedAt ? ago(finishedAt, now) : ''}${oomKilled ? ', out of memory' : ''}`;
     case 'dead':
-      return reason === 'reboot' ? 'Dead (the machine went down)' : 'Dead (its monitor was killed)';
+      return reason === 'reboot' ? 'Dead (host restarted)' : 'Dead (monitor killed)';
   }
 }

@@ -8,27 +8,28 @@ import { assertsDirectory, type Destination, entryName, placeCopy } from './entr
 import { followHost } from './host-path.js';
 import { writableSources } from './writable-sources.js';
 
-/** Copies a path of the host, or what a tar on stdin has, into a container. @throws UsageError; EngineError; ImageError */
+/** Copies a path of the host, or a tar archive on stdin, into a container. @throws UsageError; EngineError; ImageError */
 export async function copyToContainer(container: StoredContainer, source: string, destination: string, flags: CopyFlags): Promise<void> {
   const options = { keepOwners: flags.archive };
   const target = await lookAt(container, destination);
   if (source === '-') {
-    if (target.state !== 'directory') throw new UsageError(`${destination} in the container is not a directory`, 'What comes on stdin is unpacked into one.');
+    if (target.state !== 'directory')
+      throw new UsageError(`${destination} in the container is not a directory`, 'The archive on stdin is unpacked into a directory.');
     await container.copyIn(process.stdin, target.pathname, options);
     return;
   }
   const follows = flags.followLink || assertsDirectory(source);
   const absolute = await followHost(path.resolve(source), writableSources(container), follows);
   const found = await lstat(absolute).catch(ignoreMissing);
-  if (!found) throw new UsageError(`${source} does not exist`, 'Check the path.');
-  if (!found.isDirectory() && assertsDirectory(source)) throw new UsageError(`${source} is not a directory`, 'Leave the slash at its end out.');
-  if (found.isSocket()) throw new UsageError(`${source} is a socket, which cannot be copied`, 'Show it in the container by a volume: -v.');
+  if (!found) throw new UsageError(`no such file or directory: ${source}`, 'Check the path.');
+  if (!found.isDirectory() && assertsDirectory(source)) throw new UsageError(`${source} is not a directory`, 'Remove the slash at the end.');
+  if (found.isSocket()) throw new UsageError(`cannot copy the socket ${source}`, 'Mount it with -v when the container is created.');
   const own = entryName(path.resolve(source) + (/(?:^|\/)\.$/.test(source) ? '/.' : ''));
   const place = placeCopy(own, found.isDirectory(), target);
   if (place === 'not-a-directory')
     throw new UsageError(
       `${destination} in the container is not a directory`,
-      found.isDirectory() ? 'A directory is copied into one, or to a new name.' : 'Make it first; without a / at its end it is the name of the copy.',
+      found.isDirectory() ? 'Copy a directory into a directory, or to a new path.' : 'Create the directory first, or remove the slash at the end.',
     );
   const { dir, base } = path.parse(absolute);
   await container.copyIn(getFiles(dir, base || '.', place.name), place.directory, options);
@@ -39,11 +40,11 @@ async function lookAt(container: StoredContainer, destination: string): Promise<
   if (state?.type === 'character' || state?.type === 'block')
     throw new UsageError(`${destination} in the container is a device`, 'Copy to a directory or a file.');
   if (state && state.type !== 'directory' && assertsDirectory(destination))
-    throw new UsageError(`${destination} in the container is not a directory`, 'Leave the slash at its end out.');
+    throw new UsageError(`${destination} in the container is not a directory`, 'Remove the slash at the end.');
   return { pathname: state ? pathname : destinationOf(pathname, destination), state: !state ? 'nothing' : state.type === 'directory' ? 'directory' : 'other' };
 }
 
-/** A path where nothing is, with what was said of it. */
+/** Returns the path of a missing destination, with the slash that the user gave. */
 function destinationOf(pathname: string, asked: string): string {
   return assertsDirectory(asked) && !pathname.endsWith('/') ? `${pathname}/` : pathname;
 }

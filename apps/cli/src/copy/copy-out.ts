@@ -10,22 +10,22 @@ import { followHost, type Writable } from './host-path.js';
 import { writableSources } from './writable-sources.js';
 
 export interface CopyFlags {
-  /** Keep owners. */
+  /** Whether owners are kept. */
   readonly archive: boolean;
-  /** Of a link at the end of the source, copy what it leads to. */
+  /** Whether a symbolic link at the end of the source is followed. */
   readonly followLink: boolean;
 }
 
-/** Copies a path of a container to the host, or as a tar to stdout. @throws UsageError; EngineError; ImageError */
+/** Copies a path of a container to the host, or as a tar archive to stdout. @throws UsageError; EngineError; ImageError */
 export async function copyFromContainer(container: StoredContainer, source: string, destination: string, flags: CopyFlags): Promise<void> {
-  if (destination === '-' && stdout.isTerminal) throw new UsageError('a tar is not for a terminal', 'Name a directory, or give it a pipe.');
+  if (destination === '-' && stdout.isTerminal) throw new UsageError('refusing to write a tar archive to a terminal', 'Use a directory, or redirect.');
   const own = entryName(source);
   const { pathname, state } = flags.followLink ? await container.follow(source) : { pathname: withSlash(source), state: await container.stat(source) };
-  if (!state) throw new UsageError(`${source} in the container does not exist`, 'Check the path.');
+  if (!state) throw new UsageError(`no such file or directory in the container: ${source}`, 'Check the path.');
   const isDirectory = state.type === 'directory';
-  if (!isDirectory && assertsDirectory(source)) throw new UsageError(`${source} in the container is not a directory`, 'Leave the slash at its end out.');
+  if (!isDirectory && assertsDirectory(source)) throw new UsageError(`${source} in the container is not a directory`, 'Remove the slash at the end.');
   if (destination === '-') {
-    // Docker calls it what it is called where -L leads.
+    // As with Docker the entry has the name of the link's target.
     await pipeline(await container.copyOut(pathname, flags.followLink ? entryName(pathname) : own), stdout.stream());
     return;
   }
@@ -33,9 +33,9 @@ export async function copyFromContainer(container: StoredContainer, source: stri
   if (place === 'not-a-directory')
     throw new UsageError(
       `${destination} is not a directory`,
-      isDirectory ? 'A directory is copied into one, or to a new name.' : 'Make it first; without a / at its end it is the name of the copy.',
+      isDirectory ? 'Copy a directory into a directory, or to a new path.' : 'Create the directory first, or remove the slash at the end.',
     );
-  if (!(await stat(place.directory).catch(ignoreMissing))?.isDirectory()) throw new UsageError(`${place.directory} is not a directory`, 'Make it first.');
+  if (!(await stat(place.directory).catch(ignoreMissing))?.isDirectory()) throw new UsageError(`${place.directory} is not a directory`, 'Create it first.');
   await putFiles(await container.copyOut(pathname, place.name), place.directory, { keepOwners: flags.archive });
 }
 
@@ -43,20 +43,20 @@ async function lookAt(destination: string, writable: Writable): Promise<Destinat
   const pathname = await followHost(path.resolve(destination), writable, true);
   const found = await lstat(pathname).catch(ignoreMissing);
   if (found?.isCharacterDevice() || found?.isBlockDevice())
-    throw new UsageError(`${destination} is a device`, 'Copy to a directory or a file; or - writes a tar to stdout.');
-  if (found && !found.isDirectory() && assertsDirectory(destination))
-    throw new UsageError(`${destination} is not a directory`, 'Leave the slash at its end out.');
+    throw new UsageError(`${destination} is a device`, 'Copy to a directory or a file, or use - for a tar archive on stdout.');
+  if (found && !found.isDirectory() && assertsDirectory(destination)) throw new UsageError(`${destination} is not a directory`, 'Remove the slash at the end.');
   return {
     pathname: found ? pathname : `${pathname}${assertsDirectory(destination) ? '/' : ''}`,
     state: found ? (found.isDirectory() ? 'directory' : 'other') : 'nothing',
   };
 }
 
-/** A path as the container has it; what is said of a directory stays. */
+/** Returns an absolute path in the container, with the slash that the user gave. */
 function withSlash(pathname: string): string {
   return path.posix.resolve('/', pathname) + (assertsDirectory(pathname) ? '/' : '');
 }
 
+/** Returns undefined for the error of a missing file, and rethrows others. */
 export function ignoreMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
   throw error;

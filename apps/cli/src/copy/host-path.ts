@@ -2,20 +2,20 @@ import { lstat, readlink, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { UsageError } from '../errors/usage-error.js';
 
-/** Directories of the host that the container at hand can write to. */
+/** Directories of the host to which the container can write. */
 export type Writable = readonly string[];
 
 /** As many links as the kernel follows (path_resolution(7)). */
 const MAX_LINKS = 40;
 
 /**
- * Follows the links of a path of the host. A link in a directory that the container can write to may be the container's, which must
- * not decide where its files go, or what it is given: it is followed only to what is in the same directory.
+ * Follows the links of a path of the host. A directory to which the container can write may have links of the container, which must not
+ * decide what is copied: there a link is followed only within the same directory.
  *
  * @param pathname absolute; parts of it may be missing
- * @param last whether a link at its end is followed, too
- * @returns absolute path; its directory has no links
- * @throws UsageError for a link that the container may have made, and for links in a circle
+ * @param last whether a link at the end is followed
+ * @returns an absolute path whose directory has no links
+ * @throws UsageError for a link that the container may have made, and for too many links
  */
 export async function followHost(pathname: string, writable: Writable, last: boolean): Promise<string> {
   const roots = await Promise.all(writable.map((each) => realpath(each).catch(() => each)));
@@ -29,7 +29,7 @@ export async function followHost(pathname: string, writable: Writable, last: boo
       [done, rest] = [at, after];
       continue;
     }
-    if (++links > MAX_LINKS) throw new UsageError(`links lead from ${pathname} in a circle`, 'Name the path that is meant.');
+    if (++links > MAX_LINKS) throw new UsageError(`too many levels of symbolic links: ${pathname}`, 'Use the path of the target.');
     const root = roots.find((each) => isWithin(done, each));
     if (root !== undefined) theirs.add(root);
     const whole = path.resolve(done, target, ...after);
@@ -38,8 +38,8 @@ export async function followHost(pathname: string, writable: Writable, last: boo
   const left = [...theirs].find((root) => !isWithin(done, root));
   if (left !== undefined)
     throw new UsageError(
-      `a link in ${left}, which the container can write to, leads from ${pathname} to ${done}`,
-      'The container may have made it. If that is the path that you mean, name it.',
+      `refusing to follow a symbolic link from ${pathname} to ${done}: the container can write to ${left}`,
+      `The container may have made the link. To copy anyway, use the path ${done}.`,
     );
   return done;
 }

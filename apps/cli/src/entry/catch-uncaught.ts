@@ -2,12 +2,12 @@ import { reportOwnFailure } from '../output/exit-status.js';
 import { stderr } from '../output/out.js';
 import { text } from '../output/printable.js';
 
-/** Ends this process with one line about an error that nothing has caught, in place of Node's, which prints the source beside it. */
+/** Reports uncaught errors in one line and exits. Node would print the source of the bundle too. */
 export function catchUncaught(argv: readonly string[]): void {
   process.on('uncaughtException', (error) => {
     process.exit(reportOwnFailure(error, { debug: argv.includes('--debug') }));
   });
-  // Where a recovery put what the user had changed meanwhile is no warning about our code.
+  // These warnings tell users where a recovery has kept their files, so they are printed as notes.
   const others = process.listeners('warning');
   process.removeAllListeners('warning');
   process.on('warning', (warning: Error & { code?: string }) => {

@@ -1,11 +1,10 @@
-import { helpHint } from '../command-line/parse-flags.js';
-import { usageOf } from '../errors/usage-error.js';
+import { helpHint, usageErrorFrom } from '../errors/usage-error.js';
 import { reportOwnFailure } from '../output/exit-status.js';
 
-/** Tell of an error that a command did not tell of itself, and set the exit status. */
+/** Reports an error that a command did not report itself, and sets the exit status. */
 export function reportCommandFailure(error: unknown, command: string, argv: readonly string[]): void {
   const exit = (error as { oclif?: { exit?: number } }).oclif?.exit;
-  // An exit, not a failure: it was printed where it happened.
+  // oclif's exit: the failure was reported already.
   if ((error as { code?: string }).code === 'EEXIT') {
     process.exitCode = exit ?? 0;
     return;
@@ -13,8 +12,8 @@ export function reportCommandFailure(error: unknown, command: string, argv: read
   process.exitCode = reportOwnFailure(usage(error, command), { debug: argv.includes('--debug') });
 }
 
-/** What oclif does not like of the words of a plugin, in our words. */
+/** Returns an error of oclif's parser, which plugins use, as a usage error. */
 function usage(error: unknown, command: string): unknown {
   const { message, constructor: kind, parse } = error as { message: string; constructor: { name: string }; parse?: unknown };
-  return parse !== undefined || kind.name === 'CLIError' ? usageOf(message, helpHint(command)) : error;
+  return parse !== undefined || kind.name === 'CLIError' ? usageErrorFrom(message, helpHint(command)) : error;
 }

@@ -1,11 +1,11 @@
 import { constants } from 'node:os';
 import { LamellaError } from '@lamella/syscall';
 
-/** What a command had to say could not be written to stdout. */
+/** The output of a command could not be written to stdout. */
 export class OutputError extends LamellaError {
   override readonly name = 'OutputError';
 
-  /** @param cause what the system call said */
+  /** @param cause the error of the system call */
   constructor(cause: unknown) {
     const { code = 'EIO' } = cause as NodeJS.ErrnoException;
     super({
@@ -15,12 +15,12 @@ export class OutputError extends LamellaError {
     });
   }
 
-  /** The reader is gone, as head(1) is when it has read enough: nothing to complain about. */
+  /** Whether the reader has closed the pipe, as head(1) does. That is not reported. */
   get isClosedPipe(): boolean {
     return (this.cause as NodeJS.ErrnoException).code === 'EPIPE';
   }
 
-  /** The exit status: for a closed pipe that of a process which SIGPIPE ended. */
+  /** The exit status: 141 for a closed pipe, as after SIGPIPE; otherwise 125. */
   get status(): number {
     return this.isClosedPipe ? 128 + constants.signals.SIGPIPE : 125;
   }
@@ -29,7 +29,7 @@ export class OutputError extends LamellaError {
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the device (ENOSPC)',
   EIO: 'input/output error (EIO)',
-  EBADF: 'it is closed (EBADF)',
-  EDQUOT: 'the disk quota is exceeded (EDQUOT)',
-  EFBIG: 'the file would be too large (EFBIG)',
+  EBADF: 'the descriptor is closed (EBADF)',
+  EDQUOT: 'disk quota exceeded (EDQUOT)',
+  EFBIG: 'file too large (EFBIG)',
 };

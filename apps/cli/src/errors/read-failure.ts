@@ -1,6 +1,6 @@
 import { FileError } from '@lamella/syscall';
 
-/** Why a file that the user named was not read: the errno, or in words. Other errors are thrown on. */
+/** Returns why a file could not be read: the errno, or a text. Rethrows other errors. */
 export function readFailure(error: unknown): string {
   if (!(error instanceof FileError)) throw error;
   return (error.cause as NodeJS.ErrnoException | undefined)?.code ?? error.message;

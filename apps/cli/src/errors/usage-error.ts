@@ -1,4 +1,4 @@
-/** The command line is wrong: exit status 125, as for Docker. */
+/** An error of the command line. The exit status is 125, as with Docker. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
   readonly code = 'USAGE';
@@ -14,13 +14,18 @@ export class UsageError extends Error {
   }
 }
 
-/** Returns what oclif's parser says as one of ours: its first line is the message, what follows comes before the hint. */
-export function usageOf(said: string, hint: string): UsageError {
+/** Returns the hint below an error of a command line. */
+export function helpHint(command: string): string {
+  return `See lamella ${command} --help.`;
+}
+
+/** Returns a message of oclif's parser as a usage error: the first line is its message, the others are part of the hint. */
+export function usageErrorFrom(said: string, hint: string): UsageError {
   const lines = said
     .replace(/\nSee more help with --help$/, '')
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line && !/^The following errors? occurred:$/.test(line));
-  const [message = 'the command line is wrong', ...more] = lines;
+  const [message = 'invalid command line', ...more] = lines;
   return new UsageError(message, [...more, hint].join('\n'));
 }

@@ -33,7 +33,7 @@ import { reportCommandFailure } from '../entry/report-command-failure.js';
 
 export { ownWords } from '@lamella/syscall/own-words';
 
-/** The commands on containers that people and scripts type all day, without the rest of oclif. */
+/** Frequent commands on containers, without the rest of oclif. */
 export const COMMANDS: Readonly<Record<string, new (argv: string[], config: never) => Command>> = {
   apply: Apply,
   attach: Attach,
@@ -66,7 +66,7 @@ export const COMMANDS: Readonly<Record<string, new (argv: string[], config: neve
   wait: Wait,
 };
 
-/** What of oclif's config a command asks for that parses its flags and does its work. */
+/** The part of oclif's config that a command needs to run. */
 const CONFIG = {
   bin: 'lamella',
   userAgent: 'lamella',
@@ -75,7 +75,7 @@ const CONFIG = {
   scopedEnvVarKeys: (name: string) => [`LAMELLA_${name}`],
 };
 
-/** Whether help was asked for, which oclif prints. */
+/** Whether the command line asks for help. oclif prints it. */
 export function wantsHelp(command: string, argv: readonly string[]): boolean {
   const { baseFlags, flags } = COMMANDS[command] as unknown as { readonly baseFlags?: FlagTable; readonly flags?: FlagTable };
   return asksForHelp(argv, { ...baseFlags, ...flags }, { command, leading: LEADING_FLAG_COMMANDS.includes(command) });

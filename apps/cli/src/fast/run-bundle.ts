@@ -8,7 +8,7 @@ import { RUN_FLAGS } from '../run-flags/run-flags.js';
 
 export { ownWords } from '@lamella/syscall/own-words';
 
-/** The commands that somebody waits for, without the rest of oclif. */
+/** The commands whose start time matters most, without the rest of oclif. */
 export const COMMANDS = {
   run: { main: runMain, flags: RUN_FLAGS },
   exec: { main: execMain, flags: EXEC_FLAGS },
@@ -17,7 +17,7 @@ export const COMMANDS = {
 
 type FastCommand = keyof typeof COMMANDS;
 
-/** Whether help was asked for, which oclif prints. */
+/** Whether the command line asks for help. oclif prints it. */
 export function wantsHelp(command: FastCommand, argv: readonly string[]): boolean {
   return asksForHelp(argv, COMMANDS[command].flags, { command, leading: true });
 }

@@ -3,21 +3,21 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import type { PluginHooks } from '@lamella/engine';
 
-/** Where oclif notes which plugins this user has installed. */
+/** Returns the file in which oclif lists the installed plugins. */
 function userPlugins(): string {
   const data = process.env.LAMELLA_DATA_DIR || path.join(process.env.XDG_DATA_HOME || path.join(homedir(), '.local/share'), 'lamella-cli');
   return path.join(data, 'package.json');
 }
 
-/** Whether this user may have plugins that are to be told. */
+/** Whether this user may have plugins. */
 export function hasPlugins(): boolean {
   return existsSync(userPlugins());
 }
 
 /**
- * Tell the plugins that this user has. Without any this is one look at a file.
+ * Runs the hooks of the installed plugins for an event. Without plugins this costs one stat(2).
  *
- * @throws what a hook throws
+ * @throws LamellaError `PLUGIN_REFUSED` if a hook throws
  */
 export async function notifyPlugins<Event extends keyof PluginHooks>(event: Event, payload: PluginHooks[Event]): Promise<void> {
   if (!hasPlugins()) return;

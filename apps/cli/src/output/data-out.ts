@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 
-/** Bytes to one of our descriptors, as they are, waiting for who reads slowly. Disposing waits until all are written. */
+/** Writes bytes unchanged to a descriptor, at the speed of its reader. Disposing waits until all are written. */
 export class DataOut implements AsyncDisposable {
   readonly #stream: Writable;
   readonly #lossy: boolean;
   #failure: Error | undefined;
 
-  /** @param lossy what cannot be written is left out */
+  /** @param lossy whether bytes that cannot be written are dropped */
   constructor(stream: Writable, { lossy = false }: { readonly lossy?: boolean } = {}) {
     this.#stream = stream;
     this.#lossy = lossy;
@@ -16,7 +16,7 @@ export class DataOut implements AsyncDisposable {
     });
   }
 
-  /** @throws OutputError what was wrong with this, or with an earlier one */
+  /** @throws OutputError if this or an earlier write failed */
   async write(content: string | Buffer): Promise<void> {
     if (this.#isOver()) return;
     if (!this.#stream.write(content)) await this.#settled('drain');

@@ -2,13 +2,13 @@ import { constants } from 'node:os';
 import { OutputError } from '../errors/output-error.js';
 import { reportError, reportErrorAsJSON, rootError } from './report-error.js';
 
-/** Docker's: anything of ours, usage errors included. */
+/** Exit status of a failure of Lamella, usage errors included. The same as Docker's. */
 export const OUR_FAILURE = 125;
 
-/** Docker's for commands on several things, of which some were not done: the others are. */
+/** Exit status of a command that failed for some of several objects. The same as Docker's. */
 export const SOME_FAILED = 1;
 
-/** The exit status for an error: 127 and 126 where the command is to blame. */
+/** Returns the exit status for an error: 127 and 126 if the command of the container cannot be executed. */
 function statusOf(error: unknown): number {
   const first = rootError(error);
   if (first instanceof OutputError) return first.status;
@@ -22,12 +22,12 @@ function statusOf(error: unknown): number {
   }
 }
 
-/** The exit status for a process that ended: its own, or 128 and the signal. */
+/** Returns the exit status for a process that ended: its own, or 128+N after signal N. */
 export function exitStatusOf({ exitCode, signal }: { readonly exitCode: number | undefined; readonly signal: NodeJS.Signals | undefined }): number {
   return exitCode ?? 128 + (signal ? numberOfSignal(signal) : 0);
 }
 
-/** The number of a signal by which a process ended. Node has no names for real-time signals: the engine calls them `SIGRTMIN+N`. */
+/** Returns the number of a signal. Node has no names for real-time signals; the engine calls them `SIGRTMIN+N`. */
 export function numberOfSignal(signal: string): number {
   const known = (constants.signals as Readonly<Record<string, number>>)[signal];
   if (known !== undefined) return known;
@@ -36,7 +36,7 @@ export function numberOfSignal(signal: string): number {
   return real === undefined ? Number(plain) : 34 + Number(real);
 }
 
-/** Tells of the error that ended a command. @returns the exit status, also where it cannot be told */
+/** Reports the error that ended a command. @returns the exit status */
 export function reportFailure(
   error: unknown,
   { json = false, debug = false }: { readonly json?: boolean | undefined; readonly debug?: boolean | undefined } = {},
@@ -46,14 +46,14 @@ export function reportFailure(
     try {
       reportErrorAsJSON(error);
     } catch (unwritten) {
-      // Somebody is to know both.
+      // Both errors are reported.
       reportError(error, { debug });
       return reportFailure(unwritten, { debug });
     }
   return statusOf(error);
 }
 
-/** As {@link reportFailure} for commands that are ours throughout: no other status than {@link OUR_FAILURE}, or that of a closed pipe. */
+/** Reports an error of a command that runs no command of a container. @returns {@link OUR_FAILURE}, or the status of a closed pipe */
 export function reportOwnFailure(error: unknown, options: Parameters<typeof reportFailure>[1] = {}): number {
   const status = reportFailure(error, options);
   return rootError(error) instanceof OutputError ? status : OUR_FAILURE;

@@ -2,18 +2,18 @@ import { visible } from '@lamella/syscall';
 import { OutputError } from '../errors/output-error.js';
 import { reportOwnFailure } from './exit-status.js';
 
-/** Colors, and moves of the cursor as spinners make them; what else begins with an escape has no business here. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it is about
+/** Escape sequences for colors and for cursor moves of spinners. All others are escaped. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it matches control characters
 const OURS = /(\u001b\[[\d;?]*[A-HJKSTfhlmnsu]|\r|\n|\t)/;
 
 /*
- * Importing this makes the streams of Node safe, on which oclif and its plugins print help and the like: an error of writing ends the process
- * with a line and a status, and what they print from outside is escaped. It comes before oclif, which keeps the functions that it finds.
+ * Importing this module makes Node's streams safe, on which oclif and plugins print: a write error ends the process with a message and a
+ * status, and text is escaped. It must be imported before oclif, which keeps references to the functions.
  */
 guardStreams();
 
 function guardStreams(): void {
-  // Before oclif's own, which throws.
+  // Before oclif's listener, which throws.
   process.stdout.prependListener('error', (error) => process.exit(reportOwnFailure(new OutputError(error))));
   process.stderr.on('error', () => undefined);
   for (const stream of [process.stdout, process.stderr]) {

@@ -1,6 +1,6 @@
 import { isatty, WriteStream } from 'node:tty';
 
-/** Whether what goes to a descriptor may be colored: on a terminal, unless NO_COLOR, TERM=dumb or the like say otherwise; FORCE_COLOR wins. */
+/** Whether output to a descriptor is colored: on a terminal without NO_COLOR and TERM=dumb, or with FORCE_COLOR. */
 export function hasColors(fd: 1 | 2): boolean {
   if (process.env.FORCE_COLOR === undefined && !isatty(fd)) return false;
   return WriteStream.prototype.getColorDepth.call({}, process.env) > 2;

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { visible } from '@lamella/syscall';
-// Its names are not to be had one by one: it is CommonJS, and makes them as it goes.
+// A default import, because Node finds no named exports in this CommonJS module.
 import cliProgress, { type SingleBar } from 'cli-progress';
 import { bytes } from './units.js';
 
@@ -11,15 +11,15 @@ export interface LayerEvent {
   readonly total: number | undefined;
 }
 
-/** Bars, one per layer, with rate and remaining time; nothing of them stays. */
+/** Progress bars, one per layer, with rate and remaining time. They are cleared at the end. */
 export interface LayerBars {
   readonly show: (event: LayerEvent) => void;
   readonly stop: () => void;
 }
 
-/** Bars on stderr. */
+/** Returns progress bars on stderr. */
 export function layerBars(): LayerBars {
-  // A terminal that went away takes no bars.
+  // A closed terminal must not end the command.
   process.stderr.on('error', () => undefined);
   const format = (
     options: Parameters<typeof cliProgress.Format.BarFormat>[1],
@@ -29,7 +29,7 @@ export function layerBars(): LayerBars {
     const seconds = Math.max(0.001, (Date.now() - parameters.startTime) / 1000);
     const rate =
       payload.state === 'done' ? '' : ` ${bytes(parameters.value / seconds)}/s, ${Number.isFinite(parameters.eta) ? Math.ceil(parameters.eta) : 0} s left`;
-    // A stream does not say how long it is.
+    // The size of a stream is unknown.
     if (!payload.known) return `${payload.id} ${bytes(parameters.value)}, ${bytes(parameters.value / seconds)}/s`;
     return `${payload.id} ${cliProgress.Format.BarFormat(parameters.progress, options)} ${bytes(parameters.value)} of ${bytes(parameters.total)}${rate}`;
   };
@@ -49,7 +49,7 @@ export function layerBars(): LayerBars {
         });
         bars.set(id, bar);
       }
-      // It stops at its total, and a stream has none.
+      // A bar stops at its total, so that of a stream grows.
       if (total === undefined) bar.setTotal(Math.max(done, 1));
       bar.update(done, { state });
     },

@@ -1,10 +1,10 @@
 import type { Out } from './out.js';
 import type { Shown } from './printable.js';
 
-/** How many lines are written at once. */
+/** Number of lines per write. */
 const LINES = 256;
 
-/** Many lines to one of our descriptors, some at once. What waits is written when it is disposed. */
+/** Writes many lines in batches. Disposing writes the last batch. */
 export class LinesOut implements Disposable {
   readonly #out: Out;
   #waiting: Shown[] = [];

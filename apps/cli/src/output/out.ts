@@ -7,11 +7,10 @@ import { hasColors } from './has-colors.js';
 import { printable, type Shown } from './printable.js';
 
 /**
- * One of the two descriptors on which we say something. Nothing else in the CLI writes to them (a lint sees to that), so that an error of
- * writing is one of the command's, and text from outside is escaped.
+ * Standard output or standard error. All output of the CLI goes through this class, which a lint enforces: write errors are errors of the
+ * command, and text from outside is escaped.
  *
- * Not `process.stdout`: that reports errors when the command is over, makes a shared pipe non-blocking for everybody, and takes a while to
- * load.
+ * `process.stdout` is not used: it reports errors too late, makes a shared pipe non-blocking, and takes time to load.
  */
 export class Out {
   readonly #fd: 1 | 2;
@@ -25,16 +24,16 @@ export class Out {
     return isatty(this.#fd);
   }
 
-  /** Returns how large the terminal is now; undefined where there is none, or it does not know. */
+  /** Returns the current size of the terminal; undefined without a terminal, or if its size is unknown. */
   windowSize(): { readonly rows: number; readonly columns: number } | undefined {
     if (!this.isTerminal) return undefined;
-    // It asks anew, also after a resize that Node has not seen yet.
+    // This asks the terminal, so it is correct before Node has handled SIGWINCH.
     const [columns, rows] = (this.#fd === 1 ? process.stdout : process.stderr).getWindowSize();
     return rows && columns ? { rows, columns } : undefined;
   }
 
   /**
-   * Prints a line. A string is escaped, newlines too.
+   * Prints a line. Strings are escaped, newlines included.
    *
    * @throws OutputError
    */
@@ -42,28 +41,28 @@ export class Out {
     this.#write(`${this.#shown(value)}\n`);
   }
 
-  /** Prints lines at once. @throws OutputError */
+  /** Prints lines with one write. @throws OutputError */
   lines(values: readonly Shown[]): void {
     if (values.length) this.#write(`${values.map((each) => this.#shown(each)).join('\n')}\n`);
   }
 
-  /** Prints a question, whose answer comes on the same line. @throws OutputError */
+  /** Prints a question without a newline. @throws OutputError */
   prompt(value: Shown): void {
     this.#write(this.#shown(value));
   }
 
-  /** Prints a value for programs, in one line unless it is indented. @throws OutputError */
+  /** Prints a value as JSON, in one line unless `indent` is given. @throws OutputError */
   json(value: unknown, indent?: number): void {
     this.#write(`${visibleJson(JSON.stringify(value, undefined, indent))}\n`);
   }
 
-  /** Writes bytes as they are: a container's own output, or a format that says so. @throws OutputError */
+  /** Writes bytes unchanged, such as a container's output. @throws OutputError */
   bytes(content: Uint8Array): void {
     this.#write(content);
   }
 
   /**
-   * Returns a stream of bytes that are written as they are, without blocking this process. Ending it closes nothing; its errors are
+   * Returns a stream that writes bytes unchanged and without blocking. Ending it does not close the descriptor. Its errors are
    * {@link OutputError}s.
    */
   stream(): Writable {
@@ -94,13 +93,13 @@ export class Out {
     try {
       writeAll(this.#fd, content);
     } catch (error) {
-      // Where stderr takes nothing there is nowhere left to say so.
+      // An error of stderr cannot be reported anywhere.
       if (this.#fd === 1) throw new OutputError(error);
     }
   }
 }
 
-/** Results: what the command was asked for. */
+/** For the results of a command. */
 export const stdout: Out = new Out(1);
-/** Errors, notes, questions and progress. What cannot be written is lost. */
+/** For errors, notes, questions and progress. Write errors are ignored. */
 export const stderr: Out = new Out(2);

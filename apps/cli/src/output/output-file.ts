@@ -6,34 +6,34 @@ import { Writable } from 'node:stream';
 import { AT, AT_FDCWD, O, type Op, run, SyscallError } from '@lamella/syscall';
 import { UsageError } from '../errors/usage-error.js';
 
-/** open(2): a file without a name. It is gone when its process is, however that ended. */
+/** open(2): an unnamed file, which disappears with its process. */
 const O_TMPFILE = 0o20000000 | O.DIRECTORY;
-/** Where no such file can be had, or a kernel knows none. */
+/** Errors of a kernel or a filesystem without unnamed files. */
 const WITHOUT = new Set(['EOPNOTSUPP', 'EISDIR', 'EINVAL', 'ENOENT']);
 
 type Write = (output: Writable) => Promise<unknown>;
 
 /**
- * Writes a file that the user named. The file gets its name when all of it is written, and replaces the file of that name, whose permission bits
- * and owner it keeps. A pipe or a device is written to directly.
+ * Writes a file that the user named. It appears once it is complete, and replaces an existing file, whose permission bits and owner it
+ * keeps. A pipe or a device is written to directly.
  *
  * A failure leaves nothing behind. A killed process leaves nothing either, with two exceptions: `.lamella-UUID`, the whole output, if it is killed
  * between the two calls that replace a file; and `FILE.PID.partial` on a filesystem without unnamed files.
  *
- * @param write writes to a stream, ends it, and waits for that
- * @throws UsageError if the name is a directory's, or what has the name cannot be replaced
+ * @param write writes to a stream, ends it, and waits for its end
+ * @throws UsageError if the path is a directory, or the existing file cannot be replaced
  */
 export async function writeOutput(file: string, write: Write): Promise<void> {
   const there = await stat(file).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  if (there?.isDirectory()) throw new UsageError(`${file} is a directory`, 'Name a file.');
+  if (there?.isDirectory()) throw new UsageError(`${file} is a directory`, 'Choose the path of a file.');
   if (there && !there.isFile()) {
     await write(createWriteStream(file));
     return;
   }
-  // What a link leads to is written, and the link stays.
+  // The target of a symbolic link is replaced, and the link stays.
   const target = there ? await realpath(file) : path.resolve(file);
   const handle = await open(path.dirname(target), O_TMPFILE | O.RDWR, 0o666).catch((error: NodeJS.ErrnoException) => {
     if (WITHOUT.has(error.code ?? '')) return undefined;
@@ -58,7 +58,7 @@ async function nameless(handle: FileHandle, target: string, there: Stats | undef
     const { ignored } = await run([{ ...link(target), ignore: ['EEXIST'] }], { descriptors: [file.fd] });
     if (ignored.length === 0) return;
   }
-  // A link cannot replace a file. The output has another name until it is renamed.
+  // linkat(2) cannot replace a file, so the output gets another name first.
   const beside = path.join(path.dirname(target), `.lamella-${randomUUID()}`);
   const program: readonly Op[] = [link(beside), { op: 'renameat2', olddirfd: AT_FDCWD, oldpath: beside, newdirfd: AT_FDCWD, newpath: target, flags: 0 }];
   try {
@@ -71,7 +71,7 @@ async function nameless(handle: FileHandle, target: string, there: Stats | undef
 
 async function named(partial: string, target: string, there: Stats | undefined, write: Write): Promise<void> {
   try {
-    // Until it has the owner of the file that it replaces, nobody else may read it.
+    // Other users must not read it before it has the owner of the replaced file.
     const handle = await open(partial, 'w', there ? 0o600 : 0o666);
     {
       await using file = handle;
@@ -86,11 +86,11 @@ async function named(partial: string, target: string, there: Stats | undefined, 
   }
 }
 
-/** Writes the output to an open file, which gets the owner and the permission bits of the file that it replaces. */
+/** Writes the output to an open file, which gets the owner and the permission bits of the existing file. */
 async function fill(file: FileHandle, there: Stats | undefined, write: Write): Promise<void> {
   if (there) {
     await file.chown(there.uid, there.gid).catch((error: NodeJS.ErrnoException) => {
-      // Ordinary users cannot give files away, and in a user namespace not every owner has an id.
+      // Ordinary users cannot change owners, and in a user namespace some owners are not mapped.
       if (error.code !== 'EPERM' && error.code !== 'EINVAL') throw error;
     });
     await file.chmod(there.mode & 0o777);
@@ -108,6 +108,6 @@ function streamTo(file: FileHandle): Writable {
 }
 
 function notReplaced(target: string, code: string): UsageError {
-  const why = code === 'EBUSY' ? 'something is mounted there (EBUSY)' : code;
-  return new UsageError(`cannot replace ${target}: ${why}`, 'Name another file.');
+  const why = code === 'EBUSY' ? 'it is a mount point (EBUSY)' : code;
+  return new UsageError(`cannot replace ${target}: ${why}`, 'Choose another file.');
 }

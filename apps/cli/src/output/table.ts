@@ -1,11 +1,11 @@
 import { joined, type Printable, printable, type Shown } from './printable.js';
 
-/** Columns of text, two spaces apart. Cells are escaped. */
+/** Returns rows as aligned columns, two spaces apart. Cells are escaped. */
 export function table(header: readonly string[], rows: readonly (readonly Shown[])[]): Printable[] {
   const cells = rows.map((row) => row.map(printable));
   const widths = header.map((name, column) => Math.max(name.length, ...cells.map((row) => row[column]?.plain.length ?? 0)));
   return [header.map(printable), ...cells].map((row) => {
-    // What is empty at the end needs no spaces before it.
+    // Empty cells at the end of a row get no spaces.
     const used = row.slice(0, row.findLastIndex(({ plain }) => plain !== '') + 1);
     return joined(
       used.map((cell, column) => (column < used.length - 1 ? joined([cell, ''.padEnd((widths[column] ?? 0) - cell.plain.length)], '') : cell)),

@@ -1,4 +1,4 @@
-/** A size in bytes as people say it: 4.2 MB. */
+/** Returns a size in bytes for people, such as 4.2 MB. */
 export function bytes(size: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let value = size;
@@ -7,7 +7,7 @@ export function bytes(size: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** How long something took, roughly, as Docker says it: 5 seconds, 3 minutes. */
+/** Returns a rough duration as Docker does: 5 seconds, 3 minutes. */
 export function duration(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const steps: readonly (readonly [number, string])[] = [
@@ -25,7 +25,7 @@ export function duration(milliseconds: number): string {
   return 'less than a second';
 }
 
-/** How long something is ago. */
+/** Returns how long ago a time was: 3 minutes ago. */
 export function ago(date: Date, now: Date = new Date()): string {
   const milliseconds = now.getTime() - date.getTime();
   return milliseconds < 1000 ? 'just now' : `${duration(milliseconds)} ago`;

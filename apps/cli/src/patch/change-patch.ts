@@ -4,19 +4,19 @@ import { filePatch, type GitObject } from './file-patch.js';
 
 type ObjectState = NonNullable<ContainerChange['after']>;
 
-/** Bytes of a file that a patch can have in it; of a larger one there is a note. */
+/** Maximum bytes of a file in a patch. Larger files are omitted with a note. */
 export const PATCH_LIMIT: number = 64 << 20;
 
-/** What of a change goes into a patch, and what cannot. */
+/** The patch of a change, and what it cannot express. */
 export interface Patched {
-  /** The bytes of the patch as latin1; empty where there is nothing that a patch can express. */
+  /** The bytes of the patch as latin1; empty if a patch can express nothing of the change. */
   readonly text: string;
-  /** What is left out. */
+  /** The omitted parts of the change. */
   readonly omitted: readonly string[];
 }
 
 /**
- * Returns a change as `git diff` writes it, so that git-apply(1) and patch(1) make the same of the same files.
+ * Returns a change as `git diff` writes it, for git-apply(1) and patch(1).
  *
  * @param binary how content with NUL bytes is written, see {@link filePatch}; `omit` leaves it out
  */
@@ -27,7 +27,7 @@ export async function patchOf(change: ContainerChange, contents: Contents | unde
       case 'symlink':
         return { mode: '120000', content: Buffer.from(target ?? '', 'latin1') };
       case 'file':
-        // Owner's execute bit: that is all of a mode that git keeps.
+        // git keeps only the owner's execute bit of a mode.
         return content && { mode: object.mode & 0o100 ? '100755' : '100644', content };
       default:
         return undefined;
@@ -44,13 +44,13 @@ export async function patchOf(change: ContainerChange, contents: Contents | unde
   return { text: await filePatch(pathBytes(change), old, now, binary === 'omit' ? 'patch' : binary), omitted };
 }
 
-/** The bytes of a path as seen inside, as latin1, without the first slash. */
+/** Returns the bytes of a path inside the container as latin1, without the first slash. */
 export function pathBytes({ view, name }: Pick<ContainerChange, 'view' | 'name'>): string {
   const top = view.destination === '/' ? '' : `${bytesOf(view.destination.slice(1)).toString('latin1')}/`;
   return name ? `${top}${name}` : top.slice(0, -1);
 }
 
-/** What is new of the attributes of an object, and has no place in a patch. */
+/** Returns the changed attributes that a patch cannot express. */
 function attributes({ aspects, before, after, compared }: ContainerChange): string[] {
   if (!after) return [];
   const octal = (mode: number): string => mode.toString(8).padStart(3, '0');
@@ -64,10 +64,10 @@ function attributes({ aspects, before, after, compared }: ContainerChange): stri
   ];
 }
 
-/** A label that every file gets from the machine's policy. */
+/** The SELinux label, which the policy of the host sets on every file. */
 const LABEL = 'security.selinux';
 
-/** Whether git's two modes say all of an object's. */
+/** Whether git's modes express the mode of an object exactly. */
 function isWhole({ type, mode }: ObjectState): boolean {
   return type === 'directory' ? mode === 0o755 : mode === 0o644 || mode === 0o755;
 }

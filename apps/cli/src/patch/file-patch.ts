@@ -3,19 +3,19 @@ import { gitBinary } from './git-binary.js';
 import { gitName } from './git-name.js';
 import { hunksOf } from './hunks.js';
 
-/** A file or a symbolic link, as git knows them. */
+/** A file or a symbolic link, as git stores it. */
 export interface GitObject {
   readonly mode: '100644' | '100755' | '120000';
-  /** Of a link: its target. */
+  /** The content of a file, or the target of a link. */
   readonly content: Buffer;
 }
 
 /**
- * Returns what `git diff` writes about one path: nothing where git sees no difference. An object of another type is deleted and made, in
- * two patches. Renames are a deletion and an addition.
+ * Returns the output of `git diff` for one path; empty if git sees no difference. A change of type is a deletion and an addition. So is a
+ * rename.
  *
  * @param name bytes, as latin1, without the first slash
- * @param binary how content with NUL bytes is written: as git's binary patch, or as one line that says so, which no program applies
+ * @param binary how content with NUL bytes is written: as git's binary patch, or as one line for people
  * @returns latin1
  */
 export async function filePatch(name: string, before: GitObject | undefined, after: GitObject | undefined, binary: 'patch' | 'line'): Promise<string> {
@@ -25,14 +25,14 @@ export async function filePatch(name: string, before: GitObject | undefined, aft
   const [old, now] = [before?.content ?? NOTHING, after?.content ?? NOTHING];
   const changed = !before || !after || !old.equals(now);
   if (!changed && before.mode === after.mode) return '';
-  // GNU patch takes a blank at the end of a name for none of it.
+  // GNU patch ignores a blank at the end of a name.
   const [a, b] = [gitName(`a/${name}`, name.endsWith(' ')), gitName(`b/${name}`, name.endsWith(' '))];
   const header = (ends: readonly [string, string]): string => `diff --git ${ends.join(' ')}\n${modes(before, after)}`;
-  // Without the lines --- and +++ GNU patch has the names from here, where blanks would end them.
+  // Without the lines --- and +++ GNU patch takes the names from here, where blanks end them.
   const alone = header([gitName(`a/${name}`, name.includes(' ')), gitName(`b/${name}`, name.includes(' '))]);
   if (!changed) return alone;
   const isBinary = old.includes(0) || now.includes(0);
-  // A binary patch is applied to exactly the content that its index names.
+  // A binary patch applies only to the content of the full index.
   const [oldId, newId] = [idOf(before), idOf(after)].map((id) => (isBinary && binary === 'patch' ? id : id.slice(0, 7)));
   const index = `index ${oldId}..${newId}${before && before.mode === after?.mode ? ` ${before.mode}` : ''}\n`;
   if (isBinary && binary === 'patch') return `${header([a, b])}${index}${gitBinary(old, now)}`;
@@ -54,13 +54,13 @@ function modes(before: GitObject | undefined, after: GitObject | undefined): str
   return before.mode === after.mode ? '' : `old mode ${before.mode}\nnew mode ${after.mode}\n`;
 }
 
-/** The name of a blob. */
+/** Returns the object name of a blob. */
 function idOf(object: GitObject | undefined): string {
   if (!object) return '0'.repeat(40);
   return hash('sha1', Buffer.concat([Buffer.from(`blob ${object.content.length}\0`), object.content]));
 }
 
-/** GNU patch takes the end of a name with blanks from the TAB that git writes for it. */
+/** Ends a name that has blanks with a TAB, as git does for GNU patch. */
 function ended(name: string): string {
   return name.includes(' ') ? `${name}\t` : name;
 }

@@ -1,10 +1,10 @@
 import { deflateSync } from 'node:zlib';
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~';
-/** Bytes of the deflated content in a line. */
+/** Bytes of the deflated content per line. */
 const LINE = 52;
 
-/** Returns the `GIT binary patch` that makes one content of another, in both directions, each as a whole. */
+/** Returns the `GIT binary patch` between two contents, in both directions. */
 export function gitBinary(before: Buffer, after: Buffer): string {
   return `GIT binary patch\n${literal(after)}\n${literal(before)}\n`;
 }
@@ -19,12 +19,12 @@ function literal(content: Buffer): string {
   return lines.join('');
 }
 
-/** The first character of a line is the number of its bytes: A to Z are 1 to 26, a to z the rest. */
+/** Returns the first character of a line, which encodes the number of its bytes: A to Z are 1 to 26, a to z 27 to 52. */
 function lengthOf({ length }: Buffer): string {
   return String.fromCharCode(length <= 26 ? 64 + length : 70 + length);
 }
 
-/** Git's base 85, most significant byte first. What is missing in the last four bytes is zero. */
+/** Encodes bytes in git's base 85, most significant byte first, padded with zeros. */
 function base85(bytes: Buffer): string {
   let text = '';
   for (let at = 0; at < bytes.length; at += 4) {

@@ -1,11 +1,11 @@
 const ESCAPES: Readonly<Record<number, string>> = { 7: '\\a', 8: '\\b', 9: '\\t', 10: '\\n', 11: '\\v', 12: '\\f', 13: '\\r', 34: '\\"', 92: '\\\\' };
 
 /**
- * Returns a file's name as `git diff` writes it: in double quotes, with C's escapes, where it has a control character, a quote, a
- * backslash or a byte above 126 in it (git's `core.quotePath`).
+ * Returns a file name as `git diff` writes it: in double quotes with C escapes if it contains a control character, a quote, a
+ * backslash or a byte above 126 (git's `core.quotePath`).
  *
  * @param name bytes, as latin1
- * @param always quoted, whatever is in it
+ * @param always whether it is always quoted
  */
 export function gitName(name: string, always = false): string {
   if (!always && /^[ !#-[\]-~]*$/.test(name)) return name;

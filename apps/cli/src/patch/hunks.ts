@@ -1,18 +1,18 @@
 import type { StructuredPatchHunk } from 'diff';
 
 const NO_NEWLINE = '\\ No newline at end of file\n';
-/** Lines that are added and deleted before the search for the shortest difference is given up; its time grows with the square. */
+/** Maximum added and deleted lines of the search for the shortest difference, whose time grows with their square. */
 const EDITS = 4000;
 
 /**
- * Returns the hunks of a unified difference, with three lines of context, as git(1) writes them. Two contents with little in common become
+ * Returns the hunks of a unified diff with three lines of context, as git(1) writes them. Contents with little in common are replaced in
  * one hunk.
  *
- * @param before latin1, as `after`: every byte of a line is kept
+ * @param before latin1, as `after`, so that every byte is kept
  */
 export async function hunksOf(before: string, after: string): Promise<string> {
   if (before === after) return '';
-  // One side is empty: no search, and no library to load.
+  // With an empty side the library need not be loaded.
   if (!before || !after) return wholeHunk(before, after);
   const { structuredPatch } = await import('diff');
   const patch = structuredPatch('', '', before, after, undefined, undefined, { context: 3, maxEditLength: EDITS });
@@ -23,13 +23,13 @@ function hunk({ oldStart, oldLines, newStart, newLines, lines }: StructuredPatch
   return `${header(oldStart, oldLines, newStart, newLines)}${lines.join('\n')}\n`;
 }
 
-/** All of one in the place of all of the other. */
+/** Returns one hunk that replaces the whole content. */
 function wholeHunk(before: string, after: string): string {
   const [old, now] = [marked(before, '-'), marked(after, '+')];
   return `${header(1, old.count, 1, now.count)}${old.text}${now.text}`;
 }
 
-/** Each line with a mark before it. */
+/** Returns the lines of a content with a mark before each. */
 function marked(content: string, mark: string): { readonly text: string; readonly count: number } {
   if (!content) return { text: '', count: 0 };
   const lines = content.split('\n');
@@ -38,7 +38,7 @@ function marked(content: string, mark: string): { readonly text: string; readonl
   return { text: `${mark}${lines.join(`\n${mark}`)}\n${complete ? '' : NO_NEWLINE}`, count: lines.length };
 }
 
-/** A range of no lines names the line before it. */
+/** Returns the header of a hunk. An empty range has the number of the line before it. */
 function header(oldStart: number, oldLines: number, newStart: number, newLines: number): string {
   return `@@ -${range(oldStart, oldLines)} +${range(newStart, newLines)} @@\n`;
 }

@@ -2,10 +2,10 @@ import type { ContainerChange, StoredContainer } from '@lamella/engine';
 import { withContents } from '../changes/with-contents.js';
 import { PATCH_LIMIT, patchOf, pathBytes } from './change-patch.js';
 
-/** A piece of a patch, or what has no place in it. */
+/** A part of a patch, or a change that it cannot express. */
 export type PatchPart = { readonly text: string } | { readonly path: string; readonly omitted: string };
 
-/** Changes as one patch. Contents are read a few at a time. */
+/** Yields the parts of a patch. The contents of a few changes are read at a time. */
 export async function* patchStream(
   container: Pick<StoredContainer, 'contents'>,
   changes: AsyncIterable<ContainerChange>,
@@ -21,12 +21,12 @@ export async function* patchStream(
   yield* directories.end();
 }
 
-/** Finds the directories that came or went and that no patch can express: one comes with the first file in it, and goes with the last. */
+/** Finds added and deleted directories that a patch cannot express: those without a file in the patch. */
 class Directories {
-  /** Those in which no file has come or gone yet. */
+  /** Directories without a file in the patch so far. */
   #open: { readonly path: string; readonly shown: string; readonly omitted: string }[] = [];
 
-  /** @param isPatched whether there is a patch for it */
+  /** @param isPatched whether the change is in the patch */
   *add({ before, after, ...change }: ContainerChange, isPatched: boolean): Generator<PatchPart> {
     const path = pathBytes(change);
     yield* this.#leave((directory) => !isBelow(path, directory));

@@ -4,10 +4,10 @@ import { shownPath } from '../changes/describe-change.js';
 import { asIs, type Printable, styled, text } from '../output/printable.js';
 import { patchOf } from './change-patch.js';
 
-/** Bytes of a file whose difference somebody may want to read. */
+/** Maximum bytes of a file whose difference is shown. */
 export const SHOWN_LIMIT: number = 1 << 20;
 
-/** Returns a change's patch for people: in colors, with everything escaped that a terminal would take for more than text. */
+/** Returns the patch of a change for people, in colors and with control characters escaped. */
 export async function showPatch(change: ContainerChange, contents: Contents | undefined): Promise<Printable[]> {
   const { text: patch, omitted } = await patchOf(change, contents, 'line');
   const lines = patch.split('\n').slice(0, -1);
@@ -15,7 +15,7 @@ export async function showPatch(change: ContainerChange, contents: Contents | un
   const shown = lines.map((line) => {
     if (line.startsWith('diff --git ')) inHunks = false;
     else if (line.startsWith('@@')) inHunks = true;
-    // Lines of a file are indented by one character: what is in them starts no header.
+    // Lines of a file begin with a mark, so they cannot look like a header.
     return colored(asIs(visibleBytes(Buffer.from(line, 'latin1'))), inHunks ? line.charAt(0) : 'header');
   });
   return [...shown, ...omitted.map((each) => styled('dim', text`${shownPath(change.path)}: ${each}`))];

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { LamellaError } from '@lamella/syscall';
 
 /**
- * Runs the npm of the PATH to its end.
+ * Runs the npm in the PATH and waits for its end.
  *
  * @throws LamellaError `NPM_MISSING`, `NPM_FAILED`
  */
@@ -19,20 +19,20 @@ export async function npm(args: readonly string[], cwd: string): Promise<void> {
     throw new LamellaError({
       code: 'NPM_FAILED',
       message: `npm ${args.join(' ')} failed (${status}): ${wordsOf(said.trim() || told.trim())}`,
-      hint: `It ran in ${cwd}.`,
+      hint: `To try again by hand: cd ${cwd} && npm ${args.join(' ')}`,
     });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new LamellaError({
       code: 'NPM_MISSING',
-      message: 'there is no npm in the PATH, which plugins are installed by',
-      hint: 'Install it with Node, or use a checkout: lamella plugins link DIR.',
+      message: 'cannot install plugins: npm is not in the PATH',
+      hint: 'Install npm, or link a local directory: lamella plugins link DIR',
       cause: error,
     });
   }
 }
 
-/** What npm said, in one line: without the name that it begins each of its lines with, and where its log is. */
+/** Returns the message of npm in one line, without prefixes and the path of its log. */
 function wordsOf(said: string): string {
   const lines = said.split('\n').map((line) => line.replace(/^npm (?:error|ERR!) ?/, '').trim());
   return lines.filter((line) => line && !/^(?:A complete log|code |errno |syscall |path )/.test(line)).join('; ');

@@ -3,16 +3,16 @@ import path from 'node:path';
 import { FILE_BOUNDS, LamellaError, readOptionalText } from '@lamella/syscall';
 import { npm } from './npm.js';
 
-/** A plugin of this user, as oclif reads it from `oclif.plugins` of the package.json in its data directory. */
+/** An installed plugin, as oclif reads it from `oclif.plugins` of the package.json in its data directory. */
 export interface UserPlugin {
   readonly name: string;
-  /** Installed by npm, or a checkout elsewhere. */
+  /** Whether npm installed it, or it is a linked directory. */
   readonly type: 'user' | 'link';
-  /** The version or tag that was asked for. */
+  /** The requested version or tag. */
   readonly tag?: string;
-  /** What was asked for where it is not from the registry: a file, a URL, a git repository. */
+  /** The source if it is not the registry: a file, a URL, a git repository. */
   readonly url?: string;
-  /** Where a linked one is. */
+  /** The directory of a linked plugin. */
   readonly root?: string;
 }
 
@@ -23,7 +23,7 @@ interface Manifest {
   readonly oclif?: { readonly plugins?: readonly (UserPlugin | string)[]; readonly commands?: unknown; readonly hooks?: unknown };
 }
 
-/** The plugins of this user: those that npm installed into a directory, and links to others. */
+/** The plugins of this user: those that npm installed, and linked directories. */
 export class UserPlugins {
   readonly #directory: string;
 
@@ -32,20 +32,20 @@ export class UserPlugins {
     this.#directory = directory;
   }
 
-  /** Those there are, with the versions that their package.json says. */
+  /** Returns the plugins with the versions of their package.json. */
   list(): (UserPlugin & { readonly version: string })[] {
     return this.#listed().map((plugin) => ({ ...plugin, version: readManifest(this.#rootOf(plugin))?.version ?? 'missing' }));
   }
 
   /**
-   * Installs a plugin: `NAME`, `NAME@VERSION`, or what else `npm install` takes.
+   * Installs a plugin: `NAME`, `NAME@VERSION`, or any other argument of `npm install`.
    *
    * @returns its name
    * @throws LamellaError `NPM_MISSING`, `NPM_FAILED`, `PLUGIN_INVALID`
    */
   async install(spec: string): Promise<string> {
     const own = this.#own();
-    // npm wants a place to work in; oclif, and our own short way, take a package.json here for plugins.
+    // npm needs a package.json. oclif and `hasPlugins` take its existence for plugins.
     if (!existsSync(path.join(this.#directory, 'package.json'))) this.#write(own);
     try {
       return await this.#installed(placed(spec), own);
@@ -67,7 +67,7 @@ export class UserPlugins {
     return name;
   }
 
-  /** Uses a checkout as it is; its dependencies are its own affair. @throws LamellaError `PLUGIN_INVALID` */
+  /** Links a directory as a plugin. Its dependencies are not installed. @throws LamellaError `PLUGIN_INVALID` */
   link(directory: string): string {
     const root = path.resolve(directory);
     const manifest = readManifest(root);
@@ -76,10 +76,10 @@ export class UserPlugins {
     return manifest.name;
   }
 
-  /** @throws LamellaError `PLUGIN_UNKNOWN`, `NPM_MISSING`, `NPM_FAILED` */
+  /** Removes a plugin. @throws LamellaError `PLUGIN_UNKNOWN`, `NPM_MISSING`, `NPM_FAILED` */
   async uninstall(name: string): Promise<void> {
     const plugin = this.#listed().find((each) => each.name === name);
-    if (!plugin) throw new LamellaError({ code: 'PLUGIN_UNKNOWN', message: `there is no plugin '${name}'`, hint: 'lamella plugins lists those there are.' });
+    if (!plugin) throw new LamellaError({ code: 'PLUGIN_UNKNOWN', message: `no such plugin: ${name}`, hint: 'List the plugins: lamella plugins' });
     if (plugin.type === 'user') await npm(['uninstall', name], this.#directory);
     const own = this.#own();
     const plugins = this.#listed().filter((each) => each.name !== name);
@@ -87,7 +87,7 @@ export class UserPlugins {
     else rmSync(path.join(this.#directory, 'package.json'), { force: true });
   }
 
-  /** Brings those that npm installed up to date with what was asked for. @throws LamellaError `NPM_MISSING`, `NPM_FAILED` */
+  /** Updates the plugins that npm installed, to their requested versions. @throws LamellaError `NPM_MISSING`, `NPM_FAILED` */
   async update(): Promise<void> {
     const specs = this.#listed().flatMap(({ name, type, tag, url }) => (type === 'user' ? [url ?? `${name}@${tag ?? 'latest'}`] : []));
     if (specs.length) await npm(['install', '--omit=dev', '--save', ...specs], this.#directory);
@@ -101,14 +101,14 @@ export class UserPlugins {
     return root ?? path.join(this.#directory, 'node_modules', name);
   }
 
-  /** The dependency that npm has added, or one that was there under the same words. */
+  /** Returns the dependency that npm has added, or the existing one of the same source. */
   #added(before: Manifest, spec: string): string {
     const known = this.#listed().find(({ url }) => url === spec);
     const [name] = Object.entries(this.#own().dependencies ?? {}).find(([each, version]) => before.dependencies?.[each] !== version) ?? [known?.name];
     if (name === undefined)
       throw new LamellaError({
         code: 'PLUGIN_INVALID',
-        message: `npm has installed ${spec} already, and not as a plugin`,
+        message: `${spec} is already installed, but not as a plugin`,
         hint: `See the dependencies in ${path.join(this.#directory, 'package.json')}.`,
       });
     return name;
@@ -135,7 +135,7 @@ export class UserPlugins {
   }
 }
 
-/** A path is one of the directory that this process is in, and not of npm's. */
+/** Resolves a path against the working directory, because npm runs in another one. */
 function placed(spec: string): string {
   const file = /^(?:file:)?(\.{1,2}(?:\/.*)?)$/.exec(spec)?.[1];
   return file === undefined ? spec : path.resolve(file);
@@ -150,8 +150,8 @@ function readManifest(directory: string): Manifest | undefined {
   } catch (error) {
     throw new LamellaError({
       code: 'PLUGIN_INVALID',
-      message: `${file} is not JSON: ${(error as Error).message}`,
-      hint: 'Mend it, or remove it.',
+      message: `invalid JSON in ${file}: ${(error as Error).message}`,
+      hint: 'Repair the file, or remove it.',
       cause: error,
     });
   }
@@ -164,7 +164,7 @@ function isPlugin(manifest: Manifest | undefined): boolean {
 function notAPlugin(what: string): LamellaError {
   return new LamellaError({
     code: 'PLUGIN_INVALID',
-    message: `${what} is no plugin: its package.json has no oclif.commands and no oclif.hooks`,
-    hint: 'docs/guides/write-a-plugin.md describes plugins.',
+    message: `${what} is not a plugin: its package.json has neither oclif.commands nor oclif.hooks`,
+    hint: 'See docs/guides/write-a-plugin.md.',
   });
 }

@@ -8,34 +8,34 @@ import type { Out } from '../output/out.js';
 import { type Printable, type Shown, styled, text } from '../output/printable.js';
 import { SHOWN_LIMIT, showPatch } from '../patch/show-patch.js';
 
-/** What somebody decided to do with changes. */
+/** The decision about changes. */
 export type Decision =
   | { readonly do: 'apply'; readonly changes: ReadonlySet<ContainerChange> }
   | { readonly do: 'discard' }
-  /** `by` is the signal that came in the place of an answer. */
+  /** `by` is the signal that interrupted the question. */
   | { readonly do: 'keep'; readonly by?: NodeJS.Signals };
 
-/** Signals that ask to end while somebody is asked. */
+/** Signals that end the review. */
 const ENDING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** Where somebody is asked. */
+/** The terminal of the review. */
 export interface Terminal {
   readonly input: Readable;
   readonly output: Out;
 }
 
 const CHOICES = [
-  '  y  apply all of them        n  throw them away',
+  '  y  apply all changes        n  discard all changes',
   '  k  keep them for later      d  show the differences',
-  '  e  decide one by one        l  list them again',
+  '  e  decide one by one        l  list the changes again',
 ];
-const EACH = ['  y  apply it      n  leave it      d  show the difference', '  a  apply it and all that follow   q  leave it and all that follow'];
+const EACH = ['  y  apply this change      n  skip it      d  show the difference', '  a  apply it and all following ones   q  skip it and all following ones'];
 
 /**
- * Show changes to somebody, and ask what to do with them: all of it at once, or one by one. The end of the input, and a
- * signal, keep them.
+ * Lists changes and asks what to do with them, with all at once or one by one. The end of the input or a signal keeps
+ * them.
  *
- * @param canApply whether there is something of the host's to apply them to
+ * @param canApply whether they can be applied to the host
  */
 export async function askDecision(
   container: StoredContainer,
@@ -67,12 +67,12 @@ export async function askDecision(
   const keep = (): Decision => ({ do: 'keep', ...(by ? { by } : {}) });
   try {
     for (;;) {
-      const answer = await ask(canApply ? 'Apply them? [y/n/k/d/e/l/?] ' : 'Keep them? [k/n/d/l/?] ');
+      const answer = await ask(canApply ? 'Apply the changes? [y/n/k/d/e/l/?] ' : 'Keep the changes? [k/n/d/l/?] ');
       switch (answer) {
         case 'y':
         case 'yes':
           if (canApply) return { do: 'apply', changes: new Set(changes) };
-          say('They are changes of an image: lamella commit makes another one of them.');
+          say('These changes cannot be applied to the host. Create an image of them: lamella commit');
           break;
         case 'n':
         case 'no':
@@ -101,7 +101,7 @@ export async function askDecision(
   }
 }
 
-/** Lines of a list, with the sum at its end. */
+/** Returns the lines of a list of changes, with the total at the end. */
 export function listChanges(changes: readonly ContainerChange[]): Printable[] {
   const tally = new ChangeTally();
   const grouping = new Grouping();
@@ -116,7 +116,7 @@ async function differences(container: StoredContainer, changes: readonly Contain
   for await (const [change, contents] of withContents(container, changes, SHOWN_LIMIT)) for (const line of await showPatch(change, contents)) say(line);
 }
 
-/** Changes that are decided about at once: what comes, or goes, as a whole is one. */
+/** Groups changes that are decided together: an added or deleted directory with its content. */
 function units(changes: readonly ContainerChange[]): ContainerChange[][] {
   const found: ContainerChange[][] = [];
   for (const change of changes) {
@@ -142,7 +142,7 @@ async function eachOf(
     if (!top) continue;
     say(text`${describeChange(top)}${unit.length > 1 ? styled('dim', `  and ${unit.length - 1} below it`) : ''}`);
     for (let decided = false; !decided; ) {
-      const answer = await ask(`(${i + 1}/${all.length}) Apply it? [y/n/d/a/q/?] `);
+      const answer = await ask(`(${i + 1}/${all.length}) Apply this change? [y/n/d/a/q/?] `);
       decided = true;
       switch (answer) {
         case 'y':

@@ -13,7 +13,7 @@ type Confinement = Pick<
 >;
 
 /**
- * What the flags say of what a container may do.
+ * Returns the capabilities, devices, limits and security options of the flags.
  *
  * @throws UsageError
  */
@@ -31,13 +31,13 @@ export async function confinement(flags: RunFlags): Promise<Confinement> {
   };
 }
 
-/** The engine knows which values are possible; here they become numbers. With Docker 0 is no limit of anything. */
+/** Parses the limits. The engine checks their range. As with Docker 0 means no limit. */
 function limits(flags: RunFlags): Pick<RunSpec, 'resources'> {
   const number = (flag: 'cpus' | 'cpu-shares' | 'pids-limit' | 'blkio-weight', parse: (text: string) => number | undefined): number | undefined => {
     const text = flags[flag];
     if (text === undefined) return undefined;
     const value = parse(text);
-    if (value === undefined) throw new UsageError(`'${text}' is not a value of --${flag}`, `Write --${flag} ${flag === 'cpus' ? '1.5' : 'NUMBER'}.`);
+    if (value === undefined) throw new UsageError(`invalid value '${text}' for --${flag}`, `Use a number: --${flag} ${flag === 'cpus' ? '1.5' : 'NUMBER'}`);
     return value;
   };
   const memory = flags.memory === undefined ? undefined : parseSizeFlag(flags.memory, '--memory') || undefined;
@@ -45,7 +45,7 @@ function limits(flags: RunFlags): Pick<RunSpec, 'resources'> {
   const pids = number('pids-limit', parseInteger);
   const given = {
     memory,
-    // Without a limit on memory there is none on swap.
+    // There is no swap limit without a memory limit.
     memorySwap: swap === undefined ? undefined : swap === '-1' ? memory && -1 : parseSizeFlag(swap, '--memory-swap') || undefined,
     cpus: number('cpus', parseCpus) || undefined,
     cpuShares: number('cpu-shares', parseInteger) || undefined,
@@ -57,34 +57,35 @@ function limits(flags: RunFlags): Pick<RunSpec, 'resources'> {
   return Object.keys(resources).length ? { resources } : {};
 }
 
-/** A size on the command line, as Docker reads one. @throws UsageError */
+/** Parses a size as Docker does. @returns bytes @throws UsageError */
 export function parseSizeFlag(text: string, flag: string): number {
   const value = parseSize(text);
-  if (value === undefined) throw new UsageError(`'${text}' is not a size`, `Write ${flag}${flag.endsWith('=') ? '' : ' '}512m; units are b, k, m, g, t and p.`);
+  if (value === undefined)
+    throw new UsageError(`invalid size '${text}'`, `Use a size such as ${flag}${flag.endsWith('=') ? '' : ' '}512m. Units: b, k, m, g, t, p.`);
   return value;
 }
 
 function shmSize(text: string | undefined): Pick<RunSpec, 'shmSize'> {
-  // Nothing is the default, with Docker too; for tmpfs it would be no limit.
+  // As with Docker 0 means the default. For tmpfs it would mean no limit.
   const value = text === undefined ? 0 : parseSizeFlag(text, '--shm-size');
   return value ? { shmSize: String(value) } : {};
 }
 
-/** `cap_net_admin`, `NET_ADMIN` and `CAP_NET_ADMIN` are one. The engine knows which there are. */
+/** Returns the name of a capability: `cap_net_admin`, `NET_ADMIN` and `CAP_NET_ADMIN` are the same. The engine checks it. */
 function capability(name: string): never {
   return name.toUpperCase().replace(/^CAP_/, '') as never;
 }
 
 function device(text: string): { source: string; destination?: string } {
   const [source = '', second, third, ...more] = text.split(':');
-  const hint = 'Write --device /dev/name, or --device /dev/name:/dev/inside.';
+  const hint = 'Use --device /dev/NAME, or --device /dev/NAME:/dev/INSIDE.';
   const isMode = (word: string | undefined): boolean => word !== undefined && /^[rwm]+$/.test(word);
   const destination = isMode(second) ? undefined : second;
   const mode = isMode(second) ? second : third;
   if (more.length || !source.startsWith('/') || (third !== undefined && !isMode(third)) || destination === '')
-    throw new UsageError(`'${text}' is not a device`, hint);
+    throw new UsageError(`invalid device '${text}'`, hint);
   if (mode !== undefined && !(mode.includes('r') && mode.includes('w')))
-    throw new UsageError(`the permissions '${mode}' of the device ${source} cannot be enforced`, 'A device is given whole (rw or rwm), or not at all.');
+    throw new UsageError(`the permissions '${mode}' of the device ${source} are not supported`, 'Use rw or rwm.');
   return { source, ...(destination === undefined ? {} : { destination }) };
 }
 
@@ -93,21 +94,21 @@ async function securityOption(text: string): Promise<Partial<Confinement>> {
   switch (name) {
     case 'no-new-privileges':
       if (value !== undefined && value !== 'true' && value !== 'false')
-        throw new UsageError(`'${value}' is neither true nor false`, 'Write --security-opt no-new-privileges=false to allow set-user-id programs.');
+        throw new UsageError(
+          `invalid value '${value}' for no-new-privileges`,
+          'Use true or false: --security-opt no-new-privileges=false allows set-user-ID programs.',
+        );
       return { noNewPrivileges: value !== 'false' };
     case 'seccomp':
-      if (!value) throw new UsageError('--security-opt seccomp= names no profile', 'Write seccomp=FILE, or seccomp=unconfined.');
+      if (!value) throw new UsageError('--security-opt seccomp= has no profile', 'Use seccomp=FILE, or seccomp=unconfined.');
       return value === 'builtin' ? {} : { seccomp: value === 'unconfined' ? 'unconfined' : await profile(value) };
     case 'proc-opts': {
       const hidepid = /^hidepid=([012])$/.exec(value ?? '')?.[1];
-      if (hidepid === undefined) throw new UsageError(`'${value ?? ''}' is not an option of /proc`, 'Write --security-opt proc-opts=hidepid=2.');
+      if (hidepid === undefined) throw new UsageError(`invalid value '${value ?? ''}' for proc-opts`, 'Use --security-opt proc-opts=hidepid=2.');
       return { hidepid: Number(hidepid) as 0 | 1 | 2 };
     }
     default:
-      throw new UsageError(
-        `'${text}' is not a security option`,
-        'Known are seccomp=FILE|unconfined|builtin, no-new-privileges[=true|false] and proc-opts=hidepid=N.',
-      );
+      throw new UsageError(`invalid security option '${text}'`, 'Use seccomp=FILE|unconfined|builtin, no-new-privileges[=true|false] or proc-opts=hidepid=N.');
   }
 }
 
@@ -116,13 +117,13 @@ async function profile(file: string): Promise<SeccompProfile> {
   try {
     text = readNamedText(file, FILE_BOUNDS.profile);
   } catch (error) {
-    throw new UsageError(`the seccomp profile ${file} cannot be read: ${readFailure(error)}`, 'Check the path and its permissions.');
+    throw new UsageError(`cannot read the seccomp profile ${file}: ${readFailure(error)}`, 'Check the path and its permissions.');
   }
   const { parseProfile } = await import('@lamella/seccomp');
   return parseProfile(text, path.resolve(file));
 }
 
-/** A limit that is given again replaces the one before. */
+/** Returns the last of several limits with the same name. */
 function lastOfEach<Limit extends { readonly name: string }>(limits: readonly Limit[]): Limit[] {
   return [...new Map(limits.map((each) => [each.name, each])).values()];
 }
@@ -130,14 +131,14 @@ function lastOfEach<Limit extends { readonly name: string }>(limits: readonly Li
 function ulimit(text: string): { name: string; soft: number; hard: number } {
   const [, name = '', first = '', second = first] = /^([a-z]+)=(-1|\d+|unlimited)(?::(-1|\d+|unlimited))?$/.exec(text) ?? [];
   const [soft, hard] = [first, second].map((value) => (value === 'unlimited' ? -1 : Number(value))) as [number, number];
-  if (!name) throw new UsageError(`'${text}' is not a resource limit`, 'Write --ulimit nofile=1024:4096; -1 is no limit.');
-  if (hard !== -1 && (soft === -1 || soft > hard)) throw new UsageError(`the soft limit in '${text}' is above the hard one`, 'Write --ulimit NAME=SOFT:HARD.');
+  if (!name) throw new UsageError(`invalid ulimit '${text}'`, 'Use NAME=SOFT[:HARD], such as --ulimit nofile=1024:4096. -1 means unlimited.');
+  if (hard !== -1 && (soft === -1 || soft > hard)) throw new UsageError(`the soft limit of '${text}' exceeds the hard limit`, 'Use --ulimit NAME=SOFT:HARD.');
   return { name, soft, hard };
 }
 
 function score(text: string): number {
   const number = parseInteger(text);
   if (number === undefined || number < -1000 || number > 1000)
-    throw new UsageError(`'${text}' is no oom_score_adj`, 'It is a whole number from -1000 to 1000.');
+    throw new UsageError(`invalid value '${text}' for --oom-score-adj`, 'Use an integer from -1000 to 1000.');
   return number;
 }

@@ -1,8 +1,8 @@
 /**
- * Returns the fields of one line of comma-separated values (RFC 4180), as Docker reads `--mount`: a field in double quotes may have commas,
- * line breaks and, written twice, double quotes in it.
+ * Returns the fields of one line of comma-separated values (RFC 4180), as Docker parses `--mount`: a field in double quotes may contain commas,
+ * line breaks and doubled double quotes.
  *
- * @returns undefined for a quote that is not closed, or that stands in the middle of a field
+ * @returns undefined if a quote is not closed, or is in the middle of a field
  */
 export function csvFields(text: string): readonly string[] | undefined {
   const fields: string[] = [];

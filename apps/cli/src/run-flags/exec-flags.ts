@@ -1,18 +1,24 @@
 import { boolean, string } from '@oclif/core/flags';
 
-/** The flags of `lamella exec`, by Docker's names. */
+/** The flags of `lamella exec`, with Docker's names and help. */
 export const EXEC_FLAGS = {
-  interactive: boolean({ char: 'i', description: "pass this process's stdin on" }),
-  tty: boolean({ char: 't', description: 'give it a terminal' }),
-  detach: boolean({ char: 'd', description: 'let it run on, and end at once' }),
-  env: string({ char: 'e', multiple: true, multipleNonGreedy: true, helpValue: 'NAME[=VALUE]', description: 'set a variable; without a value, pass ours on' }),
-  'env-file': string({ multiple: true, multipleNonGreedy: true, helpValue: 'FILE', description: 'set variables from the NAME=VALUE lines of a file' }),
-  workdir: string({ char: 'w', helpValue: 'DIR', description: "directory inside to start in (default: the container's)" }),
-  user: string({ char: 'u', helpValue: 'NAME|UID[:GROUP|GID]', description: "who the command runs as (default: the container's)" }),
-  privileged: boolean({ description: 'all capabilities and no filter, whatever the container has' }),
-  root: string({ helpValue: 'DIR', description: 'the store (default: $LAMELLA_ROOT, /var/lib/lamella, ~/.local/share/lamella)' }),
-  json: boolean({ description: 'print one JSON object with the result and what the command wrote' }),
-  debug: boolean({ description: 'print where an error came from' }),
+  interactive: boolean({ char: 'i', description: 'Keep STDIN open even if not attached' }),
+  tty: boolean({ char: 't', description: 'Allocate a pseudo-TTY' }),
+  detach: boolean({ char: 'd', description: 'Detached mode: run command in the background' }),
+  env: string({
+    char: 'e',
+    multiple: true,
+    multipleNonGreedy: true,
+    helpValue: 'NAME[=VALUE]',
+    description: "Set environment variables; without a value, pass the caller's",
+  }),
+  'env-file': string({ multiple: true, multipleNonGreedy: true, helpValue: 'FILE', description: 'Read in a file of environment variables' }),
+  workdir: string({ char: 'w', helpValue: 'DIR', description: "Working directory inside the container (default: the container's)" }),
+  user: string({ char: 'u', helpValue: 'NAME|UID[:GROUP|GID]', description: 'Username or UID (format: <name|uid>[:<group|gid>])' }),
+  privileged: boolean({ description: 'Give extended privileges to the command' }),
+  root: string({ helpValue: 'DIR', description: 'Directory of the store (default: $LAMELLA_ROOT, /var/lib/lamella or ~/.local/share/lamella)' }),
+  json: boolean({ description: "Print the result and the command's output as JSON" }),
+  debug: boolean({ description: 'Print the stack trace of an error' }),
 };
 
 export interface ExecFlags {

@@ -8,15 +8,15 @@ import type { RunFlags } from './run-flags.js';
 type LifeFlags = Pick<RunFlags, 'label' | 'label-file' | 'stop-signal' | 'stop-timeout' | 'restart' | 'log-opt'>;
 
 /**
- * What the flags say of a container's life beyond its command.
+ * Returns the labels, the stop and restart options and the log options of the flags.
  *
  * @throws UsageError
  */
 export function lifecycle(flags: LifeFlags): Pick<RunSpec, 'labels' | 'stopSignal' | 'stopTimeout' | 'restart' | 'logs'> {
   const timeout = flags['stop-timeout'] === undefined ? undefined : parseInteger(flags['stop-timeout']);
   if (flags['stop-timeout'] !== undefined && timeout === undefined)
-    throw new UsageError(`'${flags['stop-timeout']}' is not a number of seconds`, 'Write --stop-timeout 10; -1 waits for ever.');
-  // As with Docker a name alone is none in a file, and one in a flag.
+    throw new UsageError(`invalid value '${flags['stop-timeout']}' for --stop-timeout`, 'Use seconds, such as --stop-timeout 10, or -1 for no limit.');
+  // As with Docker a key without a value is ignored in a file, but not in a flag.
   const labels = [...readKeyValueFiles(flags['label-file'] ?? [], 'a label').filter((entry) => entry.includes('=')), ...(flags.label ?? [])];
   return {
     ...(labels.length ? { labels: Object.fromEntries(labels.map(label)) } : {}),
@@ -30,7 +30,7 @@ export function lifecycle(flags: LifeFlags): Pick<RunSpec, 'labels' | 'stopSigna
 function label(text: string): [key: string, value: string] {
   const equals = text.indexOf('=');
   const [key, value] = equals < 0 ? [text, ''] : [text.slice(0, equals), text.slice(equals + 1)];
-  if (!key) throw new UsageError(`'${text}' is not a label`, 'Write --label KEY=VALUE.');
+  if (!key) throw new UsageError(`invalid label '${text}'`, 'Use --label KEY=VALUE.');
   return [key, value];
 }
 
@@ -39,17 +39,17 @@ function restart(text: string): { policy: RestartPolicy; limit?: number } {
   const limit = count === undefined || (count === '' && policy !== '') ? undefined : parseInteger(count);
   if (policy === '' && count === undefined) return { policy: 'no' };
   if (!policy || (count && limit === undefined) || (limit !== undefined && (limit < 0 || (limit > 0 && policy !== 'on-failure'))))
-    throw new UsageError(`'${text}' is not a restart policy`, 'Known are no, on-failure[:N], always and unless-stopped.');
+    throw new UsageError(`invalid restart policy '${text}'`, 'Use no, on-failure[:N], always or unless-stopped.');
   return { policy: policy as RestartPolicy, ...(limit ? { limit } : {}) };
 }
 
 function logOption(text: string): { maxSize?: number; maxFiles?: number } {
   const [name, value = ''] = text.split('=');
-  // As Docker writes that there is no bound.
+  // -1 means unlimited, as in Docker.
   if (name === 'max-size') return { maxSize: value === '-1' ? 0 : parseSizeFlag(value, '--log-opt max-size=') };
   if (name === 'max-file') {
-    if (!/^[1-9]$/.test(value)) throw new UsageError(`'${value}' is not a number of log files`, 'Write --log-opt max-file=3; there are 1 to 9.');
+    if (!/^[1-9]$/.test(value)) throw new UsageError(`invalid value '${value}' for max-file`, 'Use 1 to 9: --log-opt max-file=3');
     return { maxFiles: Number(value) };
   }
-  throw new UsageError(`'${text}' is not an option of logs`, 'Known are max-size=SIZE (-1 is no bound) and max-file=N.');
+  throw new UsageError(`invalid log option '${text}'`, 'Use max-size=SIZE (-1 means unlimited) or max-file=N.');
 }

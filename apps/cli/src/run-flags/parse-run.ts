@@ -2,19 +2,19 @@ import { parseCommand } from '../command-line/parse-command.js';
 import { UsageError } from '../errors/usage-error.js';
 import { CONTAINER_FLAGS, RUN_FLAGS, type RunFlags } from './run-flags.js';
 
-/** A command line of `run` or `create`, taken apart. */
+/** The parsed command line of `run` or `create`. */
 export interface RunCommandLine {
   readonly flags: RunFlags;
-  /** Nothing with `--on`, whose container has one. */
+  /** Empty with `--on`: the container has an image. */
   readonly image: string;
   readonly args: readonly string[];
-  /** Names of the flags that were given. */
+  /** The names of the flags on the command line. */
   readonly given: ReadonlySet<string>;
 }
 
 /**
- * Takes `[FLAGS] IMAGE [COMMAND [ARG…]]` apart. Everything after IMAGE is the command's, whatever
- * it looks like.
+ * Parses `[OPTIONS] IMAGE [COMMAND [ARG…]]`. Everything after IMAGE belongs to the command, even words
+ * that look like flags.
  *
  * @throws UsageError
  */
@@ -23,6 +23,6 @@ export async function parseRun(argv: readonly string[], command: 'run' | 'create
   const flags = { ...parsed, rm: given.has('rm') ? parsed.rm : undefined } as unknown as RunFlags;
   if (flags.on !== undefined) return { flags, image: '', args: words, given };
   const [image, ...args] = words;
-  if (image === undefined) throw new UsageError('no image was named', `lamella ${command} [FLAGS] IMAGE [COMMAND [ARG…]]. See 'lamella ${command} --help'.`);
+  if (image === undefined) throw new UsageError('no image given', `Usage: lamella ${command} [OPTIONS] IMAGE [COMMAND [ARG…]]. See lamella ${command} --help.`);
   return { flags, image, args, given };
 }

@@ -1,78 +1,74 @@
 import { boolean, option, string } from '@oclif/core/flags';
 
-/** A flag that may come more than once. */
+/** Returns a flag that may be given more than once. */
 const list = (helpValue: string, description: string, more: { char?: 'e' | 'v' | 'l' | 'p' } = {}) =>
   string({ multiple: true, multipleNonGreedy: true, helpValue, description, ...more });
 
-/** The flags that say what a container is, by Docker's names where Docker has them. */
+/** The flags of `create`, with Docker's names and help where Docker has them. */
 export const CONTAINER_FLAGS = {
-  interactive: boolean({ char: 'i', description: "pass this process's stdin on" }),
-  tty: boolean({ char: 't', description: 'give it a terminal' }),
-  env: list('NAME[=VALUE]', 'set a variable; without a value, pass ours on', { char: 'e' }),
-  'env-file': list('FILE', 'set variables from the NAME=VALUE lines of a file'),
-  workdir: string({ char: 'w', helpValue: 'DIR', description: 'directory inside to start in; made when missing' }),
-  user: string({ char: 'u', helpValue: 'NAME|UID[:GROUP|GID]', description: 'who the command runs as' }),
-  userns: string({ helpValue: 'MODE', description: 'ids of its own: auto[:size=N], UID:GID:SIZE; keep-id; host (default)' }),
-  volume: list(
-    '[SRC:]DST[:OPTIONS]',
-    'show a file or directory of the host inside (ro; overlay: what is written stays in the container; idmap: with its ids; rslave)',
-    { char: 'v' },
-  ),
-  mount: list('KEY=VALUE,…', 'the same as type=bind,src=PATH,dst=PATH[,ro]; or type=tmpfs,dst=PATH[,tmpfs-size=64m]'),
-  tmpfs: list('DST[:OPTIONS]', 'an empty directory in memory (size=, mode=, uid=, gid=, exec, ro)'),
-  memory: string({ char: 'm', helpValue: 'SIZE', description: 'how much memory it may use, such as 512m' }),
-  'memory-swap': string({ helpValue: 'SIZE', description: 'memory and swap together; -1 is no limit (default: twice the memory)' }),
-  cpus: string({ helpValue: 'NUMBER', description: "how many processors' time, such as 1.5" }),
-  'cpu-shares': string({ char: 'c', helpValue: 'NUMBER', description: 'its part of the time when others want it, too (2 to 262144)' }),
-  'cpuset-cpus': string({ helpValue: 'LIST', description: 'which processors, such as 0-2,4' }),
-  'pids-limit': string({ helpValue: 'NUMBER', description: 'how many processes and threads; -1 is no limit' }),
-  'blkio-weight': string({ helpValue: 'NUMBER', description: "its part of the disk's time (10 to 1000)" }),
-  'cap-add': list('NAME', 'give it a capability, or ALL'),
-  'cap-drop': list('NAME', 'take a capability away, or ALL'),
-  privileged: boolean({ description: 'all capabilities and devices, no filter, nothing hidden: no sandbox any more' }),
-  device: list('SRC[:DST]', 'show a device of the host inside'),
-  'security-opt': list('OPTION', 'seccomp=FILE|unconfined, no-new-privileges[=true|false], proc-opts=hidepid=N'),
-  ulimit: list('NAME=SOFT[:HARD]', 'a resource limit, such as nofile=1024:4096'),
-  'shm-size': string({ helpValue: 'SIZE', description: 'how much /dev/shm holds (default: 64m)' }),
-  'oom-score-adj': string({ helpValue: 'NUMBER', description: 'how readily it is killed when memory runs out, from -1000 to 1000' }),
-  'read-only': boolean({ description: 'make the root filesystem read-only' }),
-  hostname: string({ char: 'h', helpValue: 'NAME', description: 'its host name (default: the id of the container)' }),
-  name: string({ helpValue: 'NAME', description: 'its name (default: a generated one, as curious_noether)' }),
-  label: list('KEY[=VALUE]', 'something to know it by', { char: 'l' }),
-  'label-file': list('FILE', 'labels from the KEY=VALUE lines of a file'),
-  init: boolean({ description: 'a small init as process 1, which reaps and passes signals on' }),
-  entrypoint: string({ helpValue: 'COMMAND', description: "take the place of the image's entrypoint" }),
-  'stop-signal': string({ helpValue: 'SIGNAL', description: "how to ask it to end (default: the image's, or SIGTERM)" }),
-  'stop-timeout': string({ helpValue: 'SECONDS', description: 'how long it has to end before it is killed (default: 10)' }),
-  restart: string({ helpValue: 'POLICY', description: 'start it again when it ends: no, on-failure[:N], always, unless-stopped' }),
-  'log-opt': list('OPTION', 'of its log: max-size=SIZE of a file, -1 for no bound, max-file=N (default: 5 files of 20m)'),
-  'detach-keys': string({ helpValue: 'KEYS', description: 'what to type to leave it running (default: ctrl-p,ctrl-q)' }),
-  cidfile: string({ helpValue: 'FILE', description: 'write its id into a new file' }),
+  interactive: boolean({ char: 'i', description: 'Keep STDIN open even if not attached' }),
+  tty: boolean({ char: 't', description: 'Allocate a pseudo-TTY' }),
+  env: list('NAME[=VALUE]', "Set environment variables; without a value, pass the caller's", { char: 'e' }),
+  'env-file': list('FILE', 'Read in a file of environment variables'),
+  workdir: string({ char: 'w', helpValue: 'DIR', description: 'Working directory inside the container' }),
+  user: string({ char: 'u', helpValue: 'NAME|UID[:GROUP|GID]', description: 'Username or UID (format: <name|uid>[:<group|gid>])' }),
+  userns: string({ helpValue: 'MODE', description: 'User namespace to use: host (default), keep-id, auto[:size=N], UID:GID:SIZE' }),
+  volume: list('[SRC:]DST[:OPTIONS]', 'Bind mount a volume (options: ro; overlay: keep writes in the container; idmap: map owners; rslave)', { char: 'v' }),
+  mount: list('KEY=VALUE,…', 'Attach a filesystem mount to the container: type=bind,src=PATH,dst=PATH[,ro] or type=tmpfs,dst=PATH[,tmpfs-size=64m]'),
+  tmpfs: list('DST[:OPTIONS]', 'Mount a tmpfs directory (options: size=, mode=, uid=, gid=, exec, ro)'),
+  memory: string({ char: 'm', helpValue: 'SIZE', description: 'Memory limit, such as 512m' }),
+  'memory-swap': string({ helpValue: 'SIZE', description: "Swap limit equal to memory plus swap: '-1' to enable unlimited swap (default: twice the memory)" }),
+  cpus: string({ helpValue: 'NUMBER', description: 'Number of CPUs, such as 1.5' }),
+  'cpu-shares': string({ char: 'c', helpValue: 'NUMBER', description: 'CPU shares (relative weight), between 2 and 262144' }),
+  'cpuset-cpus': string({ helpValue: 'LIST', description: 'CPUs in which to allow execution (0-3, 0,1)' }),
+  'pids-limit': string({ helpValue: 'NUMBER', description: 'Tune container pids limit (set -1 for unlimited)' }),
+  'blkio-weight': string({ helpValue: 'NUMBER', description: 'Block IO (relative weight), between 10 and 1000' }),
+  'cap-add': list('NAME', 'Add Linux capabilities, or ALL'),
+  'cap-drop': list('NAME', 'Drop Linux capabilities, or ALL'),
+  privileged: boolean({ description: 'Give extended privileges to this container: it is not isolated any more' }),
+  device: list('SRC[:DST]', 'Add a host device to the container'),
+  'security-opt': list('OPTION', 'Security Options: seccomp=FILE|unconfined, no-new-privileges[=true|false], proc-opts=hidepid=N'),
+  ulimit: list('NAME=SOFT[:HARD]', 'Ulimit options, such as nofile=1024:4096'),
+  'shm-size': string({ helpValue: 'SIZE', description: 'Size of /dev/shm (default: 64m)' }),
+  'oom-score-adj': string({ helpValue: 'NUMBER', description: "Tune host's OOM preferences (-1000 to 1000)" }),
+  'read-only': boolean({ description: "Mount the container's root filesystem as read only" }),
+  hostname: string({ char: 'h', helpValue: 'NAME', description: 'Container host name (default: the container ID)' }),
+  name: string({ helpValue: 'NAME', description: 'Assign a name to the container (default: a generated one, such as curious_noether)' }),
+  label: list('KEY[=VALUE]', 'Set meta data on a container', { char: 'l' }),
+  'label-file': list('FILE', 'Read in a line delimited file of labels'),
+  init: boolean({ description: 'Run an init inside the container that forwards signals and reaps processes' }),
+  entrypoint: string({ helpValue: 'COMMAND', description: 'Overwrite the default ENTRYPOINT of the image' }),
+  'stop-signal': string({ helpValue: 'SIGNAL', description: "Signal to stop the container (default: the image's, or SIGTERM)" }),
+  'stop-timeout': string({ helpValue: 'SECONDS', description: 'Timeout (in seconds) to stop a container (default: 10)' }),
+  restart: string({ helpValue: 'POLICY', description: 'Restart policy to apply when a container exits: no (default), on-failure[:N], always, unless-stopped' }),
+  'log-opt': list('OPTION', 'Log options: max-size=SIZE per file, -1 for unlimited, and max-file=N (default: 5 files of 20m)'),
+  'detach-keys': string({ helpValue: 'KEYS', description: 'Override the key sequence for detaching a container (default: ctrl-p,ctrl-q)' }),
+  cidfile: string({ helpValue: 'FILE', description: 'Write the container ID to the file' }),
   network: option({
     aliases: ['net'],
     options: ['none', 'host', 'pasta'] as const,
     default: 'none',
-    description: "a network of its own with only loopback; the host's; or its own, connected by pasta(1)",
+    description: 'Connect a container to a network: none (loopback only), host, or pasta (private, connected by pasta(1))',
   })(),
-  publish: list('[IP:]PORT[:PORT][/udp]', 'a port of the host (or a range) that leads to one inside, with --network pasta', { char: 'p' }),
-  platform: string({ helpValue: 'OS/ARCH[/VARIANT]', description: 'which image of several (default: what is there, else this machine)' }),
-  pull: option({ options: ['missing', 'always', 'never'] as const, default: 'missing', description: 'when to fetch the image from its registry' })(),
-  'tls-verify': boolean({ default: true, allowNo: true, description: 'check certificates, and never speak plain HTTP (loopback may)' }),
-  rm: boolean({ description: 'throw away what the command changed (the default, but not with -d); --rm=false keeps it' }),
-  root: string({ helpValue: 'DIR', description: 'the store (default: $LAMELLA_ROOT, /var/lib/lamella, ~/.local/share/lamella)' }),
-  json: boolean({ description: 'print one JSON object with the result and what the command wrote' }),
-  debug: boolean({ description: 'print where an error came from' }),
+  publish: list('[IP:]PORT[:PORT][/udp]', "Publish a container's port(s) to the host, with --network pasta", { char: 'p' }),
+  platform: string({ helpValue: 'OS/ARCH[/VARIANT]', description: 'Platform of the image (default: that in the store, or this machine)' }),
+  pull: option({ options: ['missing', 'always', 'never'] as const, default: 'missing', description: 'Pull image before running' })(),
+  'tls-verify': boolean({ default: true, allowNo: true, description: 'Require HTTPS with a valid certificate (except on loopback)' }),
+  rm: boolean({ description: 'Automatically remove the container when it exits (default without -d; --rm=false keeps it)' }),
+  root: string({ helpValue: 'DIR', description: 'Directory of the store (default: $LAMELLA_ROOT, /var/lib/lamella or ~/.local/share/lamella)' }),
+  json: boolean({ description: "Print the result and the command's output as JSON" }),
+  debug: boolean({ description: 'Print the stack trace of an error' }),
 };
 
 /** The flags of `lamella run`. */
 export const RUN_FLAGS = {
   ...CONTAINER_FLAGS,
-  detach: boolean({ char: 'd', description: 'let it run on, keep what it writes, and print its id' }),
-  workspace: string({ helpValue: 'DIR', description: 'unpack DIR/IMAGE.tar there, and work in DIR/{upper,work,merged}' }),
-  on: string({ helpValue: 'CONTAINER', description: 'run COMMAND in what a kept container has become, instead of in IMAGE' }),
-  'accept-source': list('PATH', 'with --on: use what is at PATH now, though it was replaced'),
-  explain: boolean({ description: 'print the system calls it would make, and make none' }),
-  keep: boolean({ description: 'keep the container, with what the command changed, and say where' }),
+  detach: boolean({ char: 'd', description: 'Run container in background and print container ID' }),
+  workspace: string({ helpValue: 'DIR', description: 'Unpack DIR/IMAGE.tar, and use DIR/{upper,work,merged} as layers' }),
+  on: string({ helpValue: 'CONTAINER', description: 'Run COMMAND in an existing container instead of a new one' }),
+  'accept-source': list('PATH', 'Use the file or directory at PATH although it was replaced, with --on'),
+  explain: boolean({ description: 'Print the system calls without making them' }),
+  keep: boolean({ description: 'Keep the container and its changes, and print its path' }),
 };
 
 export interface RunFlags {
@@ -125,7 +121,7 @@ export interface RunFlags {
   readonly workspace: string | undefined;
   readonly explain: boolean;
   readonly keep: boolean;
-  /** Nothing where it was not said; `--rm=false` keeps it. */
+  /** Undefined if it was not given; `--rm=false` keeps the container. */
   readonly rm: boolean | undefined;
   readonly root: string | undefined;
   readonly json: boolean;

@@ -11,7 +11,7 @@ import { parseUserns } from './userns-flag.js';
 import { requestedMounts } from './volume-flags.js';
 
 /**
- * What a command line asks for.
+ * Returns the specification of a run for a command line.
  *
  * @throws UsageError
  */
@@ -44,23 +44,23 @@ export async function buildRunSpec({ flags, image, args }: RunCommandLine): Prom
 }
 
 function keep(flags: RunCommandLine['flags']): boolean {
-  if (flags.keep && flags.rm) throw new UsageError('--keep and --rm contradict each other', 'Give one of them.');
+  if (flags.keep && flags.rm) throw new UsageError('--keep and --rm cannot be used together', 'Remove one of them.');
   return flags.keep || flags.rm === false;
 }
 
-/** What `-w` says. @throws UsageError */
+/** Checks the value of `--workdir`. @throws UsageError */
 export function workdir(directory: string): string {
-  if (!directory.startsWith('/')) throw new UsageError(`the working directory '${directory}' is not an absolute path`, 'Write -w /path/inside.');
+  if (!directory.startsWith('/')) throw new UsageError(`the working directory '${directory}' is not an absolute path`, 'Use -w /path/inside.');
   return directory;
 }
 
-/** The variables of `--env-file` and `-e`. @throws UsageError */
+/** Returns the variables of `--env-file` and `--env`. @throws UsageError */
 export function environment(files: readonly string[], entries: readonly string[]): Record<string, string> {
   const env: Record<string, string> = {};
   for (const entry of [...readKeyValueFiles(files, 'a variable'), ...entries]) {
     const equals = entry.indexOf('=');
     const name = equals < 0 ? entry : entry.slice(0, equals);
-    if (name === '') throw new UsageError(`'${entry}' (-e) does not name a variable`, 'Write NAME=VALUE, or NAME to pass ours on.');
+    if (name === '') throw new UsageError(`invalid environment variable '${entry}'`, "Use -e NAME=VALUE, or -e NAME to pass the caller's value.");
     const value = equals < 0 ? process.env[name] : entry.slice(equals + 1);
     if (value !== undefined) env[name] = value;
   }

@@ -10,17 +10,17 @@ import { forwardSignals, windowSize } from '../terminal/forward-signals.js';
 import { hasNoInput, requireTty } from '../terminal/require-tty.js';
 import { beforeExit, frontOptions } from './front-options.js';
 
-const HINT = "lamella exec [FLAGS] CONTAINER COMMAND [ARG…]. See 'lamella exec --help'.";
+const HINT = 'Usage: lamella exec [OPTIONS] CONTAINER COMMAND [ARG…]. See lamella exec --help.';
 
-/** `lamella exec`, whole. Resolves with the exit status. */
+/** Runs `lamella exec`. @returns the exit status */
 export async function execMain(argv: readonly string[]): Promise<number> {
   let flags: ExecFlags = {};
   try {
     const parsed = await parseCommand(argv, { command: 'exec', flags: EXEC_FLAGS, leading: true });
     flags = parsed.flags;
     const [reference, ...args] = parsed.words;
-    if (reference === undefined) throw new UsageError('no container was named', HINT);
-    if (!args.length) throw new UsageError('there is no command to execute', HINT);
+    if (reference === undefined) throw new UsageError('no container given', HINT);
+    if (!args.length) throw new UsageError('no command given', HINT);
     return await execute(reference, args, flags);
   } catch (error) {
     return reportFailure(error, { json: flags.json, debug: flags.debug });
@@ -29,10 +29,9 @@ export async function execMain(argv: readonly string[]): Promise<number> {
 
 async function execute(reference: string, args: readonly string[], flags: ExecFlags): Promise<number> {
   const { interactive = false, tty = false, detach = false, json = false } = flags;
-  if (json && tty) throw new UsageError('--json and --tty contradict each other', 'What runs on a terminal writes there.');
-  if (detach && (tty || interactive || json))
-    throw new UsageError('-d and -i, -t or --json contradict each other', 'What runs on by itself is nobody’s terminal.');
-  if (tty && interactive) requireTty(`Leave -t out to pass a file or a pipe on: lamella exec -i ${reference} COMMAND`);
+  if (json && tty) throw new UsageError('--json and --tty cannot be used together', 'Remove one of them.');
+  if (detach && (tty || interactive || json)) throw new UsageError('-d cannot be used with -i, -t or --json', 'Remove -d, or the other flag.');
+  if (tty && interactive) requireTty(`Remove -t to use a file or a pipe: lamella exec -i ${reference} COMMAND`);
   const terminal = tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
   const container = await new Containers(flags.root === undefined ? undefined : path.resolve(flags.root)).get(reference);
   const output = detach ? 'ignore' : json ? 'pipe' : 'inherit';

@@ -3,7 +3,7 @@ import { UsageError } from '../errors/usage-error.js';
 import { OUR_FAILURE, reportFailure } from '../output/exit-status.js';
 import { reportError } from '../output/report-error.js';
 
-/** Say what went wrong with a container whose command line has become its front. Resolves with the exit status. */
+/** Reports the failure of a container whose command has become its front. @returns the exit status */
 export async function frontFailureMain([waitStatus]: readonly string[]): Promise<number> {
   let debug = false;
   try {

@@ -1,6 +1,6 @@
 import { flushCompileCache } from 'node:module';
 
-/** How a command becomes the front of what it starts (see `becomeFront` in @lamella/syscall): `.front-failure` is told what failed. */
+/** Returns the options by which a command becomes the front of its container (see `becomeFront` in @lamella/syscall). `.front-failure` reports failures. */
 export function frontOptions(
   title: readonly string[],
   { interactive, debug }: { readonly interactive?: boolean; readonly debug?: boolean },
@@ -13,7 +13,7 @@ export function frontOptions(
   };
 }
 
-/** What Node would do at its end, which does not come. */
+/** Does what Node does at its exit, because the exec of the front replaces this process. */
 export function beforeExit(stop?: () => void): void {
   stop?.();
   flushCompileCache();

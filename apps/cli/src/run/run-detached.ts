@@ -7,10 +7,10 @@ import { buildRunSpec } from '../run-flags/run-spec.js';
 import { pullProgress } from '../transfer/pull-progress.js';
 import { writeCidfile } from './write-cidfile.js';
 
-/** `lamella run -d`: it goes on when this process ends; its id is printed. */
+/** Runs `lamella run -d`, and prints the id of the container. @returns the exit status */
 export async function runDetached(line: RunCommandLine): Promise<number> {
   const { flags } = line;
-  if (flags.workspace !== undefined) throw new UsageError('-d and --workspace contradict each other', 'A workspace is for one run in front of you.');
+  if (flags.workspace !== undefined) throw new UsageError('-d and --workspace cannot be used together', 'Remove one of them.');
   const { containers, spec } = await buildDetachedSpec(line);
   const bars = pullProgress(line);
   try {
@@ -20,7 +20,7 @@ export async function runDetached(line: RunCommandLine): Promise<number> {
     if (flags.cidfile !== undefined) writeCidfile(flags.cidfile, container.id);
     if (flags.json) stdout.json({ id: container.id });
     else stdout.line(container.id);
-    // It runs on whatever they say: its id is known by now.
+    // A failing plugin does not stop the container: its id is printed already.
     await notifyPlugins('after_start', { id: container.id });
     return 0;
   } finally {
@@ -28,7 +28,7 @@ export async function runDetached(line: RunCommandLine): Promise<number> {
   }
 }
 
-/** What a command line asks for, for a container with a life of its own. */
+/** Returns the specification of a detached container for a command line. */
 export async function buildDetachedSpec(line: RunCommandLine): Promise<{ readonly containers: Containers; readonly spec: DetachedSpec }> {
   const { flags } = line;
   const { root, workspace: _workspace, keep: _keep, ...spec } = await buildRunSpec(line);

@@ -16,16 +16,15 @@ import { beforeExit, frontOptions } from './front-options.js';
 import { runDetached } from './run-detached.js';
 import { writeCidfile } from './write-cidfile.js';
 
-/** `lamella run`, whole: parse, call the engine, print. Resolves with the exit status. */
+/** Runs `lamella run`: parses, calls the engine, prints. @returns the exit status */
 export async function runMain(argv: readonly string[]): Promise<number> {
   const json = argv.includes('--json');
   let line: RunCommandLine | undefined;
   try {
     line = await parseRun(argv);
     for (const flag of ['explain', 'detach', 'rm'] as const)
-      if (line.flags.on !== undefined && line.flags[flag]) throw new UsageError(`--on and --${flag} do not go together`, 'Give one of them.');
-    if (line.flags.on === undefined && line.flags['accept-source'])
-      throw new UsageError('--accept-source is for containers that were made before', 'Give --on CONTAINER, too.');
+      if (line.flags.on !== undefined && line.flags[flag]) throw new UsageError(`--on and --${flag} cannot be used together`, 'Remove one of them.');
+    if (line.flags.on === undefined && line.flags['accept-source']) throw new UsageError('--accept-source requires --on', 'Add --on CONTAINER.');
     if (line.flags.explain) return await explain(line);
     return line.flags.detach ? await runDetached(line) : await execute(line);
   } catch (error) {
@@ -33,27 +32,27 @@ export async function runMain(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Flags that go with `--on`. All others are about what a container is made as. */
+/** Flags that can be used with `--on`. All others apply to the creation of a container. */
 const ON_FLAGS: ReadonlySet<string> = new Set([
   ...['on', 'accept-source', 'root', 'json', 'debug', 'cidfile', 'keep'],
   ...['interactive', 'tty', 'detach-keys', 'env', 'env-file', 'workdir', 'user', 'init', 'network'],
   ...['memory', 'memory-swap', 'cpus', 'cpu-shares', 'cpuset-cpus', 'pids-limit', 'blkio-weight'],
 ]);
 
-/** Run in what a container has become; what cannot be changed of it is refused. */
+/** Runs a command in an existing container. Flags that would change the container are errors. */
 async function runOn(
   reference: string,
   { args, cwd, user, env, network, terminal, input, init, resources, detachKeys, root }: RunSpec,
   { flags, given }: RunCommandLine,
   options: RunOptions,
 ): Promise<Container> {
-  const unasked = [...given].find((flag) => !ON_FLAGS.has(flag));
-  if (unasked !== undefined)
+  const unsupported = [...given].find((flag) => !ON_FLAGS.has(flag));
+  if (unsupported !== undefined)
     throw new UsageError(
-      `--${unasked} cannot be given with --on: ${reference} is what it was made as`,
-      'Give a command, variables, a user, a directory, a network, limits, -i, -t; or make a container anew.',
+      `--on and --${unsupported} cannot be used together: ${reference} exists already`,
+      'With --on only the command, -e, -u, -w, --network, limits, -i and -t can be set. Or create a new container.',
     );
-  if (!args?.length) throw new UsageError('there is no command', 'lamella run --on CONTAINER COMMAND [ARG…]');
+  if (!args?.length) throw new UsageError('no command given', 'Usage: lamella run --on CONTAINER COMMAND [ARG…]');
   const container = await new Containers(root).get(reference);
   return container.run(
     {
@@ -83,15 +82,14 @@ async function explain(line: RunCommandLine): Promise<number> {
 
 async function execute(line: RunCommandLine): Promise<number> {
   const { flags } = line;
-  if (lifecycle(flags).restart?.policy !== undefined && lifecycle(flags).restart?.policy !== 'no')
-    throw new UsageError('--restart is for containers that run on by themselves', 'Give -d, too.');
-  if (flags.json && flags.tty) throw new UsageError('--json and --tty contradict each other', 'What runs on a terminal writes there.');
-  if (flags.tty && flags.interactive) requireTty('Leave -t out to pass a file or a pipe on: lamella run -i IMAGE COMMAND');
+  if (lifecycle(flags).restart?.policy !== undefined && lifecycle(flags).restart?.policy !== 'no') throw new UsageError('--restart requires -d', 'Add -d.');
+  if (flags.json && flags.tty) throw new UsageError('--json and --tty cannot be used together', 'Remove one of them.');
+  if (flags.tty && flags.interactive) requireTty('Remove -t to use a file or a pipe: lamella run -i IMAGE COMMAND');
   const terminal = flags.tty ? (windowSize() ?? { rows: 24, columns: 80 }) : undefined;
-  // Who looks at process.stdin makes it one that does not block, for the container, too.
+  // Reading process.stdin makes the descriptor non-blocking, for the container too.
   const raw = terminal !== undefined && flags.interactive && process.stdin.isTTY === true;
   const abort = new AbortController();
-  const interrupt = (): void => abort.abort(new UsageError('interrupted', 'Nothing was left behind.'));
+  const interrupt = (): void => abort.abort(new UsageError('interrupted', 'The container was removed.'));
   process.once('SIGINT', interrupt);
   const bars = pullProgress(line);
   try {
@@ -102,7 +100,7 @@ async function execute(line: RunCommandLine): Promise<number> {
     const options: RunOptions = {
       stdio: [flags.interactive ? 'inherit' : 'ignore', flags.json ? 'pipe' : 'inherit', flags.json ? 'pipe' : 'inherit'],
       cancelSignal: abort.signal,
-      // A signal is passed on and nothing is killed later: the container may take as long to end as under docker(1).
+      // A signal is forwarded, and no SIGKILL follows, as with docker run.
       forceKillAfterDelay: false,
       onProgress: ({ bytes, total }) => bars.show({ diffID: line.image, state: 'unpacking', bytes, total }),
       onPull: bars.show,
@@ -124,7 +122,7 @@ async function execute(line: RunCommandLine): Promise<number> {
     try {
       await notifyPlugins('after_start', { id: container.id });
     } catch (error) {
-      // Nobody would wait for it any more.
+      // This command exits, so the container must not stay.
       await container[Symbol.asyncDispose]();
       throw error;
     }

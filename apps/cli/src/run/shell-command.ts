@@ -1,20 +1,20 @@
 import { accessSync, constants } from 'node:fs';
 
-/** What a shell would not take as a part of a name. */
+/** Characters that are shell syntax. */
 const SYNTAX = /[\s;&|<>()$`"'\\*?[\]{}~#!]/;
-/** Shells whose language is another than sh(1)'s: what a script says is not for them. */
+/** Shells whose syntax differs from sh(1). */
 const OTHERS = /(?:^|\/)(?:fish|nu|elvish|xonsh|csh|tcsh|pwsh)$/;
 
 /**
- * The words of a command. A single one with more in it than a name is a line for the user's shell, as
- * `ssh` and `try` of the shell have it, unless there is a program of that name.
+ * Returns the words of a command. A single argument with shell syntax is a line for the user's shell, as
+ * with ssh(1), unless it is the path of a program.
  */
 export function shellCommand(args: readonly string[]): readonly string[] {
   const [line = '', ...others] = args;
   return others.length || !SYNTAX.test(line) || isProgram(line) ? args : [userShell(), '-c', line];
 }
 
-/** The user's own, where it understands what all others do. */
+/** Returns the user's shell if its syntax is that of sh(1), otherwise /bin/sh. */
 export function userShell(): string {
   const { SHELL = '' } = process.env;
   return SHELL.startsWith('/') && !OTHERS.test(SHELL) && isProgram(SHELL) ? SHELL : '/bin/sh';

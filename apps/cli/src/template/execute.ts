@@ -3,11 +3,11 @@ import type { Node, Operand, Pipeline, Template } from './parse.js';
 import { TemplateError } from './template-error.js';
 import { formatted, isTrue, Shown, stringOf, typeName, type Value } from './values.js';
 
-/** How deep templates may be in one another: one that is within itself has no end. */
+/** Maximum depth of nested templates. A template that includes itself would not end. */
 const DEPTH = 100;
 
 /**
- * Fills a template (text/template's exec.go). What it returns is safe to print.
+ * Executes a template (exec.go of text/template). The result is safe to print.
  *
  * @throws TemplateError
  */
@@ -22,7 +22,7 @@ interface Variable {
   value: Value;
 }
 
-/** How a list of nodes ended. */
+/** How the execution of a list of nodes ended. */
 type Flow = 'break' | 'continue' | undefined;
 
 class Execution {
@@ -66,8 +66,8 @@ class Execution {
         return this.#range(node, dot, variables);
       case 'template': {
         const nodes = this.#template.defined.get(node.name);
-        if (!nodes) throw new TemplateError(`there is no template '${node.name}'`);
-        if (this.#depth >= DEPTH) throw new TemplateError(`the template '${node.name}' has no end`);
+        if (!nodes) throw new TemplateError(`template '${node.name}' not defined`);
+        if (this.#depth >= DEPTH) throw new TemplateError(`exceeded maximum template depth: '${node.name}'`);
         const value = node.pipeline && this.#pipeline(node.pipeline, dot, [...variables]);
         this.#depth++;
         this.walk(nodes, value, [{ name: '$', value }]);
@@ -107,15 +107,15 @@ class Execution {
       return (this.#functions[first.name] as (...args: readonly Value[]) => Value)(...args());
     }
     const value = this.#operand(first, dot, variables, true);
-    // Methods are given plain strings.
+    // Methods take plain strings.
     if (typeof value === 'function') return value(...args().map((each) => stringOf(each) ?? each));
-    if (rest.length || piped.length) throw new TemplateError(`a ${typeName(value)} takes no arguments`);
+    if (rest.length || piped.length) throw new TemplateError(`can't give arguments to a ${typeName(value)}`);
     return value;
   }
 
   #shortcut(name: 'and' | 'or', rest: readonly Operand[], dot: Value, variables: Variable[], piped: readonly Value[]): Value {
     let value: Value;
-    if (!rest.length && !piped.length) throw new TemplateError(`${name} takes a value`);
+    if (!rest.length && !piped.length) throw new TemplateError(`wrong number of args for ${name}: want at least 1`);
     for (const operand of rest) {
       value = this.#operand(operand, dot, variables);
       if (isTrue(value) === (name === 'or')) return value;
@@ -139,7 +139,7 @@ class Execution {
         return this.#pipeline(operand.pipeline, dot, [...variables]);
       case 'fields': {
         const value = operand.names.reduce((of, name) => field(typeof of === 'function' ? of() : of, name), this.#operand(operand.of, dot, variables));
-        // A method that is an argument, or printed, is called.
+        // A method is called when it is an argument or printed.
         return typeof value === 'function' && !isCalled ? value() : value;
       }
     }
@@ -153,18 +153,20 @@ function set(variables: Variable[], name: string, value: Value, assigns: boolean
 }
 
 function field(of: Value, name: string): Value {
-  if (of === undefined || of === null) throw new TemplateError(`nothing has no field .${name}`);
+  if (of === undefined || of === null) throw new TemplateError(`nil has no field .${name}`);
   if (of instanceof Map) return of.get(name);
   if (typeof of === 'object' && !Array.isArray(of) && !(of instanceof Shown) && Object.hasOwn(of, name)) return (of as Readonly<Record<string, Value>>)[name];
   const known = typeof of === 'object' && !Array.isArray(of) && !(of instanceof Shown) ? Object.keys(of).map((each) => `.${each}`) : [];
-  throw new TemplateError(known.length ? `there is no field .${name}; there are ${known.join(' ')}` : `a ${typeName(of)} has no field .${name}`);
+  throw new TemplateError(
+    known.length ? `can't evaluate field .${name}; known fields: ${known.join(' ')}` : `can't evaluate field .${name} in a ${typeName(of)}`,
+  );
 }
 
-/** What a range goes over: the members of a list or a map (in the order of its keys), or numbers below one. */
+/** Returns the entries of a range: those of a list or a map (sorted by key), or the numbers below a number. */
 function membersOf(value: Value): [Value, Value][] {
   if (value === undefined || value === null) return [];
   if (Array.isArray(value)) return value.map((each, i) => [i, each]);
   if (value instanceof Map) return [...value].sort(([a], [b]) => (a < b ? -1 : 1));
   if (typeof value === 'number') return Array.from({ length: Math.max(0, Math.trunc(value)) }, (_, i) => [i, i]);
-  throw new TemplateError(`{{range}} cannot go over a ${typeName(value)}`);
+  throw new TemplateError(`range can't iterate over a ${typeName(value)}`);
 }

@@ -1,6 +1,6 @@
 import type { Node, Operand, Pipeline, Template } from './parse.js';
 
-/** Returns the fields of its data that a template names, wherever that can be told without filling it. */
+/** Returns the fields of its data that a template uses, as far as they are known without executing it. */
 export function fieldsOf({ nodes }: Template): ReadonlySet<string> {
   const found = new Set<string>();
   const operand = (each: Operand, atRoot: boolean): void => {

@@ -9,27 +9,27 @@ import type { Value } from './values.js';
 
 const NAMES: ReadonlySet<string> = new Set(Object.keys(FUNCTIONS));
 
-/** A template for one value: `docker inspect --format`. */
+/** Fills a template for one value, as `docker inspect --format`. */
 export type Fill = (data: Value) => Printable;
 
-/** @throws TemplateError when it is wrong; the same for a value that it does not fit */
+/** Parses a template for one value. @throws TemplateError; the result throws it for a value that does not fit */
 export function templateOf(source: string): Fill {
   if (source === 'json') return templateOf('{{json .}}');
   const template = parseTemplate(source, NAMES);
   return (data) => asIs(executeTemplate(template, data, FUNCTIONS));
 }
 
-/** What a list can be printed by: each field, and what is above its column. */
+/** The fields of a row, with the headers of their columns. */
 export type Headers = Readonly<Record<string, string>>;
 
 /** A row: the fields of {@link Headers}, and methods. */
 export type Row = Readonly<Record<string, Value>>;
 
 /**
- * Returns what prints a list as `--format` says: `json`, `TEMPLATE`, or `table TEMPLATE` with words above its columns. Undefined for the
- * command's own table.
+ * Returns a function that prints rows as `--format` says: `json`, `TEMPLATE`, or `table TEMPLATE` with headers. Returns undefined for the
+ * table of the command.
  *
- * @throws TemplateError, also for a field that there is not and rows that there are none of
+ * @throws TemplateError, for an unknown field too, even without rows
  */
 export function listFormat(format: string, headers: Headers): ((rows: readonly Row[]) => Printable[]) | undefined {
   const [, isTable, source = ''] = /^\s*(table\b)?(.*)$/s.exec(format) ?? [];
@@ -38,15 +38,15 @@ export function listFormat(format: string, headers: Headers): ((rows: readonly R
   check(template, headers);
   const fill = (row: Row): string => executeTemplate(template, row, FUNCTIONS);
   if (!isTable) return (rows) => rows.map((row) => asIs(fill(row)));
-  const above = executeTemplate(template, { ...headers, Label: (name: Value) => name }, HEADER_FUNCTIONS);
-  return (rows) => inColumns([above, ...rows.map(fill)]).map(asIs);
+  const header = executeTemplate(template, { ...headers, Label: (name: Value) => name }, HEADER_FUNCTIONS);
+  return (rows) => inColumns([header, ...rows.map(fill)]).map(asIs);
 }
 
 function check(template: Template, headers: Headers): void {
   for (const name of fieldsOf(template))
     if (!Object.hasOwn(headers, name) && name !== 'Label')
       throw new TemplateError(
-        `there is no field .${name}; there are ${Object.keys(headers)
+        `can't evaluate field .${name}; known fields: ${Object.keys(headers)
           .map((each) => `.${each}`)
           .join(' ')}`,
       );

@@ -4,7 +4,7 @@ import { compare, formatted, isTrue, Shown, shown, stringOf, toJSON, typeName, t
 
 type TemplateFunction = (...args: readonly Value[]) => Value;
 
-/** The functions of text/template (funcs.go), and those that Docker adds; `and` and `or` are evaluated as far as needed, elsewhere. */
+/** The functions of text/template (funcs.go), and those of Docker. `and` and `or` are in execute.ts, because they evaluate lazily. */
 export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
   and: () => undefined,
   or: () => undefined,
@@ -25,11 +25,11 @@ export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
       .replaceAll('%20', '+')
       .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`),
   call: (method, ...args) => {
-    if (typeof method !== 'function') throw new TemplateError(`call of a ${typeName(method)}, which is not a function`);
+    if (typeof method !== 'function') throw new TemplateError(`call of a ${typeName(method)}: not a function`);
     return (method as TemplateFunction)(...args);
   },
   eq: (first, ...others) => {
-    if (!others.length) throw new TemplateError('eq compares two values or more');
+    if (!others.length) throw new TemplateError('missing argument for comparison');
     return others.some((each) => isEqual(first, each));
   },
   ne: (...args) => !isEqual(...pair('ne', args)),
@@ -49,7 +49,7 @@ export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
   },
   join: (...args) => {
     const [list, separator] = pair('join', args);
-    if (!Array.isArray(list)) throw new TemplateError(`join of a ${typeName(list)}, which is not a list`);
+    if (!Array.isArray(list)) throw new TemplateError(`join of a ${typeName(list)}: not a list`);
     const between = text('join', separator);
     return new Shown(list.map((each) => shown(each instanceof Shown ? each : text('join', each))).join(separator instanceof Shown ? between : shown(between)));
   },
@@ -64,7 +64,7 @@ export const FUNCTIONS: Readonly<Record<string, TemplateFunction>> = {
   },
 };
 
-/** Functions that print the words above a column as they are. */
+/** Functions for the header line, which print a header unchanged. */
 export const HEADER_FUNCTIONS: typeof FUNCTIONS = {
   ...FUNCTIONS,
   ...Object.fromEntries(['json', 'title', 'lower', 'upper', 'truncate'].map((name) => [name, (value: Value) => value])),
@@ -76,29 +76,29 @@ function replaced(args: readonly Value[], by: Readonly<Record<string, string>>):
   return print(args).replace(/[&<>"']/g, (found) => by[found] ?? found);
 }
 
-/** fmt.Sprint: a space is between two values where neither is a string. */
+/** fmt.Sprint: a space separates two values if neither is a string. */
 function print(args: readonly Value[]): string {
   return args.map((each, i) => (i && stringOf(each) === undefined && stringOf(args[i - 1]) === undefined ? ' ' : '') + formatted(each)).join('');
 }
 
 function only(name: string, args: readonly Value[]): Value {
-  if (args.length !== 1) throw new TemplateError(`${name} takes 1 value, and got ${args.length}`);
+  if (args.length !== 1) throw new TemplateError(`wrong number of args for ${name}: want 1 got ${args.length}`);
   return args[0];
 }
 
 function pair(name: string, args: readonly Value[]): [Value, Value] {
-  if (args.length !== 2) throw new TemplateError(`${name} takes 2 values, and got ${args.length}`);
+  if (args.length !== 2) throw new TemplateError(`wrong number of args for ${name}: want 2 got ${args.length}`);
   return [args[0], args[1]];
 }
 
 function text(name: string, value: Value): string {
   const found = stringOf(value);
-  if (found === undefined) throw new TemplateError(`${name} takes a string, and got a ${typeName(value)}`);
+  if (found === undefined) throw new TemplateError(`wrong type for ${name}: want string got ${typeName(value)}`);
   return found;
 }
 
 function number(name: string, value: Value): number {
-  if (typeof value !== 'number') throw new TemplateError(`${name} takes a number, and got a ${typeName(value)}`);
+  if (typeof value !== 'number') throw new TemplateError(`wrong type for ${name}: want number got ${typeName(value)}`);
   return value;
 }
 
@@ -107,28 +107,28 @@ function length(value: Value): number {
   if (string !== undefined) return Buffer.byteLength(string);
   if (Array.isArray(value)) return value.length;
   if (value instanceof Map) return value.size;
-  throw new TemplateError(`a ${typeName(value)} has no length`);
+  throw new TemplateError(`len of a ${typeName(value)}`);
 }
 
 function index(of: Value, key: Value): Value {
   if (of instanceof Map) {
     const values = [...of.values()];
-    // Of a map of strings what is missing is the empty one.
+    // A missing key of a map of strings is the empty string.
     return of.get(stringOf(key) ?? key) ?? (values.every((each) => stringOf(each) !== undefined) ? '' : undefined);
   }
   const string = stringOf(of);
-  if (!Array.isArray(of) && string === undefined) throw new TemplateError(`a ${typeName(of)} cannot be indexed`);
+  if (!Array.isArray(of) && string === undefined) throw new TemplateError(`can't index a ${typeName(of)}`);
   const list: readonly Value[] = string === undefined ? (of as readonly Value[]) : [...Buffer.from(string)];
   const at = number('index', key);
-  if (!Number.isInteger(at) || at < 0 || at >= list.length) throw new TemplateError(`the index ${at} is out of range, of ${list.length}`);
+  if (!Number.isInteger(at) || at < 0 || at >= list.length) throw new TemplateError(`index out of range: ${at} of ${list.length}`);
   return list[at];
 }
 
 function slice(of: Value, bounds: readonly Value[]): Value {
   const string = stringOf(of);
-  if (!Array.isArray(of) && string === undefined) throw new TemplateError(`a ${typeName(of)} cannot be sliced`);
+  if (!Array.isArray(of) && string === undefined) throw new TemplateError(`can't slice a ${typeName(of)}`);
   const [from = 0, to = length(of)] = bounds.map((each) => number('slice', each));
-  if (!(from >= 0 && from <= to && to <= length(of))) throw new TemplateError(`the range ${from} to ${to} is out of range, of ${length(of)}`);
+  if (!(from >= 0 && from <= to && to <= length(of))) throw new TemplateError(`slice out of range: ${from} to ${to} of ${length(of)}`);
   return string === undefined ? (of as readonly Value[]).slice(from, to) : Buffer.from(string).toString('utf8', from, to);
 }
 
@@ -136,8 +136,8 @@ function isEqual(a: Value, b: Value): boolean {
   const [left, right] = [typeName(a), typeName(b)];
   if (left === 'nil' || right === 'nil') return left === right;
   if (!isNumber(left) || !isNumber(right)) {
-    if (left !== right) throw new TemplateError(`a ${left} and a ${right} cannot be compared`);
-    if (!['string', 'bool'].includes(left)) throw new TemplateError(`a ${left} cannot be compared`);
+    if (left !== right) throw new TemplateError(`incompatible types for comparison: ${left} and ${right}`);
+    if (!['string', 'bool'].includes(left)) throw new TemplateError(`non-comparable type ${left}`);
   }
   return (stringOf(a) ?? a) === (stringOf(b) ?? b);
 }
@@ -146,7 +146,7 @@ function isLess(a: Value, b: Value): boolean {
   const [left, right] = [stringOf(a), stringOf(b)];
   if (left !== undefined && right !== undefined) return compare(left, right) < 0;
   if (typeof a === 'number' && typeof b === 'number') return a < b;
-  throw new TemplateError(`a ${typeName(a)} and a ${typeName(b)} have no order`);
+  throw new TemplateError(`invalid types for comparison: ${typeName(a)} and ${typeName(b)}`);
 }
 
 function isNumber(type: string): boolean {

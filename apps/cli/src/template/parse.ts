@@ -1,21 +1,21 @@
 import { TemplateError } from './template-error.js';
 import { type Token, tokensOf } from './tokens.js';
 
-/** What an action computes with (text/template/parse, node.go). */
+/** An operand of an action (text/template/parse, node.go). */
 export type Operand =
   | { readonly kind: 'dot' | 'nil' }
   | { readonly kind: 'literal'; readonly value: string | number | boolean }
   | { readonly kind: 'variable' | 'function'; readonly name: string }
   | { readonly kind: 'pipeline'; readonly pipeline: Pipeline }
-  /** Fields of something, one after the other. */
+  /** Nested fields of an operand. */
   | { readonly kind: 'fields'; readonly of: Operand; readonly names: readonly string[] };
 
 export interface Pipeline {
-  /** Variables that get its value: one, or of `range` two. */
+  /** Variables that get its value: one, or two for `range`. */
   readonly variables: readonly string[];
-  /** They are there already. */
+  /** Whether the variables exist already. */
   readonly assigns: boolean;
-  /** Each gets the value of the one before as its last argument. */
+  /** Each gets the value of the previous one as its last argument. */
   readonly commands: readonly (readonly Operand[])[];
 }
 
@@ -34,7 +34,7 @@ export interface Template {
 /**
  * Parses a template of Go's text/template.
  *
- * @param functions the names of the functions that there are
+ * @param functions the names of the known functions
  * @throws TemplateError
  */
 export function parseTemplate(source: string, functions: ReadonlySet<string>, { escapes = false }: { readonly escapes?: boolean } = {}): Template {
@@ -46,7 +46,7 @@ class Parser {
   readonly #functions: ReadonlySet<string>;
   readonly #defined = new Map<string, readonly Node[]>();
   #at = 0;
-  /** Variables that there are here. */
+  /** The variables in scope. */
   #variables = ['$'];
   #loops = 0;
 
@@ -57,7 +57,7 @@ class Parser {
 
   parse(): Template {
     const { nodes, end } = this.#list();
-    if (end !== undefined) throw new TemplateError(`{{${end}}} ends nothing`);
+    if (end !== undefined) throw new TemplateError(`unexpected {{${end}}}`);
     return { nodes, defined: this.#defined };
   }
 
@@ -78,7 +78,7 @@ class Parser {
   }
 
   #endAction(): void {
-    if (this.#token?.kind !== 'end') throw new TemplateError(`${this.#shown()} is not expected there`);
+    if (this.#token?.kind !== 'end') throw new TemplateError(`unexpected ${this.#shown()}`);
     this.#at++;
   }
 
@@ -88,7 +88,7 @@ class Parser {
     return token.kind === 'number' ? String(token.value) : `'${token.kind === 'field' ? '.' : ''}${token.text}'`;
   }
 
-  /** Nodes up to `{{end}}` or `{{else}}`, of which the word is taken. */
+  /** Parses nodes up to `{{end}}` or `{{else}}`, and reads that word. */
   #list(): { readonly nodes: Node[]; readonly end: 'end' | 'else' | undefined } {
     const nodes: Node[] = [];
     for (let token = this.#token; token; token = this.#token) {
@@ -107,7 +107,7 @@ class Parser {
     for (const kind of ['if', 'with', 'range'] as const) if (this.#takeWord(kind)) return [this.#control(kind)];
     for (const kind of ['break', 'continue'] as const)
       if (this.#takeWord(kind)) {
-        if (!this.#loops) throw new TemplateError(`{{${kind}}} is outside of {{range}}`);
+        if (!this.#loops) throw new TemplateError(`{{${kind}}} outside {{range}}`);
         this.#endAction();
         return [{ kind }];
       }
@@ -137,14 +137,14 @@ class Parser {
 
   #body(): readonly Node[] {
     const { nodes, end } = this.#list();
-    if (end !== 'end') throw new TemplateError('an {{end}} is missing');
+    if (end !== 'end') throw new TemplateError('unexpected EOF: {{end}} is missing');
     this.#endAction();
     return nodes;
   }
 
   #string(): string {
     const token = this.#token;
-    if (token?.kind !== 'string') throw new TemplateError(`a name in quotes is expected, not ${this.#shown()}`);
+    if (token?.kind !== 'string') throw new TemplateError(`unexpected ${this.#shown()}: expected a name in quotes`);
     this.#at++;
     return token.text;
   }
@@ -158,7 +158,7 @@ class Parser {
     if (kind === 'range') this.#loops--;
     let otherwise: readonly Node[] = [];
     if (end === 'else') {
-      // `else if` is an if within the else, with the same end.
+      // `else if` is an if inside the else, with the same end.
       const again = (['if', 'with'] as const).find((each) => kind !== 'range' && this.#takeWord(each));
       if (again) otherwise = [this.#control(again)];
       else {
@@ -166,7 +166,7 @@ class Parser {
         otherwise = this.#body();
       }
     } else if (end === 'end') this.#endAction();
-    else throw new TemplateError(`the {{end}} of {{${kind}}} is missing`);
+    else throw new TemplateError(`unexpected EOF: the {{end}} of {{${kind}}} is missing`);
     this.#variables.length = outside;
     return { kind, pipeline, body, otherwise };
   }
@@ -177,9 +177,9 @@ class Parser {
     do {
       const command = this.#command();
       const [first] = command;
-      if (!first) throw new TemplateError('a command is missing');
+      if (!first) throw new TemplateError('missing value for command');
       if (commands.length && first.kind !== 'function' && first.kind !== 'fields' && first.kind !== 'variable')
-        throw new TemplateError('what a value is piped into is not a function');
+        throw new TemplateError('non executable command in pipeline');
       commands.push(command);
     } while (this.#isSign('|') && ++this.#at);
     this.#variables.push(...(assigns ? [] : variables));
@@ -196,13 +196,13 @@ class Parser {
       variables.push(token.text);
       ahead += 2;
       if (sign.text === ',') {
-        if (!isRange || variables.length > 1) throw new TemplateError('only {{range}} declares two variables');
+        if (!isRange || variables.length > 1) throw new TemplateError('too many declarations: only {{range}} takes two variables');
         continue;
       }
       this.#at = ahead;
       const assigns = sign.text === '=';
       const unknown = assigns ? variables.find((each) => !this.#variables.includes(each)) : undefined;
-      if (unknown !== undefined) throw new TemplateError(`there is no variable ${unknown}`);
+      if (unknown !== undefined) throw new TemplateError(`undefined variable ${unknown}`);
       return { variables, assigns };
     }
   }
@@ -218,13 +218,13 @@ class Parser {
 
   #operand(): Operand | undefined {
     const token = this.#token;
-    if (!token) throw new TemplateError('an action is not closed');
+    if (!token) throw new TemplateError('unclosed action');
     if (token.kind === 'field') return this.#fields({ kind: 'dot' }, true);
     const operand = this.#term(token);
     return operand && this.#fields(operand, false);
   }
 
-  /** Fields that follow without a space belong to what is before them. */
+  /** Parses fields that follow an operand without a space. */
   #fields(of: Operand, first: boolean): Operand {
     const names: string[] = [];
     for (let token = this.#token; token?.kind === 'field' && ((first && !names.length) || !token.spaced); token = this.#token) {
@@ -232,7 +232,7 @@ class Parser {
       this.#at++;
     }
     if (!names.length) return of;
-    if (of.kind === 'literal' || of.kind === 'nil') throw new TemplateError(`.${names[0]} is a field of nothing`);
+    if (of.kind === 'literal' || of.kind === 'nil') throw new TemplateError(`unexpected .${names[0]} after a constant`);
     return { kind: 'fields', of, names };
   }
 
@@ -245,14 +245,14 @@ class Parser {
         this.#at++;
         return { kind: 'literal', value: token.value };
       case 'variable':
-        if (!this.#variables.includes(token.text)) throw new TemplateError(`there is no variable ${token.text}`);
+        if (!this.#variables.includes(token.text)) throw new TemplateError(`undefined variable ${token.text}`);
         this.#at++;
         return { kind: 'variable', name: token.text };
       case 'word':
         this.#at++;
         if (token.text === 'true' || token.text === 'false') return { kind: 'literal', value: token.text === 'true' };
         if (token.text === 'nil') return { kind: 'nil' };
-        if (!this.#functions.has(token.text)) throw new TemplateError(`there is no function '${token.text}'`);
+        if (!this.#functions.has(token.text)) throw new TemplateError(`function '${token.text}' not defined`);
         return { kind: 'function', name: token.text };
       case 'sign': {
         if (token.text === '.') {
@@ -262,7 +262,7 @@ class Parser {
         if (token.text !== '(') return undefined;
         this.#at++;
         const pipeline = this.#pipeline();
-        if (!this.#isSign(')')) throw new TemplateError(`a ) is missing before ${this.#shown()}`);
+        if (!this.#isSign(')')) throw new TemplateError(`unexpected ${this.#shown()}: a ) is missing`);
         this.#at++;
         return { kind: 'pipeline', pipeline };
       }

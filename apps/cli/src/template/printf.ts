@@ -2,7 +2,7 @@ import { formatted, Shown, shown, stringOf, typeName, type Value } from './value
 
 const VERB = /%([-+# 0]*)(\d+|\*)?(?:\.(\d+|\*)?)?([\s\S]?)/g;
 
-/** fmt.Sprintf; the values are safe to print in it, and what does not fit is said in it as Go does. */
+/** fmt.Sprintf. The values are safe to print, and errors are part of the text, as in Go. */
 export function sprintf(format: string, args: readonly Value[]): string {
   let used = 0;
   const text = format.replace(VERB, (whole, flags: string, width: string | undefined, precision: string | undefined, verb: string) => {
@@ -28,7 +28,7 @@ function padded(text: string, width: number, flags: string, isNumber: boolean): 
   return sign + '0'.repeat(missing) + digits;
 }
 
-/** Undefined of a value that the verb does not go with. */
+/** Formats a value; undefined if the verb does not support its type. */
 function convert(verb: string, value: Value, flags: string, precision: number | undefined): string | undefined {
   if (verb === 'v') return formatted(value, flags.includes('+'));
   if (verb === 'T') return typeName(value);

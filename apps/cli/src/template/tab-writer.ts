@@ -1,8 +1,8 @@
 const [LEAST, BETWEEN] = [10, 3];
 
 /**
- * Cells that end with a tab in columns, as Go's text/tabwriter makes them for Docker: a column goes on through lines that follow each other and have
- * it, is ten wide or more, and three spaces come before the next.
+ * Aligns cells that end with a tab, as Go's text/tabwriter does for Docker: a column spans consecutive lines that have it, is at least ten
+ * characters wide, and is followed by three spaces.
  */
 export function inColumns(lines: readonly string[]): string[] {
   const rows = lines.flatMap((line) => line.split('\n')).map((line) => line.split('\t'));

@@ -155,7 +155,7 @@ describe('a list', () => {
   });
   test('of nothing tells of a field that there is not all the same', () => {
     for (const format of ['{{.Nmaes}}', 'table {{.Nmaes}}', '{{if .On}}{{.ID}}{{end}}', '{{range .ID}}{{$.Nmaes}}{{end}}', '{{json (.Nmaes | upper)}}'])
-      expect(() => listFormat(format, headers)).toThrow(/there is no field/);
+      expect(() => listFormat(format, headers)).toThrow(/can't evaluate field/);
   });
 });
 

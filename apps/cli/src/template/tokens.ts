@@ -8,10 +8,10 @@ export type Token =
   | { readonly kind: 'end'; readonly spaced: boolean };
 
 /**
- * Cuts a template into text and the tokens of its actions (text/template's lex.go). `{{-` and `-}}` take the space beside them away, and
- * comments are left out.
+ * Splits a template into text and the tokens of its actions (lex.go of text/template). `{{-` and `-}}` trim the space beside them.
+ * Comments are dropped.
  *
- * @param escapes whether `\t` and `\n` of its text are a tab and a newline, as where Docker lists things
+ * @param escapes whether `\t` and `\n` in its text mean a tab and a newline, as in Docker's lists
  * @throws TemplateError
  */
 export function tokensOf(template: string, escapes: boolean): Token[] {
@@ -39,7 +39,7 @@ export function tokensOf(template: string, escapes: boolean): Token[] {
       trim = comment[1] !== undefined;
       continue;
     }
-    if (/^\s*\/\*/.test(rest)) throw new TemplateError('a comment is not closed');
+    if (/^\s*\/\*/.test(rest)) throw new TemplateError('unclosed comment');
     const { length, trims: trimsAfter } = action(rest, tokens);
     rest = rest.slice(length);
     trim = trimsAfter;
@@ -49,7 +49,7 @@ export function tokensOf(template: string, escapes: boolean): Token[] {
 const NAME = /^[\p{L}_][\p{L}\p{Nd}_]*/u;
 const NUMBER = /^[+-]?(?:0x[\da-f_]+|0b[01_]+|0o[0-7_]+|(?:\d[\d_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?)/i;
 
-/** The tokens of one action, up to its end. */
+/** Reads the tokens of one action, up to its end. */
 function action(source: string, tokens: Token[]): { readonly length: number; readonly trims: boolean } {
   let at = 0;
   let spaced = false;
@@ -60,7 +60,7 @@ function action(source: string, tokens: Token[]): { readonly length: number; rea
       tokens.push({ kind: 'end', spaced });
       return { length: at + end[0].length, trims: end[1] !== undefined };
     }
-    if (!rest) throw new TemplateError('an action is not closed by }}');
+    if (!rest) throw new TemplateError('unclosed action: }} is missing');
     const space = /^\s+/.exec(rest);
     if (space) {
       at += space[0].length;
@@ -81,13 +81,13 @@ function next(rest: string, spaced: boolean): { readonly token: Token; readonly 
     const token: Token = quoted.startsWith("'") ? { kind: 'number', value: text.codePointAt(0) ?? 0, spaced } : { kind: 'string', text, spaced };
     return { token, length: quoted.length };
   }
-  if (/^["`']/.test(rest)) throw new TemplateError(`a string is not closed: ${rest}`);
+  if (/^["`']/.test(rest)) throw new TemplateError(`unterminated quoted string: ${rest}`);
   const field = rest.startsWith('.') ? NAME.exec(rest.slice(1))?.[0] : undefined;
   if (field !== undefined) return { token: { kind: 'field', text: field, spaced }, length: field.length + 1 };
   const number = NUMBER.exec(rest)?.[0];
   if (number !== undefined) {
     const value = Number(number.replaceAll('_', '').replace(/^\+/, ''));
-    if (Number.isNaN(value) || NAME.test(rest.slice(number.length))) throw new TemplateError(`'${rest}' does not begin with a number`);
+    if (Number.isNaN(value) || NAME.test(rest.slice(number.length))) throw new TemplateError(`bad number syntax: '${rest}'`);
     return { token: { kind: 'number', value, spaced }, length: number.length };
   }
   if (rest.startsWith('$')) {
@@ -97,13 +97,13 @@ function next(rest: string, spaced: boolean): { readonly token: Token; readonly 
   const word = NAME.exec(rest)?.[0];
   if (word !== undefined) return { token: { kind: 'word', text: word, spaced }, length: word.length };
   const sign = /^(?::=|[()|,=.])/.exec(rest)?.[0];
-  if (sign === undefined) throw new TemplateError(`'${rest[0]}' is not expected in an action`);
+  if (sign === undefined) throw new TemplateError(`unexpected '${rest[0]}' in action`);
   return { token: { kind: 'sign', text: sign as '(', spaced }, length: sign.length };
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
 
-/** What a string of Go stands for. */
+/** Returns the value of a Go string literal. */
 function unquote(quoted: string): string {
   const inner = quoted.slice(1, -1);
   if (quoted.startsWith('`')) return inner;
@@ -111,7 +111,7 @@ function unquote(quoted: string): string {
     if (/^[xuU]./.test(code)) return String.fromCodePoint(Number.parseInt(code.slice(1), 16));
     if (/^[0-7]{3}$/.test(code)) return String.fromCodePoint(Number.parseInt(code, 8));
     const found = ESCAPES[code] ?? (/^["'\\]$/.test(code) ? code : undefined);
-    if (found === undefined) throw new TemplateError(`there is no escape \\${code} in strings`);
+    if (found === undefined) throw new TemplateError(`unknown escape \\${code}`);
     return found;
   });
 }

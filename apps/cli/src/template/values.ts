@@ -2,12 +2,12 @@ import { visible, visibleJson } from '@lamella/syscall';
 import { TemplateError } from './template-error.js';
 
 /**
- * Values of a template. What Go has as a struct is an object: another field than its own is a mistake. A `Map` is a map: what is not in it is
- * nothing. Functions are methods. Strings come from outside and are escaped where they are printed; {@link Shown} is what is printed as it is.
+ * Values of a template. An object is a struct of Go: an unknown field is an error. A `Map` is a map: an unknown key is nil. Functions are
+ * methods. Strings are escaped when they are printed; {@link Shown} is printed unchanged.
  */
 export type Value = unknown;
 
-/** Text that was written in the template, or made of such and of escaped values. */
+/** Text of the template itself, or text that is escaped already. */
 export class Shown {
   readonly text: string;
 
@@ -16,18 +16,18 @@ export class Shown {
   }
 }
 
-/** The text of a string value, of whichever type; undefined for any other value. */
+/** Returns the text of a string value of either type; undefined for other values. */
 export function stringOf(value: Value): string | undefined {
   if (value instanceof Shown) return value.text;
   return typeof value === 'string' ? value : undefined;
 }
 
-/** The same text, safe to print. */
+/** Returns the text of a string value, safe to print. */
 export function shown(value: string | Shown): string {
   return value instanceof Shown ? value.text : visible(value);
 }
 
-/** What Go calls a value. */
+/** Returns Go's name for the type of a value. */
 export function typeName(value: Value): string {
   if (value === undefined || value === null) return 'nil';
   if (stringOf(value) !== undefined) return 'string';
@@ -38,7 +38,7 @@ export function typeName(value: Value): string {
   return typeof value === 'function' ? 'func' : 'struct';
 }
 
-/** Whether Go takes it for true: not what is nothing, zero, or empty. */
+/** Whether Go considers a value true: not nil, zero or empty. */
 export function isTrue(value: Value): boolean {
   if (value === undefined || value === null || value === false || value === 0) return false;
   const text = stringOf(value);
@@ -47,7 +47,7 @@ export function isTrue(value: Value): boolean {
   return value instanceof Map ? value.size > 0 : true;
 }
 
-/** How fmt prints a value by `%v`, or with `named` by `%+v`; safe to print. */
+/** Formats a value with `%v`, or with `%+v` if `named`. The result is safe to print. */
 export function formatted(value: Value, named: boolean = false): string {
   if (value === undefined || value === null) return '<nil>';
   if (typeof value === 'string' || value instanceof Shown) return shown(value);
@@ -59,13 +59,13 @@ export function formatted(value: Value, named: boolean = false): string {
       .sort(([a], [b]) => compare(String(a), String(b)))
       .map(([key, each]) => `${formatted(key, named)}:${formatted(each, named)}`)
       .join(' ')}]`;
-  if (typeof value === 'function') throw new TemplateError('a method cannot be printed without its arguments');
+  if (typeof value === 'function') throw new TemplateError("can't print a method without its arguments");
   return `{${membersOf(value as object)
     .map(([name, each]) => (named ? `${visible(name)}:${formatted(each, named)}` : formatted(each, named)))
     .join(' ')}}`;
 }
 
-/** A number as Go's %v: large ones and fractions in the shortest form. */
+/** Formats a number as Go's %v. */
 function formatNumber(value: number): string {
   return Number.isInteger(value) && Math.abs(value) < 1e21 ? value.toFixed(0) : String(value).replace(/e([+-])(\d)$/, 'e$10$2');
 }
@@ -74,12 +74,12 @@ export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** The fields of a struct that are values. */
+/** Returns the fields of a struct without its methods. */
 function membersOf(value: object): [string, Value][] {
   return Object.entries(value).filter(([, each]) => typeof each !== 'function');
 }
 
-/** A value as JSON, safe to print. */
+/** Returns a value as JSON, safe to print. */
 export function toJSON(value: Value): Shown {
   const plain = (each: Value): unknown => {
     if (each instanceof Shown) return each.text;

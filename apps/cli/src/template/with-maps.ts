@@ -1,10 +1,10 @@
 import type { Value } from './values.js';
 
 /**
- * Returns what is known of something for a template. What lies at the paths, and below them, are maps: what is in them is up to users, and
- * what is not in them is no mistake. All else is a struct.
+ * Returns data for a template. The values at and below the paths become maps, because users choose their keys and an unknown key is no
+ * error. Everything else stays a struct.
  *
- * @param paths names with dots between
+ * @param paths names separated by dots
  */
 export function withMaps(value: Readonly<Record<string, unknown>>, paths: readonly string[]): Value {
   const convert = (of: unknown, at: string, inMap: boolean): Value => {

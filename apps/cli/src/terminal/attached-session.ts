@@ -6,32 +6,32 @@ import { detachScanner } from './detach-keys.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
 
 export interface SessionOptions {
-  /** The container has a terminal. */
+  /** Whether the container has a terminal. */
   readonly terminal: boolean;
-  /** Pass stdin on. */
+  /** Whether stdin is forwarded. */
   readonly input: boolean;
-  /** Pass signals on; without, they end this process only. */
+  /** Whether signals are forwarded. Otherwise they end this process only. */
   readonly signals: boolean;
-  /** What leaves it running when it is typed. */
+  /** The key sequence that detaches, as bytes. */
   readonly keys: string;
 }
 
 /**
- * Be a container's terminal, or its stdio, until it ends or the user leaves it.
+ * Connects this process's stdio to a container until the container exits or the user detaches.
  *
- * @returns how it ended; `left` when the user did
- * @throws OutputError when stdout takes no more
+ * @returns how the container ended; `left` if the user detached
+ * @throws OutputError if stdout cannot be written to
  */
 export async function attachSession(attached: Attached, { terminal, input, signals, keys }: SessionOptions): Promise<Ending | 'left' | undefined> {
   const { stdin } = process;
   const raw = terminal && input && stdin.isTTY === true;
   const left = Promise.withResolvers<'left'>();
   const [out, errors] = [attached.stdout.pipe(stdout.stream()), attached.stderr.pipe(stderr.stream())];
-  // Nobody sees the container any more: this command ends, and it runs on.
+  // Without stdout this command ends, and the container keeps running.
   out.once('error', left.reject);
-  // It may come before somebody waits for it.
+  // It may reject before it is awaited.
   left.promise.catch(() => undefined);
-  // Without its errors somebody does; they must not hold it back.
+  // Without stderr the session goes on, and the errors are dropped.
   errors.once('error', () => attached.stderr.resume());
   const scan = detachScanner(terminal ? keys : '');
   const type = (typed: Buffer): void => {
@@ -58,7 +58,7 @@ export async function attachSession(attached: Attached, { terminal, input, signa
       stdin.once('end', end);
     }
     const ending = await Promise.race([attached.ended, left.promise]);
-    // All that it wrote is to be seen.
+    // All output must be written first.
     if (ending !== 'left') await Promise.race([Promise.all([over(out), over(errors)]), left.promise]);
     return ending;
   } finally {
@@ -70,7 +70,7 @@ export async function attachSession(attached: Attached, { terminal, input, signa
   }
 }
 
-/** Resolves when all is written, or nothing more can be. */
+/** Resolves once a stream is finished or destroyed. */
 function over(stream: Writable): Promise<void> {
   return new Promise((resolve) => {
     if (stream.writableFinished || stream.destroyed) resolve();

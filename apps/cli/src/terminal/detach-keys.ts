@@ -2,7 +2,7 @@ import { UsageError } from '../errors/usage-error.js';
 import { stderr } from '../output/out.js';
 
 /**
- * What `--detach-keys` says, as the bytes a terminal sends: characters and `ctrl-X`, with commas between.
+ * Parses `--detach-keys`: characters and `ctrl-X`, separated by commas. @returns the bytes that a terminal sends
  *
  * @throws UsageError
  */
@@ -14,12 +14,12 @@ export function parseDetachKeys(text: string): string {
       const [, control] = /^ctrl-([a-z@[\\\]^_])$/i.exec(key) ?? [];
       if (control !== undefined) return String.fromCharCode(control.toUpperCase().charCodeAt(0) & 0x1f);
       if (/^[\x20-\x7e]$/.test(key)) return key;
-      throw new UsageError(`'${key}' is not a key`, 'Write characters and ctrl-X with commas between: ctrl-p,ctrl-q.');
+      throw new UsageError(`invalid detach key '${key}'`, 'Use characters and ctrl-X, separated by commas: ctrl-p,ctrl-q.');
     })
     .join('');
 }
 
-/** Cuts what is typed at the keys that detach; those typed so far are held back until it is clear what they are. */
+/** Returns a function that finds the detach keys in typed bytes. A partial match is held back until the next byte decides. */
 export function detachScanner(keys: string): (typed: Buffer) => { readonly pass: Buffer; readonly detach: boolean } {
   let matched = 0;
   return (typed) => {
@@ -41,16 +41,16 @@ export function detachScanner(keys: string): (typed: Buffer) => { readonly pass:
 
 export const DEFAULT_DETACH_KEYS = 'ctrl-p,ctrl-q';
 
-/** Tell who typed them what became of it. */
+/** Prints that the container keeps running after a detach. */
 export function printDetached(called: string): void {
   stderr.lines(['', leftLine(called)]);
 }
 
-/** The same, for what writes it when this process is gone. */
+/** Returns the message of {@link printDetached}, for the front that replaces this process. */
 export function detachedMessage(id: string): string {
   return `\n${leftLine(id)}\n`;
 }
 
 function leftLine(called: string): string {
-  return `lamella: it runs on; come back to it: lamella attach ${called}`;
+  return `lamella: detached; the container is still running. Attach again: lamella attach ${called}`;
 }

@@ -1,16 +1,16 @@
 import { stderr, stdout } from '../output/out.js';
 
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGCONT'];
-/** A process 1 without a handler ignores what is asked of it; who asks three times means it. */
+/** Process 1 ignores SIGINT and SIGTERM without a handler. After this many the container is killed. */
 const PATIENCE = 3;
 
-/** What is told of signals and window sizes. */
+/** A receiver of signals and window sizes. */
 export interface Signalled {
   kill(signal: NodeJS.Signals): unknown;
   resize(rows: number, columns: number): void;
 }
 
-/** Pass signals and window sizes on for as long as a container runs. */
+/** Forwards signals and window sizes until it is disposed. */
 export function forwardSignals(container: Signalled, terminal: boolean): Disposable {
   let asked = 0;
   const forward = (signal: NodeJS.Signals): void => {
@@ -32,7 +32,7 @@ export function forwardSignals(container: Signalled, terminal: boolean): Disposa
   };
 }
 
-/** The size of the user's terminal, wherever there is one. */
+/** Returns the size of the terminal on stdout or stderr. */
 export function windowSize(): { readonly rows: number; readonly columns: number } | undefined {
   return stdout.windowSize() ?? stderr.windowSize();
 }

@@ -3,7 +3,7 @@ import type { Container } from '@lamella/engine';
 import { numberOfSignal } from '../output/exit-status.js';
 import { windowSize } from './forward-signals.js';
 
-/** What a process can be sent, but for what no process hears, what ends Node for its own faults, and what is about its children and its terminal's size. */
+/** All signals except those that cannot be caught, those for faults of Node itself, SIGCHLD and SIGWINCH. */
 const FORWARDED: readonly NodeJS.Signals[] = [
   'SIGHUP',
   'SIGINT',
@@ -23,37 +23,37 @@ const FORWARDED: readonly NodeJS.Signals[] = [
   'SIGURG',
 ];
 
-/** Milliseconds until somebody who types is heard. */
+/** Milliseconds between two checks whether the terminal is ours. */
 const LOOK_AGAIN = 200;
 
 const STOPPING: ReadonlySet<NodeJS.Signals> = new Set(['SIGTSTP', 'SIGTTIN', 'SIGTTOU']);
 
-/** This process, as the shell that started it sees it: a job in the place of the command's. */
+/** Makes this process a job of the shell in place of the command's job. */
 export interface JobSignals extends Disposable {
-  /** The container to pass signals on to, as soon as there is one. */
+  /** Sets the container that gets the signals. */
   readonly lead: (container: Pick<Container, 'kill' | 'resize' | 'foreground'>) => void;
-  /** The command was stopped: so is this process, and both go on together. */
+  /** Stops this process after the command has stopped. Both continue together. */
   readonly stopped: () => void;
 }
 
 /**
- * Pass all signals on to a command that is a job ({@link RunSpec.job}), and stop and go on with it.
+ * Forwards all signals to a command that is a job ({@link RunSpec.job}), and stops and continues with it.
  *
- * @param terminal whether it has a terminal of its own, in the place of this process's
+ * @param terminal whether the command has a separate terminal
  */
 export function jobSignals(terminal: boolean): JobSignals {
   let led: Parameters<JobSignals['lead']>[0] | undefined;
   const early: NodeJS.Signals[] = [];
-  /** Whether this process was told to stop, and to go on before the command had stopped. */
-  let told: 'to stop' | 'to go on' | undefined;
+  /** The last order to this process: to stop, or to continue before the command had stopped. */
+  let told: 'stop' | 'continue' | undefined;
   /**
-   * Set for the rest of a turn of the event loop in which this process was told to go on. Of a stop and a SIGCONT right after it, the
-   * second may be told first: while the main thread begins to handle the one, another thread handles the other. Both are told in one turn then.
+   * Set for the rest of a turn of the event loop in which SIGCONT came. Of a stop signal and a SIGCONT right after it, the second may be
+   * reported first, because another thread may handle it. Both are reported in the same turn then.
    */
   let goesOn: NodeJS.Immediate | undefined;
   let stopping: NodeJS.Immediate | undefined;
   const forward = (signal: NodeJS.Signals): void => {
-    if (STOPPING.has(signal)) told = goesOn ? 'to go on' : 'to stop';
+    if (STOPPING.has(signal)) told = goesOn ? 'continue' : 'stop';
     if (led) led.kill(signal);
     else early.push(signal);
   };
@@ -61,7 +61,7 @@ export function jobSignals(terminal: boolean): JobSignals {
     const size = windowSize();
     if (size) led?.resize(size.rows, size.columns);
   };
-  /** Set while the terminal is another job's. A shell that brings one which runs to the foreground does not tell it. */
+  /** Set while the terminal belongs to another job. A shell does not signal a running job that it brings to the foreground. */
   let waiting: NodeJS.Timeout | undefined;
   const takeTerminal = (): void => {
     if (!terminal || !isForeground()) return;
@@ -79,15 +79,15 @@ export function jobSignals(terminal: boolean): JobSignals {
     led?.kill('SIGCONT');
   };
   const continued = (): void => {
-    if (told === 'to stop') told = 'to go on';
+    if (told === 'stop') told = 'continue';
     goesOn ??= setImmediate(() => {
       goesOn = undefined;
     });
     goOn();
   };
   const stopUnlessTold = (): void => {
-    // With its whole job, as Ctrl-Z does. Without a shell that would let it go on, the kernel does not stop it.
-    if (told !== 'to go on') process.kill(0, 'SIGTSTP');
+    // The whole process group, as Ctrl-Z does. The kernel does not stop it without a shell that could continue it.
+    if (told !== 'continue') process.kill(0, 'SIGTSTP');
     told = undefined;
     stopping = undefined;
     process.on('SIGTSTP', forward);
@@ -104,8 +104,8 @@ export function jobSignals(terminal: boolean): JobSignals {
     },
     stopped() {
       process.off('SIGTSTP', forward);
-      // Not yet: a SIGCONT that came meanwhile is told after what came by a socket, and would find this process stopped. What comes in the
-      // microseconds between the last look and the stop still does: Node cannot block signals, by which a shell would leave no gap.
+      // Not yet: a SIGCONT that came meanwhile is reported after events of sockets, and would come too late. A gap of microseconds remains,
+      // because Node cannot block signals.
       stopping ??= setImmediate(() => {
         stopping = setImmediate(stopUnlessTold);
       });
@@ -120,24 +120,24 @@ export function jobSignals(terminal: boolean): JobSignals {
   };
 }
 
-/** Whether what is typed at this process's terminal is for it (proc_pid_stat(5): `pgrp` and `tpgid`). */
+/** Whether this process is in the foreground of its terminal (proc_pid_stat(5): `pgrp` and `tpgid`). */
 export function isForeground(): boolean {
   const stat = readFileSync('/proc/self/stat', 'latin1');
   const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return group === foreground;
 }
 
-/** End as the command did: a shell that waits for this process acts on a signal otherwise than on a status. */
+/** Ends this process by the signal that ended the command, because shells treat a signal differently from a status. */
 export function endBySignal(signal: NodeJS.Signals): void {
   const number = numberOfSignal(signal);
-  // For the case that the signal does not end this process: libc and Node handle some, and the kernel delivers others a moment later.
+  // For signals that do not end this process, because libc or Node handles them, or the kernel delivers them later.
   process.exitCode = 128 + number;
-  // The command's memory is what would be looked at, and not this process's.
+  // No core dump: only that of the command is of interest.
   writeFileSync('/proc/self/coredump_filter', '0');
   try {
     process.kill(process.pid, number);
   } catch (error) {
-    // libc refuses to send the signals that it uses itself.
+    // libc refuses to send its internal signals.
     if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
   }
 }

@@ -2,16 +2,16 @@ import { isatty } from 'node:tty';
 import { UsageError } from '../errors/usage-error.js';
 
 /**
- * Refuse to type into a container's terminal what does not come from one: two terminals would echo it, and neither knows its end.
+ * Refuses input for a container's terminal that does not come from a terminal: two terminals would echo it, and its end would be lost.
  *
- * @param hint what to type in its place
+ * @param hint the command to use instead
  * @throws UsageError
  */
 export function requireTty(hint: string): void {
-  if (!isatty(0)) throw new UsageError('the input device is not a TTY, and -i and -t want one together', hint);
+  if (!isatty(0)) throw new UsageError('the input device is not a TTY', hint);
 }
 
-/** Whether nobody can type into a terminal: it is not given our stdin, and that is none. What reads there would wait for ever. */
+/** Whether a container's terminal gets no input, neither from stdin nor from a terminal. Its readers see the end of the file. */
 export function hasNoInput(interactive: boolean): boolean {
   return !interactive && !isatty(0);
 }

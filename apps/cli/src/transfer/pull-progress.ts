@@ -3,10 +3,10 @@ import type { LayerBars } from '../output/layer-progress.js';
 import { stderr } from '../output/out.js';
 import type { RunCommandLine } from '../run-flags/parse-run.js';
 
-/** A missing image is fetched and unpacked in sight of whoever waits for it. */
+/** Shows the progress of pulling and unpacking a missing image. */
 export function pullProgress({ flags, image }: RunCommandLine): {
   readonly show: (progress: LayerProgress) => void;
-  /** Tells what its user may not expect; what may be so only where somebody looks. */
+  /** Prints a note. One that is not certain is printed on a terminal only. */
   readonly note: (sentence: string, certain: boolean) => void;
   readonly stop: () => void;
 } {
@@ -14,10 +14,10 @@ export function pullProgress({ flags, image }: RunCommandLine): {
   let loading = false;
   return {
     show({ diffID, ...rest }) {
-      // What is there already is nobody's wait.
+      // Layers that the store has already take no time.
       if (!loading && rest.state === 'unpacking') {
         loading = true;
-        // In a workspace the archive lies in front of everybody.
+        // In a workspace the archive is in the current directory.
         if (!flags.json && flags.workspace === undefined) stderr.line(`lamella: ${isPlace(image) ? 'unpacking' : 'fetching'} ${image}`);
         if (stderr.isTerminal && !flags.json)
           void import('../output/layer-progress.js').then(({ layerBars }) => {

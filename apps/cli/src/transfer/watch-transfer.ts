@@ -4,31 +4,31 @@ import { UsageError } from '../errors/usage-error.js';
 import type { LayerBars, LayerEvent } from '../output/layer-progress.js';
 import { stderr, stdout } from '../output/out.js';
 
-/** Flags of the commands that talk to registries. */
+/** The flags of commands that use registries. */
 export const REGISTRY_FLAGS = {
-  'tls-verify': boolean({ default: true, allowNo: true, description: 'check certificates, and never speak plain HTTP (loopback may)' }),
+  'tls-verify': boolean({ default: true, allowNo: true, description: 'Require HTTPS with a valid certificate (except on loopback)' }),
 };
 
-export const QUIET_FLAG = boolean({ char: 'q', description: 'print only what was asked for' });
-export const PLATFORM_FLAG = string({ helpValue: 'OS/ARCH[/VARIANT]', description: 'which image of several (default: this machine)' });
+export const QUIET_FLAG = boolean({ char: 'q', description: 'Suppress verbose output' });
+export const PLATFORM_FLAG = string({ helpValue: 'OS/ARCH[/VARIANT]', description: 'Platform of the image (default: that of this machine)' });
 
-/** What `--platform` says. @throws UsageError */
+/** Parses the value of `--platform`. @throws UsageError */
 export function parsePlatformFlag(text: string | undefined): { platform?: Platform } {
   if (text === undefined) return {};
   try {
     return { platform: parsePlatform(text) };
   } catch (error) {
-    throw new UsageError((error as Error).message, 'Write OS/ARCHITECTURE[/VARIANT], like linux/arm64/v8.');
+    throw new UsageError((error as Error).message, 'Use OS/ARCH[/VARIANT], such as linux/arm64/v8.');
   }
 }
 
-/** Show a transfer as bars on a terminal, as JSON lines for programs, or not at all. */
+/** Runs a transfer, and shows its progress as bars on a terminal, or as JSON lines. */
 export async function watchTransfer<Result>(
   { json, quiet }: { readonly json: boolean | undefined; readonly quiet: boolean | undefined },
   work: (show: (event: LayerEvent) => void, signal: AbortSignal) => Promise<Result>,
 ): Promise<Result> {
   const abort = new AbortController();
-  const interrupt = (): void => abort.abort(new UsageError('interrupted', 'The images are what they were; layers that had arrived serve the next attempt.'));
+  const interrupt = (): void => abort.abort(new UsageError('interrupted', 'No image was changed. The next attempt uses the layers that were downloaded.'));
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   const bars: LayerBars | undefined = !json && !quiet && stderr.isTerminal ? (await import('../output/layer-progress.js')).layerBars() : undefined;

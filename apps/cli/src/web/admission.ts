@@ -4,28 +4,28 @@ import type { IncomingMessage } from 'node:http';
 const COOKIE = 'lamella';
 
 /**
- * Who may look: whoever comes with the one-time token first, and from then on the browser that got the cookie for it.
- * Other users of the machine reach a loopback port, too, and pages of others can make a browser ask it.
+ * Access control of the review page. The first browser with the one-time token gets a cookie, and only that browser is
+ * admitted from then on. Other users of the host can reach a loopback port, and pages of other sites can send requests to it.
  */
 export class Admission {
   #token: string | undefined = secret();
   readonly #session = secret();
 
-  /** The token, for the address that is printed. */
+  /** The token for the address that is printed. */
   get token(): string {
     return this.#token ?? '';
   }
 
-  /** Exchange the token for the cookie, once. @returns the header that sets it */
+  /** Exchanges the token for the cookie, once. @returns the header that sets the cookie */
   admit(token: string): string | undefined {
     if (this.#token === undefined || !same(token, this.#token)) return undefined;
     this.#token = undefined;
     return `${COOKIE}=${this.#session}; HttpOnly; SameSite=Strict; Path=/`;
   }
 
-  /** Whether a request is of the browser that was admitted, and, when it wants something done, of our own page. */
+  /** Whether a request comes from the admitted browser and, unless it is a GET, from our page. */
   isAdmitted({ headers, method }: IncomingMessage, host: string): boolean {
-    // By another name somebody else's page would be of the same origin (DNS rebinding).
+    // Under another host name a page of another site would have the same origin (DNS rebinding).
     if (headers.host !== host) return false;
     if (method !== 'GET' && headers.origin !== `http://${host}`) return false;
     const cookies = (headers.cookie ?? '').split(/;\s*/);

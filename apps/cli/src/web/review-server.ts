@@ -12,46 +12,46 @@ import { applySelected } from '../review/apply-decision.js';
 import { Admission } from './admission.js';
 import { sideBySide } from './side-by-side.js';
 
-/** What is reviewed. */
+/** The changes under review. */
 export interface Reviewed {
   readonly container: StoredContainer;
-  /** What the user calls it. */
+  /** The name of the container that the user gave. */
   readonly name: string;
-  /** Those of its changes that are shown. */
+  /** Returns the changes to show. */
   readonly changes: () => Promise<readonly ContainerChange[]>;
 }
 
-/** A review that is being served. */
+/** A running review. */
 export interface ReviewServer extends AsyncDisposable {
-  /** Where somebody can look, once. */
+  /** The address of the page. It works once. */
   readonly url: string;
-  /** Resolves when it was decided. */
+  /** Resolves when the user has decided. */
   readonly decided: Promise<void>;
 }
 
-/** The page, built beside this file. */
+/** The files of the page, which the build puts beside this file. */
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   '/': ['index.html', 'text/html; charset=utf-8'],
   '/page.js': ['page.js', 'text/javascript; charset=utf-8'],
   '/style.css': ['style.css', 'text/css; charset=utf-8'],
 };
 const PAGE = path.join(import.meta.dirname, '../page');
-/** A list of paths is larger than this only when it is none. */
+/** Maximum bytes of a request. No list of paths is that long. */
 const BODY_MAX = 64 << 20;
 
 /**
- * Serve a review on loopback: a page with the changes as a tree and their differences, on which they are applied or
- * thrown away.
+ * Serves the review page on loopback. It shows the changes as a tree with their differences, and applies or discards
+ * them.
  *
- * @param port of 127.0.0.1; 0 for any
- * @param say told of what was done
- * @throws UsageError when the port is taken
+ * @param port port on 127.0.0.1; 0 for any free one
+ * @param say prints what was done
+ * @throws UsageError if the port cannot be used
  */
 export async function serveReview({ container, name, changes }: Reviewed, port: number, say: (text: string) => void): Promise<ReviewServer> {
   const admission = new Admission();
   const decided = Promise.withResolvers<void>();
   let shown = await changes();
-  /** One decision after the other. */
+  /** The decision under way: decisions run one after the other. */
   let busy: Promise<unknown> = Promise.resolve();
 
   const listed = (): object => ({
@@ -63,7 +63,7 @@ export async function serveReview({ container, name, changes }: Reviewed, port: 
     async '/apply'({ paths, onConflict = 'fail' }) {
       const wanted = new Set(Array.isArray(paths) ? paths : []);
       const chosen = new Set(shown.filter((change) => wanted.has(`${change.kind} ${change.path}`)));
-      if (!chosen.size) throw new UsageError('nothing was chosen', 'Choose changes in the list first.');
+      if (!chosen.size) throw new UsageError('no changes selected', 'Select changes in the list first.');
       const told: string[] = [];
       await applySelected(container, shown, chosen, name, (line) => told.push(String(line)), onConflict as OnConflict);
       for (const each of told) say(each);
@@ -72,15 +72,15 @@ export async function serveReview({ container, name, changes }: Reviewed, port: 
     },
     async '/discard'() {
       await container.remove();
-      say('Thrown away.');
-      return { said: 'Thrown away.', ended: true };
+      say('Discarded.');
+      return { said: 'Discarded.', ended: true };
     },
     async '/keep'() {
-      say(`Kept: lamella changes --web ${name} shows them again.`);
+      say(`Kept. Review them again: lamella changes --web ${name}`);
       return { said: 'Kept.', ended: true };
     },
   };
-  /** Whether there is something to decide still. */
+  /** Whether changes are left. */
   const left = async (): Promise<boolean> => {
     try {
       shown = await changes();
@@ -98,7 +98,7 @@ export async function serveReview({ container, name, changes }: Reviewed, port: 
       const cookie = admission.admit(token);
       if (cookie) return void response.writeHead(303, { 'set-cookie': cookie, location: '/' }).end();
     }
-    if (!admission.isAdmitted(request, host)) return refuse(response, 403, 'This address works once. Run lamella changes --web again for another.');
+    if (!admission.isAdmitted(request, host)) return refuse(response, 403, 'This address works only once. Run lamella changes --web again for a new one.');
     const file = FILES[pathname];
     if (request.method === 'GET' && file) {
       response.writeHead(200, { 'content-type': file[1] }).end(await readFile(path.join(PAGE, file[0])));
@@ -108,16 +108,16 @@ export async function serveReview({ container, name, changes }: Reviewed, port: 
     if (request.method === 'GET' && pathname === '/difference') {
       const wanted = searchParams.get('change');
       const change = shown.find(({ kind, path: at }) => `${kind} ${at}` === wanted);
-      if (!change) return refuse(response, 404, 'That change is not there any more.');
+      if (!change) return refuse(response, 404, 'The change does not exist any more.');
       const [contents] = await container.contents([change]);
       return send(response, 200, sideBySide(change, contents));
     }
     const decide = request.method === 'POST' ? decisions[pathname] : undefined;
-    if (!decide) return refuse(response, 404, 'There is nothing here.');
-    // One that does not say how long it is is refused, too.
-    if (!(Number(request.headers['content-length']) <= BODY_MAX)) return refuse(response, 413, 'That is too much.');
+    if (!decide) return refuse(response, 404, 'Not found.');
+    // A request without a length is refused too.
+    if (!(Number(request.headers['content-length']) <= BODY_MAX)) return refuse(response, 413, 'The request is too large.');
     const body = (await json(request)) as Record<string, unknown>;
-    // Whoever asked is told what failed; the next one only waits for it.
+    // The requester gets the error. The next decision only waits.
     const turn = busy.then(() => decide(body));
     busy = turn.catch(() => undefined);
     const outcome = await turn;
@@ -140,7 +140,7 @@ export async function serveReview({ container, name, changes }: Reviewed, port: 
   try {
     await once(server, 'listening');
   } catch (error) {
-    throw new UsageError(`port ${port} cannot be had: ${(error as NodeJS.ErrnoException).code}`, 'Choose another with --port, or none for any that is free.');
+    throw new UsageError(`cannot listen on 127.0.0.1:${port}: ${(error as NodeJS.ErrnoException).code}`, 'Choose another port, or remove --port.');
   }
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/?token=${admission.token}`,

@@ -8,22 +8,22 @@ interface Line {
   readonly text: string;
 }
 
-/** A line as it was, and as it is, beside each other; `null` where there is none. */
+/** A line before and after a change; `null` if it does not exist. */
 interface Row {
   readonly before: Line | null;
   readonly after: Line | null;
 }
 
-/** A change, to be looked at. */
+/** The difference of a change, for the page. */
 export type Difference =
   | { readonly kind: 'text'; readonly hunks: readonly (readonly Row[])[] }
-  /** Nothing that could be shown as text: what it is instead. */
+  /** A difference that cannot be shown as text. */
   | { readonly kind: 'other'; readonly reason: 'binary' | 'same' | 'no-content' | 'too-different' };
 
-/** Longer than anybody waits, and far shorter than two files with nothing in common would take. */
+/** Maximum time for the difference of a file. Two files with nothing in common would take far longer. */
 const MILLISECONDS = 2000;
 
-/** Put what a file was beside what it is, with three lines around each difference. */
+/** Returns the lines of a file before and after a change side by side, with three lines of context. */
 export function sideBySide({ before, after }: ContainerChange, contents: Contents | undefined): Difference {
   const hasContent = [before, after].some((object) => object?.type === 'file' || object?.type === 'symlink');
   if (!hasContent) return { kind: 'other', reason: 'no-content' };
@@ -36,7 +36,7 @@ export function sideBySide({ before, after }: ContainerChange, contents: Content
   return { kind: 'text', hunks: patch.hunks.map(({ oldStart, newStart, lines }) => rowsOf(lines, oldStart, newStart)) };
 }
 
-/** Lines that went, and those that came in their place, meet in one row. */
+/** Returns the rows of a hunk. Deleted lines are beside the added lines that replace them. */
 function rowsOf(lines: readonly string[], oldStart: number, newStart: number): Row[] {
   const rows: Row[] = [];
   let [old, now] = [oldStart, newStart];
@@ -55,7 +55,7 @@ function rowsOf(lines: readonly string[], oldStart: number, newStart: number): R
       flush();
       rows.push({ before: { number: old++, text }, after: { number: now++, text } });
     }
-    // What is left says that there is no newline at the end.
+    // The remaining kind of line marks a missing newline at the end.
   }
   flush();
   return rows;

@@ -5,7 +5,7 @@ import { withPurpose } from '../errors/op-purposes.js';
 import { isInitialRoot } from '../host/initial-root.js';
 import { DEFAULT_DEVICES } from '../mounts/devices.js';
 
-/** Device access that every container has, whatever its rules say. runc has the same list. */
+/** Device access that every container has regardless of its rules. runc has the same list. */
 const ALWAYS_ALLOWED: readonly DeviceRule[] = [
   { allow: true, type: 'c', access: 'm' },
   { allow: true, type: 'b', access: 'm' },
