@@ -103,10 +103,10 @@ test.for<[args: string[], message: RegExp]>([
   [['-m', '1g', '--memory-swap', '1m'], /lower than the limit on memory/],
   // 0 is no limit, as with Docker, and so is anything below it for processes.
   [['--cpus', '-1'], /not a valid number of processors/],
-  [['--cpus', 'two'], /'two' is not a value of --cpus/],
+  [['--cpus', 'two'], /invalid value 'two' for --cpus/],
   [['--cpu-shares', '1'], /not a valid number of CPU shares/],
   [['--cpuset-cpus', 'all'], /'all' is not a list of processors/],
-  [['--pids-limit', 'few'], /'few' is not a value of --pids-limit/],
+  [['--pids-limit', 'few'], /invalid value 'few' for --pids-limit/],
   [['--blkio-weight', '5000'], /not a valid block I\/O weight/],
 ])('%j is refused, and it is said what to write', ([args, message]) => {
   const outcome = lamella(['run', ...args.map((each) => each.replace('BAD', at.join('bad.json'))), 'busybox', 'true']);

@@ -150,7 +150,7 @@ describe.each(kindsToRun('root', 'an ordinary user'))('containers of %s', (kind)
     const [pid, monitor] = lamella('inspect', '-f', '{{.State.Pid}} {{.State.MonitorPid}}', 'orphan').split(' ').map(Number);
     process.kill(monitor ?? -1, 'SIGKILL');
     await until(() => !existsSync(`/proc/${pid}`));
-    expect(state('orphan')).toBe('dead Dead (its monitor was killed)');
+    expect(state('orphan')).toBe('dead Dead (monitor killed)');
     expect(lamella('wait', 'orphan')).toBe('137');
     lamella('start', 'orphan');
     expect(state('orphan')).toMatch(/^running/);

@@ -56,7 +56,7 @@ test('plugins are installed from their tarballs: one adds commands, the other is
   const refused = lamella('run', 'busybox', 'forbidden');
   expect([refused.status, refused.stderr]).toEqual([
     125,
-    expect.stringContaining('the plugin lamella-example-plugin stopped this (before_create): the example plugin lets nobody run that'),
+    expect.stringContaining('the plugin lamella-example-plugin refused before_create: the example plugin lets nobody run that'),
   ]);
   expect(existsSync(at.join('store/containers')) && lamella('ps', '-a', '-q').stdout).toBe('');
   // Who would wait for it is told at once, and it ends; what has a life of its own goes on.

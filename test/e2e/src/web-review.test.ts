@@ -127,7 +127,7 @@ describe.each(['root', 'an ordinary user'] as const)('the page of %s', (kind) =>
     await page.locator('#message.failed').waitFor();
     expect(await page.locator('#message').textContent()).toContain('/work/old.txt');
     expect(readFileSync(`${project}/old.txt`, 'utf8')).toBe('of the host\n');
-    await page.getByText('Overwrite those of the host').click();
+    await page.getByText("Use the container's version").click();
     await page.getByText('This page can be closed.').waitFor();
     expect(readFileSync(`${project}/old.txt`, 'utf8')).toBe('mine\n');
     expect(await ended).toContain('Applied: 1 modified');
@@ -140,7 +140,7 @@ describe.each(['root', 'an ordinary user'] as const)('the page of %s', (kind) =>
     const { url, ended } = await serve('away', SCRIPT);
     const page = await open(url);
     await page.locator('#discard').click();
-    expect(await page.locator('#discard').textContent()).toBe('Really throw 6 away?');
+    expect(await page.locator('#discard').textContent()).toBe('Really discard 6?');
     expect(lamella('inspect', 'away')).toBeTruthy();
     await page.locator('#discard').click();
     expect(await ended).toContain('Discarded.');

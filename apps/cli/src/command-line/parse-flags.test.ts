@@ -125,7 +125,7 @@ test('options of a set, switches that contradict each other, and arguments are c
     [[], /missing argument ONE/],
     [['1', '2', '3'], /unexpected argument '3'/],
     [['1', '--format=c'], /invalid value 'c' for --format/],
-    [['1', '--all', '--stat'], /--all and --stat contradict each other/],
+    [['1', '--all', '--stat'], /--all and --stat cannot be used together/],
   ] as const)
     await expect(parseCommand(argv, definition)).rejects.toThrow(message);
 });
