@@ -20,14 +20,12 @@ const root = path.join(import.meta.dirname, '..');
 const MANIFEST = 'apps/cli/oclif.manifest.json';
 /** What nobody has rewritten yet. Remove a line when `node scripts/check-prose.mjs PATH` passes; this list ends empty. */
 const PENDING = [
-  'apps/cli',
   'packages/cleanup',
   'packages/engine',
   'packages/image',
   'packages/init-linux-arm64',
   'packages/init-linux-x64',
   'packages/namespace',
-  'packages/oci-runtime',
   'packages/overlay',
   'packages/syscall',
   'packages/vitest',

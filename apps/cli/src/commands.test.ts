@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import type { Command } from '@oclif/core/command';
 import { describe, expect, test } from 'vitest';
-import manifest from '../package.json' with { type: 'json' };
 import { COMMANDS } from './commands.js';
 
 /** The verbs with which Docker's summaries begin, and ours. */
@@ -8,7 +9,7 @@ const VERBS =
   'Apply Attach Block Check Clean Commit Copy Create Display Download Execute Export Fetch Fork Get Import Inspect Install Kill Link List Load Log Pause Print Push Remove Rename Restart Review Roll Run Save Show Start Stop Unpause Update'.split(
     ' ',
   );
-/** Turns that VOICE.md of the project bans: what "who", "of its own" and the like hide is the subject or the verb. */
+/** Turns that hide the subject or the verb of a sentence. */
 const BANNED = /\b(?:who(?:ever)?|whatever|nobody|somebody|of its own|go(?:es)? on|let it|it is found out|what it is|takes? away|called otherwise)\b|, too\b/i;
 
 interface Help {
@@ -47,5 +48,6 @@ describe.each(all)('%s', (_, command) => {
 });
 
 test('topics have a summary of the same form', () => {
+  const manifest = JSON.parse(readFileSync(path.join(import.meta.dirname, '../package.json'), 'utf8')) as { oclif: { topics: Record<string, Help> } };
   for (const { description } of Object.values(manifest.oclif.topics)) expect(description).toMatch(/^Manage .*[^.]$/);
 });

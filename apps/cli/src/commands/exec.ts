@@ -7,7 +7,7 @@ export class Exec extends Command {
   static override summary = 'Execute a command in a running container';
   static override description = `The command runs in the namespaces and the cgroup of the container, with its seccomp filter and capabilities.
 
-The exit status is that of the command; 125 if Lamella failed, 126 if the command cannot be executed, 127 if it is not found, 128+N if signal N ended it.`;
+The exit status is that of the command, or 128+N if signal N ended it. It is 125 if Lamella failed, 126 if the command cannot be executed, and 127 if it is not found.`;
   static override usage = 'exec [OPTIONS] CONTAINER COMMAND [ARG…]';
   static override examples = [{ description: 'Start a shell:', command: '<%= config.bin %> exec -it web sh' }, '<%= config.bin %> exec -e A=b -w /tmp web env'];
   static override strict = false;

@@ -7,7 +7,7 @@ export class Run extends Command {
   static override summary = 'Create and run a new container from an image';
   static override description = `The container has no network by default (--network none), and is removed when the command exits, unless -d or --keep is given.
 
-The exit status is that of the command; 125 if Lamella failed, 126 if the command cannot be executed, 127 if it is not found, 128+N if signal N ended it.`;
+The exit status is that of the command, or 128+N if signal N ended it. It is 125 if Lamella failed, 126 if the command cannot be executed, and 127 if it is not found.`;
   static override usage = 'run [OPTIONS] IMAGE [COMMAND [ARG…]]';
   static override examples = [
     { description: 'Start a shell:', command: '<%= config.bin %> run -it busybox sh' },

@@ -59,7 +59,7 @@ export class Start extends ContainerCommand {
   }
 }
 
-/** Whether a container is running already. As with Docker that is no error. */
+/** Whether a container is running already. As with Docker that is not an error. */
 async function isRunning(container: StoredContainer): Promise<boolean> {
   return (await container.state()).status === 'running';
 }

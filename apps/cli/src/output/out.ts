@@ -27,7 +27,7 @@ export class Out {
   /** Returns the current size of the terminal; undefined without a terminal, or if its size is unknown. */
   windowSize(): { readonly rows: number; readonly columns: number } | undefined {
     if (!this.isTerminal) return undefined;
-    // This asks the terminal, so it is correct before Node has handled SIGWINCH.
+    // getWindowSize queries the terminal, so it is correct before Node has handled SIGWINCH.
     const [columns, rows] = (this.#fd === 1 ? process.stdout : process.stderr).getWindowSize();
     return rows && columns ? { rows, columns } : undefined;
   }

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { patchStream } from './patch-stream.js';
 
-/** Bytes as latin1: names and contents are no text. */
+/** Bytes as latin1: names and contents are not text. */
 type Node =
   | { readonly type: 'file'; readonly mode: number; readonly content: string }
   | { readonly type: 'link'; readonly target: string }
@@ -186,7 +186,7 @@ const name = fc.oneof(
   fc.tuple(fc.constantFrom(...NAMES.slice(0, 5)), fc.constantFrom(...NAMES)).map((names) => names.join('/')),
 );
 
-/** Two trees that have names in common. Where something is in a directory, that is no file. */
+/** Two trees that have names in common. A path above an entry is a directory. */
 function trees(node: fc.Arbitrary<Node>, late: fc.Arbitrary<Node> = node): fc.Arbitrary<readonly [Tree, Tree]> {
   const entry = fc.record({ name, before: fc.option(node, { freq: 3 }), after: fc.option(fc.oneof(fc.constant('same' as const), late), { freq: 4 }) });
   return fc.array(entry, { maxLength: 10 }).map((entries) => {
@@ -211,7 +211,7 @@ test('git apply makes the same tree of any patch, binary content and all', { tim
   const late = fc.oneof({ arbitrary: node, weight: 8 }, { arbitrary: fc.constant<Node>({ type: 'fifo' }), weight: 1 });
   await fc.assert(
     fc.asyncProperty(trees(node, late), async ([before, after]) => {
-      // Git looks whether there is something in a directory to come while a link is in its place, and gives up where links lead to links.
+      // git follows a link that a new directory replaces, and fails if it leads to another link.
       const leadsOn = (link: string): boolean => {
         const was = before[link];
         return was?.type === 'link' && before[was.target]?.type === 'link';

@@ -45,7 +45,7 @@ function limits(flags: RunFlags): Pick<RunSpec, 'resources'> {
   const pids = number('pids-limit', parseInteger);
   const given = {
     memory,
-    // There is no swap limit without a memory limit.
+    // A swap limit requires a memory limit.
     memorySwap: swap === undefined ? undefined : swap === '-1' ? memory && -1 : parseSizeFlag(swap, '--memory-swap') || undefined,
     cpus: number('cpus', parseCpus) || undefined,
     cpuShares: number('cpu-shares', parseInteger) || undefined,

@@ -3,7 +3,7 @@ import { TemplateError } from './template-error.js';
 
 /**
  * Values of a template. An object is a struct of Go: an unknown field is an error. A `Map` is a map: an unknown key is nil. Functions are
- * methods. Strings are escaped when they are printed; {@link Shown} is printed unchanged.
+ * methods. Printing escapes strings, but not {@link Shown}.
  */
 export type Value = unknown;
 

@@ -18,7 +18,7 @@ interface Found {
 
 /**
  * Deletes a container and what was made for it (runtime.md, "Delete"). With `force` a running container is killed first, a missing
- * one is no error, and one with a damaged state is removed.
+ * one is not an error, and one with a damaged state is removed.
  *
  * @throws OciError `CONTAINER_MISSING`, `CONTAINER_NOT_STOPPED`, `STATE_DAMAGED`
  */
@@ -29,7 +29,7 @@ export async function deleteContainer(root: string, id: string, force: boolean, 
     return;
   }
   await using _lock = await lockFile(directory.lock).catch((error: { code?: string }) => {
-    // The container does not exist: readStored says so.
+    // The container does not exist: readStored throws CONTAINER_MISSING.
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });

@@ -137,7 +137,7 @@ async function* fromFifo(directory: StateDirectory, stored: StoredContainer): As
   }
 }
 
-/** Whether this process has a file open. The kernel knows before Node does. */
+/** Whether this process has a file open. /proc shows it before Node reports it. */
 function isOpen(file: string): boolean {
   return readdirSync('/proc/self/fd').some((fd) => {
     try {

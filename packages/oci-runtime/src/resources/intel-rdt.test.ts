@@ -3,7 +3,7 @@ import { scratch } from '@lamella-test/scratch';
 import { expect, test } from 'vitest';
 import { changeRdtGroup, joinRdtGroup, makeRdtGroup, removeRdtGroup } from './intel-rdt.js';
 
-/** Directories in the place of resctrl, which takes a processor that has it: what is read and written there is what resctrl would be told. */
+/** Directories instead of resctrl, which requires a processor with Intel RDT. The tests check the files that resctrl would get. */
 
 test('a class of its own has the name of the container, and the schemas it was given', async () => {
   await using at = scratch();
