@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * Requests leave @lamella/image by packages/image/src/registry/outlet.ts only: it decides for each place whether it may be
+ * Requests leave @lamella/image by packages/image/src/registry/network/outlet.ts only: it decides for each place whether it may be
  * asked, and whether credentials are sent there (SECURITY.md, "Credentials of registries"). No other module may have an HTTP
  * client, and none may put a header together that has credentials.
  */
@@ -8,10 +8,10 @@ import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 const root = path.join(import.meta.dirname, '..');
-const OUTLET = 'packages/image/src/registry/outlet.ts';
+const OUTLET = 'packages/image/src/registry/network/outlet.ts';
 const CLIENTS = /from '(?:undici|node:https?2?|node:tls|node:net)'|import\('(?:undici|node:https?2?)'\)|\bfetch\(\s*[`'"\w]/;
 /** They make no requests: certificates are read, and addresses compared. */
-const NO_REQUESTS = ['addresses.ts', 'certificates.ts', 'proxy.ts', 'trusted-roots.ts'].map((name) => `packages/image/src/registry/${name}`);
+const NO_REQUESTS = ['addresses.ts', 'certificates.ts', 'proxy.ts', 'trusted-roots.ts'].map((name) => `packages/image/src/registry/network/${name}`);
 const problems = [];
 
 for (const file of globSync('packages/{image,engine}/src/**/*.ts', { cwd: root })) {

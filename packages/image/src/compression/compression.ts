@@ -1,8 +1,8 @@
 import { Duplex, PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { IMAGE_BOUNDS } from '../image-bounds.js';
-import { ImageError } from '../image-error.js';
 import type { Compression } from '../model/compression.js';
+import { IMAGE_BOUNDS } from '../model/image-bounds.js';
+import { ImageError } from '../model/image-error.js';
 import { inflateGzip, inflateZstd } from './inflating.js';
 
 /** `xz -9` takes 65 MiB, and what others make can ask for 4 GiB. */

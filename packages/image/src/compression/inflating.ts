@@ -1,6 +1,6 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZlibOptions, type ZstdDecompress, type ZstdOptions } from 'node:zlib';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 import { ZSTD_WINDOW_LOG_MAX, ZstdFrames } from './zstd-frames.js';
 
 /** Inflated bytes come in pieces of this size: large, because each is a trip to a thread. */

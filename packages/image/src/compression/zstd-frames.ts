@@ -1,5 +1,5 @@
-import { IMAGE_BOUNDS } from '../image-bounds.js';
-import { ImageError } from '../image-error.js';
+import { IMAGE_BOUNDS } from '../model/image-bounds.js';
+import { ImageError } from '../model/image-error.js';
 
 /** The same bound as `zstd --long=29`. */
 export const ZSTD_WINDOW_LOG_MAX: number = Math.log2(IMAGE_BOUNDS.zstdWindow);

@@ -1,6 +1,6 @@
 import { AT, AT_FDCWD, bytesOf, FrameWriter, type IdMapping, isOverlayMark, O, type Op, type Program, UTIME } from '@lamella/syscall';
-import { ImageError } from '../image-error.js';
 import { entryPath } from '../layer/entry-path.js';
+import { ImageError } from '../model/image-error.js';
 import { DATA_MAX, type OpWriter } from '../tar/archive-feed.js';
 import { EntriesInFlight } from '../tar/entries-in-flight.js';
 import { NODE_BITS, printable, type TarEntry } from '../tar/entry.js';

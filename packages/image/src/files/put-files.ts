@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 import { AT_FDCWD, idMapping, O, type Op, RESOLVE, SyscallError, textOf } from '@lamella/syscall';
-import { ImageError } from '../image-error.js';
-import { PUT_OPTIONS, read } from '../option-shapes.js';
-import { treeArchive } from '../sink/tree-archive.js';
+import { ImageError } from '../model/image-error.js';
+import { PUT_OPTIONS, read } from '../options/option-shapes.js';
+import { treeArchive } from '../transfer/tree-archive.js';
 import { unpackFiles } from './unpack-files.js';
 
 /** The slot of the directory that is read, or written to. */

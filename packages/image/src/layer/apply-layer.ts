@@ -3,17 +3,17 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errnoName, idMapping, isOwnUserNamespace, type LamellaError, startInterpreter, unfitForUpper } from '@lamella/syscall';
 import { decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
-import { firstChunk } from '../first-chunk.js';
-import { IMAGE_BOUNDS } from '../image-bounds.js';
-import { ImageError } from '../image-error.js';
 import type { AppliedLayer } from '../model/applied-layer.js';
 import type { ApplyOptions } from '../model/apply-options.js';
 import type { Compression } from '../model/compression.js';
+import { IMAGE_BOUNDS } from '../model/image-bounds.js';
+import { ImageError } from '../model/image-error.js';
 import type { LayerMarks } from '../model/layer-marks.js';
-import { APPLY_OPTIONS, read as readOptions } from '../option-shapes.js';
+import { APPLY_OPTIONS, read as readOptions } from '../options/option-shapes.js';
+import { firstChunk } from '../streams/first-chunk.js';
 import { ArchiveFeed } from '../tar/archive-feed.js';
 import { printable } from '../tar/entry.js';
-import { jail } from './jail.js';
+import { jail } from './chroot-jail.js';
 import { LayerWriter } from './layer-writer.js';
 
 /**

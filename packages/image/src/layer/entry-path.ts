@@ -1,4 +1,4 @@
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 import { printable } from '../tar/entry.js';
 
 /** PATH_MAX with its NUL (limits.h). */

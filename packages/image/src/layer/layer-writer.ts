@@ -17,9 +17,9 @@ import {
   WHITEOUT,
   whiteoutFile,
 } from '@lamella/syscall';
-import { IMAGE_BOUNDS } from '../image-bounds.js';
-import { ImageError } from '../image-error.js';
 import type { LowerLink } from '../model/applied-layer.js';
+import { IMAGE_BOUNDS } from '../model/image-bounds.js';
+import { ImageError } from '../model/image-error.js';
 import type { LayerMarks } from '../model/layer-marks.js';
 import type { Seeds } from '../model/seeds.js';
 import { DATA_MAX, type OpWriter } from '../tar/archive-feed.js';

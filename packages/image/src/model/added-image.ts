@@ -1,4 +1,4 @@
-import type { Reference } from '../reference.js';
+import type { Reference } from './reference.js';
 
 export interface AddedImage {
   readonly references: readonly Reference[];

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 
 /** What somebody said to a request. */
 export interface Answer {

@@ -1,7 +1,7 @@
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { constants, createBrotliDecompress, createGunzip, createInflate, createZstdDecompress, gunzipSync } from 'node:zlib';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 import type { OciDescriptor } from '../store/oci-schema.js';
 import { type Answer, brokenCoding, codingsOf, headerOf, looksEncoded, unknownCoding } from './answer.js';
 import { isHopeless, pauseBefore } from './patience.js';

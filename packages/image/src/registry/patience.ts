@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 import { type Answer, headerOf } from './answer.js';
 
 const ATTEMPTS = 5;

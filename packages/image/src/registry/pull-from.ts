@@ -1,10 +1,10 @@
-import { ImageError } from '../image-error.js';
 import type { AddedImage } from '../model/added-image.js';
+import { ImageError } from '../model/image-error.js';
 import type { PullOptions } from '../model/pull-options.js';
-import type { Reference } from '../reference.js';
+import type { Reference } from '../model/reference.js';
 import { hostPlatform } from '../source/platform.js';
-import { addImage } from '../store/add-image.js';
 import type { StorePaths } from '../store/store-paths.js';
+import { addImage } from '../transfer/add-image.js';
 import { registryImage } from './pull.js';
 import type { Endpoint } from './registries-conf.js';
 import { RegistryClient } from './registry-client.js';

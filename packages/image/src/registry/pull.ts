@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Platform } from '../model/platform.js';
-import { formatReference, type Reference } from '../reference.js';
+import { formatReference, type Reference } from '../model/reference.js';
 import { type BlobSource, DOCUMENT_MAX, type ManifestDocument, manifestImage, verifyDigest } from '../source/manifest-image.js';
 import type { SourceImage } from '../source/source-image.js';
 import { MEDIA_TYPES } from '../store/oci-schema.js';

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 import type { PushProgress } from '../model/push-options.js';
-import type { Reference } from '../reference.js';
+import type { Reference } from '../model/reference.js';
 import { readManifest } from '../store/image-documents.js';
 import { MEDIA_TYPES, type OciDescriptor } from '../store/oci-schema.js';
 import { readIndex, referenceOf } from '../store/store-index.js';

@@ -16,7 +16,7 @@ import {
 import { ociLayout } from '@lamella-test/tree';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Credentials } from '../model/credentials.js';
-import { parseReference } from '../reference.js';
+import { parseReference } from '../model/reference.js';
 import { hostPlatform } from '../source/platform.js';
 import { readIndex } from '../store/store-index.js';
 import { StorePaths } from '../store/store-paths.js';

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { scratch } from '@lamella-test/scratch';
 import { afterEach, expect, test } from 'vitest';
-import { parseReference } from '../reference.js';
+import { parseReference } from '../model/reference.js';
 import { endpointsFor } from './registries-conf.js';
 
 const before = process.env.CONTAINERS_REGISTRIES_CONF;

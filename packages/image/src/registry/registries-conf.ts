@@ -2,8 +2,8 @@ import { homedir } from 'node:os';
 import path from 'node:path';
 import { parse } from 'smol-toml';
 import * as v from 'valibot';
-import { ImageError } from '../image-error.js';
-import { formatReference, parseReference, type Reference } from '../reference.js';
+import { ImageError } from '../model/image-error.js';
+import { formatReference, parseReference, type Reference } from '../model/reference.js';
 import { listOptional, readOptional } from './optional-files.js';
 
 const Mirror = v.looseObject({ location: v.string(), insecure: v.optional(v.boolean()) });

@@ -1,12 +1,12 @@
-import { ImageError } from '../image-error.js';
 import type { Credentials } from '../model/credentials.js';
+import { ImageError } from '../model/image-error.js';
+import { isHost } from '../model/reference.js';
 import type { RegistryOptions } from '../model/registry-options.js';
-import { isHost } from '../reference.js';
 import { type Answer, type ReadAnswer, readIfGood } from './answer.js';
 import { parseChallenge, schemesOf } from './challenge.js';
-import { findCredentials } from './credentials.js';
-import { connectionError, problemsOf, statusError } from './explain.js';
-import { type OutgoingRequest, Outlet, type RequestHeaders, type Secret } from './outlet.js';
+import { findCredentials } from './credentials/credentials.js';
+import { connectionError, problemsOf, statusError } from './explain-answer.js';
+import { type OutgoingRequest, Outlet, type RequestHeaders, type Secret } from './network/outlet.js';
 import { isCertificateError, patiently } from './patience.js';
 import { basicFor, bearerFor, Denied, fetchToken } from './token.js';
 

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import { ImageError } from '../image-error.js';
 import type { Credentials } from '../model/credentials.js';
+import { ImageError } from '../model/image-error.js';
 import { type ReadAnswer, readIfGood } from './answer.js';
-import { connectionError, problemsOf, statusError } from './explain.js';
-import { type OutgoingRequest, type Outlet, Secret } from './outlet.js';
+import { connectionError, problemsOf, statusError } from './explain-answer.js';
+import { type OutgoingRequest, type Outlet, Secret } from './network/outlet.js';
 import { patiently } from './patience.js';
 
 /** Bytes of a token. */

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 import { type Answer, headerOf } from './answer.js';
 import { mayPass, patiently, pauseAfter } from './patience.js';
 import type { RegistryClient, RegistryRequest } from './registry-client.js';

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { ImageError } from '../image-error.js';
-import { formatReference, parseReference } from '../reference.js';
+import { ImageError } from '../model/image-error.js';
+import { formatReference, parseReference } from '../model/reference.js';
 import { ConfigSchema, OF_A_SOURCE, parseDocument } from '../store/oci-schema.js';
 import { DOCUMENT_MAX } from './manifest-image.js';
 import type { MemberFiles } from './member-files.js';

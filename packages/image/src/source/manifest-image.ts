@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { FILE_BOUNDS } from '@lamella/syscall';
 import * as v from 'valibot';
-import { IMAGE_BOUNDS } from '../image-bounds.js';
-import { ImageError } from '../image-error.js';
+import { IMAGE_BOUNDS } from '../model/image-bounds.js';
+import { ImageError } from '../model/image-error.js';
 import type { Platform } from '../model/platform.js';
 import {
   ConfigSchema,

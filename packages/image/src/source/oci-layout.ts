@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 import type { Platform } from '../model/platform.js';
-import { formatReference, parseReference, type Reference } from '../reference.js';
+import { formatReference, parseReference, type Reference } from '../model/reference.js';
 import { IndexSchema, MEDIA_TYPES, type OciDescriptor, OF_A_SOURCE, parseDocument } from '../store/oci-schema.js';
 import { REF_NAME } from '../store/store-index.js';
 import { namesBeside } from './docker-archive.js';

@@ -1,5 +1,5 @@
 import { endianness } from 'node:os';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 import type { Platform } from '../model/platform.js';
 import type { OciDescriptor } from '../store/oci-schema.js';
 

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import type { Reference } from '../reference.js';
+import type { Reference } from '../model/reference.js';
 
 /** A layer that is somewhere, to be fetched. */
 export interface SourceLayer {

@@ -1,5 +1,5 @@
 import { FileError } from '@lamella/syscall';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 
 /** Returns what a file's error is for an image's source; other errors stay what they are. */
 export function unreadable(error: unknown): unknown {

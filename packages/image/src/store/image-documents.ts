@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 import { ConfigSchema, ManifestSchema, type OciConfig, type OciDescriptor, type OciManifest, parseDocument } from './oci-schema.js';
 import type { StorePaths } from './store-paths.js';
 import { readStored } from './stored-file.js';

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 
 /**
  * Make a directory of a store, and those above it. (Node's own `recursive` never returns where a

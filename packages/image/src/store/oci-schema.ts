@@ -1,6 +1,6 @@
 import { jsonProblem, parseJson } from '@lamella/syscall';
 import * as v from 'valibot';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 
 /** The parts of OCI image-spec 1.1 documents that we read; what else they say stays as it is. */
 export interface OciDescriptor {

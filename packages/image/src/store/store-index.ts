@@ -1,6 +1,6 @@
 import { lockFile } from '@lamella/syscall';
-import { ImageError } from '../image-error.js';
-import { formatReference, parseReference, type Reference } from '../reference.js';
+import { ImageError } from '../model/image-error.js';
+import { formatReference, parseReference, type Reference } from '../model/reference.js';
 import { clearPlace } from './clear-place.js';
 import { writeAllDurably, writeDurably } from './durable-file.js';
 import { makeDirectory } from './make-directory.js';

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { FILE_BOUNDS, kindOf, O } from '@lamella/syscall';
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 
 /** Nothing is waited for, and no link is followed: in a store that was damaged anything may have a file's name. */
 const FLAGS = O.RDONLY | O.NONBLOCK | O.NOCTTY | O.NOFOLLOW;

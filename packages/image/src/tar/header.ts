@@ -1,4 +1,4 @@
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 
 /** Every header and every padding of data is a multiple of this. */
 export const BLOCK = 512;

@@ -1,4 +1,4 @@
-import { ImageError } from '../image-error.js';
+import { ImageError } from '../model/image-error.js';
 import { printable } from './entry.js';
 
 /** Records of a PAX extended header, in order, for some keys repeat; values are bytes (latin1). */

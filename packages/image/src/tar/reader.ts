@@ -1,5 +1,5 @@
-import { IMAGE_BOUNDS } from '../image-bounds.js';
-import { ImageError } from '../image-error.js';
+import { IMAGE_BOUNDS } from '../model/image-bounds.js';
+import { ImageError } from '../model/image-error.js';
 import { type EntryType, printable, type TarEntry } from './entry.js';
 import { BLOCK, isZero, parseHeader, type TarHeader, text } from './header.js';
 import { type PaxRecords, parsePax, paxInteger, paxTime } from './pax.js';

@@ -1,5 +1,5 @@
-import { IMAGE_BOUNDS } from '../image-bounds.js';
-import { ImageError } from '../image-error.js';
+import { IMAGE_BOUNDS } from '../model/image-bounds.js';
+import { ImageError } from '../model/image-error.js';
 import { printable } from './entry.js';
 import { BLOCK, numeric } from './header.js';
 import { paxInteger } from './pax.js';
