@@ -17,6 +17,15 @@ function pagesOf(folder) {
 
 const packages = ['engine', 'vitest', 'oci-runtime', 'plugin-oci', 'image', 'overlay', 'namespace', 'cleanup', 'cgroup', 'seccomp', 'syscall'];
 
+/** Three layers. */
+const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="#3451b2">${[2, 7, 12].map((y) => `<rect x="1" y="${y}" width="14" height="3" rx="1"/>`).join('')}</svg>`;
+const slug = (heading) =>
+  heading
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{M}\p{N}\p{Pc}\- ]/gu, '')
+    .replaceAll(' ', '-');
+
 export default defineConfig({
   title: 'Lamella',
   description: 'Containers for Node.js on Linux, without a daemon',
@@ -39,7 +48,10 @@ export default defineConfig({
   lastUpdated: false,
   // Pages are outside of this package, where Vue is not found.
   vite: { resolve: { alias: { vue: path.dirname(createRequire(import.meta.url).resolve('vue/package.json')) } } },
+  head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `data:image/svg+xml,${encodeURIComponent(ICON)}` }]],
   markdown: {
+    // Headings have the same ids as on GitHub, which shows the same files.
+    anchor: { slugify: slug },
     config(md) {
       // Templates of Go have braces, which Vue would take for its own.
       const inline = md.renderer.rules.code_inline;

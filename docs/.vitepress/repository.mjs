@@ -7,8 +7,7 @@ export const REPOSITORY = 'https://github.com/lamella/lamella';
 
 /** What the site shows of the repository, beside `docs/`. */
 const PAGES = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'test/README.md', 'test/bench/README.md'];
-export const isPage = (file) =>
-  PAGES.includes(file) || (file.startsWith('docs/') && file.endsWith('.md')) || /^(?:packages|apps)\/[\w-]+\/README\.md$/.test(file);
+const isPage = (file) => PAGES.includes(file) || (file.startsWith('docs/') && file.endsWith('.md')) || /^(?:packages|apps)\/[\w-]+\/README\.md$/.test(file);
 
 /** @param {string} page path of a Markdown file in the repository */
 export function resolveLink(page, href) {
@@ -20,7 +19,7 @@ export function resolveLink(page, href) {
   const isDirectory = statSync(found).isDirectory();
   if (isDirectory && isPage(`${file.replace(/\/$/, '')}/README.md`)) file = `${file.replace(/\/$/, '')}/README.md`;
   const end = anchor === undefined ? '' : `#${anchor}`;
-  if (isPage(file)) return `${path.posix.relative(path.posix.dirname(page), file)}${end}`;
+  if (isPage(file)) return `/${file.replace(/(?:^|(?<=\/))README\.md$/, '').replace(/\.md$/, '')}${end}`;
   if (file.endsWith('.png')) return href;
   return `${REPOSITORY}/${isDirectory ? 'tree' : 'blob'}/main/${file}${end}`;
 }

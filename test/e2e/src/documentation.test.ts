@@ -1,4 +1,4 @@
-import { existsSync, globSync, readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 
@@ -20,13 +20,4 @@ test('each package names the repository, its page and where to report bugs', () 
     expect(manifest, file).toMatchObject({ repository: { ...repository, directory }, bugs, homepage: expect.stringContaining(`/${directory}#readme`) });
     expect(manifest.keywords.length, file).toBeGreaterThan(3);
   }
-});
-
-/** ARCHITECTURE.md writes a function and its file as `name()` in `path`, and other files and folders of the checkout as `path`. */
-test('the files and functions that ARCHITECTURE.md names exist', () => {
-  const text = read('ARCHITECTURE.md');
-  for (const [, file = ''] of text.matchAll(/`((?:packages|apps|test|scripts|docs)\/[\w./@-]+)`/g))
-    expect(existsSync(path.join(checkout, file)), `${file} does not exist`).toBe(true);
-  for (const [, name = '', file = ''] of text.matchAll(/`([\w.]+)(?:\(\))?` in\s+`((?:packages|apps)\/[\w./-]+)`/g))
-    expect(read(file), `${file} does not contain ${name}`).toMatch(new RegExp(`\\b${name.split('.').at(-1)}\\b`));
 });
