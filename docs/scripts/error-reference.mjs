@@ -1,37 +1,37 @@
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseSync } from 'oxc-parser';
+import { errorCodes } from '../../scripts/error-codes.mjs';
 
 const CODE = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/;
 
-/** Returns the page of all error codes: the messages and hints that the sources make with each. */
+/** Returns the page of all error codes: the meaning of each, and the messages and hints that the sources give it. */
 export function errorReference(root) {
-  const sections = globSync(['packages/*/package.json', 'apps/*/package.json'], { cwd: root })
-    .sort()
-    .map((file) => {
-      const directory = path.dirname(file);
-      const { name } = JSON.parse(readFileSync(path.join(root, file), 'utf8'));
-      const codes = new Map();
-      for (const source of globSync(`${directory}/src/**/*.ts`, { cwd: root }).filter((each) => !each.includes('.test.')))
-        for (const { code, message, hint } of errorsIn(path.join(root, source))) {
-          const known = codes.get(code) ?? codes.set(code, new Map()).get(code);
-          if (message) known.set(message, hint);
-        }
-      return { name, codes };
-    })
-    .filter(({ codes }) => codes.size);
-  const text = sections
-    .map(({ name, codes }) => {
-      const rows = [...codes]
-        .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([code, messages]) => {
-          const cases = [...messages].map(([message, hint]) => `- ${escaped(message)}${hint ? `\n\n  ${escaped(hint)}` : ''}`);
-          return `### ${code}\n\n${cases.join('\n') || 'The message is made elsewhere.'}`;
-        });
-      return `## ${name}\n\n${rows.join('\n\n')}`;
-    })
-    .join('\n\n');
-  return { 'errors.md': `# Errors\n\nEach error has a code, a message, and mostly a hint. Words in capitals stand for what differs.\n\n${text}\n` };
+  const sections = errorCodes(root).map(({ directory, errorClass, codes }) => {
+    const messages = messagesIn(root, errorClass === 'OPTION' ? 'packages/syscall' : directory);
+    const entries = [...codes]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([code, meaning]) => {
+        const cases = [...(messages.get(code) ?? [])].map(([message, hint]) => `- ${escaped(message)}${hint ? `\n\n  ${escaped(hint)}` : ''}`);
+        return [`### ${code}`, escaped(meaning), ...(cases.length ? [cases.join('\n')] : [])].join('\n\n');
+      });
+    const { name } = JSON.parse(readFileSync(path.join(root, directory, 'package.json'), 'utf8'));
+    const title = errorClass === 'OPTION' ? 'Options of any function' : `${errorClass} of ${name}`;
+    return `## ${title}\n\n${entries.join('\n\n')}`;
+  });
+  const head = 'Each error has a code, a message, and mostly a hint. Words in capitals stand for what differs.';
+  return { 'errors.md': `# Errors\n\n${head}\n\n${sections.join('\n\n')}\n` };
+}
+
+/** Returns the messages that the sources of a package give each code, with their hints. */
+function messagesIn(root, directory) {
+  const codes = new Map();
+  for (const source of globSync(`${directory}/src/**/*.ts`, { cwd: root }).filter((each) => !each.includes('.test.')))
+    for (const { code, message, hint } of errorsIn(path.join(root, source))) {
+      const known = codes.get(code) ?? codes.set(code, new Map()).get(code);
+      if (message) known.set(message, hint);
+    }
+  return codes;
 }
 
 const escaped = (text) => text.replace(/[<>{}*_|[\]]/g, (each) => `&#${each.charCodeAt(0)};`);

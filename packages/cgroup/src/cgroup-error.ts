@@ -1,6 +1,7 @@
 import { LamellaError } from '@lamella/syscall';
+import type { CgroupErrorCode } from './error-codes.js';
 
-/** The error of this package. The README lists its codes. */
-export class CgroupError extends LamellaError {
+/** An error of @lamella/cgroup. */
+export class CgroupError extends LamellaError<CgroupErrorCode> {
   override readonly name = 'CgroupError';
 }

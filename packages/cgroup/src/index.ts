@@ -17,6 +17,7 @@ export {
   setCgroupFrozen,
 } from './container-cgroup.js';
 export { type DeviceRule, deviceProgram, deviceWrites, limitDevices } from './device-program.js';
+export { CGROUP_ERROR_CODES, type CgroupErrorCode } from './error-codes.js';
 export { type FreezeTarget, freezerDirectories, isFrozen, setFrozen } from './freeze.js';
 export { type Hierarchy, hierarchies } from './hierarchies.js';
 export { type CgroupWrite, type LinuxResources, weightOfShares, writesV1, writesV2 } from './linux-resources.js';

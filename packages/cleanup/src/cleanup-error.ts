@@ -1,6 +1,7 @@
 import { LamellaError } from '@lamella/syscall';
+import type { CleanupErrorCode } from './error-codes.js';
 
-/** What can go wrong while claiming or releasing; see the table in the package's README. */
-export class CleanupError extends LamellaError {
+/** An error of @lamella/cleanup. */
+export class CleanupError extends LamellaError<CleanupErrorCode> {
   override readonly name = 'CleanupError';
 }

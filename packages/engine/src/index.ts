@@ -36,6 +36,7 @@ export type { ContainerConfig } from './model/container-config.js';
 export type { IdMap, OwnIds } from './model/container-ids.js';
 export type { Device } from './model/device.js';
 export { EngineError } from './model/engine-error.js';
+export { ENGINE_ERROR_CODES, type EngineErrorCode } from './model/error-codes.js';
 export type { PublishedPort } from './model/published-port.js';
 export type { AgainSpec } from './model/rerun-spec.js';
 export type { RunOptions } from './model/run-options.js';

@@ -15,6 +15,7 @@ export type { CheckOptions } from './model/check-options.js';
 export type { CommitOptions } from './model/commit-options.js';
 export type { Compression } from './model/compression.js';
 export type { Credentials } from './model/credentials.js';
+export { IMAGE_ERROR_CODES, type ImageErrorCode } from './model/error-codes.js';
 export { ImageError } from './model/image-error.js';
 export type { ImportOptions } from './model/import-options.js';
 export type { LoadOptions } from './model/load-options.js';

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { LamellaError, visible } from '@lamella/syscall';
+import type { CommandErrorCode } from './error-codes.js';
 import type { ProcessOptions } from './process-options.js';
 import type { ProcessResult } from './process-result.js';
 import type { Content, Overflow } from './stdio/streams.js';
@@ -8,12 +9,12 @@ import type { Content, Overflow } from './stdio/streams.js';
  * A command that failed: its result as an error, which is what is thrown with `reject`. Codes are `COMMAND_FAILED`, `COMMAND_TIMED_OUT`,
  * `COMMAND_CANCELED`, `MAX_BUFFER` and `STREAM_FAILED`.
  */
-export class CommandError extends LamellaError {
+export class CommandError extends LamellaError<CommandErrorCode> {
   override readonly name = 'CommandError';
   readonly shortMessage: string;
   readonly originalMessage: string | undefined;
 
-  constructor(fields: { readonly code: string; readonly shortMessage: string; readonly message: string; readonly cause: unknown }, result: Ended) {
+  constructor(fields: { readonly code: CommandErrorCode; readonly shortMessage: string; readonly message: string; readonly cause: unknown }, result: Ended) {
     super(fields);
     this.shortMessage = fields.shortMessage;
     this.originalMessage = fields.cause === undefined ? undefined : messageOf(fields.cause);
@@ -21,7 +22,7 @@ export class CommandError extends LamellaError {
   }
 
   /** The fields of the result, without an error's. */
-  override toJSON(): { name: string; code: string; message: string } {
+  override toJSON(): { name: string; code: CommandErrorCode; message: string } {
     const { name, hint, ...fields } = this;
     return { ...fields, name, message: this.message } as never;
   }
@@ -46,7 +47,7 @@ export function resultOf(ended: Ended, { overflow, cause, options }: Circumstanc
     ? ` and was forcefully terminated after ${typeof forceKillAfterDelay === 'boolean' ? FORCE_KILL_DELAY : forceKillAfterDelay} milliseconds`
     : '';
   const told = ended.signal === undefined ? '' : ` (${ended.signalDescription})`;
-  const [code, prefix] = ended.timedOut
+  const [code, prefix]: readonly [CommandErrorCode, string] = ended.timedOut
     ? ['COMMAND_TIMED_OUT', `Command timed out after ${timeout} milliseconds${forced}`]
     : ended.isCanceled
       ? ['COMMAND_CANCELED', `Command was canceled${forced}`]

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { MOVE_MOUNT, type Op, outcomeOf, type Reply, type RunResult, SyscallError, type Told } from '@lamella/syscall';
+import type { NamespaceErrorCode } from './error-codes.js';
 import { NamespaceError } from './namespace-error.js';
 import { whatIsTooLong } from './too-long.js';
 
@@ -28,7 +29,7 @@ export function isDenied(reply: Reply, op: Op | undefined): boolean {
 function explainLanding(
   { pathname, exact }: Extract<Op, { readonly op: 'landed' }>,
   code: string,
-  make: (code: string, message: string, hint: string) => NamespaceError,
+  make: (code: NamespaceErrorCode, message: string, hint: string) => NamespaceError,
 ): NamespaceError | undefined {
   const destination = String(pathname);
   const hint = 'The image has a link there. Mount on the path that is meant, or correct the image.';
@@ -47,7 +48,7 @@ export function explainFailure(error: unknown, args: readonly string[], denied: 
   // What serves a container is not the container's: who has it serve knows what it means.
   if (!(error instanceof SyscallError) || error.server) return error;
   const command = args[0] ?? '';
-  const make = (code: string, message: string, hint: string): NamespaceError => new NamespaceError({ code, message, hint, cause: error });
+  const make = (code: NamespaceErrorCode, message: string, hint: string): NamespaceError => new NamespaceError({ code, message, hint, cause: error });
   switch (error.op.op) {
     case 'execve':
       if (error.code === 'ENOENT' && !denied)

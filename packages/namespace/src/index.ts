@@ -3,6 +3,7 @@ export { DEFAULT_PATH } from './command.js';
 export { CommandError } from './command-error.js';
 export { DEFAULT_NODES, STDIO_LINKS } from './devices.js';
 export { enter } from './enter.js';
+export { COMMAND_ERROR_CODES, type CommandErrorCode, NAMESPACE_ERROR_CODES, type NamespaceErrorCode } from './error-codes.js';
 export { explainTold } from './explain-failure.js';
 export { becomeRoot } from './identity.js';
 export { join } from './join.js';

@@ -1,6 +1,7 @@
 import { LamellaError } from '@lamella/syscall';
+import type { NamespaceErrorCode } from './error-codes.js';
 
-/** What can go wrong on the way into a container; see the table in the package's README. */
-export class NamespaceError extends LamellaError {
+/** An error of @lamella/namespace. */
+export class NamespaceError extends LamellaError<NamespaceErrorCode> {
   override readonly name = 'NamespaceError';
 }

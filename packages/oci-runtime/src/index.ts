@@ -1,6 +1,7 @@
 export { makeLog } from './command-line/make-log.js';
 export type { OciConfig, OciProcess, OciResources } from './config/schema.js';
 export { main } from './entry/main.js';
+export { OCI_ERROR_CODES, type OciErrorCode } from './errors/error-codes.js';
 export { OciError } from './errors/oci-error.js';
 export type { Console } from './model/console.js';
 export type { CreateOptions } from './model/create-options.js';

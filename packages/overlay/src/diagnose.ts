@@ -1,6 +1,7 @@
 import { realpath, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { findProgram, MOVE_MOUNT, readMounts, type ServeOp, SyscallError, servingProgram, unfitForUpper } from '@lamella/syscall';
+import type { OverlayErrorCode } from './error-codes.js';
 import { FUSE_DEVICE } from './fuse-overlay.js';
 import { OverlayError } from './overlay-error.js';
 import type { OverlayStack } from './stack.js';
@@ -20,7 +21,7 @@ export async function diagnose(error: unknown, stack: OverlayStack, removed?: st
   if (error instanceof SyscallError && error.server) return explainServer(error, error.server, stack);
   if (!(error instanceof SyscallError) || !isOfMount(error, stack)) return error;
   const cause = error;
-  const make = (code: string, message: string, hint: string): OverlayError => new OverlayError({ code, message, hint, cause });
+  const make = (code: OverlayErrorCode, message: string, hint: string): OverlayError => new OverlayError({ code, message, hint, cause });
 
   if (cause.op.op === 'openat' && cause.op.pathname === FUSE_DEVICE)
     return make(
@@ -132,7 +133,7 @@ function explainServer(cause: SyscallError, server: ServeOp, { merged }: Overlay
 export function unsupportedUpper(
   upper: string,
   filesystem: string,
-  make = (code: string, message: string, hint: string): OverlayError => new OverlayError({ code, message, hint }),
+  make = (code: OverlayErrorCode, message: string, hint: string): OverlayError => new OverlayError({ code, message, hint }),
 ): OverlayError {
   return make(
     'OVERLAY_UPPER_UNSUPPORTED',
@@ -185,7 +186,7 @@ async function diagnoseUpper(
   upper: string,
   work: string,
   stack: OverlayStack,
-  make: (code: string, message: string, hint: string) => OverlayError,
+  make: (code: OverlayErrorCode, message: string, hint: string) => OverlayError,
 ): Promise<OverlayError | undefined> {
   const overlap = await findOverlap(stack);
   if (overlap) return make(overlap.code, overlap.message, overlap.hint ?? '');
@@ -203,7 +204,7 @@ async function unfitUpper(
   upper: string,
   on: string,
   { fuse }: OverlayStack,
-  make: (code: string, message: string, hint: string) => OverlayError,
+  make: (code: OverlayErrorCode, message: string, hint: string) => OverlayError,
 ): Promise<OverlayError | undefined> {
   const unfit = unfitForUpper(on) ?? SOMETIMES[(await statfs(on)).type];
   return unfit && fuse === undefined ? unsupportedUpper(upper, unfit, make) : undefined;

@@ -2,6 +2,7 @@ export type { ObjectType } from '@lamella/syscall';
 export { type Aspect, type Change, changesOf, type ObjectState } from './changes.js';
 export type { ChangesOptions } from './changes-options.js';
 export { diagnose, unsupportedUpper } from './diagnose.js';
+export { OVERLAY_ERROR_CODES, type OverlayErrorCode } from './error-codes.js';
 export { hasLowerdirPlus, type OverlayFeatures, probeFeatures } from './features.js';
 export { FUSE_DEVICE, findFuseOverlay, fuseOverlayAtExit, fuseOverlayFor } from './fuse-overlay.js';
 export { mountOverlay, type OverlayMount } from './mount-overlay.js';

@@ -1,6 +1,7 @@
 import { LamellaError } from '@lamella/syscall';
+import type { OverlayErrorCode } from './error-codes.js';
 
-/** What can go wrong with a stack of layers; see the table in the package's README. */
-export class OverlayError extends LamellaError {
+/** An error of @lamella/overlay. */
+export class OverlayError extends LamellaError<OverlayErrorCode> {
   override readonly name = 'OverlayError';
 }

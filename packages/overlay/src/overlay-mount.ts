@@ -13,6 +13,7 @@ import {
   type SlotAllocator,
   slotAllocator,
 } from '@lamella/syscall';
+import type { OverlayErrorCode } from './error-codes.js';
 import { fuseOverlayDetached } from './fuse-overlay.js';
 import { firstNamed } from './named-descriptors.js';
 import { attributesOf, setting } from './new-mount.js';
@@ -70,7 +71,7 @@ export function overlayMount(
 }
 
 function check(stack: OverlayStack): void {
-  const fail = (code: string, message: string, hint: string): never => {
+  const fail = (code: OverlayErrorCode, message: string, hint: string): never => {
     throw new OverlayError({ code, message, hint });
   };
   if (stack.lowerdirs.length === 0) fail('OVERLAY_NO_LOWER', 'an overlay needs at least one lower directory', 'Name the image layers in lowerdirs.');

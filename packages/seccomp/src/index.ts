@@ -2,6 +2,7 @@ export { ARCHITECTURES, type Architecture, type ArchitectureName } from './archi
 export { applicableRules, compileProfile, type SeccompFilter, VERDICTS } from './compile.js';
 export type { CompileOptions } from './compile-options.js';
 export { DEFAULT_PROFILE } from './default-profile.js';
+export { SECCOMP_ERROR_CODES, type SeccompErrorCode } from './error-codes.js';
 export { evaluate, type SyscallData } from './evaluate.js';
 export {
   type Action,

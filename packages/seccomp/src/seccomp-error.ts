@@ -1,6 +1,7 @@
 import { LamellaError } from '@lamella/syscall';
+import type { SeccompErrorCode } from './error-codes.js';
 
-/** The error of this package. The README lists its codes. */
-export class SeccompError extends LamellaError {
+/** An error of @lamella/seccomp. */
+export class SeccompError extends LamellaError<SeccompErrorCode> {
   override readonly name = 'SeccompError';
 }

@@ -1,4 +1,4 @@
-import { LamellaError } from './lamella-error.js';
+import { ProgramError } from './program-error.js';
 
 /**
  * Words, paths, variables and names of files are bytes to the kernel, and strings here. This is the one form that they have in
@@ -53,7 +53,7 @@ function sequenceAt(bytes: Uint8Array, at: number): number {
 /**
  * Returns the bytes that a text stands for.
  *
- * @throws LamellaError `TEXT_INVALID` for a lone surrogate that stands for no byte
+ * @throws ProgramError `TEXT_INVALID` for a lone surrogate that stands for no byte
  */
 export function bytesOf(text: string): Buffer {
   if (text.isWellFormed()) return Buffer.from(text, 'utf8');
@@ -62,7 +62,7 @@ export function bytesOf(text: string): Buffer {
   for (let found = LONE.exec(rest); found; found = LONE.exec(rest)) {
     const byte = rest.charCodeAt(found.index) - ESCAPES;
     if (byte < 0x80 || byte > 0xff)
-      throw new LamellaError({
+      throw new ProgramError({
         code: 'TEXT_INVALID',
         message: `${JSON.stringify(text)} has a lone surrogate that stands for no byte`,
         hint: 'Only U+DC80 to U+DCFF do, for bytes that are no UTF-8.',

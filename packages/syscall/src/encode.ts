@@ -1,8 +1,8 @@
 import { bytesOf } from './byte-text.js';
 import { errnoNumber } from './errno.js';
-import { LamellaError } from './lamella-error.js';
 import type { Bytes, ControlOp, ExecveOp, Op, Program } from './op.js';
 import { OPCODES, type OpShape } from './opcodes.js';
+import { ProgramError } from './program-error.js';
 
 /** The longest frame the interpreter takes, in bytes. */
 export const FRAME_MAX = 0x800000;
@@ -113,7 +113,7 @@ export class FrameWriter {
     const length = this.#at - this.#start;
     if (length > FRAME_MAX) {
       this.#at = this.#start;
-      throw new LamellaError({
+      throw new ProgramError({
         code: 'PROGRAM_TOO_LONG',
         message: `what is to be executed takes ${length} bytes, and lamella-init takes ${FRAME_MAX} at once`,
         hint: 'Make the arguments and the environment shorter: pass long data by stdin or a file.',

@@ -1,21 +1,26 @@
 import { constants } from 'node:os';
 
+/** The name of an error of a system call: `ENOENT`. A number without a name is `errno 524`. */
+export type ErrnoCode = keyof typeof constants.errno | keyof typeof UNLISTED | `errno ${number}`;
+
 /** Second names of a number; the kernel's headers define the first by them, or the other way round. */
 const ALIASES = new Set(['EWOULDBLOCK', 'ENOTSUP', 'EDEADLOCK']);
+/** Node does not list this number, which clone(2) and unshare(2) return where there are too many user namespaces. */
+const UNLISTED = { EUSERS: 87 } as const;
 const NAMES = new Map(
-  Object.entries(constants.errno)
+  Object.entries({ ...constants.errno, ...UNLISTED })
     .filter(([name]) => !ALIASES.has(name))
     .map(([name, number]) => [number, name]),
 );
 
 /** `ENOENT` for 2; the number as text where it has no name here. */
-export function errnoName(errno: number): string {
-  return NAMES.get(errno) ?? `errno ${errno}`;
+export function errnoName(errno: number): ErrnoCode {
+  return (NAMES.get(errno) as ErrnoCode | undefined) ?? `errno ${errno}`;
 }
 
 /** 2 for `ENOENT`. @throws TypeError for a name there is not */
 export function errnoNumber(name: string): number {
-  const errno = (constants.errno as Readonly<Record<string, number>>)[name];
+  const errno = ({ ...constants.errno, ...UNLISTED } as Readonly<Record<string, number>>)[name];
   if (errno === undefined) throw new TypeError(`there is no errno '${name}'`);
   return errno;
 }

@@ -5,12 +5,12 @@ import { decodeProgram } from './decode.js';
 import { encodeProgram } from './encode.js';
 import { isOwnUserNamespace, mapCommands } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
-import { LamellaError } from './lamella-error.js';
 import type { FrontOptions } from './model/front-options.js';
 import type { RunResult } from './model/run-result.js';
 import type { Op, Program } from './op.js';
 import { FRONT_OPTIONS, read } from './option-shapes.js';
 import { Outcome } from './outcome.js';
+import { ProgramError } from './program-error.js';
 import { type Reply, replyParser } from './replies.js';
 import { indexOf } from './run.js';
 import { runMapped } from './run-mapped.js';
@@ -100,7 +100,7 @@ export async function outcomeOf({ program, replies, waitStatus }: Told, onReply:
   // Whoever refused them says why when it is asked again; and if not, it was another moment.
   if (waitStatus === undefined) {
     await runMapped([{ op: 'umask', mask: 0o22 }]);
-    throw new LamellaError({ code: 'SUBIDS_DENIED', message: 'the ids of the container could not be mapped', hint: 'Now they can: try again.' });
+    throw new ProgramError({ code: 'SUBIDS_DENIED', message: 'the ids of the container could not be mapped', hint: 'Now they can: try again.' });
   }
   const outcome = new Outcome(indexOf(program));
   replyParser((reply) => {

@@ -118,7 +118,7 @@ export function mapCommands(pid: string): readonly (readonly string[])[] {
 /**
  * Map this user's ids into the new user namespace of a process, by newuidmap(1) and newgidmap(1).
  *
- * @throws LamellaError `SUBIDS_DENIED`
+ * @throws ProgramError `SUBIDS_DENIED`
  */
 export async function mapIds(pid: number): Promise<void> {
   const mapping = idMapping();

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { LamellaError } from './lamella-error.js';
+import { ProgramError } from './program-error.js';
 
 let found: string | undefined;
 
@@ -16,7 +16,7 @@ declare const __filename: string | undefined;
  * (`@lamella/init-linux-x64`, `-arm64`); else a file `lamella-init` beside a bundle that this module is in; else a build of the
  * shipped source, made once per version in the user's cache directory.
  *
- * @throws LamellaError `INIT_MISSING` when there is neither a binary nor a C compiler.
+ * @throws ProgramError `INIT_MISSING` when there is neither a binary nor a C compiler.
  */
 export function interpreterPath(): string {
   found ??= process.env.LAMELLA_INIT || find();
@@ -77,7 +77,7 @@ function besideBundle(place: string): string | undefined {
 
 function fromSource(manifest: string | undefined): string {
   if (!manifest)
-    throw new LamellaError({
+    throw new ProgramError({
       code: 'INIT_MISSING',
       message: `there is no lamella-init for linux-${process.arch} beside this program, nor @lamella/syscall, of which it is a part`,
       hint: `A bundle does not hold it. Install @lamella/init-linux-${process.arch} and copy its file lamella-init beside the bundle, or name it in LAMELLA_INIT, or do not bundle @lamella/* (esbuild --external:@lamella/*).`,
@@ -85,7 +85,7 @@ function fromSource(manifest: string | undefined): string {
   const native = path.join(path.dirname(manifest), 'native');
   const build = path.join(native, 'build.mjs');
   const hint = `Install the platform package (npm install @lamella/init-linux-${process.arch}), or a C compiler (apt-get install gcc libc6-dev) and try again, or name a binary in LAMELLA_INIT.`;
-  if (!existsSync(build)) throw new LamellaError({ code: 'INIT_MISSING', message: `there is no lamella-init for linux-${process.arch}`, hint });
+  if (!existsSync(build)) throw new ProgramError({ code: 'INIT_MISSING', message: `there is no lamella-init for linux-${process.arch}`, hint });
   // Rarely needed, and slow to load.
   const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
   for (const file of readdirSync(native)
@@ -98,7 +98,7 @@ function fromSource(manifest: string | undefined): string {
   mkdirSync(cache, { recursive: true });
   const { status, stderr } = spawnSync(process.execPath, [build, binary], { encoding: 'utf8' });
   if (status !== 0)
-    throw new LamellaError({
+    throw new ProgramError({
       code: 'INIT_MISSING',
       message: `there is no lamella-init for linux-${process.arch}, and building it from source failed:\n${stderr.trim()}`,
       hint,

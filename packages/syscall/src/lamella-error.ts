@@ -1,7 +1,7 @@
 /** What every error of Lamella's packages can say: a stable code, what happened, what to do. */
-export interface LamellaErrorFields {
+export interface LamellaErrorFields<Code extends string = string> {
   /** Stable and documented, for programs: `IMAGE_NOT_FOUND`, `EPERM`, … */
-  readonly code: string;
+  readonly code: Code;
   /** What happened to which object. */
   readonly message: string;
   /** What to do about it. */
@@ -9,20 +9,22 @@ export interface LamellaErrorFields {
   readonly cause?: unknown;
 }
 
-/** The base of every error that a package of Lamella throws on purpose. */
-export class LamellaError extends Error {
+/** The base of every error that a package of Lamella throws on purpose. Each package has a class of its own, whose codes are a union. */
+export abstract class LamellaError<Code extends string = string> extends Error {
   override readonly name: string = 'LamellaError';
-  readonly code: string;
+  /** Stable and documented, for programs. */
+  readonly code: Code;
+  /** What to do about it. */
   readonly hint: string | undefined;
 
-  constructor(fields: LamellaErrorFields) {
+  constructor(fields: LamellaErrorFields<Code>) {
     super(fields.message, fields.cause === undefined ? undefined : { cause: fields.cause });
     this.code = fields.code;
     this.hint = fields.hint;
   }
 
   /** The same fields for `--json`. */
-  toJSON(): { name: string; code: string; message: string; hint?: string } {
+  toJSON(): { name: string; code: Code; message: string; hint?: string } {
     return {
       name: this.name,
       code: this.code,

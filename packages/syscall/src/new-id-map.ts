@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import type { IdRange } from './id-range.js';
-import { LamellaError } from './lamella-error.js';
 import { mapWords } from './map-words.js';
+import { ProgramError } from './program-error.js';
 
 /**
  * Run newuidmap(1) or newgidmap(1): inside, 0 is the user's own id, and from 1 on come the ranges.
  *
  * @param file where the ranges are from, for messages
- * @throws LamellaError `SUBIDS_DENIED`
+ * @throws ProgramError `SUBIDS_DENIED`
  */
 export async function newIdMap(helper: string, pid: number, own: number, ranges: readonly IdRange[], file: string): Promise<void> {
   const child = spawn(helper, mapWords(String(pid), own, ranges), { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -18,7 +18,7 @@ export async function newIdMap(helper: string, pid: number, own: number, ranges:
   });
   const [why, said] = await Promise.all([ended, text(child.stderr)]);
   if (why === undefined) return;
-  throw new LamellaError({
+  throw new ProgramError({
     code: 'SUBIDS_DENIED',
     message: `${helper} refuses the ids that ${file} gives you: ${said.trim() || why}`,
     hint: `It has to be set-user-id root (or to have file capabilities), and no range in ${file} may be another user's. LAMELLA_SUBIDS=none goes without them, with one id.`,

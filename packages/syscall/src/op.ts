@@ -1,5 +1,5 @@
-import { LamellaError } from './lamella-error.js';
 import type { ControlName, OPCODES, OpName } from './opcodes.js';
+import { ProgramError } from './program-error.js';
 
 /** A path or other string for the kernel: text (sent as UTF-8), raw bytes, or NULL. */
 export type Bytes = string | Uint8Array | null;
@@ -149,7 +149,7 @@ export function slotAllocator(first = 5): SlotAllocator {
   let next = first;
   return () => {
     if (next >= RESERVED_SLOTS[0])
-      throw new LamellaError({
+      throw new ProgramError({
         code: 'TOO_MANY_DESCRIPTORS',
         message: 'this takes more than the 8185 descriptors that can be held at once',
         hint: 'Mount fewer things: the directory that many are in, instead of each.',

@@ -1,13 +1,13 @@
-import { LamellaError } from './lamella-error.js';
 import type { FrontOptions } from './model/front-options.js';
 import type { LockOptions } from './model/lock-options.js';
 import type { RunOptions, StdioOption } from './model/run-options.js';
 import type { StreamOptions } from './model/stream-options.js';
 import * as take from './options/check.js';
 import { type OptionReader, optionReader, shapeOf } from './options/options-of.js';
+import { ProgramError } from './program-error.js';
 
 /** Reads what public functions of this package are given. */
-export const read: OptionReader = optionReader(LamellaError);
+export const read: OptionReader = optionReader(ProgramError);
 
 const DESCRIPTOR = take.whole(0, 2 ** 20);
 const STDIO: take.Check<StdioOption> = take.either(take.oneOf('inherit', 'pipe', 'ignore'), DESCRIPTOR);

@@ -1,9 +1,10 @@
 import { errnoName } from './errno.js';
 import { interpreterPath } from './interpreter-path.js';
-import { LamellaError } from './lamella-error.js';
+import type { LamellaError } from './lamella-error.js';
 import type { ProgramIndex } from './model/program-index.js';
 import type { RunResult } from './model/run-result.js';
 import type { Op } from './op.js';
+import { ProgramError } from './program-error.js';
 import type { Reply } from './replies.js';
 import { SyscallError } from './syscall-error.js';
 
@@ -47,14 +48,14 @@ export class Outcome {
   }
 
   /**
-   * @throws SyscallError when a required op failed; LamellaError `INIT_DIED` when the interpreter itself was killed,
+   * @throws SyscallError when a required op failed; ProgramError `INIT_DIED` when the interpreter itself was killed,
    * `INIT_REFUSED`, `INIT_FAILED`
    */
   result({ status, signal }: InterpreterEnd): RunResult {
     const fatal = this.#failures.find((failure) => failure.malformed || !this.#index.isRelease(failure.index));
     if (fatal) throw this.#toError(fatal);
     if (signal)
-      throw new LamellaError({
+      throw new ProgramError({
         code: 'INIT_DIED',
         message: `the monitor was killed by ${signal}`,
         hint: 'What it held is released by the next command, or by `lamella sweep` now.',
@@ -70,7 +71,7 @@ export class Outcome {
     const op = failure.malformed ? undefined : this.#index.op(failure.index);
     if (op) return new SyscallError(op, failure.index, failure.errno, this.#index.serverOf?.(failure.index));
     const code = errnoName(failure.errno);
-    return new LamellaError({
+    return new ProgramError({
       code: 'INIT_REFUSED',
       message: `lamella-init refused the program at op ${failure.index === 0xffffffff ? '0' : failure.index}: ${code}`,
       hint:
@@ -83,7 +84,7 @@ export class Outcome {
 
 /** A program that is not lamella-init, or one that could not even say what is wrong. */
 export function silent(): LamellaError {
-  return new LamellaError({
+  return new ProgramError({
     code: 'INIT_FAILED',
     message: `${interpreterPath()} ended without a word`,
     hint: 'Is it lamella-init, of the same version as @lamella/syscall? Unset LAMELLA_INIT to use the one that belongs to it.',

@@ -4,13 +4,13 @@ import { IOCTL } from './constants.js';
 import { encodeProgram, FrameWriter, flatten } from './encode.js';
 import { isOwnUserNamespace, mapIds } from './id-mapping.js';
 import { interpreterPath } from './interpreter-path.js';
-import { LamellaError } from './lamella-error.js';
 import type { ProgramIndex } from './model/program-index.js';
 import type { RunOptions } from './model/run-options.js';
 import type { RunResult } from './model/run-result.js';
 import type { ControlOp, Op, Program, ServeOp } from './op.js';
 import { RUN_OPTIONS, read } from './option-shapes.js';
 import { Outcome, silent } from './outcome.js';
+import { ProgramError } from './program-error.js';
 import { replyParser } from './replies.js';
 import { interpreterCommand, keepCopy } from './sealed-copy.js';
 
@@ -24,7 +24,7 @@ export interface Running {
   /** Resolves with the pid of the cloned process when it has exec'd; undefined if it never does. */
   readonly started: Promise<number | undefined>;
   /**
-   * @throws SyscallError when a required op failed; LamellaError `INIT_DIED` when the interpreter
+   * @throws SyscallError when a required op failed; ProgramError `INIT_DIED` when the interpreter
    * itself was killed; the AbortSignal's reason.
    */
   readonly result: Promise<RunResult>;
@@ -181,7 +181,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
   child.once('error', (cause) => {
     closed.resolve();
     ended.reject(
-      new LamellaError({
+      new ProgramError({
         code: 'INIT_FAILED',
         message: `cannot run ${interpreterPath()}: ${cause.message}`,
         hint: 'The file must be executable and its filesystem not mounted noexec.',

@@ -1,9 +1,9 @@
-import { errnoName } from './errno.js';
+import { type ErrnoCode, errnoName } from './errno.js';
 import { LamellaError } from './lamella-error.js';
 import type { Op, ServeOp } from './op.js';
 
 /** A required op failed. `code` is the errno's name, `args` what the call was given. */
-export class SyscallError extends LamellaError {
+export class SyscallError extends LamellaError<ErrnoCode> {
   override readonly name = 'SyscallError';
   /** The man page's name of the call, or of the compound op. */
   readonly syscall: string;

@@ -38,8 +38,8 @@ const SHOWN = 200;
  * milliseconds, whatever was set up in it. Afterwards it is gone; when the test failed, what it had
  * changed since the setup is shown as one more error of it.
  *
- * @throws LamellaError `OPTION_UNKNOWN`, `OPTION_INVALID`: what `ready` says
- * @throws (in the tests) whatever {@link Containers.create} throws; LamellaError `SERVICE_NOT_READY`, `SERVICE_ENDED`
+ * @throws ServiceError `OPTION_UNKNOWN`, `OPTION_INVALID`: what `ready` says
+ * @throws (in the tests) whatever {@link Containers.create} throws; ServiceError `SERVICE_NOT_READY`, `SERVICE_ENDED`
  */
 export function containerTest({ root, setup, ready: asked, ...spec }: ContainerTestOptions): TestAPI<{ origin: StoredContainer; container: TestContainer }> {
   const ready = asked === undefined ? undefined : readReadiness(asked);

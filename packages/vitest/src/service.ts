@@ -2,7 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRegExp } from 'node:util/types';
 import type { StoredContainer } from '@lamella/engine';
-import { LamellaError, type OptionReader, optionReader, shapeOf, take, visible } from '@lamella/syscall';
+import { type LamellaError, type OptionReader, optionReader, shapeOf, take, visible } from '@lamella/syscall';
+import type { ServiceErrorCode } from './error-codes.js';
+import { ServiceError } from './service-error.js';
 
 /** How a service says that it is ready: all that are given have to hold. */
 export interface Readiness {
@@ -18,7 +20,7 @@ export interface Readiness {
   readonly timeout?: number;
 }
 
-const read: OptionReader = optionReader(LamellaError);
+const read: OptionReader = optionReader(ServiceError);
 const READINESS = shapeOf<Readiness>(() => ({
   log: take.either(
     take.text,
@@ -31,7 +33,7 @@ const READINESS = shapeOf<Readiness>(() => ({
   timeout: take.whole(1, 2 ** 31 - 1),
 }));
 
-/** Returns what was given as `ready`. @throws LamellaError `OPTION_UNKNOWN`, `OPTION_INVALID` */
+/** Returns what was given as `ready`. @throws ServiceError `OPTION_UNKNOWN`, `OPTION_INVALID` */
 export function readReadiness(given: Readiness): Readiness {
   return read('containerTest({ ready })', given, READINESS);
 }
@@ -44,7 +46,7 @@ const SHOWN = 20;
 /**
  * Starts a container's own command, and waits until it is ready.
  *
- * @throws LamellaError `SERVICE_ENDED`, `SERVICE_NOT_READY`: with the last that it wrote
+ * @throws ServiceError `SERVICE_ENDED`, `SERVICE_NOT_READY`: with the last that it wrote
  */
 export async function startService(container: StoredContainer, ready: Readiness): Promise<void> {
   const since = new Date();
@@ -149,8 +151,8 @@ async function answers(url: string, signal: AbortSignal): Promise<boolean> {
   }
 }
 
-async function failure(code: string, message: string, container: StoredContainer, since: Date): Promise<LamellaError> {
+async function failure(code: ServiceErrorCode, message: string, container: StoredContainer, since: Date): Promise<LamellaError> {
   const lines = (await outputOf(container, since)).trimEnd().split('\n').slice(-SHOWN);
   const said = lines.join('') === '' ? 'It wrote nothing.' : `The last that it wrote:\n${lines.map((line) => `  ${visible(line)}`).join('\n')}`;
-  return new LamellaError({ code, message: `${message}. ${said}`, hint: 'See `args` and `ready` of containerTest().' });
+  return new ServiceError({ code, message: `${message}. ${said}`, hint: 'See `args` and `ready` of containerTest().' });
 }

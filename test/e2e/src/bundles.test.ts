@@ -65,7 +65,7 @@ test.for<Format>(['esm', 'cjs'])(
     const refused = execute(file);
     expect(refused).toMatchObject({ status: 9, stdout: '' });
     expect(JSON.parse(refused.stderr)).toMatchObject({
-      name: 'LamellaError',
+      name: 'ProgramError',
       code: 'INIT_MISSING',
       hint: expect.stringMatching(/copy its file lamella-init beside the bundle, or name it in LAMELLA_INIT/),
     });

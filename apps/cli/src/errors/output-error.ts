@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { LamellaError } from '@lamella/syscall';
 
 /** The output of a command could not be written to stdout. */
-export class OutputError extends LamellaError {
+export class OutputError extends LamellaError<'OUTPUT_FAILED'> {
   override readonly name = 'OutputError';
 
   /** @param cause the error of the system call */

@@ -17,7 +17,7 @@ export function hasPlugins(): boolean {
 /**
  * Runs the hooks of the installed plugins for an event. Without plugins this costs one stat(2).
  *
- * @throws LamellaError `PLUGIN_REFUSED` if a hook throws
+ * @throws CliError `PLUGIN_REFUSED` if a hook throws
  */
 export async function notifyPlugins<Event extends keyof PluginHooks>(event: Event, payload: PluginHooks[Event]): Promise<void> {
   if (!hasPlugins()) return;

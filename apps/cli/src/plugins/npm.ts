@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
-import { LamellaError } from '@lamella/syscall';
+import { CliError } from '../errors/cli-error.js';
 
 /**
  * Runs the npm in the PATH and waits for its end.
  *
- * @throws LamellaError `NPM_MISSING`, `NPM_FAILED`
+ * @throws CliError `NPM_MISSING`, `NPM_FAILED`
  */
 export async function npm(args: readonly string[], cwd: string): Promise<void> {
   const child = spawn('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -16,14 +16,14 @@ export async function npm(args: readonly string[], cwd: string): Promise<void> {
   try {
     const [status, said, told] = await Promise.all([ended, text(child.stderr), text(child.stdout)]);
     if (status === 0) return;
-    throw new LamellaError({
+    throw new CliError({
       code: 'NPM_FAILED',
       message: `npm ${args.join(' ')} failed (${status}): ${wordsOf(said.trim() || told.trim())}`,
       hint: `To try again by hand: cd ${cwd} && npm ${args.join(' ')}`,
     });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new LamellaError({
+    throw new CliError({
       code: 'NPM_MISSING',
       message: 'cannot install plugins: npm is not in the PATH',
       hint: 'Install npm, or link a local directory: lamella plugins link DIR',

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { FILE_BOUNDS, LamellaError, readOptionalText } from '@lamella/syscall';
+import { FILE_BOUNDS, type LamellaError, readOptionalText } from '@lamella/syscall';
+import { CliError } from '../errors/cli-error.js';
 import { npm } from './npm.js';
 
 /** An installed plugin, as oclif reads it from `oclif.plugins` of the package.json in its data directory. */
@@ -41,7 +42,7 @@ export class UserPlugins {
    * Installs a plugin: `NAME`, `NAME@VERSION`, or any other argument of `npm install`.
    *
    * @returns its name
-   * @throws LamellaError `NPM_MISSING`, `NPM_FAILED`, `PLUGIN_INVALID`
+   * @throws CliError `NPM_MISSING`, `NPM_FAILED`, `PLUGIN_INVALID`
    */
   async install(spec: string): Promise<string> {
     const own = this.#own();
@@ -67,7 +68,7 @@ export class UserPlugins {
     return name;
   }
 
-  /** Links a directory as a plugin. Its dependencies are not installed. @throws LamellaError `PLUGIN_INVALID` */
+  /** Links a directory as a plugin. Its dependencies are not installed. @throws CliError `PLUGIN_INVALID` */
   link(directory: string): string {
     const root = path.resolve(directory);
     const manifest = readManifest(root);
@@ -76,10 +77,10 @@ export class UserPlugins {
     return manifest.name;
   }
 
-  /** Removes a plugin. @throws LamellaError `PLUGIN_UNKNOWN`, `NPM_MISSING`, `NPM_FAILED` */
+  /** Removes a plugin. @throws CliError `PLUGIN_UNKNOWN`, `NPM_MISSING`, `NPM_FAILED` */
   async uninstall(name: string): Promise<void> {
     const plugin = this.#listed().find((each) => each.name === name);
-    if (!plugin) throw new LamellaError({ code: 'PLUGIN_UNKNOWN', message: `no such plugin: ${name}`, hint: 'List the plugins: lamella plugins' });
+    if (!plugin) throw new CliError({ code: 'PLUGIN_UNKNOWN', message: `no such plugin: ${name}`, hint: 'List the plugins: lamella plugins' });
     if (plugin.type === 'user') await npm(['uninstall', name], this.#directory);
     const own = this.#own();
     const plugins = this.#listed().filter((each) => each.name !== name);
@@ -87,7 +88,7 @@ export class UserPlugins {
     else rmSync(path.join(this.#directory, 'package.json'), { force: true });
   }
 
-  /** Updates the plugins that npm installed, to their requested versions. @throws LamellaError `NPM_MISSING`, `NPM_FAILED` */
+  /** Updates the plugins that npm installed, to their requested versions. @throws CliError `NPM_MISSING`, `NPM_FAILED` */
   async update(): Promise<void> {
     const specs = this.#listed().flatMap(({ name, type, tag, url }) => (type === 'user' ? [url ?? `${name}@${tag ?? 'latest'}`] : []));
     if (specs.length) await npm(['install', '--omit=dev', '--save', ...specs], this.#directory);
@@ -106,7 +107,7 @@ export class UserPlugins {
     const known = this.#listed().find(({ url }) => url === spec);
     const [name] = Object.entries(this.#own().dependencies ?? {}).find(([each, version]) => before.dependencies?.[each] !== version) ?? [known?.name];
     if (name === undefined)
-      throw new LamellaError({
+      throw new CliError({
         code: 'PLUGIN_INVALID',
         message: `${spec} is already installed, but not as a plugin`,
         hint: `See the dependencies in ${path.join(this.#directory, 'package.json')}.`,
@@ -148,7 +149,7 @@ function readManifest(directory: string): Manifest | undefined {
   try {
     return JSON.parse(text) as Manifest;
   } catch (error) {
-    throw new LamellaError({
+    throw new CliError({
       code: 'PLUGIN_INVALID',
       message: `invalid JSON in ${file}: ${(error as Error).message}`,
       hint: 'Repair the file, or remove it.',
@@ -162,7 +163,7 @@ function isPlugin(manifest: Manifest | undefined): boolean {
 }
 
 function notAPlugin(what: string): LamellaError {
-  return new LamellaError({
+  return new CliError({
     code: 'PLUGIN_INVALID',
     message: `${what} is not a plugin: its package.json has neither oclif.commands nor oclif.hooks`,
     hint: 'See docs/guides/write-a-plugin.md.',

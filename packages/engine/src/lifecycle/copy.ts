@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { ImageError, treeArchive, unpackFiles } from '@lamella/image';
 import { O, type ObjectType, type Op, objectType, parseWalked, run, SyscallError, textOf, type Walked } from '@lamella/syscall';
 import { EngineError } from '../model/engine-error.js';
+import type { EngineErrorCode } from '../model/error-codes.js';
 import { type ContainerFiles, DEV, enterFiles, IN_CONTAINER, openBelow, PLACE, ROOT } from './container-root.js';
 import { coverOf } from './covering-mount.js';
 
@@ -138,7 +139,7 @@ function readOnly(error: ImageError, directory: string, files: ContainerFiles): 
 function explain(error: unknown, pathname: string, files: ContainerFiles, last = ''): Error {
   if (!(error instanceof SyscallError)) return error as Error;
   const { op, code } = error;
-  const make = (name: string, message: string, hint: string): EngineError => new EngineError({ code: name, message, hint, cause: error });
+  const make = (code: EngineErrorCode, message: string, hint: string): EngineError => new EngineError({ code, message, hint, cause: error });
   if (op.op === 'flock') return make('CONTAINER_BUSY', 'the container has just been started, or somebody else copies', 'Try again.');
   if ((op.op === 'pidfd_open' || op.op === 'setns') && code === 'ESRCH') return make('CONTAINER_NOT_RUNNING', 'the container has just ended', 'Try again.');
   if (op.op === 'walk_seen' && !['ENOENT', 'ENOTDIR', 'ELOOP'].includes(code))

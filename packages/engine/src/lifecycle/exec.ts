@@ -4,6 +4,7 @@ import { type Program, SUPERVISE, SyscallError, slotAllocator } from '@lamella/s
 import { confinement } from '../isolation/confinement.js';
 import type { ContainerConfig } from '../model/container-config.js';
 import { EngineError } from '../model/engine-error.js';
+import type { EngineErrorCode } from '../model/error-codes.js';
 
 /** Another command in a container that runs. */
 export interface ExecSpec {
@@ -93,7 +94,7 @@ export function execIn<O extends ProcessOptions>({ program, cwd }: ExecPlan, id:
 export function explainExecFailure(error: unknown, id: string, cwd: string): unknown {
   if (!(error instanceof SyscallError)) return error;
   const { op, code } = error;
-  const make = (name: string, message: string, hint: string): EngineError => new EngineError({ code: name, message, hint, cause: error });
+  const make = (code: EngineErrorCode, message: string, hint: string): EngineError => new EngineError({ code, message, hint, cause: error });
   if ((op.op === 'pidfd_open' || op.op === 'setns') && code === 'ESRCH')
     return make('CONTAINER_NOT_RUNNING', `the container ${id} has just ended`, `lamella start ${id}`);
   if (op.op === 'openat2' && op.pathname === cwd)

@@ -1,6 +1,7 @@
 import { LamellaError } from '@lamella/syscall';
+import type { EngineErrorCode } from './error-codes.js';
 
-/** What can go wrong where the packages meet; see the table in the package's README. */
-export class EngineError extends LamellaError {
+/** An error of @lamella/engine. */
+export class EngineError extends LamellaError<EngineErrorCode> {
   override readonly name = 'EngineError';
 }

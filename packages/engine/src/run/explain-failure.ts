@@ -6,6 +6,7 @@ import { occupied } from '../filesystem/workspace-occupied.js';
 import { explainPasta } from '../isolation/pasta.js';
 import { rangeTaken } from '../isolation/userns.js';
 import { EngineError } from '../model/engine-error.js';
+import type { EngineErrorCode } from '../model/error-codes.js';
 import { nameTaken } from '../store/names.js';
 import type { Plan } from './plan/plan.js';
 
@@ -19,7 +20,7 @@ export async function explainFailure(
   const { op, code } = error;
   const moved = explainMoved(error, sources);
   if (moved) return moved;
-  const make = (name: string, message: string, hint: string): EngineError => new EngineError({ code: name, message, hint, cause: error });
+  const make = (code: EngineErrorCode, message: string, hint: string): EngineError => new EngineError({ code, message, hint, cause: error });
   if (op.op === 'symlinkat' && code === 'EEXIST' && path.basename(String(op.linkpath)).startsWith('@')) return rangeTaken(error);
   if (op.op === 'mount_setattr' && op.attr_set & MOUNT_ATTR.IDMAP && (code === 'EINVAL' || code === 'EPERM'))
     return make(

@@ -1,5 +1,6 @@
 import type { LamellaError, SyscallError } from '@lamella/syscall';
 import { EngineError } from '../model/engine-error.js';
+import type { EngineErrorCode } from '../model/error-codes.js';
 
 /** What failed, for a message. */
 export interface Attempted {
@@ -15,10 +16,12 @@ export function inHostWords(error: unknown, { args, cwd, root }: Attempted): unk
   if (!isOurs(error)) return error;
   if ('syscall' in error) return unexplained(error as SyscallError);
   const command = args[0] ?? '';
-  const say = (message: string, hint: string): EngineError => new EngineError({ code: error.code, message, hint, cause: error });
-  switch (error.code) {
+  const say = (code: EngineErrorCode, message: string, hint: string): EngineError => new EngineError({ code, message, hint, cause: error });
+  const { code } = error;
+  switch (code) {
     case 'COMMAND_NOT_FOUND':
       return say(
+        code,
         `${command}: not found`,
         command.includes('/') ? 'Check the path, and the interpreter that the file names: head -n 1, or ldd.' : `It is not in your PATH. ${asLine(args)}`,
       );
@@ -26,27 +29,36 @@ export function inHostWords(error: unknown, { args, cwd, root }: Attempted): unk
       const why = /E[A-Z]+$/.exec(error.message)?.[0] ?? 'it is no program';
       // Some directory of the PATH is closed, and it may be there.
       if (!command.includes('/') && why === 'EACCES')
-        return say(`${command}: not found, or closed to you: ${why}`, `It is in no directory of your PATH that you may enter. ${asLine(args)}`);
+        return say(code, `${command}: not found, or closed to you: ${why}`, `It is in no directory of your PATH that you may enter. ${asLine(args)}`);
       const noProgram = 'It is made for another architecture, or a script without a #! line.';
-      return say(`${command}: cannot be executed: ${why}`, why === 'ENOEXEC' ? noProgram : 'Check its mode, and those of the directories above it: ls -ld');
+      return say(
+        code,
+        `${command}: cannot be executed: ${why}`,
+        why === 'ENOEXEC' ? noProgram : 'Check its mode, and those of the directories above it: ls -ld',
+      );
     }
     case 'MOUNT_TARGET_INVALID':
     case 'MOUNT_TARGET_MISSING': {
       const [at = cwd] = error.message.split(' in the container ');
       const where = at === cwd ? 'Start from another directory: cd / && lamella try …' : 'It has changed this very moment: try again.';
-      return say(`${at} cannot be shown to the command`, where);
+      return say(code, `${at} cannot be shown to the command`, where);
     }
     case 'BIND_SOURCE_MISSING':
     case 'OVERLAY_DIRECTORY_MISSING':
     case 'OVERLAY_LOCKED_MOUNTS':
-      return say(`this machine has changed while it was looked at: ${error.message}`, 'Try again.');
+      return say(code, `this machine has changed while it was looked at: ${error.message}`, 'Try again.');
     case 'CONTAINER_RUNNING':
-      return say('another command is running on these changes', `Wait for its end, or take another directory for -D. lamella ps --root ${root} lists it.`);
+      return say(
+        code,
+        'another command is running on these changes',
+        `Wait for its end, or take another directory for -D. lamella ps --root ${root} lists it.`,
+      );
     case 'NO_SPACE':
-      return say(`no space is left below ${root}`, 'Free some, or keep the changes elsewhere: -D DIR, or --root DIR.');
+      return say(code, `no space is left below ${root}`, 'Free some, or keep the changes elsewhere: -D DIR, or --root DIR.');
     case 'FUSE_UNFIT':
     case 'OVERLAY_UPPER_UNSUPPORTED':
       return say(
+        code,
         `changes cannot be kept in ${root}: the kernel’s overlayfs has no upper there`,
         'Keep them on ext4, xfs, btrfs or tmpfs: -D DIR, or --root DIR.',
       );

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type Image, ImageError, ImageStore, isPlace, parsePlatform } from '@lamella/image';
+import { type Image, ImageError, type ImageErrorCode, ImageStore, isPlace, parsePlatform } from '@lamella/image';
 import { EngineError } from '../model/engine-error.js';
 import type { Lowers } from '../model/lowers.js';
 import type { RunOptions } from '../model/run-options.js';
@@ -62,7 +62,7 @@ async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify, pl
       const { code, message: why, hint } = cause as { code?: unknown; message: string; hint?: unknown };
       if (typeof code !== 'string' || typeof hint !== 'string') throw cause;
       const message = `there is no image '${image}' in ${store.paths.root}, and fetching it fails: ${why}`;
-      throw new ImageError({ code, message, hint: `${hint} Or import one: lamella import FILE ${image}`, cause });
+      throw new ImageError({ code: code as ImageErrorCode, message, hint: `${hint} Or import one: lamella import FILE ${image}`, cause });
     }
   }
 }

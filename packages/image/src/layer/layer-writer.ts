@@ -18,6 +18,7 @@ import {
   whiteoutFile,
 } from '@lamella/syscall';
 import type { LowerLink } from '../model/applied-layer.js';
+import type { ImageErrorCode } from '../model/error-codes.js';
 import { IMAGE_BOUNDS } from '../model/image-bounds.js';
 import { ImageError } from '../model/image-error.js';
 import type { LayerMarks } from '../model/layer-marks.js';
@@ -360,7 +361,7 @@ export class LayerWriter implements OpWriter {
     return this.#options.ids !== 'single' && (entry.uid !== 0 || entry.gid !== 0);
   }
 
-  #refuse(entry: TarEntry, code: string, what: string): ImageError {
+  #refuse(entry: TarEntry, code: ImageErrorCode, what: string): ImageError {
     return new ImageError({
       code,
       message: `'${printable(entry.name)}' ${what}`,

@@ -1,6 +1,7 @@
 import { LamellaError } from '@lamella/syscall';
+import type { ImageErrorCode } from './error-codes.js';
 
-/** What can go wrong with images and archives; see the table in the package's README. */
-export class ImageError extends LamellaError {
+/** An error of @lamella/image. */
+export class ImageError extends LamellaError<ImageErrorCode> {
   override readonly name = 'ImageError';
 }

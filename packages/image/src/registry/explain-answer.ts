@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { ImageErrorCode } from '../model/error-codes.js';
 import { ImageError } from '../model/image-error.js';
 import { type Answer, readWithin } from './answer.js';
 import { isCertificateError, isNoTls, retryAfter } from './patience.js';
@@ -61,7 +62,8 @@ export function connectionError(error: unknown, who: string): unknown {
 /** Returns the error of an answer that is none of 401, 403 or 404. @param what was asked for */
 export function statusError(answer: Answer, what: string, said: string, mayLogIn: boolean): ImageError {
   const { status } = answer;
-  const tell = (code: string, why: string, hint: string): ImageError => new ImageError({ code, message: `${what}: ${why}${said ? ` (${said})` : ''}`, hint });
+  const tell = (code: ImageErrorCode, why: string, hint: string): ImageError =>
+    new ImageError({ code, message: `${what}: ${why}${said ? ` (${said})` : ''}`, hint });
   if (status === 429) {
     const pause = retryAfter(answer);
     const wait = pause ? `Wait ${Math.ceil(pause / 1000)} s` : 'Wait';

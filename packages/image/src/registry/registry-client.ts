@@ -1,4 +1,5 @@
 import type { Credentials } from '../model/credentials.js';
+import type { ImageErrorCode } from '../model/error-codes.js';
 import { ImageError } from '../model/image-error.js';
 import { isHost } from '../model/reference.js';
 import type { RegistryOptions } from '../model/registry-options.js';
@@ -124,7 +125,8 @@ export class RegistryClient implements AsyncDisposable {
     const { status } = answer;
     const what = /^https?:/i.test(path) ? new URL(path).origin + new URL(path).pathname : `${this.domain}/${this.repository}/${path.replace(/\?.*/, '')}`;
     const said = await problemsOf(answer);
-    const tell = (code: string, why: string, hint: string): ImageError => new ImageError({ code, message: `${what}: ${why}${said ? ` (${said})` : ''}`, hint });
+    const tell = (code: ImageErrorCode, why: string, hint: string): ImageError =>
+      new ImageError({ code, message: `${what}: ${why}${said ? ` (${said})` : ''}`, hint });
     const isRegistry = answer.url.origin === (await this.origin()).origin;
     if (isRegistry && (status === 401 || status === 403)) return this.#unauthorized(said || 'access is denied');
     if (status === 401 || status === 403)

@@ -1,7 +1,8 @@
+import type { ImageErrorCode } from '../model/error-codes.js';
 import { ImageError } from '../model/image-error.js';
 import type { StorePaths } from './store-paths.js';
 
-const REASONS: Readonly<Record<string, { readonly code: string; readonly what: string; readonly hint: string }>> = {
+const REASONS: Readonly<Record<string, { readonly code: ImageErrorCode; readonly what: string; readonly hint: string }>> = {
   ENOSPC: { code: 'STORE_NO_SPACE', what: 'has no space left', hint: 'Free some (lamella image prune, lamella system df), or choose another --root.' },
   EDQUOT: { code: 'STORE_NO_SPACE', what: 'is over its disk quota', hint: 'Free some (lamella image prune, lamella system df), or choose another --root.' },
   EROFS: { code: 'STORE_READ_ONLY', what: 'is on a filesystem that is mounted read-only', hint: 'Mount it for writing, or choose another --root.' },

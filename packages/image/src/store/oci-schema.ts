@@ -1,5 +1,6 @@
 import { jsonProblem, parseJson } from '@lamella/syscall';
 import * as v from 'valibot';
+import type { ImageErrorCode } from '../model/error-codes.js';
 import { ImageError } from '../model/image-error.js';
 
 /** The parts of OCI image-spec 1.1 documents that we read; what else they say stays as it is. */
@@ -188,7 +189,7 @@ export const ConfigSchema: v.GenericSchema<unknown, OciConfig> = object({
 
 /** Where a document is from: what its error is called, and what helps. */
 export interface DocumentOrigin {
-  readonly code: string;
+  readonly code: ImageErrorCode;
   readonly hint: string;
 }
 

@@ -1,3 +1,4 @@
+import type { ImageErrorCode } from '../model/error-codes.js';
 import { IMAGE_BOUNDS } from '../model/image-bounds.js';
 import { ImageError } from '../model/image-error.js';
 import { type EntryType, printable, type TarEntry } from './entry.js';
@@ -464,7 +465,7 @@ export class TarReader {
     this.#state = this.#padding ? 'padding' : 'header';
   }
 
-  #problem(code: string, message: string): ImageError {
+  #problem(code: ImageErrorCode, message: string): ImageError {
     return new ImageError({ code, message: `${message}, at byte ${this.#position}`, hint: 'The archive is damaged, or made to do damage.' });
   }
 }

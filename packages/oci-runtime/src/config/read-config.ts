@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { FILE_BOUNDS, FileError, jsonProblem, parseJson, readNamedText, readRegularText } from '@lamella/syscall';
 import * as v from 'valibot';
+import type { OciErrorCode } from '../errors/error-codes.js';
 import { OciError } from '../errors/oci-error.js';
 import { checkConfig } from './check-config.js';
 import { invalidConfig } from './invalid-config.js';
@@ -52,7 +53,7 @@ export function parseResources(text: string, where: string): OciResources {
   return parse(Resources, text, where);
 }
 
-function read(file: string, code: string, hint: string, reading: () => string): string {
+function read(file: string, code: OciErrorCode, hint: string, reading: () => string): string {
   try {
     return reading();
   } catch (cause) {

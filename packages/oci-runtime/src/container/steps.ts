@@ -1,4 +1,5 @@
-import { errnoName, flatten, LamellaError, type Op, type Program, type Running, type RunOptions, start } from '@lamella/syscall';
+import { errnoName, flatten, type Op, type Program, type Running, type RunOptions, start } from '@lamella/syscall';
+import { OciError } from '../errors/oci-error.js';
 
 /** The replies to the ops of all steps so far. */
 export interface StepReplies {
@@ -70,7 +71,7 @@ export class Steps {
 }
 
 function ended(): never {
-  throw new LamellaError({
+  throw new OciError({
     code: 'CONTAINER_ENDED',
     message: 'the container process was killed while it was created',
     hint: 'Check its memory limit (linux.resources.memory.limit), or create it again.',

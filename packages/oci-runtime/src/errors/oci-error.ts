@@ -1,6 +1,7 @@
 import { LamellaError } from '@lamella/syscall';
+import type { OciErrorCode } from './error-codes.js';
 
-/** An error of the runtime. The README lists the codes. */
-export class OciError extends LamellaError {
+/** An error of @lamella/oci-runtime. */
+export class OciError extends LamellaError<OciErrorCode> {
   override readonly name = 'OciError';
 }

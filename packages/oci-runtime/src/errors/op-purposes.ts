@@ -1,5 +1,6 @@
 import { getSystemErrorMessage } from 'node:util';
 import { type Op, SyscallError } from '@lamella/syscall';
+import type { OciErrorCode } from './error-codes.js';
 import { OciError } from './oci-error.js';
 
 /** The property of config.json that each op is for. */
@@ -27,7 +28,7 @@ export function explainError(error: unknown): unknown {
 /** Returns the error of an op that checks where a mount is, which no errno describes. */
 function misplacement(error: SyscallError, purpose: string): OciError | undefined {
   const { op, code } = error;
-  const make = (name: string, why: string, hint: string): OciError => new OciError({ code: name, message: `${purpose}: ${why}`, hint, cause: error });
+  const make = (code: OciErrorCode, why: string, hint: string): OciError => new OciError({ code, message: `${purpose}: ${why}`, hint, cause: error });
   if (op.op === 'landed' && code === 'EXDEV')
     return make(
       'MOUNT_REFUSED',

@@ -1,10 +1,11 @@
 import type { StatsBase } from 'node:fs';
+import type { FileErrorCode } from '../error-codes.js';
 import { LamellaError } from '../lamella-error.js';
 
 /** Why a file is not read. */
 export type FileProblem = 'missing' | 'unreadable' | 'irregular' | 'too-large' | 'outside';
 
-const CODES: Readonly<Record<FileProblem, string>> = {
+const CODES: { readonly [Problem in FileProblem]: FileErrorCode } = {
   missing: 'FILE_MISSING',
   unreadable: 'FILE_UNREADABLE',
   irregular: 'FILE_IRREGULAR',
@@ -16,7 +17,7 @@ const CODES: Readonly<Record<FileProblem, string>> = {
  * A file that others made cannot be read, or must not be. `code` is `FILE_MISSING`, `FILE_UNREADABLE`,
  * `FILE_IRREGULAR`, `FILE_TOO_LARGE` or `FILE_OUTSIDE`.
  */
-export class FileError extends LamellaError {
+export class FileError extends LamellaError<FileErrorCode> {
   override readonly name = 'FileError';
   readonly problem: FileProblem;
   /** The file, as messages name it. */

@@ -1,3 +1,4 @@
+import type { OptionErrorCode } from '../error-codes.js';
 import type { LamellaErrorFields } from '../lamella-error.js';
 import { type Check, OptionFault, objectOf, type Shape } from './check.js';
 
@@ -10,7 +11,7 @@ import { type Check, OptionFault, objectOf, type Shape } from './check.js';
 export type OptionReader = <T>(name: string, given: T, check: Check<NoInfer<T>>) => T;
 
 /** Makes the reader of a package. @param error the class of the package's errors */
-export function optionReader(error: new (fields: LamellaErrorFields) => Error): OptionReader {
+export function optionReader(error: new (fields: LamellaErrorFields<OptionErrorCode>) => Error): OptionReader {
   return (name, given, check) => {
     try {
       return check(given, name);

@@ -33,7 +33,7 @@ export interface PlannedIdentity {
   readonly keepsSingleId: boolean;
 }
 
-/** @throws EngineError `NAME_INVALID`, `NAME_TAKEN`, `NO_COMMAND`, `USERNS_INVALID`; NamespaceError for an unknown user */
+/** @throws EngineError `NAME_INVALID`, `CONTAINER_EXISTS`, `NO_COMMAND`, `USERNS_INVALID`; NamespaceError for an unknown user */
 export function planIdentity({ spec, root, lowers, life }: PlanRequest, slots: SlotAllocator): PlannedIdentity {
   const containers = path.join(root, 'containers');
   const id = life.again?.id ?? randomId();

@@ -1,0 +1,7 @@
+import { LamellaError } from '@lamella/syscall';
+import type { CliErrorCode } from './error-codes.js';
+
+/** An error of a command, for which no package has a class. */
+export class CliError extends LamellaError<CliErrorCode> {
+  override readonly name = 'CliError';
+}
