@@ -6,9 +6,9 @@ import {
   MONITOR_RAW,
   O,
   type Op,
+  openInRoot,
   PR,
   type Program,
-  RESOLVE,
   type SlotAllocator,
   slotAllocator,
 } from '@lamella/syscall';
@@ -78,16 +78,7 @@ function inside(spec: JoinSpec, cgroups: readonly number[], slots: SlotAllocator
     ...cgroups.map((dirfd): Op => ({ op: 'write_file', dirfd, pathname: 'cgroup.procs', flags: O.WRONLY | O.CLOEXEC, mode: 0, data: '0' })),
     ...(spec.namespaces.shifted ? becomeRoot : []),
     { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
-    // No magic link: what this process has open of the host's is nobody's way out (CVE-2024-21626).
-    {
-      op: 'openat2',
-      dirfd: root,
-      pathname: cwd,
-      flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
-      mode: 0,
-      resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS,
-      out: directory,
-    },
+    openInRoot(root, cwd, directory, { directory: true }),
     ...(spec.terminal
       ? ([
           openDevpts(root, devpts),

@@ -7,11 +7,10 @@ import {
   MOUNT_ATTR,
   MOVE_MOUNT,
   mountSetattr,
-  O,
   OPEN_TREE,
   type Op,
+  openInRoot,
   type Program,
-  RESOLVE,
   S_IF,
   type SlotAllocator,
 } from '@lamella/syscall';
@@ -66,12 +65,11 @@ export function masked(mounts: readonly Mount[], { slots, root, dev, userNamespa
  * else here. `covered` looks again, whatever came of that.
  */
 function coverSeen(pathname: string, cover: Program, { root, target }: Turn): Program {
-  const resolve = RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS;
   return [
     {
       op: 'attempt',
       ignore: ['ENOENT', 'ENOTDIR'],
-      program: [{ op: 'openat2', dirfd: root, pathname, flags: O.PATH | O.CLOEXEC, mode: 0, resolve, out: target }, ...cover, { op: 'close', fd: target }],
+      program: [openInRoot(root, pathname, target), ...cover, { op: 'close', fd: target }],
     },
     { op: 'covered', rootfd: root, readonly: 1, pathname },
   ];

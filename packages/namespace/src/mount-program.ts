@@ -11,9 +11,9 @@ import {
   type ObjectIdentity,
   OPEN_TREE,
   type Op,
+  openInRoot,
   openObject,
   type Program,
-  RESOLVE,
   type SlotAllocator,
 } from '@lamella/syscall';
 import { deviceNodes } from './devices.js';
@@ -67,15 +67,7 @@ interface ListContext extends MountContext {
 function openTarget(target: number, { destination, exact }: Landing, directory: boolean, { root, places }: ListContext, optional = false): Program {
   return [
     optional
-      ? {
-          op: 'openat2',
-          dirfd: root,
-          pathname: destination,
-          flags: O.PATH | O.CLOEXEC | (directory ? O.DIRECTORY : 0),
-          mode: 0,
-          resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS,
-          out: target,
-        }
+      ? openInRoot(root, destination, target, { directory })
       : { op: 'mkpath', rootfd: root, directory: directory ? 1 : 0, mode: directory ? 0o755 : 0o644, out: target, pathname: destination },
     { op: 'landed', rootfd: root, fd: target, exact: exact ? 1 : 0, pathname: destination, outside: places.map((place) => `${place}\0`).join('') },
   ];

@@ -1,19 +1,11 @@
-import { AT, IOCTL, MOVE_MOUNT, O, OPEN_TREE, type Op, type Program, RESOLVE, type SlotAllocator } from '@lamella/syscall';
+import { AT, IOCTL, MOVE_MOUNT, O, OPEN_TREE, type Op, openInRoot, type Program, type SlotAllocator } from '@lamella/syscall';
 
 /** The group of terminals in every distribution. */
 export const TTY_GROUP = 5;
 
 /** Open the devpts that a container sees, for `pty`. @param root slot of the container's root */
 export function openDevpts(root: number, out: number): Op {
-  return {
-    op: 'openat2',
-    dirfd: root,
-    pathname: '/dev/pts',
-    flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC,
-    mode: 0,
-    resolve: RESOLVE.IN_ROOT | RESOLVE.NO_SYMLINKS,
-    out,
-  };
+  return openInRoot(root, '/dev/pts', out, { access: O.RDONLY, directory: true, symlinks: false });
 }
 
 /** Ops that open a terminal in the container's devpts, and show it as /dev/console too. */

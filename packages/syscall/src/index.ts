@@ -63,6 +63,7 @@ export { nearestName } from './options/nearest.js';
 export { type OptionReader, optionReader, shapeOf } from './options/options-of.js';
 export { isOriginMark, isOverlayMark, isOwnAttribute, OPAQUE_FILE, WHITEOUT, whiteoutFile } from './overlay-mark.js';
 export { ProgramError } from './program-error.js';
+export { type OpenFlags, type OpenOp, openBeneath, openInRoot, openWithoutLinks } from './recipes/open-safely.js';
 export { removeScratch } from './remove-scratch.js';
 export { type Reply, replyParser } from './replies.js';
 export { type Running, run, type StreamedRun, start, startInterpreter } from './run.js';

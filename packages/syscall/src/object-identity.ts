@@ -1,5 +1,5 @@
-import { O, RESOLVE } from './constants.js';
-import { AT_FDCWD, type Op, type Program } from './op.js';
+import type { Op, Program } from './op.js';
+import { openWithoutLinks } from './recipes/open-safely.js';
 
 /** What tells one object of a filesystem from every other one, for as long as the filesystem is mounted. */
 export interface ObjectIdentity {
@@ -26,10 +26,7 @@ const LOW = 0xffff_ffffn;
  * @see openat2(2), statx(2)
  */
 export function openObject(pathname: string, expected: ObjectIdentity, out: number): Program {
-  return [
-    { op: 'openat2', dirfd: AT_FDCWD, pathname, flags: O.PATH | O.CLOEXEC, mode: 0, resolve: RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS, out },
-    sameObject(out, expected),
-  ];
+  return [openWithoutLinks(pathname, out), sameObject(out, expected)];
 }
 
 /** Returns the op that fails with `ESTALE` if a descriptor is not one of the expected object. */

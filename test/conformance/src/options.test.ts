@@ -196,7 +196,7 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
     // Words, bytes, numbers, programs and what the package itself made.
     '^(bootId|bytesOf|textOf|decodeProgram|encodeProgram|flatten|errnoName|callsOf|explain|explainText|kindOf|holdPlace|jsonProblem|openRegular|openRegularSync' +
       '|readLines|readNamed|readNamedText|readOptionalText|readRegular|readRegularText|findProgram|canBecomeFront|outcomeOf|toldByFront|idMapping|insideId' +
-      '|isOwnUserNamespace|ownMountNamespace|ownUserNamespace|interpreterPath|connectMonitor|readMounts|openObject|sameObject|slotAllocator|nearestName|optionReader|mountSetattr' +
+      '|isOwnUserNamespace|ownMountNamespace|ownUserNamespace|interpreterPath|connectMonitor|readMounts|openObject|openBeneath|openInRoot|openWithoutLinks|sameObject|slotAllocator|nearestName|optionReader|mountSetattr' +
       '|shapeOf|isOriginMark|isOverlayMark|isOwnAttribute|whiteoutFile|removeScratch|replyParser|startInterpreter|packSeen|seenOf|serve|servingProgram|unfitForUpper' +
       '|mapSingleId|FrameWriter\\..*|HeldFile\\..*|visible|visibleBytes|visibleJson|parseCompared|parseWalked|isTransient|writeAll|objectType|parseJson|isSealedText|sealText|shellWord)$',
   ),

@@ -4,10 +4,10 @@ import {
   idMapping,
   O,
   type Op,
+  openBeneath,
   ownMountNamespace,
   type Program,
   parseWalked,
-  RESOLVE,
   run,
   S_IF,
   SyscallError,
@@ -107,13 +107,8 @@ function copying(from: string, to: string, objects: readonly Walked[]): Program 
 
 /** The same directory of both trees, through no link: an object may have been exchanged since the walk. */
 function openParents(name: string): Op[] {
-  const resolve = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;
-  const flags = O.PATH | O.DIRECTORY | O.CLOEXEC;
   const pathname = name ? bytes(name) : '.';
-  return [
-    { op: 'openat2', dirfd: FROM, pathname, flags, mode: 0, resolve, out: FROM_PARENT },
-    { op: 'openat2', dirfd: TO, pathname, flags, mode: 0, resolve, out: TO_PARENT },
-  ];
+  return [openBeneath(FROM, pathname, FROM_PARENT, { directory: true }), openBeneath(TO, pathname, TO_PARENT, { directory: true })];
 }
 
 function baseOf(name: string): string {

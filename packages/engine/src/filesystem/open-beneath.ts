@@ -1,4 +1,4 @@
-import { O, type Program, RESOLVE } from '@lamella/syscall';
+import { openBeneath, type Program } from '@lamella/syscall';
 
 /**
  * Ops on a name below a directory, whose parents are followed through no link and out of nowhere: whoever else
@@ -13,19 +13,7 @@ export function beneath(top: number, name: string, parent: number, ops: (dirfd: 
   const bytes = Buffer.from(name, 'latin1');
   const slash = name.lastIndexOf('/');
   if (slash < 0) return ops(top, bytes);
-  return [
-    {
-      op: 'openat2',
-      dirfd: top,
-      pathname: bytes.subarray(0, slash),
-      flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
-      mode: 0,
-      resolve: RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS,
-      out: parent,
-    },
-    ...ops(parent, bytes.subarray(slash + 1)),
-    { op: 'close', fd: parent },
-  ];
+  return [openBeneath(top, bytes.subarray(0, slash), parent, { directory: true }), ...ops(parent, bytes.subarray(slash + 1)), { op: 'close', fd: parent }];
 }
 
 /** The same ops, where it is no failure that somebody has taken the name, or a part of its path, away. */

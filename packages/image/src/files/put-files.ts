@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { AT_FDCWD, idMapping, O, type Op, RESOLVE, SyscallError, textOf } from '@lamella/syscall';
+import { idMapping, type Op, openWithoutLinks, RESOLVE, SyscallError, textOf } from '@lamella/syscall';
 import { ImageError } from '../model/image-error.js';
 import { PUT_OPTIONS, read } from '../options/option-shapes.js';
 import { treeArchive } from '../transfer/tree-archive.js';
@@ -55,13 +55,5 @@ function explainTop(error: unknown, pathname: string): Error {
 
 /** Links in the path were followed before: one that is there now was put there since. */
 function openTop(pathname: string): Op {
-  return {
-    op: 'openat2',
-    dirfd: AT_FDCWD,
-    pathname,
-    flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
-    mode: 0,
-    resolve: RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS,
-    out: TOP,
-  };
+  return openWithoutLinks(pathname, TOP, { directory: true });
 }

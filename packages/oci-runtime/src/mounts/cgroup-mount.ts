@@ -1,4 +1,4 @@
-import { AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, mountSetattr, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, mountSetattr, O, OPEN_TREE, type Op, openInRoot, type SlotAllocator } from '@lamella/syscall';
 import type { MountPlan } from './mount-options.js';
 
 /** One hierarchy of cgroups on the host. */
@@ -36,15 +36,7 @@ export function cgroupMount(
   const flags = plan.flags & ~MS.RDONLY;
   const readonly = Boolean(plan.flags & MS.RDONLY);
   const open: Op[] = [{ op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: target, pathname: destination }, ...checks(target)];
-  const reopen = (out: number): Op => ({
-    op: 'openat2',
-    dirfd: root,
-    pathname: destination,
-    flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
-    mode: 0,
-    resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS,
-    out,
-  });
+  const reopen = (out: number): Op => openInRoot(root, destination, out, { directory: true });
   const leave: Op[] = [
     { op: 'chdir', path: '/' },
     { op: 'close', fd: target },

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { bytesOf, type HeldFile, holdPlace, O, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
+import { bytesOf, type HeldFile, holdPlace, type Op, openBeneath, openInRoot, type SlotAllocator } from '@lamella/syscall';
 import { OciError } from '../errors/oci-error.js';
 
 /** One directory of a tree, by its path below the top (`.` for the top), and the names in it, sorted. */
@@ -38,16 +38,14 @@ export function copyUp(
   const directories = listDirectories(rootfs, destination, purpose);
   if (!directories.length) return { before: [], after: [] };
   const [below, above, from, to] = [slots(), slots(), slots(), slots()];
-  const opened = { op: 'openat2', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0 } as const;
-  const top = { ...opened, dirfd: root, pathname: destination, resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS } as const;
-  const inside = { ...opened, resolve: RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS | RESOLVE.NO_MAGICLINKS } as const;
+  const directory = { directory: true } as const;
   return {
-    before: [{ ...top, out: below }],
+    before: [openInRoot(root, destination, below, directory)],
     after: [
-      { ...top, out: above },
+      openInRoot(root, destination, above, directory),
       ...directories.flatMap(({ path, names }): Op[] => [
-        { ...inside, dirfd: below, pathname: path, out: from },
-        { ...inside, dirfd: above, pathname: path, out: to },
+        openBeneath(below, path, from, directory),
+        openBeneath(above, path, to, directory),
         ...names.map((name): Op => ({ op: 'copy_object', olddirfd: from, newdirfd: to, flags: 0, oldpath: name, newpath: name })),
         { op: 'close', fd: from },
         { op: 'close', fd: to },

@@ -7,10 +7,9 @@ import {
   MOUNT_ATTR,
   MOVE_MOUNT,
   mountSetattr,
-  O,
   OPEN_TREE,
   type Op,
-  RESOLVE,
+  openInRoot,
   type SlotAllocator,
 } from '@lamella/syscall';
 import { OciError } from '../errors/oci-error.js';
@@ -21,16 +20,7 @@ const ONTO = MOVE_MOUNT.F_EMPTY_PATH | MOVE_MOUNT.T_EMPTY_PATH;
 
 /** Returns the op that opens a path of the container if it exists, never through a magic link. */
 function look(pathname: string, root: number, out: number): Op {
-  return {
-    op: 'openat2',
-    dirfd: root,
-    pathname,
-    flags: O.PATH | O.CLOEXEC,
-    mode: 0,
-    resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS,
-    out,
-    ignore: ['ENOENT', 'ENOTDIR'],
-  };
+  return { ...openInRoot(root, pathname, out), ignore: ['ENOENT', 'ENOTDIR'] };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, mountSetattr, O, OPEN_TREE, type Op, RESOLVE, type SlotAllocator } from '@lamella/syscall';
+import { AT, AT_FDCWD, MOUNT_ATTR, MOVE_MOUNT, MS, mountSetattr, OPEN_TREE, type Op, openInRoot, type SlotAllocator } from '@lamella/syscall';
 import type { OciMount } from '../config/schema.js';
 import { OciError } from '../errors/oci-error.js';
 import { withPurpose } from '../errors/op-purposes.js';
@@ -181,25 +181,13 @@ function directoryAt(destination: string, out: number, { root, seen: made }: Eac
   return [
     { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: made, pathname: destination },
     { op: 'close', fd: made },
-    {
-      op: 'openat2',
-      dirfd: root,
-      pathname: destination,
-      flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
-      mode: 0,
-      resolve: RESOLVE.IN_ROOT | RESOLVE.NO_SYMLINKS,
-      out,
-    },
+    openInRoot(root, destination, out, { directory: true, symlinks: false }),
   ];
 }
 
 /** Returns ops on the mount that is at a destination now. */
 function atDestination(destination: string, { root, seen: fd }: EachMount, make: (fd: number) => Op[]): Op[] {
-  return [
-    { op: 'openat2', dirfd: root, pathname: destination, flags: O.PATH | O.CLOEXEC, mode: 0, resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS, out: fd },
-    ...make(fd),
-    { op: 'close', fd },
-  ];
+  return [openInRoot(root, destination, fd), ...make(fd), { op: 'close', fd }];
 }
 
 function afterwards(destination: string, plan: MountPlan, context: EachMount): Op[] {

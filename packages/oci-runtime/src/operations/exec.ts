@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ContainerCgroup, isCgroupFrozen, joinCgroup } from '@lamella/cgroup';
 import { prctl, takeTerminal } from '@lamella/namespace';
-import { AT_FDCWD, MONITOR_LEAVES, O, type Op, PR, type Program, RESOLVE, type Running, slotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, MONITOR_LEAVES, O, type Op, openInRoot, PR, type Program, type Running, slotAllocator } from '@lamella/syscall';
 import { checkProcess } from '../config/check-config.js';
 import { readStoredConfig } from '../config/read-config.js';
 import type { OciConfig, OciProcess } from '../config/schema.js';
@@ -151,18 +151,7 @@ function execPrograms(
       { op: 'close', fd: hostRoot },
       { op: 'close', fd: proc },
       { op: 'openat', dirfd: AT_FDCWD, pathname: '/', flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
-      // No magic links: descriptors of the host that this process has open must not be a way out (CVE-2024-21626).
-      ...withPurpose('process.cwd', [
-        {
-          op: 'openat2',
-          dirfd: root,
-          pathname: spec.cwd,
-          flags: O.PATH | O.DIRECTORY | O.CLOEXEC,
-          mode: 0,
-          resolve: RESOLVE.IN_ROOT | RESOLVE.NO_MAGICLINKS,
-          out: cwd,
-        },
-      ]),
+      ...withPurpose('process.cwd', [openInRoot(root, spec.cwd, cwd, { directory: true })]),
       ...terminal.inside,
       ...withPurpose('process.cwd', [
         { op: 'fchdir', fd: cwd },

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { AT_FDCWD, LOCK, O, type Op, type Program, packSeen, RENAME, RESERVED_SLOTS, RESOLVE, SAME } from '@lamella/syscall';
+import { AT_FDCWD, LOCK, O, type Op, openBeneath, type Program, packSeen, RENAME, RESERVED_SLOTS, SAME } from '@lamella/syscall';
 import { beneath } from '../../../filesystem/open-beneath.js';
 import { openGiven } from '../../../filesystem/sources/check-sources.js';
 import type { Noted } from '../inspect/fingerprint.js';
@@ -64,8 +64,7 @@ export const removed = (pathname: string): Op => ({ op: 'rmtree', dirfd: AT_FDCW
  */
 export function openStage({ stage, kept }: StageOf, top: number, out: number): Op {
   if (kept === undefined) return openDirectory(stage, out);
-  const resolve = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;
-  return { op: 'openat2', dirfd: top, pathname: path.basename(stage), flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, resolve, out };
+  return openBeneath(top, path.basename(stage), out, { directory: true });
 }
 
 interface StageOf {
