@@ -1,5 +1,5 @@
 import { wasOomKilled } from '@lamella/cgroup';
-import { type HeldProcess, launchHeld, type ProcessOptions, processOptionsShape, rest, type StreamingOf } from '@lamella/namespace';
+import { type HeldProcess, lastOps, launchHeld, type ProcessOptions, processOptionsShape, type StreamingOf } from '@lamella/namespace';
 import { shapeOf, take } from '@lamella/syscall';
 import { recordSources } from '../filesystem/sources/record-sources.js';
 import { EngineError } from '../model/engine-error.js';
@@ -123,7 +123,7 @@ export async function pool(asked: PoolSpec): Promise<Pool> {
     const { env, ...own } = options;
     const taken = waiting.shift() ?? (await warm());
     const { held, plan, events } = taken;
-    const running = held.go<O>(rest({ args, env: { ...plan.config.env, ...env }, ...plan.filter, init: true }), args, own as unknown as O);
+    const running = held.go<O>(lastOps({ args, env: { ...plan.config.env, ...env }, ...plan.filter, init: true }), args, own as unknown as O);
     const finish = async (): Promise<RunResult<StreamingOf<O>>> => {
       try {
         return Object.assign(await running.outcome, { id: plan.id, oomKilled: wasOomKilled(events()), kept: undefined });

@@ -1,5 +1,5 @@
 import { type ContainerRecord, lockOf } from '@lamella/cleanup';
-import { becomeRoot, type Mount, mountStill } from '@lamella/namespace';
+import { becomeRoot, type Mount, mountStoppedRoot } from '@lamella/namespace';
 import { hasLowerdirPlus, methodFor, type OverlayStack, overlayMount } from '@lamella/overlay';
 import {
   AT_FDCWD,
@@ -88,7 +88,7 @@ export async function enterFiles(files: ContainerFiles): Promise<Place> {
       ...made.map((pathname): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname, mode: 0o755, ignore: ['EEXIST'] })),
       ...overlayMount(stack, methodFor(stack, { lowerdirPlus }), slots),
       root(stack.merged),
-      ...mountStill(mounts, { root: ROOT, readonlyRoot: spec.readonlyRoot ?? false }, slots),
+      ...mountStoppedRoot(mounts, { root: ROOT, readonlyRoot: spec.readonlyRoot ?? false }, slots),
     ],
     ids: idMapping().kind,
     // Its mounts went with its namespace; the directories go when nobody uses them again.

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { NamespaceError } from '../namespace-error.js';
+import { NamespaceError } from '../model/namespace-error.js';
 
 /** Bytes that wait for a reader before the writer is held back. */
 const MOST_WAITING = 65_536;

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
-import { NamespaceError } from '../namespace-error.js';
+import { NamespaceError } from '../model/namespace-error.js';
 
 /** Whether a stream is one of this process's own, which are nobody's to end. */
 export function isStandard(stream: Readable | Writable): boolean {

@@ -1,8 +1,8 @@
 import type { Readable, Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import type { StdioOption } from '@lamella/syscall';
-import { NamespaceError } from '../namespace-error.js';
-import { type Encoding, forOutput, type ProcessOptions } from '../process-options.js';
+import { NamespaceError } from '../model/namespace-error.js';
+import { type Encoding, forOutput, type ProcessOptions } from '../model/process-options.js';
 import { ChunkLog, type LogReader, type LogSource } from './chunk-log.js';
 import { type Form, formOf, type OutputForm, type StdinForm } from './forms.js';
 import { feed, type Input } from './input.js';

@@ -1,5 +1,5 @@
 import type { Op, Program } from '@lamella/syscall';
-import { NamespaceError } from './namespace-error.js';
+import { NamespaceError } from '../model/namespace-error.js';
 
 /** What execvp(3) searches when there is no PATH, as Docker has it. */
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

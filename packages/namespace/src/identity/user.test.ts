@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { scratch } from '@lamella-test/scratch';
 import { expect, test } from 'vitest';
-import { findUser, rootfsLines } from './index.js';
+import { findUser, rootfsLines } from '../index.js';
 
 test('users are found by name and number in the image, and need not be in it as a number', async () => {
   await using at = scratch();

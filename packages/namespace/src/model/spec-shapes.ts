@@ -1,10 +1,10 @@
 import { CAPABILITIES, type ObjectIdentity, type OptionReader, optionReader, type Program, shapeOf, take } from '@lamella/syscall';
-import type { CapabilityName } from './capabilities.js';
+import type { CapabilityName } from '../identity/capabilities.js';
+import type { User } from '../identity/user.js';
+import type { Mount } from '../mounts/mount.js';
 import type { JoinSpec } from './join-spec.js';
-import type { Mount } from './mount.js';
 import { NamespaceError } from './namespace-error.js';
 import type { Identity, Namespaces, ProcessSpec, Rlimit } from './process-spec.js';
-import type { User } from './user.js';
 
 /** Reads what public functions of this package are given. */
 export const read: OptionReader = optionReader(NamespaceError);

@@ -12,14 +12,14 @@ import {
   type SlotAllocator,
   slotAllocator,
 } from '@lamella/syscall';
-import { DEFAULT_CAPABILITIES, prctl } from './capabilities.js';
-import { become, becomeRoot } from './identity.js';
-import type { JoinSpec } from './join-spec.js';
-import { NamespaceError } from './namespace-error.js';
-import { rest, seccompFilter } from './rest.js';
-import { setrlimit } from './setrlimit.js';
-import { JOIN_SPEC, read } from './spec-shapes.js';
-import { openDevpts, TTY_GROUP, takeTerminal } from './terminal.js';
+import { DEFAULT_CAPABILITIES, prctl } from '../identity/capabilities.js';
+import { become, becomeRoot } from '../identity/identity.js';
+import { setrlimit } from '../identity/setrlimit.js';
+import type { JoinSpec } from '../model/join-spec.js';
+import { NamespaceError } from '../model/namespace-error.js';
+import { JOIN_SPEC, read } from '../model/spec-shapes.js';
+import { openDevpts, TTY_GROUP, takeTerminal } from '../mounts/terminal.js';
+import { lastOps, seccompFilter } from './last-ops.js';
 
 const SIGKILL = 9;
 
@@ -93,6 +93,6 @@ function inside(spec: JoinSpec, cgroups: readonly number[], slots: SlotAllocator
     prctl(PR.SET_PDEATHSIG, SIGKILL),
     { op: 'setsid' },
     ...(spec.terminal ? takeTerminal(slave) : []),
-    ...rest(spec),
+    ...lastOps(spec),
   ];
 }

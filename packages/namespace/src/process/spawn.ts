@@ -1,12 +1,12 @@
 import type { take } from '@lamella/syscall';
+import { inOwnIds } from '../identity/own-user-namespace.js';
+import { PROCESS_OPTIONS, type ProcessOptions } from '../model/process-options.js';
+import type { StreamingOf } from '../model/process-result.js';
+import type { ProcessSpec } from '../model/process-spec.js';
+import { PROCESS_SPEC, read } from '../model/spec-shapes.js';
 import { enter } from './enter.js';
-import { inOwnIds } from './own-ids.js';
 import { launch } from './process.js';
-import { PROCESS_OPTIONS, type ProcessOptions } from './process-options.js';
-import type { StreamingOf } from './process-result.js';
-import type { ProcessSpec } from './process-spec.js';
 import type { ContainerProcess } from './running-process.js';
-import { PROCESS_SPEC, read } from './spec-shapes.js';
 
 /**
  * Start a process with a directory as its root, without image, overlay or anything to clean up:

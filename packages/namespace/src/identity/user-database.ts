@@ -1,5 +1,5 @@
 import { FileError } from '@lamella/syscall';
-import { NamespaceError } from './namespace-error.js';
+import { NamespaceError } from '../model/namespace-error.js';
 import type { RootfsFiles } from './rootfs-file.js';
 
 /**

@@ -3,7 +3,7 @@ import type { Mount } from './mount.js';
 import { mountAll } from './mount-program.js';
 
 /** The root of a container that does not run. */
-export interface StillRoot {
+export interface StoppedRoot {
   /** Slot of the root, a mount that only the process running this program sees. */
   readonly root: number;
   readonly readonlyRoot: boolean;
@@ -15,7 +15,7 @@ export interface StillRoot {
  *
  * @throws NamespaceError as {@link mountAll}
  */
-export function mountStill(mounts: readonly Mount[], { root, readonlyRoot }: StillRoot, slots: SlotAllocator): Program {
+export function mountStoppedRoot(mounts: readonly Mount[], { root, readonlyRoot }: StoppedRoot, slots: SlotAllocator): Program {
   const { kind } = idMapping();
   const { ops } = mountAll(mounts, {
     slots,

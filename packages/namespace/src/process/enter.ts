@@ -19,18 +19,18 @@ import {
   type SlotAllocator,
   slotAllocator,
 } from '@lamella/syscall';
-import { DEFAULT_CAPABILITIES, prctl } from './capabilities.js';
-import { become, becomeRoot } from './identity.js';
+import { DEFAULT_CAPABILITIES, prctl } from '../identity/capabilities.js';
+import { become, becomeRoot } from '../identity/identity.js';
+import { cloneFlags, defaultNamespaces } from '../identity/namespace-flags.js';
+import { setrlimit } from '../identity/setrlimit.js';
+import { NamespaceError } from '../model/namespace-error.js';
+import type { Namespaces, ProcessSpec } from '../model/process-spec.js';
+import { PROCESS_SPEC, read } from '../model/spec-shapes.js';
+import { DEFAULT_MOUNTS } from '../mounts/mount.js';
+import { mountAll } from '../mounts/mount-program.js';
+import { openTerminal, TTY_GROUP, takeTerminal } from '../mounts/terminal.js';
+import { lastOps, seccompFilter } from './last-ops.js';
 import { loopbackUp } from './loopback.js';
-import { DEFAULT_MOUNTS } from './mount.js';
-import { mountAll } from './mount-program.js';
-import { NamespaceError } from './namespace-error.js';
-import { cloneFlags, defaultNamespaces } from './namespace-flags.js';
-import type { Namespaces, ProcessSpec } from './process-spec.js';
-import { rest, seccompFilter } from './rest.js';
-import { setrlimit } from './setrlimit.js';
-import { PROCESS_SPEC, read } from './spec-shapes.js';
-import { openTerminal, TTY_GROUP, takeTerminal } from './terminal.js';
 
 const SIGKILL = 9;
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
@@ -156,7 +156,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     // would be if the command led it (credentials(7), orphaned process groups).
     ...(spec.init && spec.job ? [{ op: 'init', job: 1 } as const] : []),
     ...(spec.hold ? [{ op: 'wait' } as const] : []),
-    ...(spec.hold === 'rest' ? [] : rest(spec)),
+    ...(spec.hold === 'rest' ? [] : lastOps(spec)),
   ];
 }
 

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { shapeOf, take } from '@lamella/syscall';
-import { isReadable, OUTPUT_OPTION, type OutputOption, STDIN_OPTION, STDIO_OPTION, type StdinOption, type StdioForms } from './stdio/forms.js';
+import { isReadable, OUTPUT_OPTION, type OutputOption, STDIN_OPTION, STDIO_OPTION, type StdinOption, type StdioForms } from '../stdio/forms.js';
 
 /** How output is returned: as text, as bytes (`'buffer'`), or as bytes that are written as text. */
 export type Encoding = 'utf8' | 'utf16le' | 'buffer' | 'hex' | 'base64' | 'base64url' | 'latin1' | 'ascii';

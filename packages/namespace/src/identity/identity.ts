@@ -1,6 +1,6 @@
 import { PR, type Program } from '@lamella/syscall';
+import type { Identity } from '../model/process-spec.js';
 import { type CapabilityName, dropBounding, prctl, raiseAmbient, setCapabilities } from './capabilities.js';
-import type { Identity } from './process-spec.js';
 
 /** Ops after which the root of the user namespace that was entered is who this process is, with all rights there. */
 export const becomeRoot: Program = [

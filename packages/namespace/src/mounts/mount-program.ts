@@ -16,11 +16,11 @@ import {
   type Program,
   type SlotAllocator,
 } from '@lamella/syscall';
+import { NamespaceError } from '../model/namespace-error.js';
 import { deviceNodes } from './devices.js';
 import { masked } from './masks.js';
 import type { BindMount, FileMount, Mount, TmpfsMount } from './mount.js';
 import type { MountContext } from './mount-context.js';
-import { NamespaceError } from './namespace-error.js';
 import { confiningPlaces, type Landing, landingOf } from './places.js';
 
 /** The ops of a list of mounts, and the slots of those that others refer to. */

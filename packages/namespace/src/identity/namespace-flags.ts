@@ -1,5 +1,5 @@
 import { CLONE, idMapping } from '@lamella/syscall';
-import type { Namespaces } from './process-spec.js';
+import type { Namespaces } from '../model/process-spec.js';
 
 /** The namespaces of a spec that names none. */
 export function defaultNamespaces(): Namespaces {

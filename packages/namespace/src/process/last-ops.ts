@@ -1,6 +1,6 @@
 import { CLOSE_RANGE_CLOEXEC, type Program } from '@lamella/syscall';
+import type { ProcessSpec } from '../model/process-spec.js';
 import { execute } from './command.js';
-import type { ProcessSpec } from './process-spec.js';
 
 const SECCOMP_SET_MODE_FILTER = 1;
 
@@ -8,7 +8,7 @@ const SECCOMP_SET_MODE_FILTER = 1;
  * The last ops of a container's process, after which it is somebody else's program. With `hold` they
  * come by a `go`, and may be of another command than the one the container was made for.
  */
-export function rest(spec: Pick<ProcessSpec, 'args' | 'env' | 'seccomp' | 'noNewPrivileges' | 'init'>): Program {
+export function lastOps(spec: Pick<ProcessSpec, 'args' | 'env' | 'seccomp' | 'noNewPrivileges' | 'init'>): Program {
   const late = (spec.noNewPrivileges ?? true) && !spec.init;
   return [
     { op: 'close_range', first: 3, last: 0xffffffff, flags: CLOSE_RANGE_CLOEXEC },

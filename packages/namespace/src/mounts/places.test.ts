@@ -1,7 +1,7 @@
 import { flatten, type Op } from '@lamella/syscall';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_MOUNTS, enter, type Mount } from './index.js';
+import { DEFAULT_MOUNTS, enter, type Mount } from '../index.js';
 import { confiningPlaceOf, confiningPlaces, landingOf, normalizedPath, PROC_FILES } from './places.js';
 
 const places = confiningPlaces(DEFAULT_MOUNTS);

@@ -6,7 +6,7 @@ const MAX_STRING = 131_072;
 const MAX_ALL = '6 MiB';
 
 /** Returns which limit of execve(2) a command line is over, in words. */
-export function whatIsTooLong({ argv, envp }: Pick<ExecveOp, 'argv' | 'envp'>): string {
+export function exceededLimit({ argv, envp }: Pick<ExecveOp, 'argv' | 'envp'>): string {
   const sizes = [...argv, ...envp].map((each) => bytesOf(each).length + 1);
   const longest = sizes.findIndex((size) => size > MAX_STRING);
   if (longest >= 0) {

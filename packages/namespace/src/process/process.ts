@@ -1,11 +1,11 @@
 import { constants } from 'node:os';
 import type { Program, take } from '@lamella/syscall';
-import { begin } from './begin.js';
-import { PROCESS_OPTIONS, type ProcessOptions } from './process-options.js';
-import type { StreamingOf } from './process-result.js';
+import { PROCESS_OPTIONS, type ProcessOptions } from '../model/process-options.js';
+import type { StreamingOf } from '../model/process-result.js';
+import { read } from '../model/spec-shapes.js';
+import { StdioPlan } from '../stdio/streams.js';
 import { type ContainerProcess, watch } from './running-process.js';
-import { read } from './spec-shapes.js';
-import { StdioPlan } from './stdio/streams.js';
+import { startProgram } from './start-program.js';
 
 /**
  * Run a program that {@link enter} (and the engine around it) made.
@@ -24,7 +24,7 @@ export function launch<const O extends ProcessOptions>(
   const began = performance.now();
   const options = read('launch(program, args, options)', given, PROCESS_OPTIONS as unknown as take.Check<O>);
   const plan = new StdioPlan(options);
-  return watch<StreamingOf<O>>(begin(program, plan.native, onData, options.onStopped), args, plan, began);
+  return watch<StreamingOf<O>>(startProgram(program, plan.native, onData, options.onStopped), args, plan, began);
 }
 
 /** A process that waits, all but executed (see {@link ProcessSpec.hold}); its stdio are pipes. */
@@ -42,7 +42,7 @@ export interface HeldProcess {
 /** Run a program that waits before its last part. */
 export function launchHeld(program: Program, onData?: (data: Buffer) => void): HeldProcess {
   let onStopped: ProcessOptions['onStopped'];
-  const begun = begin(program, ['pipe', 'pipe', 'pipe'], onData, (signal) => onStopped?.(signal));
+  const begun = startProgram(program, ['pipe', 'pipe', 'pipe'], onData, (signal) => onStopped?.(signal));
   const { running } = begun;
   const over = (): void => undefined;
   // Who lets it go has its result, and its failure.

@@ -7,7 +7,7 @@ import { type Program, run } from '@lamella/syscall';
 import { busyboxArchive, mountsBelow, requiresRoot, type ScratchDirectory, scratch, until } from '@lamella-test/scratch';
 import { extract } from 'tar';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { CommandError, DEFAULT_MOUNTS, launch, type ProcessOptions, type ProcessResult, type ProcessSpec, spawn } from './index.js';
+import { CommandError, DEFAULT_MOUNTS, launch, type ProcessOptions, type ProcessResult, type ProcessSpec, spawn } from '../index.js';
 
 let at: ScratchDirectory;
 let rootfs: string;
@@ -264,7 +264,7 @@ describe('the process', () => {
   });
 
   test("is killed, and all of its children, when the program's own process is", async () => {
-    const script = `import { spawn } from ${JSON.stringify(path.join(import.meta.dirname, '../dist/index.js'))};
+    const script = `import { spawn } from ${JSON.stringify(path.join(import.meta.dirname, '../../dist/index.js'))};
       const it = spawn({ rootfs: ${JSON.stringify(rootfs)}, args: ['/bin/sh', '-c', 'sleep 1000 & sleep 1000; true'] }); console.log(await it.started);`;
     const node = spawnProcess(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
     const [chunk] = (await once(node.stdout, 'data')) as [Buffer];

@@ -1,6 +1,6 @@
 import type { Program } from '@lamella/syscall';
-import type { CapabilityName } from './capabilities.js';
-import type { Mount } from './mount.js';
+import type { CapabilityName } from '../identity/capabilities.js';
+import type { Mount } from '../mounts/mount.js';
 
 /** The kinds of namespaces (namespaces(7)); a new one of each that is true. */
 export interface Namespaces {

@@ -2,7 +2,7 @@ import { type Op, type Program, type Reply, type Running, type StdioOption, star
 import { explainFailure, isDenied } from './explain-failure.js';
 
 /** A program under way, and what was seen of it that explains a failure. */
-export interface Begun {
+export interface StartedProgram {
   readonly running: Running;
   /** Says what a failed call means. */
   readonly explain: (error: unknown, args: readonly string[]) => unknown;
@@ -10,12 +10,12 @@ export interface Begun {
 }
 
 /** Start a program, and watch its replies for what explains a failure. */
-export function begin(
+export function startProgram(
   program: Program,
   stdio: readonly [StdioOption, StdioOption, StdioOption],
   onData: ((data: Buffer) => void) | undefined,
   onStopped?: (signal: number) => void,
-): Begun {
+): StartedProgram {
   let denied = false;
   const detached = Promise.withResolvers<void>();
   const running = start(program, {

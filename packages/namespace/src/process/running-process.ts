@@ -1,14 +1,14 @@
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { type Program, shapeOf, take } from '@lamella/syscall';
-import type { Begun } from './begin.js';
-import { describeSignal, type Ended, escapeCommand, resultOf, signalName } from './command-error.js';
-import { Ending } from './ending.js';
-import { NamespaceError } from './namespace-error.js';
-import type { ProcessResult, Streaming } from './process-result.js';
-import { read } from './spec-shapes.js';
-import { LineSplitter } from './stdio/lines.js';
-import { type StdioPlan, Streams } from './stdio/streams.js';
+import { describeSignal, type Ended, escapeCommand, resultOf, signalName } from '../model/command-error.js';
+import { NamespaceError } from '../model/namespace-error.js';
+import type { ProcessResult, Streaming } from '../model/process-result.js';
+import { read } from '../model/spec-shapes.js';
+import { LineSplitter } from '../stdio/lines.js';
+import { type StdioPlan, Streams } from '../stdio/streams.js';
+import { CommandEnd } from './command-end.js';
+import type { StartedProgram } from './start-program.js';
 import { WatchedPromise } from './watched-promise.js';
 
 /** Which output is read. */
@@ -76,13 +76,13 @@ export interface ContainerProcess<S extends Streaming = Streaming> extends Comma
 
 /** See a process to its end. */
 export function watch<S extends Streaming>(
-  { running, explain, detached }: Begun,
+  { running, explain, detached }: StartedProgram,
   args: readonly string[],
   plan: StdioPlan,
   began: number,
 ): ContainerProcess<S> {
   const { options } = plan;
-  const ending = new Ending(options, (signo) => running.control({ op: 'signal', signo }));
+  const ending = new CommandEnd(options, (signo) => running.control({ op: 'signal', signo }));
   const streams = new Streams(plan, running, () => ending.endSoon());
 
   const finish = async (): Promise<ProcessResult<S>> => {

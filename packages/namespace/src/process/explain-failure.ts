@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
 import { MOVE_MOUNT, type Op, outcomeOf, type Reply, type RunResult, SyscallError, type Told } from '@lamella/syscall';
-import type { NamespaceErrorCode } from './error-codes.js';
-import { NamespaceError } from './namespace-error.js';
-import { whatIsTooLong } from './too-long.js';
+import type { NamespaceErrorCode } from '../model/error-codes.js';
+import { NamespaceError } from '../model/namespace-error.js';
+import { exceededLimit } from './explain-too-long.js';
 
 /**
  * What came of a program that a front ran ({@link becomeFront} in @lamella/syscall).
@@ -59,7 +59,7 @@ export function explainFailure(error: unknown, args: readonly string[], denied: 
         );
       if (error.code === 'ENOTDIR' && !denied)
         return make('COMMAND_NOT_FOUND', `${command}: not found in the container`, 'A part of its path is not a directory.');
-      if (error.code === 'E2BIG') return make('COMMAND_TOO_LONG', `${command}: ${whatIsTooLong(error.op)}`, 'Pass long data by stdin or a file.');
+      if (error.code === 'E2BIG') return make('COMMAND_TOO_LONG', `${command}: ${exceededLimit(error.op)}`, 'Pass long data by stdin or a file.');
       return make(
         'COMMAND_NOT_EXECUTABLE',
         `${command}: cannot be executed in the container: ${denied ? 'EACCES' : error.code}`,

@@ -1,9 +1,9 @@
 import { constants } from 'node:os';
 import { LamellaError, visible } from '@lamella/syscall';
+import type { Content, Overflow } from '../stdio/streams.js';
 import type { CommandErrorCode } from './error-codes.js';
 import type { ProcessOptions } from './process-options.js';
 import type { ProcessResult } from './process-result.js';
-import type { Content, Overflow } from './stdio/streams.js';
 
 /**
  * A command that failed: its result as an error, which is what is thrown with `reject`. Codes are `COMMAND_FAILED`, `COMMAND_TIMED_OUT`,

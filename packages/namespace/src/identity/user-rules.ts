@@ -1,5 +1,5 @@
-import { NamespaceError } from './namespace-error.js';
-import type { Identity } from './process-spec.js';
+import { NamespaceError } from '../model/namespace-error.js';
+import type { Identity } from '../model/process-spec.js';
 
 /** A resolved user, with what passwd(5) says about it. */
 export interface User extends Identity {

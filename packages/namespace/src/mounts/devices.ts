@@ -1,7 +1,7 @@
 import { AT, AT_FDCWD, MOVE_MOUNT, O, type ObjectIdentity, OPEN_TREE, type Op, openObject, type Program, S_IF } from '@lamella/syscall';
+import { NamespaceError } from '../model/namespace-error.js';
 import type { DeviceNode } from './mount.js';
 import type { MountContext } from './mount-context.js';
-import { NamespaceError } from './namespace-error.js';
 
 /** The character devices of every container (OCI runtime-spec, config-linux.md, "Default Devices"): name, major, minor. */
 export const DEFAULT_NODES = [

@@ -1,11 +1,11 @@
 import { constants } from 'node:os';
 import { take } from '@lamella/syscall';
-import { FORCE_KILL_DELAY } from './command-error.js';
-import { NamespaceError } from './namespace-error.js';
-import { type ProcessOptions, SIGNAL } from './process-options.js';
+import { FORCE_KILL_DELAY } from '../model/command-error.js';
+import { NamespaceError } from '../model/namespace-error.js';
+import { type ProcessOptions, SIGNAL } from '../model/process-options.js';
 
 /** How a command is brought to its end: by a signal, and by force where it does not follow that. */
-export class Ending {
+export class CommandEnd {
   timedOut = false;
   isCanceled = false;
   isForcefullyTerminated = false;

@@ -1,6 +1,6 @@
 import path from 'node:path';
+import { NamespaceError } from '../model/namespace-error.js';
 import type { Mount } from './mount.js';
-import { NamespaceError } from './namespace-error.js';
 
 /** Where a mount has to land, as the descriptor of its target shows: `exact` is its own destination, through no link. */
 export interface Landing {

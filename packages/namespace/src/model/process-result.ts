@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
+import type { FileForm } from '../stdio/forms.js';
 import type { ProcessOptions } from './process-options.js';
-import type { FileForm } from './stdio/forms.js';
 
 type OutputName = 'stdout' | 'stderr' | 'all';
 type Alias = { readonly stdout: 'fd1'; readonly stderr: 'fd2'; readonly all: 'all' };

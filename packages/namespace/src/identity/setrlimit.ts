@@ -1,6 +1,6 @@
 import { type Op, RLIMIT } from '@lamella/syscall';
-import { NamespaceError } from './namespace-error.js';
-import type { Rlimit } from './process-spec.js';
+import { NamespaceError } from '../model/namespace-error.js';
+import type { Rlimit } from '../model/process-spec.js';
 
 export function setrlimit({ name, soft, hard }: Rlimit): Op {
   const resource = RLIMIT[name];

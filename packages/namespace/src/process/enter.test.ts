@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { enter, type ProcessSpec } from './index.js';
+import { enter, type ProcessSpec } from '../index.js';
 
 const spec: ProcessSpec = { args: ['/bin/true'], rootfs: '/srv/rootfs' };
 
