@@ -57,18 +57,18 @@ const READERS = {
   'packages/oci-runtime/src/state/stored-container.ts': KERNEL,
   'packages/overlay/src/contract.ts': 'what the test itself wrote',
   'packages/overlay/src/mount-overlay.ts': KERNEL,
-  'packages/syscall/src/boot-id.ts': KERNEL,
+  'packages/syscall/src/host/boot-id.ts': KERNEL,
   'packages/syscall/src/files/held-file.ts': 'the one way itself',
   'packages/syscall/src/files/open-regular.ts': 'the one way itself',
   'packages/syscall/src/files/read-lines.ts': 'the one way itself',
   'packages/syscall/src/files/read-regular.ts': 'the one way itself',
-  'packages/syscall/src/front.ts': 'a descriptor that the front gives',
-  'packages/syscall/src/interpreter-path.ts': 'its own sources',
-  'packages/syscall/src/monitor-client.ts': 'a directory of the store, by O_PATH',
-  'packages/syscall/src/keep-bytes.ts': `${KERNEL}; and it wraps the functions themselves`,
-  'packages/syscall/src/mounts.ts': KERNEL,
-  'packages/syscall/src/own-words.ts': KERNEL,
-  'packages/syscall/src/sealed-copy.ts': KERNEL,
+  'packages/syscall/src/run/front.ts': 'a descriptor that the front gives',
+  'packages/syscall/src/host/interpreter-path.ts': 'its own sources',
+  'packages/syscall/src/run/monitor-client.ts': 'a directory of the store, by O_PATH',
+  'packages/syscall/src/host/keep-bytes.ts': `${KERNEL}; and it wraps the functions themselves`,
+  'packages/syscall/src/host/mounts.ts': KERNEL,
+  'packages/syscall/src/host/own-words.ts': KERNEL,
+  'packages/syscall/src/run/sealed-copy.ts': KERNEL,
   'packages/vitest/src/service.ts': KERNEL,
   'apps/cli/src/web/review-server.ts': 'the files of its page',
 };
@@ -89,7 +89,7 @@ const OPENERS = new Set([
   'default',
 ]);
 /**
- * What keepBytes (packages/syscall/src/keep-bytes.ts) leaves as it is in Node, though it takes or returns paths: names that are not UTF-8
+ * What keepBytes (packages/syscall/src/host/keep-bytes.ts) leaves as it is in Node, though it takes or returns paths: names that are not UTF-8
  * would be other names. `readdir` and its like are kept, but not with `recursive`.
  */
 export const UNKEPT = new Set([

@@ -10,7 +10,7 @@ const root = path.join(import.meta.dirname, '../..');
 const reference = path.join(root, 'docs/reference');
 
 rmSync(reference, { recursive: true, force: true });
-const pages = { ...cliReference(root), ...errorReference(root), ...(await opReference(root)) };
+const pages = { ...cliReference(root), ...errorReference(root), ...opReference() };
 for (const [name, text] of Object.entries(pages)) {
   const file = path.join(reference, name);
   mkdirSync(path.dirname(file), { recursive: true });

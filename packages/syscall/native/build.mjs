@@ -10,10 +10,11 @@
  * OUTPUT is the file in the platform's package beside this one if none is given.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { findCompiler } from './compilers.mjs';
+import { staleTables } from './tables.mjs';
 
 /** The exit status when no compiler works: bootstrap.mjs then brings one. */
 const NO_COMPILER = 3;
@@ -35,26 +36,15 @@ const { arch } = values;
 if (!['x64', 'arm64'].includes(arch)) fail(`there is no lamella-init for ${arch}: it is x64 or arm64`, 1);
 const output = named ?? path.join(native, '..', '..', `init-linux-${arch}`, 'lamella-init');
 
-const headers = ['sys.h', 'frame.h', 'interpreter.h', 'monitor.h', 'names.h', 'build.mjs', 'compilers.mjs'];
-const common = [
-  'main.c',
-  'frame.c',
-  'ops.c',
-  'tree.c',
-  'walk.c',
-  'names.c',
-  'copy.c',
-  'place.c',
-  'monitor.c',
-  'child.c',
-  'serve.c',
-  'terminal.c',
-  'clients.c',
-  'log.c',
-  'records.c',
-  'front.c',
-];
-const release = ['start.c', ...common];
+/** The sources of a room, or its headers and tables. */
+const inRoom = (room, ...endings) =>
+  readdirSync(path.join(native, room))
+    .filter((file) => endings.includes(path.extname(file)))
+    .map((file) => `${room}/${file}`);
+const ROOMS = ['base', 'wire', 'tree', 'ops', 'monitor', 'front'];
+const headers = [...ROOMS.flatMap((room) => inRoom(room, '.h', '.def')), 'build.mjs', 'compilers.mjs'];
+const common = ['entry/main.c', ...ROOMS.flatMap((room) => inRoom(room, '.c'))];
+const release = ['entry/start.c', ...common];
 
 function fail(message, status) {
   console.error(`lamella-init: ${message}`);
@@ -87,7 +77,7 @@ function make(compile) {
 
 function hosted(sources, compilers, sanitizers) {
   if (isBuilt(sources)) return true;
-  const flags = ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-g', '-O1', sanitizers, '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'];
+  const flags = ['-std=gnu11', '-I.', '-Wall', '-Wextra', '-Werror', '-g', '-O1', sanitizers, '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'];
   for (const compiler of compilers) {
     let missing = false;
     const ok = make((partial) => {
@@ -100,13 +90,15 @@ function hosted(sources, compilers, sanitizers) {
   return fail(`none of ${compilers.join(', ')} is installed`, 1);
 }
 
-if (values.fuzz) process.exit(hosted([...common, 'fuzz.c'], ['clang'], '-fsanitize=fuzzer,address,undefined') ? 0 : 1);
+if (values.fuzz) process.exit(hosted([...common, 'entry/fuzz.c'], ['clang'], '-fsanitize=fuzzer,address,undefined') ? 0 : 1);
 if (values.sanitize)
-  process.exit(hosted([...common, 'hosted.c'], process.env.CC ? [process.env.CC] : ['cc', 'gcc', 'clang'], '-fsanitize=address,undefined') ? 0 : 1);
+  process.exit(hosted([...common, 'entry/hosted.c'], process.env.CC ? [process.env.CC] : ['cc', 'gcc', 'clang'], '-fsanitize=address,undefined') ? 0 : 1);
 if (values.lint) {
+  const stale = staleTables();
+  if (stale.length) fail(`${stale.join(', ')} differs from the tables: run node packages/syscall/native/tables.mjs`, 1);
   const compiler = compilerFor();
   // Zig is there for machines without another compiler; what it warns of, clang does.
-  const { ok, said } = compiler.lint?.([...release, 'probe.c']) ?? { ok: true, said: '' };
+  const { ok, said } = compiler.lint?.([...release, 'entry/probe.c']) ?? { ok: true, said: '' };
   process.stderr.write(said);
   process.exit(ok ? 0 : 1);
 }

@@ -14,6 +14,7 @@ const GNU = { x64: 'x86_64', arm64: 'aarch64' };
 /** Of the compiler, whichever it is. */
 const COMPILE = [
   '-std=gnu11',
+  '-I.',
   '-Wall',
   '-Wextra',
   // clang takes -no-pie for a mistake where it does not link.
@@ -76,7 +77,7 @@ function zig(file, arch) {
         const target = ['-target', `${GNU[arch]}-linux-musl`];
         const objects = [];
         for (const source of sources) {
-          const object = path.join(place, `${source}.o`);
+          const object = path.join(place, `${source.replaceAll('/', '-')}.o`);
           const done = call(file, ['cc', ...target, '-c', ...COMPILE, ...guard(arch), '-fno-sanitize=undefined', '-o', object, source], env);
           if (!done.ok) return done;
           objects.push(object);
@@ -108,7 +109,7 @@ function probe(compiler, arch) {
   const place = mkdtempSync(path.join(tmpdir(), 'lamella-probe-'));
   try {
     const output = path.join(place, 'probe');
-    const built = compiler.compile(['probe.c'], output);
+    const built = compiler.compile(['entry/probe.c'], output);
     if (!built.ok || arch !== process.arch) return built;
     const { status, error } = spawnSync(output);
     return status === 0 ? built : { ok: false, said: `what it makes does not run here (${error?.code ?? `status ${status}`})` };

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
-import { CAPABILITIES, FSCONFIG, IOCTL, O, PR, RESOLVE, RLIMIT, S_IF, UTIME } from '../constants.js';
-import { AT_FDCWD, type Bytes, type Op, SUPERVISE } from '../op.js';
+import { CAPABILITIES, FSCONFIG, IOCTL, O, PR, RESOLVE, RLIMIT, S_IF, UTIME } from '../ops/constants.js';
+import { AT_FDCWD, type Bytes, type Op, SUPERVISE } from '../ops/op.js';
 import {
   AT_FLAGS,
   CLONE_FLAGS,

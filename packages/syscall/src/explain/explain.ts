@@ -1,5 +1,5 @@
-import { flatten } from '../encode.js';
-import { AT_FDCWD, type Op, type Program } from '../op.js';
+import { AT_FDCWD, type Op, type Program } from '../ops/op.js';
+import { flatten } from '../wire/encode.js';
 import { type CallText, callsOf } from './calls-of.js';
 
 /** A system call that a program will make. */

@@ -1,4 +1,4 @@
-import { AT, CLONE, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, O, RESOLVE, S_IF } from '../constants.js';
+import { AT, CLONE, MNT, MOUNT_ATTR, MOVE_MOUNT, MS, O, RESOLVE, S_IF } from '../ops/constants.js';
 import { type FlagNames, flags, named, octal } from './notation.js';
 
 export const MOUNT_FLAGS: FlagNames = named('MS_', MS);

@@ -1,5 +1,5 @@
-import { bytesOf } from '../byte-text.js';
-import type { Bytes } from '../op.js';
+import type { Bytes } from '../ops/op.js';
+import { bytesOf } from '../text/byte-text.js';
 
 /** Bits and their names, in the order in which strace(1) prints them. */
 export type FlagNames = readonly (readonly [bit: number, name: string])[];

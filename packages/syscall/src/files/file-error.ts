@@ -1,6 +1,6 @@
 import type { StatsBase } from 'node:fs';
-import type { FileErrorCode } from '../error-codes.js';
-import { LamellaError } from '../lamella-error.js';
+import type { FileErrorCode } from '../errors/error-codes.js';
+import { LamellaError } from '../errors/lamella-error.js';
 
 /** Why a file is not read. */
 export type FileProblem = 'missing' | 'unreadable' | 'irregular' | 'too-large' | 'outside';

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs';
-import { O } from '../constants.js';
+import { O } from '../ops/constants.js';
 
 /** What openat(2) says about a name that is not there. */
 const ABSENT = new Set(['ENOENT', 'ENOTDIR']);

@@ -1,6 +1,6 @@
 import { openSync, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { O } from '../constants.js';
+import { O } from '../ops/constants.js';
 import type { FileBound } from './file-bounds.js';
 import { FileError, kindOf } from './file-error.js';
 import type { HeldFile } from './held-file.js';

@@ -1,9 +1,9 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { Readable } from 'node:stream';
-import { textOf } from '../byte-text.js';
-import { O } from '../constants.js';
 import type { StreamOptions } from '../model/stream-options.js';
-import { read, STREAM_OPTIONS } from '../option-shapes.js';
+import { O } from '../ops/constants.js';
+import { read, STREAM_OPTIONS } from '../options/option-shapes.js';
+import { textOf } from '../text/byte-text.js';
 import type { FileBound } from './file-bounds.js';
 import { FileError, kindOf } from './file-error.js';
 import { type FilePlace, nameOfPlace } from './hold-place.js';

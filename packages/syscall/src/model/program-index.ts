@@ -1,5 +1,5 @@
-import type { LamellaError } from '../lamella-error.js';
-import type { Op, Program, ServeOp } from '../op.js';
+import type { LamellaError } from '../errors/lamella-error.js';
+import type { Op, Program, ServeOp } from '../ops/op.js';
 
 /** Finds the ops of a running program again, when a reply names one. */
 export interface ProgramIndex {

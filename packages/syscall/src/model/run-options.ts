@@ -1,5 +1,5 @@
-import type { Op } from '../op.js';
-import type { Reply } from '../replies.js';
+import type { Op } from '../ops/op.js';
+import type { Reply } from '../wire/replies.js';
 
 export type StdioOption = 'inherit' | 'pipe' | 'ignore' | number;
 

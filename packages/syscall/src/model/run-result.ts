@@ -1,5 +1,5 @@
-import type { Op } from '../op.js';
-import type { SyscallError } from '../syscall-error.js';
+import type { SyscallError } from '../errors/syscall-error.js';
+import type { Op } from '../ops/op.js';
 
 export interface RunResult {
   /** How the cloned process ended; undefined when the program cloned none. */

@@ -1,4 +1,4 @@
-import { visible } from '../visible.js';
+import { visible } from '../text/visible.js';
 import { nearestName } from './nearest.js';
 
 /** What is wrong with an option, before the package whose option it is makes an error of it. */

@@ -1,5 +1,5 @@
-import type { OptionErrorCode } from '../error-codes.js';
-import type { LamellaErrorFields } from '../lamella-error.js';
+import type { OptionErrorCode } from '../errors/error-codes.js';
+import type { LamellaErrorFields } from '../errors/lamella-error.js';
 import { type Check, OptionFault, objectOf, type Shape } from './check.js';
 
 /**

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { O, RESOLVE } from '../constants.js';
-import { AT_FDCWD } from '../op.js';
+import { O, RESOLVE } from '../ops/constants.js';
+import { AT_FDCWD } from '../ops/op.js';
 import { openBeneath, openInRoot, openWithoutLinks } from './open-safely.js';
 
 describe('openInRoot', () => {

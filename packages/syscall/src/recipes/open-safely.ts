@@ -1,5 +1,5 @@
-import { O, RESOLVE } from '../constants.js';
-import { AT_FDCWD, type Bytes, type Op } from '../op.js';
+import { O, RESOLVE } from '../ops/constants.js';
+import { AT_FDCWD, type Bytes, type Op } from '../ops/op.js';
 
 /** The op that opens a path with rules about links. */
 export type OpenOp = Extract<Op, { readonly op: 'openat2' }>;

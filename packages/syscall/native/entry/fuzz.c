@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* libFuzzer target: any bytes at all through the decoder, nested programs included. */
+#include "wire/frame.h"
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	struct frame frame;
+	u8 sink = 0;
+
+	while (size) {
+		long used = frame_decode(data, size, &frame);
+		const struct shape *shape;
+
+		if (used <= 0)
+			return 0;
+		/* Touch all that the handlers would, so that the sanitizer sees a bad length. */
+		shape = shape_of(frame.opcode);
+		for (int i = 0; shape->strings[i]; i++)
+			for (u32 j = 0; frame.string[i].at && j <= frame.string[i].length; j++)
+				sink ^= (u8)frame.string[i].at[j];
+		data += used;
+		size -= (size_t)used;
+	}
+	__asm__ volatile("" : : "r"(sink)); /* else the reads above would be optimised away */
+	return 0;
+}

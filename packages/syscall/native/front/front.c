@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is left of a command line while its container runs: Node executes this in its own place. It has the
+ * interpreter as its child, passes signals on to it, and ends with the container's status. What goes wrong is
+ * explained by Node, which is executed once more with all that was replied.
+ *
+ *   lamella-init front STDIN NODE SCRIPT WORD
+ *
+ * STDIN is 1 when the container reads ours. The program's frames are in the environment, in base64, for what
+ * a program holds is nobody's business: LAMELLA_PROGRAM; and LAMELLA_LEFT is what to say to who types the keys that leave
+ * a container alone with its monitor. LAMELLA_MAPS are the commands that map ids into the user namespace which the first op makes: a line
+ * each, words parted by tabs, PID for the process. The explanation is NODE SCRIPT WORD STATUS, with the
+ * replies in descriptor 3 and the interpreter's wait status.
+ */
+#include "front/front.h"
+#include "base/send.h"
+#include "base/text.h"
+#include "wire/reply.h"
+#include <asm/ioctls.h>
+#include <linux/fcntl.h>
+#include <linux/memfd.h>
+
+#define FIRST_OWN_FD 10
+#define ENDED_BY_ITSELF(status) (((status) & 0x7f) == 0)
+
+/* As much as execve(2) takes in one string. */
+static u8 frames[98304];
+
+struct kernel_sigaction {
+	void *handler;
+	unsigned long flags;
+	void *restorer;
+	u64 mask;
+};
+
+static const char *variable(char **envp, const char *name)
+{
+	for (; *envp; envp++) {
+		const char *at = *envp, *wanted = name;
+
+		while (*wanted && *at == *wanted)
+			at++, wanted++;
+		if (!*wanted && *at == '=')
+			return at + 1;
+	}
+	return NULL;
+}
+
+static int digit_of(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* RFC 4648, without its padding; -1 when it is none, or too much. */
+static long decode(const char *text)
+{
+	size_t length = 0;
+	u32 bits = 0;
+	int count = 0;
+
+	for (; *text; text++) {
+		int digit = digit_of(*text);
+
+		if (digit < 0 || length == sizeof(frames))
+			return -1;
+		bits = bits << 6 | (u32)digit;
+		count += 6;
+		if (count < 8)
+			continue;
+		count -= 8;
+		frames[length++] = (u8)(bits >> count);
+	}
+	return (long)length;
+}
+
+static int give_up(const char *why)
+{
+	say(why);
+	return 125;
+}
+
+int front_not_sealed(void)
+{
+	return give_up("lamella: lamella-init cannot run from a sealed memfd\n  sysctl vm.memfd_noexec=2 or a security module forbids that here.\n");
+}
+
+/* Who explains: Node, its script, and a word for that. Then the status. */
+static char explainer[3][4096];
+
+/* Keep the words that are for this program alone, and leave what `ps` is to show. */
+static int take_words(char **argv)
+{
+	char *end = argv[5] + length_of(argv[5]);
+
+	for (int i = 0; i < 3; i++) {
+		size_t length = length_of(argv[3 + i]);
+
+		if (length >= sizeof(explainer[i]))
+			return -1;
+		__builtin_memcpy(explainer[i], argv[3 + i], length + 1);
+	}
+	__builtin_memset(argv[1], 0, (size_t)(end - argv[1]));
+	return 0;
+}
+
+/* In the interpreter, of which `ps` shows what it shows of any other. */
+static void take_name(char *title)
+{
+	static const char name[] = "lamella-init";
+	size_t length = length_of(title), room = length < sizeof(name) ? length : sizeof(name) - 1;
+
+	__builtin_memset(title, 0, length);
+	__builtin_memcpy(title, name, room);
+}
+
+static int explain(char **envp, int told, char *word)
+{
+	char *words[] = { explainer[0], explainer[1], explainer[2], word, NULL };
+
+	SYS(lseek, told, 0, 0);
+	SYS(dup3, told, 3, 0);
+	set_signal_mask(0);
+	SYS(execve, words[0], words, envp);
+	return give_up("lamella: the container failed, and what there is to say about it cannot be said: Node cannot be executed\n");
+}
+
+/* The first op has made the user namespace, or failed. */
+static void await_first(int replies, int told)
+{
+	u8 chunk[256];
+
+	while (!seen.ok && !seen.failed) {
+		long n = SYS(read, replies, chunk, sizeof(chunk));
+
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		look_at(chunk, (size_t)n);
+		write_all(told, chunk, (size_t)n);
+	}
+}
+
+/* Send the program: whether all of it was sent. */
+static int send_program(size_t length, int orders, int replies, int told, const char *maps, long interpreter)
+{
+	u32 first = (u32)length;
+
+	if (*maps) {
+		__builtin_memcpy(&first, frames, sizeof(first));
+		write_all(orders, frames, first);
+		await_first(replies, told);
+		if (seen.ok && !map_ids(maps, interpreter))
+			return 0;
+		write_all(orders, frames + first, length - first);
+		return 1;
+	}
+	/* Whoever is gone meanwhile has said why. */
+	write_all(orders, frames, length);
+	return 1;
+}
+
+/* A descriptor that is none of the numbers with a meaning. */
+static int own(int fd)
+{
+	long moved = SYS(fcntl, fd, F_DUPFD_CLOEXEC, FIRST_OWN_FD);
+
+	SYS(close, fd);
+	return (int)moved;
+}
+
+static void begin(int with_stdin, int from, int to)
+{
+	SYS(dup3, from, FRAMES_FD, O_CLOEXEC);
+	SYS(dup3, to, REPLIES_FD, O_CLOEXEC);
+	if (!with_stdin) {
+		long null = SYS(openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
+
+		SYS(dup3, null, 0, 0);
+	}
+	SYS(chdir, "/");
+}
+
+int front(int argc, char **argv, char **envp)
+{
+	/* What stops a process stops this one, too. */
+	u64 blocked = ALL_SIGNALS & ~(1ULL << (SIGTSTP - 1) | 1ULL << (SIGTTIN - 1) | 1ULL << (SIGTTOU - 1));
+	struct kernel_sigaction by_default = { 0 }, ignored = { (void *)1 /* SIG_IGN */, 0, NULL, 0 };
+	const char *text = variable(envp, "LAMELLA_PROGRAM"), *maps = variable(envp, "LAMELLA_MAPS");
+	long length = text ? decode(text) : -1, child, told;
+	int orders[2], replies[2], status = 0, mapped, with_stdin = argc == 6 && argv[2][0] == '1';
+	char number[12];
+
+	if (argc != 6 || length < 0 || take_words(argv) < 0)
+		return give_up("lamella: what was to be run did not arrive; this is a defect\n");
+	told = SYS(memfd_create, "lamella-replies", MFD_CLOEXEC);
+	if (told < 0 || SYS(pipe2, orders, O_CLOEXEC) < 0 || SYS(pipe2, replies, O_CLOEXEC) < 0)
+		return give_up("lamella: no descriptors are left to start the container with: see ulimit -n\n");
+	told = own((int)told);
+	for (int i = 0; i < 2; i++) {
+		orders[i] = own(orders[i]);
+		replies[i] = own(replies[i]);
+		if (orders[i] < 0 || replies[i] < 0 || told < 0)
+			return give_up("lamella: no descriptors are left to start the container with: see ulimit -n\n");
+	}
+	/* Node ignores some, and the container should not. */
+	for (int signo = 1; signo < 32; signo++)
+		SYS(rt_sigaction, signo, &by_default, 0, sizeof(by_default.mask));
+	set_signal_mask(blocked);
+	child = SYS(clone, SIGCHLD, 0, 0, 0, 0);
+	if (child < 0)
+		return give_up("lamella: no processes are left to start the container with: see ulimit -u, and pids.max of its cgroup\n");
+	if (!child) {
+		take_name(argv[0]);
+		begin(with_stdin, orders[0], replies[1]);
+		return FRONT_INTERPRETER;
+	}
+	SYS(close, orders[0]);
+	SYS(close, replies[1]);
+	SYS(rt_sigaction, SIGPIPE, &ignored, 0, sizeof(ignored.mask));
+	SYS(prctl, 15 /* PR_SET_NAME */, "lamella", 0, 0, 0);
+	mapped = send_program((size_t)length, orders[1], replies[0], (int)told, maps ? maps : "", child);
+	if (!mapped)
+		SYS(close, orders[1]);
+	listen_to(replies[0], orders[1], (int)told, blocked);
+	if (seen.detached) {
+		text = variable(envp, "LAMELLA_LEFT");
+		say(text ? text : "");
+		return 0;
+	}
+	while (SYS(wait4, child, &status, 0, 0) == -EINTR)
+		;
+	if (seen.exited && !seen.failed && ENDED_BY_ITSELF(status))
+		return seen.status;
+	/* A monitor that was killed could not give the terminal its settings back. */
+	if (!ENDED_BY_ITSELF(status) && seen.settings_length)
+		SYS(ioctl, 0, TCSETS, seen.settings);
+	append_number(number, status);
+	return explain(envp, (int)told, mapped ? number : "unmapped");
+}

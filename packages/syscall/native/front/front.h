@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line's place while its container runs: the parts of `lamella-init front`. */
+#ifndef LAMELLA_FRONT_H
+#define LAMELLA_FRONT_H
+
+#include "monitor/monitor.h"
+
+/* Returned in the child, which is the interpreter from here on. */
+#define FRONT_INTERPRETER (-1)
+/* Returns the status to exit with, or FRONT_INTERPRETER. */
+int front(int argc, char **argv, char **envp);
+int front_not_sealed(void);
+
+/* relay.c */
+/* Larger than a struct termios. */
+#define SETTINGS 64
+
+struct seen {
+	u8 head[REPLY_HEADER];
+	u32 filled, skip;
+	u16 kind;
+	int ok, failed, exited, status, detached;
+	/* What the terminal was before it became raw. */
+	u8 settings[SETTINGS];
+	u32 settings_length;
+};
+extern struct seen seen;
+
+/* Takes note of replies, which may be cut anywhere. */
+void look_at(const u8 *at, size_t length);
+/* Forwards signals to the monitor and keeps its replies in `told`, until they end or the user detaches. */
+void listen_to(int replies, int orders, int told, u64 blocked);
+void say(const char *text);
+size_t length_of(const char *text);
+
+/* map-ids.c */
+/* Runs the commands that map ids side by side. Returns whether all of them succeeded. */
+int map_ids(const char *lines, long pid);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LAMELLA_NAMES_H
+#define LAMELLA_NAMES_H
+
+#include "base/sys.h"
+
+/* In which of two directories a name was seen. */
+#define NAME_FIRST 1
+#define NAME_SECOND 2
+/* A file in the first says that the name is hidden (`.wh.NAME`). */
+#define NAME_HIDDEN 4
+
+struct name_list {
+	u32 mark, at; /* where its names begin, and their sorted places */
+	u32 count;
+};
+
+/*
+ * List the names of one open directory, or of two together (-1 is none): 0, or -errno and no list. With `files`
+ * the first one's whiteouts are files.
+ */
+long names_list(int first, int second, int files, struct name_list *list);
+
+/* A name, and where it was seen. It moves when another list is made. */
+const char *names_get(const struct name_list *list, u32 i, int *marks);
+
+/* Forget a list, and all that were made after it. */
+void names_drop(const struct name_list *list);
+
+#endif

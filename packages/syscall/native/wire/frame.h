@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The wire format, little endian:
+ *
+ *   u32 length     the whole frame, this field included
+ *   u16 opcode     an index into the table of ops
+ *   u8  flags      OP_*
+ *   u8  nignored   how many errnos an optional op may ignore
+ *   u32 index      the op's place in the program, echoed in replies
+ *   u16 ignored[nignored]
+ *   s64 number[]   as many as the opcode has
+ *   { u32 length; bytes; u8 0 } string[]   as many as the opcode has; 0xffffffff is NULL
+ */
+#ifndef LAMELLA_FRAME_H
+#define LAMELLA_FRAME_H
+
+#include "base/sys.h"
+
+#define FRAMES_FD 3
+/* Above what the kernel takes as arguments and environment: 6 MiB, see execve(2). */
+#define FRAME_MAX (8u << 20)
+#define FRAME_HEADER 12
+#define MAX_NUMBERS 8
+#define MAX_STRINGS 4
+#define MAX_IGNORED 16
+#define NULL_STRING 0xffffffffu
+
+enum {
+	OP_OPTIONAL = 1, /* a failure with an errno in ignored[] is reported, not fatal */
+	OP_REPLY = 2,    /* report success too, with the call's value */
+	OP_REPLACE = 4,  /* EEXIST: remove what is there and try once more */
+};
+
+struct bytes {
+	const char *at; /* NUL-terminated; NULL when the string was NULL */
+	u32 length;
+};
+
+struct frame {
+	u32 length;
+	u32 index;
+	u16 opcode;
+	u8 flags;
+	u8 nignored;
+	u16 ignored[MAX_IGNORED];
+	s64 number[MAX_NUMBERS];
+	struct bytes string[MAX_STRINGS];
+};
+
+/*
+ * What an opcode looks like. `strings` has one letter per counted string:
+ * 'z' a C string (no NUL inside), 'o' the same or NULL, 'b' bytes, 'n' bytes or
+ * NULL, 'p' a nested program.
+ */
+struct shape {
+	const char *name;
+	u8 numbers;
+	const char *strings;
+};
+
+/* NULL when the opcode is unknown. */
+const struct shape *shape_of(u16 opcode);
+
+/*
+ * Decode the frame that starts at `at`. Returns its length, 0 when `available` bytes do not
+ * hold all of it yet, or -EBADMSG / -EMSGSIZE / -ENOSYS. Nested programs are checked too.
+ */
+long frame_decode(const u8 *at, size_t available, struct frame *out);
+
+/* Every frame of a nested program is whole and well-formed, and nothing follows the last. */
+long program_check(const u8 *at, size_t length, int depth);
+
+#endif

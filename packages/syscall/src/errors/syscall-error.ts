@@ -1,0 +1,37 @@
+import type { Op, ServeOp } from '../ops/op.js';
+import { type ErrnoCode, errnoName } from './errno.js';
+import { LamellaError } from './lamella-error.js';
+
+/** A required op failed. `code` is the errno's name, `args` what the call was given. */
+export class SyscallError extends LamellaError<ErrnoCode> {
+  override readonly name = 'SyscallError';
+  /** The man page's name of the call, or of the compound op. */
+  readonly syscall: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly errno: number;
+  readonly op: Op;
+  /** The op's place in the program, in {@link flatten}'s order. */
+  readonly index: number;
+  /** Whose failure it was, if it was that of a process beside the program: what started it. */
+  readonly server: ServeOp | undefined;
+
+  constructor(op: Op, index: number, errno: number, server: ServeOp | undefined = op.op === 'serve' ? op : undefined) {
+    const code = errnoName(errno);
+    super({ code, message: `${describe(op)} failed: ${code}` });
+    const { op: syscall, ...args } = op;
+    this.syscall = syscall;
+    this.args = args;
+    this.errno = errno;
+    this.op = op;
+    this.index = index;
+    this.server = server;
+  }
+}
+
+/** The call with its telling arguments: `mount("proc", "/proc")`. */
+function describe(op: Op): string {
+  const strings = Object.entries(op)
+    .filter(([name, value]) => name !== 'op' && name !== 'data' && name !== 'buf' && typeof value === 'string')
+    .map(([, value]) => JSON.stringify(value));
+  return `${op.op}(${strings.join(', ')})`;
+}

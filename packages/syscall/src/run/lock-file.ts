@@ -1,0 +1,69 @@
+import type { LockOptions } from '../model/lock-options.js';
+import { LOCK, O, PR } from '../ops/constants.js';
+import { AT_FDCWD, type Program } from '../ops/op.js';
+import { text } from '../options/check.js';
+import { LOCK_OPTIONS, read } from '../options/option-shapes.js';
+import { takeLock } from './lock-keeper.js';
+import { start } from './run.js';
+
+/** A lock between processes. Disposing lets go; so does the death of this process. */
+export interface HeldLock extends AsyncDisposable {
+  readonly path: string;
+}
+
+/**
+ * Wait for, and hold, an flock(2) on a file (absolute path), which stays there afterwards.
+ *
+ * @throws SyscallError when the file cannot be opened; the AbortSignal's reason
+ */
+export async function lockFile(path: string, options: LockOptions = {}): Promise<HeldLock> {
+  read('lockFile(path)', path, text);
+  return (await tryLockFile(path, options)) ?? (await wait(path, options.shared ? LOCK.SH : LOCK.EX, options));
+}
+
+/** The same without waiting: undefined when somebody else holds it. */
+export async function tryLockFile(path: string, options: LockOptions = {}): Promise<HeldLock | undefined> {
+  const { signal, create = true, shared = false } = read('tryLockFile(path, options)', options, LOCK_OPTIONS);
+  read('tryLockFile(path)', path, text);
+  signal?.throwIfAborted();
+  const lock = await takeLock(path, shared ? LOCK.SH : LOCK.EX, create);
+  return lock && { path, [Symbol.asyncDispose]: lock.release };
+}
+
+/** A process of its own waits, for it can do nothing else meanwhile. */
+async function wait(path: string, operation: number, { signal, create = true }: LockOptions): Promise<HeldLock> {
+  const acquired = Promise.withResolvers<void>();
+  const flags = (create ? O.RDWR | O.CREAT : O.RDONLY) | O.NONBLOCK | O.NOCTTY | O.CLOEXEC;
+  const program: Program = [
+    { op: 'prctl', option: PR.SET_PDEATHSIG, arg2: 9, arg3: 0, arg4: 0, arg5: 0 },
+    { op: 'openat', dirfd: AT_FDCWD, pathname: path, flags, mode: 0o600, out: 5 },
+    { op: 'flock', fd: 5, operation, reply: true },
+    // The descriptor belongs to the monitor, which ends when told or when this process is gone.
+    { op: 'clone', flags: 0, monitor: 0, program: [{ op: 'close', fd: 5 }, { op: 'wait' }] },
+  ];
+  const waiting = new AbortController();
+  const giveUp = (): void => waiting.abort(signal?.reason);
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', giveUp, { once: true });
+  const running = start(program, {
+    signal: waiting.signal,
+    onReply: (reply) => {
+      if (reply.kind === 'ok') acquired.resolve();
+    },
+  });
+  try {
+    await Promise.race([acquired.promise, running.result]);
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
+  }
+  return {
+    path,
+    async [Symbol.asyncDispose](): Promise<void> {
+      running.control({ op: 'go' });
+      // With its holder's death a lock is released, too.
+      await running.result.catch((error: { code?: string }) => {
+        if (error.code !== 'INIT_DIED') throw error;
+      });
+    },
+  };
+}

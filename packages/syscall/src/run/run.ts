@@ -1,0 +1,256 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { ProgramError } from '../errors/program-error.js';
+import { isOwnUserNamespace, mapIds } from '../host/id-mapping.js';
+import { interpreterPath } from '../host/interpreter-path.js';
+import type { ProgramIndex } from '../model/program-index.js';
+import type { RunOptions } from '../model/run-options.js';
+import type { RunResult } from '../model/run-result.js';
+import { IOCTL } from '../ops/constants.js';
+import type { ControlOp, Op, Program, ServeOp } from '../ops/op.js';
+import { RUN_OPTIONS, read } from '../options/option-shapes.js';
+import { encodeProgram, FrameWriter, flatten } from '../wire/encode.js';
+import { replyParser } from '../wire/replies.js';
+import { Outcome, silent } from './outcome.js';
+import { interpreterCommand, keepCopy } from './sealed-copy.js';
+
+/** A program under way. */
+export interface Running {
+  /** The interpreter's own pid: the monitor's, once the program has cloned. */
+  readonly pid: number;
+  readonly stdin: Writable | null;
+  readonly stdout: Readable | null;
+  readonly stderr: Readable | null;
+  /** Resolves with the pid of the cloned process when it has exec'd; undefined if it never does. */
+  readonly started: Promise<number | undefined>;
+  /**
+   * @throws SyscallError when a required op failed; ProgramError `INIT_DIED` when the interpreter
+   * itself was killed; the AbortSignal's reason.
+   */
+  readonly result: Promise<RunResult>;
+  /** Tell the monitor: forward a signal, resize the terminal, let a `wait` op go on. */
+  control(op: ControlOp): void;
+  /** Ends it: what it cloned is killed, and its exit program runs. One that clones nothing is not listened to any more. */
+  abort(): void;
+  /** Hold the replies back, and the program with them; and go on. */
+  pause(): void;
+  resume(): void;
+  /** Whether this process, with nothing else to do, waits for it. At first it does. */
+  hold(waits: boolean): void;
+  /**
+   * Let go of a monitor that `supervise` detached: it goes on without this process, and `result` stays
+   * pending. For one whose process has started.
+   */
+  release(): void;
+}
+
+/**
+ * Start a program; {@link run} waits for its end. When it begins with {@link ownUserNamespace} the ids are
+ * mapped after that op, and before the others.
+ */
+export function start(program: Program, given: RunOptions = {}): Running {
+  const options = read('start(program, options)', given, RUN_OPTIONS);
+  const frames = encodeProgram(program);
+  const mapsIds = isOwnUserNamespace(program[0]);
+  const clones = program.some((op) => op.op === 'clone');
+  const running = startInterpreter(options, indexOf(program), { mapsIds });
+  const first = mapsIds ? frames.readUInt32LE(0) : frames.length;
+  running.frames.write(frames.subarray(0, first));
+  const rest = (): void => {
+    if (first < frames.length) running.frames.write(frames.subarray(first));
+    if (!clones) running.frames.end();
+  };
+  // What fails then is what the result rejects with.
+  void running.mapped.then(rest, () => undefined);
+  if (!clones) return { ...running, abort: running.hangUp };
+  // A monitor that was told to leave does not know how its process ends.
+  let left = false;
+  const result = running.result.then((found) => {
+    if (found.exited || left) return found;
+    throw silent();
+  });
+  const control: Running['control'] = (op) => {
+    left ||= op.op === 'leave';
+    running.control(op);
+  };
+  return { ...running, result, control };
+}
+
+/** Run a program to its end. */
+export function run(program: Program, options: RunOptions = {}): Promise<RunResult> {
+  return start(program, options).result;
+}
+
+export function indexOf(program: Program): ProgramIndex & Required<Pick<ProgramIndex, 'append'>> {
+  let all: Op[] | undefined;
+  let release: Set<Op> | undefined;
+  const every = (): Op[] => (all ??= flatten(program));
+  return {
+    op: (index) => every()[index],
+    append(later) {
+      const first = every().length;
+      // The order itself has an index, too.
+      every().push({ op: 'wait' }, ...flatten(later));
+      return first;
+    },
+    isRelease(index) {
+      release ??= new Set(program.flatMap((each) => (each.op === 'on_exit' ? flatten(each.program) : [])));
+      const found = every()[index];
+      return found !== undefined && release.has(found);
+    },
+    serverOf(index) {
+      const found = every()[index];
+      return every().find((each): each is ServeOp => each.op === 'serve' && (each === found || flatten(each.program).some((nested) => nested === found)));
+    },
+  };
+}
+
+/** An interpreter whose frames are written by the caller as they are made. */
+export interface StreamedRun extends Running {
+  readonly frames: Writable;
+  /** Resolves when the frames after the first may be written: at once, but where ids are to be mapped. */
+  readonly mapped: Promise<void>;
+  /** Closes both channels: it ends with its next reply, also where replies were held back. */
+  hangUp(): void;
+}
+
+/**
+ * Start an interpreter without a program: write frames (see {@link FrameWriter}) to `frames`, end
+ * it, await `result`. `index` names the op of a reply for errors. With `mapsIds` the first frame is that of
+ * {@link ownUserNamespace}.
+ */
+export function startInterpreter(options: RunOptions, index: ProgramIndex, { mapsIds = false }: { readonly mapsIds?: boolean } = {}): StreamedRun {
+  options.signal?.throwIfAborted();
+  const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'ignore', 'inherit'];
+  const { file, args } = interpreterCommand();
+  const { descriptors = [] } = options;
+  const child: ChildProcess = spawn(file, descriptors.length ? [...args, String(descriptors.length)] : args, {
+    argv0: 'lamella-init',
+    stdio: [stdin, stdout, stderr, 'pipe', 'pipe', ...descriptors],
+    env: {},
+    cwd: '/',
+  });
+  const frames = child.stdio[3] as Writable;
+  const replies = child.stdio[4] as Readable;
+  // The interpreter explains itself in replies; a broken pipe only says that it has ended.
+  frames.on('error', () => frames.destroy());
+
+  const started = Promise.withResolvers<number | undefined>();
+  const outcome = new Outcome(index);
+  let termios: Buffer | undefined;
+  const mapped = Promise.withResolvers<void>();
+  let unmapped: unknown;
+  const map = async (): Promise<void> => {
+    try {
+      await mapIds(child.pid ?? -1);
+      mapped.resolve();
+    } catch (error) {
+      unmapped = error;
+      frames.destroy();
+    }
+  };
+  // Whoever waits is told; who does not has the result.
+  mapped.promise.catch(() => undefined);
+  if (!mapsIds) mapped.resolve();
+  const parse = replyParser((reply) => {
+    const ignored = outcome.take(reply);
+    switch (reply.kind) {
+      case 'ok':
+        if (mapsIds && reply.index === 0) void map();
+        break;
+      case 'started':
+        started.resolve(reply.pid);
+        if (child.pid !== undefined) keepCopy(child.pid);
+        break;
+      case 'terminal':
+        termios = reply.termios;
+        break;
+    }
+    options.onReply?.(reply, ignored);
+  });
+  replies.on('data', parse);
+
+  const onAbort = (): void => {
+    frames.destroy();
+  };
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+
+  const ended = Promise.withResolvers<{ status: number | null; signal: NodeJS.Signals | null }>();
+  const closed = Promise.withResolvers<void>();
+  replies.once('close', () => closed.resolve());
+  child.once('error', (cause) => {
+    closed.resolve();
+    ended.reject(
+      new ProgramError({
+        code: 'INIT_FAILED',
+        message: `cannot run ${interpreterPath()}: ${cause.message}`,
+        hint: 'The file must be executable and its filesystem not mounted noexec.',
+        cause,
+      }),
+    );
+  });
+  child.once('exit', (status, signal) => ended.resolve({ status, signal }));
+
+  const finish = async (): Promise<RunResult> => {
+    try {
+      const { status, signal: killed } = await ended.promise;
+      await closed.promise;
+      if (killed && termios) await restoreTerminal(termios);
+      if (options.signal?.aborted) throw options.signal.reason;
+      if (unmapped !== undefined) throw unmapped;
+      return outcome.result({ status, signal: killed });
+    } catch (error) {
+      mapped.reject(error);
+      throw error;
+    } finally {
+      started.resolve(undefined);
+      options.signal?.removeEventListener('abort', onAbort);
+      frames.destroy();
+    }
+  };
+
+  return {
+    pid: child.pid ?? -1,
+    stdin: child.stdin,
+    stdout: child.stdout,
+    stderr: child.stderr,
+    started: started.promise,
+    result: finish(),
+    frames,
+    mapped: mapped.promise,
+    control(op) {
+      if (frames.destroyed) return;
+      const writer = new FrameWriter(256);
+      if (op.op === 'go' && op.program?.length) writer.index = index.append?.(op.program) ?? 0;
+      writer.op(op);
+      frames.write(writer.take());
+    },
+    abort: () => frames.destroy(),
+    hold(waits) {
+      const all = [child, frames, replies, child.stdin, child.stdout, child.stderr] as ({ ref(): void; unref(): void } | null)[];
+      for (const each of all)
+        if (waits) each?.ref();
+        else each?.unref();
+    },
+    hangUp() {
+      frames.destroy();
+      replies.destroy();
+    },
+    pause: () => void replies.pause(),
+    resume: () => void replies.resume(),
+    release() {
+      options.signal?.removeEventListener('abort', onAbort);
+      child.removeAllListeners('exit');
+      frames.destroy();
+      replies.destroy();
+      child.unref();
+    },
+  };
+}
+
+/** A monitor that died cannot give the terminal its settings back, so this process does. */
+async function restoreTerminal(termios: Buffer): Promise<void> {
+  await run([{ op: 'ioctl', fd: 0, request: IOCTL.TCSETS, argument: 0, argp: termios, ignore: ['ENOTTY', 'EIO', 'EBADF'] }], {
+    stdio: ['inherit', 'ignore', 'ignore'],
+  });
+}

@@ -1,0 +1,256 @@
+import { errnoNumber } from '../errors/errno.js';
+import { ProgramError } from '../errors/program-error.js';
+import type { Bytes, ControlOp, ExecveOp, Op, Program } from '../ops/op.js';
+import { OPCODES, type OpShape } from '../ops/opcodes.js';
+import { bytesOf } from '../text/byte-text.js';
+
+/** The longest frame the interpreter takes, in bytes. */
+export const FRAME_MAX = 0x800000;
+
+/** Flags of a frame's header, for users of {@link FrameWriter}. */
+export const FRAME_FLAGS = { OPTIONAL: 1, REPLY: 2, REPLACE: 4 } as const;
+
+const NULL_STRING = 0xffffffff;
+const SHAPES: Readonly<Record<string, OpShape>> = OPCODES;
+
+/**
+ * Appends frames to one growing buffer. `begin`, then every number, then every string of the op's
+ * shape, then `end`: for whoever makes hundreds of thousands of frames; others use
+ * {@link encodeProgram}.
+ */
+export class FrameWriter {
+  #buffer: Buffer;
+  #at = 0;
+  #start = 0;
+  readonly #spare: Buffer[] = [];
+  /** What a nested program executed last; undefined at the top, where the interpreter does not keep it. */
+  #executed: Partial<Pick<ExecveOp, 'argv' | 'envp'>> | undefined;
+  /** The index the next frame gets. */
+  index = 0;
+
+  constructor(capacity = 32768) {
+    this.#buffer = Buffer.allocUnsafeSlow(capacity);
+  }
+
+  get length(): number {
+    return this.#at;
+  }
+
+  #room(bytes: number): void {
+    if (this.#at + bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#at + bytes));
+    this.#buffer.copy(larger, 0, 0, this.#at);
+    this.#buffer = larger;
+  }
+
+  begin(code: number, flags = 0, ignored: readonly number[] = []): void {
+    this.#room(12 + 2 * ignored.length + 64);
+    this.#start = this.#at;
+    const b = this.#buffer;
+    let at = this.#at + 4;
+    b[at] = code & 0xff;
+    b[at + 1] = code >> 8;
+    b[at + 2] = flags;
+    b[at + 3] = ignored.length;
+    b.writeUInt32LE(this.index, at + 4);
+    this.index = (this.index + 1) >>> 0;
+    at += 8;
+    for (const errno of ignored) at = b.writeUInt16LE(errno, at);
+    this.#at = at;
+  }
+
+  /** A signed 64-bit field from a safe integer. */
+  number(value: number): void {
+    this.#room(8);
+    const b = this.#buffer;
+    const at = this.#at;
+    const low = value >>> 0;
+    b[at] = low;
+    b[at + 1] = low >>> 8;
+    b[at + 2] = low >>> 16;
+    b[at + 3] = low >>> 24;
+    const high = value >= 0 && value < 0x100000000 ? 0 : Math.floor(value / 0x100000000);
+    b[at + 4] = high;
+    b[at + 5] = high >> 8;
+    b[at + 6] = high >> 16;
+    b[at + 7] = high >> 24;
+    this.#at = at + 8;
+  }
+
+  string(value: Bytes): void {
+    if (value === null) {
+      this.#room(4);
+      this.#at = this.#buffer.writeUInt32LE(NULL_STRING, this.#at);
+      return;
+    }
+    let length: number;
+    if (typeof value === 'string' && value.isWellFormed()) {
+      this.#room(5 + value.length * 3);
+      length = this.#buffer.write(value, this.#at + 4, 'utf8');
+    } else {
+      const bytes = typeof value === 'string' ? bytesOf(value) : value;
+      length = bytes.length;
+      this.#room(5 + length);
+      this.#buffer.set(bytes, this.#at + 4);
+    }
+    this.#buffer.writeUInt32LE(length, this.#at);
+    this.#at += 4 + length;
+    this.#buffer[this.#at++] = 0;
+  }
+
+  /** The same from a string of bytes (latin1), as the names in archives are held. */
+  binary(value: string): void {
+    this.#room(5 + value.length);
+    this.#buffer.write(value, this.#at + 4, value.length, 'latin1');
+    this.#buffer.writeUInt32LE(value.length, this.#at);
+    this.#at += 4 + value.length;
+    this.#buffer[this.#at++] = 0;
+  }
+
+  end(): void {
+    const length = this.#at - this.#start;
+    if (length > FRAME_MAX) {
+      this.#at = this.#start;
+      throw new ProgramError({
+        code: 'PROGRAM_TOO_LONG',
+        message: `what is to be executed takes ${length} bytes, and lamella-init takes ${FRAME_MAX} at once`,
+        hint: 'Make the arguments and the environment shorter: pass long data by stdin or a file.',
+      });
+    }
+    this.#buffer.writeUInt32LE(length, this.#start);
+  }
+
+  /** A whole op at once. */
+  op(op: Op | ControlOp): void {
+    const shape = SHAPES[op.op];
+    if (!shape) throw new TypeError(`there is no op '${String(op.op)}'`);
+    const options = op as { ignore?: readonly string[]; reply?: boolean; replace?: boolean };
+    const ignored = (options.ignore ?? []).map(errnoNumber);
+    this.begin(
+      shape.code,
+      (ignored.length ? FRAME_FLAGS.OPTIONAL : 0) | (options.reply ? FRAME_FLAGS.REPLY : 0) | (options.replace ? FRAME_FLAGS.REPLACE : 0),
+      ignored,
+    );
+    switch (op.op) {
+      case 'execve':
+        this.#execve(op);
+        break;
+      case 'clone':
+        this.number(op.flags);
+        this.number(op.monitor);
+        this.number(op.cgroup ?? -1);
+        this.#program(op.program);
+        break;
+      case 'serve':
+        this.number(op.signal ?? 0);
+        this.#program(op.program);
+        break;
+      case 'on_exit':
+      case 'attempt':
+      case 'go':
+        this.#program(op.program ?? []);
+        break;
+      case 'setgroups': {
+        const list = Buffer.alloc(op.list.length * 4);
+        for (const [i, group] of op.list.entries()) list.writeUInt32LE(group, i * 4);
+        this.string(list);
+        break;
+      }
+      default: {
+        const fields = op as unknown as Record<string, unknown>;
+        for (const name of shape.numbers) {
+          const value = fields[name];
+          if (!Number.isSafeInteger(value)) throw new TypeError(`${op.op}: '${name}' is not an integer: ${value}`);
+          this.number(value as number);
+        }
+        for (const [i, name] of shape.strings.entries()) {
+          const value = fields[name] as Bytes;
+          if (typeof value === 'string' && value.includes('\0') && (shape.kinds[i] === 'z' || shape.kinds[i] === 'o'))
+            throw new TypeError(`${op.op}: '${name}' has a NUL inside: ${JSON.stringify(value)}`);
+          this.string(value);
+        }
+      }
+    }
+    this.end();
+  }
+
+  /** Lists that a nested program has executed something with before are not written once more. */
+  #execve(op: ExecveOp): void {
+    const { argv, envp } = this.#executed ?? {};
+    const again = op.argv === argv && op.envp === envp;
+    if (this.#executed) this.#executed = op;
+    this.number(again ? -1 : op.argv.length);
+    this.number(again ? -1 : op.envp.length);
+    this.string(op.pathname);
+    this.string(again ? '' : block(op.argv, 'argv'));
+    this.string(again ? '' : block(op.envp, 'envp'));
+  }
+
+  /** A nested program, in place, with the indexes that follow this op's own. */
+  #program(program: Program): void {
+    const outer = this.#start;
+    this.#room(5);
+    const at = this.#at;
+    this.#at += 4;
+    const executed = this.#executed;
+    this.#executed = {};
+    for (const op of program) this.op(op);
+    // The interpreter forgets the lists when it begins with a nested program, so they have to be written again after it.
+    this.#executed = executed && {};
+    this.#room(1);
+    this.#buffer.writeUInt32LE(this.#at - at - 4, at);
+    this.#buffer[this.#at++] = 0;
+    this.#start = outer;
+  }
+
+  /** What was written, to be copied; the writer begins anew in the same memory. */
+  written(): Buffer {
+    const done = this.#buffer.subarray(0, this.#at);
+    this.#at = 0;
+    return done;
+  }
+
+  /** What was written since the last call; the writer goes on in another buffer. */
+  take(): Buffer {
+    const done = this.#buffer.subarray(0, this.#at);
+    this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#buffer.length);
+    this.#at = 0;
+    return done;
+  }
+
+  /** Give back what {@link take} returned, once nobody reads it any more: megabytes need not become garbage. */
+  recycle(taken: Buffer): void {
+    if (this.#spare.length < 8) this.#spare.push(Buffer.from(taken.buffer, taken.byteOffset));
+  }
+}
+
+function block(strings: readonly string[], what: string): Uint8Array {
+  for (const s of strings) if (s.includes('\0')) throw new TypeError(`execve: '${what}' has a NUL inside: ${JSON.stringify(s)}`);
+  return bytesOf(strings.map((s) => `${s}\0`).join(''));
+}
+
+/** Programs are short, and encoded one at a time: they share the memory in which they are. */
+let shared: FrameWriter | undefined;
+
+/** The frames of a program, ready for the interpreter's descriptor 3. */
+export function encodeProgram(program: Program): Buffer {
+  const writer = shared ?? new FrameWriter();
+  // Taken while in use: an op that cannot be encoded leaves it in no state to go on with.
+  shared = undefined;
+  writer.index = 0;
+  for (const op of program) writer.op(op);
+  const frames = Buffer.from(writer.written());
+  shared = writer;
+  return frames;
+}
+
+/** Every op of a program, nested ones included, by the index its frame gets. */
+export function flatten(program: Program): Op[] {
+  const all: Op[] = [];
+  const visit = (op: Op): void => {
+    all.push(op);
+    if (op.op === 'clone' || op.op === 'on_exit' || op.op === 'serve' || op.op === 'attempt') for (const nested of op.program) visit(nested);
+  };
+  for (const op of program) visit(op);
+  return all;
+}
