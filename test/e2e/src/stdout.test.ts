@@ -45,7 +45,7 @@ interface Ended {
 const SINKS = {
   'a full disk': { said: /^lamella: cannot write to stdout: no space left on the device \(ENOSPC\)\n$/, status: 125 },
   'a pipe that nobody reads': { said: /^$/, status: 141 },
-  'a closed descriptor': { said: /^lamella: cannot write to stdout: it is closed \(EBADF\)\n$/, status: 125 },
+  'a closed descriptor': { said: /^lamella: cannot write to stdout: the descriptor is closed \(EBADF\)\n$/, status: 125 },
 } as const;
 type Sink = keyof typeof SINKS;
 
