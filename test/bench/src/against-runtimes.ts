@@ -1,4 +1,4 @@
-/** The SDK against OCI runtimes, as a process of its own: `node against-runtimes.js STORE ROUNDS`. */
+/** The SDK against OCI runtimes, in a separate process: `node against-runtimes.js STORE ROUNDS`. */
 import { ImageStore, run } from '@lamella/engine';
 import { scratch } from '@lamella-test/scratch';
 import { medians, settle } from './measure.js';

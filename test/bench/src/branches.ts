@@ -7,7 +7,7 @@ import { mountOverlay } from '@lamella/overlay';
 import { busyboxArchive, type ScratchDirectory } from '@lamella-test/scratch';
 import type { Row } from './row.js';
 
-/** What a checkpoint, a rollback and a fork cost, with much below them and with nothing; and how fast changes are told. */
+/** Measures a checkpoint, a rollback and a fork of a large and of an empty upper, and how fast changes are listed. */
 export async function branches(at: ScratchDirectory, { smoke, rounds }: { readonly smoke: boolean; readonly rounds: number }): Promise<Row[]> {
   const root = at.join('store');
   await new ImageStore(root).import(busyboxArchive(), 'busybox');
@@ -25,7 +25,7 @@ export async function branches(at: ScratchDirectory, { smoke, rounds }: { readon
     // What a rollback discards is removed by and by.
     const left = (): boolean => readdirSync(path.join(root, 'containers')).some((name) => name.endsWith('-discarded'));
     for (let tries = 0; left() && tries < 500; tries++) await sleep(20);
-    // Else by whoever comes next.
+    // sweep() removes what is still left.
     if (left()) await sweep(root);
     await sleep(50);
   };
@@ -112,7 +112,7 @@ function expect(seen: number, files: number): void {
   if (seen < files) throw new Error(`${seen} changes were told of ${files}`);
 }
 
-/** Megabytes that a process of its own needs, at the most, to read them all. */
+/** Returns the most megabytes that a separate process needs to read all changes. */
 function memoryFor(root: string, id: string): number {
   const engine = import.meta.resolve('@lamella/engine');
   const script = `

@@ -3,7 +3,7 @@ export type Action = () => Promise<unknown> | unknown;
 
 /**
  * Medians, in milliseconds, of several actions taken in turns, so that whatever else the machine
- * does meets all of them alike. `before` runs untimed ahead of each, and is told which.
+ * does meets all of them alike. `before` runs untimed ahead of each, with its name as the argument.
  */
 export async function medians<Name extends string>(
   actions: Readonly<Record<Name, Action>>,

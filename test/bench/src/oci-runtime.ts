@@ -5,7 +5,7 @@ import { medians, settle } from './measure.js';
 import { memoryOf } from './memory-of.js';
 import type { Row, Skipped } from './row.js';
 
-/** What an engine does with every container, by processes of their own: create, start, delete. */
+/** What an engine does with every container, each in a separate process: create, start, delete. */
 export async function ociRuntime(at: ScratchDirectory, rounds: number): Promise<(Row | Skipped)[]> {
   const rows: (Row | Skipped)[] = [];
   const node = process.execPath;

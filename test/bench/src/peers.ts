@@ -8,7 +8,7 @@ import { busyboxArchive, dockerDaemon, findProgram, type ScratchDirectory } from
 export type Peer = { readonly once: () => Promise<void> | void; readonly close: () => Promise<void> } | string;
 
 /**
- * What somebody without Lamella would do from Node: mount an overlay, have an OCI runtime run in it,
+ * What a user without Lamella would do from Node: mount an overlay, have an OCI runtime run in it,
  * unmount.
  */
 export async function overlayAndRuntime(at: ScratchDirectory, name: string, layer: string): Promise<Peer> {
@@ -46,7 +46,7 @@ export async function overlayAndRuntime(at: ScratchDirectory, name: string, laye
   return { once: run, close: async () => undefined };
 }
 
-/** `docker run`, by the daemon that is there, or one of our own for the while. */
+/** `docker run`, with the running daemon, or with one that this starts. */
 export async function dockerRun(at: ScratchDirectory): Promise<Peer> {
   const daemon = await dockerDaemon(at);
   if (typeof daemon === 'string') return daemon;

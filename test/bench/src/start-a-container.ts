@@ -81,7 +81,7 @@ export async function startAContainer(at: ScratchDirectory, rounds: number): Pro
 
 const IDLE = "console.log('ready'); setInterval(() => {}, 1e9)";
 
-/** Megabytes that a Node and what it became take, and what they started, but for the container's own process. */
+/** Returns the megabytes of a Node, of what it became, and of what they started, without the container's process. */
 async function whileWaiting(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'], env });
   const pid = child.pid ?? -1;

@@ -88,7 +88,7 @@ function cached(name: string, make: (file: string) => void): string {
   return file;
 }
 
-/** In a process of its own: VmHWM is what it ever had. */
+/** In a separate process: VmHWM is the maximum of its whole life. */
 function peakMemory(archive: string, target: string): number {
   mkdirSync(target);
   const script = `import { createReadStream, readFileSync } from 'node:fs'; import { applyLayer } from '@lamella/image';

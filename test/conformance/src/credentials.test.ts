@@ -33,7 +33,7 @@ beforeEach(() => {
   registry = new QuirkyRegistry(host, { auth: 'basic' });
 });
 
-/** Runs a program, and tells whom it said to be. It fails in any case: there is nobody of these names, and no image. */
+/** Returns the credentials that a program sends. The program fails in any case: these users and the image do not exist. */
 async function asked(program: string, args: readonly string[], env: Record<string, string>): Promise<{ who: string | undefined; stderr: string }> {
   registry.seen.length = 0;
   const child = execFile(program, args, { env: { PATH: `${at.join('bin')}:${process.env.PATH}`, ...env } });
@@ -45,7 +45,7 @@ async function asked(program: string, args: readonly string[], env: Record<strin
   return { who: sent(), stderr };
 }
 
-/** Whom somebody said to be; skopeo is nobody by an empty name. */
+/** The credentials of a request. Without any, skopeo sends an empty name. */
 function sent(): string | undefined {
   const header = registry.seen.map(({ headers }) => headers.authorization).find((each) => each !== undefined);
   const who = header && Buffer.from(header.replace('Basic ', ''), 'base64').toString();

@@ -26,7 +26,7 @@ afterAll(async () => {
   await at[Symbol.asyncDispose]();
 }, 60_000);
 
-/** @returns why it could not be built: without a mirror there is no distribution */
+/** @returns why it could not be built: a distribution needs a mirror */
 function buildImage({ join }: ScratchDirectory): string | undefined {
   const execute = (command: string, ...args: string[]): void => void execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
   const base = spawnSync('mmdebstrap', ['--variant=apt', '--mode=root', 'bookworm', join('base.tar')], { encoding: 'utf8' });
@@ -139,7 +139,7 @@ test('a distribution looks as Docker shows it, loaded from what we save', { time
     docker('rm', container);
     docker('rmi', 'image:latest');
     const theirs = await describeTree(at.join('docker'));
-    // Docker's own mount points; an export is a tar, which knows neither holes nor parts of a second.
+    // Docker's own mount points; an export is a tar without holes and parts of a second.
     const own = ['.', '.dockerenv', 'dev', 'etc', 'proc', 'sys', 'etc/hosts', 'etc/resolv.conf', 'etc/hostname', 'etc/mtab'];
     // A directory that a layer needs and does not list becomes as young as the unpacking with Docker.
     const touched = new Set([...theirs].flatMap(([name, entry]) => (entry.type === 'directory' && Number(entry.mtime) >= loadedAt ? [name] : [])));

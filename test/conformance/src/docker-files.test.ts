@@ -38,7 +38,7 @@ const cases = (table: typeof OUT): readonly (readonly string[])[] => {
 
 const lines = async (directory: string): Promise<readonly string[]> => treeLines(await describeTree(directory), { without: ['mtime', 'sparse', 'xattrs'] });
 
-/** Copies out of a container, each case into a directory of its own. */
+/** Copies out of a container, each case into a separate directory. */
 async function outs({ cp }: Copier, top: string): Promise<readonly Became[]> {
   return inTwos(cases(OUT), async (words, i) => {
     const cwd = path.join(top, `${i}`);
@@ -48,7 +48,7 @@ async function outs({ cp }: Copier, top: string): Promise<readonly Became[]> {
   });
 }
 
-/** Copies into it, each into a directory of its own there; what they come to is looked at on the host. */
+/** Copies into the container, each case into a separate directory. The host sees the results. */
 async function ins({ cp, exec }: Copier, top: string): Promise<readonly Became[]> {
   const all = cases(IN);
   mkdirSync(path.join(top, 'from'), { recursive: true });

@@ -96,7 +96,7 @@ async function cell({ call, ...driver }: Driver, state: State, command: string, 
   await driver.make(state, name);
   const words = command.split(' ');
   const { ok, stdout } = await call(...(command.includes('{}') ? words.map((word) => word.replaceAll('{}', name)) : [...words, name]));
-  // What is done is printed by the name that it was given.
+  // The commands print the name from the command line.
   if (ok && /^(?:start|stop|restart|kill|pause|unpause|rm)/.test(command)) expect(stdout).toBe(name);
   // A signal other than SIGKILL takes the time that the command takes.
   if (ok && command === 'kill -s TERM') await driver.wait(name);

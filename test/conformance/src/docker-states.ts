@@ -4,7 +4,7 @@ export type State = 'created' | 'running' | 'paused' | 'exited';
 /** Whether a command succeeds, and what the container does then: as Docker has it. */
 export type Outcome = readonly [succeeds: boolean, after: State | 'gone'];
 
-/** The words of a command; the container's name is in the place of {}, or comes last. */
+/** The words of a command; the container's name replaces {}, or comes last. */
 export const COMMANDS = [
   'start',
   'stop -t 0',

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, globSync, writeFileSync } from 'node:fs';
 import { OCI_RUNTIME, type ScratchDirectory } from '@lamella-test/scratch';
 
-/** What a command of an engine said, and how it ended. */
+/** The output of a command of an engine, and how it ended. */
 export interface Said {
   readonly status: number | null;
   readonly stdout: string;

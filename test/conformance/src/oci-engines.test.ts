@@ -69,7 +69,7 @@ test('podman lets systemd make the cgroups', async (context: TestContext) => {
   await using _ended = systemd;
   const options = ['--root', at.join('root'), '--runroot', '/run/podman', '--cgroup-manager', 'systemd', '--storage-driver', 'vfs', '--runtime', runtime(at)];
   const podman = (...args: string[]): Said => systemd.run('podman', ...options, ...args);
-  // This machine's version 2 may give no controllers: what podman limits by itself it is told not to.
+  // This machine's version 2 may give no controllers: podman must not set its default limits.
   const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000', '--pids-limit', '0', '--network', 'none'];
   const imported = podman('import', busyboxArchive(), 'busybox');
   if (imported.status !== 0) skip(context, `podman cannot work here: ${imported.stderr.trim().split('\n').at(-1)}`);
@@ -95,7 +95,7 @@ test('containerd runs, enters, pauses and kills with it', async (context: TestCo
   await using _ended = containerd;
   const ctr = engine('ctr', ['--address', containerd.socket, '--namespace', 'lamella-test']);
   try {
-    // Of a root filesystem it runs without an image, which it could import from archives of its own kind only.
+    // It runs a root filesystem without an image. It can import images only from its own kind of archive.
     const rootfs = at.join('rootfs');
     mkdirSync(rootfs);
     spawnSync('tar', ['-xf', busyboxArchive(), '-C', rootfs]);

@@ -190,7 +190,7 @@ const TAKEN: Readonly<Record<string, Taken>> = {
   'oci-runtime makeLog': { whole: () => ({ format: 'text', debug: false }), call: (options) => oci.makeLog(options), known: ['file', 'format', 'debug'] },
 };
 
-/** Public functions without options of their own, by what they take instead. */
+/** Public functions without options, by what they take instead. */
 const OTHERS: Readonly<Record<string, RegExp>> = {
   syscall: new RegExp(
     // Words, bytes, numbers, programs and what the package itself made.

@@ -4,7 +4,7 @@ import type { Action, ArgumentCondition, RuleCondition, SeccompProfile, SyscallR
  * What the default filters of Docker and podman say about the calls of x86_64, as lists of facts:
  *
  * - Docker: github.com/moby/profiles, seccomp/default.json at 02e898b137aed1024e232d59bcb05e6179b72177 (2026). Docker 28.3.3 and later have
- *   theirs from there; what it says of families of sockets came with 29.4.2 and later (CVE-2026-31431).
+ *   theirs from there; its rules for families of sockets came with 29.4.2 and later (CVE-2026-31431).
  * - podman 5: github.com/podman-container-tools/container-libs, common/pkg/seccomp/seccomp.json at 7a5bc89e215cde796e6e25c8a6d37362e81b8be0
  *   (2026), which is installed as /usr/share/containers/seccomp.json.
  */

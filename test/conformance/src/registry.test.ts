@@ -20,7 +20,7 @@ let at: ScratchDirectory;
 let registry: Registry;
 let proxy: FaultyProxy;
 
-/** Noise that does not compress, so that a layer is as large as it says. */
+/** Noise that does not compress, so that a layer keeps its size. */
 const noise = (size: number): Buffer => Buffer.from(Array.from({ length: size }, (_, i) => ((i * 2654435761) >>> 13) & 0xff));
 const LAYERS = [
   readFileSync(busyboxArchive()),

@@ -87,7 +87,7 @@ test("podman's profile does what libseccomp makes of it, and allows what ours do
   const profile = parseProfile(readFileSync(PODMANS, 'utf8'), PODMANS);
   const theirs = compileProfile(profile, options);
   expect(disagreements(profile, theirs.filter, libseccomp(at, profile))).toEqual([]);
-  // As tight: of the calls that it knows ours allows none that podman's refuses.
+  // As tight: ours allows no call that podman's profile lists and refuses.
   const ours = compileProfile(DEFAULT_PROFILE, options);
   const allow = 0x7fff0000;
   const known = new Set(profile.syscalls?.flatMap(({ names }) => names));
@@ -116,7 +116,7 @@ test.for(['x64', 'arm64'] as const)('32-bit calls are treated as libseccomp has 
   const { filter } = compileProfile(rules, { ...options, architecture, compat: true });
   expect(disagreements(rules, filter, libseccomp(at, rules, compat), compat)).toEqual([]);
   if (architecture === 'x64') expect(disagreements(rules, filter, libseccomp(at, rules))).toEqual([]);
-  // Who is not asked about them kills them.
+  // Without `compat` the filter kills calls of the other architecture.
   const closed = compileProfile(rules, { ...options, architecture }).filter;
   expect(evaluate(closed, { number: 4, architecture: compat.audit })).toBe(0x80000000);
 });

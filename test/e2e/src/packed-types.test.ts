@@ -69,7 +69,9 @@ const FINE = { nodenext: '', bundler: '' };
 
 /** All blocks of TypeScript and JavaScript that are documentation, each as a module. */
 function examples(): Record<string, string> {
-  const documents = ['README.md', 'docs/**/*.md', 'packages/*/README.md', 'apps/*/README.md'].flatMap((pattern) => globSync(pattern, { cwd: checkout }));
+  const documents = ['README.md', 'docs/{guides,internals}/*.md', 'packages/*/README.md', 'apps/*/README.md'].flatMap((pattern) =>
+    globSync(pattern, { cwd: checkout }),
+  );
   return Object.fromEntries(
     documents.flatMap((file) =>
       ['js', 'ts'].flatMap((language) =>

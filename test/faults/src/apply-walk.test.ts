@@ -33,7 +33,7 @@ async function attempt(work: () => Promise<unknown>): Promise<void> {
   } catch (error) {
     const { code } = error as { code?: unknown };
     expect(code, (error as Error).stack).toBeTypeOf('string');
-    // A kill is no change of the host's.
+    // A kill changes nothing on the host.
     expect(['APPLY_CONFLICT', 'UNDO_CONFLICT'], (error as Error).stack).not.toContain(code);
   }
 }

@@ -100,7 +100,7 @@ const SCENARIOS: readonly Scenario[] = [
       await store.remove(`${registry.host}/pulled`);
     },
     run: async () => {
-      // With a store of its own: what is there already is not fetched.
+      // With a separate store, because pull does not fetch existing layers.
       const store = new injected.engine.ImageStore(injected.at.join('pulling'));
       await store.pull(`${registry?.host}/pulled`);
       await store.remove(`${registry?.host}/pulled`);
@@ -270,7 +270,7 @@ async function attempt(scenario: Scenario): Promise<'worked' | 'failed'> {
     return 'worked';
   } catch (error) {
     if ((error as Error).message === 'it hangs') throw error;
-    // Every failure is told by an error of ours, or is that of a system call.
+    // Every failure is an error of Lamella, or of a system call.
     const first = error instanceof SuppressedError ? error.suppressed : error;
     expect((first as { code?: unknown }).code, (first as Error).stack).toBeTypeOf('string');
     return 'failed';

@@ -10,7 +10,7 @@ export interface MachineRun {
   readonly output: string;
   /** Its exit status; undefined when the machine went down before it ended. */
   readonly status: number | undefined;
-  /** What the kernel said. */
+  /** The kernel's messages. */
   readonly console: string;
 }
 
@@ -34,7 +34,7 @@ export interface MachineOptions {
   readonly disk?: string;
 }
 
-/** Why there is no second kernel here, if so. */
+/** Why this machine lacks a second kernel, if so. */
 export function whyNoMachine(): string | undefined {
   if (process.arch !== 'x64') return 'user-mode-linux exists for x86_64 only';
   if (process.geteuid?.() !== 0) return 'it needs root';
@@ -46,7 +46,7 @@ export function whyNoMachine(): string | undefined {
 
 /**
  * Boot Linux 6.1 as a process (user-mode-linux), run a shell script as root in it, and power off. The
- * host's files are its root; at `/mnt` it has an ext4 of its own, whose file lies in the scratch
+ * host's files are its root; at `/mnt` it has a separate ext4, whose file lies in the scratch
  * directory. `/proc`, `/sys`, cgroup2, securityfs and a tmpfs on `/run` are mounted.
  */
 export async function onMachine(

@@ -1,6 +1,6 @@
 /**
  * Runs on the second kernel, again and again: first it looks at what the last power cut left, then it works
- * on the store until the next. What it says goes to the console, which the host sees at once.
+ * on the store until the next. It prints to the console, which the host sees at once.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
@@ -39,7 +39,7 @@ async function recover(): Promise<void> {
     const { stdout } = await run({ root, image: name, args: ['/file'], entrypoint: [], volumes: [] }).catch((error: { code?: string }) => ({
       stdout: error.code,
     }));
-    // It is no program; but it is there.
+    // It exists, but it cannot be executed.
     if (stdout !== 'COMMAND_NOT_EXECUTABLE') throw new Error(`${name}: ${stdout}`);
     await store.remove(name);
   }

@@ -1,5 +1,5 @@
 /**
- * Runs on the second kernel, as root and from then on as an ordinary user with a systemd of its own, as logind starts one:
+ * Runs on the second kernel, as root and from then on as an ordinary user with a user's systemd, as logind starts one:
  * `--systemd-cgroup` is to make scopes there. Prints lines of JSON, as suite.js does.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -69,7 +69,7 @@ function check(before: readonly string[], inNamespace: boolean): void {
   equal(bundle.oci('update', '--pids-limit', '44', 'own'), { status: 0, stdout: '', stderr: '' });
   const { stdout } = spawnSync('systemctl', ['--user', 'show', '-p', 'TasksMax', 'pre-own.scope'], { encoding: 'utf8' });
   equal([limits()[0], stdout], ['44', 'TasksMax=44\n']);
-  // Here each command has a user namespace of its own, and could not enter another's.
+  // Here each command has a new user namespace, and could not enter another one.
   if (!inNamespace) equal(bundle.oci('exec', 'own', 'cat', '/proc/self/cgroup').stdout, '0::/\n');
   equal(bundle.oci('pause', 'own').status, 0);
   equal(JSON.parse(bundle.oci('state', 'own').stdout).status, 'paused');

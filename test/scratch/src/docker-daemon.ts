@@ -13,7 +13,7 @@ export interface DockerDaemon {
   close(): Promise<void>;
 }
 
-/** The daemon that is there, or one of our own for the while; or why there is none. */
+/** The running daemon, or one that this starts; or why neither works. */
 export async function dockerDaemon(at: ScratchDirectory): Promise<DockerDaemon | string> {
   if (!findProgram('docker')) return 'docker is not installed';
   let env = process.env;

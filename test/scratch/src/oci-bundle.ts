@@ -16,7 +16,7 @@ export interface OciResult {
 // biome-ignore lint/suspicious/noExplicitAny: tests write into it whatever they want to see refused
 type Config = any;
 
-/** A bundle with busybox in it, and a runtime with a state directory of its own. */
+/** A bundle with busybox in it, and a runtime with a separate state directory. */
 export interface OciBundle {
   readonly bundle: string;
   readonly root: string;

@@ -19,13 +19,13 @@ export function requiresOverlayUppers(context: TestContext): void {
   if (!hasOverlayUppers()) skip(context, `overlayfs has no uppers in ${tmpdir()}, and fuse-overlayfs does not do that`);
 }
 
-/** A scratch directory on an overlay, where the kernel's overlayfs has no uppers and fuse-overlayfs joins layers in its place. */
+/** A scratch directory on an overlay, where the kernel's overlayfs cannot have uppers, and fuse-overlayfs joins the layers. */
 export async function scratchOnOverlay(context: TestContext, on: 'disk' | 'tmpfs' = 'disk'): Promise<ScratchDirectory> {
   requiresRoot(context);
   requiresProgram(context, 'fuse-overlayfs');
   await using cleanup = new AsyncDisposableStack();
   const below = cleanup.use(scratch(on));
-  // For whoever a test runs as.
+  // For any user that a test runs as.
   chmodSync(below.path, 0o755);
   const [lower, upper, work, merged] = ['lower', 'upper', 'work', 'merged'].map((name) => below.join(name)) as [string, string, string, string];
   for (const each of [lower, upper, work, merged]) mkdirSync(each);

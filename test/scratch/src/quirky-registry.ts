@@ -40,7 +40,7 @@ export interface Quirk {
 const sha256 = (content: Uint8Array): string => `sha256:${createHash('sha256').update(content).digest('hex')}`;
 const EMPTY = Buffer.alloc(0);
 
-/** A registry in memory that follows the distribution specification, but for its quirks. */
+/** A registry in memory that follows the distribution specification, except for its quirks. */
 export class QuirkyRegistry {
   /** `registry.example` */
   readonly host: string;

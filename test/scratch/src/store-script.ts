@@ -1,5 +1,5 @@
 /**
- * Arguments of a Node process of its own with an image store, for what several processes do at once.
+ * Arguments of a separate Node process with an image store, for tests in which several processes act at once.
  *
  * @param index absolute path of the built @lamella/image
  * @param body code that finds `ImageStore` and `store`

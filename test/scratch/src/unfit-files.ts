@@ -5,7 +5,7 @@ import path from 'node:path';
 /** Something that may stand where a file is expected. */
 export interface UnfitFile {
   readonly name: string;
-  /** Put it in the place of whatever is there. */
+  /** Replaces the file by it. */
   make(place: string): void;
 }
 
@@ -14,10 +14,10 @@ export const SECRET = 'secret-of-the-host';
 const HUGE = 20 * 2 ** 30;
 
 /**
- * What a container, an image or a directory of somebody else's may have in the place of a file: each of them would keep
+ * What a container, an image or another user's directory may have where a file should be: each of them would keep
  * a reader from ending, fill its memory, or show it what is elsewhere.
  *
- * @param outside absolute path of a directory of the test's own, for what links lead to
+ * @param outside absolute path of a directory of the test, for the targets of links
  */
 export function unfitFiles(outside: string): readonly UnfitFile[] {
   const secret = path.join(outside, SECRET);

@@ -17,7 +17,7 @@ export interface TreeEntry {
   readonly content: string;
   /** Name and hexadecimal value, sorted. */
   readonly xattrs: readonly string[];
-  /** The first name (in sorted order) of the same file; its own when there is no other. */
+  /** The first name (in sorted order) of the same file; its own name if it has only one. */
   readonly sameAs: string;
   /** Whether it takes clearly less room than its size says. */
   readonly sparse: boolean;

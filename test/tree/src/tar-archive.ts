@@ -23,7 +23,7 @@ export interface Member {
 
 const BLOCK = 512;
 
-/** An archive, byte by byte: what it says need not be true. `end: false` leaves the end marker out. */
+/** An archive, byte by byte: its headers need not be true. `end: false` leaves the end marker out. */
 export function tarArchive(members: readonly Member[], { end = true }: { readonly end?: boolean } = {}): Buffer {
   const parts: Buffer[] = [];
   for (const member of members) {
