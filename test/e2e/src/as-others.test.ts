@@ -4,7 +4,7 @@ import { kindsToRun, type TestUser, USERS } from './test-user.js';
 
 /**
  * Tests that differ in nothing but who runs them, run once more by others than root. What one id cannot express they
- * skip, and say so; what others do in words of their own is in files of its own (ordinary-user, sub-ids, lifecycle, transactions).
+ * skip, with a reason; what they do differently is in separate files (ordinary-user, sub-ids, lifecycle, transactions).
  */
 const FILES = ['cli', 'confinement', 'image-places', 'killed', 'terminal'].map((name) => `test/e2e/src/${name}.test.ts`);
 

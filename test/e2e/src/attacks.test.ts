@@ -247,7 +247,7 @@ describe.each(Object.entries(USERS))('by %s', (_, { make, flags: own }) => {
   let who: TestUser;
   const lamella = (args: readonly string[]): Outcome => who.lamella(args, { SECRET });
   beforeAll(() => {
-    // A home of its own, also for root, who comes twice.
+    // A separate home, also for root: two suites run as root.
     place = scratch();
     who = make(place);
     for (const image of IMAGES) lamella(['load', at.join(image), image]);

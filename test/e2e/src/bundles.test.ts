@@ -7,7 +7,7 @@ import { build, type Format } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { requiresContainers } from './rights.js';
 
-/** A program that uses the engine, in one file, where there is no node_modules. */
+/** A program that uses the engine, in one file, in a directory without node_modules. */
 const PROGRAM = `
 import { Containers, ImageStore, pool, run } from '@lamella/engine';
 async function main() {

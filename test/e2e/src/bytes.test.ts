@@ -41,7 +41,7 @@ beforeAll(() => {
 });
 afterAll(() => at[Symbol.asyncDispose]());
 beforeEach((context) => requiresContainers(context));
-/** Node has this in the place of a byte that is no UTF-8: a name with it is one that nobody gave. */
+/** Node puts this character where a byte is not UTF-8. No file has a name with it. */
 afterEach(() => expect(namesBelow(Buffer.from(at.join('host'))).filter((name) => name.includes('\xef\xbf\xbd'))).toEqual([]));
 
 function namesBelow(directory: Buffer): string[] {

@@ -11,7 +11,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** A CLI with a store of its own. */
+/** Returns a CLI with a separate store. */
 export function cli(root: string): (args: readonly string[], options?: SpawnSyncOptions) => Outcome {
   return (args, options = {}) => {
     const { status, stdout, stderr } = spawnSync(CLI, args, {

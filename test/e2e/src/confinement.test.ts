@@ -101,7 +101,7 @@ test.for<[args: string[], message: RegExp]>([
   [['-m', 'much'], /invalid size 'much'/],
   [['--memory-swap', '1g'], /needs a limit on memory/],
   [['-m', '1g', '--memory-swap', '1m'], /lower than the limit on memory/],
-  // 0 is no limit, as with Docker, and so is anything below it for processes.
+  // As with Docker, 0 means unlimited. For processes any negative number does, too.
   [['--cpus', '-1'], /not a valid number of processors/],
   [['--cpus', 'two'], /invalid value 'two' for --cpus/],
   [['--cpu-shares', '1'], /not a valid number of CPU shares/],

@@ -36,7 +36,7 @@ describe.each(Object.keys(USERS) as (keyof typeof USERS)[])('copies of %s', (kin
         /nothing can be written to \/ro in the container: the volume .*\/ro is read-only there\n {2}Copy to/,
       );
       expect(fails(user, ['cp', `${home}/new`, 'c:/new'])).toMatch(/its root is read-only/);
-      // In a whole directory is what is mounted there, but for what the kernel makes up.
+      // A whole directory includes the mounts below it, except those of virtual filesystems.
       succeeds(user, ['cp', 'c:/', `${home}/all`]);
       const seen = (...names: string[]): string[] => names.map((name) => readFileSync(`${home}/all/${name}`, 'utf8'));
       expect(seen('data/vol/f', 'ro/f', 'single', ...places)).toEqual(['given\n', 'given\n', 'single\n', ...places.map(() => 'new\n')]);
@@ -116,7 +116,7 @@ describe('a container cannot lead a copy', () => {
           await copy;
           done++;
         } catch (error) {
-          // It lost the race, and says so.
+          // It lost the race, and failed with this error.
           expect(error).toMatchObject({ code: expect.any(String), hint: expect.stringMatching(/./) });
         }
       };
@@ -147,7 +147,7 @@ describe('a container cannot lead a copy', () => {
     writeFileSync(at.join('outside/secret'), 'secret');
     symlinkSync(at.join('outside'), `${shared}/out`);
     symlinkSync('dir', `${shared}/in`);
-    // A link of somebody else's, on the way to the shared directory.
+    // A link of another user, on the way to the shared directory.
     symlinkSync(shared, at.join('mine'));
     expect(cli(at.join('store'))(['import', busyboxArchive(), 'busybox'])).toMatchObject({ status: 0 });
     const containers = new Containers(at.join('store'));

@@ -74,7 +74,7 @@ async function describe(root: string): Promise<string[]> {
     .filter((line) => !/^images\/index\.json/.test(line));
 }
 
-/** What of the store is only there to save time, or says nothing: no damage to it, but another kind of object in its place, is one. */
+/** Parts of the store that only save time. Other content in them does no damage; another kind of object does. */
 function isPlain(file: string): boolean {
   return /^(?:locks\/|containers\/\.|layers\/[^/]+\/(?:verified|from-))/.test(file);
 }
@@ -136,7 +136,7 @@ interface Walked {
   readonly before: readonly string[];
 }
 
-/** What happens after a damage: it is found, and told of by its name; repair and the same load as before end in the same store. */
+/** After damage: check finds it and names it. Repair, and the same load as before, end in the same store. */
 async function tryOne(each: Case, { root, worker, load, before }: Walked): Promise<void> {
   for (const options of ['{ quick: true }', '{}']) {
     const { problems } = await worker.get<Checked>(CHECK(options));

@@ -45,7 +45,7 @@ test('every container has a name of its own, by which it is found, until it is g
   expect((await containers.get('renamed')).id).toBe(ids[1]);
   const [fork] = await (await containers.get(third)).fork();
   expect((await fork?.state())?.name).toMatch(/^[a-z]+_[a-z]+\d*$/);
-  // One in front of somebody, too; with it goes its name.
+  // A container in the foreground has a name, too. The name goes with it.
   const script = 'while [ ! -e /end ]; do sleep 0.02; done';
   const { container } = await containers.run({ image: 'busybox', args: ['sh', '-c', script], remove: true });
   const { name = '' } = await container.state();
@@ -97,7 +97,7 @@ test('filters choose as with Docker', async () => {
     ['-n', 'x'],
   ])
     expect(lamella(['ps', ...wrong]).status).toBe(125);
-  // A template is given all that it asks for.
+  // A template receives all that it uses.
   expect(said('ps', '-a', '--filter', 'name=f-web-2', '--format', '{{.Size}}')).toBe('0 B');
   expect(said('images', '--format', '{{.Digest}}')).toBe(digest);
   expect(said('ps', '-l', '--format', 'json')).toMatch(/"Names":"f-db"/);

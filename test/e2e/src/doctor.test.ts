@@ -21,7 +21,7 @@ afterAll(() => at[Symbol.asyncDispose]());
 /**
  * What doctor says of something, on a machine that lacks it.
  *
- * @param lacking lines of a shell, in a mount namespace of its own; `$0` is an empty directory, `hide` makes a program disappear
+ * @param lacking lines of a shell, in a new mount namespace; `$0` is an empty directory, `hide` makes a program disappear
  * @param root the store; default: in that directory
  */
 function found(subject: string, lacking: string, { root = at.join('store'), unshare = [] as readonly string[], as = [] as readonly string[] } = {}): Finding {
@@ -41,7 +41,7 @@ function doctor(root: string, as: readonly string[] = []): Op {
 async function said(program: Program): Promise<string> {
   const file = at.join('output');
   const output = openSync(file, 'w');
-  // Its status is not that of a program; whether it said what it should, the test sees.
+  // Its status is not that of a program. The test checks the output.
   await run(program, { stdio: ['ignore', output, 'inherit'] }).catch(() => undefined);
   closeSync(output);
   return readFileSync(file, 'utf8');
@@ -89,7 +89,7 @@ function bpf(instructions: readonly (readonly [code: number, jt: number, jf: num
   );
 }
 
-// What it says where all is there, and of the interpreter and the store, is in cli.test.ts; of sub-ids, in sub-ids.test.ts.
+// cli.test.ts tests a machine that lacks nothing, the interpreter and the store; sub-ids.test.ts tests the ids.
 
 test('a kind of namespaces that may not be made', (context) => {
   requires(context);

@@ -67,13 +67,13 @@ afterAll(async () => {
 });
 
 /**
- * What of all that was written a terminal would take for more than text, but for new lines and our colors.
+ * What a terminal would take for more than text in the output, except new lines and our colors.
  *
  * @param bars whether there are bars of progress, which move the cursor
  */
 function unsafe(output: Buffer, bars = false): string[] {
   const decoded = output.toString('utf8');
-  // Bytes that are no UTF-8 are another matter for each terminal.
+  // Terminals differ in bytes that are not UTF-8.
   if (!Buffer.from(decoded).equals(output)) return ['no UTF-8'];
   const own = bars ? MOVES : COLORS;
   return decoded.replaceAll('\r\n', '\n').replace(own, '').match(CONTROLS) ?? [];
@@ -182,7 +182,7 @@ test('a review, and what try lists', async (context) => {
   expect(unsafe(output)).toEqual([]);
 });
 
-/** A server that says the same to everybody, whatever that is. */
+/** A server with the same answer to all requests. */
 async function speaking(answer: () => string): Promise<{ readonly host: string } & AsyncDisposable> {
   const server = createServer((socket) => {
     // The client closes the connection early.

@@ -58,7 +58,7 @@ for (const [what, rest] of SPECS) {
     const released = own.slice(ended).filter(({ name }) => name !== 'exit_group');
     follow(leave, released.slice(released.findIndex((call) => startsWith(leave[0], call, descriptors))), descriptors);
 
-    // The socket's other end is closed first; with an init the rest is done by a process of its own.
+    // The socket's other end is closed first; with an init a separate process does the rest.
     const [first = [], second = []] = children.map((calls) => calls.filter(({ text }) => !BOOKKEEPING.test(text)));
     const ops = clone?.op === 'clone' ? clone.program : [];
     const split = rest.init ? ops.findIndex(({ op }) => op === 'init') + 1 : ops.length;
@@ -153,7 +153,7 @@ function slotsOf(op: Op): number[] {
   return [...FD_FIELDS].map((name) => fields[name]).filter((slot): slot is number => typeof slot === 'number' && slot !== AT_FDCWD);
 }
 
-/** `…` stands for what only the kernel knows. */
+/** `…` stands for values that the kernel chooses. */
 function pattern(text: string): RegExp {
   const exact = text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('…', '.*');
   return new RegExp(`^${exact.replace('stack_size=0\\}, 88', 'stack_size=0\\}(?: => \\{.*\\})?, 88')}$`, 's');

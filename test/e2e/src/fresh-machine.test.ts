@@ -66,7 +66,7 @@ test.runIf(process.env.LAMELLA_LONG)('npm start works on a machine with Node 20 
   expect([started.status, started.stdout], started.stderr).toEqual([0, expect.stringContaining('✓ no mount is left')]);
 });
 
-/** In namespaces of its own: the tree becomes the root, and `npm start` runs in it. */
+/** In new namespaces the tree becomes the root, and `npm start` runs in it. */
 const ENTER = `
 mount --bind "$1" "$1"; mount -t proc proc "$1/proc"; mount --rbind /sys "$1/sys"; mount --rbind /dev "$1/dev"
 cd "$1"; pivot_root . old

@@ -10,7 +10,7 @@ const ALL = process.env.LAMELLA_LONG === '1';
 const SHORT = 2;
 /** Chooses the cases of a short run: the same ones each time, so that a failure is one of the change that is tested. */
 
-/** What changes names or contents: between two of these calls nothing changes for who comes later. */
+/** Calls that change names or contents. Between two of them nothing changes for later commands. */
 const CALLS = ['rename', 'renameat2', 'mkdir', 'mkdirat', 'unlink', 'unlinkat', 'rmdir', 'linkat', 'symlinkat', 'fsync', 'ftruncate', 'openat', 'write'];
 /** Of calls that come by the hundred so many points stand for all. */
 const MOST = 6;

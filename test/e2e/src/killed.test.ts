@@ -69,7 +69,7 @@ describe.for([
     const everybody = [...Object.values(family), ...children(family.monitor), ...children(family.init)];
     expect(everybody.every((pid) => pid > 0 && alive(pid))).toBe(true);
     for (const victim of victims) killIfAlive(family[victim]);
-    // No process stays, whoever was killed: each watches the one above it.
+    // No process stays, whichever was killed: each watches the one above it.
     await until(() => everybody.every((pid) => !alive(pid)));
     // Mounts of a namespace go with it; a mount on the host, and directories, at the latest with the next command.
     if (atOnce) await until(() => containers().length === 0);

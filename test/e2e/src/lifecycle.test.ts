@@ -67,7 +67,7 @@ describe.each(kindsToRun('root', 'an ordinary user'))('containers of %s', (kind)
     expect(lamella('logs', 'polite')).toBe('ready\nbye');
     lamella('run', '-d', '--name', 'deaf', 'busybox', 'sleep', '1000');
     expect(refused('rm', 'deaf')).toMatch(/the container deaf is running\n {2}Stop it first, or: lamella rm -f deaf/);
-    // As with Docker that is no mistake.
+    // As with Docker this succeeds.
     expect(lamella('start', 'deaf')).toBe('deaf');
     lamella('stop', '-t', '0', 'deaf');
     expect(state('deaf')).toMatch(/^exited Exited \(137\)/);
@@ -92,7 +92,7 @@ describe.each(kindsToRun('root', 'an ordinary user'))('containers of %s', (kind)
     expect(user.lamella(['exec', 'host', 'sh', '-c', 'exit 5']).status).toBe(5);
     expect(user.lamella(['exec', 'host', 'nosuch']).status).toBe(127);
     expect(refused('exec', '-w', '/no/such', 'host', 'true')).toMatch(/the directory \/no\/such cannot be entered in the container: ENOENT/);
-    // A directory of the host's that this process may have open is no way out (CVE-2024-21626).
+    // A directory of the host's that this process may have open does not lead out (CVE-2024-21626).
     for (let fd = 3; fd < 12; fd++) expect(refused('exec', '-w', `/proc/self/fd/${fd}`, 'host', 'true')).toMatch(/cannot be entered/);
     expect(refused('exec', '-u', 'nosuch', 'host', 'true')).toMatch(/no user 'nosuch'/);
     lamella('exec', '-d', 'host', 'sh', '-c', 'sleep 0.1; echo later > /tmp/later');
@@ -213,7 +213,7 @@ describe.each(kindsToRun('root', 'an ordinary user'))('containers of %s', (kind)
     expect(refused('cp', `${user.home}/tree/one`, 'copies:/precious')).toMatch(/'one' cannot be copied: a directory is where it is to be/);
     expect(lamella('exec', 'copies', 'ls', '/precious/one')).toBe('deep');
     lamella('stop', '-t', '0', 'copies');
-    // fuse-overlayfs counts the names of a file that it has met, and whoever walks a tree meets them one by one.
+    // fuse-overlayfs counts the names of a file that it has looked up, and a walk looks them up one by one.
     if (hasOverlayUppers()) roundTrip('/later');
     else lamella('cp', `${user.home}/tree`, 'copies:/later');
     expect(user.run('sh', ['-c', `"$@" | tar t`, 'sh', process.execPath, CLI, 'cp', 'copies:/later/sub', '-']).stdout.split('\n')).toContain('sub/hard');

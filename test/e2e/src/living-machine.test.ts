@@ -24,7 +24,7 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('on a living machine
   let tmp: string;
 
   /**
-   * Run a script as root in a mount namespace of its own. `as` runs a command as the user, `lamella` is that of the user's.
+   * Run a script as root in a new mount namespace. `as` runs a command as the user, `lamella` is that of the user's.
    * Nothing of it shows outside.
    */
   const machine = (script: string): Told => {
@@ -194,7 +194,7 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('on a living machine
 
   test('nothing fails while others make and remove names, and mounts come and go', { timeout: 3_600_000 }, () => {
     const runs = IS_LONG ? 500 : 3;
-    // Where a link may lead to in the place of a directory that was there a moment ago; the names are those that the directory has.
+    // Targets of a link that replaces a directory during the walk; the names are those that the directory has.
     mkdirSync(at.join('elsewhere/d'), { recursive: true });
     own(at.join('elsewhere'), at.join('elsewhere/d'));
     const { stdout, stderr } = machine(`

@@ -27,7 +27,7 @@ const WALKS: readonly (readonly [who: string, make: (at: ScratchDirectory) => Te
   ['an ordinary user with sub-ids', subIdUser, {}, 421],
 ];
 
-/** What has to be possible, for it is what the flag says. */
+/** What must be possible, because the flag asks for it. */
 const POSSIBLE: readonly (readonly [kind: Cell['kind'], destination: string])[] = [
   ['directory', '/dev'],
   ['directory', '/dev/shm'],
@@ -131,7 +131,7 @@ function wrongIn(cell: Cell, { out, code, message = '' }: Walked, usual: Seen): 
   const meant = (point: string): boolean => !isVolume && isConfined(cell.written) && (point === cell.written || point.startsWith(`${cell.written}/`));
   const stray = more.find((point) => !meant(point));
   if (stray !== undefined) return `${stray} is mounted, which is not usual`;
-  // Devices that are taken from the host are mounts; those of our own making are not.
+  // Devices that are taken from the host are mounts; those that Lamella creates are not.
   const isShown = lines.find((line) => /^(?:file|directory) /.test(line) && !line.endsWith(' 0') && !isUsersOwn(cell, line));
   if (isShown) return `not masked: ${isShown}`;
   return lines.find((line) => line.startsWith('writable ') && !isUsersOwn(cell, line));

@@ -102,7 +102,7 @@ export interface Sources {
   readonly file: string;
 }
 
-/** The run that asks for it; the image of its volume comes from elsewhere. */
+/** The part of the specification that mounts a cell. Another function makes an image with a volume. */
 export function specOf({ kind, destination }: Cell, { directory, file }: Sources): Pick<RunSpec, 'volumes' | 'tmpfs' | 'devices'> {
   switch (kind) {
     case 'volume of the image':

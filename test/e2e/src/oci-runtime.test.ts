@@ -53,7 +53,7 @@ test('a container is created, started, looked at, killed and deleted, and nothin
   expect(bundle.oci('delete', 'one').stderr).toContain('not stopped: created');
   expect(bundle.oci('start', 'one').status).toBe(0);
   expect(statusOf('one')).toBe('running');
-  // Nobody stays behind but the container's own process, which belongs to whoever adopts it.
+  // Only the container's process stays. It belongs to the process that adopts it.
   expect(readFileSync(`/proc/${created.pid}/comm`, 'utf8').trim()).toMatch(/^(?:sh|sleep)$/);
   const again = bundle.oci('start', 'one');
   expect(again.status).toBe(1);
@@ -389,7 +389,7 @@ test.each(NEAR_PROC)('%s, as with runc', (what, mount, allowed) => {
   bundle.configure((config) => {
     config.process.args = ['echo', 'ended'];
   });
-  // Where it runs nothing at all it is no witness. What it refuses is refused; its version 1.1 lets a tmpfs pass behind some links.
+  // If it cannot run anything, it is not a reference. Lamella refuses what it refuses; its version 1.1 lets a tmpfs pass behind some links.
   if (runc('plain').stdout === 'ended\n' && (allowed || theirs.status !== 0))
     expect([what, theirs.status === 0, theirs.stderr]).toEqual([what, allowed, theirs.stderr]);
 });

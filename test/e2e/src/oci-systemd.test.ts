@@ -67,7 +67,7 @@ test('a scope is made around a container, below its slice, and goes with it', ()
     'org.systemd.property.CollectMode': "'inactive-or-failed'",
     'org.systemd.property.Documentation': 'ignored by its type',
   });
-  // A value that nobody understands is no reason to guess.
+  // An unknown value is refused: guessing could set a wrong limit.
   expect(bundle.oci('create', 'one')).toMatchObject({ status: 1, stderr: expect.stringContaining('org.systemd.property.Documentation') });
   expect([scopes(), existsSync(bundle.root) ? readdirSync(bundle.root) : []]).toEqual([[], []]);
   configure('lam-test.slice:pre:one', 'exec sleep 1000', {

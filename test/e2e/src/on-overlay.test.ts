@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 /** Tests of what a container is and leaves; root and ordinary users are in each. The long suite asks for `lifecycle`, `attacks` and `user-namespaces`, too. */
 const FILES = (process.env.LAMELLA_ON_OVERLAY ?? 'killed,transactions').split(',').map((name) => `test/e2e/src/${name}.test.ts`);
 
-/** Whoever runs may use /dev/fuse, as udev has it on most machines. */
+/** All users may use /dev/fuse, as udev sets it up on most machines. */
 const OPEN_FUSE = 'mount -t tmpfs tmpfs "$0" && mknod -m 666 "$0/fuse" c 10 229 && mount --bind "$0/fuse" /dev/fuse && exec "$@"';
 
 test('the same tests hold on an overlay, as in another container, where fuse-overlayfs joins the layers', { timeout: 600_000 }, async (context) => {

@@ -7,7 +7,7 @@ export const checkout: string = path.join(import.meta.dirname, '../../..');
 /** Tarballs by the names of their packages. */
 export type Tarballs = ReadonlyMap<string, string>;
 
-/** Packs every package that is published, but for the other platform's binary, as `pnpm publish` would. */
+/** Packs every package that is published, except the other platform's binary, as `pnpm publish` would. */
 export function packAll(into: string): Tarballs {
   const packages = readdirSync(path.join(checkout, 'packages')).filter((name) => !name.startsWith('init-') || name === `init-linux-${process.arch}`);
   return new Map(

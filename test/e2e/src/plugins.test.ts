@@ -59,7 +59,7 @@ test('plugins are installed from their tarballs: one adds commands, the other is
     expect.stringContaining('the plugin lamella-example-plugin refused before_create: the example plugin lets nobody run that'),
   ]);
   expect(existsSync(at.join('store/containers')) && lamella('ps', '-a', '-q').stdout).toBe('');
-  // Who would wait for it is told at once, and it ends; what has a life of its own goes on.
+  // A run in the foreground fails at once and ends the container. A detached container continues.
   Object.assign(env, { EXAMPLE_REFUSES: 'after_start' });
   const late = lamella('run', 'busybox', 'sleep', '1000');
   expect([late.status, late.stderr]).toEqual([125, expect.stringContaining('refused after_start')]);

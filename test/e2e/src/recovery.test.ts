@@ -4,7 +4,7 @@ import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scra
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { CLI, cli } from './cli.js';
 
-/** Commands that are no LamellaCommand, because oclif does not parse their lines, and lines of theirs that come to the store. */
+/** Commands without the class LamellaCommand, because oclif does not parse their lines, with lines that open the store. */
 const OWN_LINES: Readonly<Record<string, readonly string[]>> = {
   run: ['run', 'no-such-image', 'true'],
   create: ['create', 'no-such-image'],
@@ -47,7 +47,7 @@ test('every command comes to the store in the one way that recovers first', () =
     .filter(([, command]) => !(command.prototype instanceof (LamellaCommand as unknown as new () => object)))
     .map(([name]) => name);
   expect(others.toSorted()).toEqual([...Object.keys(OWN_LINES), ...WITHOUT_STORE].toSorted());
-  // And none has a way of its own.
+  // No command replaces the parser that recovers first.
   const overriding = Object.entries(commands).filter(([, command]) => Object.hasOwn(command.prototype, 'parse'));
   expect(overriding.map(([name]) => name)).toEqual([]);
 });

@@ -6,7 +6,7 @@ import { scratch } from '@lamella-test/scratch';
 import { expect, test } from 'vitest';
 import { checkout } from './packed.js';
 
-/** What stands between a checkout and the registry: what is cached, and what is refused to be packed. */
+/** The steps between a checkout and the registry: what turbo caches, and which packages cannot be packed. */
 const INIT = `packages/init-linux-${process.arch}`;
 
 interface Manifest {

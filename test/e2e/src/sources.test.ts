@@ -28,7 +28,7 @@ describe.each((Object.keys(USERS) as (keyof typeof USERS)[]).filter((kind) => LO
     for (const name of ['d', 'outside']) rmSync(`${home}/${name}`, { recursive: true, force: true });
   });
 
-  // With ids of its own it is by fuse-overlayfs for an ordinary user, and by mounts that map ids for root.
+  // With a user namespace, fuse-overlayfs joins the layers for an ordinary user, and idmapped mounts do it for root.
   const all: readonly (readonly [string, readonly string[]])[] = [
     ['an overlay', []],
     ['an overlay with ids of its own', ['--userns', 'auto']],

@@ -11,7 +11,7 @@ export interface Answer<Outcome> {
   readonly error?: { readonly code?: string; readonly message: string };
 }
 
-/** A process of somebody's that holds a store, and does one thing after the other there: a command for each takes half a second. */
+/** A process of a user that holds a store open and executes requests there. A command for each would take half a second. */
 export class StoreWorker implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #answers: AsyncIterator<string>;

@@ -18,9 +18,9 @@ export interface Terminal {
   close(): void;
 }
 
-/** Start a command in a tmux of its own. When it ends, the screen shows `status N` and the terminal's settings. */
+/** Start a command in a new tmux. When it ends, the screen shows `status N` and the terminal's settings. */
 export function terminal(tmux: string, command: string): Terminal {
-  // Not a name of its own choice: tmux would make a directory for each user in /tmp, and leave it there.
+  // The socket has a path, because otherwise tmux would make a directory for each user in /tmp, and leave it there.
   const at = mkdtempSync(path.join(tmpdir(), 'lamella-test-'));
   // Whose shell lets nobody in may run tests all the same.
   const env = { ...process.env, SHELL: '/bin/bash' };

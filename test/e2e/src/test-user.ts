@@ -89,7 +89,7 @@ function inMountNamespace(at: ScratchDirectory, script: string): readonly string
   return ['unshare', '-m', 'sh', '-c', script, at.path];
 }
 
-/** Root itself, with a home of its own. @param devices that it may use, whoever else may: then it is in a mount namespace */
+/** Root itself, with a separate home. @param devices that it may use even if others may not: then it is in a mount namespace */
 export function rootUser(at: ScratchDirectory, devices: readonly string[] = []): TestUser {
   const home = homeOf(at, 0);
   const before = devices.length ? inMountNamespace(at, `${opened(at, devices)}exec "$@"`) : [];
@@ -137,7 +137,7 @@ function outcome({ status, stdout, stderr }: { status: number | null; stdout: st
   return { status, stdout, stderr };
 }
 
-/** How a command is run as somebody. */
+/** How a user's command runs. */
 interface Way {
   readonly ids?: { readonly uid: number; readonly gid: number };
   /** What runs it. */

@@ -161,7 +161,7 @@ describe.each(kindsToRun('root', 'an ordinary user with ids in /etc/subuid'))('w
     expect(attempt('true')).toEqual({ status: 0, stdout: '', stderr: '' });
     expect(attempt('sh', '-c', 'no-such-command')).toMatchObject({ status: 127 });
     expect(attempt('/no/such/command')).toMatchObject({ status: 127 });
-    // Where a part of the PATH is closed to somebody, a program may be there.
+    // A program may be in a part of the PATH that the user cannot read.
     expect(attempt('exit', '3').stderr).toMatch(user.uid === 0 ? /lamella try 'exit 3'/ : /exit: /);
   });
 

@@ -161,7 +161,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
     "set -m; mkfifo f; COMMANDsh -c 'echo up; sleep 1; exit 5' >f & read up <f; kill -TSTP $!; kill -CONT $!; until ! kill -0 $! 2>&-; do sleep 0.1; done; wait $!; echo $?",
 };
 
-/** Run a script by bash, in a directory of its own. */
+/** Run a script by bash, in a separate directory. */
 async function script(context: TestContext, text: string, how: 'natively' | 'tried'): Promise<string> {
   requiresProgram(context, 'bash');
   await using own = scratch();

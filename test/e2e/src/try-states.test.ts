@@ -52,7 +52,7 @@ interface Seen {
   readonly what: string;
 }
 
-/** What is in a tree, but for a store in it. */
+/** What is in a tree, without a store in it. */
 function treeOf(top: string): ReadonlyMap<string, Seen> {
   const found = new Map<string, Seen>();
   const look = (below: string): void => {
@@ -147,7 +147,7 @@ class Twins {
   }
 }
 
-/** Lamella, as somebody, with a store, beside {@link Twins}. */
+/** Lamella of a user, with a store, beside {@link Twins}. */
 class Trial {
   readonly twins: Twins;
   readonly #lamella: (...args: string[]) => string;
@@ -157,12 +157,12 @@ class Trial {
   constructor(who: TestUser, store: string, twins: Twins) {
     this.twins = twins;
     this.#lamella = (...args) => {
-      // The current directory is what is tried in; the store is no argument of all commands.
+      // The command runs in the current directory. Not all commands take the store as an argument.
       const { status, stdout, stderr } = who.run('sh', ['-c', 'cd "$1" && shift && exec "$@"', 'sh', twins.project, process.execPath, CLI, ...args], {
         LAMELLA_ROOT: store,
         NODE_NO_WARNINGS: '1',
       });
-      // What other tests have in /tmp meanwhile, mounts and files of the same user, is told of.
+      // Mounts and files of other tests of the same user in /tmp may be listed, too.
       const said = stderr.replace(/^lamella: note: \/tmp has other mounts below it.*\n/gm, '');
       expect({ args, status, stderr: args[0] === 'try' ? '' : said }, stderr).toEqual({ args, status: 0, stderr: '' });
       return `${stdout}${args[0] === 'try' ? stderr : ''}`.trim();

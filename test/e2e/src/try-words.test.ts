@@ -5,7 +5,7 @@ import { requiresOverlayUppers, requiresProgram, requiresRoot, type ScratchDirec
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLI } from './cli.js';
 
-/** What somebody does wrong, as words of a shell after `lamella try`, with lines before it; and what is said. */
+/** A mistake, as words of a shell after `lamella try`, with lines before it; and what it prints. */
 const WRONG: Readonly<Record<string, { readonly before?: string; readonly words: string; readonly says: RegExp; readonly status?: number }>> = {
   'a command that is nowhere': { words: 'no-such-command a', says: /no-such-command: not found[\s\S]*lamella try 'no-such-command a'/, status: 127 },
   'a path that is nowhere': { words: '/no/such', says: /\/no\/such: not found/, status: 127 },
@@ -69,7 +69,7 @@ describe.each(process.env.LAMELLA_LONG === undefined ? [65534] : [0, 65534])('wh
     const { stdout, stderr } = await promisify(execFile)('unshare', ['-m', 'bash', '-c', script], { cwd: at.join('home') });
     expect(stdout.trim(), stderr).toBe(`status ${status}`);
     expect(stderr).toMatch(says);
-    // There is no image here, nor a container that one knows of, and nothing of ours to be looked into.
+    // The hint does not name images, containers or files of Lamella.
     expect(stderr).not.toMatch(/\bimage|container\b|internal error|defect|old\/0|openat|mkdirat|fsconfig|ENOENT: no such file/);
   });
 });

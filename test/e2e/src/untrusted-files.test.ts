@@ -33,7 +33,7 @@ const LONG = process.env.LAMELLA_LONG !== undefined;
 const chosen = (kind: string): boolean => LONG || SHORT.includes(kind);
 
 const resolve = createRequire(createRequire(import.meta.url).resolve('@lamella/engine')).resolve;
-/** Runs cells in a process of their own: one that hangs there can be ended, and its memory is seen. */
+/** Runs cells in a separate process, so that the test can end one that hangs, and measure its memory. */
 const BODY = `
   import { ImageStore, unpackDirectory } from ${JSON.stringify(resolve('@lamella/image'))};
   import { findUser } from ${JSON.stringify(resolve('@lamella/namespace'))};
@@ -61,7 +61,7 @@ beforeAll(() => {
 });
 afterAll(() => at[Symbol.asyncDispose]());
 
-/** In a store of their own: layers that are there are not read again. */
+/** In a separate store, because existing layers are not read again. */
 function ended(cells: readonly Cell[], store: string = at.join(`store-${cells[0]?.name.replaceAll(/\W/g, '')}`)): readonly Ended[] {
   const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', BODY, store], {
     input: JSON.stringify(cells),
@@ -90,7 +90,7 @@ function expectSound(cells: readonly Ended[]): void {
   }
 }
 
-/** Cells for each kind of thing in the place of each file of a directory. */
+/** Cells in which each kind of object replaces each file of a directory. */
 function placed(
   name: string,
   original: string,

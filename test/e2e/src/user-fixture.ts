@@ -14,7 +14,7 @@ export interface UserFixture extends TestUser {
 }
 
 /**
- * Gives the suite a user. Call it before the suite registers hooks of its own: then those find the user and the store, and
+ * Gives the suite a user. Call it before the suite registers other hooks: then those find the user and the store, and
  * the check that a test left nothing comes after the suite's own cleaning.
  *
  * @param devices devices that the user may open, whatever their permissions on this machine

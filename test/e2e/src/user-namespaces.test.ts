@@ -47,7 +47,7 @@ describe('root gives a container ids of its own', () => {
     const { uid, gid } = statSync(`${upper('own')}/a`);
     expect([uid, gid]).toEqual([7, 8]);
     expect(lamella('changes', 'own').split('\n').slice(0, 5)).toEqual(['A /a  0 B', 'A /b  0 B', 'A /copied  5 B', 'D /home/', 'A /kept  5 B']);
-    // The same ids in its next life, others for who goes on from there.
+    // The same ids after a restart, other ids for its fork.
     lamella('start', 'own');
     expect(lamella('exec', 'own', 'sh', '-c', MAP)).toBe(maps.UidMap[0].replaceAll(':', ' '));
     lamella('stop', '-t', '0', 'own');
@@ -226,7 +226,7 @@ describe('an ordinary user gives a container some of its ids in /etc/subuid', ()
     lamella('start', 'twin');
     expect(lamella('exec', 'twin', 'sh', '-c', 'stat -c %u:%g /x; ls -A /home; cat /copied')).toBe('7:8\nnew\ntext');
     lamella('commit', 'own', 'committed');
-    // Without ids of its own the kernel joins the same layers, where it can.
+    // Without a user namespace the kernel joins the same layers, where it can.
     const joiner = hasOverlayUppers() ? 'overlay' : 'fuse-overlayfs';
     expect(lamella('run', 'committed', 'sh', '-c', `stat -c %u:%g /x; ls -A /home; ls /bin/vi 2>&1; grep -c "^${joiner} / " /proc/mounts`)).toBe(
       '7:8\nnew\nls: /bin/vi: No such file or directory\n1',

@@ -2,19 +2,19 @@ import { writeSync } from 'node:fs';
 import { type RunSpec, run } from '@lamella/engine';
 import { type Cell, type Sources, specOf } from './mount-cells.js';
 
-/** What {@link walk} is told, as JSON on the command line. */
+/** The input of {@link walk}, as JSON on the command line. */
 export interface Walk {
   readonly root: string;
   /** Of every run. */
   readonly spec: Pick<RunSpec, 'userns' | 'readonlyRoot' | 'network' | 'workspace'>;
-  /** The image of a cell that asks for no volume of its image; and by the destination of those that do. */
+  /** The image of cells without a volume of the image, and the images of the others by destination. */
   readonly image: string;
   readonly images: Readonly<Record<string, string>>;
   readonly sources: Sources;
   readonly cells: readonly Cell[];
 }
 
-/** What became of a cell: what its probe wrote, or the code of why there is no container. */
+/** The result of a cell: what its probe wrote, or the error code of the run. */
 export interface Walked {
   readonly out?: string;
   readonly code?: string;

@@ -23,7 +23,7 @@ export interface Rights {
 /** Names that the container and the host both use, and those that only one of them does. */
 export const NAMES = { both: ['a', 'b', 'c d', 'e\xff'], container: ['k', 'l'], host: ['x', 'y z'] } as const;
 
-/** Random operations on few names, so that they meet. There are no devices: a container may make none, and so copy none. */
+/** Random operations on few names, so that they meet. Devices are missing: a container may not create them, and so cannot copy them. */
 export function operations(names: readonly string[], { root, attributes }: Rights, maxLength: number): fc.Arbitrary<Operation[]> {
   const at = fc.array(fc.constantFrom(...names), { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
   const text = fc.constantFrom('', 'one\n', 'two\n', 'a longer text of several words\n', 'no newline', '\r\n');

@@ -1,5 +1,5 @@
 /**
- * Plays random cases for some time, as whoever runs it: `play.js DIRECTORY STORE SECONDS [SEED]`. Prints how many were played, or
+ * Plays random cases for some time, as the current user: `play.js DIRECTORY STORE SECONDS [SEED]`. Prints how many were played, or
  * the smallest that is not as it has to be, and ends with 1.
  */
 import { spawnSync } from 'node:child_process';

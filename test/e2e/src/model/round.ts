@@ -24,7 +24,7 @@ export interface Round {
 export interface Case {
   readonly setup: readonly Operation[];
   readonly rounds: readonly Round[];
-  /** Container and host use other names: then there is no conflict. */
+  /** Container and host use different names, so conflicts cannot occur. */
   readonly apart: boolean;
 }
 
@@ -42,7 +42,7 @@ export interface Stage {
 /** What the kernel calls now: a file's time may be a timer tick older than the clock. */
 const TICK = 12;
 
-/** Play a case. @throws Error that says what is not as it has to be */
+/** Play a case. @throws Error that lists the differences from the expected tree */
 export async function play({ setup, rounds, apart }: Case, stage: Stage): Promise<void> {
   const { project, copy } = stage;
   const began = Math.floor(Date.now() / 1000) - 1;
@@ -76,7 +76,7 @@ interface Played {
   readonly number: number;
 }
 
-/** @returns the container, if it knows all that was done to the tree */
+/** @returns the container, if its record covers all changes of the tree */
 async function playOne(round: Round, { stage, began, apart, container: before, originals, number }: Played): Promise<StoredContainer | undefined> {
   const { project, copy } = stage;
   const base = await look(project, began);

@@ -12,7 +12,7 @@ export interface Looked {
 }
 
 /**
- * Look at a tree. Times since `began` (seconds) are all alike, for nobody can make two runs write at the same moment, and a
+ * Look at a tree. Times since `began` (seconds) are all alike, because two runs cannot write at the same moment, and a
  * directory's time is left out: it changes with every name in it.
  */
 export async function look(directory: string, began: number): Promise<Looked> {
