@@ -30,7 +30,7 @@ const READERS = {
   'packages/engine/src/isolation/confinement.ts': KERNEL,
   'packages/engine/src/store/events.ts': OWN,
   'packages/engine/src/lifecycle/logs.ts': OWN,
-  'packages/engine/src/isolation/processes.ts': KERNEL,
+  'packages/engine/src/lifecycle/processes.ts': KERNEL,
   'packages/engine/src/lifecycle/usage.ts': KERNEL,
   'packages/engine/src/doctor/examine.ts': KERNEL,
   'packages/engine/src/store/read-store-file.ts': OWN,

@@ -6,6 +6,7 @@ import type { ApplyOptions } from '../changes/apply/apply.js';
 import type { ContainerChange } from '../changes/changes.js';
 import type { ExecOptions, ExecSpec } from '../lifecycle/exec.js';
 import type { LogOptions } from '../lifecycle/logs.js';
+import type { StopOptions } from '../lifecycle/stop.js';
 import type { AcceptOptions } from '../model/accept-options.js';
 import type { AgainSpec } from '../model/rerun-spec.js';
 import { CHANGED_ENVIRONMENT, ENVIRONMENT, NETWORK, TERMINAL, TYPED, WORDS } from '../options/option-shapes.js';
@@ -15,14 +16,6 @@ const SECONDS: take.Check<number> = take.checkOf(
   'a number of seconds from 0 to 2147483, or -1 for ever',
   (value) => Number.isFinite(value) && (value === -1 || ((value as number) >= 0 && (value as number) <= 2_147_483)),
 );
-
-/** How a container is asked to end. */
-export interface StopOptions {
-  /** A signal's name or number. Default: what the container or its image says, else SIGTERM. */
-  readonly signal?: string;
-  /** Seconds until it is killed; -1: never. Default: what the container says, else 10. */
-  readonly timeout?: number;
-}
 
 export const STOP_OPTIONS: take.Check<StopOptions> = shapeOf<StopOptions>(() => ({ signal: take.text, timeout: SECONDS }));
 export const RESTART_OPTIONS: take.Check<StopOptions & AcceptOptions> = shapeOf<StopOptions & AcceptOptions>(() => ({

@@ -9,24 +9,25 @@ import { recover } from '../changes/apply/recover.js';
 import type { UndoOptions } from '../changes/apply/undo.js';
 import { surveyHost } from '../filesystem/host/survey-host.js';
 import type { Attached } from '../lifecycle/attach.js';
-import { launchDetached } from '../lifecycle/launch-detached.js';
+import { notFound } from '../lifecycle/container-errors.js';
 import { type ContainerState, stateOf } from '../lifecycle/state.js';
 import { EngineError } from '../model/engine-error.js';
 import type { RunOptions } from '../model/run-options.js';
 import type { RunSpec } from '../model/run-spec.js';
 import { CHANGED_ENVIRONMENT, NETWORK, read, readRunOptions, runOptionsShape, runSpecShape, TERMINAL, TYPED, UMASK, WORDS } from '../options/option-shapes.js';
 import { decide } from '../run/decide.js';
+import { definedIn } from '../run/defined-variables.js';
 import { explainFailure } from '../run/explain-failure.js';
+import { launchDetached } from '../run/launch-detached.js';
 import { creation } from '../run/plan/container-record.js';
 import { prepare } from '../run/prepare-store.js';
 import { begin, type Container } from '../run/start.js';
 import { absent } from '../store/absent.js';
 import { readConfig } from '../store/config-file.js';
 import { defaultRoot } from '../store/default-root.js';
-import { type ContainerEvent, type EventOptions, readEvents, tellEvent } from '../store/events.js';
+import { type ContainerEvent, type EventOptions, readEvents, recordEvent } from '../store/events.js';
 import { forgetDeadNames, idOf, namesById, withName } from '../store/names.js';
-import { definedIn } from './defined-variables.js';
-import { notFound, StoredContainer } from './stored-container.js';
+import { StoredContainer } from './stored-container.js';
 
 /** A spec of a container with a life of its own; it is kept after its end, unless `remove` is set. */
 export interface DetachedSpec extends Omit<RunSpec, 'root' | 'workspace' | 'keep' | 'removeAtEnd'> {
@@ -93,7 +94,7 @@ export class Containers {
       if (kept.name !== undefined) await forgetDeadNames(this.#directory);
       throw await explainFailure(error, plan, undefined);
     }
-    await tellEvent(this.#directory, 'create', { id: plan.id, name: plan.config.spec.name, image: spec.image });
+    await recordEvent(this.#directory, 'create', { id: plan.id, name: plan.config.spec.name, image: spec.image });
     return new StoredContainer(this.root, plan.config);
   }
 

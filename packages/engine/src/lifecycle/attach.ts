@@ -1,6 +1,11 @@
 import { type Readable, Writable } from 'node:stream';
 import { ChunkLog, type LogSource, WatchedPromise } from '@lamella/namespace';
 import { connectMonitor, type MonitorConnection, type Reply } from '@lamella/syscall';
+import { EngineError } from '../model/engine-error.js';
+import { isPaused, notRunning } from './container-errors.js';
+import type { ContainerHandle } from './container-handle.js';
+import { hasLog } from './logs.js';
+import { isStarted } from './state.js';
 
 /** How a container's process ended, as its monitor tells. */
 export interface Ending {
@@ -92,4 +97,22 @@ export async function attachTo(directory: string): Promise<Attached | undefined>
     }),
     [Symbol.dispose]: leave,
   };
+}
+
+/**
+ * Attaches to the stdin, stdout and stderr of a running container. Up to sixteen can be attached at once.
+ *
+ * @throws EngineError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`, `NOT_ATTACHABLE`
+ */
+export async function attachToContainer(container: ContainerHandle): Promise<Attached> {
+  const { status } = await container.state();
+  if (!isStarted(status)) throw notRunning(container);
+  if (status === 'paused') throw isPaused(container, 'attach to');
+  const fail = (why: string, hint: string): EngineError =>
+    new EngineError({ code: 'NOT_ATTACHABLE', message: `cannot attach to the container ${container.shownName}: ${why}`, hint });
+  if (!hasLog(container.directory) && !container.config.spec.terminal)
+    throw fail('its output goes to the process that runs it', 'Containers that run detached (-d), or with a terminal (-t), can be attached to.');
+  const attached = await attachTo(container.directory);
+  if (!attached) throw fail('its monitor has no socket', 'The container has just ended, or its store is on a filesystem without sockets.');
+  return attached;
 }

@@ -5,6 +5,9 @@ import { confinement } from '../isolation/confinement.js';
 import type { ContainerConfig } from '../model/container-config.js';
 import { EngineError } from '../model/engine-error.js';
 import type { EngineErrorCode } from '../model/error-codes.js';
+import { isPaused, notRunning } from './container-errors.js';
+import type { ContainerHandle } from './container-handle.js';
+import { isStarted } from './state.js';
 
 /** Another command in a container that runs. */
 export interface ExecSpec {
@@ -79,6 +82,19 @@ export async function planExec(config: ContainerConfig, pid: number, upper: stri
     detach_keys: '',
   } as const;
   return { program: [...(spec.detached ? [supervise] : []), ...program], cwd };
+}
+
+/**
+ * Plans a command in a running container.
+ *
+ * @throws EngineError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`, `NO_COMMAND`; NamespaceError `USER_NOT_FOUND`
+ */
+export async function planExecIn(container: ContainerHandle, upper: string, spec: ExecSpec): Promise<ExecPlan> {
+  const { status, pid } = await container.state();
+  if (status === 'paused') throw isPaused(container, 'run a command in');
+  if (!isStarted(status) || pid === undefined) throw notRunning(container);
+  await container.recordEvent('exec');
+  return planExec(container.config, pid, upper, spec);
 }
 
 /** Start it; what fails then rejects `result`. */

@@ -1,7 +1,7 @@
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
-import { kindOf, readLines } from '@lamella/syscall';
+import { connectMonitor, kindOf, readLines } from '@lamella/syscall';
 import { absent } from '../store/absent.js';
 import { Watching } from '../store/file-watch.js';
 
@@ -53,6 +53,17 @@ export async function* readLogs(directory: string, options: LogOptions, ended: (
   yield* first;
   if (!follow) return;
   yield* followLog(directory, reader, last, wanted, { until, signal, ended });
+}
+
+/** Whether the output of a container is written to a log: that of a detached one is. @param directory the container's */
+export function hasLog(directory: string): boolean {
+  return existsSync(path.join(directory, 'log'));
+}
+
+/** Yields the log of a container, and follows it until the container ends where that is asked for. @param directory the container's */
+export async function* readContainerLogs(directory: string, options: LogOptions): AsyncGenerator<LogEntry> {
+  using connection = options.follow ? await connectMonitor(directory, () => undefined) : undefined;
+  yield* readLogs(directory, options, () => connection?.closed ?? Promise.resolve());
 }
 
 /** Keep the last `lines` lines; parts of one count as one. */

@@ -2,12 +2,12 @@ import path from 'node:path';
 import { isFrozen, wasOomKilled } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, type HeldLocks, heldLocks, monitorOf } from '@lamella/cleanup';
 import { bootId } from '@lamella/syscall';
-import { initOf, processOf, startOf } from '../isolation/processes.js';
 import type { ContainerConfig } from '../model/container-config.js';
 import { readConfig } from '../store/config-file.js';
 import { cgroupName } from '../store/identifiers.js';
 import { withName } from '../store/names.js';
 import { readOwn } from '../store/read-store-file.js';
+import { initOf, processOf, startOf } from './processes.js';
 
 /**
  * - `created`: it never ran;
@@ -129,4 +129,14 @@ async function readRecord<Record>(file: string): Promise<Record | undefined> {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** Whether a container has a process, or will have one without being started: only such a container can be stopped. */
+export function isAlive(status: ContainerStatus): boolean {
+  return status === 'running' || status === 'paused' || status === 'restarting';
+}
+
+/** Whether a container has a process now. */
+export function isStarted(status: ContainerStatus): boolean {
+  return status === 'running' || status === 'paused';
 }

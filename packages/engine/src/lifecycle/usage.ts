@@ -2,7 +2,10 @@ import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { cgroupsOf } from '@lamella/cgroup';
-import { detailsOf, processesOf } from '../isolation/processes.js';
+import { notRunning } from './container-errors.js';
+import type { ContainerHandle } from './container-handle.js';
+import { detailsOf, type ProcessDetails, processesOf } from './processes.js';
+import { isStarted } from './state.js';
 
 /** What a container has used up, as of now. */
 export interface ContainerUsage {
@@ -47,6 +50,21 @@ export async function usageOf(pid: number): Promise<ContainerUsage> {
     network: await traffic(pid),
     block: io === undefined ? undefined : { read: sum(io, /rbytes=(\d+)/g), written: sum(io, /wbytes=(\d+)/g) },
   };
+}
+
+/** Returns what a running container uses. @throws EngineError `CONTAINER_NOT_RUNNING` */
+export async function usageOfContainer(container: ContainerHandle): Promise<ContainerUsage> {
+  const { pid } = await container.state();
+  if (pid === undefined) throw notRunning(container);
+  return usageOf(pid);
+}
+
+/** Lists the processes of a running container. @throws EngineError `CONTAINER_NOT_RUNNING` */
+export async function listProcesses(container: ContainerHandle): Promise<readonly ProcessDetails[]> {
+  const { status, pid } = await container.state();
+  if (!isStarted(status)) throw notRunning(container);
+  const processes = pid === undefined ? [] : await processesOf(pid);
+  return (await Promise.all(processes.map(detailsOf))).filter((each) => each !== undefined);
 }
 
 async function number(group: string, file: string, pattern: RegExp): Promise<number | undefined> {

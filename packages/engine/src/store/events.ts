@@ -24,7 +24,7 @@ const LIMIT = 1 << 20;
 const eventsFile = (containers: string): string => path.join(containers, '.events');
 
 /** Tell what somebody did to a container; the monitors tell of starts and ends themselves. */
-export async function tellEvent(
+export async function recordEvent(
   containers: string,
   event: string,
   about: { readonly id: string; readonly name: string | undefined; readonly image: string },

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import { ImageError, treeArchive, unpackFiles } from '@lamella/image';
 import { O, type ObjectType, type Op, objectType, parseWalked, run, SyscallError, textOf, type Walked } from '@lamella/syscall';
-import { EngineError } from '../model/engine-error.js';
-import type { EngineErrorCode } from '../model/error-codes.js';
+import { EngineError } from '../../model/engine-error.js';
+import type { EngineErrorCode } from '../../model/error-codes.js';
 import { type ContainerFiles, DEV, enterFiles, IN_CONTAINER, openBelow, PLACE, ROOT } from './container-root.js';
 import { coverOf } from './covering-mount.js';
 

@@ -15,8 +15,8 @@ import {
   type SlotAllocator,
   SyscallError,
 } from '@lamella/syscall';
-import type { RunSpec } from '../model/run-spec.js';
-import type { CheckedView } from '../model/writable-mount.js';
+import type { RunSpec } from '../../model/run-spec.js';
+import type { CheckedView } from '../../model/writable-mount.js';
 
 /** The files of a container, for those who copy: those that its processes see, or what they would see when it has none. */
 export type ContainerFiles = {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { launch } from '@lamella/namespace';
+import { type Attached, attachTo } from '../lifecycle/attach.js';
 import { EngineError } from '../model/engine-error.js';
-import { explainFailure } from '../run/explain-failure.js';
-import type { Plan } from '../run/plan/plan.js';
-import { type Attached, attachTo } from './attach.js';
+import { explainFailure } from './explain-failure.js';
+import type { Plan } from './plan/plan.js';
 
 /**
  * Start what a plan is for, a detached life, and let go of it. Resolves when its command has been executed.

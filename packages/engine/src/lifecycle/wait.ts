@@ -1,0 +1,57 @@
+import { heldLocks, lockOf, monitorOf } from '@lamella/cleanup';
+import { connectMonitor, lockFile } from '@lamella/syscall';
+import { absent } from '../store/absent.js';
+import type { Ending } from './attach.js';
+import type { ContainerHandle } from './container-handle.js';
+import { isAlive, stateOf } from './state.js';
+
+/**
+ * Waits until a container ends; the next time, if it is restarted.
+ *
+ * @returns how it ended; undefined where that is unknown: its monitor was killed, or it was removed
+ */
+export async function waitForEnd(container: ContainerHandle, signal?: AbortSignal): Promise<Ending | undefined> {
+  const { status, exitCode, signal: killedBy, monitor } = await container.state();
+  if (monitor === undefined && !isAlive(status)) return exitCode === undefined ? undefined : { status: exitCode, signal: killedBy };
+  const ended = Promise.withResolvers<Ending>();
+  using connection = await connectMonitor(container.directory, (reply) => {
+    if (reply.kind === 'exited') ended.resolve({ status: reply.status, signal: reply.signal || undefined });
+  });
+  if (connection) {
+    const aborted = Promise.withResolvers<never>();
+    const abort = (): void => aborted.reject(signal?.reason);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      signal?.throwIfAborted();
+      // The container has ended when everything it used is released, and its monitor is gone.
+      const ending = await Promise.race([ended.promise, connection.closed, aborted.promise]);
+      await Promise.race([connection.closed, aborted.promise]);
+      await waitForMonitor(container, monitor);
+      if (ending) return ending;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  } else {
+    // Without a socket only the lock shows when the container has ended.
+    const lock = await lockFile(lockOf(container.record), { create: false, ...(signal ? { signal } : {}) }).catch(absent);
+    await lock?.[Symbol.asyncDispose]();
+  }
+  const after = await stateOf(container.record, undefined);
+  return after?.exitCode === undefined ? undefined : { status: after.exitCode, signal: after.signal };
+}
+
+/** Waits until a container that is about to be ended has ended. It may be removed before anybody looks: then nobody knows how it ended. */
+export function waitForForcedEnd(container: ContainerHandle, signal?: AbortSignal): Promise<Ending | undefined> {
+  const ending = waitForEnd(container, signal).catch((error: unknown) => {
+    if ((error as { code?: string }).code === 'CONTAINER_NOT_FOUND') return undefined;
+    throw error;
+  });
+  // What ends the container may fail before this is awaited.
+  ending.catch(() => undefined);
+  return ending;
+}
+
+/** Waits until a monitor has released the lock. The kernel closes the descriptors of a dead process in any order: the lock may go after the socket. */
+export async function waitForMonitor(container: ContainerHandle, monitor: number | undefined): Promise<void> {
+  while (monitor !== undefined && monitorOf(container.record, await heldLocks()) === monitor) await new Promise((resolve) => setTimeout(resolve, 1));
+}
