@@ -55,7 +55,7 @@ describe.each(kindsToRun('root', 'an ordinary user'))('containers of %s', (kind)
     expect(user.lamella(['logs', 'web']).stdout).toBe('out\nout\n');
     expect(user.lamella(['logs', '--tail', '2', '-t', 'web']).stdout).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z out\n$/);
     expect(lamella('rm', 'web')).toBe('web');
-    expect(refused('logs', 'web')).toMatch(/there is no container 'web'\n {2}lamella ps -a/);
+    expect(refused('logs', 'web')).toMatch(/there is no container 'web'\n {2}List all containers: lamella ps -a/);
   });
 
   test('are stopped, killed, and started again', async () => {
@@ -66,7 +66,7 @@ describe.each(kindsToRun('root', 'an ordinary user'))('containers of %s', (kind)
     expect(lamella('stop', 'polite')).toBe('polite');
     expect(lamella('logs', 'polite')).toBe('ready\nbye');
     lamella('run', '-d', '--name', 'deaf', 'busybox', 'sleep', '1000');
-    expect(refused('rm', 'deaf')).toMatch(/the container deaf is running\n {2}Stop it first, or: lamella rm -f deaf/);
+    expect(refused('rm', 'deaf')).toMatch(/cannot remove the container deaf: it is running\n {2}Stop it first, or remove it by force: lamella rm -f deaf/);
     // As with Docker this succeeds.
     expect(lamella('start', 'deaf')).toBe('deaf');
     lamella('stop', '-t', '0', 'deaf');
