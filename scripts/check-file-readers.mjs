@@ -67,7 +67,7 @@ const READERS = {
   'packages/syscall/src/run/monitor-client.ts': 'a directory of the store, by O_PATH',
   'packages/syscall/src/host/keep-bytes.ts': `${KERNEL}; and it wraps the functions themselves`,
   'packages/syscall/src/host/mounts.ts': KERNEL,
-  'packages/syscall/src/host/own-words.ts': KERNEL,
+  'packages/syscall/src/host/restore-arguments.ts': KERNEL,
   'packages/syscall/src/run/sealed-copy.ts': KERNEL,
   'packages/vitest/src/service.ts': KERNEL,
   'apps/cli/src/web/review-server.ts': 'the files of its page',

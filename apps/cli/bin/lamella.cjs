@@ -12,14 +12,14 @@ const begun = process.argv.slice(2, 5);
 const [first, second] = begun[0] === ':' ? begun.slice(1).map((word) => word.slice(1)) : begun;
 const shorter = LONGER[`${first} ${second}`];
 const name = shorter ?? first;
-const bundle = Object.keys(BUNDLES).find((each) => BUNDLES[each].includes(name)) ?? 'own-words';
+const bundle = Object.keys(BUNDLES).find((each) => BUNDLES[each].includes(name)) ?? 'restore-arguments';
 const fast = require(`../dist/${bundle}.cjs`);
-const words = fast.ownWords('lamella', 125);
+const words = fast.restoreArguments('lamella', 125);
 if (shorter !== undefined) words.splice(0, 2, shorter);
 const [command, ...rest] = words;
 if (fast.main && !fast.wantsHelp(command, rest)) fast.main(command, rest);
 else {
-  // After this access other modules get the promises of node:fs as ownWords has changed them.
+  // After this access other modules get the promises of node:fs as restoreArguments has changed them.
   void require('node:fs').promises;
   import('../dist/main.js').then(({ main }) => main(words));
 }

@@ -66,7 +66,7 @@ const __path = require("node:path");
 const __place = (name, file) => name === "lamella" ? __path.join(__dirname, file) : file ? __path.join(__path.dirname(require.resolve(name)), file) : require.resolve(name);
 /** As performance.now(), which takes half a millisecond to be loaded. */
 const __now = () => Number(process.hrtime.bigint()) / 1e6;
-// After this access other modules get node:fs/promises as ownWords has changed it.
+// After this access other modules get node:fs/promises as restoreArguments has changed it.
 const __kept = () => require("node:fs").promises;
 const __far = (name, file) => (__kept(), require(__place(name, file)));
 const __import = (name, file) => (__kept(), import("file://" + encodeURI(__place(name, file))));
@@ -107,7 +107,7 @@ const built = await Promise.all(
       inside: /\/engine\/dist\/(?:apply\/|branches\/|containers\/|host-)/,
     },
     // For all other commands.
-    { entryPoints: { 'own-words': require.resolve('@lamella/syscall/own-words') }, inside: NOTHING },
+    { entryPoints: { 'restore-arguments': require.resolve('@lamella/syscall/restore-arguments') }, inside: NOTHING },
   ].map(({ entryPoints, inside }) => build({ ...common, entryPoints, plugins: [lazyRequires, farImports(inside)] })),
 );
 for (const bundle of built.flatMap(({ outputFiles }) => outputFiles)) {

@@ -1,6 +1,6 @@
 import './output/guard-streams.js';
 import path from 'node:path';
-import { readByNode } from '@lamella/syscall/own-words';
+import { readByNode } from '@lamella/syscall/restore-arguments';
 import { Config } from '@oclif/core/config';
 import { flush } from '@oclif/core/flush';
 import { run } from '@oclif/core/run';

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, LOCK, type MountPoint, O, type Program, readMounts, runMapped, SyscallError } from '@lamella/syscall';
+import { AT_FDCWD, LOCK, type MountPoint, O, type Program, readMounts, runInUserNamespace, SyscallError } from '@lamella/syscall';
 import { type Claim, parseJournal } from './claims.js';
 import { CleanupError } from './cleanup-error.js';
 import { RELEASE_OPTIONS, read } from './option-shapes.js';
@@ -69,7 +69,7 @@ export async function releaseDead(record: ContainerRecord, options: { readonly k
       : ([{ op: 'unlinkat', dirfd: AT_FDCWD, pathname: keptOf(record), flags: 0, ignore: ['ENOENT'] }, ...releaseContainer(record, claims)] as const)),
   ];
   try {
-    await runMapped(ops);
+    await runInUserNamespace(ops);
     return 'released';
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;

@@ -29,7 +29,7 @@ export type { TreeArchiveOptions } from './model/tree-archive-options.js';
 export type { TreeDifference, TreeDifferences } from './model/tree-differences.js';
 export { forgetCredentials, parseLoginPlace, storeCredentials } from './registry/credentials/stored-credentials.js';
 export type { RemovedImage } from './removal/remove-image.js';
-export { isPlace } from './source/image-place.js';
+export { isImageLocation } from './source/image-place.js';
 export { formatPlatform, hostPlatform, parsePlatform, rankOf } from './source/platform.js';
 export type { Image, ImageConfig, ImagePlatform, ImageSummary, LayerDir } from './stack/image.js';
 export { makeDirectory } from './store/make-directory.js';

@@ -1,7 +1,7 @@
 export { type CapabilityName, DEFAULT_CAPABILITIES, dropBounding, prctl, raiseAmbient, setCapabilities } from './identity/capabilities.js';
 export { becomeRoot } from './identity/identity.js';
+export { inUserNamespace } from './identity/in-user-namespace.js';
 export { defaultNamespaces, withinOwn } from './identity/namespace-flags.js';
-export { inOwnIds } from './identity/own-user-namespace.js';
 export { rootfsLines } from './identity/rootfs-file.js';
 export { setrlimit } from './identity/setrlimit.js';
 export { findUser, type User } from './identity/user.js';
@@ -19,7 +19,7 @@ export { confiningPlaceOf, confiningPlaces, normalizedPath, PROC_FILES, PROCFS }
 export { openDevpts, TTY_GROUP, takeTerminal } from './mounts/terminal.js';
 export { DEFAULT_PATH } from './process/command.js';
 export { enter } from './process/enter.js';
-export { explainTold } from './process/explain-failure.js';
+export { explainFrontReport } from './process/explain-failure.js';
 export { join } from './process/join.js';
 export { lastOps } from './process/last-ops.js';
 export { loopbackUp } from './process/loopback.js';

@@ -6,5 +6,5 @@ if (Number(major) < 24) {
 }
 require('../dist/compile-cache.cjs');
 require('../dist/remember-node.cjs').rememberNode(require('node:path').dirname(__dirname));
-const { main, ownWords } = require('../dist/entry/lamella-oci.cjs');
-main(ownWords('lamella-oci', 1)).then((status) => process.exit(status));
+const { main, restoreArguments } = require('../dist/entry/lamella-oci.cjs');
+main(restoreArguments('lamella-oci', 1)).then((status) => process.exit(status));

@@ -22,7 +22,7 @@ await build({
   logLevel: 'warning',
 });
 
-// Through node:fs, which ownWords changes.
+// Through node:fs, which restoreArguments changes.
 await writeFile(bundle, (await readFile(bundle, 'utf8')).replaceAll('require("node:fs/promises")', 'require("node:fs").promises'));
 
 // Copied, so that the command finds them without reading a package.json.

@@ -57,7 +57,7 @@ const OCI = { root: '/none', id: 'none', bundle: '/none', log };
 const TAKEN: Readonly<Record<string, Taken>> = {
   'syscall start': { call: (options) => syscall.start([], options), known: ['stdio', 'signal', 'descriptors', 'onReply'] },
   'syscall run': { call: (options) => syscall.run([], options), known: ['stdio', 'signal', 'descriptors', 'onReply'] },
-  'syscall runMapped': { call: (options) => syscall.runMapped([], options), known: ['stdio', 'signal'] },
+  'syscall runInUserNamespace': { call: (options) => syscall.runInUserNamespace([], options), known: ['stdio', 'signal'] },
   'syscall lockFile': { call: (options) => syscall.lockFile('/none/none', options), known: ['signal', 'create', 'shared'] },
   'syscall tryLockFile': { call: (options) => syscall.tryLockFile('/none/none', options), known: ['signal', 'create', 'shared'] },
   'syscall streamRegular': { call: (options) => syscall.streamRegular('/none/none', options), known: ['signal', 'highWaterMark', 'part'] },
@@ -195,10 +195,10 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
   syscall: new RegExp(
     // Words, bytes, numbers, programs and what the package itself made.
     '^(bootId|bytesOf|textOf|decodeProgram|encodeProgram|flatten|errnoName|callsOf|explain|explainText|kindOf|holdPlace|jsonProblem|openRegular|openRegularSync' +
-      '|readLines|readNamed|readNamedText|readOptionalText|readRegular|readRegularText|findProgram|canBecomeFront|outcomeOf|toldByFront|idMapping|insideId' +
+      '|readLines|readNamed|readNamedText|readOptionalText|readRegular|readRegularText|findProgram|canBecomeFront|outcomeOf|readFrontReport|idMapping|insideId' +
       '|isOwnUserNamespace|ownMountNamespace|ownUserNamespace|interpreterPath|connectMonitor|readMounts|openObject|openBeneath|openInRoot|openWithoutLinks|sameObject|slotAllocator|nearestName|optionReader|mountSetattr' +
       '|shapeOf|isOriginMark|isOverlayMark|isOwnAttribute|whiteoutFile|removeScratch|replyParser|startInterpreter|packSeen|seenOf|serve|servingProgram|unfitForUpper' +
-      '|mapSingleId|FrameWriter\\..*|HeldFile\\..*|visible|visibleBytes|visibleJson|parseCompared|parseWalked|isTransient|writeAll|objectType|parseJson|isSealedText|sealText|shellWord)$',
+      '|mapSingleId|FrameWriter\\..*|HeldFile\\..*|visible|visibleBytes|visibleJson|parseCompared|parseWalked|isTransient|writeAll|objectType|setRootIds|parseJson|isSealedText|sealText|shellWord)$',
   ),
   cleanup:
     /^(claimAgain|reclaim|formatJournal|parseJournal|controlOf|directoryOf|gateOf|journalOf|keptOf|lockOf|release|releaseContainer|releaseKept|claimsLeft|heldLocks|monitorOf|sweep)$/,
@@ -208,9 +208,9 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
   overlay:
     /^(diagnose|unsupportedUpper|hasLowerdirPlus|probeFeatures|findFuseOverlay|fuseOverlayAtExit|fuseOverlayFor|escapePath|optionString|inodeOf|originOf|methodFor|overlayDetached|overlayMount|openSides)$/,
   image:
-    /^(isPlace|getFiles|unpackFiles|forgetCredentials|parseLoginPlace|formatPlatform|rankOf|familiarReference|formatReference|parseReference|shortReference|storeCredentials|hostPlatform|parsePlatform|sourceDateEpoch|historyOf|makeDirectory|ImageStore\.(save|tag|describe|usage|prune|list|remove|sweep))$/,
+    /^(isImageLocation|getFiles|unpackFiles|forgetCredentials|parseLoginPlace|formatPlatform|rankOf|familiarReference|formatReference|parseReference|shortReference|storeCredentials|hostPlatform|parsePlatform|sourceDateEpoch|historyOf|makeDirectory|ImageStore\.(save|tag|describe|usage|prune|list|remove|sweep))$/,
   namespace:
-    /^(dropBounding|prctl|raiseAmbient|setrlimit|becomeRoot|loopbackUp|defaultNamespaces|withinOwn|inOwnIds|confiningPlaceOf|confiningPlaces|explainTold|launchHeld|PROCESS_OPTIONS|SIGNAL|ChunkLog\..*|WatchedPromise\..*|pump|rest|rootfsLines|openDevpts|takeTerminal|findUser|setCapabilities|mountStill|normalizedPath)$/,
+    /^(dropBounding|prctl|raiseAmbient|setrlimit|becomeRoot|loopbackUp|defaultNamespaces|withinOwn|inUserNamespace|confiningPlaceOf|confiningPlaces|explainFrontReport|launchHeld|PROCESS_OPTIONS|SIGNAL|ChunkLog\..*|WatchedPromise\..*|pump|rest|rootfsLines|openDevpts|takeTerminal|findUser|setCapabilities|mountStill|normalizedPath)$/,
   engine:
     /^(recover|defaultRoot|logBounds|examine|becomeContainer|explainBecome|ImageStore\..*|Containers\.(get|list|removeDamaged)|StoredContainer\.(state|attach|becomeExec|kill|pause|unpause|rename|top|usage|copyOut|isDirectory|stat|follow|checkpoint|history|rollback|fork|squash|views|changes|export))$/,
   'oci-runtime':

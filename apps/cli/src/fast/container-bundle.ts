@@ -31,7 +31,7 @@ import { Wait } from '../commands/wait.js';
 import { catchUncaught } from '../entry/catch-uncaught.js';
 import { reportCommandFailure } from '../entry/report-command-failure.js';
 
-export { ownWords } from '@lamella/syscall/own-words';
+export { restoreArguments } from '@lamella/syscall/restore-arguments';
 
 /** Frequent commands on containers, without the rest of oclif. */
 export const COMMANDS: Readonly<Record<string, new (argv: string[], config: never) => Command>> = {

@@ -6,7 +6,7 @@ import { runMain } from '../run/run-main.js';
 import { EXEC_FLAGS } from '../run-flags/exec-flags.js';
 import { RUN_FLAGS } from '../run-flags/run-flags.js';
 
-export { ownWords } from '@lamella/syscall/own-words';
+export { restoreArguments } from '@lamella/syscall/restore-arguments';
 
 /** The commands whose start time matters most, without the rest of oclif. */
 export const COMMANDS = {

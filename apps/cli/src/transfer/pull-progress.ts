@@ -1,4 +1,4 @@
-import { isPlace, type LayerProgress } from '@lamella/image';
+import { isImageLocation, type LayerProgress } from '@lamella/image';
 import type { LayerBars } from '../output/layer-progress.js';
 import { stderr } from '../output/out.js';
 import type { RunCommandLine } from '../run-flags/parse-run.js';
@@ -18,7 +18,7 @@ export function pullProgress({ flags, image }: RunCommandLine): {
       if (!loading && rest.state === 'unpacking') {
         loading = true;
         // In a workspace the archive is in the current directory.
-        if (!flags.json && flags.workspace === undefined) stderr.line(`lamella: ${isPlace(image) ? 'unpacking' : 'fetching'} ${image}`);
+        if (!flags.json && flags.workspace === undefined) stderr.line(`lamella: ${isImageLocation(image) ? 'unpacking' : 'fetching'} ${image}`);
         if (stderr.isTerminal && !flags.json)
           void import('../output/layer-progress.js').then(({ layerBars }) => {
             bars = layerBars();

@@ -1,5 +1,5 @@
-import { explainTold } from '@lamella/namespace';
-import { becomeFront, canBecomeFront, type FrontOptions, type RunResult, toldByFront } from '@lamella/syscall';
+import { explainFrontReport } from '@lamella/namespace';
+import { becomeFront, canBecomeFront, type FrontOptions, type RunResult, readFrontReport } from '@lamella/syscall';
 import { type ExecPlan, explainExecFailure } from '../lifecycle/exec.js';
 import type { RunOptions } from '../model/run-options.js';
 import type { RunSpec } from '../model/run-spec.js';
@@ -57,13 +57,13 @@ export function becomeExec({ program, cwd }: ExecPlan, id: string, args: readonl
  * @returns what {@link becomeContainer} was given for it, and a function for the outcome, which throws what `result` of a {@link Container} rejects with
  */
 export function explainBecome(waitStatus: string): { readonly context: string; readonly outcome: () => Promise<RunResult> } {
-  const told = toldByFront(waitStatus);
-  const context = JSON.parse(told.context) as Context;
+  const report = readFrontReport(waitStatus);
+  const context = JSON.parse(report.context) as Context;
   return {
     context: context.own,
     async outcome() {
       try {
-        return await explainTold(told, context.args);
+        return await explainFrontReport(report, context.args);
       } catch (error) {
         if (context.exec) throw explainExecFailure(error, context.exec.id, context.exec.cwd);
         if (!context.run) throw error;

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ContainerRecord, directoryOf } from '@lamella/cleanup';
-import { AT_FDCWD, lockFile, type MountPoint, type Op, readMounts, run, runMapped } from '@lamella/syscall';
+import { AT_FDCWD, lockFile, type MountPoint, type Op, readMounts, run, runInUserNamespace } from '@lamella/syscall';
 import { overlayVolumes, stateDirectory } from '../filesystem/writable-mounts.js';
 import type { RunSpec } from '../model/run-spec.js';
 import type { View } from '../model/writable-mount.js';
@@ -192,5 +192,5 @@ function pointTo(link: string, id: string): void {
 }
 
 async function removeTrees(directories: readonly string[]): Promise<void> {
-  await runMapped(directories.map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname })));
+  await runInUserNamespace(directories.map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname })));
 }

@@ -25,7 +25,7 @@ import {
   readMounts,
   readNamed,
   run,
-  runMapped,
+  runInUserNamespace,
   type SlotAllocator,
   SyscallError,
   slotAllocator,
@@ -156,7 +156,7 @@ async function switchTo(running: Running, places: readonly Place[], views: reado
 }
 
 async function removeAll(directories: readonly string[]): Promise<void> {
-  await runMapped(directories.map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname })));
+  await runInUserNamespace(directories.map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname })));
 }
 
 /** Ops after which this process is in a container's mount namespace, with the right to mount there. */

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, type Stats, statSy
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ContainerRecord, directoryOf, gateOf, keptOf, lockOf, releaseDead } from '@lamella/cleanup';
-import { AT_FDCWD, COPY, lockFile, type Op, run, runMapped, tryLockFile } from '@lamella/syscall';
+import { AT_FDCWD, COPY, lockFile, type Op, run, runInUserNamespace, tryLockFile } from '@lamella/syscall';
 import { began } from '../changes/apply/conflicts/start-time.js';
 import { permitted } from '../filesystem/host/host-program.js';
 import { readSources } from '../filesystem/sources/record-sources.js';
@@ -215,7 +215,7 @@ export async function fork(held: Branching, names: readonly (string | undefined)
     }
   } catch (error) {
     // All of them, or none.
-    await runMapped(made.map((pathname) => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname })));
+    await runInUserNamespace(made.map((pathname) => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname })));
     throw error;
   }
   return configs;
@@ -314,7 +314,7 @@ async function fresh(upperdir: string, like: readonly string[]): Promise<void> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
     // An id of this user's containers, which only they may give away.
-    await runMapped([{ op: 'copy_object', olddirfd: AT_FDCWD, newdirfd: AT_FDCWD, flags: COPY.METADATA, oldpath: model, newpath: upperdir }]);
+    await runInUserNamespace([{ op: 'copy_object', olddirfd: AT_FDCWD, newdirfd: AT_FDCWD, flags: COPY.METADATA, oldpath: model, newpath: upperdir }]);
   }
 }
 

@@ -11,7 +11,7 @@ import {
   type Op,
   type Program,
   parseWalked,
-  runMapped,
+  runInUserNamespace,
   S_IF,
   type Walked,
   WHITEOUT,
@@ -61,7 +61,7 @@ export async function squash(root: string, chain: readonly string[], files: bool
     const names = new Set(old.flatMap((each) => readdirSync(stateDirectory(root, each)).filter((name) => name.startsWith('upper'))));
     for (const name of names) {
       const uppers = old.map((each) => path.join(stateDirectory(root, each), name));
-      await runMapped(linking(await unionOf(uppers, files), uppers, path.join(staged, name), files));
+      await runInUserNamespace(linking(await unionOf(uppers, files), uppers, path.join(staged, name), files));
     }
     symlinkSync(newest, path.join(staged, 'squashed'));
     // Whoever collects what nobody stands on comes before this, or after it.
@@ -75,7 +75,7 @@ export async function squash(root: string, chain: readonly string[], files: bool
     }
     rmSync(path.join(stateDirectory(root, id), 'lock'), { force: true });
   } catch (error) {
-    await runMapped([{ op: 'rmtree', dirfd: AT_FDCWD, pathname: staged }]);
+    await runInUserNamespace([{ op: 'rmtree', dirfd: AT_FDCWD, pathname: staged }]);
     throw error;
   }
 }
@@ -135,7 +135,7 @@ function withMarks(objects: readonly Walked[]): readonly Walked[] {
 
 async function walk(upper: string): Promise<readonly Walked[]> {
   const found: Walked[] = [];
-  await runMapped(
+  await runInUserNamespace(
     [
       { op: 'openat', dirfd: AT_FDCWD, pathname: upper, flags: O.RDONLY | O.DIRECTORY | O.CLOEXEC, mode: 0, out: TARGET },
       { op: 'walk', dirfd: TARGET, content: 0, pathname: '.' },

@@ -2,7 +2,7 @@ import { existsSync, readlinkSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { gateOf } from '@lamella/cleanup';
-import { AT_FDCWD, type Op, runMapped, tryLockFile } from '@lamella/syscall';
+import { AT_FDCWD, type Op, runInUserNamespace, tryLockFile } from '@lamella/syscall';
 import { stateDirectory } from '../filesystem/writable-mounts.js';
 import { absent } from '../store/absent.js';
 
@@ -114,7 +114,7 @@ export async function collectStates(root: string): Promise<void> {
   };
   const dead = await unused();
   for (const name of all) if (name.startsWith(SQUASHING) && (await isAbandoned(stateDirectory(root, name)))) dead.push(name);
-  if (dead.length) await runMapped(dead.map((id): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname: stateDirectory(root, id) })));
+  if (dead.length) await runInUserNamespace(dead.map((id): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname: stateDirectory(root, id) })));
 }
 
 /** Whether who squashed was killed on the way. */

@@ -28,7 +28,7 @@ import {
   type Program,
   removeScratch,
   run,
-  runMapped,
+  runInUserNamespace,
   SyscallError,
   slotAllocator,
   unfitForUpper,
@@ -167,7 +167,7 @@ async function subordinateIds(): Promise<Finding> {
       remedy: 'As root: apt-get install uidmap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME.',
     };
   try {
-    await runMapped([{ op: 'umask', mask: 0o22 }]);
+    await runInUserNamespace([{ op: 'umask', mask: 0o22 }]);
   } catch (error) {
     return { subject, state: 'broken', consequence: 'Nothing can be imported or run.', ...told(error) };
   }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type Image, ImageError, type ImageErrorCode, ImageStore, isPlace, parsePlatform } from '@lamella/image';
+import { type Image, ImageError, type ImageErrorCode, ImageStore, isImageLocation, parsePlatform } from '@lamella/image';
 import { EngineError } from '../model/engine-error.js';
 import type { Lowers } from '../model/lowers.js';
 import type { RunOptions } from '../model/run-options.js';
@@ -42,7 +42,7 @@ async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify, pl
     return store.resolve(image);
   };
   const bring = (): Promise<Image | undefined> => store.bring(image, adding);
-  if (isPlace(image)) {
+  if (isImageLocation(image)) {
     const brought = await bring();
     if (brought) return brought;
   }

@@ -19,6 +19,6 @@ export function parseLocation(text: string): SourceLocation | undefined {
 }
 
 /** Whether words can only mean a place, and not the name of an image: a transport, or a path that looks like one. */
-export function isPlace(text: string): boolean {
+export function isImageLocation(text: string): boolean {
   return parseLocation(text) !== undefined || /^(?:\/|\.\.?(?:\/|$))/.test(text);
 }

@@ -1,7 +1,7 @@
 import { type BigIntStats, existsSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, bootId, idMapping, insideId, lockFile, type Op, type Program, runMapped, UTIME } from '@lamella/syscall';
+import { AT_FDCWD, bootId, idMapping, insideId, lockFile, type Op, type Program, runInUserNamespace, UTIME } from '@lamella/syscall';
 import type { StackCheck } from '../model/layer-check.js';
 import { isWhole, readLayerMeta, writeLayerMeta } from '../store/layer-meta.js';
 import { makeDirectory } from '../store/make-directory.js';
@@ -70,7 +70,7 @@ async function writeChain(
     }
   }
   await using temporary = await temporaryLayer(paths);
-  await runMapped(build(temporary.tree, directories, layers));
+  await runInUserNamespace(build(temporary.tree, directories, layers));
   await writeLayerMeta(path.join(temporary.directory, 'meta.json'), {
     version: 1,
     diffID: id,

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, lockFile, type Op, runMapped, WHITEOUT } from '@lamella/syscall';
+import { AT_FDCWD, lockFile, type Op, runInUserNamespace, WHITEOUT } from '@lamella/syscall';
 import { isTreeUntouched, noteVerified } from '../check/verified-times.js';
 import { applyLayer } from '../layer/apply-layer.js';
 import { ImageError } from '../model/image-error.js';
@@ -148,7 +148,7 @@ async function derive(
 ): Promise<{ readonly layer: NotedLayer | undefined; readonly right: boolean }> {
   await using temporary = await temporaryLayer(paths);
   const directories = [...leans.directories].sort();
-  await runMapped([
+  await runInUserNamespace([
     ...directories.map((name): Op => ({ op: 'mkdirat', dirfd: AT_FDCWD, pathname: path.join(temporary.tree, name), mode: 0o755 })),
     ...[...leans.others].map(
       ([name, file]): Op => ({ op: 'linkat', olddirfd: AT_FDCWD, oldpath: file, newdirfd: AT_FDCWD, newpath: path.join(temporary.tree, name), flags: 0 }),

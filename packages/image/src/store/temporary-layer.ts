@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, type HeldLock, lockFile, type Op, RENAME, runMapped, tryLockFile } from '@lamella/syscall';
+import { AT_FDCWD, type HeldLock, lockFile, type Op, RENAME, runInUserNamespace, tryLockFile } from '@lamella/syscall';
 import { entriesOf } from './entries-of.js';
 import type { StorePaths } from './store-paths.js';
 
@@ -118,7 +118,7 @@ export async function putTree(directory: string, target: string): Promise<void> 
     flags: RENAME.EXCHANGE,
     ignore: ['EINVAL', 'ENOSYS'],
   };
-  const { ignored } = await runMapped([exchange]);
+  const { ignored } = await runInUserNamespace([exchange]);
   if (!ignored.length) return;
   // Not every filesystem can exchange. What is moved away a sweep finds.
   const aside = path.join(path.dirname(directory), `${PREFIX}${randomUUID()}`);
@@ -158,5 +158,5 @@ export async function removeTree(directory: string): Promise<void> {
     return;
   }
   const remove: Op = { op: 'rmtree', dirfd: AT_FDCWD, pathname: directory };
-  await runMapped([remove]);
+  await runInUserNamespace([remove]);
 }

@@ -7,7 +7,7 @@ import { detectCompression } from '../compression/compression.js';
 import type { AddOptions } from '../model/add-options.js';
 import { ImageError } from '../model/image-error.js';
 import { parseReference } from '../model/reference.js';
-import { isPlace, parseLocation, type SourceLocation } from '../source/image-place.js';
+import { isImageLocation, parseLocation, type SourceLocation } from '../source/image-place.js';
 import { headOf } from '../source/open-source.js';
 import { formatPlatform } from '../source/platform.js';
 import { clearPlace } from '../store/clear-place.js';
@@ -57,8 +57,8 @@ function suffixOf({ platform }: AddOptions): string {
  */
 async function placeOf(text: string): Promise<SourceLocation | undefined> {
   const location = parseLocation(text) ?? { path: path.resolve(text) };
-  if (existsSync(location.path)) return isPlace(text) || (await looksLikeImage(location.path)) ? location : undefined;
-  if (!isPlace(text)) return undefined;
+  if (existsSync(location.path)) return isImageLocation(text) || (await looksLikeImage(location.path)) ? location : undefined;
+  if (!isImageLocation(text)) return undefined;
   throw new ImageError({ code: 'SOURCE_UNREADABLE', message: `${text} cannot be read: ENOENT`, hint: 'Check the path.' });
 }
 

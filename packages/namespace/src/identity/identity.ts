@@ -1,12 +1,10 @@
-import { PR, type Program } from '@lamella/syscall';
+import { PR, type Program, setRootIds } from '@lamella/syscall';
 import type { Identity } from '../model/process-spec.js';
 import { type CapabilityName, dropBounding, prctl, raiseAmbient, setCapabilities } from './capabilities.js';
 
 /** Ops after which the root of the user namespace that was entered is who this process is, with all rights there. */
 export const becomeRoot: Program = [
-  { op: 'setresgid', rgid: 0, egid: 0, sgid: 0 },
-  { op: 'setgroups', list: [] },
-  { op: 'setresuid', ruid: 0, euid: 0, suid: 0 },
+  ...setRootIds(),
   // Changing ids cleared it, or set it.
   prctl(PR.SET_DUMPABLE, 0),
 ];

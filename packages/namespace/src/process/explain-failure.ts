@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { MOVE_MOUNT, type Op, outcomeOf, type Reply, type RunResult, SyscallError, type Told } from '@lamella/syscall';
+import { type FrontReport, MOVE_MOUNT, type Op, outcomeOf, type Reply, type RunResult, SyscallError } from '@lamella/syscall';
 import type { NamespaceErrorCode } from '../model/error-codes.js';
 import { NamespaceError } from '../model/namespace-error.js';
 import { exceededLimit } from './explain-too-long.js';
@@ -9,10 +9,10 @@ import { exceededLimit } from './explain-too-long.js';
  *
  * @throws as the result of {@link launch}
  */
-export async function explainTold(told: Told, args: readonly string[]): Promise<RunResult> {
+export async function explainFrontReport(report: FrontReport, args: readonly string[]): Promise<RunResult> {
   let denied = false;
   try {
-    return await outcomeOf(told, (reply, op) => {
+    return await outcomeOf(report, (reply, op) => {
       denied ||= isDenied(reply, op);
     });
   } catch (error) {

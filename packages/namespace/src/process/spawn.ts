@@ -1,5 +1,5 @@
 import type { take } from '@lamella/syscall';
-import { inOwnIds } from '../identity/own-user-namespace.js';
+import { inUserNamespace } from '../identity/in-user-namespace.js';
 import { PROCESS_OPTIONS, type ProcessOptions } from '../model/process-options.js';
 import type { StreamingOf } from '../model/process-result.js';
 import type { ProcessSpec } from '../model/process-spec.js';
@@ -17,5 +17,5 @@ import type { ContainerProcess } from './running-process.js';
 export function spawn<const O extends ProcessOptions = Record<never, never>>(spec: ProcessSpec, options: O = {} as O): ContainerProcess<StreamingOf<O>> {
   const { args } = read('spawn(spec)', spec, PROCESS_SPEC);
   const given = read('spawn(spec, options)', options, PROCESS_OPTIONS as unknown as take.Check<O>);
-  return launch<O>(inOwnIds(enter(spec)), args, given);
+  return launch<O>(inUserNamespace(enter(spec)), args, given);
 }

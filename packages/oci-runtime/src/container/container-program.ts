@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { loopbackUp, prctl, takeTerminal } from '@lamella/namespace';
-import { AT_FDCWD, CLONE, LOCK, MOUNT_ATTR, MS, mountSetattr, O, type Op, PR, type Program, S_IF, type SlotAllocator } from '@lamella/syscall';
+import { AT_FDCWD, CLONE, LOCK, MOUNT_ATTR, MS, mountSetattr, O, type Op, PR, type Program, S_IF, type SlotAllocator, setRootIds } from '@lamella/syscall';
 import type { OciConfig, OciProcess } from '../config/schema.js';
 import { withPurpose } from '../errors/op-purposes.js';
 import { canSetGroups, isInitialRoot } from '../host/initial-root.js';
@@ -210,13 +210,7 @@ export function containerPrograms(input: ContainerInput): ContainerPrograms {
 /** Returns the ops that make the process root of its user namespace. */
 function becomeRoot(linux: NonNullable<OciConfig['linux']>): Op[] {
   const rooted = isMapped(linux.uidMappings, 0) && isMapped(linux.gidMappings, 0);
-  return rooted
-    ? withPurpose('linux.uidMappings', [
-        { op: 'setresgid', rgid: 0, egid: 0, sgid: 0 },
-        { op: 'setgroups', list: [], ignore: ['EPERM'] },
-        { op: 'setresuid', ruid: 0, euid: 0, suid: 0 },
-      ])
-    : [];
+  return rooted ? withPurpose('linux.uidMappings', setRootIds({ keepDeniedGroups: true })) : [];
 }
 
 /** Returns the ops that set limits which may be higher than this process's own. */

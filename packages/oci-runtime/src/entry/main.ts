@@ -10,7 +10,7 @@ import { NEWEST } from '../operations/features.js';
 import { defaultRoot } from '../state/state-directory.js';
 import { help } from './help.js';
 
-export { ownWords } from '@lamella/syscall/own-words';
+export { restoreArguments } from '@lamella/syscall/restore-arguments';
 
 const HELP: Flag = { type: 'boolean', short: 'h', about: 'Show help' };
 

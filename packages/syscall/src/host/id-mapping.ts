@@ -7,7 +7,7 @@ import { CLONE, MS } from '../ops/constants.js';
 import type { Op } from '../ops/op.js';
 import { mapSingleId } from '../recipes/user-namespace.js';
 import { findProgram } from './find-program.js';
-import { mapWords } from './map-words.js';
+import { idMapArguments } from './id-map-arguments.js';
 
 /**
  * Which ids a process of this user has inside:
@@ -110,8 +110,8 @@ export function mapCommands(pid: string): readonly (readonly string[])[] {
   const mapping = idMapping();
   if (mapping.kind !== 'full') return [];
   return [
-    [mapping.newuidmap, ...mapWords(pid, process.getuid?.() ?? 0, mapping.uids)],
-    [mapping.newgidmap, ...mapWords(pid, process.getgid?.() ?? 0, mapping.gids)],
+    [mapping.newuidmap, ...idMapArguments(pid, process.getuid?.() ?? 0, mapping.uids)],
+    [mapping.newgidmap, ...idMapArguments(pid, process.getgid?.() ?? 0, mapping.gids)],
   ];
 }
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { ProgramError } from '../errors/program-error.js';
 import type { IdRange } from '../model/id-range.js';
-import { mapWords } from './map-words.js';
+import { idMapArguments } from './id-map-arguments.js';
 
 /**
  * Run newuidmap(1) or newgidmap(1): inside, 0 is the user's own id, and from 1 on come the ranges.
@@ -11,7 +11,7 @@ import { mapWords } from './map-words.js';
  * @throws ProgramError `SUBIDS_DENIED`
  */
 export async function newIdMap(helper: string, pid: number, own: number, ranges: readonly IdRange[], file: string): Promise<void> {
-  const child = spawn(helper, mapWords(String(pid), own, ranges), { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(helper, idMapArguments(String(pid), own, ranges), { stdio: ['ignore', 'ignore', 'pipe'] });
   const ended = new Promise<string | undefined>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('close', (status, signal) => resolve(status === 0 ? undefined : `it ended with ${signal ?? `status ${status}`}`));

@@ -3,7 +3,7 @@ export interface FrontOptions {
   readonly title: string;
   /** The program reads this process's stdin; else it has an empty one. Its stdout and stderr are this process's. */
   readonly stdin: boolean;
-  /** A script for Node, and its first argument: executed when something failed, to say what. See {@link toldByFront}. */
+  /** A script for Node, and its first argument: executed when something failed, to say what. See {@link readFrontReport}. */
   readonly explainer: readonly [script: string, word: string];
   /** What it needs for that, beside the program. */
   readonly context: string;

@@ -15,8 +15,8 @@ beforeAll(() => {
   explainer = at.join('explain.mjs');
   writeFileSync(
     explainer,
-    `import { outcomeOf, toldByFront } from ${JSON.stringify(INDEX)};
-     const told = toldByFront(process.argv[3]);
+    `import { outcomeOf, readFrontReport } from ${JSON.stringify(INDEX)};
+     const told = readFrontReport(process.argv[3]);
      const kinds = [];
      try {
        const { exited, releaseFailures } = await outcomeOf(told, ({ kind }) => kinds.push(kind));

@@ -13,7 +13,7 @@ import { encodeProgram } from '../wire/encode.js';
 import { type Reply, replyParser } from '../wire/replies.js';
 import { Outcome } from './outcome.js';
 import { indexOf } from './run.js';
-import { runMapped } from './run-mapped.js';
+import { runInUserNamespace } from './run-in-user-namespace.js';
 
 /** So many bytes of arguments and environment execve(2) takes whatever the limits are (32 pages), with some room: Node does not survive its failure. */
 const MAX_STRINGS = 120_000;
@@ -70,7 +70,7 @@ function isExecutable(file: string): boolean {
 }
 
 /** What a front handed over: in the process that explains. */
-export interface Told {
+export interface FrontReport {
   readonly program: Program;
   readonly context: string;
   readonly replies: Buffer;
@@ -79,7 +79,7 @@ export interface Told {
 }
 
 /** Read what {@link becomeFront} left; `waitStatus` is the word after the explainer's own. */
-export function toldByFront(waitStatus: string): Told {
+export function readFrontReport(waitStatus: string): FrontReport {
   const { LAMELLA_PROGRAM = '', LAMELLA_CONTEXT = '{}' } = process.env;
   const replies = readFileSync(3);
   closeSync(3);
@@ -96,10 +96,10 @@ export function toldByFront(waitStatus: string): Told {
  *
  * @throws as {@link Running}'s `result`
  */
-export async function outcomeOf({ program, replies, waitStatus }: Told, onReply: (reply: Reply, op?: Op) => void): Promise<RunResult> {
+export async function outcomeOf({ program, replies, waitStatus }: FrontReport, onReply: (reply: Reply, op?: Op) => void): Promise<RunResult> {
   // Whoever refused them says why when it is asked again; and if not, it was another moment.
   if (waitStatus === undefined) {
-    await runMapped([{ op: 'umask', mask: 0o22 }]);
+    await runInUserNamespace([{ op: 'umask', mask: 0o22 }]);
     throw new ProgramError({ code: 'SUBIDS_DENIED', message: 'the ids of the container could not be mapped', hint: 'Now they can: try again.' });
   }
   const outcome = new Outcome(indexOf(program));

@@ -7,7 +7,7 @@ import { ProgramError } from '../errors/program-error.js';
  * {@link textOf} loses nothing, and {@link bytesOf} is its inverse. JSON writes them as `\udcff`.
  *
  * Bytes become text where they come from outside (the command line, files, the kernel), and bytes again where a system call is made:
- * in the encoder of programs, and in Node's calls on files (`keepBytes` of `own-words`).
+ * in the encoder of programs, and in Node's calls on files (`keepBytes` of `restore-arguments`).
  */
 
 const REPLACED = '\ufffd';

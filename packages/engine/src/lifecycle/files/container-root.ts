@@ -11,7 +11,7 @@ import {
   ownMountNamespace,
   type Program,
   RESOLVE,
-  runMapped,
+  runInUserNamespace,
   type SlotAllocator,
   SyscallError,
 } from '@lamella/syscall';
@@ -93,7 +93,7 @@ export async function enterFiles(files: ContainerFiles): Promise<Place> {
     ids: idMapping().kind,
     // Its mounts went with its namespace; the directories go when nobody uses them again.
     async leave() {
-      await runMapped([...lock, ...made.map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname }))]).catch((error: unknown) => {
+      await runInUserNamespace([...lock, ...made.map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname }))]).catch((error: unknown) => {
         // Started, or removed, in the meantime: they are somebody's now, or gone.
         if (!(error instanceof SyscallError && (error.op.op === 'flock' || error.op.op === 'openat'))) throw error;
       });

@@ -1,5 +1,5 @@
 import { type Claim, claim, claimAgain, reclaim, releaseContainer } from '@lamella/cleanup';
-import { inOwnIds } from '@lamella/namespace';
+import { inUserNamespace } from '@lamella/namespace';
 import { LOCK, O, type Op, openObject, ownMountNamespace, type Program, type SlotAllocator } from '@lamella/syscall';
 import { givenAt } from '../../filesystem/sources/check-sources.js';
 import { makeUserNamespace } from '../../isolation/userns.js';
@@ -33,7 +33,7 @@ const UMASK: Op = { op: 'umask', mask: 0o022 };
 export function assemble(request: PlanRequest, phases: Phases, slots: SlotAllocator): Program {
   const program = request.spec.workspace === undefined ? inStore(request, phases, slots) : inWorkspace(request, request.spec.workspace, phases, slots);
   if (phases.filesystem.monitorNamespace) return [...ownMountNamespace(), ...program];
-  return request.spec.host ? program : inOwnIds(program);
+  return request.spec.host ? program : inUserNamespace(program);
 }
 
 function inStore({ life }: PlanRequest, phases: Phases, slots: SlotAllocator): Program {

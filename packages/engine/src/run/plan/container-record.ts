@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { type ContainerRecord, claim, directoryOf, keptOf, releaseContainer } from '@lamella/cleanup';
-import { inOwnIds } from '@lamella/namespace';
+import { inUserNamespace } from '@lamella/namespace';
 import type { OverlayStack } from '@lamella/overlay';
 import { AT_FDCWD, bytesOf, O, type Op, type Program, type SlotAllocator, slotAllocator } from '@lamella/syscall';
 import { likeSource } from '../../filesystem/volumes.js';
@@ -53,7 +53,7 @@ interface NewContainer {
 export function creation({ config, directory, stack, others }: NewContainer, spec: RunSpec): Program {
   const record: ContainerRecord = { containers: path.dirname(directory), id: config.id };
   const slots = slotAllocator();
-  return inOwnIds([
+  return inUserNamespace([
     { op: 'umask', mask: 0o022 },
     ...claim(record, [], slots),
     { op: 'on_exit', program: releaseContainer(record, []) },

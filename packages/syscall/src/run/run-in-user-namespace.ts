@@ -5,9 +5,11 @@ import type { Program } from '../ops/op.js';
 import { run } from './run.js';
 
 /**
- * Run a program as the owner of whatever containers of this user leave: as root it is root, with
- * mapped ids it is root of them, else it is the user itself.
+ * Runs a program as the owner of the files that this user's containers make. With ids of /etc/subuid that is the root of a user
+ * namespace with those ids; otherwise it is the caller.
+ *
+ * @throws as {@link run}
  */
-export function runMapped(program: Program, options: RunOptions = {}): Promise<RunResult> {
+export function runInUserNamespace(program: Program, options: RunOptions = {}): Promise<RunResult> {
   return idMapping().kind === 'full' ? run([ownUserNamespace(), ...program], options) : run(program, options);
 }

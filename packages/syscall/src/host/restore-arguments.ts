@@ -29,7 +29,7 @@ const REPLACED = '\ufffd';
  * @param program its name, for messages
  * @param status ends the process where Node has read a word and starting again is impossible
  */
-export function ownWords(program: string, status: number): readonly string[] {
+export function restoreArguments(program: string, status: number): readonly string[] {
   const [node = '', script = '', ...given] = process.argv;
   const exact = given.some((word) => word.includes(REPLACED)) ? lastWords(given.length) : given;
   const marked = exact[0] === ':';
