@@ -1,11 +1,11 @@
 import type { Applied, ApplyOptions } from '../changes/apply/apply.js';
 import { began } from '../changes/apply/conflicts/start-time.js';
 import { type ContainerChange, changesIn } from '../changes/changes.js';
-import { branching } from '../checkpoints/checkpoint.js';
+import { withStopped } from '../checkpoints/checkpoint.js';
 import { checkSourcesOf } from '../checkpoints/current-mounts.js';
 import { checkStopped } from '../checkpoints/hold-container.js';
 import { type CheckedSources, explainMoved, goneDirectory } from '../filesystem/sources/check-sources.js';
-import { checkedViews } from '../filesystem/writable-mounts.js';
+import { checkedMounts } from '../filesystem/writable-mounts.js';
 import type { ContainerHandle } from '../lifecycle/container-handle.js';
 import { EngineError } from '../model/engine-error.js';
 
@@ -18,9 +18,9 @@ export async function applyContainer(container: ContainerHandle, options: ApplyO
   await checkStopped(container, 'apply the changes of');
   await container.refresh();
   const { root, id, config, record } = container;
-  return branching(root, config, async ({ views: all }) => {
+  return withStopped(root, config, async ({ views: all }) => {
     const sources = checkSourcesOf(container, all);
-    const views = checkedViews(all, sources).filter((view) => view.source !== undefined || view.gone !== undefined);
+    const views = checkedMounts(all, sources).filter((view) => view.source !== undefined || view.gone !== undefined);
     if (!views.length)
       throw new EngineError({
         code: 'APPLY_NO_TARGET',

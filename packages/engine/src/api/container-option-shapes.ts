@@ -8,7 +8,7 @@ import type { ExecOptions, ExecSpec } from '../lifecycle/exec.js';
 import type { LogOptions } from '../lifecycle/logs.js';
 import type { StopOptions } from '../lifecycle/stop.js';
 import type { AcceptOptions } from '../model/accept-options.js';
-import type { AgainSpec } from '../model/rerun-spec.js';
+import type { RerunSpec } from '../model/rerun-spec.js';
 import { CHANGED_ENVIRONMENT, ENVIRONMENT, NETWORK, TERMINAL, TYPED, WORDS } from '../options/option-shapes.js';
 
 /** Seconds; more than setTimeout of Node takes would be none. */
@@ -52,7 +52,7 @@ export const EXEC_OPTIONS: take.Check<ExecOptions> = shapeOf<ExecOptions>(() => 
   const { onStopped, ...shape } = processOptionsShape;
   return shape;
 });
-export const AGAIN_SPEC: take.Check<AgainSpec> = shapeOf<AgainSpec>(() => ({
+export const RERUN_SPEC: take.Check<RerunSpec> = shapeOf<RerunSpec>(() => ({
   args: take.required(WORDS),
   env: CHANGED_ENVIRONMENT,
   acceptSources: WORDS,

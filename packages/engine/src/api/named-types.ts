@@ -12,4 +12,4 @@ export type { StopOptions } from '../lifecycle/stop.js';
 export type { HostView } from '../model/host-view.js';
 export type { Lowers } from '../model/lowers.js';
 export type { Source } from '../model/source.js';
-export type { CheckedView } from '../model/writable-mount.js';
+export type { CheckedMount } from '../model/writable-mount.js';

@@ -12,7 +12,7 @@ import { checkSourcesOf, currentMounts } from '../checkpoints/current-mounts.js'
 import { squashContainer, withContainerHeld } from '../checkpoints/hold-container.js';
 import { type Checkpoint, collectStates } from '../checkpoints/states.js';
 import { explainMoved } from '../filesystem/sources/check-sources.js';
-import { checkedViews } from '../filesystem/writable-mounts.js';
+import { checkedMounts } from '../filesystem/writable-mounts.js';
 import { type Attached, attachToContainer, type Ending } from '../lifecycle/attach.js';
 import { ContainerHandle } from '../lifecycle/container-handle.js';
 import { type ExecOptions, type ExecSpec, execIn, planExecIn } from '../lifecycle/exec.js';
@@ -28,9 +28,9 @@ import { type ContainerUsage, listProcesses, usageOfContainer } from '../lifecyc
 import { waitForEnd } from '../lifecycle/wait.js';
 import type { AcceptOptions } from '../model/accept-options.js';
 import type { ContainerConfig } from '../model/container-config.js';
-import type { AgainSpec } from '../model/rerun-spec.js';
+import type { RerunSpec } from '../model/rerun-spec.js';
 import type { RunOptions } from '../model/run-options.js';
-import type { CheckedView } from '../model/writable-mount.js';
+import type { CheckedMount } from '../model/writable-mount.js';
 import { read, readRunOptions } from '../options/option-shapes.js';
 import { filesOf } from '../run/files-of-container.js';
 import { rerunContainer, restartContainer, startContainer } from '../run/restart.js';
@@ -255,8 +255,8 @@ export class StoredContainer {
    *
    * @throws EngineError `CONTAINER_RUNNING`; as {@link createContainer}
    */
-  async run<const O extends RunOptions = Record<never, never>>(asked: AgainSpec, options: O = {} as O): Promise<Container<StreamingOf<O>>> {
-    const spec = read('run(spec)', asked, shape.AGAIN_SPEC);
+  async run<const O extends RunOptions = Record<never, never>>(asked: RerunSpec, options: O = {} as O): Promise<Container<StreamingOf<O>>> {
+    const spec = read('run(spec)', asked, shape.RERUN_SPEC);
     return rerunContainer(this.#container, spec, readRunOptions('run(spec, options)', options));
   }
 
@@ -313,9 +313,9 @@ export class StoredContainer {
    *
    * @throws EngineError `VOLUME_MOVED` when a volume's source is another object now
    */
-  async views(): Promise<readonly [CheckedView, ...CheckedView[]]> {
+  async views(): Promise<readonly [CheckedMount, ...CheckedMount[]]> {
     const views = await currentMounts(this.#container);
-    return checkedViews(views, checkSourcesOf(this.#container, views));
+    return checkedMounts(views, checkSourcesOf(this.#container, views));
   }
 
   /**
@@ -330,7 +330,7 @@ export class StoredContainer {
     const sources = checkSourcesOf(this.#container, views);
     try {
       yield* changesIn(
-        checkedViews(views, sources),
+        checkedMounts(views, sources),
         [...volumes, ...tmpfs].map((each) => each.destination),
       );
     } catch (error) {

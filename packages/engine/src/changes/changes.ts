@@ -2,12 +2,12 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { type Change, type ChangesOptions, changesOf } from '@lamella/overlay';
 import { isEmpty } from '../filesystem/sources/unchanged-overlays.js';
 import { aboveNothing } from '../filesystem/writable-mounts.js';
-import type { CheckedView } from '../model/writable-mount.js';
+import type { CheckedMount } from '../model/writable-mount.js';
 
 /** What a container changed: one object of one of its views. */
 export interface ContainerChange extends Change {
   /** The view it is in, see {@link StoredContainer.views}. */
-  readonly view: CheckedView;
+  readonly view: CheckedMount;
 }
 
 /**
@@ -16,7 +16,11 @@ export interface ContainerChange extends Change {
  * @param mountPoints where something else is mounted inside
  * @throws SyscallError when a directory is missing
  */
-export async function* changesIn(views: readonly CheckedView[], mountPoints: readonly string[], options: ChangesOptions = {}): AsyncGenerator<ContainerChange> {
+export async function* changesIn(
+  views: readonly CheckedMount[],
+  mountPoints: readonly string[],
+  options: ChangesOptions = {},
+): AsyncGenerator<ContainerChange> {
   // What was made for a mount is not the command's doing.
   const ours = new Set(mountPoints.flatMap(withParents));
   for (const each of views) {

@@ -1,7 +1,7 @@
 import { type ObjectState, openSides } from '@lamella/overlay';
 import { flatten, type Op, ownMountNamespace, run, slotAllocator } from '@lamella/syscall';
 import { beneath, unlessGone } from '../filesystem/open-beneath.js';
-import type { CheckedView } from '../model/writable-mount.js';
+import type { CheckedMount } from '../model/writable-mount.js';
 import type { ContainerChange } from './changes.js';
 
 /** Content of a file before and after; undefined where there is no file, or one that is larger than was asked for. */
@@ -23,7 +23,7 @@ export async function contentsOf(changes: readonly ContainerChange[], limit: num
   return changes.map((change) => found.get(change) ?? { before: undefined, after: undefined });
 }
 
-async function contentsIn(view: CheckedView, changes: readonly ContainerChange[], limit: number): Promise<ReadonlyMap<ContainerChange, Contents>> {
+async function contentsIn(view: CheckedMount, changes: readonly ContainerChange[], limit: number): Promise<ReadonlyMap<ContainerChange, Contents>> {
   const slots = slotAllocator();
   const sides = await openSides(view, slots);
   const parent = slots();

@@ -4,7 +4,7 @@ import { type ContainerRecord, directoryOf } from '@lamella/cleanup';
 import { AT_FDCWD, lockFile, type MountPoint, type Op, readMounts, run, runInUserNamespace } from '@lamella/syscall';
 import { overlayVolumes, stateDirectory } from '../filesystem/writable-mounts.js';
 import type { RunSpec } from '../model/run-spec.js';
-import type { View } from '../model/writable-mount.js';
+import type { WritableMount } from '../model/writable-mount.js';
 import { absent } from '../store/absent.js';
 import { randomId } from '../store/identifiers.js';
 import { asOwner, copyTrees } from './copy-trees.js';
@@ -72,7 +72,7 @@ export function readAt(directory: string): string | undefined {
 }
 
 /** Copies what a container has written to a new state. The container itself is not touched. */
-export async function checkpointByCopy(root: string, directory: string, views: readonly View[], message: string | undefined): Promise<Checkpoint> {
+export async function checkpointByCopy(root: string, directory: string, views: readonly WritableMount[], message: string | undefined): Promise<Checkpoint> {
   const made: Checkpoint = { id: randomId(), created: new Date(), message, parent: readAt(directory) };
   const { id, created, parent } = made;
   const staged = path.join(root, 'frozen', `${SQUASHING}${id}`);
@@ -95,12 +95,12 @@ export async function checkpointByCopy(root: string, directory: string, views: r
 }
 
 /** Pairs of each upper that is there and its copy in a directory. */
-function uppersTo(views: readonly View[], directory: string): (readonly [string, string])[] {
+function uppersTo(views: readonly WritableMount[], directory: string): (readonly [string, string])[] {
   return views.flatMap(({ upperdir }) => (existsSync(upperdir) ? [[upperdir, path.join(directory, path.basename(upperdir))] as const] : []));
 }
 
 /** Gives a new container copies of what another one has written, and of what was put together for its views. */
-export async function forkByCopy(from: string, views: readonly View[], to: string): Promise<void> {
+export async function forkByCopy(from: string, views: readonly WritableMount[], to: string): Promise<void> {
   const own = new Set(views.flatMap(({ lowerdirs }) => lowerdirs.filter((each) => each.startsWith(`${from}/`))));
   // A part of one that is copied comes with that.
   const tops = [...own].filter((each) => existsSync(each) && ![...own].some((other) => each.startsWith(`${other}/`)));
@@ -119,9 +119,9 @@ export async function forkByCopy(from: string, views: readonly View[], to: strin
 export async function rollbackByCopy(
   root: string,
   record: ContainerRecord,
-  views: readonly View[],
+  views: readonly WritableMount[],
   to: string | undefined,
-  empty: (views: readonly View[], directory: string) => Promise<void>,
+  empty: (views: readonly WritableMount[], directory: string) => Promise<void>,
 ): Promise<ContainerRecord> {
   const directory = directoryOf(record);
   const staged = `${nextOf(directory)}.staged`;

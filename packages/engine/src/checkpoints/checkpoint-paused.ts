@@ -35,15 +35,15 @@ import { refuseExchange } from '../filesystem/fuse-overlays.js';
 import { overlayOf } from '../filesystem/overlay.js';
 import { checkSources } from '../filesystem/sources/check-sources.js';
 import { completeSources } from '../filesystem/sources/record-sources.js';
-import { checkedViews } from '../filesystem/writable-mounts.js';
+import { checkedMounts } from '../filesystem/writable-mounts.js';
 import { asRootOf, mapOntoItself } from '../isolation/userns.js';
 import { processesOf } from '../lifecycle/processes.js';
 import type { ContainerConfig } from '../model/container-config.js';
 import { EngineError } from '../model/engine-error.js';
-import type { CheckedView, View } from '../model/writable-mount.js';
+import type { CheckedMount, WritableMount } from '../model/writable-mount.js';
 import { absent } from '../store/absent.js';
 import { randomId } from '../store/identifiers.js';
-import { areCopied, type Branching, standing } from './checkpoint.js';
+import { areCopied, type Branching, readLayerStack } from './checkpoint.js';
 
 /** A container that runs, whose layers are to be exchanged. */
 interface Running {
@@ -52,7 +52,7 @@ interface Running {
   readonly config: ContainerConfig;
   /** The host's pid of its init. */
   readonly pid: number;
-  readonly views: readonly View[];
+  readonly views: readonly WritableMount[];
 }
 
 /** What is in a file of which there is but a mount, such as /etc/hosts. */
@@ -63,7 +63,7 @@ interface File {
 
 /** A view, and the overlay that it is seen through now. */
 interface Place {
-  readonly view: View;
+  readonly view: WritableMount;
   readonly mount: MountPoint;
   /** MS_* flags of the mount. */
   readonly flags: number;
@@ -80,7 +80,7 @@ interface Place {
  * @param stop holds its processes, until the result is disposed
  * @throws EngineError `FUSE_UNFIT`; `CHECKPOINT_BUSY`, with what is in the way: then nothing was done; `CHECKPOINT_UNFINISHED`
  */
-export async function branchingLive<Result>(
+export async function withPaused<Result>(
   root: string,
   config: ContainerConfig,
   pid: number,
@@ -94,11 +94,11 @@ export async function branchingLive<Result>(
   await using _gate = await lockFile(gateOf(record.containers), { shared: true });
   await using lock = await tryLockFile(path.join(directoryOf(record), 'exchange'));
   if (!lock) throw busy(config, 'somebody else does it');
-  refuseExchange(standing(root, record, config).views);
+  refuseExchange(readLayerStack(root, record, config).views);
   await using _stopped = await stop();
   // What is mounted anew has to be what the container was given.
   const sources = checkSources(completeSources(directoryOf(record), config), config.spec, config.spec.name ?? config.id);
-  const { frozen, views } = standing(root, record, config);
+  const { frozen, views } = readLayerStack(root, record, config);
   // What is copied stays beneath the processes.
   if (areCopied(root, config, frozen)) return await work({ root, record, config, frozen, views, copies: true });
   const running: Running = { root, config, pid, views };
@@ -123,7 +123,7 @@ export async function branchingLive<Result>(
   try {
     const result = await work({ root, record, config, frozen, views, copies: false });
     // A fork of one that has written nothing freezes nothing.
-    if (isMoved()) await switchTo(running, places, checkedViews(standing(root, record, config).views, sources));
+    if (isMoved()) await switchTo(running, places, checkedMounts(readLayerStack(root, record, config).views, sources));
     else await readonly(false);
     return result;
   } catch (error) {
@@ -142,7 +142,7 @@ export async function branchingLive<Result>(
 }
 
 /** Mount what is to be beneath the processes from now on, each upper with a work directory of its own, for the old ones are in use still. */
-async function switchTo(running: Running, places: readonly Place[], views: readonly CheckedView[]): Promise<void> {
+async function switchTo(running: Running, places: readonly Place[], views: readonly CheckedMount[]): Promise<void> {
   const old = views.map(({ workdir }) => `${workdir}.old`);
   await removeAll(old);
   for (const [i, { workdir }] of views.entries()) {
@@ -177,7 +177,7 @@ function remount(target: string, mountflags: number): Op {
 function switchOver(
   { root, config, pid }: Running,
   places: readonly Place[],
-  views: readonly CheckedView[],
+  views: readonly CheckedMount[],
   mounts: readonly MountPoint[],
   nameless: ReadonlyMap<string, File>,
 ): Program {

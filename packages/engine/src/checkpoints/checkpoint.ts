@@ -8,11 +8,11 @@ import { permitted } from '../filesystem/host/host-program.js';
 import { readSources } from '../filesystem/sources/record-sources.js';
 import { isEmpty } from '../filesystem/sources/unchanged-overlays.js';
 import { likeSource } from '../filesystem/volumes.js';
-import { stateDirectory, viewsOf } from '../filesystem/writable-mounts.js';
+import { stateDirectory, writableMountsOf } from '../filesystem/writable-mounts.js';
 import { ownIds, rangeLinksOf, rangeTaken } from '../isolation/userns.js';
 import type { ContainerConfig } from '../model/container-config.js';
 import { EngineError } from '../model/engine-error.js';
-import type { View } from '../model/writable-mount.js';
+import type { WritableMount } from '../model/writable-mount.js';
 import { absent } from '../store/absent.js';
 import { formatConfig, layersOf } from '../store/config-file.js';
 import { randomId } from '../store/identifiers.js';
@@ -26,7 +26,7 @@ export interface Branching {
   readonly root: string;
   readonly record: ContainerRecord;
   readonly config: ContainerConfig;
-  readonly views: readonly [View, ...View[]];
+  readonly views: readonly [WritableMount, ...WritableMount[]];
   /** What it stands on now, the latest first. */
   readonly frozen: readonly string[];
   /** Its states are copies, see by-copies.ts. */
@@ -65,11 +65,11 @@ export async function checkpoint({ root, record, views, frozen, copies }: Branch
 /**
  * What a container stands on, the latest first. What an interrupted checkpoint or rollback left to be done is done.
  */
-export async function settled(root: string, config: ContainerConfig): Promise<readonly string[]> {
+export async function recoverCheckpoints(root: string, config: ContainerConfig): Promise<readonly string[]> {
   const record: ContainerRecord = { containers: path.join(root, 'containers'), id: config.id };
-  const { frozen, views } = standing(root, record, config);
+  const { frozen, views } = readLayerStack(root, record, config);
   if (!needsFreezing(root, frozen, views) && !isRollingBack(directoryOf(record))) return frozen;
-  return branching(root, config, async (held) => held.frozen);
+  return withStopped(root, config, async (held) => held.frozen);
 }
 
 /**
@@ -78,10 +78,10 @@ export async function settled(root: string, config: ContainerConfig): Promise<re
  *
  * @throws EngineError `CONTAINER_RUNNING`
  */
-export async function branching<Result>(root: string, config: ContainerConfig, work: (held: Branching) => Promise<Result>): Promise<Result> {
+export async function withStopped<Result>(root: string, config: ContainerConfig, work: (held: Branching) => Promise<Result>): Promise<Result> {
   const record: ContainerRecord = { containers: path.join(root, 'containers'), id: config.id };
   await using _held = await hold(record);
-  const { frozen, views } = standing(root, record, config);
+  const { frozen, views } = readLayerStack(root, record, config);
   const [last] = frozen;
   if (last !== undefined && needsFreezing(root, frozen, views)) await freeze(root, views, last);
   if (isRollingBack(directoryOf(record))) removeLater(await finishRollback(record));
@@ -99,15 +99,15 @@ export function currentState(record: ContainerRecord, [last]: readonly string[])
 }
 
 /** What a container stands on, as it is written down. */
-export function standing(root: string, record: ContainerRecord, config: ContainerConfig): Pick<Branching, 'frozen' | 'views'> {
+export function readLayerStack(root: string, record: ContainerRecord, config: ContainerConfig): Pick<Branching, 'frozen' | 'views'> {
   const { spec, lowers, ids } = config;
   const directory = directoryOf(record);
   const frozen = readFrozen(root, directory);
-  return { frozen, views: viewsOf({ root, directory, spec, lowers, frozen, ids, sources: readSources(directory, config) }) };
+  return { frozen, views: writableMountsOf({ root, directory, spec, lowers, frozen, ids, sources: readSources(directory, config) }) };
 }
 
 /** Whether something came between a checkpoint and its end. */
-function needsFreezing(root: string, [last]: readonly string[], views: readonly View[]): boolean {
+function needsFreezing(root: string, [last]: readonly string[], views: readonly WritableMount[]): boolean {
   const uppers = views.map((view) => view.upperdir);
   return last !== undefined && isInterrupted(root, last, uppers);
 }
@@ -137,7 +137,7 @@ export async function rollback({ root, record, config, views, copies }: Branchin
 }
 
 /** Makes uppers in which nothing was written, in a directory: each looks like what it stands for. */
-async function emptyUppers(views: readonly View[], directory: string, isHost: boolean): Promise<void> {
+async function emptyUppers(views: readonly WritableMount[], directory: string, isHost: boolean): Promise<void> {
   if (!views.length) return;
   const ops: Op[] = [];
   for (const { upperdir, source } of views) {
@@ -222,7 +222,7 @@ export async function fork(held: Branching, names: readonly (string | undefined)
 }
 
 /** Whether it has written nothing since it was frozen last. */
-function isUntouched(views: readonly View[]): boolean {
+function isUntouched(views: readonly WritableMount[]): boolean {
   return views.every(({ upperdir }) => isEmpty(upperdir));
 }
 
@@ -276,7 +276,7 @@ function remember(directory: string, id: string): void {
 }
 
 /** Move the uppers to a state, and make others; what of that is done already is left. */
-async function freeze(root: string, views: readonly View[], id: string): Promise<void> {
+async function freeze(root: string, views: readonly WritableMount[], id: string): Promise<void> {
   for (const { upperdir } of views) {
     const state = path.join(stateDirectory(root, id), path.basename(upperdir));
     // One that is there was frozen before the interruption, and what is new is new.

@@ -6,7 +6,7 @@ import { recordEvent } from '../store/events.js';
 import { generateName } from '../store/generated-names.js';
 import { checkName } from '../store/identifiers.js';
 import { checkNotGiven, forgetDeadNames } from '../store/names.js';
-import { currentState, fork, removeLater, rollback, settled } from './checkpoint.js';
+import { currentState, fork, recoverCheckpoints, removeLater, rollback } from './checkpoint.js';
 import { withContainerHeld } from './hold-container.js';
 import { type Checkpoint, readHistory } from './states.js';
 
@@ -21,7 +21,7 @@ export interface History {
 export async function historyOfContainer(container: ContainerHandle): Promise<History> {
   await container.refresh();
   const { root, directory, config, record } = container;
-  const [checkpoints, frozen] = await Promise.all([readHistory(root, directory), settled(root, config)]);
+  const [checkpoints, frozen] = await Promise.all([readHistory(root, directory), recoverCheckpoints(root, config)]);
   return { checkpoints, current: currentState(record, frozen) };
 }
 

@@ -3,7 +3,7 @@ import { isOfWorkspace, mustBeStopped } from '../lifecycle/container-errors.js';
 import type { ContainerHandle } from '../lifecycle/container-handle.js';
 import { freezeContainer } from '../lifecycle/pause.js';
 import { isAlive } from '../lifecycle/state.js';
-import { type Branching, branching } from './checkpoint.js';
+import { type Branching, withStopped } from './checkpoint.js';
 import { LONG, readFrozen } from './states.js';
 
 /** Ids of containers whose checkpoints this process is squashing. */
@@ -24,10 +24,10 @@ export async function withContainerHeld<Result>(container: ContainerHandle, acti
   let result: Result;
   if (pid === undefined || !isAlive(status)) {
     await checkStopped(container, action);
-    result = await branching(root, config, work);
+    result = await withStopped(root, config, work);
   } else {
-    const { branchingLive } = await import('./checkpoint-paused.js');
-    result = await branchingLive(root, config, pid, () => holdProcesses(container, pid, status === 'paused'), work);
+    const { withPaused } = await import('./checkpoint-paused.js');
+    result = await withPaused(root, config, pid, () => holdProcesses(container, pid, status === 'paused'), work);
   }
   squashLater(container);
   return result;

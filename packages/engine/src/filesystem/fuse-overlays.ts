@@ -4,12 +4,12 @@ import { AT, AT_FDCWD, idMapping, MNT, MOVE_MOUNT, OPEN_TREE, type Op, type Prog
 import type { IdMap, OwnIds } from '../model/container-ids.js';
 import { EngineError } from '../model/engine-error.js';
 import type { RunSpec } from '../model/run-spec.js';
-import type { CheckedView, View } from '../model/writable-mount.js';
+import type { CheckedMount, WritableMount } from '../model/writable-mount.js';
 import { overlayOf } from './overlay.js';
 
 /** The views of a container that fuse-overlayfs(1) shows, and where its monitor has them. */
 export interface FuseViews {
-  readonly views: readonly (readonly [view: CheckedView, merged: string])[];
+  readonly views: readonly (readonly [view: CheckedMount, merged: string])[];
   /** They are in a mount namespace of the monitor's. */
   readonly apart: boolean;
 }
@@ -21,7 +21,7 @@ export interface FuseViews {
  * @param merged where the root is mounted
  * @throws EngineError `FUSE_UNFIT`
  */
-export function fuseViewsOf([top, ...others]: readonly [CheckedView, ...CheckedView[]], spec: RunSpec, merged: string): FuseViews {
+export function fuseViewsOf([top, ...others]: readonly [CheckedMount, ...CheckedMount[]], spec: RunSpec, merged: string): FuseViews {
   const views = [...(top.files ? [[top, merged] as const] : []), ...others.filter(({ files }) => files).map((view) => [view, mergedOf(view)] as const)];
   const apart = views.length > 0 && (spec.workspace === undefined || process.geteuid?.() !== 0);
   if (views.length && spec.host) throw unfit('a view of the host has one overlay for each of its filesystems');
@@ -40,12 +40,12 @@ function unfit(why: string): EngineError {
 }
 
 /** @throws EngineError `FUSE_UNFIT` for a container that runs on layers which cannot be exchanged below it */
-export function refuseExchange(views: readonly View[]): void {
+export function refuseExchange(views: readonly WritableMount[]): void {
   if (views.some(({ files }) => files)) throw unfit('what it serves cannot be exchanged while the container runs; stop it first');
 }
 
 /** Where the monitor has a view that is not the root. */
-function mergedOf({ upperdir }: View): string {
+function mergedOf({ upperdir }: WritableMount): string {
   return path.join(path.dirname(upperdir), path.basename(upperdir).replace('upper', 'merged'));
 }
 
@@ -74,7 +74,7 @@ export function mountFuseViews({ views }: FuseViews, spec: RunSpec, ids: OwnIds 
 }
 
 /** Ops, for a container's process, after which another mount of a view that its monitor has is in the slot `out`; undefined for one that the kernel shows. */
-export function copyFuseView({ views }: FuseViews, view: View, out: number): Program | undefined {
+export function copyFuseView({ views }: FuseViews, view: WritableMount, out: number): Program | undefined {
   const found = views.find(([each]) => each === view);
   if (!found) return undefined;
   return [{ op: 'open_tree', dirfd: AT_FDCWD, pathname: found[1], flags: OPEN_TREE.CLONE | OPEN_TREE.CLOEXEC | AT.RECURSIVE, out }];

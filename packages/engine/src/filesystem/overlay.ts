@@ -1,11 +1,11 @@
 import { findFuseOverlay, type OverlayStack } from '@lamella/overlay';
 import { MS } from '@lamella/syscall';
 import type { RunSpec } from '../model/run-spec.js';
-import type { CheckedView } from '../model/writable-mount.js';
+import type { CheckedMount } from '../model/writable-mount.js';
 
 /** How a view of a container is mounted. @param root absolute path of the store */
 export function overlayOf(
-  { frozen, lowerdirs, upperdir, workdir, destination, files, expected }: CheckedView,
+  { frozen, lowerdirs, upperdir, workdir, destination, files, expected }: CheckedMount,
   { keep, workspace }: Pick<RunSpec, 'keep' | 'workspace'>,
   root: string,
 ): Omit<OverlayStack, 'merged'> {

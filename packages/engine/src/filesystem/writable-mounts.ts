@@ -5,7 +5,7 @@ import type { Lowers } from '../model/lowers.js';
 import type { RunSpec } from '../model/run-spec.js';
 import type { Sources } from '../model/source.js';
 import type { Volume } from '../model/volume.js';
-import type { CheckedView, View } from '../model/writable-mount.js';
+import type { CheckedMount, WritableMount } from '../model/writable-mount.js';
 import { skeleton } from './skeleton.js';
 import type { CheckedSources } from './sources/check-sources.js';
 import { isByFuse } from './uses-fuse.js';
@@ -27,10 +27,10 @@ export interface ViewParts {
 }
 
 /** The views of a container: its root, then directories of the host, then volumes whose changes are kept apart. */
-export function viewsOf({ root, directory, spec, lowers, frozen, ids, sources }: ViewParts): readonly [View, ...View[]] {
+export function writableMountsOf({ root, directory, spec, lowers, frozen, ids, sources }: ViewParts): readonly [WritableMount, ...WritableMount[]] {
   const place = spec.workspace ?? directory;
   const states = (name: string): string[] => frozen.map((id) => path.join(stateDirectory(root, id), name));
-  const top: View = {
+  const top: WritableMount = {
     destination: '/',
     upperdir: path.join(place, 'upper'),
     workdir: path.join(place, 'work'),
@@ -40,7 +40,7 @@ export function viewsOf({ root, directory, spec, lowers, frozen, ids, sources }:
     source: spec.host && !spec.host.scaffold ? '/' : undefined,
   };
   const hosts = spec.host?.overlays.map(({ path: each, ...rest }) => ({ source: each, destination: each, ...rest })) ?? [];
-  const others = [...hosts, ...overlayVolumes(spec)].map(({ source: asked, destination, ...rest }, i): View => {
+  const others = [...hosts, ...overlayVolumes(spec)].map(({ source: asked, destination, ...rest }, i): WritableMount => {
     const source = sources.get(asked)?.path ?? asked;
     const name = `upper.${i + 1}`;
     const { assembled = false } = rest as Partial<HostOverlay>;
@@ -61,9 +61,9 @@ export function viewsOf({ root, directory, spec, lowers, frozen, ids, sources }:
 }
 
 /** Views, with what is expected of their sources. Changes in a directory that is gone are seen above nothing. */
-export function checkedViews(views: readonly [View, ...View[]], { now, gone }: CheckedSources): readonly [CheckedView, ...CheckedView[]] {
+export function checkedMounts(views: readonly [WritableMount, ...WritableMount[]], { now, gone }: CheckedSources): readonly [CheckedMount, ...CheckedMount[]] {
   const byPath = new Map([...now.values()].map((each) => [each.path, each]));
-  const checked = (view: View): CheckedView => {
+  const checked = (view: WritableMount): CheckedMount => {
     // The source of a volume may be the same directory, and then that was refused.
     if (view.source !== undefined && gone?.has(view.source)) return { ...aboveNothing(view), given: undefined, expected: {} };
     const given = view.source === undefined || view.source === '/' ? undefined : byPath.get(view.source);
@@ -74,7 +74,7 @@ export function checkedViews(views: readonly [View, ...View[]], { now, gone }: C
 }
 
 /** A view whose directory is gone: all that the container has there is shown as new. */
-export function aboveNothing<Seen extends View>({ compared, ...view }: Seen): Omit<Seen, 'compared'> & View {
+export function aboveNothing<Seen extends WritableMount>({ compared, ...view }: Seen): Omit<Seen, 'compared'> & WritableMount {
   return { ...view, lowerdirs: [nothingOf(path.dirname(view.upperdir))], source: undefined, ...(view.source === undefined ? {} : { gone: view.source }) };
 }
 

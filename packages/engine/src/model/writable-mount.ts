@@ -2,7 +2,7 @@ import type { ExpectedDirectories } from '@lamella/overlay';
 import type { Source } from './source.js';
 
 /** A part of what a container sees that it can write to, and what takes up what it writes. All paths are absolute. */
-export interface View {
+export interface WritableMount {
   /** Where it is seen inside. */
   readonly destination: string;
   readonly upperdir: string;
@@ -22,7 +22,7 @@ export interface View {
 }
 
 /** A view whose source was compared with what the container was given. A program that opens it expects that object. */
-export interface CheckedView extends View {
+export interface CheckedMount extends WritableMount {
   readonly expected: ExpectedDirectories;
   /** What its source is; nothing for `/`, and where it has none. */
   readonly given: Source | undefined;

@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { claimsLeft } from '@lamella/cleanup';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
-import { settled, standing } from '../checkpoints/checkpoint.js';
+import { readLayerStack, recoverCheckpoints } from '../checkpoints/checkpoint.js';
 import { unreachable } from '../filesystem/host/host-paths.js';
 import type { OverlayState } from '../filesystem/host/survey-host.js';
 import { acceptSources } from '../filesystem/sources/accept-sources.js';
@@ -27,7 +27,7 @@ async function hostNow({ cwd, args, env }: RunSpec, host: HostView, root: string
   if (!again) return host;
   const directory = path.join(root, 'containers', again.id);
   const recorded = readSources(directory, again);
-  const frozen = standing(root, { containers: path.join(root, 'containers'), id: again.id }, again).frozen.length > 0;
+  const frozen = readLayerStack(root, { containers: path.join(root, 'containers'), id: again.id }, again).frozen.length > 0;
   const stateOf = ({ gone }: HostOverlay, i: number, was: Source | undefined): OverlayState => {
     if (!frozen && isEmpty(path.join(directory, `upper.${i + 1}`))) return 'untouched';
     // An earlier version wrote nothing down.
@@ -67,7 +67,7 @@ export async function decide(asked: RunSpec, options: RunOptions, root: string, 
   // Only stacks with more option text than a page need to know.
   const probe = { lowerdirs: lowers.trees, merged: '/' };
   const lowerdirPlus = methodFor(probe, { lowerdirPlus: false }) !== 'mount' && (await hasLowerdirPlus());
-  const frozen = life.again ? await settled(root, life.again) : [];
+  const frozen = life.again ? await recoverCheckpoints(root, life.again) : [];
   if (life.again) checkUpper(life.again, root);
   const left = life.again ? await claimsLeft({ containers: path.join(root, 'containers'), id: life.again.id }) : [];
   return plan({ spec, root, lowers, features: { lowerdirPlus }, confined, sources, life: { ...life, frozen, left } });
@@ -103,7 +103,7 @@ function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: 
   const directory = path.join(root, 'containers', again.id);
   const known = completeSources(directory, { ...again, spec });
   if (!spec.host && !accept.length) return checkSources(known, spec, name);
-  const { views } = standing(root, { containers: path.join(root, 'containers'), id: again.id }, { ...again, spec });
+  const { views } = readLayerStack(root, { containers: path.join(root, 'containers'), id: again.id }, { ...again, spec });
   const changed = new Set(views.flatMap((view) => (view.source !== undefined && (view.frozen.length || !isEmpty(view.upperdir)) ? [view.source] : [])));
   const recorded = acceptSources(known, accept, { spec, container: name, changed });
   if (accept.length) note(directory, recorded);

@@ -5,7 +5,7 @@ import { isOfWorkspace, isPaused } from '../lifecycle/container-errors.js';
 import type { ContainerHandle } from '../lifecycle/container-handle.js';
 import { type StopOptions, stopContainer } from '../lifecycle/stop.js';
 import { waitForMonitor } from '../lifecycle/wait.js';
-import type { AgainSpec } from '../model/rerun-spec.js';
+import type { RerunSpec } from '../model/rerun-spec.js';
 import type { RunOptions } from '../model/run-options.js';
 import type { RunSpec } from '../model/run-spec.js';
 import { withInit } from '../options/option-shapes.js';
@@ -49,7 +49,7 @@ export async function restartContainer(container: ContainerHandle, options: Stop
 }
 
 /** Runs another command in the files of an existing container, in the foreground. */
-export async function rerunContainer<O extends RunOptions>(container: ContainerHandle, rerun: AgainSpec, options: O): Promise<Container<StreamingOf<O>>> {
+export async function rerunContainer<O extends RunOptions>(container: ContainerHandle, rerun: RerunSpec, options: O): Promise<Container<StreamingOf<O>>> {
   const { acceptSources = [], ...changed } = rerun;
   await container.refresh();
   const own = refuseWorkspace(container);

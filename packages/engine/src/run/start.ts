@@ -2,7 +2,7 @@ import path from 'node:path';
 import { wasOomKilled } from '@lamella/cgroup';
 import { type CommandProcess, launch, type ProcessResult, type Streaming, type StreamingOf } from '@lamella/namespace';
 import { LamellaError } from '@lamella/syscall';
-import { standing } from '../checkpoints/checkpoint.js';
+import { readLayerStack } from '../checkpoints/checkpoint.js';
 import { overlayVolumes } from '../filesystem/writable-mounts.js';
 import type { ContainerConfig } from '../model/container-config.js';
 import type { RunOptions } from '../model/run-options.js';
@@ -168,7 +168,7 @@ async function notePlaces(root: string, config: ContainerConfig): Promise<void> 
   const record = { containers: path.join(root, 'containers'), id: config.id };
   try {
     const { noteSeenPlaces } = await import('../changes/apply/conflicts/seen-directories.js');
-    await noteSeenPlaces(record, config, standing(root, record, config).views);
+    await noteSeenPlaces(record, config, readLayerStack(root, record, config).views);
   } catch (error) {
     if (!(error instanceof LamellaError) && (error as NodeJS.ErrnoException).code === undefined) throw error;
   }

@@ -21,7 +21,7 @@ import { lockFile } from '@lamella/syscall';
 import { requiresProgram, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
-import type { CheckedView } from '../../model/writable-mount.js';
+import type { CheckedMount } from '../../model/writable-mount.js';
 import { changesIn } from '../changes.js';
 import { type Applied, type ApplyOptions, apply } from './apply.js';
 import { forgetTakenBack } from './forget-applied.js';
@@ -33,7 +33,7 @@ import { undo } from './undo.js';
 interface Setup {
   readonly project: string;
   readonly root: string;
-  readonly view: CheckedView;
+  readonly view: CheckedMount;
   /** Do something in the view. */
   change(act: (merged: string) => void): Promise<void>;
   apply(options?: ApplyOptions): Promise<Applied>;
@@ -56,7 +56,7 @@ function setup(at: ScratchDirectory, fill: (project: string) => void, prefix = '
   ];
   for (const each of [project, root, upperdir, workdir, merged]) mkdirSync(each);
   fill(project);
-  const view: CheckedView = {
+  const view: CheckedMount = {
     destination: '/p',
     upperdir,
     workdir,

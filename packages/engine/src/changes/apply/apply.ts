@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { openSides } from '@lamella/overlay';
 import { type Op, type SlotAllocator, SyscallError, slotAllocator, textOf } from '@lamella/syscall';
 import { EngineError } from '../../model/engine-error.js';
-import type { CheckedView } from '../../model/writable-mount.js';
+import type { CheckedMount } from '../../model/writable-mount.js';
 import { type ContainerChange, changesIn } from '../changes.js';
 import { afterwards, clean, leftOf } from './clean-up.js';
 import { chosenOf, leftWith } from './conflicts/choose-changes.js';
@@ -168,7 +168,7 @@ async function decided(
   }));
   const conflicts = new Set<ContainerChange>();
   const wanted: ContainerChange[] = [];
-  const directories = new Map<CheckedView, Directories>();
+  const directories = new Map<CheckedMount, Directories>();
   for (const { view, known: left } of views) {
     let own = all.filter((change) => change.view === view);
     // Only who links files of the host inside pays for a second look.

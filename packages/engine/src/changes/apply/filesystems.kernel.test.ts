@@ -6,7 +6,7 @@ import { mountOverlay } from '@lamella/overlay';
 import { AT_FDCWD, isOwnAttribute, parseWalked, run, type Walked } from '@lamella/syscall';
 import { findProgram, requiresProgram, requiresRoot, type ScratchDirectory, scratch, skip } from '@lamella-test/scratch';
 import { beforeEach, expect, type TestContext, test } from 'vitest';
-import type { CheckedView } from '../../model/writable-mount.js';
+import type { CheckedMount } from '../../model/writable-mount.js';
 import { changesIn } from '../changes.js';
 import { apply } from './apply.js';
 import { undo } from './undo.js';
@@ -120,7 +120,17 @@ test.each(PAIRS)(
     }
     const [root = '', upperdir = '', workdir = '', merged = ''] = ['root', 'upper', 'work', 'merged'].map((name) => path.join(store.path, name));
     for (const each of [root, upperdir, workdir, merged]) mkdirSync(each);
-    const view: CheckedView = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top, expected: {}, given: undefined };
+    const view: CheckedMount = {
+      destination: '/p',
+      upperdir,
+      workdir,
+      frozen: [],
+      lowerdirs: [top],
+      files: false,
+      source: top,
+      expected: {},
+      given: undefined,
+    };
     await sleep(15);
     const since = new Date();
     await sleep(15);
@@ -160,7 +170,7 @@ test('what the target cannot hold is named, and nothing is applied', async (cont
   const [root = '', upperdir = '', workdir = '', merged = ''] = ['root', 'upper', 'work', 'merged'].map((name) => path.join(store.path, name));
   for (const each of [root, upperdir, workdir, merged]) mkdirSync(each);
   writeFileSync(path.join(target.path, 'first'), 'before');
-  const view: CheckedView = {
+  const view: CheckedMount = {
     destination: '/p',
     upperdir,
     workdir,

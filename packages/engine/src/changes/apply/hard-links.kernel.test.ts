@@ -6,7 +6,7 @@ import { mountOverlay } from '@lamella/overlay';
 import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { describeTree } from '@lamella-test/tree';
 import { beforeEach, expect, test } from 'vitest';
-import type { CheckedView } from '../../model/writable-mount.js';
+import type { CheckedMount } from '../../model/writable-mount.js';
 import { changesIn } from '../changes.js';
 import { type Applied, type ApplyOptions, apply } from './apply.js';
 import { undo } from './undo.js';
@@ -34,7 +34,7 @@ async function linked(at: ScratchDirectory): Promise<Linked> {
   for (const each of [top, copy, root, upperdir, workdir, merged]) mkdirSync(each);
   const sh = (directory: string, script: string): void => void execFileSync('sh', ['-ec', script], { cwd: directory });
   for (const each of [top, copy]) sh(each, BEFORE);
-  const view: CheckedView = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top, expected: {}, given: undefined };
+  const view: CheckedMount = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top, expected: {}, given: undefined };
   await sleep(15);
   const since = new Date();
   await sleep(15);

@@ -7,7 +7,7 @@ import { AT_FDCWD, isOriginMark, type Op, parseWalked, run, type Walked } from '
 import { requiresRoot, type ScratchDirectory, SEED, scratch } from '@lamella-test/scratch';
 import { describeTree } from '@lamella-test/tree';
 import { describe, expect, test } from 'vitest';
-import type { CheckedView } from '../../model/writable-mount.js';
+import type { CheckedMount } from '../../model/writable-mount.js';
 import { changesIn } from '../changes.js';
 import { type Applied, type ApplyOptions, apply } from './apply.js';
 import { noteSeenPlaces, readSeenPlaces, type SeenPlaces } from './conflicts/seen-directories.js';
@@ -22,7 +22,7 @@ type Verdict = 'conflict' | 'applies' | 'doubt' | 'proof';
 /** A project of the host, and a container's view of it. */
 interface Project {
   readonly root: string;
-  readonly view: CheckedView;
+  readonly view: CheckedMount;
   host(name: string): string;
   /** The container begins: what the host does from here on is later. */
   begins(): Promise<void>;
@@ -33,7 +33,7 @@ interface Project {
 async function project(at: ScratchDirectory, handles: 'with file handles' | 'without them'): Promise<Project> {
   const [top = '', root = '', upperdir = '', workdir = '', merged = ''] = ['project', 'store', 'upper', 'work', 'merged'].map((name) => at.join(name));
   for (const each of [top, root, upperdir, workdir, merged]) mkdirSync(each);
-  const view: CheckedView = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top, expected: {}, given: undefined };
+  const view: CheckedMount = { destination: '/p', upperdir, workdir, frozen: [], lowerdirs: [top], files: false, source: top, expected: {}, given: undefined };
   let since = new Date();
   return {
     root,

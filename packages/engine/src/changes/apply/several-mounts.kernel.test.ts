@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { mountOverlay } from '@lamella/overlay';
 import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { CheckedView } from '../../model/writable-mount.js';
+import type { CheckedMount } from '../../model/writable-mount.js';
 import { changesIn } from '../changes.js';
 import { apply } from './apply.js';
 import { readJournal } from './program/journal.js';
@@ -33,7 +33,7 @@ const read = (name: Name, file = 'f'): string => readFileSync(at.join(`${name}/$
 async function applied(id: string, names: readonly Name[], file = 'f', act: (merged: string) => void = (merged) => writeFileSync(merged, id)): Promise<void> {
   await sleep(20);
   const since = new Date();
-  const views: CheckedView[] = [];
+  const views: CheckedMount[] = [];
   for (const name of names) {
     const [upperdir, workdir, merged] = ['upper', 'work', 'merged'].map((each) => at.join(`${id}-${name}-${each}`)) as [string, string, string];
     for (const each of [upperdir, workdir, merged]) {

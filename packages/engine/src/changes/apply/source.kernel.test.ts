@@ -7,7 +7,7 @@ import { AT_FDCWD, type Op, type Program } from '@lamella/syscall';
 import { requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { findSource } from '../../filesystem/sources/identify-source.js';
-import type { CheckedView } from '../../model/writable-mount.js';
+import type { CheckedMount } from '../../model/writable-mount.js';
 import { changesIn } from '../changes.js';
 import { apply } from './apply.js';
 import { Session } from './inspect/session.js';
@@ -37,7 +37,7 @@ afterEach(async () => {
 });
 
 /** What a container changed. */
-async function changed(act: (merged: string) => void): Promise<{ readonly view: CheckedView; readonly since: Date }> {
+async function changed(act: (merged: string) => void): Promise<{ readonly view: CheckedMount; readonly since: Date }> {
   const [upperdir, workdir, merged] = ['upper', 'work', 'merged'].map((name) => at.join(name)) as [string, string, string];
   for (const each of [upperdir, workdir, merged]) mkdirSync(each);
   await sleep(20);

@@ -4,7 +4,7 @@ import { beneath } from '../../filesystem/open-beneath.js';
 import { openGiven } from '../../filesystem/sources/check-sources.js';
 import { followedBy } from '../../filesystem/sources/follow-replaced.js';
 import { EngineError } from '../../model/engine-error.js';
-import type { CheckedView } from '../../model/writable-mount.js';
+import type { CheckedMount } from '../../model/writable-mount.js';
 import { changedMeanwhile, shownPath } from './errors.js';
 import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './inspect/fingerprint.js';
 import { type KnownObjects, knownWith } from './inspect/known-objects.js';
@@ -21,7 +21,7 @@ import { replacedBy } from './replaced-paths.js';
 
 /** What is to be done to one directory of the host, and from what. */
 export interface PartWork extends Work {
-  readonly view: CheckedView;
+  readonly view: CheckedMount;
   readonly source: string;
   readonly known: KnownObjects;
   /** Slot of what is in the view now. */

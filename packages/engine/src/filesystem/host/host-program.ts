@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { Mount, User } from '@lamella/namespace';
 import { AT_FDCWD, COPY, O, type Op, type Program } from '@lamella/syscall';
 import type { HostView, ScaffoldEntry } from '../../model/host-view.js';
-import type { View } from '../../model/writable-mount.js';
+import type { WritableMount } from '../../model/writable-mount.js';
 import { likeSource } from '../volumes.js';
 import { effectiveMode, look } from './host-paths.js';
 
@@ -12,7 +12,12 @@ export function ownUser(): User {
 }
 
 /** What is mounted over a view of the host, parents first; the store's containers, this one's upper among them, are not to be seen. */
-export function hostMounts<Shown extends View>({ binds, hidden }: HostView, others: readonly Shown[], made: (view: Shown) => Mount, root: string): Mount[] {
+export function hostMounts<Shown extends WritableMount>(
+  { binds, hidden }: HostView,
+  others: readonly Shown[],
+  made: (view: Shown) => Mount,
+  root: string,
+): Mount[] {
   const shown = [
     ...others.filter(({ destination, source }) => destination === source).map((view) => [view.destination, made(view)] as const),
     // What is gone by then is not shown.
@@ -35,7 +40,12 @@ const VANISHED = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ESTALE', 'EI
  * @param fresh the views whose uppers are new
  * @param scaffold absolute path of where the root is made
  */
-export function prepareHost({ scaffold: entries }: HostView, [top]: readonly [View, ...View[]], fresh: readonly View[], scaffold: string): Program {
+export function prepareHost(
+  { scaffold: entries }: HostView,
+  [top]: readonly [WritableMount, ...WritableMount[]],
+  fresh: readonly WritableMount[],
+  scaffold: string,
+): Program {
   const shown = fresh.flatMap((view) => (view.source === undefined ? [] : permitted(view.upperdir, view.source)));
   if (!entries) return shown;
   return [

@@ -1,13 +1,13 @@
 import { readdirSync } from 'node:fs';
 import type { RunSpec } from '../../model/run-spec.js';
-import type { View } from '../../model/writable-mount.js';
+import type { WritableMount } from '../../model/writable-mount.js';
 import { absent } from '../../store/absent.js';
 
 /**
  * The directories of a view of the host in which a container has changed nothing, by the paths in its spec. They come and go with the
  * machine: what is mounted there, or somebody's directory in /tmp.
  */
-export function untouchedOf(views: readonly View[], { host }: Pick<RunSpec, 'host'>): ReadonlySet<string> {
+export function untouchedOf(views: readonly WritableMount[], { host }: Pick<RunSpec, 'host'>): ReadonlySet<string> {
   // What is gone is not compared, and another directory may be in its place.
   const changed = new Set(
     views.filter((view) => view.source !== undefined && (view.frozen.length > 0 || !isEmpty(view.upperdir))).map((view) => view.destination),

@@ -16,7 +16,7 @@ import {
   SyscallError,
 } from '@lamella/syscall';
 import type { RunSpec } from '../../model/run-spec.js';
-import type { CheckedView } from '../../model/writable-mount.js';
+import type { CheckedMount } from '../../model/writable-mount.js';
 
 /** The files of a container, for those who copy: those that its processes see, or what they would see when it has none. */
 export type ContainerFiles = {
@@ -31,7 +31,7 @@ export type ContainerFiles = {
       readonly mounts: readonly Mount[];
       /** See {@link Plan.slots}. */
       readonly slots: SlotAllocator;
-      readonly others: readonly CheckedView[];
+      readonly others: readonly CheckedMount[];
     }
 );
 

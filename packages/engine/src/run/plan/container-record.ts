@@ -7,7 +7,7 @@ import { likeSource } from '../../filesystem/volumes.js';
 import { rangeLinksOf } from '../../isolation/userns.js';
 import type { ContainerConfig } from '../../model/container-config.js';
 import type { RunSpec } from '../../model/run-spec.js';
-import type { CheckedView } from '../../model/writable-mount.js';
+import type { CheckedMount } from '../../model/writable-mount.js';
 import { configOf, formatConfig, layersOf } from '../../store/config-file.js';
 import { giveName } from '../../store/generated-names.js';
 import { nameLinkOf, targetOf } from '../../store/names.js';
@@ -43,7 +43,7 @@ interface NewContainer {
   /** Absolute path of its directory in the store. */
   readonly directory: string;
   readonly stack: OverlayStack;
-  readonly others: readonly CheckedView[];
+  readonly others: readonly CheckedMount[];
 }
 
 /**

@@ -4,17 +4,17 @@ import type { Program, SlotAllocator } from '@lamella/syscall';
 import { type FuseViews, fuseViewsOf, mountFuseViews } from '../../filesystem/fuse-overlays.js';
 import { overlayOf } from '../../filesystem/overlay.js';
 import { checkPropagation } from '../../filesystem/volumes.js';
-import { checkedViews, viewsOf } from '../../filesystem/writable-mounts.js';
-import type { CheckedView } from '../../model/writable-mount.js';
+import { checkedMounts, writableMountsOf } from '../../filesystem/writable-mounts.js';
+import type { CheckedMount } from '../../model/writable-mount.js';
 import type { PlannedIdentity } from './identity.js';
 import type { PlannedNetwork } from './network.js';
 import type { PlanRequest } from './plan-request.js';
 
 /** Where the container's files come from, and where its changes go. */
 export interface PlannedFilesystem {
-  readonly top: CheckedView;
+  readonly top: CheckedMount;
   /** The overlays of volumes, and of directories of the host. */
-  readonly others: readonly CheckedView[];
+  readonly others: readonly CheckedMount[];
   /** The overlay that becomes the root. */
   readonly stack: OverlayStack;
   /** The root is mounted in the host's mount namespace: a workspace of root. */
@@ -36,7 +36,7 @@ export function planFilesystem(
   slots: SlotAllocator,
 ): PlannedFilesystem {
   const isRoot = process.geteuid?.() === 0;
-  const [top, ...others] = checkedViews(viewsOf({ root, directory, spec, lowers, frozen: life.frozen ?? [], ids, sources: sources.now }), sources);
+  const [top, ...others] = checkedMounts(writableMountsOf({ root, directory, spec, lowers, frozen: life.frozen ?? [], ids, sources: sources.now }), sources);
   const stack: OverlayStack = { ...overlayOf(top, spec, root), merged: path.join(spec.workspace ?? directory, 'merged') };
   const fuse = fuseViewsOf([top, ...others], spec, stack.merged);
   const monitorNamespace = fuse.apart || network.needsMonitorNamespace;

@@ -4,7 +4,7 @@ import { type Program, type SlotAllocator, slotAllocator } from '@lamella/syscal
 import type { CheckedSources } from '../../filesystem/sources/check-sources.js';
 import type { Confinement } from '../../isolation/confinement.js';
 import type { ContainerConfig } from '../../model/container-config.js';
-import type { CheckedView } from '../../model/writable-mount.js';
+import type { CheckedMount } from '../../model/writable-mount.js';
 import { assemble } from './assembly.js';
 import { planClaims } from './claims.js';
 import { planConfig, recordConfig } from './container-record.js';
@@ -29,7 +29,7 @@ export interface Plan {
   /** Gives slots that the mounts do not use. */
   readonly slots: SlotAllocator;
   /** The overlays of volumes, and of directories of the host. */
-  readonly others: readonly CheckedView[];
+  readonly others: readonly CheckedMount[];
   /** Absolute path of the container's directory in the store. */
   readonly directory: string;
   readonly config: ContainerConfig;

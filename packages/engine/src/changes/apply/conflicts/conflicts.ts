@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { inodeOf, originOf } from '@lamella/overlay';
 import { bytesOf, type Walked } from '@lamella/syscall';
-import type { View } from '../../../model/writable-mount.js';
+import type { WritableMount } from '../../../model/writable-mount.js';
 import type { ContainerChange } from '../../changes.js';
 import { hasSameMetadata, isIdentical, isSince, isUntouched, looksSame, type Noted, note } from '../inspect/fingerprint.js';
 import { isCopy, looksOf } from '../inspect/hard-links.js';
@@ -70,8 +70,8 @@ function isAnother(change: ContainerChange, lower: Walked, renamed: Renamed): bo
   return origin !== undefined && origin !== inodeOf(lower) && !renamed.has(change);
 }
 
-/** Whether the container saw what is there: where its view was put together ({@link View.compared}), some names were left out. */
-function wasShown({ compared, lowerdirs }: View, name: string, lower: Walked | undefined): boolean {
+/** Whether the container saw what is there: where its view was put together ({@link WritableMount.compared}), some names were left out. */
+function wasShown({ compared, lowerdirs }: WritableMount, name: string, lower: Walked | undefined): boolean {
   if (!compared || !lower) return true;
   const copy = Buffer.concat([bytesOf(`${lowerdirs[0]}/`), Buffer.from(name, 'latin1')]);
   return lstatSync(copy, { throwIfNoEntry: false }) !== undefined;

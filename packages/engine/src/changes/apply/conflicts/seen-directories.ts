@@ -5,7 +5,7 @@ import { type ContainerRecord, directoryOf } from '@lamella/cleanup';
 import { slotAllocator } from '@lamella/syscall';
 import { isEmpty } from '../../../filesystem/sources/unchanged-overlays.js';
 import type { ContainerConfig } from '../../../model/container-config.js';
-import type { View } from '../../../model/writable-mount.js';
+import type { WritableMount } from '../../../model/writable-mount.js';
 import { absent } from '../../../store/absent.js';
 import { isDirectoryMode, type Noted, note } from '../inspect/fingerprint.js';
 import { KnownObjects } from '../inspect/known-objects.js';
@@ -38,7 +38,11 @@ export async function readSeenPlaces(record: ContainerRecord): Promise<SeenPlace
  * they are, so that later only times could tell whether one is another, and these are in doubt as soon as names change there. What is in doubt
  * already is not noted.
  */
-export async function noteSeenPlaces(record: ContainerRecord, config: Pick<ContainerConfig, 'since' | 'created'>, views: readonly View[]): Promise<void> {
+export async function noteSeenPlaces(
+  record: ContainerRecord,
+  config: Pick<ContainerConfig, 'since' | 'created'>,
+  views: readonly WritableMount[],
+): Promise<void> {
   const written = views.filter(({ source, upperdir }) => source !== undefined && existsSync(upperdir) && !isEmpty(upperdir));
   if (!written.length) return;
   const since = began(config, record);

@@ -1,7 +1,7 @@
 import { AT_FDCWD, isOverlayMark, O, type Op, type Program, type SlotAllocator, type Walked } from '@lamella/syscall';
 import { beneath, unlessGone } from '../../../filesystem/open-beneath.js';
 import { openGiven } from '../../../filesystem/sources/check-sources.js';
-import type { CheckedView } from '../../../model/writable-mount.js';
+import type { CheckedMount } from '../../../model/writable-mount.js';
 import type { ContainerChange } from '../../changes.js';
 import type { Session } from './session.js';
 
@@ -26,7 +26,7 @@ export function openDirectory(pathname: string, out: number): Op {
  * Looks at the directories on the way to the changes of one view. The upper's is the topmost one there is: marks of overlayfs are seen
  * in no other way when there are states below it.
  */
-export async function placesOf(session: Session, slots: SlotAllocator, view: CheckedView, changes: readonly ContainerChange[]): Promise<Map<string, Place>> {
+export async function placesOf(session: Session, slots: SlotAllocator, view: CheckedMount, changes: readonly ContainerChange[]): Promise<Map<string, Place>> {
   const places = new Map<string, Place>();
   const names = new Set(changes.flatMap(({ name }) => namesAbove(name)));
   for (const change of changes) {

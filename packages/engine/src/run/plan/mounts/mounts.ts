@@ -11,7 +11,7 @@ import { devicesOf } from '../../../isolation/confinement.js';
 import { asRootOf, mapOntoItself } from '../../../isolation/userns.js';
 import type { RunSpec } from '../../../model/run-spec.js';
 import type { Sources } from '../../../model/source.js';
-import type { CheckedView } from '../../../model/writable-mount.js';
+import type { CheckedMount } from '../../../model/writable-mount.js';
 import type { PlannedFilesystem } from '../filesystem.js';
 import type { PlannedIdentity } from '../identity.js';
 import type { PlannedLimits } from '../limits.js';
@@ -35,7 +35,7 @@ export function planMounts(
 ): readonly Mount[] {
   const { spec, root, lowers, life, sources } = request;
   const { ids, userns } = identity;
-  const made = (view: CheckedView): Mount => {
+  const made = (view: CheckedMount): Mount => {
     const mounted = slots();
     return {
       type: 'made',
@@ -102,6 +102,6 @@ function defaultMounts(spec: RunSpec, sources: Sources): Mount[] {
 }
 
 /** Returns the object that the source has to be. */
-function expectedOf({ source, expected }: CheckedView): ObjectIdentity | undefined {
+function expectedOf({ source, expected }: CheckedMount): ObjectIdentity | undefined {
   return source === undefined ? undefined : expected[source];
 }
