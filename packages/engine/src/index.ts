@@ -5,6 +5,7 @@ export {
   CommandError,
   type CommandProcess,
   type ContainerProcess,
+  type ProcessEnd,
   type ProcessOptions,
   type ProcessResult,
   type Streaming,
@@ -25,7 +26,7 @@ export type { Contents } from './changes/contents.js';
 export type { Checkpoint } from './checkpoints/states.js';
 export { type ContainerProblem, checkContainers } from './doctor/check-containers.js';
 export { examine, type Finding } from './doctor/examine.js';
-export type { Attached, Ending } from './lifecycle/attach.js';
+export type { Attached } from './lifecycle/attach.js';
 export type { ExecOptions, ExecSpec } from './lifecycle/exec.js';
 export type { LogEntry, LogOptions } from './lifecycle/logs.js';
 export type { ProcessDetails } from './lifecycle/processes.js';

@@ -9,6 +9,7 @@ export { CommandError } from './model/command-error.js';
 export { COMMAND_ERROR_CODES, type CommandErrorCode, NAMESPACE_ERROR_CODES, type NamespaceErrorCode } from './model/error-codes.js';
 export type { JoinSpec } from './model/join-spec.js';
 export { NamespaceError } from './model/namespace-error.js';
+export { type ProcessEnd, processEndOf } from './model/process-end.js';
 export { type Encoding, type PerOutput, PROCESS_OPTIONS, type ProcessOptions, processOptionsShape, SIGNAL } from './model/process-options.js';
 export type { InputStream, OutputContent, OutputStream, ProcessResult, Streaming, StreamingOf } from './model/process-result.js';
 export type { Identity, Namespaces, ProcessSpec, Rlimit } from './model/process-spec.js';

@@ -60,7 +60,12 @@ export async function startService(container: StoredContainer, ready: Readiness)
     if (status !== 'running' && status !== 'restarting') {
       // Its status is known when all that it used is released, a moment after its end.
       const ending = await container.wait();
-      throw await failure('SERVICE_ENDED', `the service ended with status ${ending?.status ?? 'unknown'} before it was ready`, container, since);
+      throw await failure(
+        'SERVICE_ENDED',
+        `the service ended with ${ending?.signal ?? `status ${ending?.exitCode ?? 'unknown'}`} before it was ready`,
+        container,
+        since,
+      );
     }
     waiting = await firstThatFails(waits, signal);
     if (waiting === undefined) return;

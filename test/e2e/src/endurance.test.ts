@@ -81,7 +81,7 @@ test('lives and pools leave as little', async () => {
   const containers = new Containers(root);
   const life = async (i: number): Promise<void> => {
     const { container } = await containers.run({ image: 'busybox', args: ['sh', '-c', `echo ${i}`] });
-    expect((await container.wait())?.status).toBe(0);
+    expect((await container.wait())?.exitCode).toBe(0);
     const lines: string[] = [];
     for await (const { content } of container.logs()) lines.push(content.toString());
     expect(lines).toEqual([`${i}\n`]);

@@ -130,7 +130,7 @@ test('a detached container survives the terminal it was started in', async (cont
   shell.close();
   const survivor = await new Containers(at.join('store')).get('survivor');
   expect((await survivor.state()).status).toBe('running');
-  expect((await survivor.wait())?.status).toBe(0);
+  expect((await survivor.wait())?.exitCode).toBe(0);
   const lines: string[] = [];
   for await (const { content } of survivor.logs()) lines.push(content.toString());
   expect(lines).toEqual(['still here\n']);

@@ -141,12 +141,12 @@ const CHECKS: Record<string, () => Promise<void>> = {
     for await (const chunk of await container.copyOut('/etc/passwd')) parts.push(chunk as Buffer);
     equal(Buffer.concat(parts).includes('root:'), true);
     await (await container.exec({ args: ['touch', '/stop'] })).result;
-    equal((await container.wait())?.status, 5);
+    equal((await container.wait())?.exitCode, 5);
     const lines: string[] = [];
     for await (const { content } of container.logs()) lines.push(content.toString());
     equal(lines, ['up\n']);
     await container.start();
-    equal((await container.wait())?.status, 5);
+    equal((await container.wait())?.exitCode, 5);
     await container.remove();
     equal(await containers.list(), []);
   },
@@ -199,7 +199,7 @@ const CHECKS: Record<string, () => Promise<void>> = {
             args: ['sh', '-c', 'exec tail /dev/zero'],
             resources: { memory: 16 << 20 },
           });
-          equal((await container.wait())?.status, 137);
+          equal((await container.wait())?.signal, 'SIGKILL');
           equal((await container.state()).oomKilled, true);
           await container.remove();
           equal(groups(), []);

@@ -1,7 +1,7 @@
 import { boolean, string } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
 import { requiredArgument } from '../command-line/arguments.js';
-import { OUR_FAILURE } from '../output/exit-status.js';
+import { knownStatusOf, OUR_FAILURE } from '../output/exit-status.js';
 import { attachSession } from '../terminal/attached-session.js';
 import { DEFAULT_DETACH_KEYS, parseDetachKeys, printDetached } from '../terminal/detach-keys.js';
 import { requireTty } from '../terminal/require-tty.js';
@@ -32,6 +32,6 @@ export class Attach extends ContainerCommand {
       keys,
     });
     if (ending === 'left') printDetached(args.container);
-    process.exitCode = ending === 'left' ? 0 : (ending?.status ?? OUR_FAILURE);
+    process.exitCode = ending === 'left' ? 0 : (knownStatusOf(ending) ?? OUR_FAILURE);
   }
 }

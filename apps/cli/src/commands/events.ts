@@ -2,6 +2,7 @@ import { string } from '@oclif/core/flags';
 import { ContainerCommand } from '../command-classes/container-command.js';
 import { filtersOf } from '../command-line/filters.js';
 import { parseTime } from '../command-line/parse-time.js';
+import { knownStatusOf } from '../output/exit-status.js';
 import { stdout } from '../output/out.js';
 import { type Headers, listFormat } from '../template/fill.js';
 
@@ -40,7 +41,8 @@ export class Events extends ContainerCommand {
       ...(flags.since === undefined ? {} : { since: parseTime(flags.since) }),
       ...(flags.until === undefined ? {} : { until: parseTime(flags.until) }),
     });
-    for await (const { time, event, id, name, image, status } of events) {
+    for await (const { time, event, id, name, image, ...end } of events) {
+      const status = knownStatusOf(end);
       const told = { container: [id, name], event: [event], image: [image, image?.replace(/:[^/:]*$/, '')], type: ['container'] };
       const fits = Object.entries(told).every(([key, values]) => filters.get(key)?.some((each) => isOf(key, values, each)) ?? true);
       if (!fits) continue;

@@ -4,7 +4,7 @@ import { ContainerCommand } from '../command-classes/container-command.js';
 import { acceptedPaths, acceptSource } from '../container/accept-source.js';
 import { UsageError } from '../errors/usage-error.js';
 import { notifyPlugins } from '../hooks/plugin-hooks.js';
-import { reportFailure } from '../output/exit-status.js';
+import { knownStatusOf, reportFailure } from '../output/exit-status.js';
 import { attachSession } from '../terminal/attached-session.js';
 import { DEFAULT_DETACH_KEYS, parseDetachKeys, printDetached } from '../terminal/detach-keys.js';
 import { requireTty } from '../terminal/require-tty.js';
@@ -52,7 +52,7 @@ export class Start extends ContainerCommand {
       });
       const ending = await attachSession(attached, { terminal: container.config.spec.terminal !== undefined, input: flags.interactive, signals: true, keys });
       if (ending === 'left') printDetached(reference);
-      process.exitCode = ending === 'left' ? 0 : (ending?.status ?? 125);
+      process.exitCode = ending === 'left' ? 0 : (knownStatusOf(ending) ?? 125);
     } catch (error) {
       process.exitCode = reportFailure(error, { json: flags.json, debug: flags.debug });
     }

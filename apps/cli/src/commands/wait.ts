@@ -1,5 +1,6 @@
 import type { ContainerState, StoredContainer } from '@lamella/engine';
 import { ContainerCommand } from '../command-classes/container-command.js';
+import { knownStatusOf } from '../output/exit-status.js';
 
 export class Wait extends ContainerCommand {
   static override summary = 'Block until containers stop, then print their exit codes';
@@ -13,7 +14,7 @@ export class Wait extends ContainerCommand {
     await this.forEach(flags, argv as string[], async (container) => {
       const ending = await container.wait();
       // One that never ran has not failed.
-      return String(ending?.status ?? ((await stateOf(container)) === 'created' ? 0 : 137));
+      return String(knownStatusOf(ending) ?? ((await stateOf(container)) === 'created' ? 0 : 137));
     });
   }
 }

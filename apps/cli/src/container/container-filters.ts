@@ -3,6 +3,7 @@ import { ImageStore } from '@lamella/image';
 import { type Filters, filtersOf, hasLabels, oneOf, pattern } from '../command-line/filters.js';
 import { parseInteger } from '../command-line/go-values.js';
 import { UsageError } from '../errors/usage-error.js';
+import { exitStatusOf } from '../output/exit-status.js';
 import { labelsOf } from './container-row.js';
 
 const KEYS = ['ancestor', 'before', 'exited', 'expose', 'health', 'id', 'label', 'name', 'network', 'publish', 'since', 'status', 'volume'];
@@ -55,7 +56,7 @@ const TESTS: Readonly<Record<string, (values: readonly string[]) => Test>> = {
       if (code === undefined) throw new UsageError(`invalid exit code '${each}'`, 'Use a number, such as --filter exited=0.');
       return code;
     });
-    return ({ status, exitCode }) => status === 'exited' && exitCode !== undefined && codes.includes(exitCode);
+    return (state) => state.status === 'exited' && codes.includes(exitStatusOf(state));
   },
   health: (values) => {
     const wanted = oneOf('health', values, ['starting', 'healthy', 'unhealthy', 'none']);

@@ -1,4 +1,5 @@
 import type { ContainerState } from '@lamella/engine';
+import { knownStatusOf } from '../output/exit-status.js';
 import { ago } from '../output/units.js';
 import type { Headers } from '../template/fill.js';
 import { formatPorts } from './format-ports.js';
@@ -59,7 +60,7 @@ export function containerRow(state: ContainerState, whole: boolean, size: string
     LocalVolumes: '0',
     Networks: config.spec.network ?? 'none',
     Pid: state.pid ?? 0,
-    ExitCode: state.exitCode ?? null,
+    ExitCode: knownStatusOf(state) ?? null,
   };
 }
 

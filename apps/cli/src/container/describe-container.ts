@@ -1,4 +1,5 @@
 import { type ContainerState, type IdMap, logBounds, type PublishedPort, type RunSpec } from '@lamella/engine';
+import { knownStatusOf } from '../output/exit-status.js';
 import { hostBindings } from './format-ports.js';
 
 /** Returns the output of `inspect`, with Docker's names. */
@@ -22,7 +23,7 @@ export function describeContainer(state: ContainerState, upper: string): Record<
       Reason: state.reason ?? '',
       Pid: state.pid ?? 0,
       MonitorPid: state.monitor ?? 0,
-      ExitCode: state.exitCode ?? 0,
+      ExitCode: knownStatusOf(state) ?? 0,
       Signal: signal ?? 0,
       StartedAt: state.startedAt?.toISOString() ?? '',
       FinishedAt: state.finishedAt?.toISOString() ?? '',

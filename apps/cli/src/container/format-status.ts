@@ -1,9 +1,10 @@
 import type { ContainerState } from '@lamella/engine';
+import { knownStatusOf } from '../output/exit-status.js';
 import { ago, duration } from '../output/units.js';
 
 /** Returns the status of a container as `ps` shows it. */
 export function formatStatus(state: ContainerState, now: Date = new Date()): string {
-  const { status, startedAt, finishedAt, exitCode, oomKilled, reason } = state;
+  const { status, startedAt, finishedAt, oomKilled, reason } = state;
   const up = (): string => `Up ${duration(now.getTime() - (startedAt ?? now).getTime())}`;
   switch (status) {
     case 'created':
@@ -13,9 +14,9 @@ export function formatStatus(state: ContainerState, now: Date = new Date()): str
     case 'paused':
       return `${up()} (Paused)`;
     case 'restarting':
-      return `Restarting (${exitCode}) ${finishedAt ? ago(finishedAt, now) : ''}`.trimEnd();
+      return `Restarting (${knownStatusOf(state)}) ${finishedAt ? ago(finishedAt, now) : ''}`.trimEnd();
     case 'exited':
-      return `Exited (${exitCode}) ${finishedAt ? ago(finishedAt, now) : ''}${oomKilled ? ', out of memory' : ''}`;
+      return `Exited (${knownStatusOf(state)}) ${finishedAt ? ago(finishedAt, now) : ''}${oomKilled ? ', out of memory' : ''}`;
     case 'dead':
       return reason === 'reboot' ? 'Dead (host restarted)' : 'Dead (monitor killed)';
   }

@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import type { ProcessEnd } from '@lamella/engine';
 import { OutputError } from '../errors/output-error.js';
 import { reportError, reportErrorAsJSON, rootError } from './report-error.js';
 
@@ -23,8 +24,13 @@ function statusOf(error: unknown): number {
 }
 
 /** Returns the exit status for a process that ended: its own, or 128+N after signal N. */
-export function exitStatusOf({ exitCode, signal }: { readonly exitCode: number | undefined; readonly signal: NodeJS.Signals | undefined }): number {
+export function exitStatusOf({ exitCode, signal }: ProcessEnd): number {
   return exitCode ?? 128 + (signal ? numberOfSignal(signal) : 0);
+}
+
+/** Returns the exit status as {@link exitStatusOf}; undefined if the process runs, never ran, or nobody saw its end. */
+export function knownStatusOf(end: ProcessEnd | undefined): number | undefined {
+  return end?.exitCode === undefined && end?.signal === undefined ? undefined : exitStatusOf(end);
 }
 
 /** Returns the number of a signal. Node has no names for real-time signals; the engine calls them `SIGRTMIN+N`. */

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
-import type { Attached, Ending } from '@lamella/engine';
+import type { Attached, ProcessEnd } from '@lamella/engine';
 import { stderr, stdout } from '../output/out.js';
 import { detachScanner } from './detach-keys.js';
 import { forwardSignals, windowSize } from './forward-signals.js';
@@ -22,7 +22,7 @@ export interface SessionOptions {
  * @returns how the container ended; `left` if the user detached
  * @throws OutputError if stdout cannot be written to
  */
-export async function attachSession(attached: Attached, { terminal, input, signals, keys }: SessionOptions): Promise<Ending | 'left' | undefined> {
+export async function attachSession(attached: Attached, { terminal, input, signals, keys }: SessionOptions): Promise<ProcessEnd | 'left' | undefined> {
   const { stdin } = process;
   const raw = terminal && input && stdin.isTTY === true;
   const left = Promise.withResolvers<'left'>();

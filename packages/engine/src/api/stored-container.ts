@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import type { CommitOptions, CommittedImage } from '@lamella/image';
-import type { ContainerProcess, StreamingOf } from '@lamella/namespace';
+import type { ContainerProcess, ProcessEnd, StreamingOf } from '@lamella/namespace';
 import { canBecomeFront, type FrontOptions, take } from '@lamella/syscall';
 import type { Applied, ApplyOptions } from '../changes/apply/apply.js';
 import { type ContainerChange, changesIn } from '../changes/changes.js';
@@ -13,7 +13,7 @@ import { squashContainer, withContainerHeld } from '../checkpoints/hold-containe
 import { type Checkpoint, collectStates } from '../checkpoints/states.js';
 import { explainMoved } from '../filesystem/sources/check-sources.js';
 import { checkedMounts } from '../filesystem/writable-mounts.js';
-import { type Attached, attachToContainer, type Ending } from '../lifecycle/attach.js';
+import { type Attached, attachToContainer } from '../lifecycle/attach.js';
 import { ContainerHandle } from '../lifecycle/container-handle.js';
 import { type ExecOptions, type ExecSpec, execIn, planExecIn } from '../lifecycle/exec.js';
 import type { PathState } from '../lifecycle/files/copy.js';
@@ -124,7 +124,7 @@ export class StoredContainer {
    *
    * @returns how it ended; undefined if it was not running
    */
-  async stop(options: StopOptions = {}): Promise<Ending | undefined> {
+  async stop(options: StopOptions = {}): Promise<ProcessEnd | undefined> {
     return stopContainer(this.#container, read('stop(options)', options, shape.STOP_OPTIONS));
   }
 
@@ -154,7 +154,7 @@ export class StoredContainer {
    *
    * @returns how it ended; undefined where that is unknown: its monitor was killed, or it was removed
    */
-  async wait(options: { readonly signal?: AbortSignal } = {}): Promise<Ending | undefined> {
+  async wait(options: { readonly signal?: AbortSignal } = {}): Promise<ProcessEnd | undefined> {
     return waitForEnd(this.#container, read('wait(options)', options, shape.WAIT_OPTIONS).signal);
   }
 

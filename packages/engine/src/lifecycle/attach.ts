@@ -1,18 +1,11 @@
 import { type Readable, Writable } from 'node:stream';
-import { ChunkLog, type LogSource, WatchedPromise } from '@lamella/namespace';
+import { ChunkLog, type LogSource, type ProcessEnd, processEndOf, WatchedPromise } from '@lamella/namespace';
 import { connectMonitor, type MonitorConnection, type Reply } from '@lamella/syscall';
 import { EngineError } from '../model/engine-error.js';
 import { isPaused, notRunning } from './container-errors.js';
 import type { ContainerHandle } from './container-handle.js';
 import { hasLog } from './logs.js';
 import { isStarted } from './state.js';
-
-/** How a container's process ended, as its monitor tells. */
-export interface Ending {
-  /** Its status; 128 and the number for a signal. */
-  readonly status: number;
-  readonly signal: number | undefined;
-}
 
 /** The stdio of a container that runs, for as long as one is attached to it. */
 export interface Attached extends Disposable {
@@ -29,7 +22,7 @@ export interface Attached extends Disposable {
    * Resolves when the container ended, or, with undefined, when the connection did. Once it is asked for, output that is not read no longer
    * holds the container back: what is too much to keep is dropped (`OUTPUT_DROPPED`).
    */
-  readonly ended: Promise<Ending | undefined>;
+  readonly ended: Promise<ProcessEnd | undefined>;
 }
 
 const MOST = 4096;
@@ -40,7 +33,7 @@ const MOST = 4096;
  * @returns undefined when nobody listens there
  */
 export async function attachTo(directory: string): Promise<Attached | undefined> {
-  const ended = Promise.withResolvers<Ending | undefined>();
+  const ended = Promise.withResolvers<ProcessEnd | undefined>();
   let connection: MonitorConnection | undefined;
   let isAwaited = false;
   const holding = new Set<ChunkLog>();
@@ -60,7 +53,7 @@ export async function attachTo(directory: string): Promise<Attached | undefined>
   const stdout: ChunkLog = new ChunkLog(source, { keep: false });
   const stderr: ChunkLog = new ChunkLog(source, { keep: false });
   const onReply = (reply: Reply): void => {
-    if (reply.kind === 'exited') ended.resolve({ status: reply.status, signal: reply.signal || undefined });
+    if (reply.kind === 'exited') ended.resolve(processEndOf(reply));
     if (reply.kind === 'data') (reply.index === 2 ? stderr : stdout).write(reply.data);
   };
   connection = await connectMonitor(directory, onReply);

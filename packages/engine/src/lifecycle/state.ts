@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { isFrozen, wasOomKilled } from '@lamella/cgroup';
 import { type ContainerRecord, directoryOf, type HeldLocks, heldLocks, monitorOf } from '@lamella/cleanup';
+import { type ProcessEnd, processEndOf } from '@lamella/namespace';
 import { bootId } from '@lamella/syscall';
 import type { ContainerConfig } from '../model/container-config.js';
 import { readConfig } from '../store/config-file.js';
@@ -18,7 +19,7 @@ import { initOf, processOf, startOf } from './processes.js';
 export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'exited' | 'dead';
 
 /** What a container is doing, as of now. */
-export interface ContainerState {
+export interface ContainerState extends ProcessEnd {
   readonly id: string;
   readonly name: string | undefined;
   readonly status: ContainerStatus;
@@ -28,14 +29,18 @@ export interface ContainerState {
   readonly monitor: number | undefined;
   readonly startedAt: Date | undefined;
   readonly finishedAt: Date | undefined;
-  /** How it ended the last time; 128 and the signal's number for a signal. */
-  readonly exitCode: number | undefined;
-  readonly signal: number | undefined;
   readonly oomKilled: boolean;
   /** How often its monitor started it again. */
   readonly restarts: number;
   readonly reason: 'monitor-killed' | 'reboot' | undefined;
 }
+
+/** Returns how a container ended the last time; undefined if it never ran, is running, or nobody saw the end. */
+export function endOf({ exitCode, signal }: ContainerState): ProcessEnd | undefined {
+  return exitCode === undefined && signal === undefined ? undefined : { exitCode, signal };
+}
+
+const UNKNOWN_END: ProcessEnd = { exitCode: undefined, signal: undefined };
 
 /** What a monitor wrote down when it started its process. */
 interface Started {
@@ -77,8 +82,7 @@ export async function stateOf(record: ContainerRecord, name: string | undefined,
     config,
     monitor,
     finishedAt: exited && moment(exited.finished, exited.finishedNs),
-    exitCode: exited?.status,
-    signal: exited?.signal || undefined,
+    ...(exited ? processEndOf(exited) : UNKNOWN_END),
     oomKilled: monitor === undefined && wasOomKilled(oom ?? ''),
     restarts: started?.restarts ?? 0,
     reason: undefined,
@@ -102,8 +106,7 @@ export async function stateOf(record: ContainerRecord, name: string | undefined,
     pid: process.pid,
     startedAt: started?.pid === process.pid ? moment(started.started, started.startedNs) : await startOf(process),
     finishedAt: undefined,
-    exitCode: undefined,
-    signal: undefined,
+    ...UNKNOWN_END,
   };
 }
 
@@ -113,7 +116,7 @@ function over(started: Started | undefined, exited: Exited | undefined): Pick<Co
   if (exited && exited.started === started.started && exited.startedNs === started.startedNs) return { status: 'exited', startedAt, reason: undefined };
   // How it ended nobody saw: what an earlier life left says nothing of this one.
   const reason = started.boot === bootId() ? 'monitor-killed' : 'reboot';
-  return { status: 'dead', startedAt, reason, finishedAt: undefined, exitCode: undefined, signal: undefined };
+  return { status: 'dead', startedAt, reason, finishedAt: undefined, ...UNKNOWN_END };
 }
 
 function moment(seconds: number, nanoseconds: number): Date {

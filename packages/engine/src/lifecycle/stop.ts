@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
+import type { ProcessEnd } from '@lamella/namespace';
 import { connectMonitor, type MonitorConnection } from '@lamella/syscall';
 import { EngineError } from '../model/engine-error.js';
 import { signalNumber } from '../options/signal-number.js';
-import type { Ending } from './attach.js';
 import { notRunning } from './container-errors.js';
 import type { ContainerHandle } from './container-handle.js';
 import { unpauseContainer } from './pause.js';
@@ -28,7 +28,7 @@ const { SIGKILL } = constants.signals;
  *
  * @returns how it ended; undefined if it was not running
  */
-export async function stopContainer(container: ContainerHandle, { signal, timeout }: StopOptions): Promise<Ending | undefined> {
+export async function stopContainer(container: ContainerHandle, { signal, timeout }: StopOptions): Promise<ProcessEnd | undefined> {
   const { status, monitor } = await container.state();
   // With a monitor the container is starting, or ending.
   if (!isAlive(status) && monitor === undefined) return undefined;

@@ -1,21 +1,22 @@
 import { heldLocks, lockOf, monitorOf } from '@lamella/cleanup';
+import { type ProcessEnd, processEndOf } from '@lamella/namespace';
 import { connectMonitor, lockFile } from '@lamella/syscall';
 import { absent } from '../store/absent.js';
-import type { Ending } from './attach.js';
 import type { ContainerHandle } from './container-handle.js';
-import { isAlive, stateOf } from './state.js';
+import { endOf, isAlive, stateOf } from './state.js';
 
 /**
  * Waits until a container ends; the next time, if it is restarted.
  *
  * @returns how it ended; undefined where that is unknown: its monitor was killed, or it was removed
  */
-export async function waitForEnd(container: ContainerHandle, signal?: AbortSignal): Promise<Ending | undefined> {
-  const { status, exitCode, signal: killedBy, monitor } = await container.state();
-  if (monitor === undefined && !isAlive(status)) return exitCode === undefined ? undefined : { status: exitCode, signal: killedBy };
-  const ended = Promise.withResolvers<Ending>();
+export async function waitForEnd(container: ContainerHandle, signal?: AbortSignal): Promise<ProcessEnd | undefined> {
+  const before = await container.state();
+  const { monitor } = before;
+  if (monitor === undefined && !isAlive(before.status)) return endOf(before);
+  const ended = Promise.withResolvers<ProcessEnd>();
   using connection = await connectMonitor(container.directory, (reply) => {
-    if (reply.kind === 'exited') ended.resolve({ status: reply.status, signal: reply.signal || undefined });
+    if (reply.kind === 'exited') ended.resolve(processEndOf(reply));
   });
   if (connection) {
     const aborted = Promise.withResolvers<never>();
@@ -37,11 +38,11 @@ export async function waitForEnd(container: ContainerHandle, signal?: AbortSigna
     await lock?.[Symbol.asyncDispose]();
   }
   const after = await stateOf(container.record, undefined);
-  return after?.exitCode === undefined ? undefined : { status: after.exitCode, signal: after.signal };
+  return after && endOf(after);
 }
 
 /** Waits until a container that is about to be ended has ended. It may be removed before anybody looks: then nobody knows how it ended. */
-export function waitForForcedEnd(container: ContainerHandle, signal?: AbortSignal): Promise<Ending | undefined> {
+export function waitForForcedEnd(container: ContainerHandle, signal?: AbortSignal): Promise<ProcessEnd | undefined> {
   const ending = waitForEnd(container, signal).catch((error: unknown) => {
     if ((error as { code?: string }).code === 'CONTAINER_NOT_FOUND') return undefined;
     throw error;

@@ -237,7 +237,7 @@ test('the end of an attached container comes although nobody reads its output', 
     { image: 'busybox', args: ['sh', '-c', 'head -c 300000 /dev/zero; exit 3'], remove: true },
     { attach: true },
   );
-  expect(await attached.ended).toMatchObject({ status: 3 });
+  expect(await attached.ended).toEqual({ exitCode: 3, signal: undefined });
   await expect(textOf(attached.stdout)).rejects.toMatchObject({ code: 'OUTPUT_DROPPED' });
   await container.wait().catch(() => undefined);
 });

@@ -1,11 +1,13 @@
 import { renameSync, statSync } from 'node:fs';
 import { appendFile, type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
+import { type ProcessEnd, processEndOf } from '@lamella/namespace';
 import { absent } from './absent.js';
 import { Watching } from './file-watch.js';
 
 /** Something that happened to a container. */
-export interface ContainerEvent {
+/** Something that happened to a container. Only `die` tells how its process ended. */
+export interface ContainerEvent extends ProcessEnd {
   readonly time: Date;
   /** `create`, `start`, `die`, `destroy`, `kill`, `stop`, `pause`, `unpause`, `rename`, `exec`. */
   readonly event: string;
@@ -14,9 +16,6 @@ export interface ContainerEvent {
   readonly image: string | undefined;
   /** Of `start` and `die`: the host's pid of its init. */
   readonly pid: number | undefined;
-  /** Of `die`: how it ended. */
-  readonly status: number | undefined;
-  readonly signal: number | undefined;
 }
 
 const LIMIT = 1 << 20;
@@ -134,10 +133,19 @@ async function tail(name: string): Promise<Tail | undefined> {
   return file && new Tail(file, (await file.stat()).ino);
 }
 
+/** A line of the file of events, as far as it is not taken over unchanged. */
+interface EventLine extends Omit<ContainerEvent, 'time' | 'exitCode' | 'signal'> {
+  readonly time: number;
+  readonly timeNs: number;
+  readonly status?: number;
+  readonly signal?: number;
+}
+
 function parse(line: string): ContainerEvent | undefined {
   try {
-    const { event, id, name, image, pid, status, signal, time, timeNs } = JSON.parse(line) as Record<string, never> & { time: number; timeNs: number };
-    return { time: new Date(time * 1000 + timeNs / 1e6), event, id, name, image, pid, status, signal: signal || undefined } as unknown as ContainerEvent;
+    const { event, id, name, image, pid, status, signal, time, timeNs } = JSON.parse(line) as EventLine;
+    const end = status === undefined ? { exitCode: undefined, signal: undefined } : processEndOf({ status, signal: signal ?? 0 });
+    return { time: new Date(time * 1000 + timeNs / 1e6), event, id, name, image, pid, ...end };
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -1,7 +1,7 @@
-import { constants } from 'node:os';
 import { LamellaError, visible } from '@lamella/syscall';
 import type { Content, Overflow } from '../stdio/streams.js';
 import type { CommandErrorCode } from './error-codes.js';
+import { signalName } from './process-end.js';
 import type { ProcessOptions } from './process-options.js';
 import type { ProcessResult } from './process-result.js';
 
@@ -89,12 +89,6 @@ function shownOutput(content: Content | undefined): string {
 /** Quotes words as a shell reads them, safe to print. */
 export function escapeCommand(args: readonly string[]): string {
   return args.map((arg) => (/^[\w@%+=:,./-]+$/.test(arg) ? arg : `'${visible(arg).replaceAll("'", "'\\''")}'`)).join(' ');
-}
-
-/** The name of a signal. Real-time signals and those that libc keeps for itself have none in Node (signal(7)). */
-export function signalName(signo: number): NodeJS.Signals {
-  const name = Object.entries(constants.signals).find(([, value]) => value === signo)?.[0];
-  return (name ?? (signo >= 34 ? `SIGRTMIN+${signo - 34}` : `SIG${signo}`)) as NodeJS.Signals;
 }
 
 /** What signals mean, as signal(7) has it. */

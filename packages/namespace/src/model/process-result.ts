@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { FileForm } from '../stdio/forms.js';
+import type { ProcessEnd } from './process-end.js';
 import type { ProcessOptions } from './process-options.js';
 
 type OutputName = 'stdout' | 'stderr' | 'all';
@@ -102,15 +103,11 @@ export type StreamingOf<O extends ProcessOptions> = {
 };
 
 /** How a command ended, in the words of execa's result. One that failed is an error too: see {@link CommandError}. */
-export interface ProcessResult<S extends Streaming = Streaming> {
+export interface ProcessResult<S extends Streaming = Streaming> extends ProcessEnd {
   /** The command and its arguments, with spaces between them. */
   readonly command: string;
   /** The same, quoted and safe to print. */
   readonly escapedCommand: string;
-  /** Its status; undefined when a signal ended it. */
-  readonly exitCode: number | undefined;
-  /** The signal that ended it: `SIGKILL`, … */
-  readonly signal: NodeJS.Signals | undefined;
   /** What that signal is for people. */
   readonly signalDescription: string | undefined;
   /** What it wrote, its last newline stripped; undefined when that went elsewhere. */

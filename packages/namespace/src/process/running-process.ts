@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { type Program, shapeOf, take } from '@lamella/syscall';
-import { describeSignal, type Ended, escapeCommand, resultOf, signalName } from '../model/command-error.js';
+import { describeSignal, type Ended, escapeCommand, resultOf } from '../model/command-error.js';
 import { NamespaceError } from '../model/namespace-error.js';
+import { processEndOf } from '../model/process-end.js';
 import type { ProcessResult, Streaming } from '../model/process-result.js';
 import { read } from '../model/spec-shapes.js';
 import { LineSplitter } from '../stdio/lines.js';
@@ -91,7 +92,7 @@ export function watch<S extends Streaming>(
       ending.over();
       await streams.end();
       const exitStatus = exited?.status ?? 0;
-      const signal = exited?.signal ? signalName(exited.signal) : undefined;
+      const signal = exited && processEndOf(exited).signal;
       const [stdout, stderr] = [streams.content('stdout'), streams.content('stderr')];
       const { timedOut, isCanceled, isForcefullyTerminated } = ending;
       const cause = streams.failure ?? ending.cause;
