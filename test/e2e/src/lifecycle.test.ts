@@ -75,7 +75,7 @@ describe.each(kindsToRun('root', 'an ordinary user'))('containers of %s', (kind)
     expect(state('deaf')).toMatch(/^running/);
     lamella('kill', '-s', 'KILL', 'deaf');
     await until(() => state('deaf').startsWith('exited'));
-    expect(refused('kill', 'deaf')).toMatch(/not running\n {2}lamella start/);
+    expect(refused('kill', 'deaf')).toMatch(/not running\n {2}Start it: lamella start/);
     expect(refused('kill', '-s', 'NOSUCH', 'polite')).toMatch(/there is no signal 'NOSUCH'/);
   });
 

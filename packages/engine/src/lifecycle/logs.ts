@@ -33,7 +33,7 @@ const MAX_FILES = 9;
  * @param directory the container's
  * @param ended resolves when nothing more will be written
  */
-export async function* readLogs(directory: string, options: LogOptions, ended: () => Promise<void>): AsyncGenerator<LogEntry> {
+async function* readLogs(directory: string, options: LogOptions, ended: () => Promise<void>): AsyncGenerator<LogEntry> {
   const { since, until, tail, follow = false, signal } = options;
   const wanted = ({ time }: LogEntry): boolean => !(since && time < since) && !(until && time > until);
   await using files = await openLogs(directory);

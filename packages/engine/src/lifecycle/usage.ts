@@ -28,7 +28,7 @@ export interface ContainerUsage {
  *
  * @param pid the host's pid of its init
  */
-export async function usageOf(pid: number): Promise<ContainerUsage> {
+async function usageOf(pid: number): Promise<ContainerUsage> {
   const { version, directories } = cgroupsOf(pid);
   const group = version === 2 ? directories[0] : undefined;
   const processes = await processesOf(pid);
