@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-const TABLE = /\{@link (\w+)\}[^/]*\*\/\nexport const \w+_ERROR_CODES = \{\n([^}]*)\} as const/g;
+const TABLE = /\{@link (\w+)\}[^/]*\*\/\n(?:export )?const \w+_ERROR_CODES = \{\n([^}]*)\} as const/g;
 const OPTION_TABLE = /export const (OPTION)_ERROR_CODES = \{\n([^}]*)\} as const/g;
 const ROW = /^ {2}(\w+): (?:'((?:[^'\\]|\\.)*)'|"([^"]*)"),$/gm;
 

@@ -1,5 +1,5 @@
 /** The codes of {@link CliError}, each with its meaning. The reference of errors is made from this table. */
-export const CLI_ERROR_CODES = {
+const CLI_ERROR_CODES = {
   OUTPUT_FAILED: 'stdout cannot be written to.',
   NPM_MISSING: 'npm is not installed.',
   NPM_FAILED: 'npm failed.',
