@@ -121,7 +121,7 @@ describe('where the kernel takes no more, that is said', () => {
     writeFileSync(at.join('huge'), Array.from({ length: 100_000 }, (_, i) => `V${i}=${'x'.repeat(90)}\n`).join(''));
     expect(lamella(['run', '--env-file', at.join('huge'), 'busybox', 'true'])).toMatchObject({
       status: 125,
-      stderr: expect.stringMatching(/^lamella: what is to be executed takes \d{7} bytes, and lamella-init takes 8388608 at once\n {2}Make the arguments/),
+      stderr: expect.stringMatching(/^lamella: the command is too long: \d{7} bytes, and the limit is 8388608\n {2}Shorten the arguments/),
     });
   });
 });

@@ -15,7 +15,7 @@ export function forwardSignals(container: Signalled, terminal: boolean): Disposa
   let asked = 0;
   const forward = (signal: NodeJS.Signals): void => {
     if (signal === 'SIGINT' || signal === 'SIGTERM') asked++;
-    if (asked === PATIENCE) stderr.line('lamella: asked three times: killing it');
+    if (asked === PATIENCE) stderr.line('lamella: third signal: killing the container');
     container.kill(asked >= PATIENCE ? 'SIGKILL' : signal);
   };
   const resize = (): void => {

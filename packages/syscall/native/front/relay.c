@@ -6,7 +6,7 @@
 #include <asm/ioctls.h>
 #include <linux/fcntl.h>
 
-/* A process 1 without a handler ignores these signals, so the third one kills. */
+/* A process 1 without a handler ignores these signals, so the third one kills. apps/cli/src/terminal/forward-signals.ts does the same. */
 #define PATIENCE 3
 
 struct seen seen;
@@ -67,7 +67,7 @@ static void read_signal(int signals, int to)
 	case SIGINT:
 	case SIGTERM:
 		if (++asked == PATIENCE)
-			say("lamella: asked three times: killing it\n");
+			say("lamella: third signal: killing the container\n");
 		pass_on(to, asked >= PATIENCE ? SIGKILL : (int)info[0]);
 		break;
 	case SIGWINCH:

@@ -13,12 +13,12 @@ const NAMES = new Map(
     .map(([name, number]) => [number, name]),
 );
 
-/** `ENOENT` for 2; the number as text where it has no name here. */
+/** Returns the name of an error: `ENOENT` for 2. A number without a name is returned as text. */
 export function errnoName(errno: number): ErrnoCode {
   return (NAMES.get(errno) as ErrnoCode | undefined) ?? `errno ${errno}`;
 }
 
-/** 2 for `ENOENT`. @throws TypeError for a name there is not */
+/** Returns the number of an error: 2 for `ENOENT`. @throws TypeError for an unknown name */
 export function errnoNumber(name: string): number {
   const errno = ({ ...constants.errno, ...UNLISTED } as Readonly<Record<string, number>>)[name];
   if (errno === undefined) throw new TypeError(`there is no errno '${name}'`);

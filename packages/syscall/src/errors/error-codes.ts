@@ -14,7 +14,7 @@ export const PROGRAM_ERROR_CODES = {
   INIT_FAILED: 'lamella-init cannot be executed.',
   INIT_REFUSED: 'lamella-init does not accept the program.',
   INIT_DIED: 'A signal killed lamella-init; the next sweep releases what it held.',
-  TEXT_INVALID: 'A string has a lone surrogate that stands for no byte.',
+  TEXT_INVALID: 'A string has a lone surrogate that encodes no byte.',
   PROGRAM_TOO_LONG: 'An op, or a cloned program, takes more than 8 MiB.',
   SUBIDS_DENIED: 'newuidmap(1) or newgidmap(1) refused the ids of `/etc/subuid`.',
   TOO_MANY_DESCRIPTORS: 'The program needs more than 8185 descriptors.',

@@ -1,8 +1,8 @@
-/** What every error of Lamella's packages can say: a stable code, what happened, what to do. */
+/** The fields of every error of Lamella. */
 export interface LamellaErrorFields<Code extends string = string> {
   /** Stable and documented, for programs: `IMAGE_NOT_FOUND`, `EPERM`, … */
   readonly code: Code;
-  /** What happened to which object. */
+  /** What failed, on what, and why. */
   readonly message: string;
   /** What to do about it. */
   readonly hint?: string | undefined;
@@ -23,7 +23,7 @@ export abstract class LamellaError<Code extends string = string> extends Error {
     this.hint = fields.hint;
   }
 
-  /** The same fields for `--json`. */
+  /** The fields for `--json`. */
   toJSON(): { name: string; code: Code; message: string; hint?: string } {
     return {
       name: this.name,

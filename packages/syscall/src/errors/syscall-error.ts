@@ -5,14 +5,14 @@ import { LamellaError } from './lamella-error.js';
 /** A required op failed. `code` is the errno's name, `args` what the call was given. */
 export class SyscallError extends LamellaError<ErrnoCode> {
   override readonly name = 'SyscallError';
-  /** The man page's name of the call, or of the compound op. */
+  /** The name of the system call, or of the compound op. */
   readonly syscall: string;
   readonly args: Readonly<Record<string, unknown>>;
   readonly errno: number;
   readonly op: Op;
-  /** The op's place in the program, in {@link flatten}'s order. */
+  /** Index of the op, in the order of {@link flatten}. */
   readonly index: number;
-  /** Whose failure it was, if it was that of a process beside the program: what started it. */
+  /** The `serve` op whose process failed, if it was not the program itself. */
   readonly server: ServeOp | undefined;
 
   constructor(op: Op, index: number, errno: number, server: ServeOp | undefined = op.op === 'serve' ? op : undefined) {
@@ -28,7 +28,7 @@ export class SyscallError extends LamellaError<ErrnoCode> {
   }
 }
 
-/** The call with its telling arguments: `mount("proc", "/proc")`. */
+/** Returns the call with its main arguments: `mount("proc", "/proc")`. */
 function describe(op: Op): string {
   const strings = Object.entries(op)
     .filter(([name, value]) => name !== 'op' && name !== 'data' && name !== 'buf' && typeof value === 'string')

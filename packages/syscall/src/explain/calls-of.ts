@@ -22,14 +22,11 @@ import { flags, octal, quoted } from './notation.js';
 /** One system call, as strace(1) writes it. */
 export interface CallText {
   readonly text: string;
-  /**
-   * Names of calls that follow it as often as it takes: those of compound ops, whose number
-   * depends on what is found.
-   */
+  /** Names of further calls, whose number a compound op decides while it runs. */
   readonly repeats?: readonly string[];
 }
 
-/** The number a slot's descriptor has when the op runs. */
+/** Returns the number of a slot's descriptor when the op runs. */
 export type DescriptorOf = (slot: number) => number;
 
 const SIGNALS = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
@@ -40,8 +37,8 @@ const IOCTL_NAMES = new Map(Object.entries(IOCTL).map(([name, number]) => [numbe
 const one = (text: string, repeats?: readonly string[]): readonly CallText[] => [repeats ? { text, repeats } : { text }];
 
 /**
- * The system calls an op makes, in order, in strace's notation, without their results. What the
- * interpreter does to read frames, to reply, to mask signals and to talk to its monitor is left out.
+ * Returns the system calls of an op, in order, in the notation of strace(1), without results. Calls that read frames, reply, mask
+ * signals or talk to the monitor are left out.
  */
 export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[] {
   const fd = (slot: number): string => (slot === AT_FDCWD ? 'AT_FDCWD' : String(descriptorOf(slot)));
@@ -203,7 +200,7 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
       return one(`keyctl(${op.operation === 1 ? 'KEYCTL_JOIN_SESSION_KEYRING' : op.operation}, ${op.name === null ? 'NULL' : quoted(op.name)})`);
     case 'pidfd_open':
       return one(`pidfd_open(${op.pid}, ${op.flags})`);
-    // Its socket is made at once; what the monitor does later is not the program's.
+    // The socket is made at once; later calls of the monitor do not belong to the program.
     case 'supervise':
       return [
         ...(op.flags & SUPERVISE.LOG ? [{ text: openat(fd(op.dirfd), 'log', O.WRONLY | O.CREAT | O.APPEND | O.CLOEXEC, 0o600) }, { text: 'statx(…)' }] : []),
@@ -339,10 +336,10 @@ export function callsOf(op: Op, descriptorOf: DescriptorOf): readonly CallText[]
       ];
     case 'reply_to':
       return one(`fcntl(${fd(op.fd)}, F_DUPFD_CLOEXEC, ${op.least})`);
-    // The first talks to the monitor only; the second tells it what to do later.
+    // The first only talks to the monitor; the second sets what it does later.
     case 'wait':
     case 'on_exit':
-    // Its program's calls follow.
+    // The calls of its program follow.
     case 'attempt':
       return [];
   }

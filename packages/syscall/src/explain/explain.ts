@@ -4,20 +4,19 @@ import { type CallText, callsOf } from './calls-of.js';
 
 /** A system call that a program will make. */
 export interface Call extends CallText {
-  /** The op it belongs to, and its place in {@link flatten}'s order. */
+  /** The op that makes it, and the index of the op. */
   readonly op: Op;
   readonly index: number;
-  /** Who makes it, and when: this process, the one it clones, one that serves it, or this one after that has ended. */
+  /** The process that makes it: this one, the clone, a server, or this one after the clone has ended. */
   readonly process: 'self' | 'child' | 'server' | 'exit';
 }
 
-/** The lowest descriptor a program can get: 0 to 2 are the stdio, 3 and 4 the interpreter's. */
+/** The lowest descriptor of a program: 0 to 2 are stdio, and 3 and 4 belong to the interpreter. */
 const FIRST_FD = 5;
 
 /**
- * The system calls of a program, in order and in strace(1)'s notation, before any is made.
- * Descriptors have the numbers that the kernel will give if every call succeeds: always the lowest
- * that is free. What an exit program does comes last, as it will happen.
+ * Returns the system calls of a program, in order and in the notation of strace(1), before any is made. Descriptors have the numbers
+ * that the kernel will assign if every call succeeds: the lowest free one. The calls of an exit program come last.
  */
 export function explain(program: Program): readonly Call[] {
   const indexes = new Map(flatten(program).map((op, index) => [op, index]));
@@ -32,7 +31,7 @@ export function explain(program: Program): readonly Call[] {
       if (op.op === 'on_exit') leaving = op.program;
       if (op.op === 'clone') {
         const inherited = open.copy();
-        // The socket between the two: both ends are made, the child closes the first.
+        // The socket pair between monitor and child; the child closes the first end.
         const monitorEnd = inherited.take();
         inherited.take();
         inherited.free(monitorEnd);
@@ -47,7 +46,7 @@ export function explain(program: Program): readonly Call[] {
   return calls;
 }
 
-/** Explain a program as lines of text for people: what a clone runs is indented below it. */
+/** Returns the system calls of a program as text, those of a clone indented. */
 export function explainText(program: Program): string {
   let last: Call['process'] = 'self';
   const lines: string[] = [];
@@ -67,7 +66,7 @@ export function explainText(program: Program): string {
   return lines.join('\n');
 }
 
-/** What is to be said of an attempt, by its first call. */
+/** Returns the comment for an attempt, at its first call. */
 function attemptsOf(program: Program, calls: readonly Call[]): Map<Call, string> {
   return new Map(
     flatten(program).flatMap((op): [Call, string][] => {
@@ -80,7 +79,7 @@ function attemptsOf(program: Program, calls: readonly Call[]): Map<Call, string>
   );
 }
 
-/** Which number every slot has, by the kernel's rule. */
+/** Assigns numbers to slots by the rule of the kernel. */
 class Descriptors {
   readonly #numbers: Map<number, number>;
   readonly #used: Set<number>;
@@ -109,7 +108,7 @@ class Descriptors {
     return slot === AT_FDCWD || slot < 3 ? slot : (this.#numbers.get(slot) ?? slot);
   }
 
-  /** What an op leaves open or closed. */
+  /** Records what an op opens or closes. */
   after(op: Op): void {
     if ('out' in op) this.#numbers.set(op.out, this.take());
     else if (op.op === 'close') {

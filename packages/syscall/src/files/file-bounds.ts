@@ -1,6 +1,6 @@
-/** What a file is read as, and how many bytes of it at most. */
+/** A kind of file and the most bytes of it that are read. */
 export interface FileBound {
-  /** With its article, for messages. */
+  /** The kind with its article, for messages. */
   readonly what: string;
   readonly bytes: number;
 }
@@ -8,11 +8,11 @@ export interface FileBound {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** How much is read, by kind of file. docs/internals/untrusted-files.md has the same table, and a test compares them. */
+/** How much is read of each kind of file. docs/internals/untrusted-files.md has the same table; a test compares them. */
 export const FILE_BOUNDS: Readonly<Record<'users' | 'document' | 'bundle' | 'credentials' | 'environment' | 'profile' | 'host', FileBound>> = {
   /** passwd(5) and group(5) of an image or a container: read line by line. */
   users: { what: 'a user database', bytes: 64 * MIB },
-  /** Manifests, indexes and configs: the distribution specification has registries refuse larger ones. */
+  /** Manifests, indexes and configs. The distribution specification lets registries refuse larger ones. */
   document: { what: 'a document of an image', bytes: 4 * MIB },
   /** `config.json`, process and resource files of a bundle. */
   bundle: { what: 'a configuration of a container', bytes: 16 * MIB },

@@ -2,7 +2,7 @@ import type { StatsBase } from 'node:fs';
 import type { FileErrorCode } from '../errors/error-codes.js';
 import { LamellaError } from '../errors/lamella-error.js';
 
-/** Why a file is not read. */
+/** Reasons for which a file is not read. */
 export type FileProblem = 'missing' | 'unreadable' | 'irregular' | 'too-large' | 'outside';
 
 const CODES: { readonly [Problem in FileProblem]: FileErrorCode } = {
@@ -14,8 +14,8 @@ const CODES: { readonly [Problem in FileProblem]: FileErrorCode } = {
 };
 
 /**
- * A file that others made cannot be read, or must not be. `code` is `FILE_MISSING`, `FILE_UNREADABLE`,
- * `FILE_IRREGULAR`, `FILE_TOO_LARGE` or `FILE_OUTSIDE`.
+ * A file of others cannot or must not be read. `code` is `FILE_MISSING`, `FILE_UNREADABLE`, `FILE_IRREGULAR`, `FILE_TOO_LARGE` or
+ * `FILE_OUTSIDE`.
  */
 export class FileError extends LamellaError<FileErrorCode> {
   override readonly name = 'FileError';
@@ -44,7 +44,7 @@ export class FileError extends LamellaError<FileErrorCode> {
   }
 }
 
-/** What a file is that is no regular file. */
+/** Returns the type of an irregular file. */
 export function kindOf(stat: StatsBase<unknown>): string {
   if (stat.isDirectory()) return 'a directory';
   if (stat.isFIFO()) return 'a FIFO';

@@ -1,12 +1,12 @@
 import { closeSync, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs';
 import { O } from '../ops/constants.js';
 
-/** What openat(2) says about a name that is not there. */
+/** Errors of openat(2) for a missing name. */
 const ABSENT = new Set(['ENOENT', 'ENOTDIR']);
 
 /**
- * An object of the filesystem, held by a descriptor that opens nothing (`O_PATH`): neither a FIFO nor a device notices.
- * What it is cannot change any more, whatever happens to its name.
+ * A filesystem object held by an `O_PATH` descriptor, which does not open FIFOs or devices. It stays the same object if its name
+ * changes.
  *
  * @see open(2), "O_PATH"
  */
@@ -20,10 +20,10 @@ export class HeldFile implements Disposable {
   }
 
   /**
-   * Holds what a path of ours or of the user's leads to; its links are followed.
+   * Holds the object at a path, following links.
    *
-   * @returns undefined when there is nothing
-   * @throws the errno of open(2)
+   * @returns undefined if there is none
+   * @throws the error of open(2)
    */
   static at(path: string | Buffer): HeldFile | undefined {
     return hold(path, O.PATH, (fd) => new HeldFile(fd));
@@ -39,12 +39,12 @@ export class HeldFile implements Disposable {
     return hold(`/proc/self/fd/${this.fd}/${name}`, O.PATH | O.NOFOLLOW, (fd) => new HeldFile(fd));
   }
 
-  /** Reads a link in this directory: text, which is followed nowhere. */
+  /** Returns the target of a link in this directory as text. */
   linkTarget(name: string): string {
     return readlinkSync(`/proc/self/fd/${this.fd}/${name}`);
   }
 
-  /** The path that opens this object anew, with other flags. */
+  /** The path that opens this object again with other flags. */
   get path(): string {
     return `/proc/self/fd/${this.fd}`;
   }

@@ -1,7 +1,7 @@
 import { FileError } from './file-error.js';
 import { HeldFile } from './held-file.js';
 
-/** As many as the kernel follows. */
+/** The number of links that the kernel follows. */
 const MAX_LINKS = 40;
 
 /**
@@ -21,7 +21,7 @@ interface PlaceBelow {
   readonly leaving: 'refused' | 'clamped';
 }
 
-/** The place, for messages. */
+/** Returns the place for messages. */
 export function nameOfPlace(place: FilePlace): string {
   if (typeof place === 'string') return place;
   return 'held' in place ? place.name : `${place.root.replace(/\/$/, '')}/${place.path.replace(/^\//, '')}`;
@@ -42,7 +42,7 @@ export function holdPlace(place: FilePlace): HeldFile | undefined {
   }
 }
 
-/** Each component by itself, from directory to directory: the way back (`..`) is the one that was taken. */
+/** Opens each component in the directory before it. `..` returns to the directory that was passed. */
 function holdBelow(place: PlaceBelow): HeldFile | undefined {
   const top = HeldFile.at(place.root);
   if (!top) return undefined;
@@ -78,7 +78,7 @@ function holdBelow(place: PlaceBelow): HeldFile | undefined {
   return HeldFile.at((way.at(-1) as HeldFile).path);
 }
 
-/** What ends with a slash is a directory. */
+/** Returns whether a path must be a directory because it ends in a slash. */
 function components(path: string): string[] {
   const names = path.split('/').filter(Boolean);
   return path.endsWith('/') ? [...names, '.'] : names;

@@ -1,6 +1,6 @@
 /**
- * Returns what JSON.parse says is wrong, without the text that V8 quotes: the file may be a link to one that the reader
- * of the message may not see.
+ * Returns the message of JSON.parse without the text that V8 quotes: the file may be a link to one that the reader of the message
+ * must not see.
  */
 export function jsonProblem(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);

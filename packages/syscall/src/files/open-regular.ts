@@ -6,7 +6,7 @@ import { FileError, kindOf } from './file-error.js';
 import type { HeldFile } from './held-file.js';
 import { type FilePlace, holdPlace, nameOfPlace } from './hold-place.js';
 
-/** Nothing is opened that is not regular; even so the open does not wait (leases, mandatory locks). */
+/** Non-blocking even though only regular files are opened, because of leases and mandatory locks. */
 const FLAGS = O.RDONLY | O.NONBLOCK | O.NOCTTY;
 
 /**
@@ -17,7 +17,7 @@ const FLAGS = O.RDONLY | O.NONBLOCK | O.NOCTTY;
  * @throws FileError
  */
 export function openRegularSync(place: FilePlace): { readonly fd: number; readonly stat: Stats } {
-  // What is held already stays its holder's.
+  // An object that the caller holds stays open.
   if (typeof place !== 'string' && 'held' in place) return openHeld(regular(place.held, place.name), place.name);
   using held = holdRegular(place);
   return openHeld(held, nameOfPlace(place));
@@ -32,7 +32,7 @@ function openHeld(held: HeldFile, name: string): { readonly fd: number; readonly
 }
 
 /**
- * The same as a handle of Node's, to read at any place and to stream.
+ * Opens a regular file of others as a FileHandle, to read at any offset and to stream.
  *
  * @throws FileError
  */
@@ -60,7 +60,7 @@ function regular(held: HeldFile, name: string): HeldFile {
   throw new FileError('irregular', name, `${name} is ${kindOf(held.stat)}, not a regular file`, 'Put a regular file in its place.');
 }
 
-/** The error for a file that is larger than its bound. */
+/** Returns the error for a file that exceeds its bound. */
 export function tooLarge(name: string, size: number | undefined, bound: FileBound): FileError {
   const has = size === undefined ? `does not end within ${bound.bytes} bytes` : `has ${size} bytes`;
   return new FileError('too-large', name, `${name} ${has}: ${bound.what} has at most ${bound.bytes}`, 'It is damaged, or made to do damage.');

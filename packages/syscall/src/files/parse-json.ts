@@ -1,4 +1,4 @@
-/** Go, and so Docker, ends at 10 000; what walks a document by calls of its own ends at some 4 000 in Node. */
+/** The deepest nesting of documents. Go, and so Docker, stops at 10 000; recursive functions in Node stop at about 4 000. */
 export const JSON_DEPTH = 512;
 
 const QUOTE = 0x22;

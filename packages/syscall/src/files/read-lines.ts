@@ -22,7 +22,7 @@ export function* readLines(place: FilePlace, bound: FileBound, mention?: string)
     const buffer = Buffer.allocUnsafe(stat.size ? Math.min(2 * LONGEST, stat.size + 1) : 2 * LONGEST);
     /** Bytes of a line that is not whole yet, at the beginning of the buffer. */
     let held = 0;
-    /** The line that goes on is too long: it is skipped to its end. */
+    /** Whether the current line is too long and is skipped to its end. */
     let skipping = false;
     let total = 0;
     for (let count = -1; count; ) {
@@ -46,7 +46,7 @@ export function* readLines(place: FilePlace, bound: FileBound, mention?: string)
   }
 }
 
-/** The lines of some bytes, each with its end, but for the last. */
+/** Yields the complete lines of some bytes, each with its end. */
 function* linesIn(bytes: Buffer, mention: string | undefined): Generator<string> {
   const wanted = mention ? Buffer.from(mention) : undefined;
   for (let at = 0; at < bytes.length; ) {

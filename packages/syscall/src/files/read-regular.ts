@@ -27,15 +27,15 @@ export function readRegular(place: FilePlace, bound: FileBound): Buffer {
   }
 }
 
-/** The same as text, with bytes that are no UTF-8 as {@link textOf} has them. */
+/** Returns the same as text; {@link textOf} describes bytes that are not UTF-8. */
 export function readRegularText(place: FilePlace, bound: FileBound): string {
   return textOf(readRegular(place, bound));
 }
 
 /**
- * The same for a file that need not be there.
+ * Reads an optional file.
  *
- * @returns undefined when it is missing
+ * @returns undefined if it is missing
  * @throws FileError
  */
 export function readOptionalText(place: FilePlace, bound: FileBound): string | undefined {
@@ -72,7 +72,7 @@ export function readNamed(file: string | number, bound: FileBound, name: string 
   }
 }
 
-/** The same as text, with bytes that are no UTF-8 as {@link textOf} has them. */
+/** Returns the same as text; {@link textOf} describes bytes that are not UTF-8. */
 export function readNamedText(file: string | number, bound: FileBound, name?: string): string {
   return textOf(readNamed(file, bound, name));
 }
@@ -97,7 +97,7 @@ export async function streamRegular(place: FilePlace, options: StreamOptions = {
   return Readable.from([]);
 }
 
-/** Reads to the end, however long the file says it is: those of /proc say 0, and one may grow. */
+/** Reads to the end whatever size the file has: files of /proc have 0, and a file may grow. */
 function readWithin(fd: number, name: string, expected: number, bound: FileBound): Buffer {
   const chunks: Buffer[] = [];
   let total = 0;
@@ -108,14 +108,14 @@ function readWithin(fd: number, name: string, expected: number, bound: FileBound
     const [only, ...more] = chunks;
     if (count === 0) return only && !more.length ? only : Buffer.concat(chunks);
     const read = chunk.subarray(0, count);
-    // A pipe may give single bytes: a large buffer is not kept for each.
+    // A pipe may deliver single bytes, which must not keep a large buffer each.
     chunks.push(count * 2 < chunk.length ? Buffer.from(read) : read);
     total += count;
     if (total > bound.bytes) throw tooLarge(name, undefined, bound);
   }
 }
 
-/** A pipe that was made non-blocking by somebody else has to be waited for. */
+/** Waits for a non-blocking pipe. */
 function readNow(fd: number, into: Buffer, name: string): number {
   for (;;) {
     try {

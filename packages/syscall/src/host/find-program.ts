@@ -1,10 +1,10 @@
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 
-/** Where set-user-id programs are, which the PATH of an ordinary user or a service may not have. */
+/** Directories of set-user-id programs, which the PATH of an ordinary user or a service may lack. */
 const ALSO = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];
 
-/** The absolute path of a program in the PATH, or where the system's own are. */
+/** Returns the absolute path of a program in the PATH or in the directories of the system, undefined if there is none. */
 export function findProgram(name: string): string | undefined {
   for (const directory of [...(process.env.PATH ?? '').split(':').filter(Boolean), ...ALSO]) {
     const file = path.resolve(directory, name);

@@ -10,15 +10,14 @@ import { findProgram } from './find-program.js';
 import { idMapArguments } from './id-map-arguments.js';
 
 /**
- * Which ids a process of this user has inside:
- * - `host`: root, as they are;
- * - `single`: its own, which is root there;
- * - `full`: the same, and from 1 on those that /etc/subuid and /etc/subgid give it, unless the
- *   environment says `LAMELLA_SUBIDS=none`.
+ * The ids that processes of this user have in a container:
+ * - `host`: those of the host, for root;
+ * - `single`: only the user's own id, as root;
+ * - `full`: the user's own id as root, and from 1 on the ids of /etc/subuid and /etc/subgid, unless `LAMELLA_SUBIDS=none` is set.
  */
 export type IdMapping = { readonly kind: 'host' } | { readonly kind: 'single' } | FullMapping;
 
-/** The ids of the host that stand for those from 1 on, and the programs that map them. */
+/** The ranges of the host for the ids from 1 on, and the programs that map them. */
 export interface FullMapping {
   readonly kind: 'full';
   readonly uids: readonly IdRange[];
@@ -29,7 +28,7 @@ export interface FullMapping {
 
 let known: IdMapping | undefined;
 
-/** How ids are mapped for this process. Asked once. */
+/** Returns how ids are mapped for this process. The answer is kept. */
 export function idMapping(): IdMapping {
   known ??= find();
   return known;
@@ -44,7 +43,7 @@ function find(): IdMapping {
   return { kind: 'full', uids, gids, newuidmap, newgidmap };
 }
 
-/** The lines of this user, by name or number. */
+/** Returns the ranges of this user, by name or number. */
 function ranges(file: string): IdRange[] {
   let text: string;
   try {
@@ -61,7 +60,7 @@ function ranges(file: string): IdRange[] {
   });
 }
 
-/** Somebody may be nobody: a number without an entry in passwd(5). */
+/** Returns the name of the user, or the number if passwd(5) has no entry for it. */
 function nameOfUser(): string | undefined {
   try {
     return userInfo().username;
@@ -71,14 +70,14 @@ function nameOfUser(): string | undefined {
   }
 }
 
-/** The first op of a program that runs in a user namespace whose ids are mapped from outside. */
+/** Returns the first op of a program that runs in a user namespace whose ids are mapped from outside. */
 export function ownUserNamespace(flags: number = 0): Op {
   return { op: 'unshare', flags: CLONE.NEWUSER + flags, reply: true };
 }
 
 /**
- * The first ops of a program that mounts, or changes its root, for itself alone: a mount namespace, in which
- * this user is root. With ids to be mapped from outside the first of them is the one that waits for it.
+ * Returns the first ops of a program that mounts, or changes its root, only for itself: they make a mount namespace in which the
+ * user is root. If ids are mapped from outside, the first op waits for that.
  */
 export function ownMountNamespace(kind: IdMapping['kind'] = idMapping().kind): Op[] {
   if (kind === 'full') return [ownUserNamespace(CLONE.NEWNS), privately];
@@ -88,16 +87,15 @@ export function ownMountNamespace(kind: IdMapping['kind'] = idMapping().kind): O
 
 const privately: Op = { op: 'mount', source: null, target: '/', filesystemtype: null, mountflags: MS.REC | MS.PRIVATE, data: null };
 
-/** Whether an op is that of {@link ownUserNamespace}. */
+/** Returns whether an op is that of {@link ownUserNamespace}. */
 export function isOwnUserNamespace(op: Op | undefined): boolean {
   return op?.op === 'unshare' && op.reply === true && (op.flags & CLONE.NEWUSER) !== 0;
 }
 
 /**
- * What an id of the host is called inside: 0 is the user's own, and from 1 on come the ranges, one after
- * the other.
+ * Returns the id inside the user namespace for an id of the host. 0 is the user's own, and the ranges follow from 1 on.
  *
- * @returns 0 for an id that is not mapped, as for root's own
+ * @returns 0 for an id that is not mapped, and for root's own
  */
 export function insideId(mapping: IdMapping, which: 'uids' | 'gids', host: number): number {
   if (mapping.kind !== 'full') return host;
@@ -105,7 +103,7 @@ export function insideId(mapping: IdMapping, which: 'uids' | 'gids', host: numbe
   return range ? range.inside + host - range.start : 0;
 }
 
-/** The commands of {@link mapIds}, for whoever runs them; nothing where no ids are mapped from outside. */
+/** Returns the commands of {@link mapIds}; none if no ids are mapped from outside. */
 export function mapCommands(pid: string): readonly (readonly string[])[] {
   const mapping = idMapping();
   if (mapping.kind !== 'full') return [];
@@ -116,14 +114,14 @@ export function mapCommands(pid: string): readonly (readonly string[])[] {
 }
 
 /**
- * Map this user's ids into the new user namespace of a process, by newuidmap(1) and newgidmap(1).
+ * Maps the user's ids into the new user namespace of a process with newuidmap(1) and newgidmap(1).
  *
  * @throws ProgramError `SUBIDS_DENIED`
  */
 export async function mapIds(pid: number): Promise<void> {
   const mapping = idMapping();
   if (mapping.kind !== 'full') throw new TypeError('there are no ids to be mapped from outside');
-  // Only who has such ids loads what runs the helpers.
+  // Loaded only for users with such ids.
   const { newIdMap } = await import('./new-id-map.js');
   await Promise.all([
     newIdMap(mapping.newuidmap, pid, process.getuid?.() ?? 0, mapping.uids, '/etc/subuid'),

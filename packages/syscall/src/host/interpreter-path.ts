@@ -8,22 +8,24 @@ import { ProgramError } from '../errors/program-error.js';
 
 let found: string | undefined;
 
-/** The file of this module: of a CommonJS bundle, too, where `import.meta` is empty. */
+/** The file of this module, also in a CommonJS bundle, where `import.meta` is empty. */
 declare const __filename: string | undefined;
 
 /**
- * Absolute path of `lamella-init`: `$LAMELLA_INIT`; else of the platform package
- * (`@lamella/init-linux-x64`, `-arm64`); else a file `lamella-init` beside a bundle that this module is in; else a build of the
- * shipped source, made once per version in the user's cache directory.
+ * Returns the absolute path of `lamella-init`. The first of these that exists:
+ * 1. `$LAMELLA_INIT`;
+ * 2. the binary of the platform package (`@lamella/init-linux-x64`, `-arm64`);
+ * 3. a file `lamella-init` beside the bundle that contains this module;
+ * 4. a build of the shipped source, made once per version in the cache directory of the user.
  *
- * @throws ProgramError `INIT_MISSING` when there is neither a binary nor a C compiler.
+ * @throws ProgramError `INIT_MISSING` if there is neither a binary nor a C compiler
  */
 export function interpreterPath(): string {
   found ??= process.env.LAMELLA_INIT || find();
   return found;
 }
 
-/** Packages that have `@lamella/syscall` among their own: in pnpm's layout a program finds only those that it depends on itself. */
+/** Packages that depend on `@lamella/syscall`. In the layout of pnpm a program finds only its own dependencies. */
 const DEPENDENTS = ['engine', 'vitest', 'image', 'namespace', 'overlay', 'cleanup', 'seccomp', 'cgroup', 'oci-runtime'];
 
 function find(): string {
@@ -47,7 +49,7 @@ function ownManifest(file: string): string | undefined {
   if (own) return own;
   return first(DEPENDENTS, (name) => {
     const dependent = resolve(`@lamella/${name}`, file);
-    // The test package has it by the engine.
+    // @lamella/vitest depends on it through the engine.
     const holder = dependent && name === 'vitest' ? resolve('@lamella/engine', dependent) : dependent;
     return holder && resolve('@lamella/syscall', holder);
   });
@@ -79,13 +81,13 @@ function fromSource(manifest: string | undefined): string {
   if (!manifest)
     throw new ProgramError({
       code: 'INIT_MISSING',
-      message: `there is no lamella-init for linux-${process.arch} beside this program, nor @lamella/syscall, of which it is a part`,
-      hint: `A bundle does not hold it. Install @lamella/init-linux-${process.arch} and copy its file lamella-init beside the bundle, or name it in LAMELLA_INIT, or do not bundle @lamella/* (esbuild --external:@lamella/*).`,
+      message: `no lamella-init for linux-${process.arch}: neither beside this program nor in @lamella/syscall`,
+      hint: `A bundle does not contain it. Install @lamella/init-linux-${process.arch} and copy its file lamella-init beside the bundle, set LAMELLA_INIT to its path, or do not bundle @lamella/* (esbuild --external:@lamella/*).`,
     });
   const native = path.join(path.dirname(manifest), 'native');
   const build = path.join(native, 'build.mjs');
-  const hint = `Install the platform package (npm install @lamella/init-linux-${process.arch}), or a C compiler (apt-get install gcc libc6-dev) and try again, or name a binary in LAMELLA_INIT.`;
-  if (!existsSync(build)) throw new ProgramError({ code: 'INIT_MISSING', message: `there is no lamella-init for linux-${process.arch}`, hint });
+  const hint = `Install the platform package (npm install @lamella/init-linux-${process.arch}), or a C compiler (apt-get install gcc libc6-dev) and try again, or set LAMELLA_INIT to a binary.`;
+  if (!existsSync(build)) throw new ProgramError({ code: 'INIT_MISSING', message: `no lamella-init for linux-${process.arch}`, hint });
   // Rarely needed, and slow to load.
   const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
   for (const file of sourcesIn(native)) hash.update(readFileSync(file));
@@ -97,7 +99,7 @@ function fromSource(manifest: string | undefined): string {
   if (status !== 0)
     throw new ProgramError({
       code: 'INIT_MISSING',
-      message: `there is no lamella-init for linux-${process.arch}, and building it from source failed:\n${stderr.trim()}`,
+      message: `no lamella-init for linux-${process.arch}, and building it from source failed:\n${stderr.trim()}`,
       hint,
     });
   return binary;

@@ -8,8 +8,8 @@ type Call = (...args: unknown[]) => unknown;
 type Calls = Record<string, Call>;
 
 /**
- * Functions of node:fs on paths, and how many of their first arguments are some. `opendirSync`, `mkdtemp` and streams are wrapped, too. What
- * else takes or returns paths is refused by scripts/check-file-readers.mjs, and a test compares both lists with node:fs.
+ * Functions of node:fs that take paths, and how many of their first arguments are paths. `opendirSync`, `mkdtemp` and streams are
+ * wrapped too. scripts/check-file-readers.mjs refuses all other functions with paths; a test compares both lists with node:fs.
  */
 const PATHS: Readonly<Record<string, number>> = {
   access: 1,
@@ -39,16 +39,15 @@ const PATHS: Readonly<Record<string, number>> = {
   utimes: 1,
   writeFile: 1,
 };
-/** Those that return names. */
+/** Functions that return names. */
 const NAMES = ['readdir', 'readlink', 'realpath'];
 
 /**
- * Makes this process keep bytes that are no UTF-8, in the form of {@link textOf}: node:fs takes and returns paths and names so,
- * `process.cwd()`, `process.env` and `os.homedir()` return what is there. Node itself has U+FFFD for each such byte, which names another file.
+ * Makes this process keep bytes that are not UTF-8, in the form of {@link textOf}: node:fs takes and returns paths in that form, and so
+ * do `process.cwd()`, `process.env` and `os.homedir()`. Node itself replaces each such byte by U+FFFD, which names another file.
  *
- * For programs of ours, whose process is their own: a call of node:fs anywhere in them that knew nothing of this would make or change a file
- * that nobody named. Paths that are UTF-8 are passed on as they are. ES modules that were imported before see it after
- * `syncBuiltinESMExports()` (node:module).
+ * It is for programs that own their process: a call of node:fs that did not expect this would act on the wrong file. UTF-8 paths are
+ * passed on unchanged. ES modules that were imported before see the change after `syncBuiltinESMExports()` (node:module).
  */
 export function keepBytes(): void {
   const sync = fs as unknown as Calls;
@@ -64,7 +63,7 @@ export function keepBytes(): void {
   keepDirectory();
 }
 
-/** Node takes a millisecond to load the promises of node:fs: they are replaced when they are first used, by way of node:fs. */
+/** Replaces the promises of node:fs at their first use, because loading them takes a millisecond. */
 function keepLater(): void {
   const load = Object.getOwnPropertyDescriptor(fs, 'promises')?.get;
   let promises: Calls | undefined;
@@ -81,7 +80,7 @@ function keepLater(): void {
   Object.defineProperty(fs, 'promises', { configurable: true, enumerable: true, get });
 }
 
-/** Let a function take text of bytes in place of its first arguments. */
+/** Returns a function that takes text in place of bytes in its first arguments. */
 function replace(calls: Calls, name: string, paths: number, names?: Call): void {
   const original = calls[name];
   if (!original) return;
@@ -96,7 +95,7 @@ function replace(calls: Calls, name: string, paths: number, names?: Call): void 
   calls[name] = 'native' in original ? Object.assign(replaced, { native: replaced }) : replaced;
 }
 
-/** A directory that was opened with names in bytes: it is read synchronously, entry by entry, with the names as text. */
+/** A directory opened with names in bytes. It is read synchronously, entry by entry, and returns names as text. */
 function inText(directory: fs.Dir): fs.Dir {
   const readSync = directory.readSync.bind(directory);
   directory.readSync = () => {
@@ -106,9 +105,9 @@ function inText(directory: fs.Dir): fs.Dir {
   return directory;
 }
 
-/** The same function, with names that are not UTF-8 as text of bytes. */
+/** Returns the function with names that are not UTF-8 as text. */
 function namesOf(calls: Calls, name: string): Call {
-  // The other realpath is written in JavaScript, and makes text of what it is given.
+  // The other realpath is JavaScript and converts its argument to text.
   const original = name === 'realpathSync' ? (fs.realpathSync.native as Call) : (calls[name] as Call);
   return (place, options) => {
     const found = original(place, options);
@@ -124,7 +123,7 @@ function namesLaterOf(calls: Calls, name: string): Call {
   };
 }
 
-/** Entries of a directory whose own path was given in bytes have it as bytes. */
+/** Converts the parent path of entries, which are bytes if the path was. */
 function withParents(found: unknown): unknown {
   if (Array.isArray(found)) for (const each of found) if ((each as { parentPath?: unknown } | null)?.parentPath instanceof Uint8Array) asText(each);
   return found;
@@ -139,7 +138,7 @@ function inBytes(options: unknown): object {
   return { ...(typeof options === 'object' ? options : {}), encoding: 'buffer' };
 }
 
-/** A name, several, or entries of a directory. */
+/** Converts a name, a list of names, or entries of a directory. */
 function isLossy(found: unknown): boolean {
   if (Array.isArray(found)) return found.some(isLossy);
   if (typeof found === 'string') return found.includes(REPLACED);
@@ -156,13 +155,13 @@ function asText(found: unknown): unknown {
   return entry;
 }
 
-/** At the start of a process nothing has set variables but Node, by files that it should not have read. */
+/** Restores the exact bytes of the environment. At the start only Node can have changed it, through files that it should not read. */
 function keepEnvironment(): void {
   if (!isLossy(fs.readFileSync('/proc/self/environ', 'utf8'))) return;
   const env: NodeJS.ProcessEnv = {};
   for (const each of textOf(fs.readFileSync('/proc/self/environ')).split('\0').slice(0, -1)) {
     const equals = each.indexOf('=');
-    // Of several with one name the first counts (getenv(3)).
+    // The first of several variables with one name counts (getenv(3)).
     if (equals > 0) env[each.slice(0, equals)] ??= each.slice(equals + 1);
   }
   process.env = env;
@@ -176,7 +175,7 @@ function keepDirectory(): void {
   process.cwd = () => (isLossy(cwd()) ? textOf(fs.readlinkSync('/proc/self/cwd', { encoding: 'buffer' })) : cwd());
 }
 
-/** One that is gone is the failure of who asks for it. */
+/** Returns the working directory, or an empty string if it was removed: calls that need it fail later. */
 function cwdOr(cwd: () => string): string {
   try {
     return cwd();

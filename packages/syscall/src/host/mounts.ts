@@ -1,31 +1,31 @@
 import { readFileSync } from 'node:fs';
 import { textOf } from '../text/byte-text.js';
 
-/** A mount that a process sees. */
+/** A mount in the mount namespace of a process. */
 export interface MountPoint {
   readonly id: number;
-  /** The one that it is mounted in. */
+  /** The id of the parent mount. */
   readonly parent: number;
-  /** Of its filesystem, `MAJOR:MINOR`. */
+  /** The device of its filesystem, `MAJOR:MINOR`. */
   readonly device: string;
-  /** What of its filesystem it shows; `//deleted` stands at the end of what has no name any more. */
+  /** The directory of its filesystem that is its root. `//deleted` follows a directory that was removed. */
   readonly root: string;
   /** Absolute path. */
   readonly point: string;
-  /** The filesystem's, such as `ext4`. */
+  /** The type of its filesystem, such as `ext4`. */
   readonly type: string;
-  /** Of the mount, then those of its filesystem; paths among the latter may have escapes of its own. */
+  /** Options of the mount, and options of its filesystem. Paths in the latter may have more escapes. */
   readonly options: readonly string[];
   readonly superOptions: string;
-  /** It is shared, or a slave: what others mount below appears here, too (mount_namespaces(7)). */
+  /** Whether it is shared or a slave: mounts that others make below it appear here too (mount_namespaces(7)). */
   readonly propagates: boolean;
 }
 
 /**
- * The mounts of a process's namespace, as it sees them, in the order in which they were made: of several at one place the
- * last is seen. Source: proc_pid_mountinfo(5), whose octal escapes are undone.
+ * Returns the mounts of a process in the order in which they were made. Of several mounts at one place the last is visible.
  *
- * @param pid of another process than this one
+ * @param pid another process. Default: this one
+ * @see proc_pid_mountinfo(5), whose octal escapes are decoded
  */
 export function readMounts(pid: number | 'self' = 'self'): MountPoint[] {
   return textOf(readFileSync(`/proc/${pid}/mountinfo`))

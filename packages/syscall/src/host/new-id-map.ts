@@ -5,9 +5,9 @@ import type { IdRange } from '../model/id-range.js';
 import { idMapArguments } from './id-map-arguments.js';
 
 /**
- * Run newuidmap(1) or newgidmap(1): inside, 0 is the user's own id, and from 1 on come the ranges.
+ * Runs newuidmap(1) or newgidmap(1). Inside, 0 is the user's own id, and the ranges begin at 1.
  *
- * @param file where the ranges are from, for messages
+ * @param file the file of the ranges, for messages
  * @throws ProgramError `SUBIDS_DENIED`
  */
 export async function newIdMap(helper: string, pid: number, own: number, ranges: readonly IdRange[], file: string): Promise<void> {
@@ -20,7 +20,7 @@ export async function newIdMap(helper: string, pid: number, own: number, ranges:
   if (why === undefined) return;
   throw new ProgramError({
     code: 'SUBIDS_DENIED',
-    message: `${helper} refuses the ids that ${file} gives you: ${said.trim() || why}`,
-    hint: `It has to be set-user-id root (or to have file capabilities), and no range in ${file} may be another user's. LAMELLA_SUBIDS=none goes without them, with one id.`,
+    message: `${helper} refuses the ids of ${file}: ${said.trim() || why}`,
+    hint: `It must be set-user-id root or have file capabilities, and no range in ${file} may belong to another user. To use a single id instead: LAMELLA_SUBIDS=none.`,
   });
 }

@@ -3,31 +3,31 @@ import { textOf } from '../text/byte-text.js';
 import { keepBytes } from './keep-bytes.js';
 
 /**
- * The words of a command line, whoever has read them before. Node looks for `--env-file` and `--experimental-config-file`
- * among all of its arguments, those of the script included, and obeys before any script runs.
+ * The arguments of a command line, exactly as the user typed them. Node itself looks for `--env-file` and
+ * `--experimental-config-file` among all arguments, those of the script included, and obeys them before the script runs.
  *
- * Therefore a launcher starts Node: `bin/lamella` and `bin/lamella-oci`, in sh(1). The contract between launcher and program:
+ * Therefore a launcher in sh(1) starts Node: `bin/lamella` and `bin/lamella-oci`. The contract between launcher and program:
  *
  *     NODE SCRIPT : :WORD :WORD …
  *
- * The first colon says that the words are marked. A marked word has a colon before it, so that Node takes none for an option.
- * NODE is `$LAMELLA_NODE`, else the first `node` in `$PATH`. Environment, descriptors and the current directory are the launcher's.
- * dash(1) drops variables whose names are no identifiers (`a.b`).
+ * The first colon means that the words are marked. Each marked word begins with a colon, so that Node takes none for an option.
+ * NODE is `$LAMELLA_NODE`, otherwise the first `node` in `$PATH`. Environment, descriptors and working directory are those of the
+ * launcher. dash(1) drops variables whose names are not identifiers (`a.b`).
  *
- * `NODE SCRIPT WORD …`, which is Node started directly, is accepted where Node reads none of the words. Else the program starts again by
- * the launcher, whose path is SCRIPT's without `.cjs`.
+ * `NODE SCRIPT WORD …`, which is Node started directly, is accepted if Node reads none of the words. Otherwise the program starts
+ * again through the launcher, whose path is SCRIPT without `.cjs`.
  */
 const READ_BY_NODE = /^--(?:env[-_]file|experimental[-_](?:default[-_])?config[-_]file)/;
 
-/** What Node puts in the place of bytes that are no UTF-8. */
+/** The replacement character of Node for bytes that are not UTF-8. */
 const REPLACED = '\ufffd';
 
 /**
- * Returns the words that the user typed (see `textOf`), and puts them into `process.argv`. From then on the process keeps bytes that are
- * no UTF-8: see {@link keepBytes}.
+ * Returns the arguments that the user typed (see `textOf`) and puts them into `process.argv`. From then on the process keeps bytes
+ * that are not UTF-8: see {@link keepBytes}.
  *
  * @param program its name, for messages
- * @param status ends the process where Node has read a word and starting again is impossible
+ * @param status exit status if Node has read a word and the program cannot start again
  */
 export function restoreArguments(program: string, status: number): readonly string[] {
   const [node = '', script = '', ...given] = process.argv;
@@ -40,20 +40,20 @@ export function restoreArguments(program: string, status: number): readonly stri
   return words;
 }
 
-/** Returns the first word that Node would obey wherever it stands in Node's arguments. */
+/** Returns the first word that Node obeys wherever it stands among its arguments. */
 export function readByNode(words: readonly string[]): string | undefined {
   return words.find((word) => READ_BY_NODE.test(word));
 }
 
-/** As the kernel has them. */
+/** Returns the last arguments as the kernel has them. */
 function lastWords(count: number): readonly string[] {
   return textOf(readFileSync('/proc/self/cmdline')).split('\0').slice(0, -1).slice(-count);
 }
 
-/** By the launcher, and with the environment as it was before Node added to it. */
+/** Starts the program again through the launcher, with the environment that was there before Node added to it. */
 function startAgain(program: string, status: number, launcher: string, words: readonly string[]): never {
   const environment = textOf(readFileSync('/proc/self/environ')).split('\0').slice(0, -1);
-  // Node's execve takes text, and replaces what is none.
+  // Node's execve takes text and replaces bytes that are not UTF-8.
   if ([...words, ...environment].every((each) => each.isWellFormed())) {
     const variables = environment.map((each): [string, string] => [each.slice(0, each.indexOf('=')), each.slice(each.indexOf('=') + 1)]);
     process.execve?.('/bin/sh', ['sh', launcher, ...words], { ...Object.fromEntries(variables), LAMELLA_NODE: process.execPath });

@@ -1,6 +1,9 @@
 import { statfsSync } from 'node:fs';
 
-/** statfs(2) magic numbers of filesystems whose directories overlayfs takes for no upper: they have a life of their own, or no marks. */
+/**
+ * statfs(2) magic numbers of filesystems that overlayfs does not accept for an upper directory: they change on their own or lack
+ * the attributes.
+ */
 const UNFIT: Readonly<Record<number, string>> = {
   0x6969: 'NFS',
   0x517b: 'SMB',
@@ -14,17 +17,17 @@ const UNFIT: Readonly<Record<number, string>> = {
 };
 
 /**
- * What a directory's filesystem is called, if the kernel's overlayfs cannot have an upper there. Whatever joins layers
- * in its place cannot count on devices and `trusted.*` or `user.*` attributes either: marks are files there.
+ * Returns the name of a directory's filesystem if overlayfs does not accept an upper directory there. Other ways to join layers
+ * cannot rely on devices or attributes there either, so marks are files.
  *
  * @param directory absolute path
- * @returns undefined where an upper is possible, or nothing is known
+ * @returns undefined if an upper directory is possible, or the filesystem is unknown
  */
 export function unfitForUpper(directory: string): string | undefined {
   try {
     return UNFIT[statfsSync(directory).type];
   } catch (error) {
-    // Whoever uses the directory says what is wrong with it.
+    // Using the directory fails later, with a better message.
     if (['ENOENT', 'EACCES', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   }

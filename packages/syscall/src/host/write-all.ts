@@ -1,12 +1,12 @@
 import { writeSync } from 'node:fs';
 
-/** How long to wait for a pipe that is full and does not block. Milliseconds. */
+/** How long to wait for a full pipe that is non-blocking, in milliseconds. */
 const PAUSE = 2;
 
 /**
- * Writes all of something to a descriptor before it returns, also where somebody made it non-blocking.
+ * Writes all content to a descriptor before it returns, also if the descriptor is non-blocking.
  *
- * @throws {NodeJS.ErrnoException} what write(2) said
+ * @throws {NodeJS.ErrnoException} the error of write(2)
  */
 export function writeAll(fd: number, content: string | Uint8Array): void {
   let rest = typeof content === 'string' ? Buffer.from(content) : content;
@@ -19,7 +19,7 @@ export function writeAll(fd: number, content: string | Uint8Array): void {
     }
 }
 
-/** Whether a write may work a little later. */
+/** Returns whether a failed write may succeed later. */
 export function isTransient(error: unknown): boolean {
   return ['EAGAIN', 'EINTR'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

@@ -1,14 +1,14 @@
 export interface FrontOptions {
-  /** What `ps` shows. */
+  /** The title of the process in ps(1). */
   readonly title: string;
-  /** The program reads this process's stdin; else it has an empty one. Its stdout and stderr are this process's. */
+  /** Whether the program reads this process's stdin. Otherwise its stdin is empty. stdout and stderr are this process's. */
   readonly stdin: boolean;
-  /** A script for Node, and its first argument: executed when something failed, to say what. See {@link readFrontReport}. */
+  /** A script for Node and its first argument, which are executed to explain a failure. See {@link readFrontReport}. */
   readonly explainer: readonly [script: string, word: string];
-  /** What it needs for that, beside the program. */
+  /** What the script needs beside the program. */
   readonly context: string;
-  /** Said on stderr when the user leaves a terminal with the keys for that. */
+  /** The text that is written to stderr when the user detaches. */
   readonly left?: string;
-  /** Called right before this process is no longer there. */
+  /** Called right before execve(2) replaces this process. */
   readonly onLast?: () => void;
 }

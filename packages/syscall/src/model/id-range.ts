@@ -1,10 +1,10 @@
-/** Ids of the host that belong to a user beside its own (subuid(5)). */
+/** A range of subordinate ids of a user (subuid(5)). */
 export interface IdRange {
   readonly start: number;
   readonly count: number;
 }
 
-/** The ranges, and where they begin inside. */
+/** Returns the ranges with the first id that each has inside the user namespace. */
 export function rangesInside(ranges: readonly IdRange[]): (IdRange & { readonly inside: number })[] {
   let inside = 1;
   return ranges.map((range) => {

@@ -1,8 +1,8 @@
 export interface LockOptions {
-  /** Ends the waiting; a lock that is held stays so. */
+  /** Aborts the wait. A lock that is held already stays held. */
   readonly signal?: AbortSignal;
-  /** Make the file (mode 0600) when it is missing. Default true; without it nothing is written. */
+  /** Whether a missing file is created (mode 0600). Default true. Without it nothing is written. */
   readonly create?: boolean;
-  /** Let others hold it at the same time, who also want it shared. Default false. */
+  /** Whether others may hold a shared lock at the same time. Default false. */
   readonly shared?: boolean;
 }

@@ -1,15 +1,15 @@
 import type { LamellaError } from '../errors/lamella-error.js';
 import type { Op, Program, ServeOp } from '../ops/op.js';
 
-/** Finds the ops of a running program again, when a reply names one. */
+/** Maps indexes of replies to the ops of a running program. */
 export interface ProgramIndex {
   op(index: number): Op | undefined;
-  /** Ops of an exit program: their failures do not undo the result. */
+  /** Whether an op belongs to an exit program, whose failures do not change the result. */
   isRelease(index: number): boolean;
-  /** What starts the process beside the program that an op is one of. */
+  /** Returns the `serve` op whose process executes an op, if any. */
   serverOf?(index: number): ServeOp | undefined;
-  /** Ops that come later, with a `go`: their first index. */
+  /** Adds the ops of a `go` and returns their first index. */
   append?(program: Program): number;
-  /** What a failure means, where the maker of the frames knows better than the op's name. */
+  /** Describes a failure, if the writer of the frames knows more than the name of the op. */
   explain?(index: number, errno: number): LamellaError | undefined;
 }

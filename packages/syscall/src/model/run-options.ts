@@ -6,10 +6,10 @@ export type StdioOption = 'inherit' | 'pipe' | 'ignore' | number;
 export interface RunOptions {
   /** The program's stdin, stdout and stderr. Default: stdin and stdout ignored, stderr inherited. */
   readonly stdio?: readonly [StdioOption, StdioOption, StdioOption];
-  /** Aborting kills what the program cloned (its exit program still runs) and rejects. */
+  /** Aborting kills what the program cloned and rejects. The exit program still runs. */
   readonly signal?: AbortSignal;
-  /** More descriptors of this process, which the program has as `inherited` from number 5 on. */
+  /** More descriptors of this process. The program takes them with `inherited`, from number 5 on. */
   readonly descriptors?: readonly number[];
-  /** Called for every reply, in order; of one that is `ignored` also with the op, where it is known. */
+  /** Called for every reply, in order. For an `ignored` reply the op is passed too, if it is known. */
   readonly onReply?: (reply: Reply, op?: Op) => void;
 }

@@ -6,8 +6,8 @@ export interface RunResult {
   readonly exited?: { readonly status: number; readonly signal: number };
   /** The values of ops with `reply`, by index. */
   readonly values: ReadonlyMap<number, number>;
-  /** Failures the program allowed. */
+  /** Failures that ops ignored. */
   readonly ignored: readonly { readonly op: Op; readonly index: number; readonly code: string }[];
-  /** What the exit program could not do. */
+  /** Failures of the exit program. */
   readonly releaseFailures: readonly SyscallError[];
 }

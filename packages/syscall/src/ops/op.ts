@@ -7,15 +7,15 @@ export type Bytes = string | Uint8Array | null;
 /** The current directory as a `dirfd` (fcntl.h). */
 export const AT_FDCWD = -100;
 
-/** What any op can say beside its arguments. */
+/** Options that every op takes beside its arguments. */
 export interface OpOptions {
-  /** Errno names which do not end the program; an ignored failure is still an event. */
+  /** Names of errors that do not end the program. An ignored failure is still reported. */
   readonly ignore?: readonly string[];
-  /** Report the call's value as an event. */
+  /** Whether the value of the call is reported. */
   readonly reply?: boolean;
   /**
-   * `EEXIST`: remove what is there (a whole tree if need be) and try once more.
-   * For `mkdirat` a directory that is there is kept.
+   * Whether an existing object (`EEXIST`) is removed, with its whole tree if necessary, before a second try. `mkdirat` keeps an
+   * existing directory.
    */
   readonly replace?: boolean;
 }
@@ -38,39 +38,42 @@ export interface ExecveOp extends OpOptions {
 }
 
 /**
- * Fork `program` into the new namespaces of `flags` (CLONE_NEW*); this process becomes its
- * monitor and ends with its status, after the exit program.
+ * Runs `program` in a new process in the namespaces of `flags` (`CLONE_NEW*`). The calling process becomes its monitor and exits
+ * with its status after the exit program.
  */
 export interface CloneOp extends OpOptions {
   readonly op: 'clone';
   readonly flags: number;
-  /** What the monitor does with its stdin: see {@link MONITOR_RAW}, {@link MONITOR_AWAY}, {@link MONITOR_INPUT}, {@link MONITOR_ENDED} and {@link MONITOR_LEAVES}. */
+  /**
+   * How the monitor treats its stdin: {@link MONITOR_RAW}, {@link MONITOR_AWAY}, {@link MONITOR_INPUT}, {@link MONITOR_ENDED} and
+   * {@link MONITOR_LEAVES}.
+   */
   readonly monitor: number;
-  /** Slot of the directory of a cgroup (version 2) to be born in; -1, the default, for this process's own. */
+  /** Slot of the directory of a cgroup (version 2) for the new process. Default -1: the cgroup of the calling process. */
   readonly cgroup?: number;
   readonly program: Program;
 }
 
-/** The program that runs when the process this one monitors is gone, or this program failed. The last one set counts. */
+/** Sets the program that runs when the monitored process has ended or this program has failed. The last one set counts. */
 export interface OnExitOp extends OpOptions {
   readonly op: 'on_exit';
   readonly program: Program;
 }
 
 /**
- * Run `program`, which ends in `execve`, as another process, and go on when it was executed. It serves this program: a filesystem in
- * user space. `end_served` waits for the end of all of these.
+ * Runs `program`, which ends in `execve`, in another process and continues when it was executed. That process serves this program,
+ * for example as a filesystem in user space. `end_served` waits for the end of all such processes.
  */
 export interface ServeOp extends OpOptions {
   readonly op: 'serve';
-  /** What ends it at `end_served`; 0, the default, when it ends by itself. */
+  /** The signal that `end_served` sends. Default 0: the process ends without one. */
   readonly signal?: number;
   readonly program: Program;
 }
 
 /**
- * Run `program`, which may fail with one of the errors that are ignored: then the rest of it is left out, and the program around it goes
- * on. What it had opened by then stays open until `execve`.
+ * Runs `program`. If it fails with an ignored error, the rest of it is skipped and the outer program continues. Descriptors that it
+ * opened stay open until `execve`.
  */
 interface AttemptOp extends OpOptions {
   readonly op: 'attempt';
@@ -88,7 +91,7 @@ export type Op = PlainOp | ExecveOp | CloneOp | OnExitOp | ServeOp | AttemptOp |
 /** A list of ops: composition is concatenation. */
 export type Program = readonly Op[];
 
-/** Let a program that waits go on, with these ops as the rest of its `wait`. */
+/** Resumes a program that waits (op `wait`), with these ops as its rest. */
 export interface GoOrder {
   readonly op: 'go';
   readonly program?: Program;
@@ -99,11 +102,11 @@ export type ControlOp = { [Name in Exclude<ControlName, 'go'>]: { readonly op: N
 
 /** Bits of `supervise.flags`. */
 export const SUPERVISE = {
-  /** Clients may come by the socket `control` in the directory. */
+  /** Clients can connect to the socket `control` in the directory. */
   LISTEN: 1,
-  /** What the process writes comes by pipes, or its terminal, and is written to `log` there. */
+  /** Output of the process goes through pipes, or its terminal, to the file `log` in the directory. */
   LOG: 2,
-  /** Once the process has begun, the end of the control pipe is not its end. */
+  /** The process outlives the control pipe once it has started. */
   DETACHED: 4,
   /** stdin is a pipe that clients write to. */
   INPUT: 8,
@@ -115,44 +118,41 @@ export const SUPERVISE = {
 export const RESTART = { no: 0, 'on-failure': 1, always: 2 } as const;
 
 /**
- * `compare.marks`: where the upper's marks are: in attributes of overlayfs, or in files whose names begin with `.wh.`; `none`
- * compares two whole trees.
+ * `compare.marks`: where the upper directory has its marks: in attributes of overlayfs, or in files named `.wh.…`. `none` compares
+ * two whole trees.
  */
 export const MARKS = { none: 0, trusted: 1, user: 2, files: 3 } as const;
 
-/** `clone.monitor`: stdin is a terminal of the user's; it is raw while the process runs. */
+/** `clone.monitor`: stdin is the terminal of the user and is raw while the process runs. */
 export const MONITOR_RAW = 2;
 /** `clone.monitor`: stdin is read and typed into the container's terminal. */
 export const MONITOR_INPUT = 4;
 
-/** `clone.monitor`: nobody types: whatever reads from the container's terminal comes to the end of the file. */
+/** `clone.monitor`: there is no input. Reading from the terminal of the container returns end of file. */
 export const MONITOR_ENDED = 16;
-/** `clone.monitor`: the terminal is somebody else's for now: it is read, and raw, only after `foreground`. */
+/** `clone.monitor`: another job has the terminal. It is read, and raw, only after the order `foreground`. */
 export const MONITOR_AWAY = 32;
 /**
- * `clone.monitor`: it will be told to `leave`. Until then it does not reap the process: its status is for whoever
- * adopts it.
+ * `clone.monitor`: the monitor will get the order `leave`. Until then it does not reap the process, so that the adopter of the
+ * process gets its status.
  */
 export const MONITOR_LEAVES = 8;
 
-/** Hands out slots, so that lists made by different packages do not use the same one. */
+/** Returns a new slot at each call, so that programs of several packages can be joined. */
 export type SlotAllocator = () => number;
 
-/** Slots that no allocator gives: for what a program holds beside all that it allocates. The interpreter has 8192 (`SLOTS` of interpreter.h). */
+/** Slots that no allocator returns, for descriptors beside all allocated ones. The interpreter has 8192 (`SLOTS` in base/slots.h). */
 export const RESERVED_SLOTS = [8190, 8191] as const;
 
-/**
- * Slots from `first` (5 is the lowest a program may use) upwards, to 8189; what it returns throws LamellaError
- * `TOO_MANY_DESCRIPTORS` then.
- */
+/** Returns an allocator of slots from `first` (at least 5) to 8189. After the last one it throws ProgramError `TOO_MANY_DESCRIPTORS`. */
 export function slotAllocator(first = 5): SlotAllocator {
   let next = first;
   return () => {
     if (next >= RESERVED_SLOTS[0])
       throw new ProgramError({
         code: 'TOO_MANY_DESCRIPTORS',
-        message: 'this takes more than the 8185 descriptors that can be held at once',
-        hint: 'Mount fewer things: the directory that many are in, instead of each.',
+        message: 'the program needs more than 8185 descriptors at once',
+        hint: 'Use fewer mounts: mount a directory instead of each file in it.',
       });
     return next++;
   };

@@ -1,7 +1,7 @@
 import { visible } from '../text/visible.js';
 import { nearestName } from './nearest.js';
 
-/** What is wrong with an option, before the package whose option it is makes an error of it. */
+/** A problem with an option, which the package turns into its own error. */
 export class OptionFault extends Error {
   readonly kind: 'unknown' | 'invalid' | 'missing';
   readonly hint: string;
@@ -20,28 +20,28 @@ export class OptionFault extends Error {
  */
 export interface Check<T> {
   (value: unknown, at: string): T;
-  /** What it takes, for the hint: `a whole number from 1 to 9`. */
+  /** The accepted values, for the hint: `a whole number from 1 to 9`. */
   readonly takes: string;
-  /** A check for one type is none for a wider or a narrower one. */
+  /** Marks the type, so that a check for one type is not accepted for another. */
   readonly type?: (value: T) => T;
 }
 
-/** A check for each property of an interface, no more and no fewer: the compiler compares both. */
+/** A check for each property of an interface; the compiler requires exactly those. */
 export type Shape<T> = { readonly [K in keyof T]-?: undefined extends T[K] ? Check<Exclude<T[K], undefined>> : RequiredCheck<T[K]> };
 
-/** A check for a property that has to be there. */
+/** A check for a required property. */
 export type RequiredCheck<T> = Check<T> & { readonly required: true };
 
-/** Marks a property that has to be there. */
+/** Returns the check for a required property. */
 export function required<T>(check: Check<T>): RequiredCheck<T> {
   return Object.assign((value: unknown, at: string) => check(value, at), { takes: check.takes, required: true as const });
 }
 
-/** Makes a check of a test. */
+/** Returns a check from a predicate. */
 export function checkOf<T>(takes: string, accepts: (value: unknown) => boolean): Check<T> {
   return Object.assign(
     (value: unknown, at: string): T => {
-      // Node ends the whole process for a descriptor that is -0.
+      // Node aborts the process for a descriptor of -0.
       if (accepts(value)) return (Object.is(value, -0) ? 0 : value) as T;
       throw new OptionFault('invalid', `${at} is ${shown(value)}`, `It takes ${takes}.`);
     },
@@ -49,7 +49,7 @@ export function checkOf<T>(takes: string, accepts: (value: unknown) => boolean):
   );
 }
 
-/** Says what a value is, in a few words that are safe to print. */
+/** Describes a value in a few words that are safe to print. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return value.length > 60 ? `'${visible(value.slice(0, 60))}…'` : `'${visible(value)}'`;
   if (typeof value === 'bigint') return `${value}n`;
@@ -59,7 +59,7 @@ export function shown(value: unknown): string {
   return `a ${typeof value}`;
 }
 
-/** A string that a kernel can take as one word: without a null character. */
+/** Accepts a string without NUL, which the kernel takes as one word. */
 export const text: Check<string> = checkOf('a string without null characters', (value) => typeof value === 'string' && !value.includes('\0'));
 export const flag: Check<boolean> = checkOf('true or false', (value) => typeof value === 'boolean');
 
@@ -68,21 +68,21 @@ export function functionOf<T>(): Check<T> {
   return checkOf('a function', (value) => typeof value === 'function');
 }
 
-/** A string that is not empty. */
+/** Accepts a string that is not empty. */
 export const word: Check<string> = checkOf('a string that is not empty, without null characters', (value) => {
   return typeof value === 'string' && value !== '' && !value.includes('\0');
 });
 
-/** An absolute path. */
+/** Accepts an absolute path. */
 export const absolutePath: Check<string> = checkOf('an absolute path', (value) => typeof value === 'string' && value.startsWith('/') && !value.includes('\0'));
 
-/** A whole number within bounds, both included. */
+/** Accepts a whole number from `min` to `max`. */
 export function whole(least: number, most: number = Number.MAX_SAFE_INTEGER): Check<number> {
   const takes = most === Number.MAX_SAFE_INTEGER ? `a whole number from ${least} up` : `a whole number from ${least} to ${most}`;
   return checkOf(takes, (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most);
 }
 
-/** One of some words or numbers. */
+/** Accepts one of a list of words or numbers. */
 export function oneOf<const T extends string | number | boolean>(...values: readonly T[]): Check<T> {
   return checkOf(
     values
@@ -93,7 +93,7 @@ export function oneOf<const T extends string | number | boolean>(...values: read
   );
 }
 
-/** What any one of some checks takes. */
+/** Accepts what one of several checks accepts. */
 export function either<A, B>(first: Check<A>, second: Check<B>): Check<A | B> {
   const takes = `${first.takes}, or ${second.takes}`;
   return Object.assign(
@@ -106,7 +106,7 @@ export function either<A, B>(first: Check<A>, second: Check<B>): Check<A | B> {
       try {
         return second(value, at);
       } catch (error) {
-        // An object that has a wrong property says which.
+        // For an object the fault names the wrong property.
         if (!(error instanceof OptionFault) || !error.message.startsWith(`${at} is `)) throw error;
         throw new OptionFault('invalid', `${at} is ${shown(value)}`, `It takes ${takes}.`);
       }
@@ -115,7 +115,7 @@ export function either<A, B>(first: Check<A>, second: Check<B>): Check<A | B> {
   );
 }
 
-/** A list, each element of which a check takes. */
+/** Accepts a list whose elements a check accepts. */
 export function listOf<T>(check: Check<T>): Check<readonly T[]> {
   const takes = `a list, each of ${check.takes}`;
   return Object.assign(
@@ -127,23 +127,23 @@ export function listOf<T>(check: Check<T>): Check<readonly T[]> {
   );
 }
 
-/** What a check takes, or undefined, where that means something. */
+/** Accepts undefined, where it has a meaning, or what a check accepts. */
 export function maybe<T>(check: Check<T>): Check<T | undefined> {
   return Object.assign((value: unknown, at: string): T | undefined => (value === undefined ? undefined : check(value, at)), {
     takes: `${check.takes}, or undefined`,
   });
 }
 
-/** An instance of a class. */
+/** Accepts an instance of a class. */
 export function instanceOf<T>(of: abstract new (...args: never[]) => T, takes: string): Check<T> {
   return checkOf(takes, (value) => value instanceof of);
 }
 
-/** A moment: a Date that is one. */
+/** Accepts a valid Date. */
 export const moment: Check<Date> = checkOf('a valid Date', (value) => value instanceof Date && !Number.isNaN(value.getTime()));
 export const abortSignal: Check<AbortSignal> = instanceOf(AbortSignal, 'an AbortSignal');
 
-/** An object of any keys, each value of which a check takes. Keys whose value is undefined are left out, but where the check takes that. */
+/** Accepts an object with any keys whose values a check accepts. Undefined values are left out unless the check accepts them. */
 export function recordOf<T>(check: Check<T>): Check<Readonly<Record<string, T>>> {
   const takes = `an object, each value of which is ${check.takes}`;
   return Object.assign(
@@ -160,7 +160,7 @@ export function recordOf<T>(check: Check<T>): Check<Readonly<Record<string, T>>>
   );
 }
 
-/** An object with the properties of a shape, and no others. */
+/** Accepts an object with the properties of a shape and no others. */
 export function objectOf<T>(shape: Shape<T>): Check<T> {
   const known = Object.keys(shape);
   const takes = `an object with ${known.join(', ')}`;
@@ -197,13 +197,13 @@ function unknownOption(key: string, known: readonly string[], at: string): Optio
   );
 }
 
-/** Whether a value can be options: an object that is no list, no function, and no instance of something else that Node or the language has. */
+/** Returns whether a value is a plain object: not a list, a function, or an instance of a class of Node or the language. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) return false;
   return Object.prototype.toString.call(value) === '[object Object]';
 }
 
-/** Its keys, those of its prototypes too: an option that came by `Object.create(defaults)` is not to be passed over. */
+/** Returns the keys of an object and its prototypes, because options may come from `Object.create(defaults)`. */
 function keysOf(value: object, at: string): string[] {
   const keys: string[] = [];
   try {
@@ -214,7 +214,7 @@ function keysOf(value: object, at: string): string[] {
   return keys;
 }
 
-/** Reads a property once. */
+/** Reads a property once and checks it. */
 function read(value: object, key: string, at: string): unknown {
   try {
     return (value as Record<string, unknown>)[key];

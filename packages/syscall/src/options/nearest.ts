@@ -1,6 +1,6 @@
 /**
- * Returns what somebody has most likely mistyped, if anything is really near: a slip in a short word, two or three in a longer one, or the
- * beginning of it. Another word that looks a bit alike would send them astray. Capitals do not count.
+ * Returns the name that was most likely meant, if one is really close: one typo in a short word, two or three in a longer one, or a
+ * prefix. Case does not count.
  */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const word = name.toLowerCase();
@@ -17,7 +17,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return begun.length === 1 ? begun[0] : undefined;
 }
 
-/** The optimal string alignment distance: insertions, deletions, substitutions, and exchanges of neighbours. */
+/** Returns the optimal string alignment distance: insertions, deletions, substitutions and transpositions. */
 function slipsBetween(a: string, b: string): number {
   let [before, row]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {

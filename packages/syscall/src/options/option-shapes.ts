@@ -6,7 +6,7 @@ import type { StreamOptions } from '../model/stream-options.js';
 import * as take from './check.js';
 import { type OptionReader, optionReader, shapeOf } from './options-of.js';
 
-/** Reads what public functions of this package are given. */
+/** Reads the arguments of the public functions of this package. */
 export const read: OptionReader = optionReader(ProgramError);
 
 const DESCRIPTOR = take.whole(0, 2 ** 20);

@@ -3,14 +3,14 @@ import type { LamellaErrorFields } from '../errors/lamella-error.js';
 import { type Check, OptionFault, objectOf, type Shape } from './check.js';
 
 /**
- * Returns what a public function was given, read once: a copy where that is an object of options or a list.
+ * Returns the argument of a public function, read once: objects of options and lists are copied.
  *
  * @param name the function with its parameter, as users call it: `run(spec)`, for the message
- * @throws (of the class that the reader was made for) `OPTION_UNKNOWN`, with the nearest name; `OPTION_INVALID`; `OPTION_MISSING`
+ * @throws an error of the class of the reader: `OPTION_UNKNOWN` with the nearest name, `OPTION_INVALID`, `OPTION_MISSING`
  */
 export type OptionReader = <T>(name: string, given: T, check: Check<NoInfer<T>>) => T;
 
-/** Makes the reader of a package. @param error the class of the package's errors */
+/** Returns the reader of a package. @param error the class of the errors of the package */
 export function optionReader(error: new (fields: LamellaErrorFields<OptionErrorCode>) => Error): OptionReader {
   return (name, given, check) => {
     try {
@@ -26,7 +26,7 @@ export function optionReader(error: new (fields: LamellaErrorFields<OptionErrorC
   };
 }
 
-/** A shape as a check, made when it is first used: a command that needs no options makes none. */
+/** Returns a shape as a check that is made at its first use, which saves commands without options the work. */
 export function shapeOf<T>(shape: () => Shape<T>): Check<T> {
   let made: Check<T> | undefined;
   const check = (): Check<T> => (made ??= objectOf(shape()));

@@ -1,23 +1,23 @@
 import { AT } from '../ops/constants.js';
 import type { Op } from '../ops/op.js';
 
-/** What mount_setattr(2) changes of a mount. */
+/** The changes of mount_setattr(2) to a mount. */
 export interface MountChanges {
   /** `MOUNT_ATTR_*` bits to set, and to clear. */
   readonly set?: number;
   readonly clear?: number;
-  /** `MS_SHARED`, `MS_SLAVE`, … Default: it stays. */
+  /** `MS_SHARED`, `MS_SLAVE`, … Default: no change. */
   readonly propagation?: number;
-  /** Slot of a user namespace, with `MOUNT_ATTR_IDMAP`. */
+  /** Slot of the user namespace of an idmapped mount, with `MOUNT_ATTR_IDMAP`. */
   readonly userns?: number;
-  /** Also of all mounts below it. Default false. */
+  /** Whether all mounts below it change too. Default false. */
   readonly recursive?: boolean;
 }
 
 /**
- * Returns the op that changes a mount.
+ * Returns the op that changes the attributes of a mount.
  *
- * @param dirfd slot of a descriptor of the mount; with `pathname` the directory that this is relative to
+ * @param dirfd slot of a descriptor of the mount, or of the directory that `pathname` is relative to
  * @param pathname default: the mount of the descriptor itself
  * @see mount_setattr(2)
  */

@@ -1,16 +1,16 @@
 import type { Op, Program } from '../ops/op.js';
 import { openWithoutLinks } from './open-safely.js';
 
-/** What tells one object of a filesystem from every other one, for as long as the filesystem is mounted. */
+/** The identity of a filesystem object, unique for as long as its filesystem is mounted. */
 export interface ObjectIdentity {
   /** `S_IFMT` bits of its mode (inode(7)). */
   readonly type: number;
-  /** Of its filesystem (statx(2)). */
+  /** Device of its filesystem (statx(2)). */
   readonly major: number;
   readonly minor: number;
-  /** Decimal, for inode numbers have 64 bits; 0 where the filesystem makes them up. */
+  /** Inode number in decimal digits, because it has 64 bits. 0 if the filesystem makes numbers up. */
   readonly inode: string;
-  /** When it was made, which nobody can set; both 0 where the filesystem does not know. */
+  /** Time of birth, which no call can set. Both are 0 if the filesystem does not record it. */
   readonly birthSeconds: number;
   readonly birthNanoseconds: number;
 }
@@ -18,8 +18,8 @@ export interface ObjectIdentity {
 const LOW = 0xffff_ffffn;
 
 /**
- * Returns ops that open an object (`O_PATH`) through no symbolic link, and fail with `ESTALE` if it is not the expected one. What is
- * done to the descriptor afterwards is done to that object, whatever becomes of its path.
+ * Returns the ops that open an object (`O_PATH`) without following links and fail with `ESTALE` if it is not the expected one. Later
+ * ops on the descriptor act on that object, even if its path changes.
  *
  * @param pathname absolute, without links
  * @param out slot of the descriptor
@@ -29,7 +29,7 @@ export function openObject(pathname: string, expected: ObjectIdentity, out: numb
   return [openWithoutLinks(pathname, out), sameObject(out, expected)];
 }
 
-/** Returns the op that fails with `ESTALE` if a descriptor is not one of the expected object. */
+/** Returns the op that fails with `ESTALE` unless a descriptor refers to the expected object. */
 export function sameObject(fd: number, { type, major, minor, inode, birthSeconds, birthNanoseconds }: ObjectIdentity): Op {
   const number = BigInt(inode);
   return {

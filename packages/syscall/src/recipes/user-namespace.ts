@@ -2,9 +2,10 @@ import { O } from '../ops/constants.js';
 import { AT_FDCWD, type Program } from '../ops/op.js';
 
 /**
- * First ops of a process in a new user namespace: its root is the caller's own id, the only one
- * mapped; or another id inside stands for it. What an ordinary user may do without setup (user_namespaces(7), "Defining user and group
- * ID mappings"): `setgroups` has to be denied before a group map is written.
+ * Returns the first ops of a process in a new user namespace with a single id: the caller's own, which is root there or has the id
+ * `inside`. Ordinary users can do this without setup. `setgroups` must be denied before the group map is written.
+ *
+ * @see user_namespaces(7), "Defining user and group ID mappings"
  */
 export function mapSingleId(
   outside: { readonly uid: number; readonly gid: number },

@@ -99,7 +99,7 @@ test('signals reach the process, the third request kills it, and nothing of Node
   child.kill('SIGTERM');
   const [status] = (await once(child, 'close')) as [number];
   expect(status).toBe(137);
-  expect(output).toContain('asked three times');
+  expect(output).toContain('third signal: killing the container');
 });
 
 test('when it is killed, the process goes, too', async () => {

@@ -15,21 +15,23 @@ import { Outcome } from './outcome.js';
 import { indexOf } from './run.js';
 import { runInUserNamespace } from './run-in-user-namespace.js';
 
-/** So many bytes of arguments and environment execve(2) takes whatever the limits are (32 pages), with some room: Node does not survive its failure. */
+/**
+ * Bytes of arguments and environment that execve(2) takes under any limits (32 pages), minus a reserve: Node does not survive a
+ * failed execve.
+ */
 const MAX_STRINGS = 120_000;
 
-/** What the front has room for. */
+/** The longest program that the front takes, in bytes. */
 const MAX_MAPS = 8000;
 
-/** Whether this process can become the front of a program at all. Who names another interpreter wants it to be looked after. */
+/** Returns whether this process can become a front. With `LAMELLA_INIT` set it cannot, because that interpreter may be a wrapper. */
 export function canBecomeFront(): boolean {
   return typeof process.execve === 'function' && !process.env.LAMELLA_INIT;
 }
 
 /**
- * Let a small program take this process's place (execve(2)), run a program as its child, pass signals on to it, and
- * end with its status. Nothing of Node is left while it runs. Returns only where that is not possible: for programs that are
- * too long, or that clone nothing.
+ * Replaces this process (execve(2)) by a small one that runs a program as its child, forwards signals to it, and exits with its
+ * status. Node uses no memory meanwhile. Returns only if that is impossible: for programs that are too long or clone nothing.
  */
 export function becomeFront(program: Program, options: FrontOptions): void {
   const { title, stdin, explainer, context, left = '', onLast } = read('becomeFront(program, options)', options, FRONT_OPTIONS);
@@ -53,7 +55,7 @@ export function becomeFront(program: Program, options: FrontOptions): void {
   process.execve?.(file, args, env);
 }
 
-/** What execve(2) counts: strings with their ends, and pointers. */
+/** Returns the size that execve(2) counts: strings with their ends, and pointers. */
 function sizeOf(args: readonly string[], env: Readonly<Record<string, string | undefined>>): number {
   const strings = [...args, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)];
   return strings.reduce((total, each) => total + Buffer.byteLength(each) + 9, 0);
@@ -64,21 +66,25 @@ function isExecutable(file: string): boolean {
     accessSync(file, constants.X_OK);
     return true;
   } catch {
-    // Whoever spawns it says why.
+    // Spawning it fails later, with the reason.
     return false;
   }
 }
 
-/** What a front handed over: in the process that explains. */
+/** The data that a front hands over to the process that explains a failure. */
 export interface FrontReport {
   readonly program: Program;
   readonly context: string;
   readonly replies: Buffer;
-  /** The interpreter's, of wait(2); undefined when the ids of the program could not be mapped. */
+  /** Wait status of the interpreter (wait(2)); undefined if the ids could not be mapped. */
   readonly waitStatus: number | undefined;
 }
 
-/** Read what {@link becomeFront} left; `waitStatus` is the word after the explainer's own. */
+/**
+ * Reads the report of a front (see {@link becomeFront}).
+ *
+ * @param waitStatus the argument that follows the one of the explainer
+ */
 export function readFrontReport(waitStatus: string): FrontReport {
   const { LAMELLA_PROGRAM = '', LAMELLA_CONTEXT = '{}' } = process.env;
   const replies = readFileSync(3);
@@ -92,15 +98,19 @@ export function readFrontReport(waitStatus: string): FrontReport {
 }
 
 /**
- * What a program came to, from what it replied.
+ * Returns the result of a program from its replies.
  *
- * @throws as {@link Running}'s `result`
+ * @throws as the `result` of {@link Running}
  */
 export async function outcomeOf({ program, replies, waitStatus }: FrontReport, onReply: (reply: Reply, op?: Op) => void): Promise<RunResult> {
-  // Whoever refused them says why when it is asked again; and if not, it was another moment.
+  // Mapping again gives the reason. If it succeeds now, the cause was temporary.
   if (waitStatus === undefined) {
     await runInUserNamespace([{ op: 'umask', mask: 0o22 }]);
-    throw new ProgramError({ code: 'SUBIDS_DENIED', message: 'the ids of the container could not be mapped', hint: 'Now they can: try again.' });
+    throw new ProgramError({
+      code: 'SUBIDS_DENIED',
+      message: 'the ids of the container could not be mapped',
+      hint: 'The cause was temporary. Run the command again.',
+    });
   }
   const outcome = new Outcome(indexOf(program));
   replyParser((reply) => {
@@ -112,7 +122,7 @@ export async function outcomeOf({ program, replies, waitStatus }: FrontReport, o
   return outcome.result(signo ? { status: null, signal } : { status: waitStatus >> 8, signal: null });
 }
 
-/** Byte strings as text, as the ops of a program that was not encoded have them. */
+/** Returns a decoded op with text for byte strings, as it was before it was encoded. */
 function withText<Any>(value: Any): Any {
   if (Buffer.isBuffer(value)) return textOf(value) as Any;
   if (Array.isArray(value)) return value.map(withText) as Any;

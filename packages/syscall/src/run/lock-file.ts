@@ -6,22 +6,23 @@ import { LOCK_OPTIONS, read } from '../options/option-shapes.js';
 import { takeLock } from './lock-keeper.js';
 import { start } from './run.js';
 
-/** A lock between processes. Disposing lets go; so does the death of this process. */
+/** A lock between processes. It is released when it is disposed and when this process ends. */
 export interface HeldLock extends AsyncDisposable {
   readonly path: string;
 }
 
 /**
- * Wait for, and hold, an flock(2) on a file (absolute path), which stays there afterwards.
+ * Waits for an flock(2) on a file and holds it. The file stays.
  *
- * @throws SyscallError when the file cannot be opened; the AbortSignal's reason
+ * @param file absolute path
+ * @throws SyscallError if the file cannot be opened; the reason of the AbortSignal
  */
 export async function lockFile(path: string, options: LockOptions = {}): Promise<HeldLock> {
   read('lockFile(path)', path, text);
   return (await tryLockFile(path, options)) ?? (await wait(path, options.shared ? LOCK.SH : LOCK.EX, options));
 }
 
-/** The same without waiting: undefined when somebody else holds it. */
+/** Locks a file without waiting. Returns undefined if another process holds the lock. */
 export async function tryLockFile(path: string, options: LockOptions = {}): Promise<HeldLock | undefined> {
   const { signal, create = true, shared = false } = read('tryLockFile(path, options)', options, LOCK_OPTIONS);
   read('tryLockFile(path)', path, text);
@@ -30,7 +31,7 @@ export async function tryLockFile(path: string, options: LockOptions = {}): Prom
   return lock && { path, [Symbol.asyncDispose]: lock.release };
 }
 
-/** A process of its own waits, for it can do nothing else meanwhile. */
+/** Waits in a separate process, because flock(2) blocks. */
 async function wait(path: string, operation: number, { signal, create = true }: LockOptions): Promise<HeldLock> {
   const acquired = Promise.withResolvers<void>();
   const flags = (create ? O.RDWR | O.CREAT : O.RDONLY) | O.NONBLOCK | O.NOCTTY | O.CLOEXEC;
@@ -38,7 +39,7 @@ async function wait(path: string, operation: number, { signal, create = true }: 
     { op: 'prctl', option: PR.SET_PDEATHSIG, arg2: 9, arg3: 0, arg4: 0, arg5: 0 },
     { op: 'openat', dirfd: AT_FDCWD, pathname: path, flags, mode: 0o600, out: 5 },
     { op: 'flock', fd: 5, operation, reply: true },
-    // The descriptor belongs to the monitor, which ends when told or when this process is gone.
+    // The descriptor belongs to the monitor, which ends on request or with this process.
     { op: 'clone', flags: 0, monitor: 0, program: [{ op: 'close', fd: 5 }, { op: 'wait' }] },
   ];
   const waiting = new AbortController();
@@ -60,7 +61,7 @@ async function wait(path: string, operation: number, { signal, create = true }: 
     path,
     async [Symbol.asyncDispose](): Promise<void> {
       running.control({ op: 'go' });
-      // With its holder's death a lock is released, too.
+      // The death of its holder releases a lock too.
       await running.result.catch((error: { code?: string }) => {
         if (error.code !== 'INIT_DIED') throw error;
       });

@@ -7,7 +7,7 @@ import { FRAME_FLAGS, FrameWriter } from '../wire/encode.js';
 import type { Reply } from '../wire/replies.js';
 import { type StreamedRun, startInterpreter } from './run.js';
 
-/** What open(2) and flock(2) may say without being the end of a process that holds other locks. */
+/** Errors of open(2) and flock(2) after which the keeper continues, because it holds other locks. */
 const OPEN_ERRORS = [
   'ENOENT',
   'EACCES',
@@ -25,7 +25,7 @@ const OPEN_ERRORS = [
 ] as const;
 const codes = (names: readonly (keyof typeof constants.errno)[]): number[] => names.map((name) => constants.errno[name]);
 const FIRST = 5;
-/** Descriptors that a keeper has at the most. */
+/** The most descriptors of one keeper. */
 const MOST = 900;
 
 /** Milliseconds without a lock after which a keeper ends. */
@@ -37,14 +37,14 @@ export interface KeptLock {
 }
 
 /**
- * One small process that holds all locks of this one which could be had at once: Node has no flock,
- * and a process for each costs milliseconds. It begins with the first lock, and ends a while after the last: who
- * locks again and again starts one. This process does not wait for that; its end is the keeper's, too.
+ * A small process that holds all uncontended locks of this one: Node has no flock, and a process for each lock costs milliseconds.
+ * It starts with the first lock and ends some time after the last, so that repeated locking starts one process. It does not keep
+ * this process alive and ends with it.
  */
 class LockKeeper {
   readonly #running: StreamedRun;
   readonly #frames = new FrameWriter(1024);
-  /** Who waits for the reply to an op. */
+  /** Callbacks for the replies to ops, by index. */
   readonly #waiting = new Map<number, (reply: Reply) => void>();
   readonly #free: number[] = [];
   #next = FIRST;
@@ -61,7 +61,7 @@ class LockKeeper {
       },
       { op: () => undefined, isRelease: () => false },
     );
-    // Who waits for a reply is told; whoever comes next gets another one.
+    // Pending requests fail; the next request starts another keeper.
     const ended = (): void => {
       this.#dead = true;
       if (keeper === this) keeper = undefined;
@@ -73,13 +73,13 @@ class LockKeeper {
     return !this.#free.length && this.#next >= MOST;
   }
 
-  /** @returns undefined when somebody else holds the lock. @throws SyscallError when the file cannot be opened */
+  /** @returns undefined if another process holds the lock. @throws SyscallError if the file cannot be opened */
   async take(path: string, operation: number, create: boolean): Promise<KeptLock | undefined> {
     this.#held++;
     clearTimeout(this.#leaving);
     this.#running.hold(true);
     const fd = this.#free.pop() ?? this.#next++;
-    // A FIFO in the place of the file must not stop all other locks.
+    // A FIFO in place of the file must not block all other locks.
     const flags = (create ? O.RDWR | O.CREAT : O.RDONLY) | O.NONBLOCK | O.NOCTTY | O.CLOEXEC;
     const opened = this.#frames.index;
     this.#frames.begin(OPCODES.openat.code, FRAME_FLAGS.OPTIONAL, codes(OPEN_ERRORS));
@@ -105,7 +105,7 @@ class LockKeeper {
     return undefined;
   }
 
-  /** The first reply to one of several ops, which are sent now. */
+  /** Sends ops and returns the first reply to one of them. */
   async #ask(...indexes: readonly number[]): Promise<Extract<Reply, { readonly index: number }>> {
     const answered = Promise.withResolvers<Reply>();
     for (const index of indexes) this.#waiting.set(index, answered.resolve);
@@ -122,7 +122,7 @@ class LockKeeper {
     throw new Error('the process that holds the locks went away');
   }
 
-  /** With its holder's death a lock is released, too: that is no failure, least of all on top of another one. */
+  /** Releases a lock. The death of its holder has released it too, so that is not a failure. */
   async #release(fd: number): Promise<void> {
     try {
       await this.#close(fd);
@@ -150,10 +150,10 @@ class LockKeeper {
 let keeper: LockKeeper | undefined;
 
 /**
- * Take a lock that nobody else holds.
+ * Takes an uncontended lock.
  *
- * @returns undefined when somebody does
- * @throws SyscallError when the file cannot be opened
+ * @returns undefined if another process holds it
+ * @throws SyscallError if the file cannot be opened
  */
 export function takeLock(path: string, operation: number, create: boolean): Promise<KeptLock | undefined> {
   if (!keeper || keeper.full) keeper = new LockKeeper();

@@ -6,24 +6,24 @@ import type { ControlOp } from '../ops/op.js';
 import { FrameWriter } from '../wire/encode.js';
 import { type Reply, replyParser } from '../wire/replies.js';
 
-/** A monitor one has come to by its socket: orders go in, replies come out. */
+/** A connection to a monitor: orders go in, replies come out. */
 export interface MonitorConnection extends Disposable {
-  /** Send an order. Resolves when there is room for another. */
+  /** Sends an order. Resolves when another one can be sent. */
   order(op: ControlOp): Promise<void>;
-  /** Hold the replies back, and the process that writes what they tell of; and go on. */
+  /** Pauses and resumes the replies, and with them the output of the process. */
   pause(): void;
   resume(): void;
-  /** Resolves at the end of the conversation, whoever ended it. */
+  /** Resolves when either side has closed the connection. */
   readonly closed: Promise<void>;
 }
 
 /**
- * Come to the monitor of a process whose program had a `supervise` with LISTEN.
+ * Connects to the monitor of a process whose program had a `supervise` with LISTEN.
  *
- * @param directory the absolute path of the directory that it was given
- * @param onReply told of `started` (at once, when it has), `exited`, and after a `watch` of `data`, whose index is
- * 1 for stdout and 2 for stderr
- * @returns undefined when nobody listens there
+ * @param directory absolute path of the directory that `supervise` was given
+ * @param onReply called with `started` (at once, if the process has started), `exited`, and after `watch` with `data`, whose index
+ * is 1 for stdout and 2 for stderr
+ * @returns undefined if no monitor listens there
  */
 export async function connectMonitor(directory: string, onReply: (reply: Reply) => void): Promise<MonitorConnection | undefined> {
   let dirfd: number;
@@ -33,7 +33,7 @@ export async function connectMonitor(directory: string, onReply: (reply: Reply) 
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  // A socket's path has at most 107 bytes, a descriptor's is short.
+  // The path of a socket has at most 107 bytes; that of a descriptor is short.
   const socket = connect(path.join('/proc/self/fd', String(dirfd), 'control'));
   const closed = Promise.withResolvers<void>();
   socket.once('close', () => closed.resolve());
@@ -49,7 +49,7 @@ export async function connectMonitor(directory: string, onReply: (reply: Reply) 
   } finally {
     closeSync(dirfd);
   }
-  // A monitor that ends in between is the end of the conversation, and no failure.
+  // A monitor that ends meanwhile closes the connection; that is not a failure.
   socket.on('error', () => socket.destroy());
   return {
     closed: closed.promise,

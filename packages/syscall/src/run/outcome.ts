@@ -14,7 +14,7 @@ export interface InterpreterEnd {
   readonly signal: string | null;
 }
 
-/** What the replies of a program come to. */
+/** Collects the replies of a program into its result. */
 export class Outcome {
   readonly #index: ProgramIndex;
   readonly #values = new Map<number, number>();
@@ -26,7 +26,7 @@ export class Outcome {
     this.#index = index;
   }
 
-  /** @returns the op of a reply that is `ignored`, where it is known */
+  /** @returns the op of an `ignored` reply, if it is known */
   take(reply: Reply): Op | undefined {
     switch (reply.kind) {
       case 'ok':
@@ -48,8 +48,8 @@ export class Outcome {
   }
 
   /**
-   * @throws SyscallError when a required op failed; ProgramError `INIT_DIED` when the interpreter itself was killed,
-   * `INIT_REFUSED`, `INIT_FAILED`
+   * @throws SyscallError if a required op failed; ProgramError `INIT_DIED` if the interpreter was killed, `INIT_REFUSED`,
+   * `INIT_FAILED`
    */
   result({ status, signal }: InterpreterEnd): RunResult {
     const fatal = this.#failures.find((failure) => failure.malformed || !this.#index.isRelease(failure.index));
@@ -58,7 +58,7 @@ export class Outcome {
       throw new ProgramError({
         code: 'INIT_DIED',
         message: `the monitor was killed by ${signal}`,
-        hint: 'What it held is released by the next command, or by `lamella sweep` now.',
+        hint: 'The next command releases its resources. To release them now: lamella sweep',
       });
     if (status !== 0 && !this.#exited && !this.#failures.length) throw silent();
     const releaseFailures = this.#failures.map((failure) => this.#toError(failure) as SyscallError);
@@ -82,11 +82,11 @@ export class Outcome {
   }
 }
 
-/** A program that is not lamella-init, or one that could not even say what is wrong. */
+/** Returns the error for a program that is not lamella-init, or that ended without a reply. */
 export function silent(): LamellaError {
   return new ProgramError({
     code: 'INIT_FAILED',
-    message: `${interpreterPath()} ended without a word`,
-    hint: 'Is it lamella-init, of the same version as @lamella/syscall? Unset LAMELLA_INIT to use the one that belongs to it.',
+    message: `${interpreterPath()} ended without a reply`,
+    hint: 'It must be lamella-init of the same version as @lamella/syscall. To use the bundled one: unset LAMELLA_INIT',
   });
 }

@@ -14,39 +14,39 @@ import { replyParser } from '../wire/replies.js';
 import { Outcome, silent } from './outcome.js';
 import { interpreterCommand, keepCopy } from './sealed-copy.js';
 
-/** A program under way. */
+/** A running program. */
 export interface Running {
-  /** The interpreter's own pid: the monitor's, once the program has cloned. */
+  /** Pid of the interpreter, which is the monitor once the program has cloned. */
   readonly pid: number;
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
   readonly stderr: Readable | null;
-  /** Resolves with the pid of the cloned process when it has exec'd; undefined if it never does. */
+  /** Resolves with the pid of the cloned process after its execve; with undefined if that never happens. */
   readonly started: Promise<number | undefined>;
   /**
    * @throws SyscallError when a required op failed; ProgramError `INIT_DIED` when the interpreter
    * itself was killed; the AbortSignal's reason.
    */
   readonly result: Promise<RunResult>;
-  /** Tell the monitor: forward a signal, resize the terminal, let a `wait` op go on. */
+  /** Sends an order to the monitor: forward a signal, resize the terminal, resume a `wait` op. */
   control(op: ControlOp): void;
-  /** Ends it: what it cloned is killed, and its exit program runs. One that clones nothing is not listened to any more. */
+  /** Ends the program: kills what it cloned, and its exit program runs. The replies of a program without a clone are ignored. */
   abort(): void;
-  /** Hold the replies back, and the program with them; and go on. */
+  /** Pauses and resumes the replies, and with them the program. */
   pause(): void;
   resume(): void;
-  /** Whether this process, with nothing else to do, waits for it. At first it does. */
+  /** Whether the program keeps this process alive. It does at first. */
   hold(waits: boolean): void;
   /**
-   * Let go of a monitor that `supervise` detached: it goes on without this process, and `result` stays
-   * pending. For one whose process has started.
+   * Detaches from a monitor that `supervise` detached, whose process has started. It continues without this process, and `result`
+   * stays pending.
    */
   release(): void;
 }
 
 /**
- * Start a program; {@link run} waits for its end. When it begins with {@link ownUserNamespace} the ids are
- * mapped after that op, and before the others.
+ * Starts a program; {@link run} also waits for its end. If it begins with {@link ownUserNamespace}, the ids are mapped after that op
+ * and before the next.
  */
 export function start(program: Program, given: RunOptions = {}): Running {
   const options = read('start(program, options)', given, RUN_OPTIONS);
@@ -60,10 +60,10 @@ export function start(program: Program, given: RunOptions = {}): Running {
     if (first < frames.length) running.frames.write(frames.subarray(first));
     if (!clones) running.frames.end();
   };
-  // What fails then is what the result rejects with.
+  // The result rejects with this failure.
   void running.mapped.then(rest, () => undefined);
   if (!clones) return { ...running, abort: running.hangUp };
-  // A monitor that was told to leave does not know how its process ends.
+  // A monitor that has left does not know how its process ends.
   let left = false;
   const result = running.result.then((found) => {
     if (found.exited || left) return found;
@@ -76,7 +76,7 @@ export function start(program: Program, given: RunOptions = {}): Running {
   return { ...running, result, control };
 }
 
-/** Run a program to its end. */
+/** Runs a program to its end. */
 export function run(program: Program, options: RunOptions = {}): Promise<RunResult> {
   return start(program, options).result;
 }
@@ -105,19 +105,20 @@ export function indexOf(program: Program): ProgramIndex & Required<Pick<ProgramI
   };
 }
 
-/** An interpreter whose frames are written by the caller as they are made. */
+/** An interpreter that executes frames as the caller writes them. */
 export interface StreamedRun extends Running {
   readonly frames: Writable;
-  /** Resolves when the frames after the first may be written: at once, but where ids are to be mapped. */
+  /** Resolves when frames after the first may be written: at once, unless ids are mapped. */
   readonly mapped: Promise<void>;
-  /** Closes both channels: it ends with its next reply, also where replies were held back. */
+  /** Closes both channels. The interpreter ends with its next reply, even if replies were paused. */
   hangUp(): void;
 }
 
 /**
- * Start an interpreter without a program: write frames (see {@link FrameWriter}) to `frames`, end
- * it, await `result`. `index` names the op of a reply for errors. With `mapsIds` the first frame is that of
- * {@link ownUserNamespace}.
+ * Starts an interpreter without a program. Write frames (see {@link FrameWriter}) to `frames`, end it, and await `result`.
+ *
+ * @param index maps replies to ops, for errors
+ * @param mapsIds whether the first frame is that of {@link ownUserNamespace}
  */
 export function startInterpreter(options: RunOptions, index: ProgramIndex, { mapsIds = false }: { readonly mapsIds?: boolean } = {}): StreamedRun {
   options.signal?.throwIfAborted();
@@ -132,7 +133,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
   });
   const frames = child.stdio[3] as Writable;
   const replies = child.stdio[4] as Readable;
-  // The interpreter explains itself in replies; a broken pipe only says that it has ended.
+  // The reason is in the replies; a broken pipe only means that the interpreter has ended.
   frames.on('error', () => frames.destroy());
 
   const started = Promise.withResolvers<number | undefined>();
@@ -149,7 +150,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
       frames.destroy();
     }
   };
-  // Whoever waits is told; who does not has the result.
+  // Rejects for callers that wait; others learn of it from the result.
   mapped.promise.catch(() => undefined);
   if (!mapsIds) mapped.resolve();
   const parse = replyParser((reply) => {
@@ -248,7 +249,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
   };
 }
 
-/** A monitor that died cannot give the terminal its settings back, so this process does. */
+/** Restores the settings of the terminal after a monitor was killed. */
 async function restoreTerminal(termios: Buffer): Promise<void> {
   await run([{ op: 'ioctl', fd: 0, request: IOCTL.TCSETS, argument: 0, argp: termios, ignore: ['ENOTTY', 'EIO', 'EBADF'] }], {
     stdio: ['inherit', 'ignore', 'ignore'],

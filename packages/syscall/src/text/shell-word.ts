@@ -1,4 +1,4 @@
-/** Returns a word as a shell takes it for itself, for commands that are shown to people. */
+/** Returns a word quoted for a shell, for commands that are shown to users. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,13 +1,13 @@
 import { textOf } from './byte-text.js';
 
-/** What a terminal takes for more than text, or shows in another order or place than it has: lone surrogates, too. */
+/** Characters that a terminal interprets, hides or reorders, and lone surrogates. */
 const UNSEEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]|(?![\u00ad\u200c\u200d])\p{Cf}/gu;
 const PLAIN = /^[ -~]*$/;
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** How text is shown. */
+/** Options of {@link visible}. */
 export interface VisibleOptions {
-  /** Whether a backslash is written twice, so that escapes can be told from names that look like them. */
+  /** Whether backslashes are doubled, to distinguish escapes from names that look like them. Default false. */
   readonly backslash?: boolean;
 }
 
@@ -32,7 +32,7 @@ export function visibleJson(json: string): string {
 function escaped(found: string, notation: 'text' | 'json'): string {
   let text = '';
   for (let i = 0; i < found.length; i++) {
-    // In text a lone surrogate is shown as the byte that it stands for.
+    // In text a lone surrogate is shown as its byte.
     const shown = found.charCodeAt(i);
     const unit = notation === 'text' && shown >= 0xdc80 && shown <= 0xdcff && found.length === 1 ? shown - 0xdc00 : shown;
     text += notation === 'text' && unit < 0x100 ? `\\x${unit.toString(16).padStart(2, '0')}` : `\\u${unit.toString(16).padStart(4, '0')}`;
@@ -40,7 +40,7 @@ function escaped(found: string, notation: 'text' | 'json'): string {
   return text;
 }
 
-/** Returns bytes as {@link visible} text; those that are no UTF-8 are written as `\xff`. */
+/** Returns bytes as {@link visible} text. Bytes that are not UTF-8 are written as `\xff`. */
 export function visibleBytes(bytes: Uint8Array, options: VisibleOptions = {}): string {
   return visible(textOf(bytes), options);
 }

@@ -8,7 +8,11 @@ const BY_CODE = new Map<number, [string, OpShape]>(
   Object.entries(OPCODES as Readonly<Record<string, OpShape>>).map(([name, shape]) => [shape.code, [name, shape]]),
 );
 
-/** Frames back into ops: byte strings come out as Buffers. Throws RangeError on a malformed frame. */
+/**
+ * Decodes frames into ops. Byte strings become Buffers.
+ *
+ * @throws RangeError for a malformed frame
+ */
 export function decodeProgram(frames: Buffer): (Op | ControlOp)[] {
   const ops: (Op | ControlOp)[] = [];
   let executed: ExecveOp | undefined;
@@ -18,7 +22,7 @@ export function decodeProgram(frames: Buffer): (Op | ControlOp)[] {
     if (length < 12 || length > FRAME_MAX || at + length > frames.length) throw new RangeError(`a frame of ${length} bytes does not fit`);
     const op = decodeFrame(frames.subarray(at, at + length), executed);
     if (op.op === 'execve') executed = op;
-    // The interpreter keeps no lists across a nested program.
+    // The interpreter forgets the lists at a nested program.
     else if ('program' in op) executed = undefined;
     ops.push(op);
     at += length;

@@ -14,16 +14,15 @@ const NULL_STRING = 0xffffffff;
 const SHAPES: Readonly<Record<string, OpShape>> = OPCODES;
 
 /**
- * Appends frames to one growing buffer. `begin`, then every number, then every string of the op's
- * shape, then `end`: for whoever makes hundreds of thousands of frames; others use
- * {@link encodeProgram}.
+ * Appends frames to one growing buffer: `begin`, every number, every string of the shape, then `end`. It is for hundreds of thousands
+ * of frames; otherwise use {@link encodeProgram}.
  */
 export class FrameWriter {
   #buffer: Buffer;
   #at = 0;
   #start = 0;
   readonly #spare: Buffer[] = [];
-  /** What a nested program executed last; undefined at the top, where the interpreter does not keep it. */
+  /** The last execve of the nested program; undefined at the top level, where the interpreter does not keep lists. */
   #executed: Partial<Pick<ExecveOp, 'argv' | 'envp'>> | undefined;
   /** The index the next frame gets. */
   index = 0;
@@ -98,7 +97,7 @@ export class FrameWriter {
     this.#buffer[this.#at++] = 0;
   }
 
-  /** The same from a string of bytes (latin1), as the names in archives are held. */
+  /** Appends a byte string from latin1 text, the form in which names of archives are kept. */
   binary(value: string): void {
     this.#room(5 + value.length);
     this.#buffer.write(value, this.#at + 4, value.length, 'latin1');
@@ -113,14 +112,14 @@ export class FrameWriter {
       this.#at = this.#start;
       throw new ProgramError({
         code: 'PROGRAM_TOO_LONG',
-        message: `what is to be executed takes ${length} bytes, and lamella-init takes ${FRAME_MAX} at once`,
-        hint: 'Make the arguments and the environment shorter: pass long data by stdin or a file.',
+        message: `the command is too long: ${length} bytes, and the limit is ${FRAME_MAX}`,
+        hint: 'Shorten the arguments and the environment: pass long data through stdin or a file.',
       });
     }
     this.#buffer.writeUInt32LE(length, this.#start);
   }
 
-  /** A whole op at once. */
+  /** Appends a whole op. */
   op(op: Op | ControlOp): void {
     const shape = SHAPES[op.op];
     if (!shape) throw new TypeError(`there is no op '${String(op.op)}'`);
@@ -174,7 +173,7 @@ export class FrameWriter {
     this.end();
   }
 
-  /** Lists that a nested program has executed something with before are not written once more. */
+  /** Appends an execve. A nested program sends the same lists only once. */
   #execve(op: ExecveOp): void {
     const { argv, envp } = this.#executed ?? {};
     const again = op.argv === argv && op.envp === envp;
@@ -186,7 +185,7 @@ export class FrameWriter {
     this.string(again ? '' : block(op.envp, 'envp'));
   }
 
-  /** A nested program, in place, with the indexes that follow this op's own. */
+  /** Appends a nested program in place; its indexes follow the one of this op. */
   #program(program: Program): void {
     const outer = this.#start;
     this.#room(5);
@@ -203,14 +202,14 @@ export class FrameWriter {
     this.#start = outer;
   }
 
-  /** What was written, to be copied; the writer begins anew in the same memory. */
+  /** Returns what was written, to be copied at once; the writer reuses the memory. */
   written(): Buffer {
     const done = this.#buffer.subarray(0, this.#at);
     this.#at = 0;
     return done;
   }
 
-  /** What was written since the last call; the writer goes on in another buffer. */
+  /** Returns what was written since the last call; the writer continues in another buffer. */
   take(): Buffer {
     const done = this.#buffer.subarray(0, this.#at);
     this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#buffer.length);
@@ -218,7 +217,7 @@ export class FrameWriter {
     return done;
   }
 
-  /** Give back what {@link take} returned, once nobody reads it any more: megabytes need not become garbage. */
+  /** Returns a buffer of {@link take} to the writer once it is not read any more, which saves garbage collection. */
   recycle(taken: Buffer): void {
     if (this.#spare.length < 8) this.#spare.push(Buffer.from(taken.buffer, taken.byteOffset));
   }
@@ -229,13 +228,13 @@ function block(strings: readonly string[], what: string): Uint8Array {
   return bytesOf(strings.map((s) => `${s}\0`).join(''));
 }
 
-/** Programs are short, and encoded one at a time: they share the memory in which they are. */
+/** The writer that short programs share. */
 let shared: FrameWriter | undefined;
 
-/** The frames of a program, ready for the interpreter's descriptor 3. */
+/** Returns the frames of a program, for descriptor 3 of the interpreter. */
 export function encodeProgram(program: Program): Buffer {
   const writer = shared ?? new FrameWriter();
-  // Taken while in use: an op that cannot be encoded leaves it in no state to go on with.
+  // Not shared while in use: an op that cannot be encoded leaves it in an unknown state.
   shared = undefined;
   writer.index = 0;
   for (const op of program) writer.op(op);
@@ -244,7 +243,7 @@ export function encodeProgram(program: Program): Buffer {
   return frames;
 }
 
-/** Every op of a program, nested ones included, by the index its frame gets. */
+/** Returns every op of a program, nested ones included, in the order of their indexes. */
 export function flatten(program: Program): Op[] {
   const all: Op[] = [];
   const visit = (op: Op): void => {

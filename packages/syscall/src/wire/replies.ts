@@ -1,4 +1,4 @@
-/** What the interpreter reports, as it arrives. Indexes count the program's ops in {@link flatten}'s order. */
+/** A report of the interpreter. Indexes count ops in the order of {@link flatten}. */
 export type Reply =
   | { readonly kind: 'ok'; readonly index: number; readonly value: number }
   | { readonly kind: 'failed'; readonly index: number; readonly errno: number; readonly malformed: boolean }
@@ -8,11 +8,11 @@ export type Reply =
   | { readonly kind: 'exited'; readonly status: number; readonly signal: number }
   | { readonly kind: 'terminal'; readonly termios: Buffer }
   | { readonly kind: 'detached' }
-  /** A job was stopped by that signal; it goes on when it gets SIGCONT. */
+  /** A signal has stopped the job; SIGCONT resumes it. */
   | { readonly kind: 'stopped'; readonly signal: number }
   | { readonly kind: 'content'; readonly index: number; readonly data: Buffer };
 
-/** Cuts the bytes of descriptor 4 into replies. */
+/** Returns a parser that splits the bytes of descriptor 4 into replies. */
 export function replyParser(onReply: (reply: Reply) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
   return (chunk) => {

@@ -3,33 +3,33 @@ import type { Walked } from './walked.js';
 /** A point in time of an inode, in seconds and nanoseconds. */
 export type Time = readonly [seconds: number, nanoseconds: number];
 
-/** What an object was when it was looked at: enough to know it again, and to know that nothing of it was changed. */
+/** A snapshot of an object: enough to recognize it and to detect changes. */
 export interface Seen {
-  /** Inode number in decimal digits; it can be larger than a safe integer. The device is left out: its number changes with a reboot. */
+  /** Inode number in decimal digits, which may exceed a safe integer. The device is left out, because its number changes at reboot. */
   readonly ino: string;
   /** Type and permissions (inode(7)). */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
   readonly size: number;
-  /** When it was made; `[0, 0]` where the filesystem does not keep that. */
+  /** Time of birth; `[0, 0]` if the filesystem does not record it. */
   readonly btime: Time;
   readonly mtime: Time;
   readonly ctime: Time;
 }
 
-/** `expect.what` and `rename_seen.what`: what has to be the same, beside the identity (inode, type and time of birth). Bits. */
+/** Bits of `expect.what` and `rename_seen.what`: what must be the same beside the identity (inode, type and time of birth). */
 export const SAME = {
   IDENTITY: 0,
-  /** Size and time of modification; of a directory only the time, which changes with the names in it. */
+  /** Size and time of modification. Only the time counts for a directory; it changes with the names in it. */
   CONTENT: 1,
   /** Permissions and owner. */
   METADATA: 2,
-  /** The time of change: nobody can set it, but links and renames change it, too. */
+  /** Time of change, which no call can set. Links and renames change it too. */
   CTIME: 4,
 } as const;
 
-/** Returns what is known of an object that was walked. */
+/** Returns the snapshot of a walked object. */
 export function seenOf(object: Walked): Seen {
   return {
     ino: object.inode.slice(object.inode.lastIndexOf(':') + 1),

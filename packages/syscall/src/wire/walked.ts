@@ -1,4 +1,4 @@
-/** An object of a tree, as the `walk` op tells of it. Names are bytes, as latin1. */
+/** An object of a tree, as the ops `walk` and `compare` report it. Names are bytes, as latin1. */
 export interface Walked {
   /** Its path below the top; empty for the top itself. */
   readonly name: string;
@@ -9,17 +9,17 @@ export interface Walked {
   readonly uid: number;
   readonly gid: number;
   readonly links: number;
-  /** The same for all names of one file: its filesystem and its inode. */
+  /** Filesystem and inode: the same for all names of one file. */
   readonly inode: string;
   readonly size: number;
   /** Of 512 bytes. */
   readonly blocks: number;
   readonly mtimeSeconds: number;
   readonly mtimeNanoseconds: number;
-  /** When anything of it was changed last; nobody can set that. */
+  /** Time of change, which no call can set. */
   readonly ctimeSeconds: number;
   readonly ctimeNanoseconds: number;
-  /** When it was made; both are 0 where the filesystem does not keep that. */
+  /** Time of birth; both are 0 if the filesystem does not record it. */
   readonly btimeSeconds: number;
   readonly btimeNanoseconds: number;
   /** Of a device. */
@@ -28,7 +28,7 @@ export interface Walked {
   readonly xattrs: readonly (readonly [name: string, value: Buffer])[];
 }
 
-/** What an object of a filesystem is. */
+/** The type of a filesystem object. */
 export type ObjectType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block';
 
 const TYPES: Readonly<Record<number, ObjectType>> = {
@@ -41,12 +41,12 @@ const TYPES: Readonly<Record<number, ObjectType>> = {
   12: 'socket',
 };
 
-/** Returns what an object is (inode(7), `S_IFMT`); undefined for a type that Linux does not have. */
+/** Returns the type of an object (inode(7), `S_IFMT`); undefined for a type that Linux does not have. */
 export function objectType({ mode }: Pick<Walked, 'mode'>): ObjectType | undefined {
   return TYPES[mode >> 12];
 }
 
-/** What one side of a comparison has, or both. */
+/** An object on one or both sides of a comparison. */
 export interface Compared {
   readonly upper: Walked | undefined;
   readonly lower: Walked | undefined;
@@ -56,12 +56,12 @@ export interface Compared {
 
 const NUMBERS = 17;
 
-/** Take a `data` reply of a `walk` apart: seventeen numbers, then path, link target and attributes, counted. */
+/** Parses a `data` reply of `walk`: seventeen numbers, then path, link target and attributes, counted. */
 export function parseWalked(data: Buffer): Walked {
   return walkedAt(data, 0).object;
 }
 
-/** Take a `data` reply of a `compare` apart: which sides there are, whether contents differ, and what each is. */
+/** Parses a `data` reply of `compare`: the sides, whether contents differ, and each object. */
 export function parseCompared(data: Buffer): Compared {
   const sides = Number(data.readBigInt64LE(0));
   const upper = sides & 1 ? walkedAt(data, 16) : undefined;
@@ -70,7 +70,7 @@ export function parseCompared(data: Buffer): Compared {
 }
 
 function walkedAt(data: Buffer, start: number): { readonly object: Walked; readonly end: number } {
-  // Two halves: a BigInt for each would cost more than all the rest.
+  // Read as two halves: a BigInt for each number would cost more than the rest.
   const number = (i: number): number => data.readUInt32LE(start + i * 8) + data.readInt32LE(start + i * 8 + 4) * 0x100000000;
   let at = start + NUMBERS * 8;
   const counted = (): Buffer => {
