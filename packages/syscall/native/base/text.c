@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 
-/* @return where the text ends */
+/* Returns where the text ends. */
 static char *append(char *at, const char *text)
 {
 	while (*text)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libFuzzer target: any bytes at all through the decoder, nested programs included. */
+/* libFuzzer target: passes any bytes to the decoder, nested programs included. */
 #include "wire/frame.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
 		if (used <= 0)
 			return 0;
-		/* Touch all that the handlers would, so that the sanitizer sees a bad length. */
+		/* Read everything that ops would, so that the sanitizer sees a wrong length. */
 		shape = shape_of(frame.opcode);
 		for (int i = 0; shape->strings[i]; i++)
 			for (u32 j = 0; frame.string[i].at && j <= frame.string[i].length; j++)
@@ -22,6 +22,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		data += used;
 		size -= (size_t)used;
 	}
-	__asm__ volatile("" : : "r"(sink)); /* else the reads above would be optimised away */
+	__asm__ volatile("" : : "r"(sink)); /* otherwise the compiler removes the reads above */
 	return 0;
 }

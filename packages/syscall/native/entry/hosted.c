@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The entry point of the sanitizer build, which lives in a libc. */
+/* The entry point of the sanitizer build, which uses a libc. */
 int lamella_main(int argc, char **argv, char **envp);
 
 int main(int argc, char **argv, char **envp)

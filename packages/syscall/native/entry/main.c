@@ -20,8 +20,8 @@
 #define STATUS_FAILED 125
 
 /*
- * Run from a sealed copy in memory, so that no container can reach the file on the host's disk
- * through /proc/PID/exe (CVE-2019-5736). Returns only when that is impossible.
+ * Executes a sealed copy in memory, so that no container can reach the file on the disk of the host through
+ * /proc/PID/exe (CVE-2019-5736). Returns only if that fails.
  */
 static long reexec_sealed(char **argv, char **envp)
 {
@@ -29,7 +29,7 @@ static long reexec_sealed(char **argv, char **envp)
 	long exe, memfd, n;
 
 	memfd = SYS(memfd_create, "lamella-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-	if (memfd == -EINVAL) /* before 6.3 there is no MFD_EXEC, and no need of it */
+	if (memfd == -EINVAL) /* before 6.3 there is no MFD_EXEC, and memfds are executable */
 		memfd = SYS(memfd_create, "lamella-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (memfd < 0)
 		return memfd;
@@ -82,10 +82,10 @@ int lamella_main(int argc, char **argv, char **envp)
 		sealed[2] = argv[2];
 		return stream_refuse(reexec_sealed(sealed, envp));
 	}
-	/* How many descriptors from 5 on are for the program, see `inherited`. */
+	/* The number of descriptors from 5 on that belong to the program, see `inherited`. */
 	for (const char *digit = argc == 3 ? argv[2] : ""; *digit >= '0' && *digit <= '9' && descriptors < 1000; digit++)
 		descriptors = descriptors * 10 + (unsigned)(*digit - '0');
-	SYS(prctl, 15 /* PR_SET_NAME */, "lamella-init", 0, 0, 0); /* else the memfd's name */
+	SYS(prctl, 15 /* PR_SET_NAME */, "lamella-init", 0, 0, 0); /* otherwise ps(1) shows the name of the memfd */
 	set_signal_mask(ALL_SIGNALS);
 	SYS(close_range, 5 + descriptors, ~0U, 0);
 	SYS(close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC_FLAG);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The smallest program that needs of a compiler what lamella-init needs: compilers.mjs tries it first. */
+/* The smallest program that requires of a compiler what lamella-init requires. compilers.mjs tries it first. */
 #include "base/sys.h"
 #include <asm/ioctls.h>
 #include <asm/signal.h>

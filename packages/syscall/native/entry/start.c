@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The entry point and the few functions a compiler expects of a libc. */
+/* The entry point and the functions that compilers expect of a libc. */
 #include "base/sys.h"
 
 int lamella_main(int argc, char **argv, char **envp);
@@ -58,7 +58,7 @@ void *memset(void *to, int value, size_t n)
 #define NO_STACK_PROTECTOR __attribute__((optimize("no-stack-protector")))
 #endif
 
-/* No protector here: this function gives the guard its value. */
+/* Without the stack protector, because this function sets its guard. */
 NO_STACK_PROTECTOR __attribute__((used, noreturn)) static void start_c(uintptr_t *stack)
 {
 	int argc = (int)stack[0];

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is left of a command line while its container runs: Node executes this in its own place. It has the
- * interpreter as its child, passes signals on to it, and ends with the container's status. What goes wrong is
- * explained by Node, which is executed once more with all that was replied.
+ * Replaces Node while a container runs. Node executes this program, which has the interpreter as its child, forwards
+ * signals to it, and exits with the status of the container. After a failure it executes Node again with all replies,
+ * and Node explains the failure.
  *
  *   lamella-init front STDIN NODE SCRIPT WORD
  *
- * STDIN is 1 when the container reads ours. The program's frames are in the environment, in base64, for what
- * a program holds is nobody's business: LAMELLA_PROGRAM; and LAMELLA_LEFT is what to say to who types the keys that leave
- * a container alone with its monitor. LAMELLA_MAPS are the commands that map ids into the user namespace which the first op makes: a line
- * each, words parted by tabs, PID for the process. The explanation is NODE SCRIPT WORD STATUS, with the
- * replies in descriptor 3 and the interpreter's wait status.
+ * STDIN is 1 if the container reads stdin. The environment has:
+ *   LAMELLA_PROGRAM  the frames of the program in base64; not an argument, because others can read arguments
+ *   LAMELLA_LEFT     the text for users who detach from the container
+ *   LAMELLA_MAPS     the commands that map ids into the user namespace of the first op: one per line, words separated by
+ *                    tabs, PID for the process
+ * The explanation is NODE SCRIPT WORD STATUS, with the replies in descriptor 3 and the wait status of the interpreter.
  */
 #include "front/front.h"
 #include "base/send.h"
@@ -23,7 +24,7 @@
 #define FIRST_OWN_FD 10
 #define ENDED_BY_ITSELF(status) (((status) & 0x7f) == 0)
 
-/* As much as execve(2) takes in one string. */
+/* The most that execve(2) takes in one string. */
 static u8 frames[98304];
 
 struct kernel_sigaction {
@@ -57,7 +58,7 @@ static int digit_of(char c)
 	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* RFC 4648, without its padding; -1 when it is none, or too much. */
+/* Decodes base64 (RFC 4648) without padding. Returns -1 if the text is invalid or too long. */
 static long decode(const char *text)
 {
 	size_t length = 0;
@@ -90,10 +91,10 @@ int front_not_sealed(void)
 	return give_up("lamella: lamella-init cannot run from a sealed memfd\n  sysctl vm.memfd_noexec=2 or a security module forbids that here.\n");
 }
 
-/* Who explains: Node, its script, and a word for that. Then the status. */
+/* The command that explains a failure: Node, its script, and a word. The status follows. */
 static char explainer[3][4096];
 
-/* Keep the words that are for this program alone, and leave what `ps` is to show. */
+/* Copies the words for this program and clears them from the arguments that ps(1) shows. */
 static int take_words(char **argv)
 {
 	char *end = argv[5] + length_of(argv[5]);
@@ -109,7 +110,7 @@ static int take_words(char **argv)
 	return 0;
 }
 
-/* In the interpreter, of which `ps` shows what it shows of any other. */
+/* Sets the arguments of the interpreter that ps(1) shows. */
 static void take_name(char *title)
 {
 	static const char name[] = "lamella-init";
@@ -130,7 +131,7 @@ static int explain(char **envp, int told, char *word)
 	return give_up("lamella: the container failed, and what there is to say about it cannot be said: Node cannot be executed\n");
 }
 
-/* The first op has made the user namespace, or failed. */
+/* Waits until the first op has made the user namespace, or has failed. */
 static void await_first(int replies, int told)
 {
 	u8 chunk[256];
@@ -147,7 +148,7 @@ static void await_first(int replies, int told)
 	}
 }
 
-/* Send the program: whether all of it was sent. */
+/* Sends the program. Returns 0 if its ids could not be mapped, else 1. */
 static int send_program(size_t length, int orders, int replies, int told, const char *maps, long interpreter)
 {
 	u32 first = (u32)length;
@@ -161,12 +162,12 @@ static int send_program(size_t length, int orders, int replies, int told, const 
 		write_all(orders, frames + first, length - first);
 		return 1;
 	}
-	/* Whoever is gone meanwhile has said why. */
+	/* An interpreter that has ended has replied why. */
 	write_all(orders, frames, length);
 	return 1;
 }
 
-/* A descriptor that is none of the numbers with a meaning. */
+/* Moves a descriptor above the numbers that have a meaning. */
 static int own(int fd)
 {
 	long moved = SYS(fcntl, fd, F_DUPFD_CLOEXEC, FIRST_OWN_FD);
@@ -189,7 +190,7 @@ static void begin(int with_stdin, int from, int to)
 
 int front(int argc, char **argv, char **envp)
 {
-	/* What stops a process stops this one, too. */
+	/* Stop signals are not blocked, so they stop this process together with the container. */
 	u64 blocked = ALL_SIGNALS & ~(1ULL << (SIGTSTP - 1) | 1ULL << (SIGTTIN - 1) | 1ULL << (SIGTTOU - 1));
 	struct kernel_sigaction by_default = { 0 }, ignored = { (void *)1 /* SIG_IGN */, 0, NULL, 0 };
 	const char *text = variable(envp, "LAMELLA_PROGRAM"), *maps = variable(envp, "LAMELLA_MAPS");
@@ -209,7 +210,7 @@ int front(int argc, char **argv, char **envp)
 		if (orders[i] < 0 || replies[i] < 0 || told < 0)
 			return give_up("lamella: no descriptors are left to start the container with: see ulimit -n\n");
 	}
-	/* Node ignores some, and the container should not. */
+	/* Node ignores some signals, and the container must not inherit that. */
 	for (int signo = 1; signo < 32; signo++)
 		SYS(rt_sigaction, signo, &by_default, 0, sizeof(by_default.mask));
 	set_signal_mask(blocked);
@@ -238,7 +239,7 @@ int front(int argc, char **argv, char **envp)
 		;
 	if (seen.exited && !seen.failed && ENDED_BY_ITSELF(status))
 		return seen.status;
-	/* A monitor that was killed could not give the terminal its settings back. */
+	/* A killed monitor could not restore the terminal. */
 	if (!ENDED_BY_ITSELF(status) && seen.settings_length)
 		SYS(ioctl, 0, TCSETS, seen.settings);
 	append_number(number, status);

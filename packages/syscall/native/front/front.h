@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command line's place while its container runs: the parts of `lamella-init front`. */
+/* The parts of `lamella-init front`, which replaces Node while a container runs. */
 #ifndef LAMELLA_FRONT_H
 #define LAMELLA_FRONT_H
 
@@ -20,13 +20,13 @@ struct seen {
 	u32 filled, skip;
 	u16 kind;
 	int ok, failed, exited, status, detached;
-	/* What the terminal was before it became raw. */
+	/* The settings of the terminal before it became raw. */
 	u8 settings[SETTINGS];
 	u32 settings_length;
 };
 extern struct seen seen;
 
-/* Takes note of replies, which may be cut anywhere. */
+/* Evaluates replies, which may be split anywhere. */
 void look_at(const u8 *at, size_t length);
 /* Forwards signals to the monitor and keeps its replies in `told`, until they end or the user detaches. */
 void listen_to(int replies, int orders, int told, u64 blocked);

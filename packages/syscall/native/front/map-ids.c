@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include <linux/fcntl.h>
 
-/* One of the commands that map ids; what it has to say is said when Node tries it again. */
+/* Starts a command that maps ids. Its messages are dropped: Node runs it again to explain a failure. */
 static long start_helper(char **words)
 {
 	char *none[] = { NULL };

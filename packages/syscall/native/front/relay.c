@@ -41,7 +41,7 @@ static void pass_on(int to, int signo)
 	order(to, ORDER_signal, signo, 0, 1);
 }
 
-/* Of the terminal that shows it: stdin may be another, or none. */
+/* Sends the size of the terminal on stdout or stderr; stdin may be another terminal, or none. */
 static void pass_size(int to)
 {
 	struct {
@@ -84,7 +84,7 @@ static void read_signal(int signals, int to)
 	}
 }
 
-/* What a reply carries is somebody else's, but for that. */
+/* Skips the data of a reply, except for the settings of the terminal. */
 static size_t look_into(const u8 *at, size_t length)
 {
 	size_t n = seen.skip < length ? seen.skip : length;

@@ -16,12 +16,12 @@ long send_to_monitor(char what, int fd)
 }
 
 /*
- * Block until the monitor is told to go, then run what came with that; the monitor's end ends us
- * too. A message is 'G' and a part of a program, or 'P' when more parts follow.
+ * Waits for the order `go`, then runs the ops that came with it. The end of the monitor ends this process too. A
+ * message is 'G' and a part of a program, or 'P' if more parts follow.
  */
 long op_wait(const struct frame *frame)
 {
-	/* The program that is running lies in the input, so the rest of it needs a place of its own. */
+	/* The running program is in the input buffer, so the rest of it needs another buffer. */
 	static u8 rest[FRAME_MAX];
 	size_t length = 0;
 	int fd = -1;
@@ -49,22 +49,22 @@ long op_wait(const struct frame *frame)
 #define SOCK_SEQPACKET_CLOEXEC (5 | O_CLOEXEC)
 #define STOPPED 5 /* CLD_STOPPED */
 
-/* What is typed at a terminal reaches all processes of a job, and these stand for that. */
+/* Returns whether a signal goes to all processes of a job, as those of a terminal do. */
 static int is_for_all(long signo)
 {
 	return signo == SIGHUP || signo == SIGINT || signo == SIGQUIT || signo == SIGTERM || signo == SIGTSTP || signo == SIGCONT;
 }
 
 /*
- * The processes of a job that are sent a signal. That it is to stop is told to its first process alone, and to the others when that one has stopped: a
- * shell that waits for what it vforked cannot stop, and would not be seen to, if that stopped first.
+ * Returns whom to signal for a job. A stop signal goes to the first process only, and to the others after that one has
+ * stopped. A shell that waits for a vforked child cannot stop, and its stop would be missed if the child stopped first.
  */
 static int receiver(int job, int child, long signo)
 {
 	return job >= 0 && signo != SIGTSTP && is_for_all(signo) ? -child : child;
 }
 
-/* Tell the monitor what became of a job: `what` is JOB_STOPPED or JOB_KILLED. */
+/* Reports a job to the monitor: `what` is JOB_STOPPED or JOB_KILLED. */
 static void tell_of_job(int to, char what, int signo)
 {
 	u8 message[2] = { (u8)what, (u8)signo };
@@ -72,7 +72,7 @@ static void tell_of_job(int to, char what, int signo)
 	SYS(sendto, to, message, sizeof(message), MSG_NOSIGNAL_FLAG, 0, 0);
 }
 
-/* A process group of its own, in the foreground of the session's terminal if there is one: so it can be stopped, and go on. */
+/* Makes a new process group in the foreground of the terminal of the session, so that the job can be stopped and resumed. */
 static void become_job(void)
 {
 	int own = (int)SYS(getpid);
@@ -81,7 +81,7 @@ static void become_job(void)
 	SYS(ioctl, 0, TIOCSPGRP, &own);
 }
 
-/* The socket that tells of a job, whose other end the monitor has. */
+/* Opens the socket that reports on a job and sends its other end to the monitor. */
 static long open_job(int *socket)
 {
 	int pair[2];
@@ -96,9 +96,9 @@ static long open_job(int *socket)
 }
 
 /*
- * Fork: the child goes on with the program, this process stays as pid 1, reaps whatever is left
- * to it, passes signals on, and ends with the child's status. With number[0] the child is a job, as a shell has
- * them, and the monitor is told when it stops, and which signal killed it.
+ * Forks. The child continues with the program. This process stays as pid 1, reaps, forwards signals, and exits with the
+ * status of the child. With number[0] the child is a job, as shells have them, and the monitor learns when it stops and
+ * which signal killed it.
  */
 long op_init(const struct frame *frame)
 {
@@ -112,7 +112,7 @@ long op_init(const struct frame *frame)
 			return err;
 	}
 	replies_flush();
-	/* Not clone3: seccomp filters, which are there already, cannot see its flags and refuse it. */
+	/* Not clone3: seccomp filters are set already, cannot see its flags, and refuse it. */
 	child = SYS(clone, SIGCHLD, 0, 0, 0, 0);
 	if (child <= 0) {
 		if (job >= 0)
@@ -124,7 +124,7 @@ long op_init(const struct frame *frame)
 	if (job < 0)
 		SYS(close_range, 0, ~0U, 0);
 	else {
-		/* Whichever of both is first. */
+		/* Both processes do this, because either may come first. */
 		SYS(setpgid, child, child);
 		SYS(close_range, 0, job - 1, 0);
 		SYS(close_range, job + 1, ~0U, 0);
@@ -147,7 +147,7 @@ long op_init(const struct frame *frame)
 			if (dead.pid != child)
 				continue;
 			if (dead.code == STOPPED) {
-				/* The first, which has stopped already, loses its second one when it goes on. */
+				/* The first process has stopped already; SIGCONT cancels this second signal. */
 				if (stopping)
 					SYS(kill, -child, SIGTSTP);
 				stopping = 0;

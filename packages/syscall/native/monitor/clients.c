@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who comes by the socket of a container: orders in, as frames; news and output out, as replies.
- * A client that reads what the process writes holds it back while it reads too slowly, as a
- * terminal would; one that reads nothing at all for ten seconds is let go.
+ * Clients on the socket of a container: orders in, as frames; news and output out, as replies. A client that reads
+ * output too slowly holds the process back, as a terminal would. One that reads nothing for ten seconds is
+ * disconnected.
  */
 #include "monitor/monitor.h"
 #include "base/text.h"
@@ -21,10 +21,10 @@ enum { TELL_STARTED = 1, TELL_EXITED = 2 };
 
 struct client {
 	int fd, watching, tell;
-	/* Orders that are not whole yet. */
+	/* Incomplete orders. */
 	u8 orders[8192];
 	u32 orders_length;
-	/* How much of the chunk it was sent; a short message; and since when it takes nothing. */
+	/* How much of the chunk was sent; a short message; and since when the client accepts nothing. */
 	u32 sent;
 	u8 note[REPLY_HEADER];
 	u32 note_length, note_sent;
@@ -39,7 +39,7 @@ long clients_listen(void)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	long fd, err;
 
-	/* Descriptors have short names, whatever the directory's is: sun_path has 108 bytes. */
+	/* The path of a descriptor is short; sun_path has 108 bytes. */
 	__builtin_memcpy(descriptor_path(address.sun_path, supervision.directory), "/control", 9);
 	SYS(unlinkat, supervision.directory, "control", 0);
 	fd = SYS(socket, AF_UNIX, SOCK_STREAM_FLAGS, 0);
@@ -91,7 +91,7 @@ void clients_new_chunk(void)
 			clients[i].sent = 0;
 }
 
-/* -EAGAIN when it takes no more now; the client is gone after any other failure. */
+/* Returns -EAGAIN if the client accepts no more now. Any other failure disconnects it. */
 static long send_to(struct client *client, const u8 *data, u32 length, u32 *sent)
 {
 	while (*sent < length) {
@@ -127,7 +127,7 @@ static void compose(struct client *client)
 	client->note_sent = 0;
 }
 
-/* Send what it takes: a message never comes into the middle of another. */
+/* Sends what the client accepts. Messages are never interleaved. */
 static void serve(struct client *client)
 {
 	for (;;) {
@@ -151,7 +151,7 @@ static int watchers(void)
 	return count;
 }
 
-/* What is typed waits until the process has read what came before. */
+/* Input waits until the process has read what came before. */
 static void obey_orders(struct client *client)
 {
 	u32 used = 0;
@@ -175,7 +175,7 @@ static void obey_orders(struct client *client)
 				return;
 			}
 			client->watching = frame.number[0] & 1;
-			/* It sees what comes from now on. */
+			/* It gets output from now on. */
 			client->sent = m.chunk_length;
 		} else {
 			obey(&frame);
@@ -259,7 +259,7 @@ void clients_serve(const struct pollfd *p, int count)
 			continue;
 		if (p[1 + i].fd == client->fd && p[1 + i].revents & (POLLIN | POLLHUP | POLLERR))
 			read_orders(client);
-		/* Also what came with the last read, now that there may be room. */
+		/* Orders of the last read are handled too, now that there may be room. */
 		if (client->fd >= 0)
 			obey_orders(client);
 		if (client->fd >= 0)
@@ -300,7 +300,7 @@ void clients_tell_exited(void)
 
 	if (listener < 0)
 		return;
-	welcome(); /* who came in this moment is told, too */
+	welcome(); /* clients that connected meanwhile are told too */
 	tell(TELL_EXITED);
 	for (;;) {
 		struct pollfd p[CLIENTS];

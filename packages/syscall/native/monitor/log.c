@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log of a container, in the CRI's format: `TIME STREAM TAG CONTENT`, one line for each line that
- * was written (tag F), or for each part of one (tag P), so that every byte can be had again.
+ * The log of a container in the format of CRI: `TIME STREAM TAG CONTENT`. A line of output is one line of the log
+ * (tag F), or several (tag P), so that every byte can be restored.
  */
 #include "monitor/monitor.h"
 #include "base/text.h"
@@ -13,7 +13,7 @@
 
 static int file = -1;
 static s64 size;
-/* How much of the chunk is in the log; and text on its way there. */
+/* How much of the chunk is in the log, and text that is being written. */
 static u32 logged;
 static char text[32768];
 static u32 text_length, text_written;
@@ -37,7 +37,7 @@ static char *digits(char *at, u64 value, int width)
 	return at + width;
 }
 
-/* RFC 3339 with nanoseconds. The calendar is the Gregorian one, reckoned from 1 March of year 0. */
+/* Appends a time (RFC 3339, nanoseconds). The calendar is Gregorian, counted from 1 March of year 0. */
 static char *timestamp(char *at)
 {
 	u64 nanoseconds = now(0 /* CLOCK_REALTIME */), seconds = nanoseconds / 1000000000;
@@ -65,7 +65,7 @@ static char *timestamp(char *at)
 	return at;
 }
 
-/* log.8 becomes log.9, and so on; log becomes log.1, or is emptied where only one is kept. */
+/* Rotates: log.8 becomes log.9, and so on; log becomes log.1, or is emptied if only one is kept. */
 static long rotate(void)
 {
 	char from[8] = "log.0", to[8] = "log.0";

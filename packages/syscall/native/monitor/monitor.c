@@ -41,10 +41,10 @@ static void reap(void)
 	while (SYS(waitid, 1 /* P_PID */, m.pid, &info, WEXITED, 0) == -EINTR)
 		;
 	m.finished = now(0);
-	/* What it said last. The socket of a short job may still be in there, so this comes first. */
+	/* Its last reports. The socket of a short job may still be queued there, so this comes first. */
 	while (m.socket >= 0)
 		read_child();
-	while (m.job >= 0) /* nobody else has the other end */
+	while (m.job >= 0) /* no other process has the other end */
 		read_job();
 	m.signal = info.code == EXITED_BY_ITSELF ? 0 : info.status & 0x7f;
 	m.status = m.signal ? 128 + m.signal : info.status;
@@ -56,7 +56,7 @@ static void finish_life(void)
 {
 	while (m.pidfd >= 0)
 		monitor_step(0);
-	/* It stays a zombie for whoever adopts it, as long as that can still happen. */
+	/* The process stays a zombie for its adopter for as long as it may be adopted. */
 	while (m.leaves && m.announced && m.control_open)
 		monitor_step(0);
 	reap();
@@ -112,7 +112,7 @@ static __attribute__((noreturn)) void monitor(const struct frame *frame)
 	__builtin_unreachable();
 }
 
-/* How the monitor that `clone` makes will look after the process; see monitor.h for the flags. */
+/* Sets how the monitor that `clone` makes watches the process; monitor.h has the flags. */
 long op_supervise(const struct frame *frame)
 {
 	int directory = slot_get(frame->number[0]), events = frame->number[6] == -1 ? -1 : slot_get(frame->number[6]);
@@ -132,7 +132,7 @@ long op_supervise(const struct frame *frame)
 		.restart = (int)frame->number[4],
 		.restart_limit = frame->number[5],
 	};
-	/* The frame's memory is the program's until the clone, and the clone's program lies after it. */
+	/* The memory of this frame is reused after the op, so the monitor needs copies. */
 	{
 		static char attributes[4096], keys[32];
 
@@ -162,7 +162,7 @@ long op_clone(const struct frame *frame)
 	m.input_open = (frame->number[1] & CLONE_INPUT) != 0;
 	m.leaves = (frame->number[1] & CLONE_LEAVES) != 0;
 	m.ended = frame->number[1] & CLONE_ENDED ? FIRST_END : 0;
-	/* Who looks after a detached process is nobody's terminal. */
+	/* The monitor of a detached process has no terminal. */
 	m.foreground = !(supervision.flags & SUPERVISE_DETACHED);
 	err = spawn(frame);
 	if (err < 0)

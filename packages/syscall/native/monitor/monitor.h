@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of a monitor share: the process it watches, who listens, and what is on its way. */
+/* What the parts of a monitor share: its process, its listeners, and pending data. */
 #ifndef LAMELLA_MONITOR_H
 #define LAMELLA_MONITOR_H
 
@@ -11,18 +11,18 @@
 
 /* Flags of the clone op beside the kernel's own. */
 enum {
-	CLONE_RAW = 2,   /* stdin is a terminal of the user's: raw while this runs */
-	CLONE_INPUT = 4, /* stdin is read for the pty; else nobody types */
-	CLONE_ENDED = 16, /* nobody types: whatever reads from the pty comes to the end of the file */
-	CLONE_AWAY = 32, /* the terminal is somebody else's for now: the order `foreground` begins with it */
-	CLONE_LEAVES = 8, /* this will be told to leave: the end of the process is somebody else's to see */
+	CLONE_RAW = 2,   /* stdin is the terminal of the user: raw while this runs */
+	CLONE_INPUT = 4, /* stdin is read for the pty; otherwise there is no input */
+	CLONE_ENDED = 16, /* no input: readers of the pty get end of file */
+	CLONE_AWAY = 32, /* another job has the terminal until the order `foreground` */
+	CLONE_LEAVES = 8, /* the monitor will get the order `leave`: the adopter of the process reaps it */
 };
 
 /* Flags of the supervise op. */
 enum {
-	SUPERVISE_LISTEN = 1,  /* clients may come by the socket `control` */
-	SUPERVISE_LOG = 2,     /* what the process writes comes by pipes, or its pty, and is logged */
-	SUPERVISE_DETACHED = 4, /* the end of the control pipe is not the process's, once it has begun */
+	SUPERVISE_LISTEN = 1,  /* clients can connect to the socket `control` */
+	SUPERVISE_LOG = 2,     /* output goes through pipes, or the pty, and is logged */
+	SUPERVISE_DETACHED = 4, /* the process outlives the control pipe once it has started */
 	SUPERVISE_INPUT = 8,   /* stdin is a pipe that clients write to */
 	SUPERVISE_RECORD = 16, /* keep the records `state` and `exit` */
 };
@@ -38,7 +38,7 @@ enum {
 #undef OP_ENTRY
 #undef ORDER_ENTRY
 
-/* What the init says of a job. */
+/* What the init reports about a job. */
 enum { JOB_STOPPED = 'S', JOB_KILLED = 'K' };
 
 #define CHUNK 16384
@@ -46,24 +46,24 @@ enum { JOB_STOPPED = 'S', JOB_KILLED = 'K' };
 
 struct monitor {
 	int pid, pidfd, socket, signals, master;
-	/* Where the init tells of its job, and which signal killed that. `away`: it is stopped, and the terminal the user's. */
+	/* The init's reports on its job, and the signal that killed the job. `away`: the job is stopped, and the user has the terminal. */
 	int job, job_signal, away;
-	/* Nobody types: nanoseconds until the end of the file is said again, or 0. */
+	/* Without input: nanoseconds until end of file is typed again, or 0. */
 	u64 ended;
 	u32 index;
 	int control_open, input_open, foreground, raw, failed, announced, detached, stopping, leaves;
-	/* The status and signal of the process's end. */
+	/* Exit status and signal of the process. */
 	int status, signal;
 	u64 started, finished; /* CLOCK_REALTIME, nanoseconds */
-	/* Pipes from the process, and to it: -1 where its stdio is inherited. */
+	/* Pipes from and to the process; -1 where its stdio is inherited. */
 	int out[2], in;
-	/* What was read and not yet written to the process's stdin. */
+	/* Input that was read and is not yet written to the process. */
 	char input[4096 + 64];
 	int input_at, input_end;
-	/* What it wrote last, as a DATA reply; nothing more is read before everybody has it. */
+	/* The last output, as a DATA reply. Nothing more is read until every listener has it. */
 	u8 chunk[REPLY_HEADER + CHUNK];
 	u32 chunk_length;
-	u32 shown; /* how much of it the foreground has */
+	u32 shown; /* how much of it the foreground was sent */
 };
 extern struct monitor m;
 
@@ -118,30 +118,30 @@ void terminal_raw(void);
 void terminal_restore(void);
 void take_window_size(void);
 void set_window_size(int rows, int columns);
-/* Copy what was typed, without the keys that detach; whether those were typed to their end. */
+/* Copies input without the keys that detach. Returns whether those keys were typed completely. */
 int typed(const char *from, int length, char *to, int *written);
 
 /* clients.c */
 long clients_listen(void);
-/* Entries of a ppoll array, at least 1 + CLIENTS: how many were filled in. */
+/* Fills in entries of a ppoll array of at least 1 + CLIENTS. Returns how many. */
 #define CLIENTS 32
-/* Of them so many may watch: there is always a place for an order. */
+/* How many clients may watch, so that an order always finds a free place. */
 #define WATCHERS 16
 int clients_poll(struct pollfd *p);
 void clients_serve(const struct pollfd *p, int count);
-/* Obey what had to wait until stdin took what was typed before. */
+/* Handles orders that waited until stdin took earlier input. */
 void clients_go_on(void);
-/* Whether somebody has yet to be sent what is in the chunk. */
+/* Whether a client has not been sent all of the chunk. */
 int clients_behind(void);
 void clients_new_chunk(void);
 void clients_tell_started(void);
-/* Tell how it ended, for two seconds at most. */
+/* Sends the result to clients, for up to two seconds. */
 void clients_tell_exited(void);
 void clients_give_up_the_slow(void);
 
 /* log.c */
 long log_open(void);
-/* Write what is left of the chunk; -errno when that has to be tried again. */
+/* Writes the rest of the chunk. Returns -errno if that must be tried again. */
 long log_write(void);
 void log_new_chunk(void);
 int log_behind(void);

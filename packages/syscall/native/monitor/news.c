@@ -5,7 +5,7 @@
 #include "wire/reply.h"
 #include <linux/fcntl.h>
 
-/* From the child: a pty's master, the news that it failed, or the end of file that exec makes. */
+/* Reads from the child: the master of a pty, a failure, or the end of file that exec causes. */
 void read_child(void)
 {
 	char what = 0;
@@ -44,7 +44,7 @@ void read_child(void)
 	clients_tell_started();
 }
 
-/* From the init: its job stopped, and the terminal is the user's again; or a signal killed it. */
+/* Reads from the init: its job has stopped, and the terminal belongs to the user again; or a signal killed the job. */
 void read_job(void)
 {
 	u8 message[2];
@@ -66,7 +66,7 @@ void read_job(void)
 	reply(REPLY_STOPPED, message[1], m.index, 0, NULL, 0);
 }
 
-/* Without who serves it the process is of no use, and would go on as if its disk had died. */
+/* Ends the process if one of its servers is lost: it would continue with a dead filesystem. */
 static void find_lost_servers(void)
 {
 	u32 index;
@@ -99,7 +99,7 @@ void read_signals(void)
 		take_window_size();
 		break;
 	default:
-		/* Who ends a monitor does not want its process again. */
+		/* SIGTERM for the monitor also means: do not restart the process. */
 		if (info[0] == SIGTERM)
 			m.stopping = 1;
 		forward_signal((int)info[0]);

@@ -14,7 +14,7 @@ void forward_signal(int signo)
 		SYS(pidfd_send_signal, m.pidfd, signo, 0, 0);
 }
 
-/* The rest of a program, in parts that fit through the socket; op_wait puts them together. */
+/* Sends the rest of a program in parts that fit through the socket; op_wait joins them. */
 static void go(const struct bytes *rest)
 {
 	u32 at = 0;
@@ -47,7 +47,7 @@ void obey(const struct frame *frame)
 		go(&frame->string[0]);
 		break;
 	case ORDER_input:
-		/* Who asks has seen to it that there is room. */
+		/* The sender has checked that there is room. */
 		if (frame->string[0].length <= 4096 && (m.in >= 0 || m.master >= 0)) {
 			__builtin_memcpy(m.input, frame->string[0].at, frame->string[0].length);
 			m.input_at = 0;
@@ -55,7 +55,7 @@ void obey(const struct frame *frame)
 		}
 		break;
 	case ORDER_leave:
-		/* The process goes on as the child of whoever adopts it: an engine's own monitor. */
+		/* The process continues as the child of its adopter. */
 		replies_flush();
 		exit_now(0);
 		break;
@@ -75,7 +75,7 @@ void obey(const struct frame *frame)
 	}
 }
 
-/* The other end is gone: nobody waits for the result, so nothing of it may stay. */
+/* The control pipe is closed: nobody waits for the result, so the process must end. */
 static void abandon(void)
 {
 	m.control_open = 0;

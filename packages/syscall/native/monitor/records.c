@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a monitor writes down about the process it watches, as JSON, and where events are told. */
+/* Records of the process as JSON, and its events. */
 #include "monitor/monitor.h"
 #include "base/text.h"
 #include "base/send.h"
@@ -11,7 +11,7 @@ static u32 length;
 static void put(const char *s, u32 n)
 {
 	if (length + n > sizeof(text))
-		return; /* the attributes were checked to fit; nothing else is long */
+		return; /* the attributes were checked to fit, and nothing else is long */
 	__builtin_memcpy(text + length, s, n);
 	length += n;
 }
@@ -40,7 +40,7 @@ static void number(const char *name, u64 value)
 	puts_(",");
 }
 
-/* Times are nanoseconds, more than a JSON number holds in most languages: seconds, and the rest. */
+/* Nanoseconds exceed a JSON number in most languages, so times are seconds and the rest. */
 static void moment(const char *name, const char *name_ns, u64 nanoseconds)
 {
 	number(name, nanoseconds / 1000000000);
@@ -49,12 +49,12 @@ static void moment(const char *name, const char *name_ns, u64 nanoseconds)
 
 static void finish(void)
 {
-	/* The attributes are members of an object, without its braces. */
+	/* The attributes are the members of an object without its braces. */
 	put(supervision.attributes.at, supervision.attributes.length);
 	puts_("}\n");
 }
 
-/* A record is whole or not there: another file takes its place. */
+/* Records are replaced by rename, so readers never see a part of one. */
 static void write_record(const char *name, const char *next, int durable)
 {
 	long fd = SYS(openat, supervision.directory, next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Processes that serve a program and are not its own: a filesystem in user space, say. */
+/* Processes that serve a program, such as FUSE filesystems. */
 #include "monitor/monitor.h"
 #include "ops/op.h"
 #include "ops/program.h"
@@ -12,17 +12,17 @@
 #include <asm/signal.h>
 
 #define SERVERS 16
-#define PAUSE 1000000L /* nanoseconds between two looks */
+#define PAUSE 1000000L /* nanoseconds between two checks */
 
 static struct {
-	int pid, signal; /* 0 when it ends by itself */
+	int pid, signal; /* signal 0: it ends without one */
 	u32 index;       /* of the op that made it */
 } servers[SERVERS];
 static int count;
 
 /*
- * Run a program, which ends in execve, beside this one. That has happened when the op returns: with CLONE_VFORK
- * the kernel holds this process until then.
+ * Runs a program, which ends in execve, in another process. The execve has happened when the op returns: CLONE_VFORK
+ * suspends this process until then.
  */
 long op_serve(const struct frame *frame)
 {
@@ -40,7 +40,7 @@ long op_serve(const struct frame *frame)
 	}
 	if (pid < 0)
 		return pid;
-	/* Not executed: which of its ops failed has been said. */
+	/* The execve did not happen; a reply has named the op that failed. */
 	SYS(waitid, 1 /* P_PID */, pid, &info, WEXITED | WNOHANG | WNOWAIT, 0);
 	if (info.pid == pid && info.code == EXITED_BY_ITSELF && info.status == 125) {
 		SYS(waitid, 1, pid, &info, WEXITED, 0);
@@ -67,7 +67,7 @@ int server_lost(u32 *index)
 	return 0;
 }
 
-/* Wait, for so many milliseconds, until a server has written something: by that it says that it is ready. */
+/* Waits up to number[1] milliseconds until a server has written to a descriptor, which shows that it is ready. */
 long op_await_served(const struct frame *frame)
 {
 	int fd = slot_get(frame->number[0]);
@@ -83,12 +83,12 @@ long op_await_served(const struct frame *frame)
 
 		if (n > 0 && p.revents & POLLIN)
 			return 0;
-		/* Which one it was is said by the op that made it. */
+		/* The reply names the op that made the server. */
 		if (server_lost(&lost)) {
 			reply(REPLY_FAILED, ESRCH, lost, 0, NULL, 0);
 			return -ESRCH;
 		}
-		if (n > 0) /* a hang-up: it will be back, or gone */
+		if (n > 0) /* a hang-up: the other end opens it again, or has ended */
 			SYS(nanosleep, &pause, 0);
 		left -= PAUSE;
 		if (left <= 0)
@@ -96,7 +96,7 @@ long op_await_served(const struct frame *frame)
 	}
 }
 
-/* Wait until all of them have ended, by themselves or as they were asked to, for so many milliseconds; then they are killed. */
+/* Waits up to number[0] milliseconds until all servers have ended, then kills the rest. */
 long op_end_served(const struct frame *frame)
 {
 	s64 left = frame->number[0] * 1000000;

@@ -28,7 +28,7 @@ static long make_pipes(int child[3])
 	return 0;
 }
 
-/* Its stdio stays open here, too, for those that come after it. */
+/* Closes the ends of the process in the monitor. */
 static void drop_pipes(int child[3])
 {
 	for (int i = 0; i < 3; i++)
@@ -36,7 +36,7 @@ static void drop_pipes(int child[3])
 			close_fd(&child[i]);
 }
 
-/* Make the process. Returns in the parent only; what it leaves open is the process's stdio. */
+/* Makes the process. Returns in the parent only. */
 long spawn(const struct frame *frame)
 {
 	struct clone_args args = { 0 };

@@ -29,7 +29,7 @@ static void write_foreground(void)
 	m.shown += (u32)n;
 }
 
-/* Take the next of what it wrote: 1, 0 at its end, -EAGAIN when there is nothing now. */
+/* Reads the next output. Returns 1, 0 at the end, or -EAGAIN if there is none now. */
 static long read_output(int from, u32 stream)
 {
 	long n = SYS(read, from, m.chunk + REPLY_HEADER, CHUNK);
@@ -50,7 +50,7 @@ static long read_output(int from, u32 stream)
 
 enum { CONTROL, CHILD, SOCKET, SIGNALS, MASTER, STDIN, STDOUT, OUT, ERR, IN, JOB, OWN, POLLED = OWN + 1 + CLIENTS };
 
-/* One round: wait (for so long at most), and see to whatever is ready. */
+/* One round: waits, and handles what is ready. */
 void monitor_step(u64 nanoseconds)
 {
 	int saying = m.ended && !nanoseconds && m.master >= 0 && !input_pending(), waiting = behind(), to = m.master >= 0 ? m.master : m.in;
@@ -73,13 +73,13 @@ void monitor_step(u64 nanoseconds)
 	int own = clients_poll(p + OWN);
 
 	if (!p[MASTER].events)
-		p[MASTER].fd = -1; /* else a hang-up would spin */
+		p[MASTER].fd = -1; /* otherwise a hang-up would spin */
 	if (unheard && m.control_open) {
 		m.stopping = 1;
 		forward_signal(9);
 		unheard = 0;
 	}
-	/* A slow client or a full disk is looked after from time to time. */
+	/* With output pending, slow clients and a full disk are checked from time to time. */
 	if (saying)
 		nanoseconds = m.ended;
 	wait.tv_sec = (s64)(nanoseconds / SECOND);
@@ -116,7 +116,7 @@ void monitor_step(u64 nanoseconds)
 	}
 	if (m.master >= 0 && !behind() && p[MASTER].revents & (POLLIN | POLLERR | POLLHUP) &&
 	    read_output(m.master, 1) == 0)
-		close_fd(&m.master); /* nobody holds the other side now; wait for the end, not for the pty */
+		close_fd(&m.master); /* the other side is closed; wait for the end of the process, not of the pty */
 	for (int i = 0; i < 2; i++)
 		if (m.out[i] >= 0 && !behind() && p[OUT + i].revents && read_output(m.out[i], (u32)i + 1) == 0)
 			close_fd(&m.out[i]);
@@ -124,7 +124,7 @@ void monitor_step(u64 nanoseconds)
 		close_fd(&m.pidfd);
 }
 
-/* What the container wrote before its end, still on its way. A disk that stays full ends that. */
+/* Handles output that the process wrote before its end. A disk that stays full stops this. */
 void drain(void)
 {
 	u64 until = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Terminals: the user's, which is raw meanwhile, and the container's, whose master is ours. */
+/* Terminals: that of the user, which is raw meanwhile, and that of the container, whose master the monitor has. */
 #include "monitor/monitor.h"
 #include "base/text.h"
 #include "ops/op.h"
@@ -61,7 +61,7 @@ void set_window_size(int rows, int columns)
 
 int typed(const char *from, int length, char *to, int *written)
 {
-	/* How many of the keys were typed already; they are held back until it is clear what they are. */
+	/* How many of the keys that detach were typed. They are held back until the sequence is complete or broken. */
 	static u32 matched;
 	const struct bytes *keys = &supervision.keys;
 
@@ -85,7 +85,7 @@ int typed(const char *from, int length, char *to, int *written)
 	return 0;
 }
 
-/* A file that the container put in the place of its devpts is no terminal of ours to be. */
+/* Returns whether a descriptor is in a real devpts: the container may have put another file in its place. */
 static int is_devpts(int fd)
 {
 	u64 info[32];
@@ -94,9 +94,8 @@ static int is_devpts(int fd)
 }
 
 /*
- * Open a new terminal in the devpts that slot number[0] holds; its slave goes into slot number[5], its
- * master into slot number[6], or to the monitor when that is -1. number[1..4]: rows, columns (0: the
- * monitor knows), uid, gid.
+ * Opens a new terminal in the devpts of slot number[0]. The slave goes into slot number[5]; the master goes into slot
+ * number[6], or to the monitor if that is -1. number[1..4] are rows, columns (0: as the monitor has), uid and gid.
  */
 long op_pty(const struct frame *frame)
 {

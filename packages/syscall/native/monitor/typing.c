@@ -4,7 +4,7 @@
 #include "wire/reply.h"
 #include <linux/fcntl.h>
 
-/* The user goes; the process stays, with those who come by the socket. */
+/* Detaches the user. The process continues, with the clients of its socket. */
 static void detach(void)
 {
 	long null = SYS(openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
@@ -25,7 +25,7 @@ int input_pending(void)
 	return m.input_at < m.input_end;
 }
 
-/* The end of a stdin that is no terminal: what a person would type for it. */
+/* Types end of file (Ctrl-D), for a stdin that is not a terminal. */
 void type_end(void)
 {
 	m.input[0] = 4;
@@ -56,7 +56,7 @@ void write_input(int to)
 
 	if (n == -EINTR || n == -EAGAIN)
 		return;
-	if (n < 0) /* the reader is gone: what it would have read is dropped */
+	if (n < 0) /* the reader has closed it: the input is dropped */
 		n = m.input_end - m.input_at;
 	m.input_at += (int)n;
 }

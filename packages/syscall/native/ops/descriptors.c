@@ -18,7 +18,7 @@ OP(dup3)
 	return err < 0 ? err : 0;
 }
 
-/* The argument is a number, or bytes which the kernel reads from a copy of ours. */
+/* Passes a number, or bytes in a copy that the kernel may write to. */
 OP(ioctl)
 {
 	FD(fd, 0);
@@ -32,7 +32,7 @@ OP(ioctl)
 	return SYS(ioctl, fd, N(1), argument);
 }
 
-/* A descriptor that this process was started with, by its number: 4 is where replies go. */
+/* Takes a descriptor that this process was started with, by its number. 4 is the one for replies. */
 OP(inherited)
 {
 	if (N(0) < REPLIES_FD)
@@ -40,7 +40,7 @@ OP(inherited)
 	return slot_put(N(1), SYS(fcntl, N(0), F_DUPFD_CLOEXEC, 5));
 }
 
-/* From here on replies go elsewhere: who started this process does not wait for them any more. */
+/* Sends later replies to another descriptor, because the parent does not wait for them. */
 OP(reply_to)
 {
 	FD(fd, 0);
@@ -52,7 +52,7 @@ OP(reply_to)
 	return 0;
 }
 
-/* Bytes, and a descriptor along with them (unix(7), SCM_RIGHTS). */
+/* Sends bytes with a descriptor (unix(7), SCM_RIGHTS). */
 OP(send_fd)
 {
 	FD(fd, 0);

@@ -5,8 +5,8 @@
 #include "wire/reply.h"
 
 /*
- * As many strings as execve(2) takes, both vectors and their ends: 6 MiB hold so many empty ones, with their pointers.
- * The vectors of the last execve stay for the next one of the same program: a search of PATH sends them once.
+ * The most strings that execve(2) takes, with both ends: that many empty ones and their pointers fill 6 MiB. The vectors
+ * of the last execve are kept for the next one of the same program, so that a search of PATH sends them once.
  */
 #define VECTORS_MAX (6u * 1024 * 1024 / 9 + 3)
 static const char *vectors[VECTORS_MAX];
@@ -17,7 +17,7 @@ void execve_forget(void)
 	kept_argc = kept_envc = -1;
 }
 
-/* Split a block of NUL-terminated strings into the vector that execve wants. */
+/* Splits a block of NUL-terminated strings into a vector for execve. */
 static long vector(const struct bytes *block, s64 count, const char **out, size_t room)
 {
 	const char *at = block->at;
@@ -40,7 +40,7 @@ static long vector(const struct bytes *block, s64 count, const char **out, size_
 	return left ? -EBADMSG : 0;
 }
 
-/* Both vectors are new, or both are those of the execve before. */
+/* Takes both vectors from the frame, or those of the last execve. */
 static long take_vectors(const struct frame *frame)
 {
 	s64 argc = N(0), envc = N(1);

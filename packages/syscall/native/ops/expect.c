@@ -4,18 +4,18 @@
 #include "tree/tree.h"
 #include <linux/fcntl.h>
 
-/* What a program says of an object, in the order of `Seen` in packages/syscall/src/wire/seen.ts. */
+/* The snapshot of an object, in the order of `Seen` in packages/syscall/src/wire/seen.ts. */
 struct seen {
 	u64 ino, mode, uid, gid, size;
 	s64 btime_sec, btime_nsec, mtime_sec, mtime_nsec, ctime_sec, ctime_nsec;
 };
 
-/* What of it has to be the same, beside the identity. */
+/* What must be the same beside the identity. */
 #define SEEN_CONTENT 1  /* size and time of modification */
 #define SEEN_METADATA 2 /* permissions and owner */
-#define SEEN_CTIME 4    /* the time of change, which nobody can set */
+#define SEEN_CTIME 4    /* the time of change, which no call can set */
 
-/* Whether an object was made when the program says. Nobody knows where one of both is unknown: then that is no difference. */
+/* Returns whether the time of birth is the same. An unknown time on either side counts as the same. */
 static int is_born(const struct statx *st, s64 sec, s64 nsec)
 {
 	if (!(st->stx_mask & STATX_BTIME) || !(st->stx_btime.tv_sec || st->stx_btime.tv_nsec) || !(sec || nsec))
@@ -23,7 +23,7 @@ static int is_born(const struct statx *st, s64 sec, s64 nsec)
 	return st->stx_btime.tv_sec == sec && st->stx_btime.tv_nsec == (u64)nsec;
 }
 
-/* Whether an object is the one that was seen: 0, -ESTALE, or why nobody knows. An empty path is the descriptor itself. */
+/* Returns 0 if an object is the one that was seen, -ESTALE if not, or another error. An empty path is the descriptor. */
 static long expected(int dirfd, const char *path, const struct bytes *given, s64 what)
 {
 	struct seen seen;
@@ -50,14 +50,14 @@ static long expected(int dirfd, const char *path, const struct bytes *given, s64
 	return 0;
 }
 
-/* An object must be the one that was seen. */
+/* Fails unless an object is the one that was seen. */
 OP(expect)
 {
 	FD(dirfd, 0);
 	return expected(dirfd, S(0), &frame->string[1], N(1));
 }
 
-/* Compound: rename an object if it is the one that was seen. */
+/* Compound: renames an object if it is the one that was seen. */
 OP(rename_seen)
 {
 	FD(from, 0);
@@ -68,8 +68,8 @@ OP(rename_seen)
 }
 
 /*
- * What a descriptor refers to must be the object that was seen: its type, filesystem, inode and birth time, which nobody can
- * set. Zeros stand for an inode number or a birth time that the filesystem does not keep.
+ * Fails unless a descriptor refers to the object that was seen: type, filesystem, inode and time of birth. Zeros mean
+ * that the filesystem does not keep the inode number or the time of birth.
  */
 OP(same_object)
 {
@@ -86,7 +86,7 @@ OP(same_object)
 	return is_born(&st, N(6), N(7)) ? 0 : -ESTALE;
 }
 
-/* Compound: nothing is mounted where a link of the container's leads. */
+/* Compound: checks where a descriptor is, so that no link of the container redirects a mount. */
 OP(landed)
 {
 	FD(root, 0);
@@ -94,7 +94,7 @@ OP(landed)
 	return place_check(root, fd, S(0), N(2) != 0, &frame->string[1]);
 }
 
-/* Compound: what is to be hidden, or not to be written to, is. */
+/* Compound: checks that a path is hidden, or read-only. */
 OP(covered)
 {
 	FD(root, 0);

@@ -25,7 +25,7 @@ OP(mkdirat)
 	return err < 0 ? err : SYS(mkdirat, dirfd, S(0), N(1));
 }
 
-/* Try once more after clearing the way, when the program asked for that. */
+/* Returns whether to try again: the program asked for replacement, and the old object was removed. */
 static int cleared(const struct frame *frame, long err, int dirfd, const char *path)
 {
 	return err == -EEXIST && frame->flags & OP_REPLACE && tree_remove(dirfd, path) == 0;
@@ -59,7 +59,7 @@ OP(linkat)
 
 	if (err != -EEXIST || !(frame->flags & OP_REPLACE))
 		return err;
-	/* A link onto itself is already what was asked for; removing it would lose the file. */
+	/* The link exists already; removing it would lose the file. */
 	if (SYS(statx, from, S(0), AT_SYMLINK_NOFOLLOW, STATX_INO, &a) == 0 &&
 	    SYS(statx, to, S(1), AT_SYMLINK_NOFOLLOW, STATX_INO, &b) == 0 &&
 	    a.stx_ino == b.stx_ino && a.stx_dev_major == b.stx_dev_major &&
@@ -144,7 +144,7 @@ OP(flock)
 	return SYS(flock, fd, N(1));
 }
 
-/* Compound: procfs, cgroupfs and sysctl files want open, one write, close. */
+/* Compound: opens, writes once and closes, for files of procfs, sysctl and cgroups. */
 OP(write_file)
 {
 	FD(dirfd, 0);
@@ -157,7 +157,7 @@ OP(write_file)
 	return err < 0 ? err : closed;
 }
 
-/* Compound: a file of the kernel's, which is short, as a DATA reply. */
+/* Compound: reports a short file of the kernel as a DATA reply. */
 OP(read_file)
 {
 	FD(dirfd, 0);
@@ -174,7 +174,7 @@ OP(read_file)
 	return 0;
 }
 
-/* Compound: such a file, kept beyond the end of what it tells of. */
+/* Compound: copies such a file, which disappears together with its subject. */
 OP(copy_file)
 {
 	FD(dirfd, 0);

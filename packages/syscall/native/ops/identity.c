@@ -34,8 +34,8 @@ OP(setgroups)
 }
 
 /*
- * An id, or -1, which leaves it what it is. The kernel looks at 32 bits: more of them would make 0 of 2^32, and no change of the last,
- * and leave the process root.
+ * Accepts an id, or -1 for no change. The kernel uses 32 bits: a larger number could become 0 or "no change" and leave
+ * the process root.
  */
 static int is_id(s64 id)
 {
@@ -57,8 +57,8 @@ OP(setresuid)
 }
 
 /*
- * Pipes that are stdin, stdout or stderr belong to who runs, who could not open /dev/stderr else. Nothing but pipes: what else
- * is there, such as /dev/null, is not the process's alone.
+ * Gives pipes on stdin, stdout and stderr to the user of the process, who could not open /dev/stderr otherwise. Other
+ * files, such as /dev/null, are shared and stay as they are.
  */
 OP(own_stdio)
 {
@@ -67,7 +67,7 @@ OP(own_stdio)
 
 		if (SYS(statx, fd, "", AT_EMPTY_PATH, STATX_TYPE, &stat) < 0 || (stat.stx_mode & S_IFMT) != S_IFIFO)
 			continue;
-		/* Of a user namespace that knows its owner not: then it stays closed. */
+		/* This fails if the owner is not mapped in the user namespace; the pipe then keeps its owner. */
 		SYS(fchown, fd, N(0), N(1));
 	}
 	return 0;

@@ -43,7 +43,7 @@ OP(fsetxattr)
 	return SYS(fsetxattr, fd, S(0), S(1), LEN(1), N(1));
 }
 
-/* Whether this process may do that with a file, by its real ids (faccessat2(2)). */
+/* Checks access with the real ids (faccessat2(2)). */
 OP(faccessat)
 {
 	FD(dirfd, 0);

@@ -17,7 +17,7 @@ OP(unshare)
 	return SYS(unshare, N(0));
 }
 
-/* Ids of a user namespace, as proc(5) has them in uid_map. */
+/* Writes uid_map or gid_map of a user namespace (user_namespaces(7)). */
 static long write_map(int pid, const char *file, const struct bytes *map)
 {
 	char path[64];
@@ -27,15 +27,15 @@ static long write_map(int pid, const char *file, const struct bytes *map)
 	fd = SYS(openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return fd;
-	/* All of it at once, or not at all. */
+	/* The kernel requires a single write. */
 	err = SYS(write, fd, map->at, map->length);
 	SYS(close, fd);
 	return err < 0 ? err : 0;
 }
 
 /*
- * A user namespace that nobody is in, with the ids that it has: what mounts are mapped by, and what a
- * process may enter. Made by a child, for one's own cannot be left again; it ends when we have opened it.
+ * Makes an empty user namespace with an id mapping, for idmapped mounts or to be joined. A child makes it, because a
+ * process cannot leave its user namespace again. The child exits once the namespace is open.
  */
 OP(userns)
 {
@@ -69,7 +69,7 @@ OP(userns)
 	return slot_put(N(0), fd);
 }
 
-/* A network namespace that nobody is in, of a user namespace (-1: of this process's). */
+/* Makes an empty network namespace that belongs to a user namespace (-1: the one of this process). */
 OP(netns)
 {
 	int ends[2], status, pid, userns = -1;

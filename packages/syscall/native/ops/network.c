@@ -9,9 +9,7 @@ OP(socket)
 	return slot_put(N(3), SYS(socket, N(0), N(1), N(2)));
 }
 
-/*
- * Compound: a request (netlink(7)), and what the kernel says of it, up to its acknowledgement. Each of its messages is data.
- */
+/* Compound: sends a netlink(7) request and reports each answer as data, up to the acknowledgement. */
 OP(netlink)
 {
 	FD(fd, 0);
@@ -27,7 +25,7 @@ OP(netlink)
 
 			if (message->nlmsg_len < NLMSG_HDRLEN || message->nlmsg_len > n - at)
 				return -EBADMSG;
-			/* Both carry an error number, or 0. */
+			/* Both contain an error number, or 0. */
 			if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE)
 				return message->nlmsg_len < NLMSG_HDRLEN + sizeof(int) ? 0 : *(const int *)(message + 1);
 			reply_data(frame->index, message, message->nlmsg_len);
@@ -37,7 +35,7 @@ OP(netlink)
 	return n;
 }
 
-/* A socket of unix(7), by its path. */
+/* Connects to a socket of unix(7) by its path. */
 OP(connect)
 {
 	FD(fd, 0);

@@ -7,7 +7,7 @@
 #include <linux/resource.h>
 #include <linux/time_types.h>
 
-/* The parent-death signal is only worth something if the parent was alive after it was set. */
+/* The parent may have died before its death signal was set, so this checks that it lives. */
 OP(prctl)
 {
 	long value = SYS(prctl, N(0), N(1), N(2), N(3), N(4));

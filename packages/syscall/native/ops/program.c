@@ -16,10 +16,10 @@ static int ignored(const struct frame *frame, long err)
 	return 0;
 }
 
-/* The op `attempt` that is under way: its program may end with the errors that it ignores. */
+/* The current op `attempt`, whose program may fail with the errors that it ignores. */
 static const struct frame *attempted;
 
-/* Run a program that may fail in known ways; then the rest of it is left out, and what it opened stays open until execve. */
+/* Runs a program that may fail in known ways. The rest is skipped then, and what it opened stays open until execve. */
 long op_attempt(const struct frame *frame)
 {
 	const struct frame *outer = attempted;
@@ -28,7 +28,7 @@ long op_attempt(const struct frame *frame)
 	attempted = frame;
 	err = program_run((const u8 *)frame->string[0].at, frame->string[0].length, 0);
 	attempted = outer;
-	/* The lists of its execve are not those of the program around it. */
+	/* The vectors of its execve do not belong to the outer program. */
 	execve_forget();
 	return err;
 }

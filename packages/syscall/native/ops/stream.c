@@ -14,7 +14,7 @@ size_t stream_beyond(const char *end, const u8 **rest)
 	return (size_t)(input + input_length - *rest);
 }
 
-/* A malformed stream is reported like a failed op: the index is the one it claims, if any. */
+/* Reports a malformed stream like a failed op, with the index in its header if there is one. */
 int stream_refuse(long err)
 {
 	u32 index = 0xffffffffu;

@@ -4,7 +4,7 @@
 #include "tree/tree.h"
 #include <linux/fcntl.h>
 
-/* Compound: a tree's size is not known before it is walked. A tree that is not there is fine. */
+/* Compound: the number of calls depends on the tree. A missing tree is not an error. */
 OP(rmtree)
 {
 	FD(dirfd, 0);
@@ -17,14 +17,14 @@ OP(walk)
 	return tree_walk(dirfd, S(0), frame->index, N(1));
 }
 
-/* Compound: a tree as a process in this mount namespace sees it. The second slot may be empty. */
+/* Compound: walks a tree as this mount namespace shows it. The second slot may be empty. */
 OP(walk_seen)
 {
 	FD(dirfd, 0);
 	return tree_walk_seen(dirfd, S(0), frame->index, slot_get(N(1)));
 }
 
-/* Compound: what an overlay's upper directory did to what is below the second slot; or how two whole trees differ. */
+/* Compound: reports what an overlay's upper directory changed in the lower one, or how two whole trees differ. */
 OP(compare)
 {
 	FD(upper, 0);
@@ -34,7 +34,7 @@ OP(compare)
 	return tree_compare(upper, lower, (enum overlay)N(2), frame->index);
 }
 
-/* Compound: all that there is to know of one object. */
+/* Compound: reports one object. */
 OP(statx)
 {
 	FD(dirfd, 0);
@@ -50,7 +50,7 @@ OP(copy_object)
 	return object_copy(from, S(0), to, S(1), (int)N(2));
 }
 
-/* Compound: a path inside a root which the container may have prepared against us. A file is not a directory. */
+/* Compound: makes a path inside a root that the container may have prepared. A file must not be a directory. */
 OP(mkpath)
 {
 	FD(root, 0);

@@ -4,10 +4,10 @@
 #include "wire/reply.h"
 #include <linux/fcntl.h>
 
-/* So many bytes of a file that says that it has none: those of procfs do, whatever is in them. */
+/* The most bytes of a file whose size is 0: files of procfs have that size whatever they contain. */
 #define UNSIZED_MAX (64u << 20)
 
-/* Open what was a regular file when it was looked at. -ENOENT when it no longer is: a FIFO or a device gives no content. */
+/* Opens a file that was regular when it was looked at. Returns -ENOENT if it is not regular now. */
 static long open_regular(int dirfd, const char *name)
 {
 	long fd = SYS(openat, dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0), err;
@@ -23,8 +23,8 @@ static long open_regular(int dirfd, const char *name)
 }
 
 /*
- * Tell what is in a file now, but no more than the size that was told: one that grows as fast as it is read would have
- * no end. The reader of the replies fills up what is missing.
+ * Reports the content, at most the size that was reported, because a file may grow as fast as it is read. The reader of
+ * the replies fills up missing bytes.
  */
 long show_content(int dirfd, const char *name, u64 size, u32 index, int seen)
 {

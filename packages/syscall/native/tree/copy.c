@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compound op: another object that is in everything like one of a tree; with the marks of overlayfs, or without them. */
+/* Compound op: copies one object with all its metadata, with or without overlay marks. */
 #include "base/kernel.h"
 #include "base/text.h"
 #include "tree/tree.h"
@@ -49,7 +49,7 @@ static int starts_any(const char *name, const char *const *prefixes)
 	return 0;
 }
 
-/* Whether an attribute is not copied. With `marks` those of overlayfs are copied, and all else is as without. */
+/* Returns whether an attribute is left out. With `marks` those of overlayfs are copied. */
 static int is_left(const char *name, int marks)
 {
 	return !starts_any(name, own) || starts_any(name, foreign) || (!marks && starts_any(name, overlay));
@@ -66,7 +66,7 @@ static int listed(const char *list, long length, const char *name)
 	return 0;
 }
 
-/* Give the attributes of one object to another, and take those away that it alone has. */
+/* Copies the attributes of one object to another, and removes those that only the target has. */
 static long copy_xattrs(const char *from, const char *to, int marks)
 {
 	static char list[65536], other[65536], value[65536];
@@ -102,7 +102,7 @@ static long copy_xattrs(const char *from, const char *to, int marks)
 	return 0;
 }
 
-/* Owner, mode, attributes and times, in the order in which one does not undo the other. */
+/* Copies owner, mode, attributes and times, in an order in which none resets another. */
 static long copy_metadata(int from, int to, const struct statx *st, int marks)
 {
 	char source[32], target[32];
@@ -118,7 +118,7 @@ static long copy_metadata(int from, int to, const struct statx *st, int marks)
 		err = SYS(fchmodat, AT_FDCWD, target, st->stx_mode & 07777);
 	if (!err)
 		err = copy_xattrs(source, target, marks);
-	/* Through its name in procfs: utimensat of an O_PATH descriptor itself is younger than the kernels we run on. */
+	/* Through procfs: utimensat on an O_PATH descriptor requires a newer kernel than ours. */
 	return err ? err : SYS(utimensat, AT_FDCWD, target, times, 0);
 }
 
@@ -144,14 +144,14 @@ static long copy_range(int from, int to, s64 at, s64 end)
 		}
 		if (n < 0)
 			return n;
-		if (!n) /* it became shorter meanwhile */
+		if (!n) /* the file was truncated meanwhile */
 			return 0;
 		at += n;
 	}
 	return 0;
 }
 
-/* `source` is an O_PATH descriptor: what has that name now may be something else. */
+/* `source` is an O_PATH descriptor; the name may belong to another object by now. */
 static long copy_content(int source, int to, const struct statx *st)
 {
 	char path[32];
@@ -183,7 +183,7 @@ static long copy_content(int source, int to, const struct statx *st)
 	return err;
 }
 
-/* Metadata are those of objects of one type: one that became another meanwhile is -ESTALE. */
+/* Metadata is copied between objects of one type: -ESTALE if the type changed meanwhile. */
 static long of_type(int fd, u32 type)
 {
 	struct statx st;
@@ -193,9 +193,9 @@ static long of_type(int fd, u32 type)
 }
 
 /*
- * A directory comes without what is in it. With COPY_METADATA the new name is there already and keeps
- * its content. With COPY_MARKS the copy has the marks of overlayfs, too. With COPY_DIRECTORY nothing but a directory is copied, with
- * COPY_OTHER no directory. Nothing has to be on the disk when it returns: that is syncfs' work, once for all.
+ * Copies a directory without its content. With COPY_METADATA the new name exists and keeps its content. With COPY_MARKS
+ * overlay marks are copied too. COPY_DIRECTORY copies only directories, COPY_OTHER no directories. Nothing is synced:
+ * the caller calls syncfs once for all copies.
  */
 long object_copy(int olddir, const char *oldname, int newdir, const char *newname, int how)
 {
@@ -234,7 +234,7 @@ long object_copy(int olddir, const char *oldname, int newdir, const char *newnam
 		if (!err)
 			err = copy_metadata((int)from, (int)to, &st, how & COPY_MARKS);
 	}
-	/* What is a part of an object only must not be taken for it. */
+	/* An incomplete copy must not remain. */
 	if (err && (made || file >= 0))
 		SYS(unlinkat, newdir, newname, type == S_IFDIR ? AT_REMOVEDIR : 0);
 	if (file >= 0)

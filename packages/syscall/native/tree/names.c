@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names of directories, sorted by their bytes. Lists are a stack: the last one made is the first to go. */
+/* Names of directories, sorted by their bytes. Lists form a stack: the last one made is dropped first. */
 #include "base/kernel.h"
 #include "tree/tree.h"
 #include "tree/marks.h"
 #include "tree/names.h"
 
-/* The names of all lists: a byte of marks and a string each, then their places, sorted. */
+/* The names of all lists: a byte of marks and a string each, then their sorted places. */
 static struct {
 	char *at;
 	size_t used, size;
@@ -80,7 +80,7 @@ static void sort_names(u32 *list, u32 count)
 	}
 }
 
-/* What a file says that is a whiteout: the name that it hides; NULL of any other. */
+/* Returns the name that a whiteout file hides, or NULL for other files. */
 static const char *hidden_by(const char *name)
 {
 	for (int i = 0; WHITEOUT[i]; i++)
@@ -102,7 +102,7 @@ static long read_names(int fd, char mark, int files, u32 *count)
 			long err;
 
 			at += entry->reclen;
-			/* No name begins with `.wh.` where that hides: what is hidden so is the directory's content. */
+			/* Names with `.wh.` are marks here, so a hidden name that begins with it is ignored. */
 			if (is_dot(name) || (hidden && (!hidden[0] || hidden_by(hidden))))
 				continue;
 			if (hidden)

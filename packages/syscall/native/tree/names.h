@@ -4,10 +4,10 @@
 
 #include "base/sys.h"
 
-/* In which of two directories a name was seen. */
+/* Which of two directories has a name. */
 #define NAME_FIRST 1
 #define NAME_SECOND 2
-/* A file in the first says that the name is hidden (`.wh.NAME`). */
+/* A whiteout file in the first hides the name (`.wh.NAME`). */
 #define NAME_HIDDEN 4
 
 struct name_list {
@@ -16,15 +16,15 @@ struct name_list {
 };
 
 /*
- * List the names of one open directory, or of two together (-1 is none): 0, or -errno and no list. With `files`
- * the first one's whiteouts are files.
+ * Lists the names of one open directory, or of two together (-1 is none). Returns 0, or -errno and no list. With `files`
+ * the whiteouts of the first are files.
  */
 long names_list(int first, int second, int files, struct name_list *list);
 
-/* A name, and where it was seen. It moves when another list is made. */
+/* Returns a name and where it was seen. It is valid until another list is made. */
 const char *names_get(const struct name_list *list, u32 i, int *marks);
 
-/* Forget a list, and all that were made after it. */
+/* Drops a list and all that were made after it. */
 void names_drop(const struct name_list *list);
 
 #endif

@@ -11,9 +11,9 @@ int is_dot(const char *name)
 }
 
 /*
- * A scoped lookup (RESOLVE_IN_ROOT, RESOLVE_BENEATH) that meets ".." fails with EAGAIN when anything on the machine was
- * renamed or mounted meanwhile, and openat2(2) says to try again. The bound is about a tenth of a second. No other
- * call is made in between: the container's filter may be set already.
+ * A scoped lookup (RESOLVE_IN_ROOT, RESOLVE_BENEATH) that meets ".." fails with EAGAIN if anything on the machine was
+ * renamed or mounted meanwhile; openat2(2) says to try again. The limit is about a tenth of a second. There is no other
+ * call in between, because the seccomp filter may be set already.
  */
 #define OPENAT2_TRIES 100000
 
@@ -79,7 +79,7 @@ long tree_make_path(int root, const char *path, int directory, u32 mode)
 		last = !path[at];
 		fd = open_in_root(root, prefix, last && !directory ? 0 : O_DIRECTORY);
 		if (fd == -ENOENT) {
-			/* EEXIST here means a dangling link: not a place to mount on. */
+			/* EEXIST here means a dangling link, which cannot be a mount point. */
 			long err = last && !directory
 				? SYS(mknodat, parent, prefix + name, S_IFREG | mode, 0)
 				: SYS(mkdirat, parent, prefix + name, directory ? mode : 0755);

@@ -9,14 +9,14 @@
 #include <linux/fcntl.h>
 #include <linux/openat2.h>
 
-/* The flag of statfs(2), and where the kernel's struct has what we read; both architectures have 64-bit words. */
+/* The flag of statfs(2), and the offsets of the fields in its struct; both architectures have 64-bit words. */
 #define ST_RDONLY 1
 #define STATFS_TYPE 0
 #define STATFS_FLAGS 10
 
 /*
- * The path of a descriptor as this process's root has it, in `at`, which has room for PATH_MAX bytes. The kernel makes it
- * of the mounts and directories that the descriptor is in, and not of the names by which it was opened.
+ * Writes the path of a descriptor, as the root of this process has it, to `at`, which has room for PATH_MAX bytes. The
+ * kernel derives it from mounts and directories, not from the names by which the descriptor was opened.
  */
 static long path_of(int fd, char *at)
 {
@@ -29,10 +29,10 @@ static long path_of(int fd, char *at)
 		return n;
 	if (n >= 4096)
 		return -ENAMETOOLONG;
-	/* A detached mount, or one outside of our root, has no path: nobody knows where it is. */
+	/* A detached mount, or one outside of the root, has no path. */
 	if (n == 0 || at[0] != '/')
 		return -EXDEV;
-	/* Of the root of everything nothing is to be left before the slash of what is below it. */
+	/* For the root itself the path is empty, so that what is below it begins with a slash. */
 	if (n == 1)
 		n = 0;
 	at[n] = 0;
@@ -67,7 +67,7 @@ long place_check(int root, int fd, const char *path, int exact, const struct byt
 	for (u32 i = 0; i < outside->length; i++) {
 		const char *each = outside->at + i;
 
-		/* What ends a list of bytes is a NUL, too: none of these is read beyond it. */
+		/* A byte string ends in a NUL too, so none of these is read beyond it. */
 		if (is_within(place, each))
 			return -EXDEV;
 		while (i < outside->length && outside->at[i])
@@ -86,7 +86,7 @@ long place_covered(int root, const char *path, int readonly)
 	u64 info[32];
 	struct statx st;
 
-	/* What is not there shows nothing. */
+	/* A missing path shows nothing. */
 	if (fd == -ENOENT || fd == -ENOTDIR)
 		return 0;
 	if (fd < 0)

@@ -2,7 +2,7 @@
 #include "tree/record.h"
 #include <linux/fcntl.h>
 
-/* A closed descriptor's number may soon be that of another directory: whoever closes it sets this to -1. */
+/* The number of a closed descriptor may soon belong to another directory, so closing it sets this to -1. */
 int here;
 
 /* Numbers, then path, link target and xattrs as counted strings; twice for a comparison. */
@@ -38,8 +38,8 @@ void begin_record(void)
 char walk_path[64 * 1024];
 
 /*
- * Attributes are asked for by name, below the working directory: llistxattr knows no dirfd, and an open
- * descriptor for each object costs more than all else.
+ * Attributes are read by name in the working directory: llistxattr takes no dirfd, and opening each object costs more
+ * than everything else.
  */
 static long go_to(int fd)
 {
@@ -106,14 +106,14 @@ long put_object(int dirfd, const char *name, const struct statx *st, u32 path_le
 	put64(st->stx_dev_minor);
 	put64((u64)st->stx_ctime.tv_sec);
 	put64(st->stx_ctime.tv_nsec);
-	/* Zero where the filesystem does not keep it. */
+	/* Zero if the filesystem does not keep it. */
 	put64(st->stx_mask & STATX_BTIME ? (u64)st->stx_btime.tv_sec : 0);
 	put64(st->stx_mask & STATX_BTIME ? st->stx_btime.tv_nsec : 0);
 	put_counted(walk_path, path_length);
 	if ((st->stx_mode & S_IFMT) == S_IFLNK) {
 		n = SYS(readlinkat, dirfd, name, target, sizeof(target));
 		if (n < 0)
-			return n == -EINVAL ? -ENOENT : n; /* it is no link any more */
+			return n == -EINVAL ? -ENOENT : n; /* it is not a link any more */
 	}
 	put_counted(target, (u32)n);
 	n = put_xattrs(dirfd, name);

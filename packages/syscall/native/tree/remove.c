@@ -5,7 +5,7 @@
 #include <linux/fcntl.h>
 #include <linux/openat2.h>
 
-/* Levels that are held open at once. Deeper directories are first moved up to the top. */
+/* Levels that are open at once. Deeper directories are first moved to the top. */
 #define LEVELS 48
 
 struct level {
@@ -16,7 +16,7 @@ struct level {
 
 static struct level levels[LEVELS];
 
-/* The next entry of a level; NULL at the end, `*err` set when reading failed. */
+/* Returns the next entry of a level, NULL at the end. `*err` is set if reading failed. */
 static const struct dirent64 *next_entry(struct level *level, long *err)
 {
 	for (;;) {
@@ -51,7 +51,7 @@ static long open_level(int dirfd, const char *name, struct level *level)
 	return fd;
 }
 
-/* As an ordinary user, the owner's own mode bits may stand in the way. */
+/* The mode bits may deny access to an ordinary user who owns the directory. */
 static long open_level_forced(int dirfd, const char *name, struct level *level)
 {
 	long err = open_level(dirfd, name, level);
@@ -63,7 +63,7 @@ static long open_level_forced(int dirfd, const char *name, struct level *level)
 
 static long remove_entry(struct level *level, const struct dirent64 *entry)
 {
-	/* Overlayfs says 8 (DT_REG) or 4 (DT_DIR) too; a type that is wrong costs one more call. */
+	/* Overlayfs reports 8 (DT_REG) or 4 (DT_DIR) too; a wrong type costs one more call. */
 	int flags = entry->type == 4 ? AT_REMOVEDIR : 0;
 	long err = SYS(unlinkat, level->fd, entry->name, flags);
 
@@ -73,7 +73,7 @@ static long remove_entry(struct level *level, const struct dirent64 *entry)
 		if (other != -ENOTDIR)
 			err = other;
 	}
-	/* The directory itself refuses; when it is ours we may change that. */
+	/* The directory denies this; its owner may change its mode. */
 	if (err == -EACCES && SYS(fchmod, level->fd, 0700) == 0)
 		err = SYS(unlinkat, level->fd, entry->name, flags);
 	return err == -ENOENT ? 0 : err;
@@ -90,12 +90,12 @@ static void unique_name(char *out, u32 serial)
 	out[i] = 0;
 }
 
-/* Empty the directory that levels[0] holds. */
+/* Empties the directory of levels[0]. */
 static long remove_contents(void)
 {
 	static u32 serial;
 	int depth = 0, again = 0;
-	/* The names by which each open level is known to the one above it. */
+	/* The name of each open level in the one above it. */
 	static char names[LEVELS][256];
 
 	for (;;) {
@@ -111,7 +111,7 @@ static long remove_contents(void)
 			SYS(close, level->fd);
 			depth--;
 			err = SYS(unlinkat, levels[depth].fd, names[depth + 1], AT_REMOVEDIR);
-			/* A filesystem may skip names while others are removed: look again. */
+			/* A filesystem may skip names while others are removed, so this reads again. */
 			if (err == -ENOTEMPTY && again++ < 1000) {
 				err = open_level(levels[depth].fd, names[depth + 1], &levels[depth + 1]);
 				if (!err)
@@ -133,7 +133,7 @@ static long remove_contents(void)
 			err = SYS(renameat2, level->fd, entry->name, levels[0].fd, name, 0);
 			if (err < 0)
 				goto fail;
-			/* The top is read again from its start when its turn comes. */
+			/* The top is read again from its start later. */
 			SYS(lseek, levels[0].fd, 0, 0);
 			levels[0].at = levels[0].end = 0;
 			continue;

@@ -12,10 +12,10 @@
 #include <linux/fcntl.h>
 #include <linux/openat2.h>
 
-/* How deep a tree may be. Each level holds a descriptor or two, of the thousand that a process has. */
+/* The deepest tree. Each level holds one or two of the thousand descriptors of a process. */
 #define LEVELS 400
 
-/* How often an object is looked at that became another one meanwhile. */
+/* How often an object is read again that was replaced meanwhile. */
 #define TELL_TRIES 8
 
 /* The sides of a comparison. */
@@ -24,10 +24,10 @@
 
 struct level {
 	int upper, lower;   /* -1 where there is none */
-	int both;           /* what only the lower has is gone, mark or not */
+	int both;           /* names that only the lower has are gone, with or without a mark */
 	struct name_list names;
-	u32 next;           /* which of them is */
-	u32 length;         /* of its path */
+	u32 next;           /* index of the next name */
+	u32 length;         /* length of its path */
 };
 
 static struct level levels[LEVELS];
@@ -48,7 +48,7 @@ static int is_shown(const struct statx *st, s64 content)
 	return is(st, S_IFREG) && (content == 1 || (content > 1 && st->stx_size <= (u64)content));
 }
 
-/* One file seen through two views of it, each a device of its own: nobody can set its ctime. */
+/* Returns whether two views of one file, each with its own device, are unchanged: no call can set ctime. */
 static int unchanged(const struct statx *a, const struct statx *b)
 {
 	return a->stx_ino == b->stx_ino && a->stx_ctime.tv_sec == b->stx_ctime.tv_sec && a->stx_ctime.tv_nsec == b->stx_ctime.tv_nsec &&
@@ -59,20 +59,20 @@ struct walk {
 	u32 index;
 	enum overlay overlay;
 	int compare;
-	/* Whether contents are told: 0, 1 for all, or of files of at most so many bytes. */
+	/* Whether contents are reported: 0, 1 for all, or N for files of up to N bytes. */
 	s64 content;
-	/* As a process in this mount namespace sees it: with what is mounted below, but for what the kernel makes up, and for one device. */
+	/* Whether mounts below are included, except for filesystems that the kernel makes up and one device. */
 	int seen;
 	u32 without_major, without_minor;
 };
 
-/* Tell of one name: what it is (`*upper`, `*lower`: whether there is one), and what it was. */
+/* Reports one name. `*has_upper` and `*has_lower` are set to whether each side has it. */
 static long tell(const struct walk *walk, const struct level *level, const char *name, u32 length, int sides, struct statx *upper, struct statx *lower,
 		 int *has_upper, int *has_lower)
 {
 	long err = level->upper >= 0 && (sides & UPPER) ? look(level->upper, name, upper) : -ENOENT, differs = 0;
 
-	/* A tree that nobody wants to hear of any more can be a large one. */
+	/* The tree may be large, so stop when nobody reads the replies. */
 	if (unread)
 		return -EPIPE;
 	if (err < 0 && err != -ENOENT)
@@ -90,7 +90,7 @@ static long tell(const struct walk *walk, const struct level *level, const char 
 			differs = upper->stx_size != lower->stx_size ? 1
 				: walk->overlay == PLAIN && unchanged(upper, lower) ? 0
 				: contents_differ(level->upper, level->lower, name);
-		/* What went away or became something else meanwhile is not what it was. The name is told of all the same. */
+		/* An object that disappeared or changed its type meanwhile counts as different. It is reported all the same. */
 		if (differs == -ENOENT)
 			differs = 1;
 		if (differs < 0)
@@ -107,7 +107,7 @@ static long tell(const struct walk *walk, const struct level *level, const char 
 	return *has_upper && is_shown(upper, walk->content) ? show_content(level->upper, name, upper->stx_size, walk->index, walk->seen) : 0;
 }
 
-/* Filesystems of which the kernel makes up what is in them (linux/magic.h). */
+/* Filesystems whose files the kernel makes up (linux/magic.h). */
 static int is_made_up(s64 type)
 {
 	static const u32 types[] = {
@@ -133,7 +133,7 @@ static int is_made_up(s64 type)
 	return 0;
 }
 
-/* Open what is mounted on a directory, if that is to be told of. -EXDEV if not. */
+/* Opens the mount on a directory, if mounts are included. Returns -EXDEV if not. */
 static long mounted_below(const struct walk *walk, int dirfd, const char *name)
 {
 	struct open_how how = {
@@ -160,13 +160,13 @@ static long mounted_below(const struct walk *walk, int dirfd, const char *name)
 	return err;
 }
 
-/* What was a directory when it was looked at went away, or became a file or a link. */
+/* Returns whether an error means that a directory disappeared or was replaced by a file or a link. */
 static int is_gone(long err)
 {
 	return err == -ENOENT || err == -ENOTDIR || err == -ELOOP;
 }
 
-/* Go down into a directory of either side; 1 when there is nowhere to go. */
+/* Opens the next level in a directory of either side. Returns 1 if there is none. */
 static long descend(const struct walk *walk, const struct level *level, const char *name, u32 length, int sides, int upper, int lower, struct level *below)
 {
 	long fd;
@@ -176,7 +176,7 @@ static long descend(const struct walk *walk, const struct level *level, const ch
 		fd = directory_below(level->upper, name);
 		if (fd == -EXDEV)
 			fd = mounted_below(walk, level->upper, name);
-		/* A mount point is told of, what is mounted there is not. */
+		/* A mount point is reported; the mount on it is not. */
 		if (fd == -EXDEV)
 			return 1;
 		if (fd < 0)
@@ -206,7 +206,7 @@ fail:
 	return fd;
 }
 
-/* Tell of everything below the first level, whose descriptors are open, and close them. */
+/* Reports everything below the first level, whose descriptors are open, and closes them. */
 static long walk_levels(const struct walk *walk)
 {
 	int depth = 0;
@@ -219,7 +219,7 @@ static long walk_levels(const struct walk *walk)
 		int has_upper, has_lower, sides;
 		u32 length = level->length, n = 0;
 		const char *from;
-		/* Names move when their room grows. */
+		/* A copy, because names move when their buffer grows. */
 		static char name[256];
 
 		if (level->next == level->names.count) {
@@ -244,7 +244,7 @@ static long walk_levels(const struct walk *walk)
 		err = -ENOENT;
 		for (int tries = 0; err == -ENOENT && tries < TELL_TRIES; tries++)
 			err = tell(walk, level, name, length, sides, &upper, &lower, &has_upper, &has_lower);
-		if (err == -ENOENT) /* gone since its directory was read */
+		if (err == -ENOENT) /* removed since its directory was read */
 			err = 0;
 		else if (!err) {
 			has_upper = has_upper && is(&upper, S_IFDIR);
@@ -268,7 +268,7 @@ static long walk_levels(const struct walk *walk)
 	return err;
 }
 
-/* Names are relative to the top. The top may be anything. */
+/* Walks one tree; names are relative to its top, which may be any object. */
 static long walk_one(int dirfd, const char *path, const struct walk *walk)
 {
 	u32 index = walk->index;
@@ -276,7 +276,7 @@ static long walk_one(int dirfd, const char *path, const struct walk *walk)
 	long fd = directory_top(dirfd, path), err;
 
 	if (fd == -ENOTDIR || fd == -ELOOP) {
-		/* From the working directory there is nowhere to go. */
+		/* AT_FDCWD is the working directory already. */
 		here = dirfd == AT_FDCWD ? dirfd : -1;
 		err = look(dirfd, path, &st);
 		begin_record();
@@ -304,7 +304,7 @@ static long walk_one(int dirfd, const char *path, const struct walk *walk)
 	return walk_levels(walk);
 }
 
-/* Both tops are directories; the replies begin with what is below them. */
+/* Compares two directories; the replies begin with what is below them. */
 static long compare_both(int upper, int lower, enum overlay overlay, u32 index)
 {
 	struct walk walk = { .index = index, .compare = 1, .overlay = overlay };
@@ -313,7 +313,7 @@ static long compare_both(int upper, int lower, enum overlay overlay, u32 index)
 	if (fd < 0)
 		return fd;
 	levels[0] = (struct level){ .upper = (int)fd, .lower = -1 };
-	/* Of two whole trees, what only one has is gone, or new. */
+	/* In two whole trees, a name that only one has was removed or added. */
 	opaque = overlay == PLAIN ? 1 : is_opaque((int)fd, overlay);
 	fd = opaque < 0 ? opaque : directory_top(lower, ".");
 	if (fd < 0) {
@@ -325,7 +325,7 @@ static long compare_both(int upper, int lower, enum overlay overlay, u32 index)
 	return walk_levels(&walk);
 }
 
-/* A program's working directory is its own affair: the walk comes back to it. */
+/* Restores the working directory, which belongs to the program. */
 static long come_back(int fd, long result)
 {
 	long err = fd < 0 ? fd : SYS(fchdir, fd);
@@ -370,7 +370,7 @@ long tree_compare(int upper, int lower, enum overlay overlay, u32 index)
 	return come_back(fd, compare_both(upper, lower, overlay, index));
 }
 
-/* One object, and nothing below it. */
+/* Reports one object without what is below it. */
 long object_tell(int dirfd, const char *path, u32 index)
 {
 	int fd = (int)SYS(openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wire/frame.h"
 
-/* A clone inside a clone inside an exit program is already more than anyone builds. */
+/* A clone inside a clone inside an exit program is deeper than any real program. */
 #define MAX_DEPTH 4
 
 static u16 load16(const u8 *p)

@@ -17,7 +17,7 @@
 #include "base/sys.h"
 
 #define FRAMES_FD 3
-/* Above what the kernel takes as arguments and environment: 6 MiB, see execve(2). */
+/* More than the 6 MiB of arguments and environment that the kernel takes, see execve(2). */
 #define FRAME_MAX (8u << 20)
 #define FRAME_HEADER 12
 #define MAX_NUMBERS 8
@@ -28,7 +28,7 @@
 enum {
 	OP_OPTIONAL = 1, /* a failure with an errno in ignored[] is reported, not fatal */
 	OP_REPLY = 2,    /* report success too, with the call's value */
-	OP_REPLACE = 4,  /* EEXIST: remove what is there and try once more */
+	OP_REPLACE = 4,  /* EEXIST: remove the object and try once more */
 };
 
 struct bytes {
@@ -48,9 +48,8 @@ struct frame {
 };
 
 /*
- * What an opcode looks like. `strings` has one letter per counted string:
- * 'z' a C string (no NUL inside), 'o' the same or NULL, 'b' bytes, 'n' bytes or
- * NULL, 'p' a nested program.
+ * The arguments of an opcode. `strings` has one letter for each counted string: 'z' text without a NUL, 'o' the same or
+ * NULL, 'b' bytes, 'n' bytes or NULL, 'p' a nested program.
  */
 struct shape {
 	const char *name;
@@ -58,16 +57,16 @@ struct shape {
 	const char *strings;
 };
 
-/* NULL when the opcode is unknown. */
+/* Returns NULL for an unknown opcode. */
 const struct shape *shape_of(u16 opcode);
 
 /*
- * Decode the frame that starts at `at`. Returns its length, 0 when `available` bytes do not
- * hold all of it yet, or -EBADMSG / -EMSGSIZE / -ENOSYS. Nested programs are checked too.
+ * Decodes the frame at `at`. Returns its length, 0 if `available` bytes do not contain all of it, or -EBADMSG, -EMSGSIZE
+ * or -ENOSYS. Nested programs are checked too.
  */
 long frame_decode(const u8 *at, size_t available, struct frame *out);
 
-/* Every frame of a nested program is whole and well-formed, and nothing follows the last. */
+/* Checks that every frame of a nested program is complete and well-formed and that nothing follows the last. */
 long program_check(const u8 *at, size_t length, int depth);
 
 #endif

@@ -17,7 +17,7 @@ void replies_flush(void)
 		if (n == -EINTR)
 			continue;
 		if (n <= 0) {
-			/* When nobody listens any more, the control pipe tells of it. */
+			/* The closed control pipe reports that nobody listens any more. */
 			unheard |= n != -EPIPE;
 			unread |= n == -EPIPE;
 			break;
