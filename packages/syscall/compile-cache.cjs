@@ -1,8 +1,8 @@
 /**
- * Let Node keep what V8 compiles of the calling program, in the user's own cache (XDG Base Directory
- * Specification). Not where Node keeps it by default: whoever is the first to make the directory in /tmp owns
- * it, and could give everybody else's programs code to run. Without a directory that is this user's own there is
- * no cache. Engines of root's are services, which have no home: theirs is the system's (hier(7)).
+ * Enables the compile cache of Node for the calling program, in the cache directory of the user (XDG Base Directory
+ * Specification). The default directory of Node in /tmp is unsafe: the user who creates it first owns it and could plant
+ * code for all others. Without a directory that belongs to the user the cache stays off. Engines that run as root are
+ * services without a home directory, so they use the cache of the system (hier(7)).
  */
 const { statSync } = require('node:fs');
 const { enableCompileCache } = require('node:module');

@@ -1,6 +1,6 @@
 /**
- * Remembers which Node runs a package, in the link `.node` at its top: the package's command starts that one the next time. An engine starts
- * an OCI runtime with a PATH of its own for each command, and would come upon another Node, or none.
+ * Remembers which Node runs a package, in the link `.node` at its top: the command of the package starts that Node
+ * the next time. An engine starts an OCI runtime with another PATH, which may lead to another Node, or to none.
  *
  * Nothing is written where the user chose a Node (LAMELLA_NODE), in another user's package, or when the link leads somewhere.
  */

@@ -29,7 +29,7 @@ static long reexec_sealed(char **argv, char **envp)
 	long exe, memfd, n;
 
 	memfd = SYS(memfd_create, "lamella-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-	if (memfd == -EINVAL) /* before 6.3 there is no MFD_EXEC, and memfds are executable */
+	if (memfd == -EINVAL) /* before 6.3 the kernel lacks MFD_EXEC, and memfds are executable */
 		memfd = SYS(memfd_create, "lamella-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (memfd < 0)
 		return memfd;

@@ -300,7 +300,7 @@ void clients_tell_exited(void)
 
 	if (listener < 0)
 		return;
-	welcome(); /* clients that connected meanwhile are told too */
+	welcome(); /* also for clients that connected meanwhile */
 	tell(TELL_EXITED);
 	for (;;) {
 		struct pollfd p[CLIENTS];

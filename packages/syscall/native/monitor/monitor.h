@@ -12,7 +12,7 @@
 /* Flags of the clone op beside the kernel's own. */
 enum {
 	CLONE_RAW = 2,   /* stdin is the terminal of the user: raw while this runs */
-	CLONE_INPUT = 4, /* stdin is read for the pty; otherwise there is no input */
+	CLONE_INPUT = 4, /* stdin is read for the pty; otherwise the pty has no input */
 	CLONE_ENDED = 16, /* no input: readers of the pty get end of file */
 	CLONE_AWAY = 32, /* another job has the terminal until the order `foreground` */
 	CLONE_LEAVES = 8, /* the monitor will get the order `leave`: the adopter of the process reaps it */

@@ -85,7 +85,7 @@ int typed(const char *from, int length, char *to, int *written)
 	return 0;
 }
 
-/* Returns whether a descriptor is in a real devpts: the container may have put another file in its place. */
+/* Returns whether a descriptor is in a real devpts: the container may have replaced it. */
 static int is_devpts(int fd)
 {
 	u64 info[32];

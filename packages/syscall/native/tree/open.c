@@ -12,8 +12,8 @@ int is_dot(const char *name)
 
 /*
  * A scoped lookup (RESOLVE_IN_ROOT, RESOLVE_BENEATH) that meets ".." fails with EAGAIN if anything on the machine was
- * renamed or mounted meanwhile; openat2(2) says to try again. The limit is about a tenth of a second. There is no other
- * call in between, because the seccomp filter may be set already.
+ * renamed or mounted meanwhile; openat2(2) says to try again. The limit is about a tenth of a second. No other call
+ * is made in between, because the seccomp filter may be set already.
  */
 #define OPENAT2_TRIES 100000
 

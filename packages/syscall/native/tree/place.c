@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where mounts go. A path says where something is meant to be; links, other mounts and somebody who is quicker decide
- * where it is. These look at a descriptor, which stays what it is, before anything is mounted there and afterwards.
+ * Checks of where mounts go. Links, other mounts and races decide where a path leads. These functions check a descriptor,
+ * which stays the same object, before something is mounted there and afterwards.
  */
 #include "base/kernel.h"
 #include "base/text.h"

@@ -48,7 +48,7 @@ static int is_shown(const struct statx *st, s64 content)
 	return is(st, S_IFREG) && (content == 1 || (content > 1 && st->stx_size <= (u64)content));
 }
 
-/* Returns whether two views of one file, each with its own device, are unchanged: no call can set ctime. */
+/* Returns whether two views of one file on different devices are unchanged: no call can set ctime. */
 static int unchanged(const struct statx *a, const struct statx *b)
 {
 	return a->stx_ino == b->stx_ino && a->stx_ctime.tv_sec == b->stx_ctime.tv_sec && a->stx_ctime.tv_nsec == b->stx_ctime.tv_nsec &&

@@ -9,7 +9,7 @@ export interface LamellaErrorFields<Code extends string = string> {
   readonly cause?: unknown;
 }
 
-/** The base of every error that a package of Lamella throws on purpose. Each package has a class of its own, whose codes are a union. */
+/** The base of every error that a package of Lamella throws on purpose. Each package has its own class, whose codes are a union. */
 export abstract class LamellaError<Code extends string = string> extends Error {
   override readonly name: string = 'LamellaError';
   /** Stable and documented, for programs. */

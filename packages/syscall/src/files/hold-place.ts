@@ -7,9 +7,9 @@ const MAX_LINKS = 40;
 /**
  * Where a file that others made is.
  *
- * - A path alone: typed by the user, or an administrator's. Its links are followed.
- * - A path below a root: only what is inside of the root is found, whatever the links there say, also while somebody
- *   exchanges directories for links. A link that leads out is an error (`leaving: 'refused'`), or is resolved as in a
+ * - A path alone: typed by the user, or an administrator's. Links are followed.
+ * - A path below a root: only objects inside the root are found, whatever the links there contain, also while another
+ *   process replaces directories by links. A link that leads out is an error (`leaving: 'refused'`), or is resolved as in a
  *   chroot(2) (`'clamped'`).
  * - An object that is held already, and what messages call it.
  */

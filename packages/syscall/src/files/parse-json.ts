@@ -5,8 +5,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * Reads a JSON document that others made. One that is nested deeper than {@link JSON_DEPTH} is refused: it could be read, but
- * not written again.
+ * Reads a JSON document of others. Refuses nesting deeper than {@link JSON_DEPTH}, because JSON.stringify could not write such a
+ * document again.
  *
  * @param reviver as JSON.parse has it
  * @throws SyntaxError; {@link jsonProblem} says what is wrong without quoting the document

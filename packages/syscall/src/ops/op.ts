@@ -128,7 +128,7 @@ export const MONITOR_RAW = 2;
 /** `clone.monitor`: stdin is read and typed into the container's terminal. */
 export const MONITOR_INPUT = 4;
 
-/** `clone.monitor`: there is no input. Reading from the terminal of the container returns end of file. */
+/** `clone.monitor`: the container has no input. Reading from the terminal of the container returns end of file. */
 export const MONITOR_ENDED = 16;
 /** `clone.monitor`: another job has the terminal. It is read, and raw, only after the order `foreground`. */
 export const MONITOR_AWAY = 32;

@@ -123,7 +123,7 @@ export const OPCODES = {
   clone: { code: 52, numbers: ['flags', 'monitor', 'cgroup'], strings: ['program'], kinds: 'p' },
   /** Opens a file, writes `data` and closes it: for procfs, sysctl and cgroup files. */
   write_file: { code: 53, numbers: ['dirfd', 'flags', 'mode'], strings: ['pathname', 'data'], kinds: 'zb' },
-  /** Removes a tree of files; never crosses a mount. A missing tree is no error. */
+  /** Removes a tree of files; never crosses a mount. A missing tree is not an error. */
   rmtree: { code: 54, numbers: ['dirfd'], strings: ['pathname'], kinds: 'z' },
   /** Reports every object of a tree. `content`: 0 none, 1 of all files, N of files up to N bytes. */
   walk: { code: 55, numbers: ['dirfd', 'content'], strings: ['pathname'], kinds: 'z' },

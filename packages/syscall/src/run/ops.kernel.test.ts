@@ -60,7 +60,7 @@ import {
   type Walked,
 } from '../index.js';
 
-/** Ops that ran in some test here; the last test asks whether that was all of them. */
+/** Ops that ran in some test here; the last test checks that none is missing. */
 const exercised = new Set<string>();
 
 function execute(program: Program, options?: RunOptions): ReturnType<typeof run> {
@@ -453,13 +453,13 @@ test('netns makes a network namespace that is entered by its descriptor', async 
     { op: 'setns', fd: 5, nstype: CLONE.NEWNET },
     { op: 'copy_file', dirfd: AT_FDCWD, pathname: '/proc/self/net/dev', newpath: at.join('devices') },
   ]);
-  // Beside `lo` there may be fallback devices of tunnels that the kernel knows.
+  // Beside `lo` there may be fallback devices of tunnels.
   expect(readFileSync(at.join('devices'), 'utf8')).not.toContain('eth0');
   await execute([
     { op: 'userns', uid_map: '0 0 1\n', gid_map: '0 0 1\n', out: 6 },
     { op: 'netns', userns_fd: 6, out: 5 },
     { op: 'setns', fd: 6, nstype: CLONE.NEWUSER },
-    // Who is root in its user namespace may enter it.
+    // Root of its user namespace may enter it.
     { op: 'setns', fd: 5, nstype: CLONE.NEWNET },
   ]);
 });
@@ -499,7 +499,7 @@ test('serve runs a program beside this one, and end_served waits for its end', a
     { op: 'write_file', dirfd: AT_FDCWD, pathname: output, flags: O.WRONLY | O.APPEND, mode: 0, data: 'over\n' },
   ]);
   expect(said()).toEqual(['served', 'over']);
-  // Who does not end is killed, and that is told.
+  // A server that does not end is killed, and that is reported.
   const ended = start([serve('echo $$ >> "$0"; exec sleep 1000'), { op: 'end_served', milliseconds: 300 }]);
   await expect(ended.result).rejects.toMatchObject({ syscall: 'end_served', code: 'ETIME' });
   expect(() => process.kill(Number(said()[2]), 0)).toThrow(/ESRCH/);
@@ -513,7 +513,7 @@ test('serve runs a program beside this one, and end_served waits for its end', a
     { op: 'end_served', milliseconds: 5000 },
   ]);
   expect(said().at(-1)).toBe('asked');
-  // Who waits for one that has ended is told.
+  // A wait for a server that has ended fails.
   const fifo = at.join('fifo');
   await expect(
     execute([
@@ -530,7 +530,7 @@ test('serve runs a program beside this one, and end_served waits for its end', a
       { op: 'await_served', fd: 5, milliseconds: 50 },
     ]),
   ).rejects.toMatchObject({ syscall: 'await_served', code: 'ETIMEDOUT' });
-  // What cannot be executed is the failure of its own op.
+  // A program that cannot be executed fails its op.
   await expect(execute([{ op: 'serve', program: [{ op: 'execve', pathname: '/no/such', argv: ['such'], envp: [] }] }])).rejects.toMatchObject({
     syscall: 'execve',
     code: 'ENOENT',
@@ -1196,7 +1196,7 @@ test("a program of the kernel's decides about devices, where cgroups are of vers
   // r0 = 1; exit: everything is allowed.
   const instructions = Buffer.from('b700000001000000' + '9500000000000000', 'hex');
   await execute([{ op: 'bpf_prog_load', type: 15, attach_type: 6, instructions, out: 5 }]);
-  // A directory that is no cgroup's is refused; one that is takes it on the second kernel (test/machine).
+  // A directory outside of cgroups is refused; one that is takes it on the second kernel (test/machine).
   await expect(
     execute([
       { op: 'bpf_prog_load', type: 15, attach_type: 6, instructions, out: 5 },
@@ -1269,7 +1269,7 @@ test('the kernel is asked by netlink, and its answers are data', async (context)
       onReply,
     },
   );
-  // A dump may have more than `lo` in it: fallback devices of tunnels that the kernel knows.
+  // A dump may have more than `lo` in it: fallback devices of tunnels.
   expect(answers.length).toBeGreaterThan(1);
   for (const each of [answers[0], answers.at(-1)]) expect([each?.readUInt16LE(4), each?.readInt32LE(20), each?.includes('lo\0')]).toEqual([16, 1, true]);
   await expect(execute([{ op: 'unshare', flags: CLONE.NEWNET }, socket, { op: 'netlink', fd: 5, data: links(5, 9999) }])).rejects.toMatchObject({

@@ -94,7 +94,7 @@ describe('a process that keeps bytes', () => {
   });
   afterAll(() => rmSync(at, { recursive: true }));
 
-  /** In a process of its own: what it changes of node:fs is the whole process's. */
+  /** Runs in another process, because it changes node:fs for the whole process. */
   const keeping = (body: string): string => {
     const script = `import { keepBytes } from ${JSON.stringify(import.meta.resolve('../../dist/host/keep-bytes.js'))};
       import { syncBuiltinESMExports } from 'node:module';
@@ -115,7 +115,7 @@ describe('a process that keeps bytes', () => {
 
   test('has every function of node:fs on paths wrapped, or refused by the lint', async () => {
     const { UNKEPT } = (await import('../../../../scripts/check-file-readers.mjs' as string)) as { UNKEPT: ReadonlySet<string> };
-    // Those of a descriptor, and what is no function on files at all.
+    // Functions on descriptors, and exports that are not functions on files.
     const others = /^(?:close|f[a-z]+|read|readv|write|writev)(?:Sync)?$|^(?:Dirent|Stats|_toUnixTimestamp|constants|promises)$/;
     const unwrapped = JSON.parse(
       keeping(`

@@ -156,7 +156,7 @@ describe('frames', () => {
   });
 
   test('an op that does not fit in a frame is refused with what to do', () => {
-    expect(() => encodeProgram([{ op: 'write', fd: 1, buf: Buffer.alloc(FRAME_MAX) }])).toThrow(/8388633 bytes, and lamella-init takes 8388608 at once/);
+    expect(() => encodeProgram([{ op: 'write', fd: 1, buf: Buffer.alloc(FRAME_MAX) }])).toThrow(/8388633 bytes, and the limit is 8388608/);
   });
 
   test('truncated and lying frames are refused by the decoder', () => {
