@@ -140,10 +140,10 @@ test('volumes are what docker shows', { timeout: 120_000 }, async (context: Test
   expect(ourEtc).toBe(theirEtc);
   expect(readdirSync(at.join('volumes/ETC'))).toEqual(['hostname', 'hosts', 'own', 'passwd', 'resolv.conf']);
 
-  const { runSpec } = (await import(path.join(APP, 'dist/run/run-spec.js'))) as { runSpec: (line: unknown) => Promise<DetachedSpec> };
-  const { parseRun } = (await import(path.join(APP, 'dist/run/parse-run.js'))) as { parseRun: (words: readonly string[]) => Promise<unknown> };
+  const { buildRunSpec } = (await import(path.join(APP, 'dist/run-flags/run-spec.js'))) as { buildRunSpec: (line: unknown) => Promise<DetachedSpec> };
+  const { parseRun } = (await import(path.join(APP, 'dist/run-flags/parse-run.js'))) as { parseRun: (words: readonly string[]) => Promise<unknown> };
   const create = async (words: readonly string[]): Promise<StoredContainer> =>
-    new Containers(store).create(await runSpec(await parseRun([...words, IMAGE, 'true'])));
+    new Containers(store).create(await buildRunSpec(await parseRun([...words, IMAGE, 'true'])));
   for (const words of REFUSED) {
     const { status } = spawnSync('docker', ['create', ...placed(words), IMAGE, 'true'], { env, stdio: 'ignore' });
     expect([words, status === 0]).toEqual([words, false]);
@@ -151,7 +151,7 @@ test('volumes are what docker shows', { timeout: 120_000 }, async (context: Test
   }
   // What does not fit is seen when it starts.
   for (const words of ['-v F:/etc', '-v A:/bin/sh', '-v F:/dev/shm']) {
-    await using container = await createContainer({ ...(await runSpec(await parseRun([...placed(words), IMAGE, 'true']))), root: store });
+    await using container = await createContainer({ ...(await buildRunSpec(await parseRun([...placed(words), IMAGE, 'true']))), root: store });
     await expect(container.result, words).rejects.toMatchObject({ code: 'MOUNT_TARGET_INVALID' });
   }
 });

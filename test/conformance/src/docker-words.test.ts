@@ -71,7 +71,7 @@ function facts({ Name, Config: c, HostConfig: h }: Inspected, argv: readonly str
 /** What the CLI makes of words, without a process for each. */
 interface OwnModules {
   parseRun(argv: readonly string[], command: 'create'): Promise<unknown>;
-  detachedSpec(line: unknown): Promise<{ readonly containers: Containers; readonly spec: DetachedSpec }>;
+  buildDetachedSpec(line: unknown): Promise<{ readonly containers: Containers; readonly spec: DetachedSpec }>;
   templateOf(source: string): (value: unknown) => { readonly plain: string };
   withMaps(value: object, paths: readonly string[]): unknown;
   describeContainer(state: ContainerState, upper: string): unknown;
@@ -79,7 +79,7 @@ interface OwnModules {
 
 async function ownModules(): Promise<OwnModules> {
   const dist = path.join(path.dirname(createRequire(import.meta.url).resolve('lamella/package.json')), 'dist');
-  const files = ['run/parse-run.js', 'run/run-detached.js', 'container/describe-container.js', 'template/fill.js', 'template/with-maps.js'];
+  const files = ['run-flags/parse-run.js', 'run/run-detached.js', 'container/describe-container.js', 'template/fill.js', 'template/with-maps.js'];
   return Object.assign({}, ...(await Promise.all(files.map((file) => import(path.join(dist, file))))));
 }
 
@@ -111,11 +111,11 @@ test("flags mean what Docker's mean", PATIENCE, async (context) => {
   const theirs = made.map((made) => inspected.find(({ Id }) => Id === made));
 
   await new ImageStore(at.join('store')).import(busyboxArchive(), 'busybox');
-  const { parseRun, detachedSpec, describeContainer } = await ownModules();
+  const { parseRun, buildDetachedSpec, describeContainer } = await ownModules();
   const ours: (Inspected | undefined)[] = [];
   for (const argv of words)
     try {
-      const { containers, spec } = await detachedSpec(await parseRun([...argv, ...IMAGE], 'create'));
+      const { containers, spec } = await buildDetachedSpec(await parseRun([...argv, ...IMAGE], 'create'));
       const container = await containers.create(spec);
       ours.push(describeContainer(await container.state(), container.upper) as Inspected);
     } catch (error) {

@@ -128,7 +128,7 @@ describe('an environment file is read by us', () => {
   test('and a missing one is an error of ours', () => {
     const { status, stderr } = here(['run', '--env-file', 'missing', ...inside]);
     expect(status).toBe(125);
-    expect(stderr).toMatch(/the environment file missing cannot be read: ENOENT/);
+    expect(stderr).toMatch(/cannot read the environment file missing: ENOENT/);
   });
 
   test('also where it can be read only once', () => {

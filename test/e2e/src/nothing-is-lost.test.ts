@@ -42,7 +42,7 @@ describe.each(['root', 'an ordinary user'] as const)('what %s has on the host', 
     renameSync(to('d'), to('away'));
     renameSync(to('e'), to('d'));
     expect(refused('apply', 'one')).toContain('/p/d/f');
-    expect(lamella('apply', '--theirs', 'one')).toContain('left');
+    expect(lamella('apply', '--theirs', 'one')).toContain('not applied');
     expect([readFileSync(to('d/f'), 'utf8'), readFileSync(to('away/f'), 'utf8')]).toEqual(['other\n', 'f\n']);
     expect(readdirSync(project).toSorted()).toEqual(['away', 'd', 'y', 'z']);
   });
