@@ -40,7 +40,7 @@ const listOf = (text) =>
  *
  * @returns {{ name: string, code: number, order: boolean, numbers: { name: string, slot: boolean }[], strings: { name: string, kind: string }[], doc: string }[]}
  */
-export function readOps() {
+function readOps() {
   const pattern =
     /^(?<type>OP|ORDER)_ENTRY\((?<code>\d+), (?<name>\w+), \((?<numbers>[^)]*)\), "(?<kinds>[zobnp]*)", \((?<strings>[^)]*)\), "(?<doc>(?:[^"\\]|\\.)+)"\)$/;
   const ops = entriesOf('ops/ops.def', pattern).map(({ type, code, name, numbers, kinds, strings, doc }) => ({

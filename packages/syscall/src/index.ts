@@ -9,7 +9,6 @@ export {
 } from './errors/error-codes.js';
 export { LamellaError, type LamellaErrorFields } from './errors/lamella-error.js';
 export { ProgramError } from './errors/program-error.js';
-export { SyscallError } from './errors/syscall-error.js';
 export { type CallText, callsOf, type DescriptorOf } from './explain/calls-of.js';
 export { type Call, explain, explainText } from './explain/explain.js';
 export { FILE_BOUNDS, type FileBound } from './files/file-bounds.js';
@@ -63,6 +62,7 @@ export {
 } from './ops/op.js';
 export { FD_FIELDS, OPCODES } from './ops/opcodes.js';
 export { isOriginMark, isOverlayMark, isOwnAttribute, whiteoutFile } from './ops/overlay-mark.js';
+export { SyscallError } from './ops/syscall-error.js';
 export * as take from './options/check.js';
 export { nearestName } from './options/nearest.js';
 export { type OptionReader, optionReader, shapeOf } from './options/options-of.js';

@@ -1,5 +1,5 @@
-import type { SyscallError } from '../errors/syscall-error.js';
 import type { Op } from '../ops/op.js';
+import type { SyscallError } from '../ops/syscall-error.js';
 
 export interface RunResult {
   /** How the cloned process ended; undefined when the program cloned none. */

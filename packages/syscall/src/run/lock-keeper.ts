@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
-import { SyscallError } from '../errors/syscall-error.js';
 import { LOCK, O } from '../ops/constants.js';
 import { AT_FDCWD, type Op } from '../ops/op.js';
 import { OPCODES } from '../ops/opcodes.js';
+import { SyscallError } from '../ops/syscall-error.js';
 import { FRAME_FLAGS, FrameWriter } from '../wire/encode.js';
 import type { Reply } from '../wire/replies.js';
 import { type StreamedRun, startInterpreter } from './run.js';

@@ -1,11 +1,11 @@
 import { errnoName } from '../errors/errno.js';
 import type { LamellaError } from '../errors/lamella-error.js';
 import { ProgramError } from '../errors/program-error.js';
-import { SyscallError } from '../errors/syscall-error.js';
 import { interpreterPath } from '../host/interpreter-path.js';
 import type { ProgramIndex } from '../model/program-index.js';
 import type { RunResult } from '../model/run-result.js';
 import type { Op } from '../ops/op.js';
+import { SyscallError } from '../ops/syscall-error.js';
 import type { Reply } from '../wire/replies.js';
 
 /** How an interpreter ended: its status, or the signal that killed it. */

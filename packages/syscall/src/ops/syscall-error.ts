@@ -1,6 +1,6 @@
-import type { Op, ServeOp } from '../ops/op.js';
-import { type ErrnoCode, errnoName } from './errno.js';
-import { LamellaError } from './lamella-error.js';
+import { type ErrnoCode, errnoName } from '../errors/errno.js';
+import { LamellaError } from '../errors/lamella-error.js';
+import type { Op, ServeOp } from './op.js';
 
 /** A required op failed. `code` is the errno's name, `args` what the call was given. */
 export class SyscallError extends LamellaError<ErrnoCode> {
