@@ -8,7 +8,8 @@ int here;
 /* Numbers, then path, link target and xattrs as counted strings; twice for a comparison. */
 struct record record;
 
-static void put_bytes(const void *data, u32 length)
+/* Inlined, so that copies of constant size are one instruction: a walk makes some twenty for each object. */
+static inline __attribute__((always_inline)) void put_bytes(const void *data, u32 length)
 {
 	if (record.length + length > sizeof(record.at)) {
 		record.overflow = 1;
