@@ -260,7 +260,7 @@ export class ImageStore {
 
   /** As for Docker: an image of another platform is not the one that is meant. */
   async #requirePlatform(name: string, found: ImagePlatform, wanted: Platform): Promise<void> {
-    const { formatPlatform, rankOf } = await import('../source/platform.js');
+    const { formatPlatform, rankOf } = await import('../source/choose-platform.js');
     if (rankOf(found, wanted) !== undefined) return;
     throw new ImageError({
       code: 'PLATFORM_MISSING',

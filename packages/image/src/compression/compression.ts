@@ -1,6 +1,6 @@
 import { Duplex, PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Compression } from '../model/compression.js';
+import type { Compression } from '../model/compression-name.js';
 import { IMAGE_BOUNDS } from '../model/image-bounds.js';
 import { ImageError } from '../model/image-error.js';
 import { inflateGzip, inflateZstd } from './inflating.js';

@@ -5,7 +5,7 @@ import { errnoName, idMapping, isOwnUserNamespace, type LamellaError, startInter
 import { decompressor, detectCompression, explainInflateError } from '../compression/compression.js';
 import type { AppliedLayer } from '../model/applied-layer.js';
 import type { ApplyOptions } from '../model/apply-options.js';
-import type { Compression } from '../model/compression.js';
+import type { Compression } from '../model/compression-name.js';
 import { IMAGE_BOUNDS } from '../model/image-bounds.js';
 import { ImageError } from '../model/image-error.js';
 import type { LayerMarks } from '../model/layer-marks.js';

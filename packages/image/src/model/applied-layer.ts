@@ -1,4 +1,4 @@
-import type { Compression } from './compression.js';
+import type { Compression } from './compression-name.js';
 import type { LayerMarks } from './layer-marks.js';
 
 /** What was unpacked. */

@@ -1,4 +1,4 @@
-import type { Credentials } from './credentials.js';
+import type { Credentials } from './registry-credentials.js';
 
 export interface RegistryOptions {
   /** Check certificates, and speak TLS at all. Default true; loopback addresses may speak HTTP anyway. */

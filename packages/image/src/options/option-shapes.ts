@@ -3,13 +3,13 @@ import type { AddOptions } from '../model/add-options.js';
 import type { ApplyOptions } from '../model/apply-options.js';
 import type { CheckOptions } from '../model/check-options.js';
 import type { CommitOptions } from '../model/commit-options.js';
-import type { Credentials } from '../model/credentials.js';
 import { ImageError } from '../model/image-error.js';
 import type { ImportOptions } from '../model/import-options.js';
 import type { LoadOptions } from '../model/load-options.js';
 import type { Platform } from '../model/platform.js';
 import type { PullOptions } from '../model/pull-options.js';
 import type { PushOptions } from '../model/push-options.js';
+import type { Credentials } from '../model/registry-credentials.js';
 import type { TreeArchiveOptions } from '../model/tree-archive-options.js';
 
 /** Reads what public functions of this package are given. */

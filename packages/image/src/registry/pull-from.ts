@@ -2,7 +2,7 @@ import type { AddedImage } from '../model/added-image.js';
 import { ImageError } from '../model/image-error.js';
 import type { PullOptions } from '../model/pull-options.js';
 import type { Reference } from '../model/reference.js';
-import { hostPlatform } from '../source/platform.js';
+import { hostPlatform } from '../source/choose-platform.js';
 import type { StorePaths } from '../store/store-paths.js';
 import { addImage } from '../transfer/add-image.js';
 import { registryImage } from './pull.js';

@@ -15,9 +15,9 @@ import {
 } from '@lamella-test/scratch';
 import { ociLayout } from '@lamella-test/tree';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Credentials } from '../model/credentials.js';
 import { parseReference } from '../model/reference.js';
-import { hostPlatform } from '../source/platform.js';
+import type { Credentials } from '../model/registry-credentials.js';
+import { hostPlatform } from '../source/choose-platform.js';
 import { readIndex } from '../store/store-index.js';
 import { StorePaths } from '../store/store-paths.js';
 import { registryImage } from './pull.js';

@@ -1,7 +1,7 @@
-import type { Credentials } from '../model/credentials.js';
 import type { ImageErrorCode } from '../model/error-codes.js';
 import { ImageError } from '../model/image-error.js';
 import { isHost } from '../model/reference.js';
+import type { Credentials } from '../model/registry-credentials.js';
 import type { RegistryOptions } from '../model/registry-options.js';
 import { type Answer, type ReadAnswer, readIfGood } from './answer.js';
 import { parseChallenge, schemesOf } from './challenge.js';

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import type { Credentials } from '../model/credentials.js';
 import { ImageError } from '../model/image-error.js';
+import type { Credentials } from '../model/registry-credentials.js';
 import { type ReadAnswer, readIfGood } from './answer.js';
 import { connectionError, problemsOf, statusError } from './explain-answer.js';
 import { type OutgoingRequest, type Outlet, Secret } from './network/outlet.js';

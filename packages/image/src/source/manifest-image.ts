@@ -16,7 +16,7 @@ import {
   OF_A_SOURCE,
   parseDocument,
 } from '../store/oci-schema.js';
-import { candidatesFor, platformMissing, rankOf } from './platform.js';
+import { candidatesFor, platformMissing, rankOf } from './choose-platform.js';
 import type { SourceImage } from './source-image.js';
 
 /** image-spec says that clients may refuse larger ones; registries do. */

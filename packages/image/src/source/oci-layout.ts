@@ -4,10 +4,10 @@ import type { Platform } from '../model/platform.js';
 import { formatReference, parseReference, type Reference } from '../model/reference.js';
 import { IndexSchema, MEDIA_TYPES, type OciDescriptor, OF_A_SOURCE, parseDocument } from '../store/oci-schema.js';
 import { REF_NAME } from '../store/store-index.js';
+import { choosePlatform } from './choose-platform.js';
 import { namesBeside } from './docker-archive.js';
 import { type BlobSource, DOCUMENT_MAX, manifestImage, verifyDigest } from './manifest-image.js';
 import type { MemberFiles } from './member-files.js';
-import { choosePlatform } from './platform.js';
 import type { ListedImage, SourceImage } from './source-image.js';
 
 /** Where containerd, and with it Docker and buildx, puts the whole name; `ref.name` is then the tag alone. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { ImageError } from '../model/image-error.js';
 import { formatReference, type Reference } from '../model/reference.js';
-import { formatPlatform } from '../source/platform.js';
+import { formatPlatform } from '../source/choose-platform.js';
 import { damaged, readConfig, readManifest, readWhole } from '../store/image-documents.js';
 import { isWhole, readLayerMeta } from '../store/layer-meta.js';
 import { ConfigSchema, ManifestSchema, type OciConfig, type OciDescriptor, parseDocument } from '../store/oci-schema.js';

@@ -3,7 +3,8 @@ import { IMAGE_BOUNDS } from '../model/image-bounds.js';
 import { ImageError } from '../model/image-error.js';
 import { type EntryType, printable, type TarEntry } from './entry.js';
 import { BLOCK, isZero, parseHeader, type TarHeader, text } from './header.js';
-import { type PaxRecords, parsePax, paxInteger, paxTime } from './pax.js';
+import { mergeExtensions } from './merge-extensions.js';
+import { type PaxRecords, parsePax } from './pax.js';
 import { dataMap, linesOfMap, oldGnuExtension, oldGnuHeader, paxMap, type SparseMap, verifySparse } from './sparse.js';
 
 /** Two numbers of as many digits as there can be, for each piece. */
@@ -286,61 +287,11 @@ export class TarReader {
 
   /** Merge what stood before a header into it, and open the entry. */
   #start(header: TarHeader, holes?: { map: [number, number][]; realSize: number }): void {
-    let name = this.#longName ?? header.name;
-    let linkname = this.#longLink ?? header.linkname;
-    let { uid, gid, size } = header;
-    let mtime: readonly [number, number] = [header.mtime, 0];
-    let xattrs: Map<string, Buffer> | undefined;
-    let realSize = holes?.realSize;
-    let sparseMap: SparseMap | undefined = holes?.map;
-    let sparseName: string | undefined;
-    const sparseNumbers: string[] = [];
-    let sparseMajor = '';
     const records = this.#global.size ? [...this.#global, ...this.#records] : this.#records;
-    for (const [key, value] of records) {
-      switch (key) {
-        case 'path':
-          name = value;
-          break;
-        case 'linkpath':
-          linkname = value;
-          break;
-        case 'size':
-          size = paxInteger(key, value, name);
-          break;
-        case 'uid':
-          uid = paxInteger(key, value, name);
-          break;
-        case 'gid':
-          gid = paxInteger(key, value, name);
-          break;
-        case 'mtime':
-          mtime = paxTime(key, value, name);
-          break;
-        case 'GNU.sparse.name':
-          sparseName = value;
-          break;
-        case 'GNU.sparse.size':
-        case 'GNU.sparse.realsize':
-          realSize = paxInteger(key, value, name);
-          break;
-        case 'GNU.sparse.offset':
-        case 'GNU.sparse.numbytes':
-          sparseNumbers.push(value);
-          break;
-        case 'GNU.sparse.map':
-          sparseNumbers.push(...value.split(','));
-          break;
-        case 'GNU.sparse.major':
-          sparseMajor = value;
-          break;
-        default:
-          if (key.startsWith('SCHILY.xattr.')) (xattrs ??= new Map()).set(attributeName(key.slice(13)), Buffer.from(value, 'latin1'));
-          else if (key.startsWith('LIBARCHIVE.xattr.') && !xattrs?.has(libarchiveName(key)))
-            (xattrs ??= new Map()).set(libarchiveName(key), Buffer.from(value, 'base64'));
-      }
-    }
-    name = sparseName ?? name;
+    const merged = mergeExtensions(header, records, { name: this.#longName, linkname: this.#longLink });
+    const { name, linkname, uid, gid, size, mtime, xattrs, sparse } = merged;
+    const realSize = sparse.realSize ?? holes?.realSize;
+    let sparseMap: SparseMap | undefined = holes?.map;
     this.#longName = this.#longLink = undefined;
     this.#records = [];
     this.#extensionBytes = 0;
@@ -382,12 +333,12 @@ export class TarReader {
       return;
     }
     this.#skipping = this.#silent = false;
-    if (sparseMajor === '1') {
+    if (sparse.major === '1') {
       this.#sparseEntry = { entry: entry(realSize ?? 0), name };
       this.#state = 'sparse-data';
       return;
     }
-    if (sparseNumbers.length) sparseMap = paxMap(sparseNumbers, name).filter(([, length]) => length > 0);
+    if (sparse.numbers.length) sparseMap = paxMap(sparse.numbers, name).filter(([, length]) => length > 0);
     if (sparseMap) this.#openSparse(entry(realSize ?? size), sparseMap, size, name);
     else {
       this.#handler.entry(entry(size));
@@ -468,14 +419,4 @@ export class TarReader {
   #problem(code: ImageErrorCode, message: string): ImageError {
     return new ImageError({ code, message: `${message}, at byte ${this.#position}`, hint: 'The archive is damaged, or made to do damage.' });
   }
-}
-
-/** GNU tar, as we, encodes the two characters that a keyword cannot have or that encode others. */
-function attributeName(key: string): string {
-  return key.replace(/%(3D|25)/g, (_, code: string) => (code === '25' ? '%' : '='));
-}
-
-/** LIBARCHIVE.xattr names are URL-encoded. */
-function libarchiveName(key: string): string {
-  return key.slice(17).replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }

@@ -16,7 +16,7 @@ import type { StackCheck } from '../model/layer-check.js';
 import type { Platform } from '../model/platform.js';
 import type { Reference } from '../model/reference.js';
 import { collectGarbage } from '../removal/collect-garbage.js';
-import { formatPlatform, hostPlatform, rankOf } from '../source/platform.js';
+import { formatPlatform, hostPlatform, rankOf } from '../source/choose-platform.js';
 import type { SourceImage, SourceLayer } from '../source/source-image.js';
 import { lastOfEach } from '../stack/chain.js';
 import type { NotedLayer } from '../stack/layer-stack.js';

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import * as v from 'valibot';
-import type { Credentials } from '../../model/credentials.js';
 import { ImageError } from '../../model/image-error.js';
+import type { Credentials } from '../../model/registry-credentials.js';
 
 /** Bytes of what a helper says. */
 const ANSWER_MAX = 1 << 20;

@@ -1,4 +1,4 @@
-import type { Credentials } from '../../model/credentials.js';
+import type { Credentials } from '../../model/registry-credentials.js';
 import { type AuthEntry, type AuthFile, authFiles, canonicalHost, helperFor, keyFor, keysFor, readAuthFile } from './auth-file.js';
 import { askHelper } from './credential-helper.js';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { OciDescriptor } from '../store/oci-schema.js';
-import { choosePlatform, formatPlatform, hostPlatform, normalizePlatform, parsePlatform, rankOf } from './platform.js';
+import { choosePlatform, formatPlatform, hostPlatform, normalizePlatform, parsePlatform, rankOf } from './choose-platform.js';
 
 /** The tables of containerd's platforms_test.go and compare_test.go, in our words; `-` is empty. */
 
