@@ -59,7 +59,7 @@ export function claimAgain(record: ContainerRecord, claims: readonly Claim[], sl
   ];
 }
 
-/** Ops that write other claims in the place of the first: what was about to be made is there now. */
+/** Returns ops that replace the first claims by others: what was about to be made exists now. */
 export function reclaim(record: ContainerRecord, claims: readonly Claim[], slots: SlotAllocator): Program {
   const next = `${journalOf(record)}.next`;
   return [

@@ -7,7 +7,7 @@ const ClaimSchema = v.variant('kind', [
   v.object({ kind: v.literal('empty'), path: absolute }),
   /** A directory and all in it. */
   v.object({ kind: v.literal('directory'), path: absolute }),
-  /** A mount that the host sees. `upperdir` tells it from somebody else's at the same place. */
+  /** A mount that the host sees. `upperdir` distinguishes it from another user's at the same place. */
   v.object({ kind: v.literal('mount'), path: absolute, upperdir: v.optional(absolute) }),
 ]);
 const JournalSchema = v.object({ version: v.literal(1), claims: v.array(ClaimSchema) });
@@ -24,8 +24,8 @@ export function formatJournal(claims: readonly Claim[]): string {
 }
 
 /**
- * The claims of a journal. A journal that was torn by a power cut claims nothing: what it would
- * have named was not made yet, for it is written first.
+ * Returns the claims of a journal. A journal that was torn by a power cut claims nothing. It is written first, so what it would
+ * name was not made yet.
  */
 export function parseJournal(text: string): readonly Claim[] {
   let json: unknown;

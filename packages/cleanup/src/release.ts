@@ -2,7 +2,7 @@ import { AT, AT_FDCWD, MNT, type Op, type Program } from '@lamella/syscall';
 import type { Claim } from './claims.js';
 import { type ContainerRecord, controlOf, directoryOf, journalOf } from './record.js';
 
-/** Ops that give one claim back. What is already gone is no failure. */
+/** Returns the op that releases one claim. It succeeds if the resource is already gone. */
 function releaseOne(claim: Claim): Op {
   switch (claim.kind) {
     case 'mount':

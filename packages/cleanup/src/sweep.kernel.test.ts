@@ -117,7 +117,7 @@ test("a dead container's mount on the host is taken away, somebody else's at its
   expect(await sweep(at.join('containers'))).toMatchObject({ released: ['one'], failed: [] });
   expect([mountsBelow(at.path), existsSync(at.join('merged'))]).toEqual([[], false]);
 
-  // After a reboot somebody mounted an overlay of their own there, and then the sweep comes.
+  // After a reboot another user mounts an overlay there, and then the sweep comes.
   for (const name of ['merged', 'their-upper']) mkdirSync(at.join(name));
   await kill(await container(at, 'two', claims));
   const data = `lowerdir=${at.join('lower')},upperdir=${at.join('their-upper')},workdir=${at.join('work')}`;

@@ -57,7 +57,7 @@ export async function releaseDead(record: ContainerRecord, options: { readonly k
   const { keep = false } = read('releaseDead(record, options)', options, RELEASE_OPTIONS);
   const claims = await claimsLeft(record);
   const ops: Program = [
-    // A creator between mkdir and flock holds the gate; then this one is somebody's, not dead.
+    // A process between mkdir and flock holds the gate: then the container is about to start, and not dead.
     { op: 'openat', dirfd: AT_FDCWD, pathname: gateOf(record.containers), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: 5 },
     { op: 'flock', fd: 5, operation: LOCK.EX | LOCK.NB },
     { op: 'openat', dirfd: AT_FDCWD, pathname: lockOf(record), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: 6 },
@@ -110,7 +110,7 @@ export async function claimsLeft(record: ContainerRecord): Promise<readonly Clai
   return text === undefined ? [] : ours(parseJournal(text));
 }
 
-/** After a reboot somebody else's mount may be where ours was: leave that one alone. */
+/** After a reboot another user's mount may be where ours was: leave that one alone. */
 function ours(claims: readonly Claim[]): readonly Claim[] {
   if (!claims.some((claim) => claim.kind === 'mount')) return claims;
   const mounts = readMounts();

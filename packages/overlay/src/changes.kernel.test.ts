@@ -20,7 +20,7 @@ import { expect, type TestContext, test } from 'vitest';
 import { type Change, changesOf } from './changes.js';
 import { mountOverlay } from './mount-overlay.js';
 
-/** Who joins the layers: on an overlay the kernel does not. */
+/** What joins the layers: on an overlay the kernel does not. */
 const JOINERS = ['the kernel', 'fuse-overlayfs'] as const;
 
 /** An empty directory where layers are joined by one or the other. */
@@ -237,7 +237,7 @@ function exists(file: string): boolean {
   return lstatSync(file, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** A tree as text: what each name is, but for times. */
+/** A tree as text: what each name is, except for times. */
 function described(top: string, below = '', found = new Map<string, string>()): Map<string, string> {
   for (const name of readdirSync(path.join(top, below))) {
     const inside = `${below}/${name}`;

@@ -31,14 +31,14 @@ export interface ObjectState {
   readonly size: number;
   /** Of a symbolic link. */
   readonly target?: string;
-  /** How many names it has, if that is more than one and it is no directory. */
+  /** How many names it has, if there are several. Directories have one. */
   readonly links?: number;
 }
 
 /** One object that an upper adds, changes or hides. */
 export interface Change {
   readonly kind: 'added' | 'modified' | 'deleted';
-  /** As seen inside: absolute. What is no UTF-8 in it has the form of `textOf` in @lamella/syscall. */
+  /** As seen inside: absolute. Bytes that are not UTF-8 have the form of `textOf` in @lamella/syscall. */
   readonly path: string;
   /** Its bytes below the top, as latin1: without the first slash. */
   readonly name: string;
@@ -48,10 +48,10 @@ export interface Change {
   readonly after: ObjectState | undefined;
   /**
    * Of a file that was renamed, where overlayfs records that: where it was, of the one that is there now, or where it is, of the one that
-   * was deleted. Whichever of the two comes second says so.
+   * was deleted. The second of the two has it.
    */
   readonly renamed?: string;
-  /** All that the kernel says of both. */
+  /** Everything that the kernel reports of both. */
   readonly compared: Compared;
 }
 
@@ -59,8 +59,8 @@ export interface Change {
 const AHEAD = 512;
 
 /**
- * What an upper did to its lowers, sorted by path, parents before children. Each object that is hidden
- * is told of by itself, those in a removed or replaced directory, too. Directories in which only the names
+ * What an upper did to its lowers, sorted by path, parents before children. Each hidden object
+ * is listed, also those in a removed or replaced directory. Directories in which only the names
  * changed are left out.
  *
  * Source of the rules: Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories".
@@ -186,7 +186,7 @@ function aspectsOf({ contentDiffers }: Compared, upper: Walked, lower: Walked): 
   const aspects: Aspect[] = [];
   if (!sameType) aspects.push('type');
   else if (content) aspects.push('content');
-  // A link has no mode of its own.
+  // Links do not have a mode.
   if (sameType && type !== 'symlink' && (upper.mode & 0o7777) !== (lower.mode & 0o7777)) aspects.push('mode');
   if (upper.uid !== lower.uid || upper.gid !== lower.gid) aspects.push('owner');
   if (attributesOf(upper) !== attributesOf(lower)) aspects.push('xattr');
@@ -198,7 +198,7 @@ function aspectsOf({ contentDiffers }: Compared, upper: Walked, lower: Walked): 
 }
 
 /**
- * Whether an object has other names than before. A copy-up alone breaks links, and is no change while the file itself is the same: then only
+ * Whether an object has other names than before. A copy-up alone breaks links, and does not count while the file itself is the same: then only
  * names that were given inside count.
  */
 function linksDiffer(upper: Walked, lower: Walked, aspects: readonly Aspect[]): boolean {

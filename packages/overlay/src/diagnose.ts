@@ -129,7 +129,7 @@ function explainServer(cause: SyscallError, server: ServeOp, { merged }: Overlay
   );
 }
 
-/** An upper where the kernel can have none, and nobody joins layers in its place. */
+/** Returns the error for an upper that the kernel does not support, where fuse-overlayfs is missing as well. */
 export function unsupportedUpper(
   upper: string,
   filesystem: string,

@@ -79,7 +79,7 @@ const NO_LAYER = '/proc/self/no-such-layer';
 
 /**
  * Returns whether the kernel takes one layer per call; probed once per process. Before 6.5 overlayfs looks at options when the mount is made
- * only, and takes any; a kernel that knows this one looks for the layer at once.
+ * only, and takes any; a kernel that supports it looks for the layer at once.
  */
 export function hasLowerdirPlus(): Promise<boolean> {
   lowerdirPlus ??= (async () => {

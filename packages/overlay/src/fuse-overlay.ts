@@ -20,9 +20,9 @@ import { attributesOf, setting } from './new-mount.js';
 import type { FuseOverlay, OverlayStack, ShownIds } from './stack.js';
 
 const SIGKILL = 9;
-/** Marks are files, whatever the filesystem could hold: then whoever reads an upper knows how. */
+/** Marks are files on every filesystem, so that readers of an upper know what to look for. */
 const ENVIRONMENT = ['FUSE_OVERLAYFS_DISABLE_OVL_WHITEOUT=1'];
-/** By which whoever mounts and whoever serves talk to the kernel (fuse(4)). */
+/** The mounting and the serving process talk to the kernel through it (fuse(4)). */
 export const FUSE_DEVICE = '/dev/fuse';
 
 /**
@@ -45,9 +45,9 @@ export function findFuseOverlay(directory: string): FuseOverlay | undefined {
 const HAVE_ACLS: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630]);
 
 /**
- * The ops that make a stack's mount by fuse-overlayfs(1), for whoever is root in a mount namespace, without attaching it anywhere; its
- * descriptor is in the slot `out` then. The program serves it as another process, which ends with it. That
- * is in a mount namespace of its own, where the mount never comes, for it would keep itself alive.
+ * Returns the ops that make a stack's mount by fuse-overlayfs(1), for root of a mount namespace, without attaching it anywhere; its
+ * descriptor is in the slot `out` then. The program serves it as another process, which ends with it. It
+ * runs in a separate mount namespace without the mount, because it would keep itself alive otherwise.
  */
 export function fuseOverlayDetached(stack: Omit<OverlayStack, 'merged'> & { readonly fuse: FuseOverlay }, out: number, slots: SlotAllocator): Program {
   const [device, context] = [slots(), slots()];

@@ -7,8 +7,8 @@ const MAGIC = 0xfb;
 const [INO32_GEN, INO64_GEN, BTRFS] = [0x01, 0x81, 0x4d] as const;
 
 /**
- * The inode of the lower file that a file was copied up from, as overlayfs notes it in the attribute `origin` for who may ask the
- * filesystem by handles (root). It stays when the file is renamed.
+ * The inode of the lower file that a file was copied up from, as overlayfs notes it in the attribute `origin` if the mounting user may
+ * use file handles (root). It stays when the file is renamed.
  *
  * @returns undefined where nothing is noted, or in the words of a filesystem that is not ext4, xfs, btrfs or tmpfs
  */

@@ -26,7 +26,7 @@ const PAGE = 4096;
 /** fsconfig(2) takes strings up to 255 bytes. */
 const FSCONFIG_STRING_MAX = 255;
 /**
- * How a stack is told to the kernel. `mount`: one mount(2). `lowerdir+`: the new mount API, one
+ * How the kernel receives a stack. `mount`: one mount(2). `lowerdir+`: the new mount API, one
  * call per layer, since 6.7. `descriptors`: mount(2) with layers named by descriptor number,
  * relative to /proc/self/fd; needs nothing newer than /proc. `fuse`: the kernel is not told, fuse-overlayfs(1) is.
  */

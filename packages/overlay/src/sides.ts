@@ -21,7 +21,7 @@ export interface Upper {
   readonly userxattr?: boolean;
 }
 
-/** Ops that open both sides of a comparison, in a mount namespace of whoever runs them, and what they come to. */
+/** Ops that open both sides of a comparison, in the mount namespace that runs them, and their slots. */
 export interface Sides {
   readonly program: Program;
   /** Slots of what is there now, and of what was. */

@@ -12,7 +12,7 @@ export interface OverlayOptions {
   readonly volatile?: boolean;
 }
 
-/** The ids from `kept` on, on the disk, are shown as those from `shown` on, in the user namespace of who mounts. */
+/** The ids from `kept` on, on the disk, are shown as those from `shown` on, in the user namespace of the mounting process. */
 export interface ShownIds {
   readonly shown: number;
   readonly kept: number;
@@ -24,18 +24,18 @@ export interface FuseOverlay {
   /** Its absolute path. */
   readonly program: string;
   /**
-   * Who may use the mount: everybody in its user namespace, and nobody outside of that; or only its user, who may be outside, too (mount.fuse(8),
+   * The users that may use the mount: all users of its user namespace and no others; or only its user, also from outside (mount.fuse(8),
    * `allow_other`).
    */
   readonly allowOther: boolean;
   /** Whose files are whose, where owners are not shown as they are kept. What is in none of the ranges is nobody's. */
   readonly ids?: { readonly uids: readonly ShownIds[]; readonly gids: readonly ShownIds[] };
   /**
-   * Whether the filesystem has access control lists. If it is said to and has none, the kernel refuses all that somebody else's
-   * file is asked for. Default: it has.
+   * Whether the filesystem has access control lists. If true and it has none, the kernel refuses every access to a file of
+   * another user. Default: it has.
    */
   readonly acl?: boolean;
-  /** It is killed with who started it. Else it ends with the mount, which in a namespace ends with that. */
+  /** The kernel kills it with the process that started it. Otherwise it ends with the mount, which ends with its namespace. */
   readonly diesToo?: boolean;
 }
 

@@ -34,7 +34,7 @@ export interface TestContainer {
 const SHOWN = 200;
 
 /**
- * Vitest's `test`, whose tests get a `container` of their own: a fork of one that is made once in each file, in
+ * Vitest's `test`, whose tests each get a `container`: a fork of one that is made once in each file, in
  * milliseconds, whatever was set up in it. Afterwards it is gone; when the test failed, what it had
  * changed since the setup is shown as one more error of it.
  *

@@ -106,7 +106,7 @@ async function outputOf(container: StoredContainer, since: Date): Promise<string
 async function wrote(container: StoredContainer, log: string | RegExp, since: Date): Promise<boolean> {
   const output = await outputOf(container, since);
   if (typeof log === 'string') return output.includes(log);
-  // A pattern with a memory of its own (g, y) would begin where it ended the last time.
+  // A pattern with state (g, y) would begin where it ended the last time.
   const pattern = new RegExp(log.source, log.flags.replace(/[gy]/g, ''));
   return output.split('\n').some((line) => pattern.test(line));
 }
@@ -150,7 +150,7 @@ async function answers(url: string, signal: AbortSignal): Promise<boolean> {
     await body?.cancel();
     return ok;
   } catch (error) {
-    // fetch() says so of whatever goes wrong on the way; a URL that is none says it at once.
+    // fetch() throws it for everything that fails on the way, and at once for an invalid URL.
     if (error instanceof TypeError && !URL.canParse(url)) throw error;
     return false;
   }

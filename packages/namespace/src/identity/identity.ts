@@ -20,11 +20,11 @@ export function become(
 ): Program {
   // Its group is one of those that it is in: else a file that is closed to this group could be opened (CVE-2022-36109).
   const groups = [...new Set([user.gid, ...(user.groups ?? [])])];
-  // Who stops being root loses all capabilities, but for those that are kept on purpose.
+  // A process that stops being root loses all capabilities, except those that are kept on purpose.
   const kept = user.uid === 0 ? [] : ambient.filter((name) => capabilities.includes(name));
   return [
     ...dropBounding(capabilities),
-    // With one mapped id setgroups(2) is denied for good, and there is no other group to be in.
+    // With one mapped id setgroups(2) is denied for good, and the process cannot have another group.
     ...(singleId ? [] : [{ op: 'setgroups', list: groups } as const]),
     { op: 'setresgid', rgid: user.gid, egid: user.gid, sgid: user.gid },
     ...(kept.length ? [prctl(PR.SET_KEEPCAPS, 1)] : []),

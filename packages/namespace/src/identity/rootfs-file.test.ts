@@ -90,7 +90,7 @@ test('what is read of layers is what a merge of them has, for any links in them,
     }),
     { numRuns: process.env.LAMELLA_LONG ? 5000 : 200 },
   );
-  // Node may close one of its own meanwhile.
+  // Node may close one that it opened itself.
   expect(descriptors()).toBeLessThanOrEqual(before);
 });
 

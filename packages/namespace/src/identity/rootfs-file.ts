@@ -3,12 +3,12 @@ import { FILE_BOUNDS, FileError, HeldFile, readLines, unfitForUpper, whiteoutFil
 const MAX_LINKS = 40;
 
 /**
- * What a directory of a stack of layers is: that of each layer which shows, the topmost first. What is no directory has none.
+ * What a directory of a stack of layers is: that of each layer which shows, the topmost first. Anything else has none.
  * Of the upper of a container that runs only the layer itself is ours, so each is held.
  */
 type Merged = readonly HeldFile[];
 
-/** The entry of the topmost layer that has it, and what it is as a directory; of a link, what it says. */
+/** The entry of the topmost layer that has it, and what it is as a directory; of a link, its target. */
 interface Found {
   readonly entry: HeldFile;
   readonly below: Merged;

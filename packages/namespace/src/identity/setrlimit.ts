@@ -7,7 +7,7 @@ export function setrlimit({ name, soft, hard }: Rlimit): Op {
   if (resource === undefined)
     throw new NamespaceError({
       code: 'RLIMIT_UNKNOWN',
-      message: `there is no resource limit '${name}'`,
+      message: `unknown resource limit '${name}'`,
       hint: `Known are ${Object.keys(RLIMIT).join(', ')}.`,
     });
   return { op: 'setrlimit', resource, rlim_cur: soft, rlim_max: hard };

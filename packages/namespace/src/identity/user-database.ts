@@ -10,7 +10,7 @@ export class UserDatabase {
   readonly #files: RootfsFiles;
   readonly #file: string;
   readonly #optional: boolean;
-  /** Why there are no entries, if the file is there and is not read. */
+  /** Why the file exists and was not read. */
   problem: FileError | undefined;
 
   /**

@@ -174,7 +174,7 @@ describe('whatever the files say', () => {
   });
 });
 
-/** What moby/sys/user v0.4.1 does with sound files, but for its limit of 2^31, and without the primary group, which moby's daemon adds. */
+/** What moby/sys/user v0.4.1 does with sound files, except for its limit of 2^31, and without the primary group, which moby's daemon adds. */
 function mobysUser(text: string, passwd: readonly (readonly string[])[], group: readonly (readonly string[])[]): string {
   const { user, group: explicit } = parseUser(text);
   const fits = (which: typeof user) => (fields: readonly string[]) => ('id' in which ? Number(fields[2]) === which.id : fields[0]?.trim() === which.name);

@@ -48,7 +48,7 @@ function asked(part: string, text: string): Asked {
 }
 
 /**
- * Finds out who somebody is, by moby's rules: the first entry counts; a number needs none; the supplementary groups are those of the
+ * Resolves a user by moby's rules: the first entry counts; a number needs none; the supplementary groups are those of the
  * user's name, where no group is asked for. An entry that is used, and has something else than a number where one has to be, is
  * refused, where moby takes 0.
  *

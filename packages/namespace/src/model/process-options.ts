@@ -55,7 +55,7 @@ export interface ProcessOptions {
   readonly cancelSignal?: AbortSignal | undefined;
   /** What terminates it: by `timeout`, `cancelSignal` and `kill()`. Default SIGTERM. */
   readonly killSignal?: NodeJS.Signals | number | undefined;
-  /** Milliseconds after `killSignal` until everything in the container is killed. True is 5000, the default; false is never, but for a command whose streams have failed. */
+  /** Milliseconds after `killSignal` until everything in the container is killed. True is 5000, the default. False is never, except for a command whose streams have failed. */
   readonly forceKillAfterDelay?: number | boolean | undefined;
   /** Told when a job ({@link ProcessSpec.job}) was stopped, by which signal; it goes on when it gets SIGCONT. */
   readonly onStopped?: ((signal: number) => void) | undefined;
@@ -90,7 +90,7 @@ const AMOUNT: take.Check<number> = take.checkOf(
   (value) => value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) >= 1),
 );
 
-/** The shape of {@link ProcessOptions}, for those that extend it. */
+/** The shape of {@link ProcessOptions}. Packages that extend the options use it. */
 export const processOptionsShape: take.Shape<ProcessOptions> = {
   stdin: STDIN_OPTION,
   stdout: OUTPUT_OPTION,
@@ -120,7 +120,7 @@ export const processOptionsShape: take.Shape<ProcessOptions> = {
 
 export const PROCESS_OPTIONS: take.Check<ProcessOptions> = shapeOf<ProcessOptions>(() => processOptionsShape);
 
-/** Returns what an option says for one output. That for both, where a stream of both is meant, is what either says. */
+/** Returns an option's value for one output. For the stream of both outputs it is the value of either. */
 export function forOutput<T>(option: PerOutput<T> | undefined, output: 'stdout' | 'stderr' | 'all', byDefault: T): T {
   if (option === undefined) return byDefault;
   if (typeof option !== 'object' || option === null) return option as T;

@@ -7,7 +7,7 @@ type OutputName = 'stdout' | 'stderr' | 'all';
 type Alias = { readonly stdout: 'fd1'; readonly stderr: 'fd2'; readonly all: 'all' };
 type Option<O, K extends string> = O extends { readonly [P in K]?: infer V } ? (K extends keyof O ? V : undefined) : undefined;
 
-/** What an option says for one output. */
+/** The value of an option for one output. */
 type For<V, N extends OutputName> = V extends object
   ? N extends keyof V
     ? V[N]

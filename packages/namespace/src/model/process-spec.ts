@@ -10,7 +10,7 @@ export interface Namespaces {
    */
   readonly user?: boolean;
   /**
-   * The program runs in a user namespace already, with ids of its own: no new one is made, and what
+   * The program runs in a user namespace with other ids already: no new one is made, and what
    * nobody may do there is not tried. `single`: it has one id.
    */
   readonly within?: boolean | 'single';
@@ -48,7 +48,7 @@ export interface ProcessSpec {
   /** Absolute path, on the host, of the directory that becomes `/`. */
   readonly rootfs: string;
   /**
-   * Whether `rootfs` is a mount of its own already (or `prepare` makes it one). Else it is bound
+   * Whether `rootfs` is a separate mount already (or `prepare` makes it one). Else it is bound
    * onto itself, without devices, inside the container's mount namespace.
    */
   readonly mounted?: boolean;
@@ -80,7 +80,7 @@ export interface ProcessSpec {
   readonly ambient?: readonly CapabilityName[];
   /** A filter on system calls (seccomp(2)): `struct sock_filter[]`, and `SECCOMP_FILTER_FLAG_*`. */
   readonly seccomp?: { readonly filter: Uint8Array; readonly flags: number };
-  /** What puts the process into a cgroup: a slot of its directory (version 2), or ops of its own (version 1). */
+  /** What puts the process into a cgroup: a slot of its directory (version 2), or its ops (version 1). */
   readonly cgroup?: { readonly slot?: number | undefined; readonly join: Program };
   /** Hide and write-protect what /proc and /sys tell of the host. Default true. */
   readonly masks?: boolean;
@@ -99,7 +99,7 @@ export interface ProcessSpec {
    * comes along (see {@link rest}).
    */
   readonly hold?: 'go' | 'rest';
-  /** A terminal of its own, with this size. */
+  /** A new terminal with this size. */
   readonly terminal?: { readonly rows: number; readonly columns: number };
   /** What the monitor does with its stdin while there is a terminal. */
   readonly input?: {

@@ -58,7 +58,7 @@ function checkNames(devices: readonly DeviceNode[]): void {
   }
 }
 
-/** A node of its own, in directories that are made for it; or, in a user namespace, the host's own. */
+/** Returns ops for a new node and its directories. In a user namespace they bind the host's node. */
 function deviceNode(dev: number, device: DeviceNode, bound: BoundNode | undefined): Op[] {
   const { name, type, major, minor, mode, uid, gid } = device;
   const parents = name.split('/').slice(0, -1);

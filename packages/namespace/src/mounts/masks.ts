@@ -35,7 +35,7 @@ export interface MaskContext {
   readonly root: number;
   /** Slot of the tmpfs of its /dev. */
   readonly dev: number | undefined;
-  /** Nobody makes a device there: without one of its own, as without a /dev, the host's /dev/null covers files. */
+  /** Devices cannot be made there. As without a /dev, the host's /dev/null covers files. */
   readonly userNamespace: boolean;
 }
 
@@ -75,7 +75,7 @@ function coverSeen(pathname: string, cover: Program, { root, target }: Turn): Pr
   ];
 }
 
-/** A null device covers files: one of our own making, whatever the user put at /dev/null. */
+/** Covers files with a null device that Lamella makes, whatever the user put at /dev/null. */
 function coverWithNothing(files: readonly string[], turn: Turn): Program {
   const { dev, tree, userNamespace } = turn;
   if (!files.length) return [];

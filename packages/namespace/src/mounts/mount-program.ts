@@ -34,7 +34,7 @@ export interface Mounted {
   readonly devpts?: number;
 }
 
-/** Do what can be done where somebody else may have removed, closed or replaced a name. What was not made cannot be attached (EBADF). */
+/** Returns an op that bears names which another process removed, closed or replaced. What was not made cannot be attached (EBADF). */
 function attempt(program: Program): Op {
   return { op: 'attempt', program, ignore: ['ENOENT', 'ENOTDIR', 'EACCES', 'ESTALE', 'ELOOP', 'EBADF'] };
 }
@@ -61,8 +61,7 @@ interface ListContext extends MountContext {
 }
 
 /**
- * Opens the target of a mount, inside the root, in the slot `target`; it is made when missing. Where it is is seen from the
- * descriptor: neither a link nor a race leads a mount to where it may not be. That of an optional one is not made.
+ * Opens the target of a mount, inside the root, in the slot `target`; it is made when missing. The descriptor shows where it is: neither a link nor a race leads a mount to where it may not be. That of an optional one is not made.
  */
 function openTarget(target: number, { destination, exact }: Landing, directory: boolean, { root, places }: ListContext, optional = false): Program {
   return [
@@ -232,7 +231,7 @@ function memoryFile(mount: FileMount, landing: Landing, dev: number, context: Li
   ];
 }
 
-/** A mount of the same directory, with flags of its own: those of the root are set later, and not on this one. */
+/** A mount of the same directory, with separate flags: those of the root are set later, and not on this one. */
 function ontoItself(landing: Landing, context: ListContext): Program {
   const [target, tree] = [context.slots(), context.slots()];
   return [

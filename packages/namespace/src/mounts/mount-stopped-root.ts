@@ -10,7 +10,7 @@ export interface StoppedRoot {
 }
 
 /**
- * Returns ops that mount what a container has in its root, for somebody who looks at its files while it does not run. They come after those of
+ * Returns ops that mount what a container has in its root, to read and write its files while it does not run. They come after those of
  * `ownMountNamespace`. What is in memory, or the kernel's, is empty and read-only.
  *
  * @throws NamespaceError as {@link mountAll}

@@ -25,7 +25,7 @@ export type Mount =
 
 /** A device of the host's. */
 export interface DeviceNode {
-  /** Absolute path on the host; in a user namespace it is bound, for nobody may make one there. */
+  /** Absolute path on the host; in a user namespace it is bound, because mknod(2) is not permitted there. */
   readonly source: string;
   /** Path below /dev, without it: `snd/timer`. */
   readonly name: string;

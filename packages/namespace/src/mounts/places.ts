@@ -17,7 +17,7 @@ const CONFINING: ReadonlySet<Mount['type']> = new Set(['proc', 'sysfs', 'dev', '
 /** PROC_SUPER_MAGIC (linux/magic.h) */
 export const PROCFS = 0x9fa0;
 
-/** What lxcfs(1) puts in the place of files, as paths below /proc; runc lets nothing else be mounted there. */
+/** The files that lxcfs(1) replaces, as paths below /proc; runc lets nothing else be mounted there. */
 export const PROC_FILES: ReadonlySet<string> = new Set([
   'cpuinfo',
   'diskstats',
@@ -49,7 +49,7 @@ export function confiningPlaceOf(destination: string, places: readonly string[])
 
 /**
  * Decides where a mount has to land. Those that confine have to be where they are said to be. Any other gets to such a place, or
- * below it, by its exact path, and to what is below /proc not at all, but for the files that runc allows, too.
+ * below it, by its exact path, and below /proc only to the files that runc allows, too.
  *
  * @param places see {@link confiningPlaces}
  * @throws NamespaceError `MOUNT_REFUSED`

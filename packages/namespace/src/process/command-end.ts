@@ -90,7 +90,7 @@ function numberOf(signal: NodeJS.Signals | number): number {
     SIGNAL(signal, 'signal');
   } catch (error) {
     if (!(error instanceof take.OptionFault)) throw error;
-    throw new NamespaceError({ code: 'SIGNAL_UNKNOWN', message: `${take.shown(signal)} is no signal`, hint: error.hint });
+    throw new NamespaceError({ code: 'SIGNAL_UNKNOWN', message: `${take.shown(signal)} is not a signal`, hint: error.hint });
   }
   return typeof signal === 'number' ? signal : constants.signals[signal];
 }

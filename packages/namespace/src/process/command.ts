@@ -1,7 +1,7 @@
 import type { Op, Program } from '@lamella/syscall';
 import { NamespaceError } from '../model/namespace-error.js';
 
-/** What execvp(3) searches when there is no PATH, as Docker has it. */
+/** The PATH for commands without one, as Docker has it (execvp(3)). */
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** The ops that execute a command: one per place where it may be. All have the same two lists, which are sent once. */

@@ -88,7 +88,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     root,
     userNamespace,
     singleId,
-    // What it enters belongs to who made it, and not to a user namespace that comes later.
+    // The namespace that it enters belongs to the process that made it, and not to a later user namespace.
     hostNetwork: !namespaces.net && (spec.netns === undefined || spec.userns !== undefined),
     masks: spec.masks ?? true,
     laterUserNamespace: spec.userns !== undefined,
@@ -128,7 +128,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     ...(spec.mounted ? [] : bindOntoItself(spec.rootfs)),
     { op: 'openat', dirfd: AT_FDCWD, pathname: spec.rootfs, flags: O.PATH | O.DIRECTORY | O.CLOEXEC, mode: 0, out: root },
     ...outside,
-    // Who is in a user namespace may raise no limit.
+    // In a user namespace no limit can be raised.
     ...(spec.userns === undefined ? [] : [...limits, ...enterUserNamespace(spec.userns, root, namespaces)]),
     ...mounts,
     { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: directory, pathname: spec.cwd ?? '/' },
@@ -161,7 +161,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
 }
 
 /**
- * From the rights of who starts a container to those that it has. All namespaces but that of the pids belong to it
+ * Changes from the rights of the starting user to those of the container. All namespaces but that of the pids belong to it
  * from here on; the mounts so far are locked in its own (mount_namespaces(7)), where the root is found again as the
  * current directory.
  */
@@ -218,7 +218,7 @@ function oomScoreAdj(score: number): Op {
   if (!Number.isInteger(score) || score < -1000 || score > 1000)
     throw new NamespaceError({
       code: 'OOM_SCORE_INVALID',
-      message: `${score} is no oom_score_adj`,
+      message: `${score} is not an oom_score_adj`,
       hint: 'It is a whole number from -1000 to 1000 (proc(5)).',
     });
   return { op: 'write_file', dirfd: AT_FDCWD, pathname: '/proc/self/oom_score_adj', flags: O.WRONLY | O.CLOEXEC, mode: 0, data: `${score}` };

@@ -43,7 +43,7 @@ function explainLanding(
   return undefined;
 }
 
-/** Say what a failed call means for somebody who wanted a container. */
+/** Returns the error that explains a failed call to the caller who wanted a container. */
 export function explainFailure(error: unknown, args: readonly string[], denied: boolean): unknown {
   // What serves a container is not the container's: who has it serve knows what it means.
   if (!(error instanceof SyscallError) || error.server) return error;

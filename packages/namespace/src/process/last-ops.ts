@@ -5,7 +5,7 @@ import { execute } from './command.js';
 const SECCOMP_SET_MODE_FILTER = 1;
 
 /**
- * The last ops of a container's process, after which it is somebody else's program. With `hold` they
+ * Returns the last ops of a container's process, after which it is the user's program. With `hold` they
  * come by a `go`, and may be of another command than the one the container was made for.
  */
 export function lastOps(spec: Pick<ProcessSpec, 'args' | 'env' | 'seccomp' | 'noNewPrivileges' | 'init'>): Program {

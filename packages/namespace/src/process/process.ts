@@ -29,7 +29,7 @@ export function launch<const O extends ProcessOptions>(
 
 /** A process that waits, all but executed (see {@link ProcessSpec.hold}); its stdio are pipes. */
 export interface HeldProcess {
-  /** Let it go on, once, with the {@link rest} of a program. @throws NamespaceError `OPTION_INVALID` */
+  /** Continues it, once, with the {@link lastOps} of a program. @throws NamespaceError `OPTION_INVALID` */
   go<const O extends ProcessOptions>(program: Program, args: readonly string[], options?: O): ContainerProcess<StreamingOf<O>>;
   /** End it unused. Resolves when all is released. */
   abandon(): Promise<void>;
@@ -45,7 +45,7 @@ export function launchHeld(program: Program, onData?: (data: Buffer) => void): H
   const begun = startProgram(program, ['pipe', 'pipe', 'pipe'], onData, (signal) => onStopped?.(signal));
   const { running } = begun;
   const over = (): void => undefined;
-  // Who lets it go has its result, and its failure.
+  // The caller of `go` has its result, and its failure.
   const ended = running.result.then(over, over);
   return {
     lost: ended,

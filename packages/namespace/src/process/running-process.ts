@@ -18,7 +18,7 @@ export interface ReadableOptions {
   readonly from?: 'stdout' | 'stderr' | 'all' | undefined;
 }
 
-/** How lines are told. */
+/** How lines are split. */
 export interface IterableOptions extends ReadableOptions {
   /** Whether lines keep their newlines. Default false. */
   readonly preserveNewlines?: boolean | undefined;
@@ -57,7 +57,7 @@ export interface ContainerProcess<S extends Streaming = Streaming> extends Comma
   /** The host's pid of the container's init, once it has executed; undefined if it never does. */
   readonly started: Promise<number | undefined>;
   readonly result: Promise<ProcessResult<S>>;
-  /** The same for callers that make a result of their own of it: a command that failed does not reject, and unread output is not dropped. See {@link settle}. */
+  /** The same for callers that make another result of it: a command that failed does not reject, and unread output is not dropped. See {@link settle}. */
   readonly outcome: Promise<ProcessResult<S>>;
   /** Makes `result` of what was made of `outcome`. */
   settle<R extends ProcessResult<S>>(outcome: Promise<R>): Promise<R>;

@@ -1,4 +1,4 @@
-/** A promise that tells when somebody begins to wait for it. */
+/** A promise that calls back when a caller begins to wait for it. */
 export class WatchedPromise<T> extends Promise<T> {
   #onWait: (() => void) | undefined;
 

@@ -10,13 +10,13 @@ export interface LogSource {
   hold(log: ChunkLog, held: boolean): void;
   /** Nobody wants more of it. */
   abandon(log: ChunkLog, error: Error | null): void;
-  /** Whether somebody reads another log of the same source, or waits for the end of it: one that nobody reads must hold nothing back then. */
+  /** Whether another log of the same source has a reader, or a caller waits for its end: then a log without readers must not hold it back. */
   isWanted(log: ChunkLog): boolean;
 }
 
 /**
- * What a stream has brought so far, for any number of readers, each of which begins at its beginning, however late. With `keep` all of it stays.
- * Else a chunk goes when every reader has had it, and the writer is held back when the slowest of them, or the first that is yet to come, has too much before it.
+ * What a stream has brought so far. Each reader starts at its beginning, however late it comes. With `keep` all of it stays. Without it, a chunk
+ * goes when every reader has had it. The writer is held back when the slowest reader, or the first future one, has too much before it.
  */
 export class ChunkLog {
   readonly #source: LogSource;
@@ -76,7 +76,7 @@ export class ChunkLog {
     for (const reader of this.#readers) reader.wake();
   }
 
-  /** The user has no stream of it: only other readers are waited for. */
+  /** The user does not get a stream of it: only other readers count. */
   withoutFirst(): void {
     this.#readers.delete(this.first);
     this.#settle();
@@ -87,7 +87,7 @@ export class ChunkLog {
     this.#settle();
   }
 
-  /** Drops what has not been read: a later reader gets an error that says so. */
+  /** Drops what has not been read: a later reader gets `OUTPUT_DROPPED`. */
   drop(): void {
     if (this.#keep || this.#dropped) return;
     this.#dropped = true;
@@ -152,8 +152,8 @@ export class ChunkLog {
 function droppedOutput(): NamespaceError {
   return new NamespaceError({
     code: 'OUTPUT_DROPPED',
-    message: 'what was written here before is gone: nobody read it while the result was waited for, or another stream was read',
-    hint: 'Begin to read a stream before you await the result, or let it be kept (buffer: true).',
+    message: 'earlier output of this stream is gone: nothing read it while a caller waited for the result or read another stream',
+    hint: 'Read the stream before you await the result, or keep its output: buffer: true.',
   });
 }
 
@@ -176,7 +176,7 @@ export class LogReader extends Readable {
   constructor(view: LogView) {
     super();
     this.#view = view;
-    // An error is told to who reads. A stream that nobody reads must not end the program by it.
+    // Readers get the error. A stream without readers must not end the program by it.
     this.on('error', () => undefined);
   }
 

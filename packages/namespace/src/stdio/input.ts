@@ -19,7 +19,7 @@ export async function feed(inputs: readonly Input[], stdin: Writable, onFailed: 
   try {
     for (const input of inputs) if ((await pump(readableOf(input), stdin)) === 'closed') break;
   } catch (error) {
-    // Before the end is told, so that nobody takes this for all of it.
+    // Before the end, so that no reader takes this for all of it.
     onFailed(error);
   }
   stdin.end();

@@ -18,7 +18,7 @@ export class LineSplitter {
   readonly #strip: boolean;
   #rest = '';
 
-  /** @param strip whether lines are told without their newlines */
+  /** @param strip whether lines come without their newlines */
   constructor(strip: boolean) {
     this.#strip = strip;
   }

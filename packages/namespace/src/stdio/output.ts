@@ -11,7 +11,7 @@ import { isStandard, pump } from './pump.js';
 export type OutputTarget = Exclude<OutputForm, 'pipe' | 'ignore'>;
 
 /**
- * Carries a log to a target until its end, and ends the target with it. A target that takes no more is no failure: its reader has seen enough.
+ * Carries a log to a target until its end, and ends the target with it. A target that takes no more does not fail: its reader has seen enough.
  *
  * @throws what writing fails with
  */
@@ -21,7 +21,7 @@ export async function carry(log: ChunkLog, target: OutputTarget, own: Writable):
   try {
     if ((await pump(reader, writable)) === 'closed' || isStandard(writable)) return;
   } catch (error) {
-    // A file keeps what came; a stream is told that this is not all.
+    // A file keeps what came; a stream gets an error, because this is not all.
     if (isFileForm(target) || target instanceof URL) writable.end();
     else if (!isStandard(writable)) writable.destroy(error as Error);
     throw error;

@@ -10,7 +10,7 @@ export function isStandard(stream: Readable | Writable): boolean {
  * Carries what a stream brings to another one, no faster than that takes it. The other is not ended.
  *
  * @returns `ended` when all is written, `closed` when the other stream takes no more
- * @throws what the source fails with; what writing fails with, but for a reader that has gone
+ * @throws what the source fails with; what writing fails with, except for a reader that has gone
  */
 export function pump(source: Readable, target: Writable): Promise<'ended' | 'closed'> {
   const { promise, resolve, reject } = Promise.withResolvers<'ended' | 'closed'>();
@@ -47,7 +47,7 @@ export function pump(source: Readable, target: Writable): Promise<'ended' | 'clo
   });
 }
 
-/** A process may end, or close its stdin, before it has read everything: that is no failure. */
+/** A process may end, or close its stdin, before it has read everything: that is not an error. */
 function isGone(error: NodeJS.ErrnoException): boolean {
   return ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END'].includes(error.code ?? '');
 }

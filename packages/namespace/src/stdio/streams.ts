@@ -129,7 +129,7 @@ export class Streams implements LogSource {
     if (stdin && plan.inputs.length) this.#done.push(feed(plan.inputs, stdin, fail));
     // Nobody writes: an empty stdin, not one that never ends.
     else if (stdin && plan.stdin.native !== 'pipe') stdin.on('error', () => undefined).end();
-    // A write after the reader has gone fails in its callback; that is no failure of the process.
+    // A write after the reader has gone fails in its callback; the process did not fail.
     else stdin?.on('error', () => stdin.destroy());
 
     const merged = (['stdout', 'stderr'] as const).flatMap((name) => (plan[name].native === 'pipe' && native[name] ? [native[name]] : []));
@@ -162,7 +162,7 @@ export class Streams implements LogSource {
     for (const target of form.ends)
       this.#done.push(
         carry(log, target as Exclude<OutputForm, 'pipe' | 'ignore'>, own).catch((error: unknown) => {
-          // The log's own end is told already.
+          // The end of the log is known already.
           if (!(error instanceof NamespaceError)) this.#fail(error);
         }),
       );
@@ -214,7 +214,7 @@ export class Streams implements LogSource {
 
   /** @see LogSource */
   abandon(log: ChunkLog, error: Error | null): void {
-    // Leaving a loop over it says that the rest is not wanted.
+    // A loop over it ended early: the rest is not wanted.
     if (error && error.name !== 'AbortError') this.#fail(error);
     for (const source of this.#sources.get(log) ?? []) {
       const others = [...this.#sources].some(([other, sources]) => other !== log && other.isRead && sources.includes(source));
@@ -231,7 +231,7 @@ export class Streams implements LogSource {
     return [...this.#sources].some(([other, sources]) => other !== log && other.isRead && sources.some((source) => own.includes(source)));
   }
 
-  /** Somebody waits for the end: streams that nobody reads must not keep it from coming. */
+  /** A caller waits for the end: streams without readers must not prevent it. */
   await(): void {
     if (this.#awaited) return;
     this.#awaited = true;
@@ -262,14 +262,14 @@ export class Streams implements LogSource {
     return contentOf(Buffer.concat(log.chunks), settings, this.overflow !== undefined);
   }
 
-  /** Another reader of an output, from its beginning. @throws NamespaceError `OPTION_INVALID` where it is no stream of this process's */
+  /** Another reader of an output, from its beginning. @throws NamespaceError `OPTION_INVALID` if this process does not have that stream */
   readable(from: 'stdout' | 'stderr' | 'all'): Readable {
     const log = this.#logs.get(from);
     const piped = from === 'all' ? log : this.#plan[from].piped ? log : undefined;
     if (!piped)
       throw new NamespaceError({
         code: 'OPTION_INVALID',
-        message: `${from} is no stream of this process`,
+        message: `this process does not have ${from} as a stream`,
         hint: from === 'all' ? 'Give the option all: true.' : `Leave the option ${from} out, or make it 'pipe'.`,
       });
     return piped.reader();
@@ -318,7 +318,7 @@ function measureOf({ lines, encoding }: OutputSettings): (chunk: Buffer) => numb
 
 function contentOf(bytes: Buffer, { lines, strip, limit, encoding }: OutputSettings, cut: boolean): Content {
   if (encoding === 'buffer') {
-    // Of its own, not a part of Node's pool.
+    // A separate buffer, not a part of Node's pool.
     const own = Uint8Array.from(cut ? bytes.subarray(0, limit) : bytes);
     return strip ? stripBytes(own) : own;
   }
