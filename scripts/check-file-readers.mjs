@@ -32,7 +32,7 @@ const READERS = {
   'packages/engine/src/lifecycle/logs.ts': OWN,
   'packages/engine/src/lifecycle/processes.ts': KERNEL,
   'packages/engine/src/lifecycle/usage.ts': KERNEL,
-  'packages/engine/src/doctor/examine.ts': KERNEL,
+  'packages/engine/src/doctor/check-namespaces.ts': KERNEL,
   'packages/engine/src/store/read-store-file.ts': OWN,
   'packages/engine/src/store/identifiers.ts': KERNEL,
   'packages/engine/src/filesystem/sources/record-sources.ts': OWN,

@@ -35,7 +35,7 @@ const TURNS = [
   [/\bnot before\b.*\bnot\b/i, 'one negation for a sentence'],
 ];
 
-/** @type {import('@textlint/types').TextlintRuleModule} */
+/** The rule, as textlint calls it. */
 export default function plainEnglish({ Syntax, RuleError, report, locator }) {
   const check = (node) => {
     const { children } = splitAST(node);
