@@ -1,16 +1,20 @@
-export type { Resources } from '@lamella/cgroup';
-export type { SweepResult } from '@lamella/cleanup';
-export { ImageStore } from '@lamella/image';
+export { CgroupError, type Resources } from '@lamella/cgroup';
+export { CleanupError, type SweepResult } from '@lamella/cleanup';
+export { ImageError, ImageStore } from '@lamella/image';
 export {
   CommandError,
   type CommandProcess,
   type ContainerProcess,
+  NamespaceError,
   type ProcessEnd,
   type ProcessOptions,
   type ProcessResult,
   type Streaming,
   type StreamingOf,
 } from '@lamella/namespace';
+export { OverlayError } from '@lamella/overlay';
+export { SeccompError } from '@lamella/seccomp';
+export { LamellaError, ProgramError, SyscallError } from '@lamella/syscall';
 export { Containers, type DetachedSpec, type TrySpec } from './api/containers.js';
 export { becomeContainer, explainBecome } from './api/front.js';
 export type * from './api/named-types.js';
@@ -23,6 +27,7 @@ export { recover } from './changes/apply/recover.js';
 export type { UndoOptions } from './changes/apply/undo.js';
 export type { ContainerChange } from './changes/changes.js';
 export type { Contents } from './changes/contents.js';
+export type { History } from './checkpoints/container-checkpoints.js';
 export type { Checkpoint } from './checkpoints/states.js';
 export { type ContainerProblem, checkContainers } from './doctor/check-containers.js';
 export { examine } from './doctor/examine.js';

@@ -2,7 +2,6 @@
  * Types that signatures of this package mention. A project that depends on the engine alone cannot name those of other
  * packages in its own declarations (TS2742): pnpm hides them. test/e2e's packed-types.test.ts finds what is missing.
  */
-export type { CleanupError } from '@lamella/cleanup';
 export type * from '@lamella/image';
 export type * from '@lamella/namespace';
 export type { SeccompProfile } from '@lamella/seccomp';
