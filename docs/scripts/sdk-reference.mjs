@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Application, Converter } from 'typedoc';
 
@@ -37,4 +37,30 @@ export async function sdkReference(root, into) {
   if (!project) throw new Error('typedoc could not read the sources of the packages');
   await application.generateOutputs(project);
   if (application.logger.hasErrors()) throw new Error('typedoc reported errors');
+  mendAnchors(into);
+}
+
+/**
+ * typedoc-plugin-markdown numbers the anchor of a type when a variable has the same name but for its underscores. Headings have no such number, so the
+ * links would lead nowhere.
+ */
+function mendAnchors(directory) {
+  const files = globSync('**/*.md', { cwd: directory }).map((file) => path.join(directory, file));
+  const texts = new Map(files.map((file) => [file, readFileSync(file, 'utf8')]));
+  const anchors = new Map(
+    [...texts].map(([file, text]) => [file, new Set([...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) => title.toLowerCase().replace(/[^\w]/g, '')))]),
+  );
+  for (const [file, text] of texts) {
+    const mended = text.replace(/\]\(([^)#]*)#([\w]+)-1\)/g, (link, target, anchor) => {
+      const known = anchors.get(target ? path.resolve(path.dirname(file), target) : file);
+      return known?.has(anchor) && !hasTwice(texts.get(target ? path.resolve(path.dirname(file), target) : file) ?? '', anchor)
+        ? `](${target}#${anchor})`
+        : link;
+    });
+    if (mended !== text) writeFileSync(file, mended);
+  }
+}
+
+function hasTwice(text, anchor) {
+  return [...text.matchAll(/^#+ (.*)$/gm)].filter(([, title]) => title.toLowerCase().replace(/[^\w]/g, '') === anchor).length > 1;
 }
