@@ -41,7 +41,7 @@ export async function sdkReference(root, into) {
 }
 
 /**
- * typedoc-plugin-markdown numbers the anchor of a type when a variable has the same name but for its underscores. Headings have no such number, so the
+ * typedoc-plugin-markdown numbers the anchor of a type when a variable has the same name apart from underscores. Headings have no such number, so the
  * links would lead nowhere.
  */
 function mendAnchors(directory) {

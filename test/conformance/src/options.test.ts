@@ -210,7 +210,7 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
   image:
     /^(isImageLocation|getFiles|unpackFiles|forgetCredentials|parseLoginPlace|formatPlatform|rankOf|familiarReference|formatReference|parseReference|shortReference|storeCredentials|hostPlatform|parsePlatform|sourceDateEpoch|historyOf|makeDirectory|ImageStore\.(save|tag|describe|usage|prune|list|remove|sweep))$/,
   namespace:
-    /^(dropBounding|prctl|raiseAmbient|setrlimit|becomeRoot|loopbackUp|defaultNamespaces|withinOwn|inUserNamespace|confiningPlaceOf|confiningPlaces|explainFrontReport|launchHeld|PROCESS_OPTIONS|SIGNAL|ChunkLog\..*|WatchedPromise\..*|pump|lastOps|rootfsLines|openDevpts|takeTerminal|findUser|setCapabilities|mountStoppedRoot|normalizedPath)$/,
+    /^(dropBounding|prctl|raiseAmbient|setrlimit|becomeRoot|loopbackUp|defaultNamespaces|withinOwn|inUserNamespace|confiningPlaceOf|confiningPlaces|explainFrontReport|launchHeld|PROCESS_OPTIONS|SIGNAL|ChunkLog\..*|WatchedPromise\..*|pump|lastOps|rootfsLines|openDevpts|takeTerminal|findUser|setCapabilities|mountStoppedRoot|normalizedPath|processEndOf)$/,
   engine:
     /^(recover|defaultRoot|logBounds|examine|becomeContainer|explainBecome|ImageStore\..*|Containers\.(get|list|removeDamaged)|StoredContainer\.(state|attach|becomeExec|kill|pause|unpause|rename|top|usage|copyOut|isDirectory|stat|follow|checkpoint|history|rollback|fork|squash|views|changes|export))$/,
   'oci-runtime':

@@ -67,7 +67,7 @@ test.for<Format>(['esm', 'cjs'])(
     expect(JSON.parse(refused.stderr)).toMatchObject({
       name: 'ProgramError',
       code: 'INIT_MISSING',
-      hint: expect.stringMatching(/copy its file lamella-init beside the bundle, or name it in LAMELLA_INIT/),
+      hint: expect.stringMatching(/copy its file lamella-init beside the bundle, set LAMELLA_INIT to its path/),
     });
     const fine = { status: 0, stdout: 'from a run, from a pool, from exec\n', stderr: '' };
     expect(execute(file, { LAMELLA_INIT: interpreterPath() })).toEqual(fine);

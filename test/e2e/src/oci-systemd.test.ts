@@ -137,7 +137,10 @@ test('without systemd it is told', (context) => {
   alone.configure((config) => {
     config.linux.cgroupsPath = 'machine.slice:pre:x';
   });
-  expect(alone.oci('create', 'x')).toMatchObject({ status: 1, stderr: expect.stringMatching(/systemd failed to run ControlGroup: .*|busctl is not installed/) });
+  expect(alone.oci('create', 'x')).toMatchObject({
+    status: 1,
+    stderr: expect.stringMatching(/systemd failed to run ControlGroup: .*|busctl is not installed/),
+  });
 });
 
 function scratchIn(name: string): ScratchDirectory {

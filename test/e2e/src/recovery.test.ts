@@ -28,7 +28,7 @@ beforeAll(async () => {
   root = at.join('store');
   const dist = path.join(path.dirname(CLI), '../dist');
   commands = ((await import(path.join(dist, 'commands.js'))) as { COMMANDS: Record<string, CommandClass> }).COMMANDS;
-  LamellaCommand = ((await import(path.join(dist, 'lamella-command.js'))) as { LamellaCommand: CommandClass }).LamellaCommand;
+  LamellaCommand = ((await import(path.join(dist, 'command-classes/lamella-command.js'))) as { LamellaCommand: CommandClass }).LamellaCommand;
 });
 beforeEach((context) => requiresRoot(context));
 afterAll(() => at[Symbol.asyncDispose]());

@@ -133,7 +133,7 @@ describe('root gives a container ids of its own', () => {
     expect(fails(user, ['run', '--userns', '0:0:10', 'busybox', 'true'])).toContain('there are no 10 ids from 0 on');
     expect(fails(user, ['run', '--userns', 'auto:size=0', 'busybox', 'true'])).toContain('0 is not a number of ids');
     expect(fails(user, ['run', '--userns', '1:2', 'busybox', 'true'])).toContain("invalid user namespace '1:2'");
-    expect(fails(user, ['run', '--userns', 'auto', '-v', '/:/host:overlay', 'busybox', 'true'])).toContain('the root of the host cannot be mapped');
+    expect(fails(user, ['run', '--userns', 'auto', '-v', '/:/host:overlay', 'busybox', 'true'])).toContain('the host root cannot be mapped');
     expect(fails(user, ['run', '--userns', 'auto', '-v', '/proc:/host:idmap', 'busybox', 'true'])).toContain('cannot be seen with other ids: EINVAL');
   });
 });
