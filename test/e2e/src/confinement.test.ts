@@ -94,7 +94,7 @@ test.for<[args: string[], message: RegExp]>([
   [['--device', '/dev/null:r'], /permissions 'r' .* are not supported/],
   [['--ulimit', 'nofile'], /invalid ulimit 'nofile'/],
   [['--ulimit', 'nofile=9:3'], /exceeds the hard limit/],
-  [['--ulimit', 'nothing=3'], /no resource limit 'nothing'\n {2}Known are/],
+  [['--ulimit', 'nothing=3'], /unknown resource limit 'nothing'\n {2}Known are/],
   [['--shm-size', 'much'], /invalid size 'much'/],
   [['--oom-score-adj', '1001'], /invalid value '1001' for --oom-score-adj/],
   [['-m', '1k'], /memory limit of 1024 bytes is too low/],
