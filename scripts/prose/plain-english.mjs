@@ -27,7 +27,7 @@ const TURNS = [
   [/\bsomebody\b/i, 'name the person or program: "another process", "the user"'],
   [/, for (?:it|they|there|he|she|nobody|one|that|these|those|what|some)\b/i, 'say "because"'],
   [/\bbut for\b/i, 'say "except"'],
-  [/\b(?:is|are|was|were) no (?!longer\b|more\b|less\b|such\b)\w/i, 'say "is not a …"'],
+  [/(?<!\bthere )\b(?:is|are|was|were) no (?!longer\b|more\b|less\b|such\b)\w/i, 'say "is not a …"'],
   [/\b(?:has|have) (?:no|nothing) (?:\w+ )?of (?:its|their|it|them)\b/i, 'use a plain verb'],
   [/\bgo(?:es)? on with\b|\blets? (?:it|them) go on\b/i, 'say "continues"'],
   [/\b(?:where|wher)(?:of|in|by|upon)\b|\bthere(?:of|in|upon)\b/i, 'use a short plain word'],

@@ -83,7 +83,7 @@ export class ImageStore {
   /**
    * Find an image, its layers unpacked (again, if a power cut may have damaged them).
    *
-   * @param options.platform what it is to be for; whatever it is for when missing
+   * @param options.platform the platform; any platform if missing
    * @throws ImageError `REFERENCE_INVALID`, `IMAGE_NOT_FOUND`, `STORE_CORRUPT`, `PLATFORM_MISSING`
    */
   async resolve(name: string, given: { readonly platform?: Platform } = {}): Promise<Image> {
@@ -124,7 +124,7 @@ export class ImageStore {
    * filesystem is taken, too, as {@link import} does.
    *
    * @param source a path, `docker-archive:`, `oci-archive:`, `oci:` or `dir:` with a path (and `:NAME`), or bytes
-   * @param name for an image that has none of its own, or instead of it when there is only one
+   * @param name for an image without a name, or instead of its name if there is one image only
    * @throws ImageError; the names are what they were
    */
   async load(source: string | Readable, given: LoadOptions = {}): Promise<readonly AddedImage[]> {
@@ -141,7 +141,7 @@ export class ImageStore {
    * its own, `localhost/NAME:PLACE`, and not unpacked again until it changes.
    *
    * @param source `docker-archive:`, `oci-archive:`, `oci:` or `dir:` with a path (and `:NAME`), or a path
-   * @returns undefined when the words are no place, but could be the name of an image
+   * @returns undefined if the words are not a place, but may be the name of an image
    * @throws ImageError those of {@link load} and {@link import}
    */
   async bring(source: string, given: AddOptions = {}): Promise<Image | undefined> {
@@ -170,7 +170,7 @@ export class ImageStore {
   }
 
   /**
-   * Bring an image into the registry that its name says.
+   * Pushes an image to the registry in its name.
    *
    * @returns digest of the manifest
    * @throws ImageError `REGISTRY_*`, `IMAGE_NOT_FOUND`

@@ -72,7 +72,7 @@ async function checkDirectory(
   });
 }
 
-/** Where something above is no directory, there is nothing. */
+/** Returns nothing if a parent is not a directory. */
 function lookAt(directory: string): Stats | undefined {
   try {
     return lstatSync(directory, { throwIfNoEntry: false });
@@ -86,7 +86,7 @@ function isDirectoryBehind(link: string): boolean {
   return lookAt(`${link}/.`)?.isDirectory() ?? false;
 }
 
-/** What nobody of ours put there is told of, and left alone. */
+/** Reports files that Lamella did not create, and leaves them alone. */
 async function checkStrangers(paths: StorePaths, problems: Problems): Promise<void> {
   for (const directory of [paths.blobs, paths.layers, paths.chains, paths.rebased])
     for (const name of await entriesOf(directory)) {

@@ -13,7 +13,7 @@ import type { Problems } from './problems.js';
  * Looks at the books of a store: its version, the mark of the layout, the index and its copy. With `repair` each is written anew: an index
  * from the other one, or where both are lost from the manifests among the blobs, whose names are lost then.
  *
- * @returns the index to go on with; undefined when there is none
+ * @returns the index that can be used; undefined if there is none
  * @throws ImageError `STORE_NEWER`
  */
 export async function checkIndex(paths: StorePaths, problems: Problems, repair: boolean): Promise<OciIndex | undefined> {
@@ -67,7 +67,7 @@ function isReadWhole({ manifests }: OciIndex, file: string): boolean {
   return Array.isArray(whole?.manifests) && !whole.manifests.length;
 }
 
-/** `version` and `oci-layout`. A version that says nothing is written when the rest can be read. */
+/** `version` and `oci-layout`. A missing version is written if the rest can be read. */
 async function checkMarks(paths: StorePaths, problems: Problems, repair: boolean): Promise<void> {
   const damaged: [file: string, problem: string][] = [];
   try {

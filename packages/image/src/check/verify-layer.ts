@@ -46,7 +46,7 @@ export async function verifyLayer(
   await using temporary = await temporaryLayer(paths);
   const applied = await applyLayer(await streamRegular(file), temporary.tree, { stacked: true, isPromised: true });
   if (applied.blob.digest !== digest || applied.diffID !== diffID)
-    throw new ImageError({ code: 'STORE_CORRUPT', message: `${file} does not have the content its name says`, hint: 'Bring the image in again.' });
+    throw new ImageError({ code: 'STORE_CORRUPT', message: `${file} does not have the content of its digest`, hint: 'Bring the image in again.' });
   if (obvious === undefined) {
     const differences = await differencesOf(paths, diffID, temporary, applied);
     if (!differences.count) {
@@ -90,7 +90,7 @@ const NOTES = [
 ] as const satisfies readonly (keyof LayerMeta)[];
 
 /**
- * Put a layer that was unpacked in the place of what there is, with the blobs that are kept beside it. The layer's turn is ours.
+ * Replaces an existing layer by one that was unpacked, with the blobs that are kept beside it. The layer's turn is ours.
  *
  * @param hold called with the layer's notes before anybody else can see them
  * @returns what that returned

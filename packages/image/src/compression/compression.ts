@@ -30,7 +30,7 @@ export function detectCompression(head: Buffer): Compression {
   return 'none';
 }
 
-/** Returns a stream that undoes a compression. An archive that is cut, or goes on with something else, is an error of it. */
+/** Returns a stream that undoes a compression. If the archive is cut, or something else follows it, the stream fails. */
 export async function decompressor(compression: Compression): Promise<Duplex> {
   switch (compression) {
     case 'none':
@@ -53,7 +53,7 @@ async function inflateByXz(): Promise<Duplex> {
       child.once('error', ({ code }: NodeJS.ErrnoException) => resolve({ code, how: null }));
       child.once('close', (status, signal) => resolve({ how: status ?? signal }));
     });
-    // Why the program takes no more it says itself, below.
+    // The program's own message follows below.
     const fed = pipeline(source, child.stdin).catch(() => undefined);
     try {
       for await (const chunk of child.stdout as AsyncIterable<Buffer>) yield chunk;
@@ -62,7 +62,7 @@ async function inflateByXz(): Promise<Duplex> {
       if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
     }
     await fed;
-    // What it wrote is whole only when it says so.
+    // Its output is whole only if it succeeded.
     const { code, how } = await ended;
     if (how === 0) return;
     throw code === 'ENOENT'
@@ -79,7 +79,7 @@ async function inflateByXz(): Promise<Duplex> {
   });
 }
 
-/** What zlib says, for somebody who gave an archive. */
+/** Explains an error of zlib to the user who gave the archive. */
 export function explainInflateError(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   if (!/^(Z_|ZSTD_|ERR_ZLIB)/.test(code)) return error;

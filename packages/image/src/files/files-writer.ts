@@ -31,13 +31,13 @@ interface DirectoryMetadata extends Pick<TarEntry, 'mode' | 'uid' | 'gid' | 'mti
  * Turns the entries of an archive into ops that put them among the files of a directory, as `docker cp` does: directories are merged, a file or link
  * takes the place of another, and neither a directory of a file nor a file of a directory.
  *
- * Somebody else may exchange directories for links meanwhile. So every directory is looked up from the top as `resolve` says, and becomes the
+ * Another process may exchange directories for links meanwhile. So every directory is looked up from the top as `resolve` says, and becomes the
  * working directory; the names that ops have are names in it, and none of them follows a link.
  */
 export class FilesWriter implements OpWriter {
   readonly #frames = new FrameWriter(1 << 20);
   readonly #target: FilesTarget;
-  /** Directories that were listed: what they are to be like is said at the end, after what is in them. */
+  /** Directories that were listed. They get their metadata at the end, after what is in them. */
   readonly #directories = new Map<string, DirectoryMetadata>();
   /** Directories that are there for sure. */
   readonly #known = new Set<string>(['']);
@@ -162,7 +162,7 @@ export class FilesWriter implements OpWriter {
     this.#frames.op(op);
   }
 
-  /** Whether somebody else than who writes is to have it. */
+  /** Whether it belongs to another user than the writing one. */
   #isOwned({ uid, gid }: { readonly uid: number; readonly gid: number }): boolean {
     return this.#target.ids !== 'single' && (uid !== 0 || gid !== 0);
   }
@@ -191,7 +191,7 @@ export class FilesWriter implements OpWriter {
     this.#at = path;
   }
 
-  /** What is in the way of a file makes way, but for a directory: copying one file must not remove a tree. */
+  /** Removes what is in the way of a file, except a directory: copying one file must not remove a tree. */
   #clear(name: Buffer): void {
     this.#op({ op: 'unlinkat', dirfd: AT_FDCWD, pathname: name, flags: 0, ignore: ['ENOENT'] });
   }

@@ -48,7 +48,7 @@ function explainTop(error: unknown, pathname: string): Error {
   return new ImageError({
     code: 'COPY_FAILED',
     message: `${pathname} cannot be ${error.op.op === 'openat2' ? 'opened' : 'read'}: ${error.code}`,
-    hint: isGone ? 'Somebody has just put something else in the place of a directory on its path. Try again.' : 'Check its permissions.',
+    hint: isGone ? 'Another process has just replaced a directory on its path. Try again.' : 'Check its permissions.',
     cause: error,
   });
 }

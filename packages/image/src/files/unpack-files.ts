@@ -89,7 +89,7 @@ const HINTS: Readonly<Record<string, string>> = {
   EBUSY: 'Write to what is mounted: on the host where it is from there, or from inside.',
 };
 
-/** A failed op of the interpreter, for somebody who copies. */
+/** Explains a failed op of the interpreter to the user who copies. */
 function explainEntry(writer: FilesWriter, index: number, errno: number): LamellaError | undefined {
   const name = writer.nameOf(index);
   const code = errnoName(errno);

@@ -154,7 +154,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EINVAL: 'the filesystem cannot hold it',
 };
 
-/** A failed op of the interpreter, for somebody who gave an archive. */
+/** Explains a failed op of the interpreter to the user who gave the archive. */
 function explainFailure(writer: LayerWriter, index: number, errno: number): LamellaError | undefined {
   const name = writer.nameOf(index);
   const code = errnoName(errno);

@@ -134,7 +134,7 @@ export class LayerOps {
 
   /** A directory that the layer does not list. A link may stand for it. */
   impliedDirectory(path: string): void {
-    // Where there is no directory an entry that is to be in it fails by itself; a whiteout has nothing to hide.
+    // Without a directory an entry that is to be in it fails by itself; a whiteout has nothing to hide.
     this.#begin(OPCODES.mkdirat.code, OPTIONAL, [EEXIST, ENOTDIR, ENOENT]);
     this.#numbers(AT_FDCWD, 0o755);
     this.#frames.binary(path);

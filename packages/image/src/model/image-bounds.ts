@@ -21,7 +21,7 @@ export type ImageBound =
 
 /**
  * How much of an image or an archive is read and kept, beside the bounds of its files (`FILE_BOUNDS` of `@lamella/syscall`).
- * docs/internals/untrusted-files.md has the same table, and a test compares them. Bytes, unless they are told as a number of something.
+ * docs/internals/untrusted-files.md has the same table, and a test compares them. Bytes, unless the name is that of things to count.
  */
 export const IMAGE_BOUNDS: Readonly<Record<ImageBound, number>> = {
   /** What a zstd frame may look back, which is kept in memory: the bound of the decoder that podman and containerd have. */

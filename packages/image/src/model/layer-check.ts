@@ -3,7 +3,7 @@ import type { TreeDifferences } from './tree-differences.js';
 export interface VerifyOptions {
   /** Compare every byte; else only what was touched since it was unpacked. */
   readonly full: boolean;
-  /** Put what is right in the place of what is not. */
+  /** Replace what is damaged. */
   readonly repair: boolean;
 }
 
@@ -15,8 +15,8 @@ export interface LayerProblem {
   readonly repaired: boolean;
 }
 
-/** How what was made for a stack is looked at before it is taken. */
+/** How the trees of a stack are checked before they are used. */
 export interface StackCheck extends VerifyOptions {
-  /** Told of each tree that is not what it should be. @param id its chainID */
+  /** Receives each tree that differs. @param id its chainID */
   readonly report: (id: string, problem: LayerProblem) => void;
 }

@@ -127,7 +127,7 @@ test('skopeo, with the library itself, takes and refuses the same names', async 
     expect(stderr).toMatch(/Invalid destination name|nonexistent\/manifest.json/);
     return !stderr.includes('Invalid destination name');
   };
-  // A digest is no name of an image in an archive. Older libraries have no IPv6 and no hosts in capitals, and count the host in the length.
+  // A digest does not name an image in an archive. Older libraries have no IPv6 and no hosts in capitals, and count the host in the length.
   const unfit = (text: string): boolean => text === '' || text.length > 255 || /[@[]|^[^/.:]*[A-Z][^/.:]*\//.test(text);
   const drawn = fc.sample(name, process.env.LAMELLA_LONG ? 2000 : 25);
   for (const text of drawn.filter((each) => !unfit(each))) expect([text, ours(text) !== undefined]).toEqual([text, takes(text)]);

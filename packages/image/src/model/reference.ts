@@ -3,7 +3,7 @@ import { ImageError } from './image-error.js';
 /** The grammar of repository names, tags and digests (github.com/distribution/reference). */
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
 const LABEL = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?';
-/** A zone (`fe80::1%eth0`) is no part of the grammar: it means something on one machine only. */
+/** A zone (`fe80::1%eth0`) does not belong to the grammar: it has a meaning on one machine only. */
 const HOST = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?$`);
 const PATH = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
 const TAG = /^\w[\w.-]{0,127}$/;

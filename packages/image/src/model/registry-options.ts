@@ -6,6 +6,6 @@ export interface RegistryOptions {
   readonly signal?: AbortSignal;
   /** Instead of those that the configuration files have. They are for the registry of the image's name, and for no mirror. */
   readonly credentials?: Credentials;
-  /** Told of what is wrong with the files of credentials and their helpers. */
+  /** Receives what is wrong with the files of credentials and their helpers. */
   readonly onWarning?: (warning: string) => void;
 }

@@ -6,8 +6,8 @@ export interface TreeArchiveOptions {
   readonly layer?: { readonly marks: 'trusted' | 'user' | 'files' };
   /** Seconds since 1970: the time of everything in it. */
   readonly mtime?: number | undefined;
-  /** The tree is told by `walk_seen`: what a file says of its size need not be true. A file that becomes shorter while it is read is an error. */
+  /** The tree comes from `walk_seen`: sizes of files need not be true. A file that becomes shorter while it is read is an error. */
   readonly seen?: boolean;
-  /** Makes the error of a program that failed. @param name bytes of the path below the top that was told of last, as latin1 */
+  /** Makes the error of a program that failed. @param name bytes of the last path below the top, as latin1 */
   readonly explain?: (error: unknown, name: string) => Error;
 }

@@ -5,7 +5,7 @@ export interface TreeDifference {
   readonly what: string;
 }
 
-/** Differences of a tree, of which the first are told. */
+/** Differences of a tree: their number, and the first of them. */
 export interface TreeDifferences {
   readonly count: number;
   readonly first: readonly TreeDifference[];

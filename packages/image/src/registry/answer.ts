@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { ImageError } from '../model/image-error.js';
 
-/** What somebody said to a request. */
+/** The answer to a request. */
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -43,7 +43,7 @@ export async function readIfGood(answer: Answer, most: number, what: string): Pr
 /** How compressed bytes begin; brotli's have no such mark. */
 const MAGIC: Readonly<Record<string, Buffer>> = { gzip: Buffer.from([0x1f, 0x8b]), zstd: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]) };
 
-/** Whether bytes can be of a coding: a header may speak of one that somebody on the way has undone. */
+/** Whether bytes can be of a coding: a proxy may have undone the coding of the header. */
 export function looksEncoded(coding: string, head: Buffer): boolean {
   const magic = MAGIC[coding];
   return !magic || head.subarray(0, magic.length).equals(magic);

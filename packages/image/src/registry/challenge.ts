@@ -4,7 +4,7 @@ export interface Challenge {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** Returns the challenge that we can meet; bearer before basic, if it says where tokens are had. */
+/** Returns the challenge that we can meet; bearer before basic, if it contains the place of tokens. */
 export function parseChallenge(header: string | readonly string[] | undefined): Challenge | undefined {
   const challenges = [header ?? []].flat().flatMap(split);
   const known = (scheme: Challenge['scheme']): Challenge[] => challenges.filter((each): each is Challenge => each.scheme === scheme);

@@ -70,7 +70,7 @@ function tooShort({ domain }: RegistryClient, { digest, size }: OciDescriptor, g
   });
 }
 
-/** Where in the blob an answer begins; undefined if it has no part of it that is of use. */
+/** Where in the blob an answer begins; undefined if it contains nothing useful. */
 function beginOf(answer: Answer, got: number): number | undefined {
   if (answer.status === 416) return undefined;
   if (answer.status !== 206) return 0;

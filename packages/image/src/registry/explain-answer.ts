@@ -4,7 +4,7 @@ import { ImageError } from '../model/image-error.js';
 import { type Answer, readWithin } from './answer.js';
 import { isCertificateError, isNoTls, retryAfter } from './patience.js';
 
-/** Bytes of what somebody says is wrong. */
+/** Bytes of a server's message. */
 const PROBLEMS_MAX = 1 << 20;
 const Text = v.fallback(v.optional(v.nullable(v.string())), undefined);
 /** The form of errors of registries, and that of token servers (RFC 6749, 5.2). */
@@ -69,6 +69,6 @@ export function statusError(answer: Answer, what: string, said: string, mayLogIn
     const wait = pause ? `Wait ${Math.ceil(pause / 1000)} s` : 'Wait';
     return tell('REGISTRY_RATE_LIMITED', 'too many requests', mayLogIn ? `${wait}, or log in for a higher limit: lamella login.` : `${wait}, then try again.`);
   }
-  if (status >= 500) return tell('REGISTRY_FAILED', `${answer.url.host} answers ${status}`, 'It has trouble of its own: try again later.');
+  if (status >= 500) return tell('REGISTRY_FAILED', `${answer.url.host} answers ${status}`, 'The server has a problem: try again later.');
   return tell('REGISTRY_FAILED', `${answer.url.host} answers ${status}`, 'It does not do what we ask.');
 }

@@ -11,7 +11,7 @@ function ifThere<Value>(read: () => Value): Value | undefined {
   }
 }
 
-/** @throws FileError for one that is there and is no regular file, or too large */
+/** @throws FileError for a file that is not regular, or too large */
 export function readOptional(file: string): string | undefined {
   try {
     return readOptionalText(file, FILE_BOUNDS.credentials);

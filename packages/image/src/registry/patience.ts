@@ -4,7 +4,7 @@ import { type Answer, headerOf } from './answer.js';
 
 const ATTEMPTS = 5;
 const FIRST_PAUSE = 200;
-/** If a registry asks for a longer wait than this, the user is told so instead. */
+/** If a registry asks for a longer wait than this, the user gets an error instead. */
 const PATIENCE = 60_000;
 
 /** A connection that failed for a reason that does not go away by itself. */
@@ -28,7 +28,7 @@ function isPassing(status: number): boolean {
 }
 
 /**
- * Asks again where that helps: when the connection breaks, the other side is busy, or it has trouble of its own.
+ * Asks again where that helps: when the connection breaks, the other side is busy or has a problem.
  *
  * @returns the last answer, whatever its status
  * @throws what the last connection did

@@ -57,7 +57,7 @@ async function requireWhole(file: string, size: number): Promise<void> {
   });
 }
 
-/** A registry that says that it stored something else is asked for what we gave it. */
+/** If a registry answers that it stored something else, it is asked for what we gave it. */
 async function verifyPushed(client: RegistryClient, digest: string, said: string | undefined): Promise<void> {
   if (said === undefined || said === digest || !said.startsWith('sha256:')) return;
   const answer = await client.ask(`manifests/${digest}`, { method: 'HEAD', headers: { accept: MEDIA_TYPES.manifest.join(', ') }, accept: [404] });

@@ -201,7 +201,7 @@ const CASES: readonly Case[] = [
   },
   { name: 'an origin in clear, unchecked', auth: 'basic', tlsVerify: false, quirk: {}, expected: all('ok') },
 
-  // Where it leads, to somebody else.
+  // Where it leads: to another server.
   {
     name: 'storage elsewhere',
     auth: 'bearer',
@@ -823,7 +823,7 @@ test.concurrent.for(matrix)('%s', async ([, { quirk, auth = 'none', credentials 
 const rehost = (text: string, id: number): string =>
   text.replaceAll('elsewhere.example', `elsewhere-${id}.reg.example`).replaceAll('quirky.example', `quirky-${id}.reg.example`);
 
-/** Each case has hosts of its own: the names in its answers are theirs. */
+/** Each case has its own hosts: the names in its answers are theirs. */
 function rehosted({ before: first, answer: then }: Quirk, id: number): Quirk {
   return {
     ...(first ? { before: first } : {}),

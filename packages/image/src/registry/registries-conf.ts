@@ -87,7 +87,7 @@ export function endpointsFor(reference: Reference): readonly Endpoint[] {
     throw new ImageError({
       code: 'REGISTRY_BLOCKED',
       message: `${formatReference(wanted)} may not be fetched: ${prefix} is blocked`,
-      hint: 'registries.conf says so; ask who looks after this machine.',
+      hint: 'registries.conf blocks it; ask the administrator of this machine.',
     });
   const at = (location: string, insecure: boolean | undefined): Endpoint => {
     if (/^[a-z]+:\/\//i.test(location))

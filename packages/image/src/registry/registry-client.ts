@@ -135,7 +135,7 @@ export class RegistryClient implements AsyncDisposable {
         `${answer.url.host}, where ${this.domain} leads, answers ${status}`,
         'No credentials are sent there: the registry, or its storage, is misconfigured.',
       );
-    if (status === 404 && !this.repository) return tell('REGISTRY_NOT_FOUND', 'this is no registry', 'Check its name.');
+    if (status === 404 && !this.repository) return tell('REGISTRY_NOT_FOUND', 'this is not a registry', 'Check its name.');
     if (status === 404) return tell('REGISTRY_NOT_FOUND', 'there is no such thing', 'Check the name and the tag.');
     return statusError(answer, what, said, (await this.#credentials) === undefined);
   }
@@ -228,7 +228,7 @@ export class RegistryClient implements AsyncDisposable {
     });
   }
 
-  /** There is no login that would help. */
+  /** A login would not help. */
   #unmet(schemes: readonly string[]): ImageError {
     return new ImageError({
       code: 'REGISTRY_UNAUTHORIZED',

@@ -77,6 +77,6 @@ function tokenOf(text: string, who: string): string {
   throw new ImageError({
     code: 'REGISTRY_FAILED',
     message: `${who} gives no token${parsed.success ? '' : ': its answer is not the JSON of one'}`,
-    hint: 'It has trouble of its own: try again later, or ask who runs it.',
+    hint: 'The server has a problem: try again later, or ask its administrator.',
   });
 }

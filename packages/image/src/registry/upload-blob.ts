@@ -4,7 +4,7 @@ import { type Answer, headerOf } from './answer.js';
 import { mayPass, patiently, pauseAfter } from './patience.js';
 import type { RegistryClient, RegistryRequest } from './registry-client.js';
 
-/** Uploads go in pieces of this size, each confirmed by the registry, if it has no wish of its own. */
+/** Uploads go in pieces of this size, each confirmed by the registry, unless the registry asks for another size. */
 const PIECE = 16 << 20;
 /** Smaller pieces than this are not tried where something on the way takes no larger ones. */
 const SMALLEST_PIECE = 256 << 10;
@@ -83,7 +83,7 @@ class Upload {
         return onProgress('done', size);
       } catch (error) {
         if (!(error instanceof Lost)) throw error;
-        // That some registries take a blob in one piece only is no failure.
+        // Some registries accept a blob in one piece only, which is fine.
         if (error.whole) this.#inPieces = false;
         else await this.#pause(error.outcome, ++failures);
       }
@@ -248,7 +248,7 @@ const isGood = ({ status }: Answer): boolean => status >= 200 && status < 300;
 
 const isGone = (outcome: Outcome): boolean => !(outcome instanceof Error) && [404, 416].includes(outcome.status);
 
-/** Where to go on with an upload, as a whole URL. */
+/** Where an upload continues, as a whole URL. */
 function placeOf(answer: Answer): string | undefined {
   const place = headerOf(answer, 'location');
   return place && URL.canParse(place, answer.url.href) ? new URL(place, answer.url).href : undefined;

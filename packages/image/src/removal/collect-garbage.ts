@@ -39,7 +39,7 @@ export async function collectGarbage(paths: StorePaths): Promise<Garbage> {
     const meta = readLayerMeta(paths.meta(diffID));
     const noted = meta ? notedBlobs(paths.layer(diffID), meta) : [];
     if (await removeUnheld(paths.layer(diffID))) removed.layers.push(diffID);
-    // Who is making an image of it counts on finding its blob, too.
+    // A process that makes an image of it expects its blob, too.
     else for (const blob of noted) blobs.add(blob.digest);
   }
   for (const name of await entriesOf(paths.chains)) {

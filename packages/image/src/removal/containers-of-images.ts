@@ -11,7 +11,7 @@ export interface Holder {
   readonly image: string;
   /** Its layers: diffIDs, or chainIDs of what was made for its stack. */
   readonly trees: readonly string[];
-  /** Its record is damaged: there may be more than it says. */
+  /** Its record is damaged: there may be more than it lists. */
   readonly damaged: boolean;
 }
 
@@ -37,7 +37,7 @@ function recordOf(file: string): string | undefined {
     return readStored(file)?.toString('utf8');
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
-    // What is in the place of a container's directory is no container.
+    // Something else than a directory is not a container.
     return error.message.includes('a part of its path') ? undefined : '';
   }
 }

@@ -47,7 +47,7 @@ export async function removeImage(paths: StorePaths, reference: Reference): Prom
   return { reference, digest: descriptor.digest, ...(await collectGarbage(paths)) };
 }
 
-/** Whether somebody holds a layer that no other image has: those of others stay in any case. */
+/** Whether a process holds a layer that no other image has: layers of other images stay in any case. */
 async function isHeld(paths: StorePaths, descriptor: OciDescriptor, others: readonly OciDescriptor[]): Promise<boolean> {
   const shared = new Set(others.flatMap((each) => diffIDsOf(paths, each)));
   const diffIDs = diffIDsOf(paths, descriptor).filter((diffID) => !shared.has(diffID));

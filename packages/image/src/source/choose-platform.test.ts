@@ -76,7 +76,7 @@ const of = (text: string): { os?: string; architecture?: string; variant?: strin
 test.for(Object.entries(ORDERS))('where %s is wanted, these run: %s', ([wanted, order]) => {
   const ranked = EVERY.map((each) => [each, rankOf(of(each), of(wanted) as never)] as const).filter(([, rank]) => rank !== undefined);
   const best = ranked.sort(([, a], [, b]) => (a as number) - (b as number)).map(([each]) => each);
-  // v9 of containerd goes on with those of 32 bits only from v8.
+  // containerd accepts 32-bit variants for v9 only from v8 on.
   expect(best.filter((each) => !(wanted.includes('arm64/v9') && each.startsWith('linux/arm/')))).toEqual(order.split(' '));
 });
 

@@ -43,7 +43,7 @@ export async function namesBeside(files: MemberFiles): Promise<ReadonlyMap<strin
   try {
     manifest = await readManifest(files);
   } catch (error) {
-    // A layout is whole without it, and may have a file of that name for somebody else.
+    // A layout is whole without it, and may have a file of that name for another tool.
     if (error instanceof ImageError && error.code === 'SOURCE_INVALID') return names;
     throw error;
   }

@@ -34,7 +34,7 @@ export interface ManifestDocument {
   readonly mediaType: string;
 }
 
-/** Who has manifests and blobs by their digests: a layout, a directory, a registry. */
+/** A place with manifests and blobs by their digests: a layout, a directory, a registry. */
 export interface BlobSource {
   /** What messages call the image there. */
   readonly where: string;
@@ -126,7 +126,7 @@ const manifestsOf = ({ content }: ManifestDocument, where: string): readonly Oci
 
 const parseConfig = (config: Buffer, where: string): OciConfig => parseDocument(ConfigSchema, config.toString('utf8'), `the config of ${where}`, OF_A_SOURCE);
 
-/** The manifests that are there; if there are none, what is missing is told by name. */
+/** The manifests that are there; if there are none, the error names what is missing. */
 async function presentOf(manifests: readonly OciDescriptor[], source: BlobSource): Promise<readonly OciDescriptor[]> {
   if (!source.has) return manifests;
   const present: OciDescriptor[] = [];
@@ -138,7 +138,7 @@ async function presentOf(manifests: readonly OciDescriptor[], source: BlobSource
 const ANY_TYPE = ['', 'application/json', 'application/octet-stream', 'binary/octet-stream', 'text/plain'];
 
 /**
- * Tells an index from a manifest: by the media type that somebody gave it, else by its own, else by what it has.
+ * Tells an index from a manifest: by the media type of the descriptor, else by its own, else by its fields.
  *
  * @throws ImageError `MANIFEST_UNSUPPORTED`; `SOURCE_INVALID` for one that could be taken for both (CVE-2021-41190)
  */
@@ -175,5 +175,5 @@ export function verifyDigest(content: Buffer, digest: string, what: string, size
   const is = `sha256:${createHash('sha256').update(content).digest('hex')}`;
   if (is === digest && size === content.length) return;
   const why = is === digest ? `has ${content.length} bytes instead of ${size}` : `is ${is}`;
-  throw new ImageError({ code: 'DIGEST_MISMATCH', message: `${what} ${why}`, hint: 'It was damaged on its way, or somebody changed it: fetch it again.' });
+  throw new ImageError({ code: 'DIGEST_MISMATCH', message: `${what} ${why}`, hint: 'It was damaged or changed on its way: fetch it again.' });
 }

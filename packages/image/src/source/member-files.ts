@@ -125,7 +125,7 @@ async function indexOf(file: string, where: string): Promise<Map<string, Member>
   let count = 0;
   for (let at = 0; ; ) {
     if (at + BLOCK > total) {
-      // What has not one header is no archive of images, and perhaps something else.
+      // Without a single header it is not an archive of images, and perhaps something else.
       if (at === 0) break;
       throw cut(where, at);
     }
@@ -164,7 +164,7 @@ async function indexOf(file: string, where: string): Promise<Map<string, Member>
     if (++count > IMAGE_BOUNDS.members || nameBytes > IMAGE_BOUNDS.memberNames)
       throw new ImageError({
         code: 'SOURCE_UNKNOWN',
-        message: `${where} is no archive of images: it has more than ${IMAGE_BOUNDS.members} members, or their names more than ${IMAGE_BOUNDS.memberNames} bytes`,
+        message: `${where} is not an archive of images: it has more than ${IMAGE_BOUNDS.members} members, or their names more than ${IMAGE_BOUNDS.memberNames} bytes`,
         hint: 'The tar of a root filesystem becomes an image by lamella import FILE NAME.',
       });
     if (header.typeflag === '0' || header.typeflag === '7') members.set(name, { offset: data, size });

@@ -63,7 +63,7 @@ function isImage({ mediaType, annotations, platform }: OciDescriptor): boolean {
   return IMAGES.includes(mediaType) && annotations?.[REFERENCE_TYPE] === undefined && platform?.os !== 'unknown';
 }
 
-/** The names of an image, as they are written there. A tag beside the whole name says nothing more. */
+/** The names of an image, as they are written there. A tag beside the whole name adds nothing. */
 function namesOf({ annotations }: OciDescriptor): string[] {
   const whole = annotations?.[IMAGE_NAME];
   const name = annotations?.[REF_NAME];

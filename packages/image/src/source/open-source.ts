@@ -88,7 +88,7 @@ async function imagesOf(files: MemberFiles, { transport, name }: SourceLocation,
 
 /**
  * Whether a path is a descriptor of this process, as a shell's `<(…)` is: a pipe that was opened by its giver. A FIFO by
- * any other name is not opened, for it may never have a writer.
+ * any other name is not opened, because it may never have a writer.
  */
 export function isOwnPipe(file: string): boolean {
   return /^\/(?:dev\/fd\/\d+|dev\/stdin|proc\/self\/fd\/\d+)$/.test(file) && (statSync(file, { throwIfNoEntry: false })?.isFIFO() ?? false);

@@ -5,7 +5,7 @@ import type { Reference } from '../model/reference.js';
 export interface SourceLayer {
   /** Digest of its uncompressed archive: the image's config promises it. */
   readonly diffID: string;
-  /** What its blob must be, where the source says so. */
+  /** What its blob must be, if the source contains it. */
   readonly expected?: { readonly digest: string; readonly size: number } | undefined;
   open(signal?: AbortSignal): Promise<Readable>;
 }

@@ -18,7 +18,7 @@ import {
 import type { TreeDifference, TreeDifferences } from '../model/tree-differences.js';
 import type { LayerMeta } from '../store/layer-meta.js';
 
-/** As many are told; a tree that is gone has all of them. */
+/** How many are listed; of a missing tree all differ. */
 const DIFFERENCES_TOLD = 20;
 
 const FIRST = 10;
@@ -64,7 +64,7 @@ export async function compareTrees(found: string, wanted: string, meta: Pick<Lay
       },
     );
   } catch (error) {
-    // A directory of somebody else's, or a part of the disk that cannot be read: a new tree has neither.
+    // A directory of another user, or a part of the disk that cannot be read: a new tree has neither.
     if (!(error instanceof SyscallError) || !UNREADABLE.has(error.code)) throw error;
     differences.unreadable(error.code);
   }
@@ -152,7 +152,7 @@ export interface Known {
 }
 
 /**
- * Whether nothing in a tree was touched after it was unpacked: the time of an object's last change (ctime) cannot be set by anybody.
+ * Whether nothing in a tree was touched after it was unpacked: programs cannot set the time of an object's last change (ctime).
  *
  * @returns false also when the tree is gone
  */

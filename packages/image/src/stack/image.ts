@@ -21,14 +21,14 @@ export interface Image {
   readonly platform?: ImagePlatform;
 }
 
-/** What an image says that it is for. */
+/** The platform in an image's config. */
 export interface ImagePlatform {
   readonly os?: string;
   readonly architecture: string;
   readonly variant?: string;
 }
 
-/** What an image says about the processes run in it (image-spec, config.md). */
+/** The configuration of processes in an image (image-spec, config.md). */
 export interface ImageConfig {
   readonly user?: string;
   /** `NAME=value` */

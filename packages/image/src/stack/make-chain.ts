@@ -86,7 +86,7 @@ async function writeChain(
   makeDirectory(paths.chains);
   const there = readLayerMeta(paths.chainMeta(id));
   const whole = there && isWhole(there, paths) && existsSync(paths.chainTree(id)) ? there : undefined;
-  // It says of each directory which it has, and these are few: they are compared whenever somebody asks.
+  // It contains directories only, and these are few: they are compared at each use.
   const differences = check && whole ? await compareTrees(paths.chainTree(id), temporary.tree, { implied: [] }) : goneTree();
   const same = whole && whole.entries === directories.size && JSON.stringify(whole.rebased ?? []) === JSON.stringify(rebased) && !differences.count;
   if (!same) {
@@ -102,7 +102,7 @@ function alone(layers: readonly NotedLayer[], at: number, name: string): BigIntS
   // Either it is hidden, or it is merged with what is there.
   for (const above of layers.slice(0, at)) if (statOf(above, name) || hides(above, name)) return undefined;
   const own = statOf(layer, name);
-  // The layer may reach it through a link of its own.
+  // The layer may reach it through one of its links.
   if (!own?.isDirectory()) return undefined;
   if (isOpaque(layer, name) || hides(layer, name)) return own;
   for (const below of layers.slice(at + 1)) {

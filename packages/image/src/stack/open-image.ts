@@ -14,7 +14,7 @@ import { stackLayers } from './stack-layers.js';
 
 /**
  * An image by its descriptor, its layers unpacked. Of its documents the sizes are looked at, not the digests: those were
- * right when they were written, {@link checkStore} and whoever passes an image on ask again, and Node takes three
+ * right when they were written, {@link checkStore} and commands that pass an image on check again, and Node takes three
  * milliseconds to load a hash.
  */
 export async function openImage(paths: StorePaths, reference: Reference, descriptor: OciDescriptor): Promise<Image> {
@@ -64,7 +64,7 @@ function imageConfig({ config }: OciConfig): ImageConfig {
   };
 }
 
-/** An image for a list of images; one that is damaged is in it, and says so. */
+/** An image for a list of images; a damaged one is listed as such. */
 export function summarize(paths: StorePaths, reference: Reference, descriptor: OciDescriptor): ImageSummary {
   try {
     const manifest = readManifest(paths, descriptor);

@@ -31,7 +31,7 @@ export function readWhole(file: string, size: number): string {
 
 function readVerified(file: string, digest: string): string {
   const content = readBlob(file);
-  if (`sha256:${createHash('sha256').update(content).digest('hex')}` !== digest) throw damaged(file, 'does not have the content its name says', undefined);
+  if (`sha256:${createHash('sha256').update(content).digest('hex')}` !== digest) throw damaged(file, 'does not have the content of its digest', undefined);
   return content.toString('utf8');
 }
 

@@ -79,7 +79,7 @@ export function areNotesAltered(file: string): boolean {
   return isSealedText(textOfStored(file) ?? '') === false;
 }
 
-/** Whether the tree on disk is the one that was written: a power cut may have eaten parts of it since, or the store was moved to where marks are others. */
+/** Whether the tree on disk is the one that was written: a power cut may have destroyed parts of it. Or the store was moved to a filesystem with other marks. */
 export function isWhole(meta: LayerMeta, { root }: Pick<StorePaths, 'root'>): boolean {
   const hides = meta.whiteoutDirectories?.length || meta.opaque?.length;
   if (hides && (meta.marks === 'files') !== (unfitForUpper(root) !== undefined)) return false;
@@ -116,7 +116,7 @@ export async function writeLayerMeta(file: string, meta: LayerMeta): Promise<voi
 
 /**
  * The notes about other blobs that a layer was unpacked from: the same content, compressed in another
- * way. They are files of their own, for meta.json is a lock and must not be replaced.
+ * way. They are separate files, because meta.json is a lock and must not be replaced.
  */
 const NOTE = 'from-';
 

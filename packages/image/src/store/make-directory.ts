@@ -27,7 +27,7 @@ function make(directory: string, mode: number): void {
     mkdirSync(directory, { mode });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // Somebody else may have been faster, at any step.
+    // Another process may have been faster, at any step.
     if (code === 'EEXIST') return;
     if (code !== 'ENOENT' || path.dirname(directory) === directory) throw error;
     make(path.dirname(directory), mode);

@@ -73,7 +73,7 @@ export function readIndex(paths: StorePaths): OciIndex {
   return EMPTY;
 }
 
-/** The index and its copy: each what it says, what is wrong with it, or undefined when it is missing. */
+/** The index and its copy: each its content, what is wrong with it, or undefined if it is missing. */
 export function readIndexes(paths: StorePaths): { readonly index: OciIndex | ImageError | undefined; readonly copy: OciIndex | ImageError | undefined } {
   const index = readOne(paths.index);
   // The copy is looked at when it is needed: a run starts in milliseconds.

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { FILE_BOUNDS, kindOf, O } from '@lamella/syscall';
 import { ImageError } from '../model/image-error.js';
 
-/** Nothing is waited for, and no link is followed: in a store that was damaged anything may have a file's name. */
+/** Reads without waiting and without following links: in a damaged store anything may have a file's name. */
 const FLAGS = O.RDONLY | O.NONBLOCK | O.NOCTTY | O.NOFOLLOW;
 
 /** More than any document of the store has; notes about a layer of millions of names are the largest. */

@@ -8,7 +8,7 @@ import type { StorePaths } from './store-paths.js';
 
 const PREFIX = '.unpacking-';
 
-/** A directory in which a layer is being made; the lock tells others that somebody still is. */
+/** A directory in which a layer is being made; its lock is held as long as that goes on. */
 export interface TemporaryLayer extends AsyncDisposable {
   readonly directory: string;
   readonly tree: string;
@@ -99,7 +99,7 @@ async function sweepFiles(paths: StorePaths): Promise<number> {
 }
 
 /**
- * Put a finished directory in the place of another one. That is never missing meanwhile; afterwards it is what `directory` names, and goes
+ * Replaces a directory by a finished one. That is never missing meanwhile; afterwards it is what `directory` names, and goes
  * with it unless a container still stands on it.
  */
 export async function putTree(directory: string, target: string): Promise<void> {
@@ -127,14 +127,14 @@ export async function putTree(directory: string, target: string): Promise<void> 
   await removeUnheld(aside);
 }
 
-/** Whether a container stands on a tree of the store, or somebody makes an image of it. */
+/** Whether a container stands on a tree of the store, or a process makes an image of it. */
 export async function isTreeHeld(directory: string): Promise<boolean> {
   const lock = await tryLockFile(path.join(directory, 'meta.json'), { create: false }).catch(absent);
   if (lock !== undefined && lock !== 'absent') await lock[Symbol.asyncDispose]();
   return lock === undefined;
 }
 
-/** Remove a directory of the store, if nobody holds the `meta.json` in it. @returns false when somebody does */
+/** Remove a directory of the store, if nobody holds the `meta.json` in it. @returns false if a process holds it */
 export async function removeUnheld(directory: string): Promise<boolean> {
   // Mostly it became something else by a rename, and nobody needs to be started for it.
   if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return true;

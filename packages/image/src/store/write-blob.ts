@@ -4,7 +4,7 @@ import { writeDurably } from './durable-file.js';
 import type { OciDescriptor } from './oci-schema.js';
 import type { StorePaths } from './store-paths.js';
 
-/** Put a document among the blobs, in the place of a damaged one, too. @returns what refers to it */
+/** Writes a document to the blobs, also over a damaged one. @returns its descriptor */
 export async function writeBlob(paths: StorePaths, mediaType: string, content: Buffer): Promise<OciDescriptor> {
   const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
   await clearPlace(paths.blob(digest));

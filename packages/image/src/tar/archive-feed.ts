@@ -25,7 +25,7 @@ export class ArchiveFeed {
   readonly reader: TarReader;
   readonly #writer: OpWriter;
   readonly #running: Pick<StreamedRun, 'frames' | 'mapped'>;
-  /** Why the interpreter failed. It is asked for when something went wrong, and is no rejection that nobody looks at before. */
+  /** Why the interpreter failed. The caller asks for it when something went wrong; before that it does not count as an unhandled rejection. */
   readonly #outcome: Promise<unknown>;
 
   constructor(writer: OpWriter, running: StreamedRun) {
@@ -74,7 +74,7 @@ export class ArchiveFeed {
     if (!this.#writer.pending || frames.destroyed) return;
     const taken = this.#writer.take();
     frames.write(taken, () => this.#writer.recycle(taken));
-    // A pipe that breaks while it is waited for is told of by the outcome.
+    // The outcome reports a pipe that breaks meanwhile.
     if (frames.writableLength > FRAMES_AHEAD) await Promise.race([once(frames, 'drain').catch(() => undefined), this.#outcome]);
   }
 }

@@ -29,7 +29,7 @@ export interface TarEntry {
   readonly xattrs: ReadonlyMap<string, Buffer> | undefined;
 }
 
-/** Returns a name for people: in one line, with control characters and bytes that are no UTF-8 escaped. */
+/** Returns a name for people: in one line, with control characters and bytes that are not UTF-8 escaped. */
 export function printable(name: string): string {
   const safe = visibleBytes(Buffer.from(name, 'latin1'));
   return safe.length > 200 ? `${safe.slice(0, 120)}…${safe.slice(-60)} (${name.length} bytes)` : safe;

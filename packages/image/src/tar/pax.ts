@@ -1,7 +1,7 @@
 import { ImageError } from '../model/image-error.js';
 import { printable } from './entry.js';
 
-/** Records of a PAX extended header, in order, for some keys repeat; values are bytes (latin1). */
+/** Records of a PAX extended header, in order, because some keys repeat; values are bytes (latin1). */
 export type PaxRecords = readonly (readonly [key: string, value: string])[];
 
 /**

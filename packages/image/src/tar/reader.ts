@@ -165,7 +165,7 @@ export class TarReader {
   /**
    * There is nothing more.
    *
-   * @param isWhole whether somebody else sees that nothing is missing: then the end marker may be, as for Docker, and an
+   * @param isWhole whether the caller checks that nothing is missing: then the end marker may be, as for Docker, and an
    * archive of no bytes has no entries
    * @throws ImageError `TAR_TRUNCATED` inside an entry or without an end marker, `TAR_EMPTY` when there was nothing at all
    */

@@ -71,7 +71,7 @@ export function dataMap(b: Buffer, name: string): { map: [number, number][]; use
   return b.length < used ? undefined : { map, used };
 }
 
-/** Returns how many lines such a map has, by its first; none when that is no number, which {@link dataMap} refuses. */
+/** Returns how many lines such a map has, by its first; none if that is not a number, which {@link dataMap} refuses. */
 export function linesOfMap(b: Buffer): number {
   const count = Number(b.toString('latin1', 0, Math.max(0, b.indexOf(0x0a))) || Number.NaN);
   return Number.isInteger(count) && count <= IMAGE_BOUNDS.sparsePieces ? 2 * count + 1 : 0;

@@ -42,7 +42,7 @@ interface StagedLayer {
 }
 
 /**
- * Bring an image into the store: its layers at the same time and each only once, whoever else asks;
+ * Bring an image into the store: its layers at the same time and each only once, also among processes;
  * then, all at once, its names. On an error the names are what they were, and layers that were
  * finished serve the next attempt until something collects them.
  *
@@ -94,7 +94,7 @@ export async function addImage(paths: StorePaths, image: SourceImage, references
   }
 }
 
-/** An image that is no part of an index is taken whatever it is for: it may be wanted for another machine. */
+/** An image outside of an index is taken whatever it is for: it may be wanted for another machine. */
 function platformWarnings({ os, architecture, variant }: OciConfig, wanted: Platform): string[] {
   if (!architecture || rankOf({ os, architecture, variant }, wanted) !== undefined) return [];
   return [`the image is for ${formatPlatform({ os, architecture, variant })}, not for ${formatPlatform(wanted)}`];
@@ -177,7 +177,7 @@ async function soundBlob(
 }
 
 /**
- * Put a layer that nobody has seen yet in its place, while it is being written. It is held until an image
+ * Moves a layer to its final path while it is being written. It is held until an image
  * refers to it, or the lock is given back.
  */
 export async function stageNewLayer(
@@ -224,14 +224,14 @@ async function holdLayer(paths: StorePaths, diffID: string): Promise<{ readonly 
     throw error;
   });
   if (!hold) return undefined;
-  // Somebody may have collected it before the lock was held.
+  // Another process may have collected it before the lock was held.
   const meta = readLayerMeta(paths.meta(diffID));
   if (meta && isWhole(meta, paths)) return { hold, meta };
   await hold[Symbol.asyncDispose]();
   return undefined;
 }
 
-/** Put a finished layer in its place, with its blob beside it until an image refers to it, and held from the first moment. The layer's turn is ours. */
+/** Moves a finished layer to its final path, with its blob beside it until an image refers to it, and held from the first moment. The layer's turn is ours. */
 async function stage(paths: StorePaths, temporary: TemporaryLayer, applied: AppliedLayer): Promise<HeldLock> {
   const { digest } = applied.blob;
   if (await isAsUnpacked(paths, temporary, applied)) {
@@ -256,7 +256,7 @@ function absent(error: NodeJS.ErrnoException): undefined {
 }
 
 function verify({ diffID, expected }: SourceLayer, { blob, diffID: is }: AppliedLayer): void {
-  const hint = 'It was damaged on its way, or somebody changed it: fetch it again.';
+  const hint = 'It was damaged or changed on its way: fetch it again.';
   if (expected && blob.digest !== expected.digest)
     throw new ImageError({ code: 'DIGEST_MISMATCH', message: `the layer ${expected.digest} came as ${blob.digest}`, hint });
   if (diffID !== is)
@@ -277,7 +277,7 @@ async function stack(paths: StorePaths, image: SourceImage, staged: ReadonlyMap<
   });
   const archive = async (diffID: string): Promise<FileHandle> => {
     const { blob } = staged.get(diffID) as StagedLayer;
-    // Whoever brings in the same layer may put it with the others in this moment.
+    // Another process that fetches the same layer may publish it in this moment.
     for (const file of [paths.stagedBlob(diffID, blob.digest), paths.blob(blob.digest)]) {
       const handle = await open(file).catch(absent);
       if (handle) return handle;

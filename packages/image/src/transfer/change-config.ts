@@ -96,7 +96,7 @@ function port(line: string, word: string): string {
 }
 
 function invalid(line: string, hint: string): ImageError {
-  return new ImageError({ code: 'CHANGE_INVALID', message: `'${line}' is no change of an image's config`, hint });
+  return new ImageError({ code: 'CHANGE_INVALID', message: `'${line}' is not a change of an image's config`, hint });
 }
 
 /** As signal(7) names them: with or without SIG, real-time ones too, or a number. */

@@ -85,6 +85,6 @@ export function sourceDateEpoch(text: string | undefined = process.env.SOURCE_DA
   if (text === undefined || text === '') return undefined;
   const seconds = Number(text);
   if (!/^\d+$/.test(text) || seconds > 253402300799)
-    throw new ImageError({ code: 'TIMESTAMP_INVALID', message: `'${text}' is no time`, hint: 'SOURCE_DATE_EPOCH and --timestamp are seconds since 1970.' });
+    throw new ImageError({ code: 'TIMESTAMP_INVALID', message: `'${text}' is not a time`, hint: 'SOURCE_DATE_EPOCH and --timestamp are seconds since 1970.' });
   return seconds;
 }

@@ -61,7 +61,7 @@ export async function importArchive(paths: StorePaths, source: string | Readable
   return await unpack(paths, await streamRegular(source, options.signal ? { signal: options.signal } : {}), reference, { record, size, options });
 }
 
-/** A file that has not been touched since is the same file: its inode and times say so. */
+/** A file with the same inode and times has not changed. */
 export async function identify(file: string): Promise<{ readonly identity: string; readonly size: number }> {
   const found = await stat(file, { bigint: true }).catch((cause: NodeJS.ErrnoException) => {
     throw new ImageError({
@@ -81,7 +81,7 @@ export async function identify(file: string): Promise<{ readonly identity: strin
     throw new ImageError({
       code: 'ARCHIVE_UNREADABLE',
       message: `${file} is ${kindOf(found)}, not a regular file`,
-      hint: `Give what it says by stdin: COMMAND | lamella import - NAME`,
+      hint: `Give its content by stdin: COMMAND | lamella import - NAME`,
     });
   const identity = createHash('sha256').update([found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(':')).digest('hex');
   return { identity, size: Number(found.size) };
@@ -92,7 +92,7 @@ export function isRecord(text: string): boolean {
   return /^sha256:[0-9a-f]{64}$/.test(text) || v.safeParse(v.pipe(v.string(), v.parseJson(), LayerRecord), text).success;
 }
 
-/** A record that is damaged says nothing: the archive is unpacked, and the record is written again. */
+/** Ignores a damaged record: then the archive is unpacked and the record written again. */
 async function readRecord(paths: StorePaths, file: string): Promise<LayerRecord | undefined> {
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), LayerRecord), textOfStored(file));
   if (!parsed.success) return undefined;

@@ -49,7 +49,7 @@ function suffixOf({ platform }: AddOptions): string {
 }
 
 /**
- * What somebody calls an image, as a place: `TRANSPORT:PATH[:NAME]`, or the path of something that exists.
+ * The words for an image, as a place: `TRANSPORT:PATH[:NAME]`, or the path of something that exists.
  * One without a `/` or `.` at its beginning could be the name of an image, too: then only archives and
  * image layouts are taken for places.
  *

@@ -162,7 +162,7 @@ test('of names that Docker gives beside a layout those count that the layout doe
   files.set('index.json', Buffer.from(JSON.stringify(index)));
   await store.load(Readable.from([savedArchive(files)]));
   expect(await names(store)).toEqual(['app:v1', 'me/tools:latest', 'reg.example.com:5000/team/tools:2']);
-  // A file of that name that is no list of images is somebody else's.
+  // A file of that name that does not list images belongs to another tool.
   files.set('manifest.json', Buffer.from('{"name":"a web page"}'));
   expect((await store.load(Readable.from([savedArchive(files)]))).flatMap(({ references }) => references.map(({ path: each }) => each))).toEqual([
     'loaded',

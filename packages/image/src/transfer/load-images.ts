@@ -68,7 +68,7 @@ async function loadImage(paths: StorePaths, image: SourceImage, wanted: Referenc
   return { ...added, warnings: [...added.warnings, `the image has no name of its own and is kept as ${name}; give it one: lamella tag ${name} NAME`] };
 }
 
-/** What is no archive of images may be the tar of a root filesystem. */
+/** Something else than an archive of images may be the tar of a root filesystem. */
 async function importAs(paths: StorePaths, file: string, name: string, options: LoadOptions): Promise<AddedImage> {
   const { reference, digest, reused, warnings } = await importArchive(paths, file, parseReference(name), {
     ...(options.signal ? { signal: options.signal } : {}),

@@ -23,7 +23,7 @@ interface Made {
 const nanoseconds = fc.oneof(fc.constantFrom(0, 1, 250_000_000, 999_999_999), fc.nat(999_999_999));
 const seconds = fc.oneof(fc.constantFrom(-1, 0, 1, -2_000_000_000, 2 ** 31, 8_000_000_000), fc.integer({ min: -(2 ** 31), max: 2 ** 33 }));
 const id = fc.constantFrom(0, 1000, 2_097_151, 2_097_152, 4_294_967_294);
-/** Bytes of names: long ones, some that are no UTF-8, some that tools take for something else. */
+/** Bytes of names: long ones, some that are not UTF-8, some that tools take for something else. */
 const part = fc.oneof(
   fc.string({ unit: fc.constantFrom('a', 'b', ' ', '\n', '\xe9', '\xff', '=', '%', '\\', '"', "'", '*'), minLength: 1, maxLength: 20 }),
   fc.integer({ min: 95, max: 255 }).map((length) => 'n'.repeat(length)),

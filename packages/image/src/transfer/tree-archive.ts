@@ -18,7 +18,7 @@ const TYPES: Readonly<Record<number, 'FIFO' | 'CharacterDevice' | 'Directory' | 
 /** Bytes that wait for a reader before the walk waits, too. */
 const AHEAD = 1 << 20;
 
-/** Files that say that they have no more bytes than this are read before they are told of: the size of some is made up. */
+/** Files up to this size are read before their header is written, because some kernel files have a wrong size. */
 const READ_FIRST = 64 * 1024;
 
 /**
@@ -67,7 +67,7 @@ export function treeArchive(program: Program, name: string, options: TreeArchive
         new ImageError({
           code: 'FILE_CHANGED',
           message: `'${printable(last)}' became shorter while it was read`,
-          hint: 'Somebody writes to it: try again, or stop the container first.',
+          hint: 'A process writes to it: try again, or stop the container first.',
         }),
       );
       return;
@@ -141,7 +141,7 @@ function reserved(name: string): ImageError {
   });
 }
 
-/** An empty file whose name says what is hidden. */
+/** An empty file with the name of what is hidden. */
 function mark(found: Walked, path: string): Buffer {
   return header({ ...found, mode: 0, uid: 0, gid: 0, size: 0, xattrs: [] }, path, 'File', '');
 }

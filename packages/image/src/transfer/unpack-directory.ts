@@ -11,7 +11,7 @@ import { removeTree } from '../store/temporary-layer.js';
 
 /**
  * Unpack an archive as a plain directory, without a store: under a temporary name beside it, then
- * renamed, so that a directory of that name is always whole. Whoever asks at the same time waits.
+ * renamed, so that a directory of that name is always whole. Other processes that ask at the same time wait.
  *
  * @param archive absolute path of the archive
  * @param directory absolute path; when it exists it is taken as it is
@@ -31,7 +31,7 @@ export async function unpackDirectory(archive: string, directory: string, given:
   await using _turn = await lock;
   if (await exists(directory)) return undefined;
   const temporary = path.join(path.dirname(directory), `.${path.basename(directory)}.unpacking`);
-  // One that is there while we hold the lock belongs to somebody who was killed.
+  // One that is there while we hold the lock belongs to a process that was killed.
   await removeTree(temporary);
   try {
     await mkdir(temporary, { mode: 0o755 });

@@ -72,7 +72,7 @@ function callHelper(name: string, action: string, input: string, patience: numbe
       give(() => reject(failed(name, `it did not answer within ${patience / 1000} s`)));
     }, patience);
     child.stdin.on('error', () => {
-      // It ended without reading: what it says of that counts.
+      // It ended without reading: its own message counts.
     });
     child.on('error', (cause: NodeJS.ErrnoException) =>
       give(() => reject(failed(name, cause.code === 'ENOENT' ? 'it is not installed' : `it cannot be started: ${cause.code}`, cause))),

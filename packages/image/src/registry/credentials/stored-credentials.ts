@@ -114,7 +114,7 @@ async function change(file: string, edit: (auths: Readonly<Record<string, unknow
     const indent = /\n([ \t]+)"/.exec(text)?.[1] ?? '\t';
     const owner = await stat(target).catch(missing);
     await writeDurably(target, `${JSON.stringify(changed, undefined, indent)}\n`, 0o600);
-    // As by `sudo` with the home of somebody else: the file stays theirs.
+    // As with `sudo` and another user's home: the file stays that user's.
     if (owner && owner.uid !== process.geteuid?.()) await chown(target, owner.uid, owner.gid);
   } catch (cause) {
     if (cause instanceof ImageError && cause.code !== 'ROOT_UNUSABLE') throw cause;

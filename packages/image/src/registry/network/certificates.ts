@@ -32,7 +32,7 @@ function directories(): readonly string[] {
  * @param host of the URL, with its port
  * @param registry whose images are fetched: its authorities are trusted for its storage and its token server, too, but its
  * client certificate is shown to nobody else
- * @throws ImageError `REGISTRY_CERTIFICATE` if a file of the directories is not what its name says
+ * @throws ImageError `REGISTRY_CERTIFICATE` if a file of the directories has another content than its name promises
  */
 export function secureContextFor(host: string, registry: string): SecureContext {
   const found = [...new Set([host, registry])].map(certificatesOf);

@@ -12,7 +12,7 @@ const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443'
  * `https`, `HTTP_PROXY` for `http`, `NO_PROXY` for exceptions; names in lower case count where those in capitals are
  * missing. Requests to this machine never go through a proxy.
  *
- * @throws ImageError `REGISTRY_PROXY` if the variable is not the URL of a proxy; its value is not shown, for it may have a password
+ * @throws ImageError `REGISTRY_PROXY` if the variable is not the URL of a proxy; its value is not shown, because it may contain a password
  */
 export function proxyFor(url: URL, environment: Environment = process.env): URL | undefined {
   const name = url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';

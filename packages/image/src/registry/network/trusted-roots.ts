@@ -42,7 +42,7 @@ function leadsToNeighbour(file: string): boolean {
   try {
     return !readlinkSync(file).includes('/');
   } catch (error) {
-    // It is no link, or it has gone.
+    // It is not a link, or it has gone.
     if (['EINVAL', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
     throw error;
   }
