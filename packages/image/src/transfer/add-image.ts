@@ -277,8 +277,9 @@ async function stack(paths: StorePaths, image: SourceImage, staged: ReadonlyMap<
   });
   const archive = async (diffID: string): Promise<FileHandle> => {
     const { blob } = staged.get(diffID) as StagedLayer;
-    // Another process that fetches the same layer may publish it in this moment.
-    for (const file of [paths.stagedBlob(diffID, blob.digest), paths.blob(blob.digest)]) {
+    // Another process that fetches the same layer may publish it in this moment; or stage it again, and then the published one may be collected.
+    const beside = paths.stagedBlob(diffID, blob.digest);
+    for (const file of [beside, paths.blob(blob.digest), beside]) {
       const handle = await open(file).catch(absent);
       if (handle) return handle;
     }
@@ -301,7 +302,9 @@ async function publishImage(
     // What is beside the layer was just verified; what is with the others, when there is none.
     if ((await sizeOf(beside)) !== blob.size) {
       if ((await sizeOf(paths.blob(blob.digest))) === blob.size) continue;
-      throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${diffID} was removed`, hint: 'Bring the image in again.' });
+      // Staging does not take the index lock: it may have come after the first look.
+      if ((await sizeOf(beside)) !== blob.size)
+        throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${diffID} was removed`, hint: 'Bring the image in again.' });
     }
     await clearPlace(paths.blob(blob.digest));
     await rename(beside, paths.blob(blob.digest));
