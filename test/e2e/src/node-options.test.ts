@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { interpreterPath } from '@lamella/syscall';
 import { busyboxArchive, OCI_RUNTIME, ociBundle, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI, cli } from './cli.js';
@@ -181,23 +182,26 @@ describe('the launcher', () => {
       const text = readFileSync(file, 'utf8');
       return text
         .slice(0, text.indexOf('# */'))
-        .replaceAll('lamella-oci:', 'lamella:')
-        .replaceAll('@lamella/oci-runtime/', 'lamella/')
+        .replaceAll('lamella-oci', 'lamella')
+        .replaceAll('@lamella/oci-runtime', 'lamella')
+        .replace('in node_modules/@lamella ..;', 'in node_modules/@lamella ../@lamella;')
         .replace(/exit \d+/, 'exit');
     };
     expect(launcher(OCI_RUNTIME)).toBe(launcher(CLI));
   });
 
-  test.for(['dash', 'bash', 'busybox ash'])('passes any bytes on under %s', (shell, context) => {
+  test.for(['dash', 'bash', 'busybox ash', 'lamella-init'])('passes any bytes on under %s', (shell, context) => {
     const [program = '', ...before] = shell.split(' ');
-    if (spawnSync(program, [...before, '-c', ':']).status !== 0) context.skip(`${shell} is missing`);
+    const native = shell === 'lamella-init';
+    if (!native && spawnSync(program, [...before, '-c', ':']).status !== 0) context.skip(`${shell} is missing`);
     const text = readFileSync(CLI, 'latin1');
     const show = at.join(`show-${program}.cjs`);
     writeFileSync(show, `${text.slice(0, text.indexOf('# */'))}# */\nprocess.stdout.write(require('node:fs').readFileSync('/proc/self/cmdline'));\n`);
+    const start = native ? `${interpreterPath()} launch lamella ${at.path} ${show}` : `${shell} ${show}`;
     // A program starts programs with bytes by a shell: spawn takes text.
     const octal = Array.from({ length: 255 }, (_, i) => `"$(printf 'x\\${(i + 1).toString(8).padStart(3, '0')}y')"`).join(' ');
     for (const locale of ['C', 'C.UTF-8']) {
-      const { stdout } = spawnSync('sh', ['-c', `exec ${shell} ${show} ${octal} ''`], {
+      const { stdout } = spawnSync('sh', ['-c', `exec ${start} ${octal} ''`], {
         env: { ...process.env, LAMELLA_NODE: process.execPath, LC_ALL: locale },
       });
       const expected = Array.from({ length: 255 }, (_, i) => `:x${String.fromCharCode(i + 1)}y\0`).join('');

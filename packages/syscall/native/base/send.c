@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/send.h"
+#include "base/text.h"
 
 long write_all(int fd, const void *from, size_t length)
 {
@@ -16,6 +17,11 @@ long write_all(int fd, const void *from, size_t length)
 		length -= (size_t)n;
 	}
 	return 0;
+}
+
+void say(const char *text)
+{
+	write_all(2, text, length_of(text));
 }
 
 #define SCM_RIGHTS_TYPE 1

@@ -8,6 +8,9 @@
 /* Writes all of it. Returns 0 or -errno. */
 long write_all(int fd, const void *from, size_t length);
 
+/* Prints to stderr. An error is ignored, because no other output is left. */
+void say(const char *text);
+
 /* Sends `length` bytes, and `fd` with them unless it is -1 (unix(7), SCM_RIGHTS). */
 long send_descriptor(int socket, const void *data, size_t length, int fd);
 

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 
-/* Returns where the text ends. */
-static char *append(char *at, const char *text)
+size_t length_of(const char *text)
+{
+	size_t length = 0;
+
+	while (text[length])
+		length++;
+	return length;
+}
+
+char *append(char *at, const char *text)
 {
 	while (*text)
 		*at++ = *text++;

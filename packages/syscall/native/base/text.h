@@ -6,6 +6,10 @@
 #include "base/sys.h"
 
 int same_text(const char *a, const char *b);
+size_t length_of(const char *text);
+
+/* Writes a text and a NUL. Returns where the NUL is. */
+char *append(char *at, const char *text);
 
 /* Writes a number and a NUL, at most 12 bytes. Returns where the NUL is. */
 char *append_number(char *at, int number);

@@ -6,6 +6,7 @@
 #include "base/slots.h"
 #include "base/text.h"
 #include "front/front.h"
+#include "launch/launch.h"
 #include "ops/program.h"
 #include "ops/stream.h"
 #include "wire/reply.h"
@@ -58,6 +59,8 @@ int lamella_main(int argc, char **argv, char **envp)
 	unsigned descriptors = 0;
 	int status;
 
+	if (argc >= LAUNCH_WORDS && same_text(argv[1], "launch"))
+		return launch(argc, argv, envp);
 	if (argc == 6 && same_text(argv[1], "front")) {
 		argv[1] = "sealed-front";
 		reexec_sealed(argv, envp);

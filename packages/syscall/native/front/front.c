@@ -14,6 +14,7 @@
  * The explanation is NODE SCRIPT WORD STATUS, with the replies in descriptor 3 and the wait status of the interpreter.
  */
 #include "front/front.h"
+#include "base/environment.h"
 #include "base/send.h"
 #include "base/text.h"
 #include "wire/reply.h"
@@ -33,19 +34,6 @@ struct kernel_sigaction {
 	void *restorer;
 	u64 mask;
 };
-
-static const char *variable(char **envp, const char *name)
-{
-	for (; *envp; envp++) {
-		const char *at = *envp, *wanted = name;
-
-		while (*wanted && *at == *wanted)
-			at++, wanted++;
-		if (!*wanted && *at == '=')
-			return at + 1;
-	}
-	return NULL;
-}
 
 static int digit_of(char c)
 {

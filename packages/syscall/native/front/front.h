@@ -30,8 +30,6 @@ extern struct seen seen;
 void look_at(const u8 *at, size_t length);
 /* Forwards signals to the monitor and keeps its replies in `told`, until they end or the user detaches. */
 void listen_to(int replies, int orders, int told, u64 blocked);
-void say(const char *text);
-size_t length_of(const char *text);
 
 /* map-ids.c */
 /* Runs the commands that map ids side by side. Returns whether all of them succeeded. */

@@ -11,20 +11,6 @@
 
 struct seen seen;
 
-size_t length_of(const char *text)
-{
-	size_t length = 0;
-
-	while (text[length])
-		length++;
-	return length;
-}
-
-void say(const char *text)
-{
-	write_all(2, text, length_of(text));
-}
-
 static void order(int to, u32 opcode, s64 first, s64 second, int count)
 {
 	u32 length = FRAME_HEADER + 8 * (u32)count, head[3] = { length, opcode, 0 };

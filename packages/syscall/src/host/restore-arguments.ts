@@ -6,13 +6,14 @@ import { keepBytes } from './keep-bytes.js';
  * The arguments of a command line, exactly as the user typed them. Node itself looks for `--env-file` and
  * `--experimental-config-file` among all arguments, those of the script included, and obeys them before the script runs.
  *
- * Therefore a launcher in sh(1) starts Node: `bin/lamella` and `bin/lamella-oci`. The contract between launcher and program:
+ * Therefore a launcher starts Node: `lamella-init launch`, or the scripts `bin/lamella` and `bin/lamella-oci` themselves. The contract
+ * between launcher and program:
  *
  *     NODE SCRIPT : :WORD :WORD …
  *
  * The first colon means that the words are marked. Each marked word begins with a colon, so that Node takes none for an option.
- * NODE is `$LAMELLA_NODE`, otherwise the first `node` in `$PATH`. Environment, descriptors and working directory are those of the
- * launcher. dash(1) drops variables whose names are not identifiers (`a.b`).
+ * NODE is `$LAMELLA_NODE`, otherwise the one that native/launch/find-node.c finds. Environment, descriptors and working directory are
+ * those of the launcher. dash(1) drops variables whose names are not identifiers (`a.b`).
  *
  * `NODE SCRIPT WORD …`, which is Node started directly, is accepted if Node reads none of the words. Otherwise the program starts
  * again through the launcher, whose path is SCRIPT without `.cjs`.
