@@ -193,9 +193,7 @@ function below(directory: string): string[] {
  * @throws CgroupError `CGROUP_BUSY` if processes are left after two seconds
  */
 export async function removeCgroup(cgroup: ContainerCgroup): Promise<void> {
-  for (const { mount, directory, existed } of cgroup) {
-    // The root of a hierarchy cannot be removed.
-    if (directory === mount || existed) continue;
+  for (const directory of removableDirectories(cgroup)) {
     for (let tries = 0; ; tries++) {
       try {
         for (const each of below(directory)) rmdirSync(each);
@@ -216,16 +214,28 @@ export async function removeCgroup(cgroup: ContainerCgroup): Promise<void> {
   }
 }
 
-function freezer(cgroup: ContainerCgroup): { readonly file: string; readonly on: string; readonly off: string; readonly state: () => boolean } | undefined {
+/** Returns the directories that are removed with the container: those that did not exist before. */
+export function removableDirectories(cgroup: ContainerCgroup): string[] {
+  // The root of a hierarchy cannot be removed.
+  return cgroup.filter(({ mount, directory, existed }) => directory !== mount && !existed).map(({ directory }) => directory);
+}
+
+/**
+ * Returns the file that shows whether the cgroup is frozen. With version 2 it then has a line `frozen 1`, with version 1 a line
+ * `FROZEN`. Undefined if there is no freezer.
+ */
+export function frozenFile(cgroup: ContainerCgroup): { readonly path: string; readonly version: 1 | 2 } | undefined {
   const two = cgroup.find(({ version }) => version === 2);
-  if (two) {
-    const events = path.join(two.directory, 'cgroup.events');
-    return { file: path.join(two.directory, 'cgroup.freeze'), on: '1', off: '0', state: () => /^frozen 1$/m.test(readKernelFile(events)) };
-  }
+  if (two) return { path: path.join(two.directory, 'cgroup.events'), version: 2 };
   const one = cgroup.find(({ controllers }) => controllers.includes('freezer'));
-  if (!one) return undefined;
-  const file = path.join(one.directory, 'freezer.state');
-  return { file, on: 'FROZEN', off: 'THAWED', state: () => readKernelFile(file).trim() === 'FROZEN' };
+  return one && { path: path.join(one.directory, 'freezer.state'), version: 1 };
+}
+
+function freezer(cgroup: ContainerCgroup): { readonly file: string; readonly on: string; readonly off: string; readonly state: () => boolean } | undefined {
+  const shown = frozenFile(cgroup);
+  if (shown?.version === 2)
+    return { file: path.join(path.dirname(shown.path), 'cgroup.freeze'), on: '1', off: '0', state: () => /^frozen 1$/m.test(readKernelFile(shown.path)) };
+  return shown && { file: shown.path, on: 'FROZEN', off: 'THAWED', state: () => readKernelFile(shown.path).trim() === 'FROZEN' };
 }
 
 /** Returns whether all processes in the cgroup are frozen. */

@@ -6,6 +6,7 @@ export { cgroupsOf, type ProcessCgroups } from './cgroups-of.js';
 export {
   type CgroupPlace,
   type ContainerCgroup,
+  frozenFile,
   isCgroupFrozen,
   joinCgroup,
   limitCgroup,
@@ -13,6 +14,7 @@ export {
   makeCgroup,
   placeCgroup,
   processesOf,
+  removableDirectories,
   removeCgroup,
   setCgroupFrozen,
 } from './container-cgroup.js';

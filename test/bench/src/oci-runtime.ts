@@ -33,7 +33,7 @@ export async function ociRuntime(at: ScratchDirectory, rounds: number): Promise<
     const within = (runtime: readonly string[]): readonly string[] =>
       apart ? ['unshare', '--mount', 'sh', '-c', 'mount -t cgroup2 none /sys/fs/cgroup && exec "$@"', 'sh', ...runtime] : runtime;
     const place = (who: string): ScratchDirectory => ({ ...at, join: (...parts) => at.join(`${who}-${name}`, ...parts) });
-    const ours = ociBundle(place('ours'), within([node, OCI_RUNTIME]));
+    const ours = ociBundle(place('ours'), within([OCI_RUNTIME]));
     const theirs = ociBundle(place('theirs'), within([program]));
     const why = configure(theirs) ?? configure(ours);
     if (why !== undefined) {
@@ -42,6 +42,16 @@ export async function ociRuntime(at: ScratchDirectory, rounds: number): Promise<
     }
     const times = await medians({ ours: () => life(ours), theirs: () => life(theirs) }, { rounds, warmup: 1, before: settle });
     rows.push({ what, ours: times.ours, against: `\`${name}\`${apart ? ', both behind `unshare`' : ''}`, theirs: times.theirs, unit: 'ms' });
+    const states = await medians({ ours: stateOf(ours), theirs: stateOf(theirs) }, { rounds: rounds * 2, warmup: 2 });
+    for (const bundle of [ours, theirs]) bundle.oci('delete', '--force', WAITING);
+    rows.push({
+      what: `state, \`lamella-oci\` against \`${name}\``,
+      ours: states.ours,
+      against: `\`${name} state\``,
+      theirs: states.theirs,
+      ...(name === 'runc' ? { target: { atMost: 1 } } : {}),
+      unit: 'ms',
+    });
     rows.push({ what: 'Memory of a created container (PSS)', ours: waiting(ours), against: `\`${name}\``, theirs: waiting(theirs), unit: 'MB' });
   }
   return rows;
@@ -71,6 +81,17 @@ function life(bundle: OciBundle): void {
     const { status, stderr } = bundle.oci(...args);
     if (status !== 0) throw new Error(`${args.join(' ')}: ${stderr}`);
   }
+}
+
+const WAITING = 'bench-waiting';
+
+/** Creates a container. @returns what shows its state */
+function stateOf(bundle: OciBundle): () => void {
+  bundle.oci('create', WAITING);
+  return () => {
+    const { status, stderr } = bundle.oci('state', WAITING);
+    if (status !== 0) throw new Error(stderr);
+  };
 }
 
 /** Megabytes that the process takes which waits to be started. */

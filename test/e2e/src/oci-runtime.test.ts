@@ -458,7 +458,7 @@ async function machineWithDevices(...devices: readonly (readonly string[])[]) {
   const enter = ['nsenter', `--net=/proc/${holder.pid}/ns/net`];
   const ip = (...args: readonly string[]): string => spawnSync('nsenter', [...enter.slice(1), 'busybox', 'ip', ...args], { encoding: 'utf8' }).stdout;
   for (const each of devices) ip(...each);
-  const runtime = ociBundle(at, [...enter, process.execPath, OCI_RUNTIME]);
+  const runtime = ociBundle(at, [...enter, OCI_RUNTIME]);
   const end = async (): Promise<void> => {
     holder.kill('SIGKILL');
     await once(holder, 'exit');

@@ -22,7 +22,7 @@ beforeAll(async () => {
   at = scratch();
   systemd = process.geteuid?.() === 0 ? await startSystemd(at) : 'it needs root';
   if (typeof systemd === 'string') return;
-  bundle = ociBundle(at, [...systemd.beside(at.join('bundle')), process.execPath, OCI_RUNTIME, '--systemd-cgroup']);
+  bundle = ociBundle(at, [...systemd.beside(at.join('bundle')), OCI_RUNTIME, '--systemd-cgroup']);
 }, 30_000);
 afterAll(async () => {
   if (typeof systemd === 'object') await systemd[Symbol.asyncDispose]();
@@ -133,7 +133,7 @@ test('a path that is none of systemd’s is refused, and so is a slice', () => {
 
 test('without systemd it is told', (context) => {
   if (existsSync('/run/systemd/private')) skip(context, 'this machine runs systemd itself');
-  const alone = ociBundle(scratchIn('alone'), [process.execPath, OCI_RUNTIME, '--systemd-cgroup']);
+  const alone = ociBundle(scratchIn('alone'), [OCI_RUNTIME, '--systemd-cgroup']);
   alone.configure((config) => {
     config.linux.cgroupsPath = 'machine.slice:pre:x';
   });

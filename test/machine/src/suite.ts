@@ -311,7 +311,7 @@ const CHECKS: Record<string, () => Promise<void>> = {
           const systemd = await startSystemd(place);
           if (typeof systemd === 'string') throw new Skipped(systemd);
           await using _ended = systemd;
-          const bundle = ociBundle(place, [...systemd.beside(`${at}/bundle`), process.execPath, OCI_RUNTIME, '--systemd-cgroup']);
+          const bundle = ociBundle(place, [...systemd.beside(`${at}/bundle`), OCI_RUNTIME, '--systemd-cgroup']);
           bundle.configure((config) => {
             config.process.args = ['sleep', '1000'];
             config.linux.cgroupsPath = 'machine.slice:pre:limits';

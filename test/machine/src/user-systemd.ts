@@ -47,7 +47,7 @@ function equal(is: unknown, wanted: unknown): void {
 
 function check(before: readonly string[], inNamespace: boolean): void {
   const place = { path: at, join: (...parts: string[]) => path.join(at, ...parts), [Symbol.asyncDispose]: async () => undefined };
-  const bundle = ociBundle(place, [...before, process.execPath, OCI_RUNTIME, '--systemd-cgroup']);
+  const bundle = ociBundle(place, [...before, OCI_RUNTIME, '--systemd-cgroup']);
   bundle.configure((config) => {
     config.process.args = ['sleep', '1000'];
     config.process.rlimits = [];

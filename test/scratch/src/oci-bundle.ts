@@ -4,7 +4,7 @@ import path from 'node:path';
 import { busyboxArchive } from './busybox.js';
 import type { ScratchDirectory } from './directory.js';
 
-/** `lamella-oci` as its users start it: Node and the file. */
+/** `lamella-oci` as its users start it. LAMELLA_NODE names its Node. */
 export const OCI_RUNTIME: string = path.join(import.meta.dirname, '../../../packages/oci-runtime/bin/lamella-oci');
 
 export interface OciResult {
@@ -28,7 +28,7 @@ export interface OciBundle {
 
 let count = 0;
 
-export function ociBundle(at: ScratchDirectory, runtime: readonly string[] = [process.execPath, OCI_RUNTIME]): OciBundle {
+export function ociBundle(at: ScratchDirectory, runtime: readonly string[] = [OCI_RUNTIME], env: NodeJS.ProcessEnv = {}): OciBundle {
   const bundle = at.join('bundle');
   const root = at.join('state');
   mkdirSync(path.join(bundle, 'rootfs'), { recursive: true });
@@ -37,7 +37,12 @@ export function ociBundle(at: ScratchDirectory, runtime: readonly string[] = [pr
   const oci = (...args: string[]): OciResult => {
     const files = ['stdout', 'stderr'].map((name) => at.join(`${name}-${count++}`)) as [string, string];
     const [out, err] = files.map((file) => openSync(file, 'w')) as [number, number];
-    const { status } = spawnSync(command, [...before, '--root', root, ...args], { cwd: bundle, stdio: ['ignore', out, err], timeout: 60_000 });
+    const { status } = spawnSync(command, [...before, '--root', root, ...args], {
+      cwd: bundle,
+      env: { ...process.env, LAMELLA_NODE: process.execPath, ...env },
+      stdio: ['ignore', out, err],
+      timeout: 60_000,
+    });
     closeSync(out);
     closeSync(err);
     return { status, stdout: readFileSync(files[0], 'utf8'), stderr: readFileSync(files[1], 'utf8') };

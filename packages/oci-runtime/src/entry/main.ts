@@ -5,6 +5,7 @@ import { makeLog } from '../command-line/make-log.js';
 import { booleanFlag, type Flag, type Flags, parseFlags, textFlag, usageError } from '../command-line/parse-flags.js';
 import { print } from '../command-line/print.js';
 import { COMMANDS } from '../commands/commands.js';
+import { INTERNAL_COMMANDS } from '../commands/internal-commands.js';
 import { OutputError } from '../errors/output-error.js';
 import { NEWEST } from '../operations/features.js';
 import { defaultRoot } from '../state/state-directory.js';
@@ -51,7 +52,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     const [name = '', ...args] = rest;
     if (booleanFlag(values, 'version')) return print(`lamella-oci version ${version}\nspec: ${NEWEST}\n`);
     if (booleanFlag(values, 'help') || name === 'help' || !name) return print(help(args[0] ?? (name === 'help' ? undefined : name), GLOBAL_FLAGS));
-    const command = COMMANDS[name];
+    const command = COMMANDS[name] ?? INTERNAL_COMMANDS[name];
     if (!command) throw usageError(`unknown command '${name}'`);
     failed = command.failure ?? 1;
     const flags: Flags = { ...command.flags, help: HELP };

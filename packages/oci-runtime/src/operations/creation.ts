@@ -20,6 +20,7 @@ import { setOomScore } from '../process/oom-score.js';
 import { deviceRules, restrictDevices } from '../resources/device-rules.js';
 import { joinRdtGroup, makeRdtGroup, removeRdtGroup, resctrl } from '../resources/intel-rdt.js';
 import { cgroupView, joinScope, prepareCgroup } from '../resources/prepare-cgroup.js';
+import { writeLaunchRecord } from '../state/launch-record.js';
 import type { StateDirectory } from '../state/state-directory.js';
 import { processMark, removeDirectory, type StoredContainer, stateOf, writeStored } from '../state/stored-container.js';
 import { releaseCgroup } from './delete.js';
@@ -89,6 +90,7 @@ export class Creation {
     await this.#enter(pid, steps, programs);
     this.#keep({ creating: false, last: { index: steps.nextIndex, purposes: flatten(programs.last).map((op) => purposeOf(op) ?? op.op) } });
     steps.begin(programs.last);
+    writeLaunchRecord(this.#directory, this.#stored, this.#config);
     if (!this.#options.stay) {
       steps.running.control({ op: 'leave' });
       await steps.running.result;

@@ -71,7 +71,7 @@ function failsWithPoststart(version: string): boolean {
 
 /** Opens the fifo, which starts the process, and reads its replies until the exec closes the fifo. */
 async function release(directory: StateDirectory, stored: StoredContainer, config: OciConfig): Promise<void> {
-  const failures: Extract<Reply, { kind: 'failed' }>[] = [];
+  const failures: Failure[] = [];
   let listener: number | undefined;
   const parse = replyParser((reply) => {
     if (reply.kind === 'failed') failures.push(reply);
@@ -88,13 +88,35 @@ async function release(directory: StateDirectory, stored: StoredContainer, confi
   }
   rmSync(directory.fifo, { force: true });
   const [failure] = failures;
-  if (!failure) return;
-  const purpose = stored.last?.purposes[failure.index - stored.last.index];
-  throw new OciError({
+  if (failure) throw execFailed(stored, failure);
+}
+
+type Failure = Extract<Reply, { kind: 'failed' }>;
+
+/** Returns the error for an op of the process that failed after the start. */
+function execFailed(stored: StoredContainer, { index, errno }: Failure): OciError {
+  const purpose = stored.last?.purposes[index - stored.last.index];
+  return new OciError({
     code: 'EXEC_FAILED',
-    message: `${purpose ?? 'the process'}: ${errnoText(failure.errno)}`,
-    hint: `The system call failed with ${errnoName(failure.errno)}, and the container has stopped.`,
+    message: `${purpose ?? 'the process'}: ${errnoText(errno)}`,
+    hint: `The system call failed with ${errnoName(errno)}, and the container has stopped.`,
   });
+}
+
+/**
+ * Explains why a start failed that the native launcher made.
+ *
+ * @param replies what the process wrote to the fifo
+ * @throws OciError `EXEC_FAILED`, `CONTAINER_MISSING`
+ */
+export function explainStart(root: string, id: string, replies: Buffer): never {
+  const { stored } = readStored(root, id);
+  const failures: Failure[] = [];
+  replyParser((reply) => {
+    if (reply.kind === 'failed') failures.push(reply);
+  })(replies);
+  const [failure] = failures;
+  throw failure ? execFailed(stored, failure) : gone(id);
 }
 
 function gone(id: string): OciError {

@@ -2,6 +2,7 @@
 #include "launch/launch.h"
 #include "base/send.h"
 #include "base/text.h"
+#include "oci/oci.h"
 #include <linux/fcntl.h>
 #include <linux/mman.h>
 
@@ -111,5 +112,7 @@ int launch(int argc, char **argv, char **envp)
 
 	if (same_text(launch.name, "lamella") && replay_command(&launch, &status))
 		return status;
+	if (same_text(launch.name, "lamella-oci") && oci_command(&launch))
+		return 0;
 	return run_node(&launch);
 }
