@@ -1,12 +1,10 @@
-import { fstatSync, readFileSync } from 'node:fs';
+import { FILE_BOUNDS, FileError, readNamed } from '@lamella/syscall';
 import type { Command } from '../command-line/command.js';
 import { usageError } from '../command-line/parse-flags.js';
 import { explainStart } from '../operations/start.js';
 
 /** The descriptor in which the native launcher passes replies. native/oci/oci-start.c has the same number. */
 const REPLIES_FD = 3;
-/** A process that waits to be started has a few ops left, each with one reply. */
-const REPLIES_MAX = 1 << 20;
 
 /** Commands that the native launcher executes. Help does not list them. */
 export const INTERNAL_COMMANDS: Readonly<Record<string, Command>> = {
@@ -23,9 +21,9 @@ export const INTERNAL_COMMANDS: Readonly<Record<string, Command>> = {
 
 function replies(): Buffer {
   try {
-    if (fstatSync(REPLIES_FD).isFile() && fstatSync(REPLIES_FD).size <= REPLIES_MAX) return readFileSync(REPLIES_FD);
+    return readNamed(REPLIES_FD, FILE_BOUNDS.bundle);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
+    if (error instanceof FileError) throw usageError('.start-failure is an internal command');
+    throw error;
   }
-  throw usageError('.start-failure is an internal command');
 }

@@ -7,7 +7,7 @@
 
 int lamella_main(int argc, char **argv, char **envp);
 
-/* Reads records from stdin, each after its length, and prints for each whether it is whole. Each has memory of its own size. */
+/* Reads records from stdin, each after its length, and prints for each whether it is whole. Each has a separate allocation of its size. */
 static int read_records(void)
 {
 	u32 size;
