@@ -17,6 +17,7 @@ export { SeccompError } from '@lamella/seccomp';
 export { LamellaError, ProgramError, SyscallError } from '@lamella/syscall';
 export { Containers, type DetachedSpec, type TrySpec } from './api/containers.js';
 export { becomeContainer, explainBecome } from './api/front.js';
+export type { RecordOptions } from './api/record-run.js';
 export type * from './api/named-types.js';
 export type { PluginHook, PluginHooks } from './api/plugin-hooks.js';
 export { type Pool, type PoolRunOptions, type PoolSpec, pool } from './api/pool.js';

@@ -1,3 +1,4 @@
+import { observeReads } from '@lamella/syscall';
 import { asksForHelp } from '../command-line/parse-flags.js';
 import { catchUncaught } from '../entry/catch-uncaught.js';
 import { execMain } from '../run/exec-main.js';
@@ -24,5 +25,6 @@ export function wantsHelp(command: FastCommand, argv: readonly string[]): boolea
 
 export async function main(command: FastCommand, argv: readonly string[]): Promise<void> {
   catchUncaught(argv);
+  if (command !== '.front-failure' && process.env.LAMELLA_REPLAY !== '0') observeReads();
   process.exitCode = await COMMANDS[command].main(argv);
 }

@@ -8,7 +8,7 @@ import { EXEC_FLAGS, type ExecFlags } from '../run-flags/exec-flags.js';
 import { environment, workdir } from '../run-flags/run-spec.js';
 import { forwardSignals, windowSize } from '../terminal/forward-signals.js';
 import { hasNoInput, requireTty } from '../terminal/require-tty.js';
-import { beforeExit, frontOptions } from './front-options.js';
+import { beforeExit, frontOptions, frontTitle } from './front-options.js';
 
 const HINT = 'Usage: lamella exec [OPTIONS] CONTAINER COMMAND [ARG…]. See lamella exec --help.';
 
@@ -44,7 +44,7 @@ async function execute(reference: string, args: readonly string[], flags: ExecFl
     ...(terminal ? { terminal, input: { forward: interactive, raw: interactive && process.stdin.isTTY === true, ended: hasNoInput(interactive) } } : {}),
     ...(detach ? { detached: true } : {}),
   };
-  if (!detach && !json) await container.becomeExec(spec, { ...frontOptions(['exec', reference, ...args], flags), onLast: beforeExit });
+  if (!detach && !json) await container.becomeExec(spec, { ...frontOptions(flags), title: frontTitle(['exec', reference, ...args]), onLast: beforeExit });
   const running = await container.exec(spec, { stdio: [interactive ? 'inherit' : 'ignore', output, output], forceKillAfterDelay: false });
   if (detach) {
     if ((await running.started) === undefined) await running.result;

@@ -12,7 +12,8 @@ import { detachedMessage, printDetached } from '../terminal/detach-keys.js';
 import { forwardSignals, windowSize } from '../terminal/forward-signals.js';
 import { hasNoInput, requireTty } from '../terminal/require-tty.js';
 import { pullProgress } from '../transfer/pull-progress.js';
-import { beforeExit, frontOptions } from './front-options.js';
+import { beforeExit, frontOptions, frontTitle } from './front-options.js';
+import { recordOptions } from './record-options.js';
 import { runDetached } from './run-detached.js';
 import { writeCidfile } from './write-cidfile.js';
 
@@ -26,7 +27,7 @@ export async function runMain(argv: readonly string[]): Promise<number> {
       if (line.flags.on !== undefined && line.flags[flag]) throw new UsageError(`--on and --${flag} cannot be used together`, 'Remove one of them.');
     if (line.flags.on === undefined && line.flags['accept-source']) throw new UsageError('--accept-source requires --on', 'Add --on CONTAINER.');
     if (line.flags.explain) return await explain(line);
-    return line.flags.detach ? await runDetached(line) : await execute(line);
+    return line.flags.detach ? await runDetached(line) : await execute(line, argv);
   } catch (error) {
     return reportFailure(error, { json: (line?.flags.json ?? json) && !(error instanceof UsageError && !line), debug: line?.flags.debug });
   }
@@ -80,7 +81,7 @@ async function explain(line: RunCommandLine): Promise<number> {
   return 0;
 }
 
-async function execute(line: RunCommandLine): Promise<number> {
+async function execute(line: RunCommandLine, argv: readonly string[]): Promise<number> {
   const { flags } = line;
   if (lifecycle(flags).restart?.policy !== undefined && lifecycle(flags).restart?.policy !== 'no') throw new UsageError('--restart requires -d', 'Add -d.');
   if (flags.json && flags.tty) throw new UsageError('--json and --tty cannot be used together', 'Remove one of them.');
@@ -108,8 +109,10 @@ async function execute(line: RunCommandLine): Promise<number> {
     };
     if (!flags.json && flags.cidfile === undefined && flags.on === undefined && !hasPlugins()) {
       await becomeContainer(spec, options, {
-        ...frontOptions(['run', line.image, ...line.args], flags),
+        ...frontOptions(flags),
+        title: (args) => frontTitle(['run', line.image, ...args]),
         left: detachedMessage,
+        record: recordOptions('run', argv, line.args, flags),
         onLast: () => beforeExit(bars.stop),
       });
     }

@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { claimsLeft } from '@lamella/cleanup';
 import { hasLowerdirPlus, methodFor } from '@lamella/overlay';
+import { unobserved } from '@lamella/syscall';
 import { readLayerStack, recoverCheckpoints } from '../checkpoints/checkpoint.js';
 import { unreachable } from '../filesystem/host/host-paths.js';
 import type { OverlayState } from '../filesystem/host/survey-host.js';
@@ -17,10 +18,12 @@ import type { HostOverlay, HostView } from '../model/host-view.js';
 import type { RunOptions } from '../model/run-options.js';
 import type { RunSpec } from '../model/run-spec.js';
 import type { Source, Sources } from '../model/source.js';
+import { generateName } from '../store/generated-names.js';
+import { randomId } from '../store/identifiers.js';
 import { lowersOf, sameLowers } from './image-layers.js';
 import { ignoredVolumes } from './plan/mounts/mount-order.js';
 import { type Plan, plan } from './plan/plan.js';
-import type { Life } from './plan/plan-request.js';
+import type { Life, NewIdentity, PlanRequest } from './plan/plan-request.js';
 
 /** The host as a container is to see it now: since it began, mounts and directories may have gone and come. */
 async function hostNow({ cwd, args, env }: RunSpec, host: HostView, root: string, { again, idle }: Life): Promise<HostView> {
@@ -56,6 +59,15 @@ function isThere(was: Source): boolean {
  * @throws EngineError, ImageError, NamespaceError, SeccompError, CgroupError
  */
 export async function decide(asked: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<Plan> {
+  return plan(await requestPlan(asked, options, root, life));
+}
+
+/**
+ * Answers every question that a plan has.
+ *
+ * @throws EngineError, ImageError, NamespaceError, SeccompError, CgroupError
+ */
+export async function requestPlan(asked: RunSpec, options: RunOptions, root: string, life: Life = {}): Promise<PlanRequest> {
   const spec = withRealWorkspace(asked.host ? { ...asked, host: await hostNow(asked, asked.host, root, life) } : asked);
   for (const note of spec.host?.notes ?? []) options.onNote?.(note, true);
   if (spec.host?.doubt !== undefined) options.onNote?.(spec.host.doubt, false);
@@ -70,7 +82,13 @@ export async function decide(asked: RunSpec, options: RunOptions, root: string, 
   const frozen = life.again ? await recoverCheckpoints(root, life.again) : [];
   if (life.again) checkUpper(life.again, root);
   const left = life.again ? await claimsLeft({ containers: path.join(root, 'containers'), id: life.again.id }) : [];
-  return plan({ spec, root, lowers, features: { lowerdirPlus }, confined, sources, life: { ...life, frozen, left } });
+  const fresh = life.again ? undefined : chooseIdentity(spec, path.join(root, 'containers'));
+  return { spec, root, lowers, features: { lowerdirPlus }, confined, sources, life: { ...life, frozen, left }, fresh };
+}
+
+/** Chooses what nobody asked for. Another run chooses something else, so what is read for it is no part of what a plan depends on. */
+function chooseIdentity({ name }: RunSpec, containers: string): NewIdentity {
+  return unobserved(() => ({ id: randomId(), name: name === undefined ? generateName(containers) : undefined, created: new Date().toISOString() }));
 }
 
 /** What a container had written is not made anew, empty, without a word. @throws EngineError `UPPER_GONE` */

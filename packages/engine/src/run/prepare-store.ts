@@ -1,7 +1,8 @@
 import { sweep } from '@lamella/cleanup';
+import { CONDITION, observedReads, unobserved } from '@lamella/syscall';
 import { recover } from '../changes/apply/recover.js';
 import type { RunSpec } from '../model/run-spec.js';
-import { rotateEvents } from '../store/events.js';
+import { EVENTS_LIMIT, rotateEvents } from '../store/events.js';
 import { forgetDeadNames } from '../store/names.js';
 import { prepareRoot } from '../store/prepare-root.js';
 import { sweepImages } from '../store/sweep-images.js';
@@ -9,6 +10,13 @@ import { sweepImages } from '../store/sweep-images.js';
 /** Make the places that containers need, and release what dead ones left. */
 export async function prepare(root: string, { name }: Pick<RunSpec, 'name'> = {}): Promise<void> {
   prepareRoot(root);
+  // The launcher looks for the same before it starts a container from a record.
+  observedReads()?.add({ kind: CONDITION.READY, name: root, numbers: [BigInt(EVENTS_LIMIT)], text: '' });
+  await unobserved(() => mend(root, name));
+}
+
+/** Takes back or removes what commands left that were killed. */
+async function mend(root: string, name: string | undefined): Promise<void> {
   await recover(root);
   rotateEvents(`${root}/containers`);
   const { released } = await sweepNow(`${root}/containers`);

@@ -5,8 +5,8 @@ import { readOwn } from './read-store-file.js';
 import { parseHostView } from './stored-host-view.js';
 
 /** The config of a new container. */
-export function configOf(parts: Pick<ContainerConfig, 'id' | 'spec' | 'lowers' | 'args' | 'env' | 'user' | 'ids' | 'sources'>): ContainerConfig {
-  return { version: 1, created: new Date().toISOString(), image: parts.spec.image, ...parts };
+export function configOf(parts: Pick<ContainerConfig, 'id' | 'created' | 'spec' | 'lowers' | 'args' | 'env' | 'user' | 'ids' | 'sources'>): ContainerConfig {
+  return { version: 1, image: parts.spec.image, ...parts };
 }
 
 /** The text of `config.json`. Its last member tells whether it is what was written ({@link configProblem}). */

@@ -5,7 +5,6 @@ import { type ProcessEnd, processEndOf } from '@lamella/namespace';
 import { absent } from './absent.js';
 import { Watching } from './file-watch.js';
 
-/** Something that happened to a container. */
 /** Something that happened to a container. Only `die` tells how its process ended. */
 export interface ContainerEvent extends ProcessEnd {
   readonly time: Date;
@@ -18,7 +17,8 @@ export interface ContainerEvent extends ProcessEnd {
   readonly pid: number | undefined;
 }
 
-const LIMIT = 1 << 20;
+/** From this size on the file of events is rotated, in bytes. */
+export const EVENTS_LIMIT: number = 1 << 20;
 
 const eventsFile = (containers: string): string => path.join(containers, '.events');
 
@@ -37,7 +37,7 @@ export async function recordEvent(
 export function rotateEvents(containers: string): void {
   const file = eventsFile(containers);
   const stat = statSync(file, { throwIfNoEntry: false });
-  if (stat && stat.size > LIMIT) renameSync(file, `${file}.1`);
+  if (stat && stat.size > EVENTS_LIMIT) renameSync(file, `${file}.1`);
 }
 
 export interface EventOptions {

@@ -30,6 +30,9 @@ const SURNAMES =
   'stokes strachey sutherland tarjan tesla thales thompson tomonaga torvalds turing venn villani viterbi volta wallace watt weierstrass wiles wilkes wing ' +
   'wirth wright wu yalow yonath yukawa zuse';
 
+/** The two lists of words that a name is made of, each with spaces between them. */
+export const NAME_WORDS: readonly [string, string] = [ADJECTIVES, SURNAMES];
+
 const [FIRST, SECOND] = [ADJECTIVES.split(' '), SURNAMES.split(' ')];
 
 /** Where the names are that were given to containers. */

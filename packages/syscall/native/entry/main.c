@@ -24,7 +24,7 @@
  * Executes a sealed copy in memory, so that no container can reach the file on the disk of the host through
  * /proc/PID/exe (CVE-2019-5736). Returns only if that fails.
  */
-static long reexec_sealed(char **argv, char **envp)
+long reexec_sealed(char **argv, char **envp)
 {
 	static char copy[65536];
 	long exe, memfd, n;

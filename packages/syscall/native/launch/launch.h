@@ -28,6 +28,10 @@ struct launch {
 /* Returns the exit status of the command, unless the command ends in another program. */
 int launch(int argc, char **argv, char **envp);
 
+/* entry/main.c */
+/* Executes a sealed copy of this program in memory (CVE-2019-5736). Returns an error, and only if that fails. */
+long reexec_sealed(char **argv, char **envp);
+
 /* replay.c */
 /* Runs a command of `lamella` from its record. Returns false, without any effect, where Node has to run it. */
 bool replay_command(const struct launch *launch, int *status);

@@ -13,6 +13,16 @@ export const FRAME_FLAGS = { OPTIONAL: 1, REPLY: 2, REPLACE: 4 } as const;
 const NULL_STRING = 0xffffffff;
 const SHAPES: Readonly<Record<string, OpShape>> = OPCODES;
 
+/** Where in the frames of a program lengths, counts and strings are, for a template of it (replay/template.ts). Offsets in bytes. */
+export interface FrameLayout {
+  /** Fields of 32 bits with the length of what is between two offsets. */
+  readonly lengths: { readonly at: number; readonly from: number; readonly to: number }[];
+  /** Of each execve with lists: the field of 64 bits with the number of arguments, and the block of them. */
+  readonly arguments: { readonly count: number; readonly from: number; readonly to: number }[];
+  /** Of each execve: its path. */
+  readonly paths: { readonly from: number; readonly to: number }[];
+}
+
 /**
  * Appends frames to one growing buffer: `begin`, every number, every string of the shape, then `end`. It is for hundreds of thousands
  * of frames; otherwise use {@link encodeProgram}.
@@ -26,6 +36,8 @@ export class FrameWriter {
   #executed: Partial<Pick<ExecveOp, 'argv' | 'envp'>> | undefined;
   /** The index the next frame gets. */
   index = 0;
+  /** Filled while frames are written, if it is set. */
+  layout: FrameLayout | undefined;
 
   constructor(capacity = 32768) {
     this.#buffer = Buffer.allocUnsafeSlow(capacity);
@@ -93,6 +105,7 @@ export class FrameWriter {
       this.#buffer.set(bytes, this.#at + 4);
     }
     this.#buffer.writeUInt32LE(length, this.#at);
+    this.layout?.lengths.push({ at: this.#at, from: this.#at + 4, to: this.#at + 4 + length });
     this.#at += 4 + length;
     this.#buffer[this.#at++] = 0;
   }
@@ -117,6 +130,7 @@ export class FrameWriter {
       });
     }
     this.#buffer.writeUInt32LE(length, this.#start);
+    this.layout?.lengths.push({ at: this.#start, from: this.#start, to: this.#at });
   }
 
   /** Appends a whole op. */
@@ -178,10 +192,15 @@ export class FrameWriter {
     const { argv, envp } = this.#executed ?? {};
     const again = op.argv === argv && op.envp === envp;
     if (this.#executed) this.#executed = op;
+    const count = this.#at;
     this.number(again ? -1 : op.argv.length);
     this.number(again ? -1 : op.envp.length);
+    const path = this.#at;
     this.string(op.pathname);
+    this.layout?.paths.push({ from: path + 4, to: this.#at - 1 });
+    const list = this.#at;
     this.string(again ? '' : block(op.argv, 'argv'));
+    if (!again) this.layout?.arguments.push({ count, from: list + 4, to: this.#at - 1 });
     this.string(again ? '' : block(op.envp, 'envp'));
   }
 
@@ -198,6 +217,7 @@ export class FrameWriter {
     this.#executed = executed && {};
     this.#room(1);
     this.#buffer.writeUInt32LE(this.#at - at - 4, at);
+    this.layout?.lengths.push({ at, from: at + 4, to: this.#at });
     this.#buffer[this.#at++] = 0;
     this.#start = outer;
   }

@@ -13,14 +13,16 @@ import { giveName } from '../../store/generated-names.js';
 import { nameLinkOf, targetOf } from '../../store/names.js';
 import { storedHostView } from '../../store/stored-host-view.js';
 import type { PlannedIdentity } from './identity.js';
-import type { PlanRequest } from './plan-request.js';
+import { newIdentityOf, type PlanRequest } from './plan-request.js';
 
 /** Returns the config of a container as it is stored: a new one, or that of the existing container with today's view of the host. */
-export function planConfig({ spec, lowers, life, sources }: PlanRequest, { id, name, args, env, user, ids }: PlannedIdentity): ContainerConfig {
+export function planConfig(request: PlanRequest, { id, name, args, env, user, ids }: PlannedIdentity): ContainerConfig {
+  const { spec, lowers, life, sources } = request;
   const host = spec.host && storedHostView(spec.host);
   if (life.again) return { ...life.again, ...(host ? { spec: { ...life.again.spec, host } } : {}) };
   return configOf({
     id,
+    created: newIdentityOf(request).created,
     spec: { ...spec, ...(name === undefined ? {} : { name }), ...(host ? { host } : {}) },
     lowers,
     args,

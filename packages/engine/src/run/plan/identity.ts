@@ -8,10 +8,9 @@ import { ownIds } from '../../isolation/userns.js';
 import type { OwnIds } from '../../model/container-ids.js';
 import { EngineError } from '../../model/engine-error.js';
 import type { RunSpec } from '../../model/run-spec.js';
-import { generateName } from '../../store/generated-names.js';
-import { checkName, randomId } from '../../store/identifiers.js';
+import { checkName } from '../../store/identifiers.js';
 import { checkNotGiven } from '../../store/names.js';
-import type { PlanRequest } from './plan-request.js';
+import { newIdentityOf, type PlanRequest } from './plan-request.js';
 
 /** Who the container is, and as whom its command runs. */
 export interface PlannedIdentity {
@@ -34,9 +33,10 @@ export interface PlannedIdentity {
 }
 
 /** @throws EngineError `NAME_INVALID`, `CONTAINER_EXISTS`, `NO_COMMAND`, `USERNS_INVALID`; NamespaceError for an unknown user */
-export function planIdentity({ spec, root, lowers, life }: PlanRequest, slots: SlotAllocator): PlannedIdentity {
+export function planIdentity(request: PlanRequest, slots: SlotAllocator): PlannedIdentity {
+  const { spec, root, lowers, life, fresh } = request;
   const containers = path.join(root, 'containers');
-  const id = life.again?.id ?? randomId();
+  const { id } = life.again ?? newIdentityOf(request);
   if (spec.name !== undefined) checkName(spec.name);
   if (spec.name !== undefined && !life.again) checkNotGiven(containers, spec.name);
   const record: ContainerRecord = { containers, id };
@@ -48,7 +48,7 @@ export function planIdentity({ spec, root, lowers, life }: PlanRequest, slots: S
   const hostname = spec.hostname ?? id;
   return {
     id,
-    name: spec.name ?? (life.again ? undefined : generateName(containers)),
+    name: spec.name ?? fresh?.name,
     record,
     directory: directoryOf(record),
     hostname,

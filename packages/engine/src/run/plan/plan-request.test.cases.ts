@@ -14,6 +14,7 @@ export function requestFor(spec: Partial<RunSpec> = {}, more: Partial<PlanReques
     confined: { noNewPrivileges: true } as PlanRequest['confined'],
     sources: { container: 'box', now: new Map() },
     life: {},
+    fresh: { id: 'abcdefabcdef', name: undefined, created: '2026-01-02T03:04:05.678Z' },
     ...more,
   };
 }

@@ -28,6 +28,15 @@ export interface Life {
   readonly accept?: readonly string[];
 }
 
+/** What was chosen for a new container. A plan itself chooses nothing, so that equal requests have equal plans. */
+export interface NewIdentity {
+  readonly id: string;
+  /** The name it is given where the user names none. */
+  readonly name: string | undefined;
+  /** When it was created, as in the config (ISO 8601). */
+  readonly created: string;
+}
+
 /** Everything that a plan depends on. All questions to images, the host and the store's records are answered already. */
 export interface PlanRequest {
   readonly spec: RunSpec;
@@ -38,4 +47,12 @@ export interface PlanRequest {
   readonly confined: Confinement;
   readonly sources: CheckedSources;
   readonly life: Life;
+  /** Undefined for an existing container, which has its own. */
+  readonly fresh: NewIdentity | undefined;
+}
+
+/** Returns what was chosen for a new container. */
+export function newIdentityOf({ fresh }: Pick<PlanRequest, 'fresh'>): NewIdentity {
+  if (!fresh) throw new TypeError('nothing was chosen for a new container');
+  return fresh;
 }
