@@ -392,7 +392,8 @@ test('what Node keeps of the program is where nobody else can write', () => {
   for (const each of [mine, temporary]) mkdirSync(each);
   const env = { XDG_CACHE_HOME: mine, TMPDIR: temporary };
   expect(lamella(['run', 'busybox', 'true'], { env })).toEqual(ok(''));
-  expect(readdirSync(path.join(mine, 'lamella')).length).toBe(1);
+  // The compile cache of one version of Node, and the records of runs.
+  expect(readdirSync(path.join(mine, 'lamella')).sort()).toEqual([expect.stringMatching(/^v24/), 'replay']);
   chmodSync(mine, 0o777);
   rmSync(path.join(mine, 'lamella'), { recursive: true });
   expect(lamella(['run', 'busybox', 'true'], { env })).toEqual(ok(''));

@@ -9,11 +9,13 @@
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/memfd.h>
+#include <linux/mman.h>
 #include <linux/mount.h>
 #include <linux/netlink.h>
 #include <linux/openat2.h>
 #include <linux/poll.h>
 #include <linux/prctl.h>
+#include <linux/random.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
 #include <linux/socket.h>
@@ -21,6 +23,7 @@
 #include <linux/time_types.h>
 #include <linux/un.h>
 #include <linux/wait.h>
+#include <stdbool.h>
 
 void _start(void)
 {

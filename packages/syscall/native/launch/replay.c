@@ -41,14 +41,14 @@ static long open_records(char **envp)
 	struct statx about;
 	long fd;
 
-	if (!cache || cache[0] != '/') {
-		if (!home || home[0] != '/')
+	if (!cache || !*cache) {
+		parts[0] = home && *home ? home : "/var";
+		parts[1] = home && *home ? "/.cache" : "/cache";
+		if (!(home && *home) && SYS(geteuid))
 			return -ENOENT;
-		parts[0] = home;
-		parts[1] = "/.cache";
 	}
-	if (!join_path(path, sizeof(path), parts, 3))
-		return -ENAMETOOLONG;
+	if (parts[0][0] != '/' || !join_path(path, sizeof(path), parts, 3))
+		return -ENOENT;
 	fd = SYS(openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
 		return fd;

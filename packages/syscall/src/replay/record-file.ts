@@ -99,14 +99,18 @@ export function encodeRecord(record: RunRecord): Buffer {
   return Buffer.concat([Buffer.from(MAGIC), sum, body]);
 }
 
-/** Returns the directory of a user's records: `lamella/replay` in the cache directory (XDG Base Directory Specification). */
+/**
+ * Returns the directory of a user's records: `lamella/replay` in the cache directory (XDG Base Directory Specification). Services of
+ * root's have no home directory and use the cache of the system (hier(7)).
+ */
 export function recordsDirectory({ XDG_CACHE_HOME, HOME }: Readonly<Record<string, string | undefined>>): string | undefined {
-  const cache = XDG_CACHE_HOME?.startsWith('/') ? XDG_CACHE_HOME : HOME?.startsWith('/') ? path.join(HOME, '.cache') : undefined;
-  return cache && path.join(cache, 'lamella', 'replay');
+  const home = HOME || process.geteuid?.() !== 0 ? HOME && `${HOME}/.cache` : '/var/cache';
+  const cache = XDG_CACHE_HOME || home;
+  return cache?.startsWith('/') ? path.join(cache, 'lamella', 'replay') : undefined;
 }
 
 /**
- * Writes a record, by a rename. A cache directory that cannot be written to, or that belongs to another user, gets none.
+ * Writes a record, by a rename. A cache directory that cannot be written to, or that others can write to, gets none.
  *
  * @returns whether it is there now
  */
@@ -116,8 +120,9 @@ export function writeRecord(directory: string, record: RunRecord): boolean {
   const file = path.join(directory, fileNameOf(record));
   const partial = `${file}.${process.pid}`;
   try {
+    if (!isPrivate(path.dirname(path.dirname(directory)))) return false;
     fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-    if (!isOwn(path.dirname(directory)) || !isOwn(directory, 0o700)) return false;
+    if (!isPrivate(path.dirname(directory)) || !isPrivate(directory, 0o700)) return false;
     // A partial file is left by a process that was killed.
     fs.writeFileSync(partial, bytes, { mode: 0o600, flag: 'wx' });
     fs.renameSync(partial, file);
@@ -129,9 +134,12 @@ export function writeRecord(directory: string, record: RunRecord): boolean {
   }
 }
 
-function isOwn(directory: string, mode?: number): boolean {
-  const stat = fs.lstatSync(directory);
-  return stat.isDirectory() && stat.uid === process.geteuid?.() && (mode === undefined || (stat.mode & 0o777) === mode);
+/** Returns whether a directory, or the first one above it that exists, is the user's own and nobody else can write there. */
+function isPrivate(directory: string, mode?: number): boolean {
+  const stat = fs.statSync(directory, { throwIfNoEntry: false });
+  if (!stat) return directory !== '/' && isPrivate(path.dirname(directory), mode);
+  const isOwn = stat.isDirectory() && stat.uid === process.geteuid?.();
+  return isOwn && (mode === undefined ? (stat.mode & 0o002) === 0 : (stat.mode & 0o777) === mode);
 }
 
 function removeOldest(directory: string): void {
