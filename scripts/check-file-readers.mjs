@@ -66,6 +66,7 @@ const READERS = {
   'packages/syscall/src/host/interpreter-path.ts': 'its own sources',
   'packages/syscall/src/run/monitor-client.ts': 'a directory of the store, by O_PATH',
   'packages/syscall/src/host/keep-bytes.ts': `${KERNEL}; and it wraps the functions themselves`,
+  'packages/syscall/src/replay/observed-reads.ts': `${KERNEL}; and it wraps the functions themselves`,
   'packages/syscall/src/host/mounts.ts': KERNEL,
   'packages/syscall/src/host/restore-arguments.ts': KERNEL,
   'packages/syscall/src/run/sealed-copy.ts': KERNEL,

@@ -22,7 +22,16 @@ export { readLines } from './files/read-lines.js';
 export { readNamed, readNamedText, readOptionalText, readRegular, readRegularText, streamRegular } from './files/read-regular.js';
 export { bootId } from './host/boot-id.js';
 export { findProgram } from './host/find-program.js';
-export { type FullMapping, type IdMapping, idMapping, insideId, isOwnUserNamespace, mapCommands, ownMountNamespace, ownUserNamespace } from './host/id-mapping.js';
+export {
+  type FullMapping,
+  type IdMapping,
+  idMapping,
+  insideId,
+  isOwnUserNamespace,
+  mapCommands,
+  ownMountNamespace,
+  ownUserNamespace,
+} from './host/id-mapping.js';
 export { interpreterPath } from './host/interpreter-path.js';
 export { type MountPoint, readMounts } from './host/mounts.js';
 export { unfitForUpper } from './host/upper-filesystem.js';
@@ -72,27 +81,27 @@ export { type OpenFlags, type OpenOp, openBeneath, openInRoot, openWithoutLinks 
 export { END_SERVED, type Server, serve, servingProgram } from './recipes/serve.js';
 export { setRootIds } from './recipes/set-root-ids.js';
 export { mapSingleId } from './recipes/user-namespace.js';
-export { becomeFront, canBecomeFront, type FrontReport, outcomeOf, readFrontReport } from './run/front.js';
-export { type HeldLock, lockFile, tryLockFile } from './run/lock-file.js';
-export { connectMonitor, type MonitorConnection } from './run/monitor-client.js';
-export { removeScratch } from './run/remove-scratch.js';
-export { type Running, run, type StreamedRun, start, startInterpreter } from './run/run.js';
-export { runInUserNamespace } from './run/run-in-user-namespace.js';
 export { CONDITION, type Condition } from './replay/condition.js';
 export { callerCondition, type ObservedReads, observedReads, observeReads, unobserved } from './replay/observed-reads.js';
 export { COMMAND_WORDS, type RunRecord, recordsDirectory, writeRecord } from './replay/record-file.js';
 export {
   type Filling,
   fillTemplate,
-  type Hole,
   HOLE_MARKS,
   HOLE_MARKS_WITH_SLASH,
   HOLE_MARKS_WITHOUT_WORDS,
+  type Hole,
   type Template,
   TemplateError,
   templateOfProgram,
   templateOfText,
 } from './replay/template.js';
+export { becomeFront, canBecomeFront, type FrontReport, outcomeOf, readFrontReport } from './run/front.js';
+export { type HeldLock, lockFile, tryLockFile } from './run/lock-file.js';
+export { connectMonitor, type MonitorConnection } from './run/monitor-client.js';
+export { removeScratch } from './run/remove-scratch.js';
+export { type Running, run, type StreamedRun, start, startInterpreter } from './run/run.js';
+export { runInUserNamespace } from './run/run-in-user-namespace.js';
 export { bytesOf, textOf } from './text/byte-text.js';
 export { isSealedText, sealText } from './text/sealed-text.js';
 export { shellWord } from './text/shell-word.js';

@@ -1,13 +1,11 @@
 import { flushCompileCache } from 'node:module';
 
 /** Returns the options by which a command becomes the front of its container (see `becomeFront` in @lamella/syscall). `.front-failure` reports failures. */
-export function frontOptions({
-  interactive,
-  debug,
-}: {
-  readonly interactive?: boolean;
-  readonly debug?: boolean;
-}): { readonly stdin: boolean; readonly explainer: readonly [string, string]; readonly context: string } {
+export function frontOptions({ interactive, debug }: { readonly interactive?: boolean; readonly debug?: boolean }): {
+  readonly stdin: boolean;
+  readonly explainer: readonly [string, string];
+  readonly context: string;
+} {
   return {
     stdin: interactive === true,
     explainer: [process.argv[1] ?? '', '.front-failure'],

@@ -8,7 +8,12 @@ import { stderr } from '../output/out.js';
  * @param argv the words after the command
  * @param args those of them that are the container's own
  */
-export function recordOptions(command: string, argv: readonly string[], args: readonly string[], { debug = false }: { readonly debug?: boolean }): RecordOptions | undefined {
+export function recordOptions(
+  command: string,
+  argv: readonly string[],
+  args: readonly string[],
+  { debug = false }: { readonly debug?: boolean },
+): RecordOptions | undefined {
   const before = argv.slice(0, argv.length - args.length);
   if (argv.slice(before.length).some((word, i) => word !== args[i])) return undefined;
   return {

@@ -32,11 +32,7 @@ interface Context {
  * leaves the terminal of a container with this id; `record` asks for a record of this run ({@link recordRun})
  * @throws what {@link createContainer} throws before anything is made
  */
-export async function becomeContainer(
-  asked: RunSpec,
-  given: RunOptions,
-  { left, title, record, ...front }: ContainerFrontOptions,
-): Promise<void> {
+export async function becomeContainer(asked: RunSpec, given: RunOptions, { left, title, record, ...front }: ContainerFrontOptions): Promise<void> {
   if (!canBecomeFront()) return;
   const [spec, options] = [read('becomeContainer(spec)', asked, RUN_SPEC), readRunOptions('becomeContainer(spec, options)', given)];
   if (spec.name !== undefined || spec.workspace !== undefined || spec.keep) return;

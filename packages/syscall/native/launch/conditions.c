@@ -3,6 +3,7 @@
 #include "base/environment.h"
 #include "base/kernel.h"
 #include "launch/store.h"
+#include <linux/capability.h>
 #include <linux/fcntl.h>
 
 #define PATH_LENGTH 4096
@@ -157,6 +158,15 @@ static int is_caller(const struct condition *condition)
 	return has_groups(wanted + CALLER_FIXED, condition->count - CALLER_FIXED);
 }
 
+static int has_capabilities(const struct condition *condition)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+
+	return condition->count == 1 && SYS(capget, &header, sets) == 0 &&
+	       condition->numbers[0] == ((u64)sets[1].effective << 32 | sets[0].effective);
+}
+
 static int holds(const struct condition *condition, char **envp)
 {
 	const char *value;
@@ -187,6 +197,8 @@ static int holds(const struct condition *condition, char **envp)
 		return is_caller(condition);
 	case CONDITION_READY:
 		return condition->count == 1 && store_is_ready(condition->name.at, condition->numbers[0]);
+	case CONDITION_CAPABILITIES:
+		return has_capabilities(condition);
 	default:
 		return 0;
 	}

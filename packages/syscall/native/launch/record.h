@@ -36,6 +36,7 @@ enum condition_kind {
 	CONDITION_CALLER = 10,
 	CONDITION_READY = 11,
 	CONDITION_FOLLOWED = 12,
+	CONDITION_CAPABILITIES = 13,
 };
 
 struct condition {

@@ -32,7 +32,7 @@ static int open_in(const char *root, const char *name)
 }
 
 /*
- * Calls `each` for the names in a directory, but for `.` and `..`, until one returns 0. Returns whether all returned 1.
+ * Calls `each` for the names in a directory, except `.` and `..`, until one returns 0. Returns whether all returned 1.
  * A directory that is not there has no names. Closes the directory.
  */
 static int all_names(int fd, int (*each)(int fd, const char *name))

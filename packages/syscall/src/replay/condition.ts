@@ -26,6 +26,8 @@ export const CONDITION = {
   READY: 11,
   /** The object at a path, followed, is the same and has not changed. */
   FOLLOWED: 12,
+  /** The effective capabilities. */
+  CAPABILITIES: 13,
 } as const;
 
 /** Something that was true when a plan was made, and on which the plan depends. */

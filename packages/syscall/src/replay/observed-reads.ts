@@ -7,15 +7,15 @@ import { CONDITION, type Condition, hashOf, identityOf } from './condition.js';
 type Call = (...args: unknown[]) => unknown;
 type Calls = Record<string, Call>;
 
-/** Functions of node:fs that change something. What a run changes is no plan, and the next run may not have to change it. */
+/** Functions of node:fs that change something. The next run may not have to change the same. */
 const CHANGES = [
   ...['appendFile', 'chmod', 'chown', 'copyFile', 'cp', 'lchown', 'link', 'lutimes', 'mkdir', 'mkdtemp', 'rename', 'rm', 'rmdir', 'symlink'],
   ...['truncate', 'unlink', 'utimes', 'writeFile'],
 ];
 /** Functions that read in a way that no condition describes. */
 const UNKNOWN = ['createReadStream', 'createWriteStream', 'watch', 'watchFile', 'glob', 'openAsBlob'];
-/** Modules of Node that speak to others: the network, and processes. */
-const SPEAKERS = ['child_process', 'dgram', 'dns', '_http_client', 'worker_threads', 'internal/deps/undici/undici'].map((each) => `NativeModule ${each}`);
+/** Modules of Node that speak to others. */
+const SPEAKERS = ['_http_client', 'worker_threads', 'internal/deps/undici/undici'].map((each) => `NativeModule ${each}`);
 const WRITING = fs.constants.O_WRONLY | fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_TRUNC;
 /** An object that changed so short before it was read may change again without another time (git calls such entries racy). */
 const RACY_NANOSECONDS = 100_000_000n;
@@ -24,10 +24,14 @@ const RACY_NANOSECONDS = 100_000_000n;
 const { fstatSync, lstatSync, readFileSync, readlinkSync, statfsSync, statSync } = fs;
 const original = { fstatSync, lstatSync, readFileSync, readlinkSync, statfsSync, statSync };
 
+/** Files of a process that are the same for the launcher. Of `status` only the capabilities are read. */
+const SAME_IN_THE_LAUNCHER: ReadonlySet<string> = new Set(['/proc/self/mountinfo', '/proc/self/cgroup']);
+
 /** What a process has read since it began to observe itself. */
 export class ObservedReads {
   readonly #conditions = new Map<string, Condition>();
   readonly #spoken = new Set(SPEAKERS.filter(isLoaded));
+  readonly #children = children();
   readonly #descriptors = new Set<number>();
   #obstacle: string | undefined;
   #paused = 0;
@@ -36,7 +40,9 @@ export class ObservedReads {
   /** Why the reads cannot be written down as conditions; undefined if they can. */
   get obstacle(): string | undefined {
     const speaker = SPEAKERS.find((each) => isLoaded(each) && !this.#spoken.has(each));
-    return this.#obstacle ?? (speaker && `${speaker.slice('NativeModule '.length)} was loaded`);
+    if (this.#obstacle !== undefined) return this.#obstacle;
+    if (speaker) return `${speaker.slice('NativeModule '.length)} was loaded`;
+    return this.aside(children) === this.#children ? undefined : 'another process was asked';
   }
 
   get conditions(): readonly Condition[] {
@@ -82,11 +88,7 @@ export class ObservedReads {
   }
 
   variable(name: string, value: string | undefined): void {
-    this.add(
-      value === undefined
-        ? { kind: CONDITION.NO_VARIABLE, name, numbers: [], text: '' }
-        : { kind: CONDITION.VARIABLE, name, numbers: [], text: value },
-    );
+    this.add(value === undefined ? { kind: CONDITION.NO_VARIABLE, name, numbers: [], text: '' } : { kind: CONDITION.VARIABLE, name, numbers: [], text: value });
   }
 
   directory(text: string): void {
@@ -185,7 +187,12 @@ export class ObservedReads {
     const absolute = path.resolve(text);
     const [whole, descriptor, rest = ''] = /^(?:\/proc\/self\/fd|\/dev\/fd)\/(\d+)(\/.*)?$/.exec(absolute) ?? [];
     if (whole === undefined) {
-      if (absolute.startsWith('/proc/self/') && absolute !== '/proc/self/mountinfo') this.stop(`${absolute} was read`);
+      if (absolute === '/proc/self/status') {
+        const mask = BigInt(`0x${/^CapEff:\s*(\w+)/m.exec(original.readFileSync(absolute, 'utf8'))?.[1] ?? '0'}`);
+        this.add({ kind: CONDITION.CAPABILITIES, name: '', numbers: [mask], text: '' });
+        return undefined;
+      }
+      if (absolute.startsWith('/proc/self/') && !SAME_IN_THE_LAUNCHER.has(absolute)) this.stop(`${absolute} was read`);
       return absolute;
     }
     const number = Number(descriptor);
@@ -193,6 +200,13 @@ export class ObservedReads {
     if (!this.#descriptors.has(number) || !target.startsWith('/')) this.stop(`${absolute} was opened`);
     return rest ? target + rest : undefined;
   }
+}
+
+/** Returns what tells whether a process was started: the page faults of those that have ended, and the ids of those that run (proc_pid_stat(5)). */
+function children(): string {
+  const stat = original.readFileSync('/proc/self/stat', 'latin1');
+  const [, , , , , , , , faults] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return `${faults} ${original.readFileSync(`/proc/self/task/${process.pid}/children`, 'latin1')}`;
 }
 
 function isLoaded(name: string): boolean {
@@ -314,7 +328,7 @@ function observeProcess(reads: ObservedReads): void {
       return Reflect.has(target, name);
     },
     ownKeys(target) {
-      reads.add({ kind: CONDITION.ENVIRONMENT, name: '', numbers: [hashOf(original.readFileSync('/proc/self/environ'))], text: '' });
+      reads.add({ kind: CONDITION.ENVIRONMENT, name: '', numbers: [hashOf(reads.aside(() => original.readFileSync('/proc/self/environ')))], text: '' });
       return Reflect.ownKeys(target);
     },
   });

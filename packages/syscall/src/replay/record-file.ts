@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { bytesOf } from '../text/byte-text.js';
 import { type Condition, hashOf } from './condition.js';
@@ -121,11 +121,11 @@ export function writeRecord(directory: string, record: RunRecord): boolean {
   const partial = `${file}.${process.pid}`;
   try {
     if (!isPrivate(path.dirname(path.dirname(directory)))) return false;
-    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
     if (!isPrivate(path.dirname(directory)) || !isPrivate(directory, 0o700)) return false;
     // A partial file is left by a process that was killed.
-    fs.writeFileSync(partial, bytes, { mode: 0o600, flag: 'wx' });
-    fs.renameSync(partial, file);
+    writeFileSync(partial, bytes, { mode: 0o600, flag: 'wx' });
+    renameSync(partial, file);
     removeOldest(directory);
     return true;
   } catch {
@@ -136,16 +136,16 @@ export function writeRecord(directory: string, record: RunRecord): boolean {
 
 /** Returns whether a directory, or the first one above it that exists, is the user's own and nobody else can write there. */
 function isPrivate(directory: string, mode?: number): boolean {
-  const stat = fs.statSync(directory, { throwIfNoEntry: false });
+  const stat = statSync(directory, { throwIfNoEntry: false });
   if (!stat) return directory !== '/' && isPrivate(path.dirname(directory), mode);
   const isOwn = stat.isDirectory() && stat.uid === process.geteuid?.();
   return isOwn && (mode === undefined ? (stat.mode & 0o002) === 0 : (stat.mode & 0o777) === mode);
 }
 
 function removeOldest(directory: string): void {
-  const names = fs.readdirSync(directory);
+  const names = readdirSync(directory);
   if (names.length <= RECORDS_MAX) return;
   const files = names.map((name) => path.join(directory, name));
-  const dated = files.map((file) => ({ file, time: fs.lstatSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0 })).toSorted((a, b) => a.time - b.time);
-  for (const { file } of dated.slice(0, names.length - RECORDS_MAX)) fs.rmSync(file, { force: true });
+  const dated = files.map((file) => ({ file, time: lstatSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0 })).toSorted((a, b) => a.time - b.time);
+  for (const { file } of dated.slice(0, names.length - RECORDS_MAX)) rmSync(file, { force: true });
 }
