@@ -18,9 +18,10 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { isSealedText } from '@lamella/syscall';
-import { busyboxArchive, type ScratchDirectory, scratch, until } from '@lamella-test/scratch';
+import { busyboxArchive, requiresProgram, type ScratchDirectory, scratch, until } from '@lamella-test/scratch';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI, type Outcome } from './cli.js';
+import { terminal } from './terminal.js';
 
 /** The launcher says this with --debug. */
 const REPLAYED = 'lamella: started from the record of an earlier run\n';
@@ -162,6 +163,21 @@ describe('a run from a record', () => {
       await ended;
     }
     expect(configs[0]).toEqual(configs[1]);
+  });
+
+  test('has the size that the terminal has now', async (context) => {
+    const tmux = requiresProgram(context, 'tmux');
+    const words = `${CLI} run --debug -it busybox sh -c 'echo size $(stty size)'`;
+    const variables = ['LAMELLA_NODE', 'LAMELLA_ROOT', 'XDG_CACHE_HOME'].map((name) => `${name}=${environment({})[name]}`).join(' ');
+    const shown = terminal(tmux, `export ${variables}; ${words}; sleep 0.2; ${words}; ${words}; read line; ${words}`);
+    try {
+      await shown.until(/record of an earlier run\nsize 30 100\n$/);
+      shown.resize(77, 21);
+      shown.type('');
+      await shown.until(/record of an earlier run\nsize 21 77\nstatus 0/);
+    } finally {
+      shown.close();
+    }
   });
 
   test('is explained by Node when it fails', async () => {

@@ -80,7 +80,15 @@ function tryToRecord({ request, present, made, explainer, stdin }: Recorded, opt
   const maps = isOwnUserNamespace(made.program[0]) ? mapCommands('PID') : [];
   if (reads.obstacle !== undefined) return reads.obstacle;
   const { args = [] } = request.spec;
-  const filling: Filling = { id: request.fresh?.id ?? '', name: request.fresh?.name ?? '', created: request.fresh?.created ?? '', words: args };
+  const filling: Filling = {
+    id: request.fresh?.id ?? '',
+    name: request.fresh?.name ?? '',
+    created: request.fresh?.created ?? '',
+    words: args,
+    rows: 0,
+    columns: 0,
+    ...request.spec.terminal,
+  };
   try {
     const templates = templatesOf(filling, request, present, made);
     const written = reads.aside(() =>
@@ -115,7 +123,8 @@ type Templates = Readonly<Record<'program' | 'context' | 'title' | 'left', Templ
 /** @throws TemplateError */
 function templatesOf(filling: Filling, request: PlanRequest, present: Recorded['present'], made: FrontCommand): Templates {
   const marks = [HOLE_MARKS_WITHOUT_WORDS, HOLE_MARKS, HOLE_MARKS_WITH_SLASH][commandWordsOf(filling.words)] ?? HOLE_MARKS;
-  const spec = { ...request.spec, args: marks.words };
+  const { rows, columns } = marks;
+  const spec = { ...request.spec, args: marks.words, ...(request.spec.terminal ? { terminal: { rows, columns } } : {}) };
   const fresh = { id: marks.id, name: filling.name === '' ? undefined : marks.name, created: marks.created };
   const marked = present({ ...request, spec, fresh });
   const templates = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "launch/fill.h"
+#include "base/text.h"
 
 /* What is written, where, and how far what follows the holes until now has moved. */
 struct output {
@@ -134,6 +135,19 @@ static void put_sum(struct output *output, size_t from)
 	put(output, digits, sizeof(digits));
 }
 
+static void put_number(struct output *output, s64 number)
+{
+	put(output, &number, sizeof(number));
+}
+
+static void put_decimal(struct output *output, int number)
+{
+	char text[16];
+
+	append_number(text, number);
+	put_text(output, text);
+}
+
 static void put_hole(struct output *output, const struct hole *hole, const struct template *template, const struct filling *filling)
 {
 	s64 count;
@@ -162,8 +176,19 @@ static void put_hole(struct output *output, const struct hole *hole, const struc
 		break;
 	case HOLE_COUNT:
 		__builtin_memcpy(&count, template->bytes.at + hole->at, sizeof(count));
-		count += (s64)filling->count - 1;
-		put(output, &count, sizeof(count));
+		put_number(output, count + (s64)filling->count - 1);
+		break;
+	case HOLE_ROWS:
+		put_number(output, filling->rows);
+		break;
+	case HOLE_COLUMNS:
+		put_number(output, filling->columns);
+		break;
+	case HOLE_ROWS_TEXT:
+		put_decimal(output, filling->rows);
+		break;
+	case HOLE_COLUMNS_TEXT:
+		put_decimal(output, filling->columns);
 		break;
 	case HOLE_SUM:
 		put_sum(output, position(output, hole->from));

@@ -17,6 +17,8 @@ struct filling {
 	/* The command's own words, ended by NULL. */
 	char **words;
 	u32 count;
+	/* The size of the terminal. */
+	u16 rows, columns;
 };
 
 /* Writes the filled template and a NUL. Returns its length; -1 if there is no room, or a word that is not UTF-8. */

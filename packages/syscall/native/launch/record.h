@@ -56,6 +56,10 @@ enum hole_kind {
 	HOLE_COUNT = 7,
 	HOLE_WORDS_TITLE = 8,
 	HOLE_SUM = 9,
+	HOLE_ROWS = 10,
+	HOLE_COLUMNS = 11,
+	HOLE_ROWS_TEXT = 12,
+	HOLE_COLUMNS_TEXT = 13,
 };
 
 struct hole {

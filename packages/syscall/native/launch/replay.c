@@ -11,6 +11,7 @@
 #include "launch/fill.h"
 #include "launch/launch.h"
 #include "launch/store.h"
+#include <asm/ioctls.h>
 #include <linux/fcntl.h>
 #include <linux/random.h>
 
@@ -253,6 +254,22 @@ static void choose_time(void)
 	*at = 0;
 }
 
+/* The size of the terminal on stdout or stderr; 24 lines of 80 columns if there is none. */
+static void choose_size(void)
+{
+	filling.rows = 24;
+	filling.columns = 80;
+	for (int fd = 1; fd <= 2; fd++) {
+		u16 size[4] = { 0, 0, 0, 0 };
+
+		if (SYS(ioctl, fd, TIOCGWINSZ, size) == 0 && size[0] && size[1]) {
+			filling.rows = size[0];
+			filling.columns = size[1];
+			return;
+		}
+	}
+}
+
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* Base64 without padding (RFC 4648), and a NUL. */
@@ -382,6 +399,7 @@ bool replay_command(const struct launch *launch, int *status)
 		return false;
 	choose_id(random);
 	choose_time();
+	choose_size();
 	filling.words = launch->words + before;
 	filling.count = (u32)(launch->count - before);
 	if (!choose_name() || !fill_all(&length))

@@ -22,6 +22,14 @@ export const HOLE = {
   WORDS_TITLE: 8,
   /** The checksum of a sealed text (text/sealed-text.ts) that begins at `from`. */
   SUM: 9,
+  /** The height of the terminal, as a number of 64 bits. */
+  ROWS: 10,
+  /** Its width. */
+  COLUMNS: 11,
+  /** The height in digits. */
+  ROWS_TEXT: 12,
+  /** The width in digits. */
+  COLUMNS_TEXT: 13,
 } as const;
 
 export interface Hole {
@@ -45,6 +53,8 @@ export interface Filling {
   readonly name: string;
   readonly created: string;
   readonly words: readonly string[];
+  readonly rows: number;
+  readonly columns: number;
 }
 
 /** What stands in the holes when a template is made. Each is found nowhere else. */
@@ -53,6 +63,8 @@ export const HOLE_MARKS: Filling = {
   name: 'zzz_lamella_zzz',
   created: '1971-02-03T04:05:06.789Z',
   words: ['zzzlamellawordzzz'],
+  rows: 61_234,
+  columns: 61_235,
 };
 /** A first word with a slash is a path, and is not looked for in PATH. */
 export const HOLE_MARKS_WITH_SLASH: Filling = { ...HOLE_MARKS, words: ['/zzzlamellawordzzz'] };
@@ -62,7 +74,7 @@ export const HOLE_MARKS_WITHOUT_WORDS: Filling = { ...HOLE_MARKS, words: [] };
 /** Returns the template of a program that was planned with the marks. @throws TemplateError */
 export function templateOfProgram(program: Program, marks: Filling): Template {
   const writer = new FrameWriter();
-  const layout: FrameLayout = { lengths: [], arguments: [], paths: [] };
+  const layout: FrameLayout = { lengths: [], arguments: [], paths: [], sizes: [] };
   writer.layout = layout;
   for (const op of program) writer.op(op);
   const bytes = Buffer.from(writer.written());
@@ -86,6 +98,9 @@ function templateOf(bytes: Buffer, marks: Filling, layout: FrameLayout | undefin
     ...everywhere(bytes, marks.created, HOLE.TIME),
     ...(marks.words[0] === undefined ? [] : words(bytes, marks.words[0], layout, title)),
     ...sums(bytes),
+    ...(layout?.sizes ?? []).map(({ name, at }): Hole => ({ kind: name === 'rows' ? HOLE.ROWS : HOLE.COLUMNS, at, length: 8, from: 0 })),
+    ...after(bytes, '"rows":', String(marks.rows), HOLE.ROWS_TEXT),
+    ...after(bytes, '"columns":', String(marks.columns), HOLE.COLUMNS_TEXT),
   ].toSorted((a, b) => a.at - b.at);
   for (const [i, hole] of holes.entries()) {
     const next = holes[i + 1];
@@ -101,6 +116,10 @@ function* find(bytes: Buffer, mark: string): Generator<number> {
 
 function everywhere(bytes: Buffer, mark: string, kind: Hole['kind']): Hole[] {
   return [...find(bytes, mark)].map((at) => ({ kind, at, length: mark.length, from: 0 }));
+}
+
+function after(bytes: Buffer, name: string, mark: string, kind: Hole['kind']): Hole[] {
+  return everywhere(bytes, name + mark, kind).map((hole) => ({ ...hole, at: hole.at + name.length, length: mark.length }));
 }
 
 const QUOTE = 0x22;
@@ -156,8 +175,13 @@ export function fillTemplate({ bytes, holes, lengths }: Template, filling: Filli
   return filled;
 }
 
-function contentOf({ kind, at }: Hole, bytes: Buffer, { id, name, created, words }: Filling): Buffer {
+function contentOf({ kind, at }: Hole, bytes: Buffer, { id, name, created, words, rows, columns }: Filling): Buffer {
   const text = (joined: string): Buffer => Buffer.from(bytesOf(joined));
+  const number = (value: bigint): Buffer => {
+    const field = Buffer.alloc(8);
+    field.writeBigInt64LE(value);
+    return field;
+  };
   switch (kind) {
     case HOLE.ID:
       return text(id);
@@ -173,11 +197,16 @@ function contentOf({ kind, at }: Hole, bytes: Buffer, { id, name, created, words
       return text(words[0] ?? '');
     case HOLE.WORDS_TITLE:
       return text(words.join(' '));
-    case HOLE.COUNT: {
-      const count = Buffer.alloc(8);
-      count.writeBigInt64LE(bytes.readBigInt64LE(at) + BigInt(words.length - 1));
-      return count;
-    }
+    case HOLE.COUNT:
+      return number(bytes.readBigInt64LE(at) + BigInt(words.length - 1));
+    case HOLE.ROWS:
+      return number(BigInt(rows));
+    case HOLE.COLUMNS:
+      return number(BigInt(columns));
+    case HOLE.ROWS_TEXT:
+      return text(String(rows));
+    case HOLE.COLUMNS_TEXT:
+      return text(String(columns));
     default:
       throw new TypeError(`no hole has the kind ${kind}`);
   }

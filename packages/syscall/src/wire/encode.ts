@@ -21,6 +21,8 @@ export interface FrameLayout {
   readonly arguments: { readonly count: number; readonly from: number; readonly to: number }[];
   /** Of each execve: its path. */
   readonly paths: { readonly from: number; readonly to: number }[];
+  /** The fields of 64 bits with the size of a terminal. */
+  readonly sizes: { readonly name: 'rows' | 'columns'; readonly at: number }[];
 }
 
 /**
@@ -174,6 +176,7 @@ export class FrameWriter {
         for (const name of shape.numbers) {
           const value = fields[name];
           if (!Number.isSafeInteger(value)) throw new TypeError(`${op.op}: '${name}' is not an integer: ${value}`);
+          if (name === 'rows' || name === 'columns') this.layout?.sizes.push({ name, at: this.#at });
           this.number(value as number);
         }
         for (const [i, name] of shape.strings.entries()) {
