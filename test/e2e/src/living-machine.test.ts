@@ -169,6 +169,15 @@ describe.each(Object.keys(KINDS) as (keyof typeof KINDS)[])('on a living machine
     expect(existsSync(`${home}/a`)).toBe(false);
   });
 
+  test.runIf(uid !== 0)('names of others by the hundred do not take the place of the system', { timeout: 60_000 }, () => {
+    const { stdout, stderr } = machine(`
+      for i in $(seq 900); do : > ${tmp}/theirs-$i; done; as mkdir ${tmp}/m; mount -t tmpfs tmpfs ${tmp}/m; mount -t tmpfs -o mode=777 tmpfs mnt
+      lamella try -n sh -c 'cat .bashrc project/src/a; ls -d /usr /etc; echo 2 >> old; wc -c < ${tmp}/theirs-1' sh ${tmp}/theirs-*; echo "status $?"; lamella changes $(lamella ps -aq)`);
+    expect(stdout).toMatch(/^one\na\n\/etc\n\/usr\n0\nstatus 0\nM .*home\/old/);
+    expect(stderr).toMatch(/tmp has other mounts below it\. .* not shown: theirs-/);
+    expect(stderr).not.toContain('/ has other mounts below it');
+  });
+
   test('names that are not UTF-8 are there beside a mount, too', { timeout: 60_000 }, () => {
     const { stdout, stderr } = machine(`
       bad=$(printf 'b\\377d'); as mkdir "$bad" "$bad/in"; as sh -c "echo own > "$bad/f"; echo top > "$bad.txt""; mount -t tmpfs -o mode=777 tmpfs mnt

@@ -2,7 +2,7 @@ import { constants, type Dirent, opendirSync } from 'node:fs';
 import path from 'node:path';
 import type { MountPoint } from '@lamella/syscall';
 import type { HostOverlay, HostPath, ScaffoldEntry } from '../../model/host-view.js';
-import { ancestors, isOverlaid, isWithin, look, may, OWN, targetOfLink, unreachable } from './host-paths.js';
+import { ancestors, isOverlaid, look, may, OWN, targetOfLink, unreachable } from './host-paths.js';
 
 /** How an ordinary user's view of the host is put together. */
 export interface Assembly {
@@ -33,7 +33,7 @@ export function assemble(mounts: readonly MountPoint[], wanted: readonly string[
   const below = new Set([...mounts.map(({ point }) => point), ...OWN].flatMap((point) => ancestors(point)));
   const assembler = new Assembler(new Map(mounts.map((mount) => [mount.point, mount])), below, wanted);
   const [root] = mounts;
-  if (root) assembler.directory('/', root);
+  if (root) assembler.show(root);
   for (const own of OWN) assembler.scaffold.push({ path: own, type: 'directory' });
   return assembler;
 }
@@ -47,6 +47,21 @@ interface Shortcomings {
   more: boolean;
 }
 
+/** A directory with mounts below it. */
+interface Assembled {
+  readonly at: string;
+  readonly mount: MountPoint;
+  readonly writable: boolean;
+  readonly short: Shortcomings;
+}
+
+/** A name in such a directory, which has no mounts below it. */
+interface Candidate {
+  readonly at: string;
+  readonly directory: Assembled;
+  readonly rank: number;
+}
+
 class Assembler implements Assembly {
   readonly scaffold: ScaffoldEntry[] = [];
   readonly overlays: HostOverlay[] = [];
@@ -55,8 +70,11 @@ class Assembler implements Assembly {
   readonly below: ReadonlySet<string>;
   readonly #points: ReadonlyMap<string, MountPoint>;
   readonly #wanted: readonly string[];
+  readonly #onTheWay: ReadonlySet<string>;
   readonly #uid = process.geteuid?.() ?? 0;
   readonly #gid = process.getegid?.() ?? 0;
+  readonly #directories: Assembled[] = [];
+  readonly #candidates: Candidate[] = [];
   #names = 0;
   #bytes = 0;
 
@@ -64,10 +82,24 @@ class Assembler implements Assembly {
     this.#points = points;
     this.below = below;
     this.#wanted = wanted;
+    this.#onTheWay = new Set(wanted.flatMap((each) => [each, ...ancestors(each)]));
   }
 
-  /** Show a directory with mounts below it. */
-  directory(at: string, mount: MountPoint): void {
+  /**
+   * Shows the root, all directories with mounts below it, and what is in them. The number of mounts has a limit, so the most important names come
+   * first: a directory of which others have filled thousands of names must not take the place of /usr.
+   */
+  show(root: MountPoint): void {
+    this.#directory('/', root);
+    for (const { at, directory } of this.#candidates.toSorted((a, b) => a.rank - b.rank)) this.#entry(at, directory);
+    for (const { at, writable, short } of this.#directories) {
+      if (writable) this.#note(at, short);
+      else if (short.missing.length || short.more) this.#note(at, { ...short, fixed: [], readonly: [] });
+    }
+  }
+
+  /** Shows a directory with mounts below it, and the directories in it that have, too. */
+  #directory(at: string, mount: MountPoint): void {
     if (at !== '/') this.scaffold.push({ path: at, type: 'directory' });
     const names = list(at);
     // Its names are closed to this user, or it cannot be entered: so it is inside.
@@ -77,19 +109,26 @@ class Assembler implements Assembly {
     }
     const writable = at !== '/' && isOverlaid(mount) && may(at, constants.W_OK | constants.X_OK);
     if (writable) this.overlays.push({ path: at, ...(this.#points.has(at) ? { mount: true } : {}), assembled: true });
-    const short: Shortcomings = { fixed: [], readonly: [], missing: [], more: names.more };
-    const found = names.entries.map((entry) => ({ entry, at: path.join(at, entry.name) }));
-    const rank = (each: (typeof found)[number]): number => (this.#isWanted(each.at) ? 0 : each.entry.isDirectory() ? 1 : 2);
-    for (const each of found.toSorted((a, b) => rank(a) - rank(b))) this.#entry(each.at, mount, writable, short);
-    if (writable) this.#note(at, short);
-    else if (short.missing.length || short.more) this.#note(at, { ...short, fixed: [], readonly: [] });
+    const directory: Assembled = { at, mount, writable, short: { fixed: [], readonly: [], missing: [], more: names.more } };
+    this.#directories.push(directory);
+    for (const entry of names.entries) {
+      const each = path.join(at, entry.name);
+      if (this.below.has(each) && look(each)?.isDirectory()) {
+        if (!OWN.includes(each)) this.#directory(each, this.#points.get(each) ?? mount);
+      } else this.#candidates.push({ at: each, directory, rank: this.#rank(each, at, entry.isDirectory()) });
+    }
   }
 
-  #isWanted(at: string): boolean {
-    return this.below.has(at) || this.#wanted.some((each) => isWithin(each, at));
+  /** The top of the system comes first, then what the command names, other mounts, what is beside the command, and the rest from the top down. */
+  #rank(at: string, parent: string, isDirectory: boolean): number {
+    if (parent === '/') return 0;
+    if (this.#onTheWay.has(at)) return 1;
+    if (this.#points.has(at)) return 2;
+    const wanted = this.#wanted.indexOf(parent);
+    return 3 + 2 * (wanted < 0 ? this.#wanted.length + at.split('/').length : wanted) + (isDirectory ? 0 : 1);
   }
 
-  #entry(at: string, mount: MountPoint, writable: boolean, short: Shortcomings): void {
+  #entry(at: string, { mount, writable, short }: Assembled): void {
     const own = this.#points.get(at) ?? mount;
     const found = look(at);
     if (!found || OWN.includes(at)) return;
@@ -100,8 +139,7 @@ class Assembler implements Assembly {
         this.scaffold.push(writable && mine ? { path: at, type: 'copy', directory: false } : { path: at, type: 'symlink', target });
       else if (target !== undefined) short.missing.push(at);
     } else if (found.isDirectory()) {
-      if (this.below.has(at)) this.directory(at, own);
-      else if (own === mount && writable && mine && this.#copyTree(at)) return;
+      if (own === mount && writable && mine && this.#copyTree(at)) return;
       else if (this.#isFull()) short.missing.push(at);
       else {
         this.scaffold.push({ path: at, type: 'directory' });
