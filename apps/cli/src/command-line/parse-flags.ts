@@ -37,7 +37,7 @@ export const LEADING_FLAG_COMMANDS: readonly string[] = ['run', 'create', 'exec'
 export function parseFlags(argv: readonly string[], known: FlagTable, { command, leading = false }: Grammar): ParsedFlags {
   const { byName, byLetter } = namesOf(known);
   const flags: GivenFlag[] = [];
-  const words: string[] = [];
+  let words: string[] = [];
   const hint = helpHint(command);
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] as string;
@@ -47,12 +47,12 @@ export function parseFlags(argv: readonly string[], known: FlagTable, { command,
       return value;
     };
     if (word === '--') {
-      words.push(...argv.slice(i + 1));
+      words = words.concat(argv.slice(i + 1));
       break;
     }
     if (!word.startsWith('-') || word === '-') {
       if (leading) {
-        words.push(...argv.slice(i));
+        words = words.concat(argv.slice(i));
         break;
       }
       words.push(word);

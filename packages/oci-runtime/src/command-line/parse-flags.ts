@@ -23,16 +23,16 @@ export type Values = Readonly<Record<string, string | boolean | readonly string[
  */
 export function parseFlags(args: readonly string[], flags: Flags, stopEarly: boolean): { readonly values: Values; readonly rest: string[] } {
   const values: Record<string, string | boolean | string[]> = {};
-  const rest: string[] = [];
+  let rest: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? '';
     if (arg === '--') {
-      rest.push(...args.slice(i + 1));
+      rest = rest.concat(args.slice(i + 1));
       break;
     }
     if (arg === '-' || !arg.startsWith('-')) {
       if (stopEarly) {
-        rest.push(...args.slice(i));
+        rest = rest.concat(args.slice(i));
         break;
       }
       rest.push(arg);

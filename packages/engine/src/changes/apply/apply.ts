@@ -167,7 +167,7 @@ async function decided(
     known: new KnownObjects(known, view.source ?? '', seen.find(({ source }) => source === view.source)?.places),
   }));
   const conflicts = new Set<ContainerChange>();
-  const wanted: ContainerChange[] = [];
+  let wanted: ContainerChange[] = [];
   const directories = new Map<CheckedMount, Directories>();
   for (const { view, known: left } of views) {
     let own = all.filter((change) => change.view === view);
@@ -180,7 +180,7 @@ async function decided(
     const judged = judge({ changes, places, since, known: left });
     for (const change of judged.conflicts) if (isChosen.has(change)) conflicts.add(change);
     directories.set(view, judged.directories);
-    wanted.push(...chosen);
+    wanted = wanted.concat(chosen);
   }
   if (conflicts.size && onConflict === 'fail') throw conflicting([...conflicts].map((change) => change.path));
   const left = onConflict === 'theirs' ? leftWith([...conflicts], wanted) : new Set<ContainerChange>();

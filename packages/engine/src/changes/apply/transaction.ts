@@ -136,7 +136,7 @@ export class Applying {
     const where = { source, ...(given ? { given } : {}) };
     const directories = new Set(steps.filter((step) => step.do === 'metadata').map(({ n }) => String(n)));
     const before = replaced.filter(({ to }) => directories.has(to));
-    const program: Op[] = [
+    let program: Op[] = [
       ...openGiven(source, given, at),
       ...stageMade({ stage, kept: keep }, at, beside),
       ...copies(upper, staged, beside, 'new', this.#parent),
@@ -144,7 +144,7 @@ export class Applying {
       ...synced(beside),
     ];
     if (keep !== undefined && keptAt !== undefined)
-      program.push(...stageMade({ stage: keep }, at, keptAt), ...copies(at, replaced, keptAt, 'old', this.#parent), ...synced(keptAt));
+      program = [...program, ...stageMade({ stage: keep }, at, keptAt), ...copies(at, replaced, keptAt, 'old', this.#parent), ...synced(keptAt)];
     await this.#session.run(program);
     const made = madeAs(staged, await contentOf(this.#session, 'new', beside));
     if (keep !== undefined) madeAs(replaced, await contentOf(this.#session, `${keep}/old`));
