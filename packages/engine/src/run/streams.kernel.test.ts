@@ -134,10 +134,30 @@ describe.for(Object.keys(WAYS) as (keyof typeof WAYS)[])('streams of %s', (way) 
       });
     const result = (await start('cat', { input: failing() })).result;
     await expect(result).rejects.toMatchObject({ code: 'STREAM_FAILED', failed: true, exitCode: 0, cause: { message: 'the disk is gone' } });
-    const told = await (await start('cat', { input: failing(), reject: false })).result;
+    const told = await (await start('cat; exit 3', { input: failing(), reject: false })).result;
+    expect(told).toMatchObject({ code: 'COMMAND_FAILED', exitCode: 3, cause: { message: 'the disk is gone' } });
     expect(told.message).toContain('the disk is gone');
-    await expect((await start('cat', { inputFile: at.join('none') })).result).rejects.toMatchObject({ cause: { code: 'ENOENT' } });
     await expect((await start('cat', { stdin: Readable.from([{}]) })).result).rejects.toMatchObject({ cause: { code: 'INPUT_FAILED' } });
+  });
+
+  test('are files that can be opened, or nothing is started', async () => {
+    const [none, ran] = [at.join('none'), at.join(`ran-${way}`)];
+    const fails = async (options: RunOptions, code: string, cause: string): Promise<void> =>
+      expect((async () => (await start(`echo ran >${ran}`, options)).result)()).rejects.toMatchObject({
+        code,
+        hint: expect.any(String),
+        cause: { code: cause },
+      });
+    for (const input of [{ inputFile: none }, { inputFile: pathToFileURL(none) }, { stdin: { file: none } }, { stdin: ['pipe', { file: none }] }] as const)
+      await fails(input, 'INPUT_FAILED', 'ENOENT');
+    await fails({ inputFile: at.path }, 'INPUT_FAILED', 'EISDIR');
+    const file = path.join(none, 'file');
+    for (const output of [{ stdout: { file } }, { stderr: pathToFileURL(file) }, { stdout: ['pipe', { file, append: true }] }] as const)
+      await fails(output, 'OUTPUT_FAILED', 'ENOENT');
+    await fails({ stdout: { file: at.path } }, 'OUTPUT_FAILED', 'EISDIR');
+    expect(existsSync(ran)).toBe(false);
+    // It can be used after that.
+    expect(await (await start('echo ok', {})).result).toMatchObject({ stdout: 'ok' });
   });
 
   test('that the command does not read are no failure, and let go of the input', async () => {

@@ -3,6 +3,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { StdioOption } from '@lamella/syscall';
 import { NamespaceError } from '../model/namespace-error.js';
 import { type Encoding, forOutput, type ProcessOptions } from '../model/process-options.js';
+import { checkFiles } from './check-files.js';
 import { ChunkLog, type LogReader, type LogSource } from './chunk-log.js';
 import { type Form, formOf, type OutputForm, type StdinForm } from './forms.js';
 import { feed, type Input } from './input.js';
@@ -34,7 +35,7 @@ export class StdioPlan {
 
   /**
    * @param held the process is there already, with pipes for all three
-   * @throws NamespaceError `OPTION_INVALID` for options that contradict each other
+   * @throws NamespaceError `OPTION_INVALID` for options that contradict each other; `INPUT_FAILED`, `OUTPUT_FAILED` for files that cannot be opened
    */
   constructor(options: ProcessOptions, { held = false }: { readonly held?: boolean } = {}) {
     this.options = options;
@@ -59,6 +60,7 @@ export class StdioPlan {
       ...(inputFile === undefined ? [] : [typeof inputFile === 'string' ? { file: inputFile } : inputFile]),
       ...(this.stdin.ends as readonly Exclude<StdinForm, 'pipe' | 'ignore'>[]),
     ];
+    checkFiles(this.inputs, [...this.stdout.ends, ...this.stderr.ends]);
   }
 
   /** What the kernel gives the process. */
