@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { Containers, type StoredContainer } from '@lamella/engine';
-import { busyboxArchive, hasOverlayUppers, scratch, skip } from '@lamella-test/scratch';
+import { allInTime, busyboxArchive, hasOverlayUppers, scratch, skip } from '@lamella-test/scratch';
 import { type Member, tarArchive } from '@lamella-test/tree';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { CLI, cli } from './cli.js';
@@ -121,7 +121,7 @@ describe('a container cannot lead a copy', () => {
           expect(error).toMatchObject({ code: expect.any(String), hint: expect.stringMatching(/./) });
         }
       };
-      for (let i = 0; i < ROUNDS; i++) {
+      for (const _ of allInTime(Array.from({ length: ROUNDS }))) {
         await attempt(copyFromContainer(container, '/tree/.', `${shared}/at`, FLAGS));
         await attempt(copyFromContainer(container, '/tree/sub/file', `${shared}/at/sub`, FLAGS));
         await attempt(copyFromContainer(container, '/tree', at.join('from'), FLAGS));

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { busyboxArchive, requiresRoot, type ScratchDirectory, SEED, sample, scratch } from '@lamella-test/scratch';
+import { allInTime, busyboxArchive, requiresRoot, type ScratchDirectory, SEED, sample, scratch } from '@lamella-test/scratch';
 import { describeTree } from '@lamella-test/tree';
 import { expect, type TestContext, test } from 'vitest';
 import { CLI, type Outcome } from './cli.js';
@@ -121,8 +121,8 @@ class FullDisk implements AsyncDisposable {
   }
 }
 
-function pick<Item>(items: readonly Item[], count: number): readonly Item[] {
-  return ALL ? items : sample(items, count);
+function pick<Item>(items: readonly Item[], count: number): Iterable<Item> {
+  return ALL ? allInTime(items) : sample(items, count);
 }
 
 test('on a full disk every command ends with an error that says so, and leaves nothing', {

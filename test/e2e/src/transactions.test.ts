@@ -53,6 +53,9 @@ describe.each(kindsToRun('root', 'an ordinary user with ids in /etc/subuid'))('w
     expect(lamella('apply', '--dry-run', 'one')).toContain('Would apply: 2 added, 1 modified, 2 deleted');
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
     expect(refused('apply', 'one', '/p/README', '/p/RAEDME')).toContain("no change matches '/p/RAEDME'");
+    expect(refused('apply', '-n', 'one', '/q/**')).toContain("no change matches '/q/**'");
+    expect(lamella('apply', '-n', 'one', '/p/RE*', '/p/src')).toContain('Would apply: 1 modified, 2 deleted');
+    expect(readFileSync(`${project}/README`, 'utf8')).toBe('one\n');
     expect(lamella('apply', 'one')).toContain('lamella apply --undo one');
     expect(readFileSync(`${project}/README`, 'utf8')).toBe('two\n');
     expect(readdirSync(project).toSorted()).toEqual(['README', 'new']);

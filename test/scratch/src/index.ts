@@ -9,7 +9,7 @@ export { outlivingDirectory } from './outliving-directory.js';
 export { type QuirkyNetwork, quirkyNetwork } from './quirky-network.js';
 export { basic, type Exchange, type Quirk, type QuirkyAnswer, QuirkyRegistry, type SeenRequest } from './quirky-registry.js';
 export { findProgram, requiresProgram, requiresRoot, skip } from './requires.js';
-export { SEED, sample } from './sample.js';
+export { allInTime, SEED, sample } from './sample.js';
 export { storeScript } from './store-script.js';
 export { type Systemd, startSystemd } from './systemd.js';
 export { SECRET, type UnfitFile, unfitFiles } from './unfit-files.js';
