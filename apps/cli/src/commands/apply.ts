@@ -1,4 +1,4 @@
-import type { ContainerChange, StoredContainer } from '@lamella/engine';
+import type { ContainerChange } from '@lamella/engine';
 import { boolean } from '@oclif/core/flags';
 import { ChangeTally } from '../changes/change-tally.js';
 import { changeToJSON } from '../changes/change-to-json.js';
@@ -38,11 +38,11 @@ If the host has changed the same files since the container started, that is a co
     if (flags.undo) return this.#undo(reference, flags);
     if (flags.force && flags.theirs) throw new UsageError('--force and --theirs cannot be used together', 'Remove one of them.');
     const container = await this.containersOf(flags).get(reference);
-    if (patterns.length) await checkPatterns(container, patterns);
+    const chosen = new ChosenPatterns(patterns);
     const { changes, conflicts, left } = await container.apply({
       onConflict: flags.ours || flags.force ? 'ours' : flags.theirs ? 'theirs' : 'fail',
       dryRun: flags['dry-run'],
-      ...(patterns.length ? { select: (change: ContainerChange) => patterns.some((pattern) => matchesPath(change.path, pattern)) } : {}),
+      ...(patterns.length ? { select: ({ path }: ContainerChange) => chosen.match(path), onSelected: (seen: number) => chosen.check(seen) } : {}),
     });
     using out = new LinesOut(stdout);
     const met = new Set(conflicts);
@@ -81,19 +81,29 @@ If the host has changed the same files since the container started, that is a co
   }
 }
 
-/** Checks that each pattern matches a change: otherwise only a part of what the user wants would be applied. @throws UsageError */
-async function checkPatterns(container: StoredContainer, patterns: readonly string[]): Promise<void> {
-  const unmatched = new Set(patterns);
-  let isChanged = false;
-  for await (const { path } of container.changes()) {
-    isChanged = true;
-    for (const pattern of unmatched) if (matchesPath(path, pattern)) unmatched.delete(pattern);
-    if (!unmatched.size) return;
+/** The patterns of a command line, each of which has to match a change: otherwise only a part of what the user wants would be applied. */
+class ChosenPatterns {
+  readonly #patterns: readonly string[];
+  readonly #unmatched: Set<string>;
+
+  constructor(patterns: readonly string[]) {
+    this.#patterns = patterns;
+    this.#unmatched = new Set(patterns);
   }
-  const [first] = unmatched;
-  if (isChanged && first !== undefined)
-    throw new UsageError(
-      `no change matches '${first}'`,
-      "Use absolute paths inside the container, or patterns such as '/src/**/*.js'. List the changes: lamella changes CONTAINER",
-    );
+
+  match(path: string): boolean {
+    const matching = this.#patterns.filter((pattern) => matchesPath(path, pattern));
+    for (const pattern of matching) this.#unmatched.delete(pattern);
+    return matching.length > 0;
+  }
+
+  /** @throws UsageError if there are changes and a pattern matches none */
+  check(changes: number): void {
+    const [first] = this.#unmatched;
+    if (changes > 0 && first !== undefined)
+      throw new UsageError(
+        `no change matches '${first}'`,
+        "Use absolute paths inside the container, or patterns such as '/src/**/*.js'. List the changes: lamella changes CONTAINER",
+      );
+  }
 }

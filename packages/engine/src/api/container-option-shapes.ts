@@ -70,6 +70,7 @@ export const APPLY_OPTIONS: take.Check<ApplyOptions> = shapeOf<ApplyOptions>(() 
   // What it may be, and what is meant by each, says apply: APPLY_INVALID.
   onConflict: take.text as unknown as take.Check<NonNullable<ApplyOptions['onConflict']>>,
   select: take.functionOf<(change: ContainerChange) => boolean>(),
+  onSelected: take.functionOf<(seen: number) => void>(),
   dryRun: take.flag,
 }));
 export const COMMIT_OPTIONS: take.Check<CommitOptions & { readonly pause?: boolean }> = shapeOf<CommitOptions & { readonly pause?: boolean }>(() => ({

@@ -6,7 +6,7 @@ import { NamespaceError } from '../model/namespace-error.js';
 import { isFileForm } from './forms.js';
 
 /**
- * Checks the files that are to be read and written for a command, before it is started: a command that has run cannot be taken back. What changes
+ * Checks the files that a command reads and writes before it starts: nobody can take back a command that has run. A file that changes
  * meanwhile fails the result.
  *
  * @throws NamespaceError `INPUT_FAILED`, `OUTPUT_FAILED`

@@ -34,6 +34,8 @@ export interface ApplyOptions {
   readonly onConflict?: OnConflict;
   /** Which changes. Default: all. A directory that is new comes along with what is chosen in it, and with one that goes all that is in it. */
   readonly select?: (change: ContainerChange) => boolean;
+  /** Told once, after `select` has seen all changes and before anything is applied, how many there are. If it throws, nothing is applied. */
+  readonly onSelected?: (seen: number) => void;
   /** Find out what would be done, and do nothing. */
   readonly dryRun?: boolean;
 }
@@ -159,7 +161,7 @@ async function decided(
   session: Session,
   { since, seen = [] }: Applier,
   all: readonly ContainerChange[],
-  { onConflict = 'fail', select }: ApplyOptions,
+  { onConflict = 'fail', select, onSelected }: ApplyOptions,
   known: Known,
 ): Promise<Decided> {
   const views = [...new Set(all.map((change) => change.view))].map((view) => ({
@@ -182,6 +184,7 @@ async function decided(
     directories.set(view, judged.directories);
     wanted = wanted.concat(chosen);
   }
+  onSelected?.(all.length);
   if (conflicts.size && onConflict === 'fail') throw conflicting([...conflicts].map((change) => change.path));
   const left = onConflict === 'theirs' ? leftWith([...conflicts], wanted) : new Set<ContainerChange>();
   const done = wanted.filter((change) => !left.has(change));
