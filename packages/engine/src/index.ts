@@ -20,7 +20,7 @@ export { becomeContainer, explainBecome } from './api/front.js';
 export type * from './api/named-types.js';
 export type { PluginHook, PluginHooks } from './api/plugin-hooks.js';
 export { type Pool, type PoolRunOptions, type PoolSpec, pool } from './api/pool.js';
-export type { RecordOptions } from './api/record-run.js';
+export type { RecordOptions } from './api/record-front.js';
 export type { StoredContainer } from './api/stored-container.js';
 export { sweep } from './api/sweep.js';
 export type { Applied, ApplyOptions, OnConflict } from './changes/apply/apply.js';

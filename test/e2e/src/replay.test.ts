@@ -19,7 +19,7 @@ import {
 import path from 'node:path';
 import { isSealedText } from '@lamella/syscall';
 import { busyboxArchive, requiresProgram, type ScratchDirectory, scratch, until } from '@lamella-test/scratch';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI, type Outcome } from './cli.js';
 import { terminal } from './terminal.js';
 
@@ -69,13 +69,17 @@ interface Run extends Outcome {
   readonly why: string;
 }
 
-/** Runs `lamella run --debug`. What the launcher says of it is taken out of stderr. */
-function run(args: readonly string[], surroundings: Surroundings = {}): Run {
-  const outcome = lamella(['run', '--debug', ...args], surroundings);
+/** Runs a command with --debug. What the launcher says of it is taken out of stderr. */
+function start(command: string, args: readonly string[], surroundings: Surroundings = {}): Run {
+  const outcome = lamella([command, '--debug', ...args], surroundings);
   const replayed = outcome.stderr.startsWith(REPLAYED);
   const stderr = outcome.stderr.replace(REPLAYED, '').replaceAll(/lamella: this run has no record.*\n/g, '');
   const [why = ''] = /lamella: this run has no record.*\n/.exec(outcome.stderr) ?? [];
   return { ...outcome, stderr: stderr.replaceAll(/^ +at .*\n/gm, ''), replayed, why };
+}
+
+function run(args: readonly string[], surroundings: Surroundings = {}): Run {
+  return start('run', args, surroundings);
 }
 
 function runByNode(args: readonly string[], surroundings: Surroundings = {}): Run {
@@ -83,11 +87,11 @@ function runByNode(args: readonly string[], surroundings: Surroundings = {}): Ru
 }
 
 /** Runs until the run has a record, and once more from it. */
-async function recorded(args: readonly string[], surroundings: Surroundings = {}): Promise<Run> {
+async function recorded(args: readonly string[], surroundings: Surroundings = {}, command = 'run'): Promise<Run> {
   await new Promise((resolve) => setTimeout(resolve, SETTLED));
   // A run that prepares something in the store is not recorded.
-  for (let tries = 0; tries < 3 && !run(args, surroundings).replayed; tries++);
-  const last = run(args, surroundings);
+  for (let tries = 0; tries < 3 && !start(command, args, surroundings).replayed; tries++);
+  const last = start(command, args, surroundings);
   expect(last, last.why).toMatchObject({ replayed: true });
   return last;
 }
@@ -374,6 +378,62 @@ describe('a record is not used when', () => {
     } finally {
       expect(lamella(['rm', '-f', 'living', 'kept'])).toMatchObject({ status: 0 });
     }
+  });
+});
+
+/** What happens to a container between two commands in it. */
+const EVENTS: Readonly<Record<string, { readonly flags?: readonly string[]; readonly happens: readonly (readonly string[])[] }>> = {
+  'it was restarted': { happens: [['restart', '-t', '0', 'box']] },
+  'it ended': {
+    happens: [
+      ['kill', 'box'],
+      ['wait', 'box'],
+    ],
+  },
+  'it is paused': { happens: [['pause', 'box']] },
+  'it was removed': { happens: [['rm', '-f', 'box']] },
+  'it has another name': { happens: [['rename', 'box', 'other']] },
+  'another container has its name': {
+    happens: [
+      ['rename', 'box', 'other'],
+      ['run', '-d', '--init', '--name', 'box', '-h', 'second', 'busybox', 'sleep', '1000'],
+    ],
+  },
+  'the users in it have changed': {
+    flags: ['-u', 'somebody'],
+    happens: [['exec', 'box', 'sed', '-i', 's/7:7/8:8/', '/etc/passwd']],
+  },
+};
+
+describe('a command in a running container', () => {
+  beforeEach(() => {
+    expect(lamella(['run', '-d', '--init', '--name', 'box', '-h', 'first', 'busybox', 'sleep', '1000'])).toMatchObject({ status: 0 });
+    expect(lamella(['exec', 'box', 'sh', '-c', 'echo somebody:x:7:7::/:/bin/sh >> /etc/passwd'])).toMatchObject({ status: 0 });
+  });
+  afterEach(() => void lamella(['rm', '-f', 'box', 'other']));
+
+  test('is started from a record as it is by Node', async () => {
+    const args = ['-i', '-e', 'A=b', '-w', '/tmp', '-u', 'somebody', 'box', 'sh', '-c', 'cat; env | sort; pwd; id; echo "$@"; exit 3', 'é "', '\\'];
+    const replayed = await recorded(args, { input: 'in' }, 'exec');
+    const byNode = start('exec', args, { input: 'in', env: { LAMELLA_REPLAY: '0' } });
+    expect(without(replayed)).toEqual(without(byNode));
+    expect(replayed.status).toBe(3);
+    expect(start('exec', [...args.slice(0, args.indexOf('box') + 1), 'no-such'])).toMatchObject({
+      replayed: true,
+      status: 127,
+      stderr: expect.stringContaining('no-such: not found'),
+    });
+    const events = lamella(['events', '--since', '1h', '--until', '0s', '--filter', 'event=exec', '--json']).stdout.trim().split('\n');
+    expect(events.length).toBeGreaterThan(4);
+  });
+
+  test.each(Object.entries(EVENTS))('is not started from a record when %s', async (_, { flags = [], happens }) => {
+    const args = [...flags, 'box', 'sh', '-c', 'hostname; id'];
+    await recorded(args, {}, 'exec');
+    for (const words of happens) expect(lamella(words), words.join(' ')).toMatchObject({ stderr: '' });
+    const [changed, byNode] = [start('exec', args), start('exec', args, { env: { LAMELLA_REPLAY: '0' } })];
+    expect(changed.replayed).toBe(false);
+    expect(without(changed)).toEqual(without(byNode));
   });
 });
 

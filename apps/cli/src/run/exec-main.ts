@@ -9,6 +9,7 @@ import { environment, workdir } from '../run-flags/run-spec.js';
 import { forwardSignals, windowSize } from '../terminal/forward-signals.js';
 import { hasNoInput, requireTty } from '../terminal/require-tty.js';
 import { beforeExit, frontOptions, frontTitle } from './front-options.js';
+import { recordOptions } from './record-options.js';
 
 const HINT = 'Usage: lamella exec [OPTIONS] CONTAINER COMMAND [ARG…]. See lamella exec --help.';
 
@@ -21,13 +22,13 @@ export async function execMain(argv: readonly string[]): Promise<number> {
     const [reference, ...args] = parsed.words;
     if (reference === undefined) throw new UsageError('no container given', HINT);
     if (!args.length) throw new UsageError('no command given', HINT);
-    return await execute(reference, args, flags);
+    return await execute(reference, args, flags, argv);
   } catch (error) {
     return reportFailure(error, { json: flags.json, debug: flags.debug });
   }
 }
 
-async function execute(reference: string, args: readonly string[], flags: ExecFlags): Promise<number> {
+async function execute(reference: string, args: readonly string[], flags: ExecFlags, argv: readonly string[]): Promise<number> {
   const { interactive = false, tty = false, detach = false, json = false } = flags;
   if (json && tty) throw new UsageError('--json and --tty cannot be used together', 'Remove one of them.');
   if (detach && (tty || interactive || json)) throw new UsageError('-d cannot be used with -i, -t or --json', 'Remove -d, or the other flag.');
@@ -44,7 +45,13 @@ async function execute(reference: string, args: readonly string[], flags: ExecFl
     ...(terminal ? { terminal, input: { forward: interactive, raw: interactive && process.stdin.isTTY === true, ended: hasNoInput(interactive) } } : {}),
     ...(detach ? { detached: true } : {}),
   };
-  if (!detach && !json) await container.becomeExec(spec, { ...frontOptions(flags), title: frontTitle(['exec', reference, ...args]), onLast: beforeExit });
+  if (!detach && !json)
+    await container.becomeExec(spec, {
+      ...frontOptions(flags),
+      title: (words) => frontTitle(['exec', reference, ...words]),
+      record: recordOptions('exec', argv, args, flags),
+      onLast: beforeExit,
+    });
   const running = await container.exec(spec, { stdio: [interactive ? 'inherit' : 'ignore', output, output], forceKillAfterDelay: false });
   if (detach) {
     if ((await running.started) === undefined) await running.result;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type ContainerRecord, directoryOf, heldLocks, monitorOf, releaseDead } from '@lamella/cleanup';
 import { makeDirectory } from '@lamella/image';
 import type { StreamingOf } from '@lamella/namespace';
-import { run, shapeOf, take } from '@lamella/syscall';
+import { observedReads, run, shapeOf, take, unobserved } from '@lamella/syscall';
 import { applied } from '../changes/apply/program/journal.js';
 import { recover } from '../changes/apply/recover.js';
 import type { UndoOptions } from '../changes/apply/undo.js';
@@ -180,8 +180,11 @@ export class Containers {
    */
   async get(reference: string): Promise<StoredContainer> {
     read('get(reference)', reference, take.text);
-    await recover(this.root);
-    const ids = await this.#ids();
+    // The launcher looks for the same before it goes on from a record, and whether the container is still there.
+    const ids = await unobserved(async () => {
+      await recover(this.root);
+      return this.#ids();
+    });
     const byName = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(reference) ? await idOf(this.#directory, reference) : undefined;
     const [exact] = [byName, reference].filter((id) => id !== undefined && ids.includes(id));
     const found = exact === undefined ? ids.filter((id) => reference && id.startsWith(reference)) : [exact];
@@ -192,9 +195,10 @@ export class Containers {
         hint: `Write more of it: ${found.join(', ')}`,
       });
     const [id] = found;
+    if (exact === undefined) observedReads()?.stop(`${reference} is a part of an id`);
     const config = id === undefined ? undefined : await readConfig(directoryOf({ containers: this.#directory, id }));
     if (!config) throw notFound(reference);
-    return new StoredContainer(this.root, withName(config, id === byName ? reference : (await namesById(this.#directory)).get(config.id)));
+    return new StoredContainer(this.root, withName(config, id === byName ? reference : (await unobserved(() => namesById(this.#directory))).get(config.id)));
   }
 
   /**

@@ -1,6 +1,6 @@
 import { explainFrontReport } from '@lamella/namespace';
-import { becomeFront, canBecomeFront, type FrontOptions, type RunResult, readFrontReport } from '@lamella/syscall';
-import { type ExecPlan, explainExecFailure } from '../lifecycle/exec.js';
+import { becomeFront, canBecomeFront, type Filling, type FrontOptions, type RunResult, readFrontReport } from '@lamella/syscall';
+import { type ExecPlan, type ExecSpec, explainExecFailure } from '../lifecycle/exec.js';
 import type { RunOptions } from '../model/run-options.js';
 import type { RunSpec } from '../model/run-spec.js';
 import type { Source } from '../model/source.js';
@@ -11,7 +11,7 @@ import { type Plan, plan } from '../run/plan/plan.js';
 import type { PlanRequest } from '../run/plan/plan-request.js';
 import { prepare } from '../run/prepare-store.js';
 import { defaultRoot } from '../store/default-root.js';
-import { type FrontCommand, type RecordOptions, recordRun } from './record-run.js';
+import { type FrontCommand, type RecordOptions, recordFront } from './record-front.js';
 
 /** What explains the failures of a program. */
 interface Context {
@@ -29,7 +29,7 @@ interface Context {
  * A container with a name, a workspace, or an upper that is kept wants more of who waits for it.
  *
  * @param front `context` is for {@link explainBecome}; `title` makes the title from the words of the command; `left` says what to tell who
- * leaves the terminal of a container with this id; `record` asks for a record of this run ({@link recordRun})
+ * leaves the terminal of a container with this id; `record` asks for a record of this run ({@link recordFront})
  * @throws what {@link createContainer} throws before anything is made
  */
 export async function becomeContainer(asked: RunSpec, given: RunOptions, { left, title, record, ...front }: ContainerFrontOptions): Promise<void> {
@@ -44,13 +44,26 @@ export async function becomeContainer(asked: RunSpec, given: RunOptions, { left,
     const context: Context = { args, run: { id, directory, stack, others, sources: { ...sources, now: [...sources.now] } }, own: front.context };
     return { program, context: JSON.stringify(context), title: title(asked.spec.args ?? []), left: left(id) };
   };
-  const { program, ...command } = present(request);
-  if (record) {
-    const explainer = [process.execPath, ...front.explainer] as const;
-    recordRun({ request, present, made: { program, ...command }, explainer, stdin: front.stdin }, record);
+  const made = present(request);
+  const { fresh } = request;
+  if (record && fresh) {
+    const filling = { ...NO_SIZE, ...spec.terminal, id: fresh.id, name: fresh.name ?? '', created: fresh.created, words: spec.args ?? [] };
+    const planWith = ({ id, name, created, words, rows, columns }: Filling): FrontCommand =>
+      present({
+        ...request,
+        spec: { ...request.spec, args: words, ...(spec.terminal ? { terminal: { rows, columns } } : {}) },
+        fresh: { id, name: fresh.name === undefined ? undefined : name, created },
+      });
+    await recordFront(
+      { filling, made, planWith, explainer: [process.execPath, ...front.explainer], stdin: front.stdin, containers: `${root}/containers` },
+      record,
+    );
   }
+  const { program, ...command } = made;
   becomeFront(program, { ...front, ...command });
 }
+
+const NO_SIZE = { rows: 0, columns: 0 };
 
 type ContainerFrontOptions = Omit<FrontOptions, 'left' | 'title'> & {
   readonly title: (args: readonly string[]) => string;
@@ -58,11 +71,34 @@ type ContainerFrontOptions = Omit<FrontOptions, 'left' | 'title'> & {
   readonly record?: RecordOptions | undefined;
 };
 
-/** The same for a command beside a container's init. */
-export function becomeExec({ program, cwd }: ExecPlan, id: string, args: readonly string[], front: FrontOptions): void {
-  const context: Context = { args, exec: { id, cwd }, own: front.context };
-  becomeFront(program, { ...front, context: JSON.stringify(context) });
+export type ExecFrontOptions = Omit<ContainerFrontOptions, 'left'>;
+
+/** The same for a command beside a container's init. `planWith` plans it for another spec, and for another time of its event. */
+export async function becomeExec(
+  { id, containers }: { readonly id: string; readonly containers: string },
+  spec: ExecSpec,
+  planWith: (spec: ExecSpec, now: Date) => Promise<ExecPlan>,
+  { title, record, ...front }: ExecFrontOptions,
+): Promise<void> {
+  const present = async (asked: ExecSpec, now: Date): Promise<FrontCommand> => {
+    const { program, cwd } = await planWith(asked, now);
+    const context: Context = { args: asked.args, exec: { id, cwd }, own: front.context };
+    return { program, context: JSON.stringify(context), title: title(asked.args), left: '' };
+  };
+  const now = new Date();
+  const made = await present(spec, now);
+  if (record) {
+    const filling = { ...NO_SIZE, ...spec.terminal, id: NO_ID, name: '', created: now.toISOString(), words: spec.args };
+    const planMarked = ({ words, created, rows, columns }: Filling): Promise<FrontCommand> =>
+      present({ ...spec, args: words, ...(spec.terminal ? { terminal: { rows, columns } } : {}) }, new Date(created));
+    await recordFront({ filling, made, planWith: planMarked, explainer: [process.execPath, ...front.explainer], stdin: front.stdin, containers }, record);
+  }
+  const { program, ...command } = made;
+  becomeFront(program, { ...front, ...command });
 }
+
+/** No id is chosen for a command in an existing container. */
+const NO_ID = '000000000000';
 
 /**
  * In the process that explains what a front could not: what became of its container.

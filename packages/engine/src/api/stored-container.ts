@@ -2,7 +2,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import type { CommitOptions, CommittedImage } from '@lamella/image';
 import type { ContainerProcess, ProcessEnd, StreamingOf } from '@lamella/namespace';
-import { canBecomeFront, type FrontOptions, take } from '@lamella/syscall';
+import { canBecomeFront, take } from '@lamella/syscall';
 import type { Applied, ApplyOptions } from '../changes/apply/apply.js';
 import { type ContainerChange, changesIn } from '../changes/changes.js';
 import { type Contents, contentsOf } from '../changes/contents.js';
@@ -15,7 +15,7 @@ import { explainMoved } from '../filesystem/sources/check-sources.js';
 import { checkedMounts } from '../filesystem/writable-mounts.js';
 import { type Attached, attachToContainer } from '../lifecycle/attach.js';
 import { ContainerHandle } from '../lifecycle/container-handle.js';
-import { type ExecOptions, type ExecSpec, execIn, planExecIn } from '../lifecycle/exec.js';
+import { type ExecOptions, type ExecSpec, execIn, planExecIn, runningIn } from '../lifecycle/exec.js';
 import type { PathState } from '../lifecycle/files/copy.js';
 import { hasLog, type LogEntry, type LogOptions, readContainerLogs } from '../lifecycle/logs.js';
 import { pauseContainer, unpauseContainer } from '../lifecycle/pause.js';
@@ -38,7 +38,7 @@ import type { Container } from '../run/start.js';
 import { applyContainer } from './apply-container.js';
 import { commitContainer } from './commit-container.js';
 import * as shape from './container-option-shapes.js';
-import { becomeExec } from './front.js';
+import { becomeExec, type ExecFrontOptions } from './front.js';
 
 /** A container of a store, running or not. Every question is answered by the kernel and the store as of now. */
 export class StoredContainer {
@@ -105,7 +105,8 @@ export class StoredContainer {
   async exec<const O extends ExecOptions = Record<never, never>>(spec: ExecSpec, options: O = {} as O): Promise<ContainerProcess<StreamingOf<O>>> {
     const asked = read('exec(spec)', spec, shape.EXEC_SPEC);
     const given = read('exec(spec, options)', options, shape.EXEC_OPTIONS as unknown as take.Check<O>);
-    return execIn(await planExecIn(this.#container, this.upper, asked), this.id, asked, given);
+    const running = await runningIn(this.#container);
+    return execIn(await planExecIn(this.#container, running, this.upper, asked, new Date()), this.id, asked, given);
   }
 
   /**
@@ -113,10 +114,12 @@ export class StoredContainer {
    *
    * @throws as {@link exec}
    */
-  async becomeExec(spec: ExecSpec, front: FrontOptions): Promise<void> {
+  async becomeExec(spec: ExecSpec, front: ExecFrontOptions): Promise<void> {
     if (!canBecomeFront()) return;
     const asked = read('becomeExec(spec)', spec, shape.EXEC_SPEC);
-    becomeExec(await planExecIn(this.#container, this.upper, asked), this.id, asked.args, front);
+    const { id, record } = this.#container;
+    const running = await runningIn(this.#container);
+    await becomeExec({ id, containers: record.containers }, asked, (each, now) => planExecIn(this.#container, running, this.upper, each, now), front);
   }
 
   /**

@@ -1,12 +1,16 @@
-import { cgroupsOf } from '@lamella/cgroup';
+import { cgroupsOf, isFrozen } from '@lamella/cgroup';
 import { type ContainerProcess, defaultNamespaces, findUser, join, launch, type ProcessOptions, type StreamingOf } from '@lamella/namespace';
-import { type Program, SUPERVISE, SyscallError, slotAllocator } from '@lamella/syscall';
+import { CONDITION, observedReads, type Program, RESERVED_SLOTS, SUPERVISE, SyscallError, slotAllocator, unobserved } from '@lamella/syscall';
 import { confinement } from '../isolation/confinement.js';
 import type { ContainerConfig } from '../model/container-config.js';
 import { EngineError } from '../model/engine-error.js';
 import type { EngineErrorCode } from '../model/error-codes.js';
+import { appendEvent, eventLine } from '../store/events.js';
+import { cgroupName } from '../store/identifiers.js';
+import { idOf } from '../store/names.js';
 import { isPaused, notRunning } from './container-errors.js';
 import type { ContainerHandle } from './container-handle.js';
+import { processOf } from './processes.js';
 import { isStarted } from './state.js';
 
 /** Another command in a container that runs. */
@@ -87,14 +91,44 @@ export async function planExec(config: ContainerConfig, pid: number, upper: stri
 /**
  * Plans a command in a running container.
  *
- * @throws EngineError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`, `NO_COMMAND`; NamespaceError `USER_NOT_FOUND`
+ * @param now the time of its event
+ * @throws EngineError `NO_COMMAND`; NamespaceError `USER_NOT_FOUND`
  */
-export async function planExecIn(container: ContainerHandle, upper: string, spec: ExecSpec): Promise<ExecPlan> {
-  const { status, pid } = await container.state();
+export async function planExecIn(container: ContainerHandle, running: RunningContainer, upper: string, spec: ExecSpec, now: Date): Promise<ExecPlan> {
+  const { program, cwd } = await planExec(container.config, running.pid, upper, spec);
+  const event = eventLine('exec', { id: container.id, name: running.name, image: container.config.image }, now);
+  return { program: [...appendEvent(container.record.containers, event, RESERVED_SLOTS[0]), ...program], cwd };
+}
+
+/** A container that runs, as it was when somebody looked. */
+export interface RunningContainer {
+  /** The host's pid of its init. */
+  readonly pid: number;
+  readonly name: string | undefined;
+}
+
+/**
+ * Looks whether a container runs.
+ *
+ * @throws EngineError `CONTAINER_NOT_RUNNING`, `CONTAINER_PAUSED`
+ */
+export async function runningIn(container: ContainerHandle): Promise<RunningContainer> {
+  const { status, pid, monitor, name } = await unobserved(() => container.state());
   if (status === 'paused') throw isPaused(container, 'run a command in');
-  if (!isStarted(status) || pid === undefined) throw notRunning(container);
-  await container.recordEvent('exec');
-  return planExec(container.config, pid, upper, spec);
+  if (!isStarted(status) || pid === undefined || monitor === undefined) throw notRunning(container);
+  if (observedReads()) await observeRunning(container, { pid, monitor, name });
+  return { pid, name };
+}
+
+/** Notes, for the launcher, by what it sees that the container still runs, is not paused, and has the same name. */
+async function observeRunning(
+  { root, id, directory, record }: ContainerHandle,
+  { pid, monitor, name }: RunningContainer & { readonly monitor: number },
+): Promise<void> {
+  const init = await unobserved(() => processOf(pid));
+  observedReads()?.add({ kind: CONDITION.RUNNING, name: directory, numbers: [monitor, pid, init?.started ?? 0].map(BigInt), text: '' });
+  await isFrozen({ pid, name: cgroupName(id, root) });
+  if (name !== undefined) await idOf(record.containers, name);
 }
 
 /** Start it; what fails then rejects `result`. */

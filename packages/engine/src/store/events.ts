@@ -2,6 +2,7 @@ import { renameSync, statSync } from 'node:fs';
 import { appendFile, type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import { type ProcessEnd, processEndOf } from '@lamella/namespace';
+import { AT_FDCWD, O, type Program } from '@lamella/syscall';
 import { absent } from './absent.js';
 import { Watching } from './file-watch.js';
 
@@ -28,9 +29,23 @@ export async function recordEvent(
   event: string,
   about: { readonly id: string; readonly name: string | undefined; readonly image: string },
 ): Promise<void> {
-  const now = Date.now();
-  const line = { event, time: Math.floor(now / 1000), timeNs: (now % 1000) * 1e6, ...about };
-  await appendFile(eventsFile(containers), `${JSON.stringify(line)}\n`, { mode: 0o600 });
+  await appendFile(eventsFile(containers), eventLine(event, about, new Date()), { mode: 0o600 });
+}
+
+/** Returns the line of an event. */
+export function eventLine(event: string, about: { readonly id: string; readonly name: string | undefined; readonly image: string }, now: Date): string {
+  const time = now.getTime();
+  return `${JSON.stringify({ event, time: Math.floor(time / 1000), timeNs: (time % 1000) * 1e6, ...about })}\n`;
+}
+
+/** Returns the ops that append an event. @param slot one that nobody uses meanwhile */
+export function appendEvent(containers: string, line: string, slot: number): Program {
+  const flags = O.WRONLY | O.APPEND | O.CREAT | O.CLOEXEC;
+  return [
+    { op: 'openat', dirfd: AT_FDCWD, pathname: eventsFile(containers), flags, mode: 0o600, out: slot },
+    { op: 'write', fd: slot, buf: line },
+    { op: 'close', fd: slot },
+  ];
 }
 
 /** Keep the file of events from growing for ever: the one before is kept, too. */

@@ -199,6 +199,8 @@ static int holds(const struct condition *condition, char **envp)
 		return condition->count == 1 && store_is_ready(condition->name.at, condition->numbers[0]);
 	case CONDITION_CAPABILITIES:
 		return has_capabilities(condition);
+	case CONDITION_RUNNING:
+		return condition->count == 3 && container_runs(condition->name.at, condition->numbers);
 	default:
 		return 0;
 	}

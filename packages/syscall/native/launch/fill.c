@@ -190,6 +190,12 @@ static void put_hole(struct output *output, const struct hole *hole, const struc
 	case HOLE_COLUMNS_TEXT:
 		put_decimal(output, filling->columns);
 		break;
+	case HOLE_SECONDS_TEXT:
+		put_decimal(output, (int)filling->seconds);
+		break;
+	case HOLE_NANOSECONDS_TEXT:
+		put_decimal(output, (int)filling->nanoseconds);
+		break;
 	case HOLE_SUM:
 		put_sum(output, position(output, hole->from));
 		break;

@@ -14,6 +14,8 @@ struct filling {
 	char id[ID_LENGTH + 1];
 	char name[NAME_MAX + 1];
 	char created[TIME_LENGTH + 1];
+	/* The same in seconds, and nanoseconds of which only the milliseconds are not 0. */
+	u32 seconds, nanoseconds;
 	/* The command's own words, ended by NULL. */
 	char **words;
 	u32 count;

@@ -69,7 +69,7 @@ static void template(struct reader *reader, struct template *into)
 		hole->length = number(reader);
 		hole->from = number(reader);
 		if (reader->bad || hole->at < end || hole->at > into->bytes.length || hole->length > into->bytes.length - hole->at ||
-		    hole->from > hole->at || !hole->kind || hole->kind > HOLE_COLUMNS_TEXT || (hole->kind == HOLE_COUNT && hole->length != 8))
+		    hole->from > hole->at || !hole->kind || hole->kind > HOLE_NANOSECONDS_TEXT || (hole->kind == HOLE_COUNT && hole->length != 8))
 			reader->bad = 1;
 		end = hole->at + hole->length;
 	}

@@ -37,6 +37,7 @@ enum condition_kind {
 	CONDITION_READY = 11,
 	CONDITION_FOLLOWED = 12,
 	CONDITION_CAPABILITIES = 13,
+	CONDITION_RUNNING = 14,
 };
 
 struct condition {
@@ -60,6 +61,8 @@ enum hole_kind {
 	HOLE_COLUMNS = 11,
 	HOLE_ROWS_TEXT = 12,
 	HOLE_COLUMNS_TEXT = 13,
+	HOLE_SECONDS_TEXT = 14,
+	HOLE_NANOSECONDS_TEXT = 15,
 };
 
 struct hole {

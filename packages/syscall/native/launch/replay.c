@@ -227,6 +227,8 @@ static void choose_time(void)
 	char *at = filling.created;
 
 	SYS(clock_gettime, CLOCK_REALTIME_ID, now);
+	filling.seconds = (u32)now[0];
+	filling.nanoseconds = (u32)(now[1] / 1000000 * 1000000);
 	days = (u32)(now[0] / 86400) + 719468;
 	second = (u32)(now[0] % 86400);
 	era = days / 146097;

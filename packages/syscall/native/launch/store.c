@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "launch/store.h"
 #include "base/kernel.h"
+#include "base/text.h"
 #include <linux/fcntl.h>
 
 #define PATH_LENGTH 4096
@@ -85,12 +86,21 @@ static char *append_hex(char *at, u32 value)
 	return at;
 }
 
-/* The words of proc_locks(5) for a file: ` MAJOR:MINOR:INODE `. Returns 0 for numbers that are written in another way. */
-static int lock_words(char *at, const struct statx *about)
+static char *append_decimal(char *at, u64 value)
 {
 	char digits[20];
 	int count = 0;
 
+	for (; count == 0 || value; value /= 10)
+		digits[count++] = (char)('0' + value % 10);
+	while (count)
+		*at++ = digits[--count];
+	return at;
+}
+
+/* The words of proc_locks(5) for a file: ` MAJOR:MINOR:INODE `. Returns 0 for numbers that are written in another way. */
+static int lock_words(char *at, const struct statx *about)
+{
 	if (about->stx_dev_major > 255 || about->stx_dev_minor > 255)
 		return 0;
 	*at++ = ' ';
@@ -98,10 +108,7 @@ static int lock_words(char *at, const struct statx *about)
 	*at++ = ':';
 	at = append_hex(at, about->stx_dev_minor);
 	*at++ = ':';
-	for (u64 rest = about->stx_ino; count == 0 || rest; rest /= 10)
-		digits[count++] = (char)('0' + rest % 10);
-	while (count)
-		*at++ = digits[--count];
+	at = append_decimal(at, about->stx_ino);
 	*at++ = ' ';
 	*at = 0;
 	return 1;
@@ -174,4 +181,53 @@ int store_is_ready(const char *root, u64 events)
 {
 	return all_names(open_in(root, "applying"), never) && events_are_short(root, events) &&
 	       all_names(open_in(root, "layers"), is_no_temporary) && all_names(open_in(root, "containers"), is_no_dead_container);
+}
+
+/* Whether the process with this id has this parent, started then, and has not ended (proc_pid_stat(5)). */
+static int is_process(u64 pid, u64 parent, u64 started)
+{
+	static char text[4096];
+	char path[64] = "/proc/", *end = append_decimal(path + 6, pid);
+	const char *at = NULL;
+	u64 value = 0;
+	long length, fd;
+
+	append(end, "/stat");
+	fd = SYS(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	length = SYS(read, fd, text, sizeof(text) - 1);
+	SYS(close, fd);
+	if (length <= 0)
+		return 0;
+	text[length] = 0;
+	/* The name is in parentheses and may have some itself. */
+	for (const char *each = text; *each; each++)
+		if (*each == ')')
+			at = each;
+	if (!at || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
+		return 0;
+	at += 2;
+	for (int field = 3; field <= 22; field++) {
+		for (value = 0; *at && *at != ' '; at++)
+			value = value * 10 + (u64)(*at - '0');
+		if (field == 4 && value != parent)
+			return 0;
+		if (*at)
+			at++;
+	}
+	return value == started;
+}
+
+int container_runs(const char *directory, const u64 *numbers)
+{
+	static char path[PATH_LENGTH];
+	const char *lock[] = { directory, "/lock" }, *locks = held_locks();
+	struct statx about;
+	char words[72];
+
+	words[0] = ' ';
+	return locks && join_path(path, sizeof(path), lock, 2) && SYS(statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &about) == 0 &&
+	       lock_words(append_decimal(words + 1, numbers[0]), &about) && contains(locks, words) &&
+	       is_process(numbers[1], numbers[0], numbers[2]) && all_names(open_in(directory, "../../applying"), never);
 }

@@ -28,6 +28,8 @@ export const CONDITION = {
   FOLLOWED: 12,
   /** The effective capabilities. */
   CAPABILITIES: 13,
+  /** The monitor of the container in a directory holds its lock, and has the same init. Nothing in the store waits to be mended. */
+  RUNNING: 14,
 } as const;
 
 /** Something that was true when a plan was made, and on which the plan depends. */

@@ -30,6 +30,10 @@ export const HOLE = {
   ROWS_TEXT: 12,
   /** The width in digits. */
   COLUMNS_TEXT: 13,
+  /** The seconds of the time, in digits. */
+  SECONDS_TEXT: 14,
+  /** The rest of the time, in nanoseconds, in digits. */
+  NANOSECONDS_TEXT: 15,
 } as const;
 
 export interface Hole {
@@ -99,6 +103,8 @@ function templateOf(bytes: Buffer, marks: Filling, layout: FrameLayout | undefin
     ...(marks.words[0] === undefined ? [] : words(bytes, marks.words[0], layout, title)),
     ...sums(bytes),
     ...(layout?.sizes ?? []).map(({ name, at }): Hole => ({ kind: name === 'rows' ? HOLE.ROWS : HOLE.COLUMNS, at, length: 8, from: 0 })),
+    ...after(bytes, '"time":', secondsOf(marks.created), HOLE.SECONDS_TEXT),
+    ...after(bytes, '"timeNs":', nanosecondsOf(marks.created), HOLE.NANOSECONDS_TEXT),
     ...after(bytes, '"rows":', String(marks.rows), HOLE.ROWS_TEXT),
     ...after(bytes, '"columns":', String(marks.columns), HOLE.COLUMNS_TEXT),
   ].toSorted((a, b) => a.at - b.at);
@@ -116,6 +122,14 @@ function* find(bytes: Buffer, mark: string): Generator<number> {
 
 function everywhere(bytes: Buffer, mark: string, kind: Hole['kind']): Hole[] {
   return [...find(bytes, mark)].map((at) => ({ kind, at, length: mark.length, from: 0 }));
+}
+
+function secondsOf(created: string): string {
+  return String(Math.floor(Date.parse(created) / 1000));
+}
+
+function nanosecondsOf(created: string): string {
+  return String((Date.parse(created) % 1000) * 1e6);
 }
 
 function after(bytes: Buffer, name: string, mark: string, kind: Hole['kind']): Hole[] {
@@ -203,6 +217,10 @@ function contentOf({ kind, at }: Hole, bytes: Buffer, { id, name, created, words
       return number(BigInt(rows));
     case HOLE.COLUMNS:
       return number(BigInt(columns));
+    case HOLE.SECONDS_TEXT:
+      return text(secondsOf(created));
+    case HOLE.NANOSECONDS_TEXT:
+      return text(nanosecondsOf(created));
     case HOLE.ROWS_TEXT:
       return text(String(rows));
     case HOLE.COLUMNS_TEXT:

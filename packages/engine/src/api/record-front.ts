@@ -1,4 +1,3 @@
-import path from 'node:path';
 import {
   bytesOf,
   COMMAND_WORDS,
@@ -22,7 +21,6 @@ import {
   templateOfText,
   writeRecord,
 } from '@lamella/syscall';
-import type { PlanRequest } from '../run/plan/plan-request.js';
 import { NAME_WORDS } from '../store/generated-names.js';
 
 /** How a command line may be recorded. */
@@ -47,17 +45,18 @@ export interface FrontCommand {
   readonly left: string;
 }
 
-type Explainer = readonly [node: string, script: string, word: string];
-
-/** What a record adds to the request of a plan. */
+/** A command that is about to run, and how it is planned with other words. */
 interface Recorded {
-  readonly request: PlanRequest;
-  /** Makes the front's command from a request, as it was made for this run. */
-  readonly present: (request: PlanRequest) => FrontCommand;
+  /** What fills the holes for this run. */
+  readonly filling: Filling;
   /** The front's command of this run. */
   readonly made: FrontCommand;
-  readonly explainer: Explainer;
+  /** Plans the front's command with marks in place of what fills the holes. */
+  readonly planWith: (marks: Filling) => FrontCommand | Promise<FrontCommand>;
+  readonly explainer: readonly [node: string, script: string, word: string];
   readonly stdin: boolean;
+  /** Absolute path of the directory of all containers. */
+  readonly containers: string;
 }
 
 /**
@@ -66,43 +65,35 @@ interface Recorded {
  * The holes are found by planning the same request again with marks in their places. Filled with what this run has, the result must be
  * this run's program to the last byte; otherwise there is no record.
  */
-export function recordRun(recorded: Recorded, options: RecordOptions): void {
+export async function recordFront(recorded: Recorded, options: RecordOptions): Promise<void> {
   const reads = observedReads();
-  const refused = reads ? tryToRecord(recorded, options, reads) : 'nothing was observed';
+  const refused = reads ? await tryToRecord(recorded, options, reads) : 'nothing was observed';
   if (refused !== undefined) options.onRefused?.(refused);
 }
 
-function tryToRecord({ request, present, made, explainer, stdin }: Recorded, options: RecordOptions, reads: ObservedReads): string | undefined {
+async function tryToRecord(recorded: Recorded, options: RecordOptions, reads: ObservedReads): Promise<string | undefined> {
+  const { filling, made, planWith, explainer, stdin, containers } = recorded;
   const { env } = process;
   const directory = reads.aside(() => recordsDirectory({ XDG_CACHE_HOME: env.XDG_CACHE_HOME, HOME: env.HOME }));
   if (directory === undefined) return 'there is no cache directory: HOME is not set';
   for (const file of [explainer[0], explainer[1], interpreterPath(), ...options.files]) reads.object(file, false);
   const maps = isOwnUserNamespace(made.program[0]) ? mapCommands('PID') : [];
-  if (reads.obstacle !== undefined) return reads.obstacle;
-  const { args = [] } = request.spec;
-  const filling: Filling = {
-    id: request.fresh?.id ?? '',
-    name: request.fresh?.name ?? '',
-    created: request.fresh?.created ?? '',
-    words: args,
-    rows: 0,
-    columns: 0,
-    ...request.spec.terminal,
-  };
   try {
-    const templates = templatesOf(filling, request, present, made);
+    const marks = [HOLE_MARKS_WITHOUT_WORDS, HOLE_MARKS, HOLE_MARKS_WITH_SLASH][commandWordsOf(filling.words)] ?? HOLE_MARKS;
+    const templates = templatesOf(filling, marks, made, await planWith(marks));
+    if (reads.obstacle !== undefined) return reads.obstacle;
     const written = reads.aside(() =>
       writeRecord(directory, {
         package: options.package,
         words: options.words,
-        commandWords: commandWordsOf(args),
+        commandWords: commandWordsOf(filling.words),
         stdin,
         debug: options.debug,
         conditions: [callerCondition(), ...reads.conditions],
         explainer,
         maps: maps.map((words) => `${words.join('\t')}\n`).join(''),
         names: filling.name === '' ? ['', ''] : NAME_WORDS,
-        containers: path.join(request.root, 'containers'),
+        containers,
         ...templates,
       }),
     );
@@ -120,13 +111,8 @@ function commandWordsOf([first]: readonly string[]): (typeof COMMAND_WORDS)[keyo
 
 type Templates = Readonly<Record<'program' | 'context' | 'title' | 'left', Template>>;
 
-/** @throws TemplateError */
-function templatesOf(filling: Filling, request: PlanRequest, present: Recorded['present'], made: FrontCommand): Templates {
-  const marks = [HOLE_MARKS_WITHOUT_WORDS, HOLE_MARKS, HOLE_MARKS_WITH_SLASH][commandWordsOf(filling.words)] ?? HOLE_MARKS;
-  const { rows, columns } = marks;
-  const spec = { ...request.spec, args: marks.words, ...(request.spec.terminal ? { terminal: { rows, columns } } : {}) };
-  const fresh = { id: marks.id, name: filling.name === '' ? undefined : marks.name, created: marks.created };
-  const marked = present({ ...request, spec, fresh });
+/** @throws TemplateError if the templates, filled, are not what was made */
+function templatesOf(filling: Filling, marks: Filling, made: FrontCommand, marked: FrontCommand): Templates {
   const templates = {
     program: templateOfProgram(marked.program, marks),
     context: templateOfText(marked.context, marks),
