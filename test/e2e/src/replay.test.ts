@@ -173,11 +173,13 @@ describe('a run from a record', () => {
     const tmux = requiresProgram(context, 'tmux');
     const words = `${CLI} run --debug -it busybox sh -c 'echo size $(stty size)'`;
     const variables = ['LAMELLA_NODE', 'LAMELLA_ROOT', 'XDG_CACHE_HOME'].map((name) => `${name}=${environment({})[name]}`).join(' ');
-    const shown = terminal(tmux, `export ${variables}; ${words}; sleep 0.2; ${words}; ${words}; read line; ${words}`);
+    const shown = terminal(
+      tmux,
+      `export ${variables}; ${words}; sleep 0.2; ${words}; ${words}; while [ "$(stty size)" = "30 100" ]; do sleep 0.05; done; ${words}`,
+    );
     try {
       await shown.until(/record of an earlier run\nsize 30 100\n$/);
       shown.resize(77, 21);
-      shown.type('');
       await shown.until(/record of an earlier run\nsize 21 77\nstatus 0/);
     } finally {
       shown.close();

@@ -56,7 +56,7 @@ static int is_absent(const struct condition *condition)
 	/* A link that leads nowhere was followed, and is nothing. */
 	if (!error)
 		error = absence(condition->name.at, 0);
-	return error == -ENOENT || error == -ENOTDIR;
+	return condition->count == 1 && error == -(long)condition->numbers[0];
 }
 
 static int has_content(const struct condition *condition)

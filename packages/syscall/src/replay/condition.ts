@@ -4,7 +4,7 @@ import type { BigIntStats } from 'node:fs';
 export const CONDITION = {
   /** The object at a path, which is not followed if it is a link, is the same and has not changed. */
   SAME: 1,
-  /** There is nothing at a path. */
+  /** A path cannot be looked up, for this reason (errno(3)). */
   ABSENT: 2,
   /** There is something at a path, followed. */
   EXISTS: 3,

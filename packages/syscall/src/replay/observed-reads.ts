@@ -151,9 +151,9 @@ export class ObservedReads {
 
   #absence(pathname: string, error: unknown): void {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') this.add({ kind: CONDITION.ABSENT, name: pathname, numbers: [], text: '' });
-    else if (code === undefined) throw error;
-    else this.stop(`${pathname} cannot be looked at (${code})`);
+    const errno = code && (os.constants.errno as Record<string, number>)[code];
+    if (!errno) throw error;
+    this.add({ kind: CONDITION.ABSENT, name: pathname, numbers: [BigInt(errno)], text: '' });
   }
 
   /** The links that lead to a real path. */
