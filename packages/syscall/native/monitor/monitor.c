@@ -107,6 +107,7 @@ static __attribute__((noreturn)) void monitor(const struct frame *frame)
 	terminal_restore();
 	reply(REPLY_EXITED, m.signal, m.index, m.status, NULL, 0);
 	exit_program_run();
+	record_removed();
 	clients_tell_exited();
 	exit_now(m.status);
 	__builtin_unreachable();

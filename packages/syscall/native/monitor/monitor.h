@@ -25,6 +25,8 @@ enum {
 	SUPERVISE_DETACHED = 4, /* the process outlives the control pipe once it has started */
 	SUPERVISE_INPUT = 8,   /* stdin is a pipe that clients write to */
 	SUPERVISE_RECORD = 16, /* keep the records `state` and `exit` */
+	SUPERVISE_CREATED = 32, /* the event `create` precedes the first `start` */
+	SUPERVISE_REMOVED = 64, /* the event `destroy` follows the exit program */
 };
 
 enum { RESTART_NO, RESTART_ON_FAILURE, RESTART_ALWAYS };
@@ -150,6 +152,7 @@ int log_behind(void);
 void record_started(void);
 void record_announced(void);
 void record_exited(void);
+void record_removed(void);
 
 /* child.c */
 long send_to_monitor(char what, int fd);

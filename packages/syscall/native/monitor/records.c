@@ -87,7 +87,7 @@ static void tell_event(const char *what, u64 when)
 	puts_("\",");
 	moment("time", "timeNs", when);
 	number("pid", (u64)m.pid);
-	if (what[0] == 'd') {
+	if (what[0] == 'd' && what[1] == 'i') {
 		number("status", (u64)m.status);
 		number("signal", (u64)m.signal);
 	}
@@ -110,6 +110,10 @@ void record_started(void)
 
 void record_announced(void)
 {
+	if (supervision.flags & SUPERVISE_CREATED) {
+		tell_event("create", m.started);
+		supervision.flags &= ~(u32)SUPERVISE_CREATED;
+	}
 	tell_event("start", m.started);
 }
 
@@ -128,4 +132,11 @@ void record_exited(void)
 	}
 	if (m.announced)
 		tell_event("die", m.finished);
+}
+
+void record_removed(void)
+{
+	/* Of a command that never began, nothing was told. */
+	if (supervision.flags & SUPERVISE_REMOVED && !(supervision.flags & SUPERVISE_CREATED))
+		tell_event("destroy", now(0));
 }

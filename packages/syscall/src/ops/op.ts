@@ -112,6 +112,10 @@ export const SUPERVISE = {
   INPUT: 8,
   /** The monitor keeps the records `state` and `exit` there. */
   RECORD: 16,
+  /** The process is new: the event `create` precedes the first `start`. */
+  CREATED: 32,
+  /** The exit program removes the process's directory: the event `destroy` follows it. */
+  REMOVED: 64,
 } as const;
 
 /** Values of `supervise.restart`. */

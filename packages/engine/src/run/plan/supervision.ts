@@ -12,7 +12,8 @@ const DEFAULT_DETACH_KEYS = '\u0010\u0011';
 /** Returns the ops that tell the monitor what to log and record, whether to outlive this process, and when to restart the command. */
 export function planSupervision({ spec, life }: PlanRequest, { record }: PlannedIdentity, config: ContainerConfig, slots: SlotAllocator): Program {
   const [dirfd, events] = [slots(), slots()];
-  const { LISTEN, LOG, DETACHED, INPUT, RECORD } = SUPERVISE;
+  const { LISTEN, LOG, DETACHED, INPUT, RECORD, CREATED, REMOVED } = SUPERVISE;
+  const told = (life.again ? 0 : CREATED) | (spec.keep && !spec.removeAtEnd ? 0 : REMOVED);
   const detached = life.detached ? LOG | DETACHED | (spec.input?.forward && !spec.terminal ? INPUT : 0) : 0;
   const bounds = logBounds(spec);
   const policy = spec.restart?.policy === 'unless-stopped' ? 'always' : (spec.restart?.policy ?? 'no');
@@ -31,7 +32,7 @@ export function planSupervision({ spec, life }: PlanRequest, { record }: Planned
     {
       op: 'supervise',
       dirfd,
-      flags: LISTEN | (spec.keep ? RECORD : 0) | detached,
+      flags: LISTEN | (spec.keep ? RECORD : 0) | detached | told,
       log_size: bounds.maxSize,
       log_files: bounds.maxFiles,
       restart: RESTART[policy],
