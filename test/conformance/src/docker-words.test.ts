@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { type ContainerState, type Containers, type DetachedSpec, ImageStore } from '@lamella/engine';
@@ -126,6 +126,87 @@ test("flags mean what Docker's mean", PATIENCE, async (context) => {
   const said = (all: readonly (Inspected | undefined)[]): unknown[] =>
     all.map((each, i) => [FLAGS[i]?.join(' '), each ? facts(each, FLAGS[i] as readonly string[]) : 'refused']);
   expect(said(ours)).toEqual(said(theirs));
+});
+
+/** Returns some fields: what is empty or unlimited is null in one version of Docker, and not there in another. */
+function pick(value: object | undefined, ...names: readonly string[]): unknown[] {
+  return names.map((name) => (value as Record<string, unknown>)[name] || (name === 'Tmpfs' ? {} : null));
+}
+
+/** Fields that Docker has and Lamella has not. The guide lists them, too. */
+const LEFT_OUT = [
+  ...['AppArmorProfile', 'ExecIDs', 'GraphDriver', 'HostnamePath', 'HostsPath', 'MountLabel', 'ProcessLabel', 'ResolvConfPath', 'SizeRootFs', 'SizeRw'],
+  ...['ConsoleSize', 'CpuCount', 'CpuPercent', 'IOMaximumBandwidth', 'IOMaximumIOps', 'Isolation', 'KernelMemory', 'KernelMemoryTCP'].map(
+    (name) => `HostConfig.${name}`,
+  ),
+  ...['MaskedPaths', 'ReadonlyPaths', 'Annotations', 'Mounts', 'StorageOpt', 'Sysctls'].map((name) => `HostConfig.${name}`),
+  ...['Bridge', 'EndpointID', 'HairpinMode', 'LinkLocalIPv6Address', 'LinkLocalIPv6PrefixLen', 'SandboxID', 'SandboxKey'].map(
+    (name) => `NetworkSettings.${name}`,
+  ),
+  ...['SecondaryIPAddresses', 'SecondaryIPv6Addresses'].map((name) => `NetworkSettings.${name}`),
+  ...['Healthcheck', 'MacAddress', 'NetworkDisabled', 'ArgsEscaped', 'Shell'].map((name) => `Config.${name}`),
+  'State.Health',
+];
+
+test("inspect has Docker's fields, with its types", PATIENCE, async (context) => {
+  requiresRoot(context);
+  if (typeof docker === 'string') return skip(context, docker);
+  const store = at.join('inspected');
+  vi.stubEnv('LAMELLA_ROOT', store);
+  await new ImageStore(store).import(busyboxArchive(), 'busybox');
+  const { parseRun, buildDetachedSpec, describeContainer } = await ownModules();
+  const call = caller(docker);
+  /** Of each field: the type, and null where there is nothing. */
+  const typesOf = (value: object, prefix = ''): ReadonlyMap<string, string> =>
+    new Map(
+      Object.entries(value).flatMap(([name, each]: [string, unknown]): (readonly [string, string])[] => {
+        const at = prefix + name;
+        const isStruct = ['State', 'HostConfig', 'NetworkSettings', 'Config'].includes(at);
+        return [[at, each === null ? 'null' : Array.isArray(each) ? 'list' : typeof each], ...(isStruct ? typesOf(each as object, `${at}.`) : [])];
+      }),
+    );
+  const guide = readFileSync(path.join(import.meta.dirname, '../../../docs/guides/differences-from-docker.md'), 'utf8');
+  for (const field of LEFT_OUT) expect.soft(guide).toContain(`\`${field}\``);
+  const used = [
+    '-v',
+    `${at.path}:/v:ro`,
+    '--tmpfs',
+    '/t',
+    '--cap-add',
+    'net_admin',
+    '--cap-drop',
+    'CHOWN',
+    '-m',
+    '64m',
+    '--pids-limit',
+    '7',
+    '-l',
+    'x=y',
+    '--rm',
+  ];
+  for (const flags of [[], used, ['--entrypoint', 'sh', '-w', '/tmp', '-e', 'A=b', '--restart', 'on-failure:3', '--security-opt', 'no-new-privileges']]) {
+    const id = call(['create', '--network', 'none', ...flags, 'busybox', 'sh', '-c', 'true']).trim();
+    const [theirs] = JSON.parse(call(['inspect', id])) as [Inspected & Record<string, object>];
+    call(['rm', id]);
+    const { containers, spec } = await buildDetachedSpec(await parseRun([...flags, 'busybox', 'sh', '-c', 'true'], 'create'));
+    const container = await containers.create(spec);
+    const ours = describeContainer(await container.state(), container.upper) as Inspected & Record<string, object>;
+    const [known, own] = [typesOf(theirs), typesOf(ours)];
+    for (const [field, type] of known) {
+      if (LEFT_OUT.includes(field)) continue;
+      // What is empty is null in one version of Docker, and an empty list in another.
+      const isAlike = type === own.get(field) || [type, own.get(field)].every((each) => ['null', 'list', 'object'].includes(each ?? ''));
+      expect.soft([field, own.get(field)]).toEqual([field, isAlike ? own.get(field) : type]);
+    }
+    const same = (each: Readonly<Record<string, object>>): unknown => [
+      pick(each.State, 'StartedAt', 'FinishedAt', 'ExitCode', 'Pid', 'Error'),
+      pick(each.Config, 'Cmd', 'Entrypoint', 'OnBuild', 'Domainname'),
+      pick(each.HostConfig, 'Binds', 'CapAdd', 'CapDrop', 'SecurityOpt', 'PidsLimit', 'Tmpfs'),
+      // Docker lists those of --tmpfs in HostConfig only.
+      (each.Mounts as object[]).filter((mount) => pick(mount, 'Type')[0] !== 'tmpfs').map((mount) => pick(mount, 'Type', 'Destination', 'RW', 'Source')),
+    ];
+    expect.soft(same(ours)).toEqual(same(theirs));
+  }
 });
 
 test("templates print what Docker's print", PATIENCE, async (context) => {

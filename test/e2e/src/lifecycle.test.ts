@@ -183,16 +183,14 @@ describe.each(kindsToRun('root', 'an ordinary user'))('containers of %s', (kind)
     lamella('rm', 'chatty');
     const events = lamella('events', '--since', '1m', '--until', '0s', '--filter', 'container=chatty').split('\n');
     expect(events.map((line) => line.split(' ')[2])).toEqual(['create', 'start', 'die', 'destroy']);
-    // So it is with those that leave nothing. Of one that cannot start nothing is told.
+    // The same events come for containers that leave nothing, and none for a command that cannot start.
     lamella('run', '--name', 'front', 'busybox', 'true');
     lamella('run', '-d', '--rm', '--name', 'gone', 'busybox', 'true');
     lamella('create', '--rm', '--name', 'made', 'busybox', 'true');
     lamella('start', '-a', 'made');
     expect(user.lamella(['run', '--name', 'missing', 'busybox', 'missing']).status).toBe(127);
     const told = (name: string): string[] =>
-      lamella('events', '--since', '1m', '--until', '0s', '--filter', `container=${name}`, '--format', '{{.Action}}')
-        .split('\n')
-        .filter(Boolean);
+      lamella('events', '--since', '1m', '--until', '0s', '--filter', `container=${name}`, '--format', '{{.Action}}').split('\n').filter(Boolean);
     expect.soft(told('front')).toEqual(['create', 'start', 'die', 'destroy']);
     expect.soft(told('made')).toEqual(['create', 'start', 'die', 'destroy']);
     expect.soft(told('missing')).toEqual([]);

@@ -9,7 +9,10 @@ import { reportError } from '../output/report-error.js';
 import { templateOf } from '../template/fill.js';
 import { withMaps } from '../template/with-maps.js';
 
-const MAPS = ['Config.Labels', 'HostConfig.LogConfig.Config', 'HostConfig.PortBindings', 'NetworkSettings.Ports'];
+const MAPS = [
+  ...['Config.ExposedPorts', 'Config.Labels', 'Config.Volumes', 'HostConfig.LogConfig.Config', 'HostConfig.PortBindings', 'HostConfig.Tmpfs'],
+  ...['NetworkSettings.Networks', 'NetworkSettings.Ports'],
+];
 
 export class Inspect extends ContainerCommand {
   static override summary = 'Display detailed information on one or more containers';
