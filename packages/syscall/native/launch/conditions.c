@@ -10,7 +10,7 @@
 #define GROUPS 65536
 #define CALLER_FIXED 8
 
-static int is_text(const struct text *text, const char *other)
+static int is_text(const struct piece *text, const char *other)
 {
 	for (u32 i = 0; i < text->length; i++)
 		if (!other[i] || other[i] != text->at[i])

@@ -29,9 +29,9 @@ static u32 number(struct reader *reader)
 	return value;
 }
 
-static struct text string(struct reader *reader)
+static struct piece string(struct reader *reader)
 {
-	struct text text = { "", 0 };
+	struct piece text = { "", 0 };
 	u32 length = number(reader);
 
 	if (reader->bad || (size_t)(reader->end - reader->at) <= length || reader->at[length]) {

@@ -18,7 +18,7 @@
 enum command_words { COMMAND_NONE = 0, COMMAND_NAME = 1, COMMAND_PATH = 2 };
 
 /* Bytes with a NUL after them. */
-struct text {
+struct piece {
 	const char *at;
 	u32 length;
 };
@@ -42,7 +42,7 @@ enum condition_kind {
 
 struct condition {
 	u32 kind;
-	struct text name, text;
+	struct piece name, text;
 	u32 count;
 	u64 numbers[RECORD_NUMBERS];
 };
@@ -74,7 +74,7 @@ struct length_field {
 };
 
 struct template {
-	struct text bytes;
+	struct piece bytes;
 	u32 hole_count, length_count;
 	struct hole holes[RECORD_HOLES];
 	struct length_field lengths[RECORD_LENGTHS];
@@ -88,10 +88,10 @@ struct reader {
 
 struct record {
 	u32 flags, command_words, word_count, condition_count;
-	struct text package, words[RECORD_WORDS];
+	struct piece package, words[RECORD_WORDS];
 	/* The conditions are read one after the other when they are checked. */
 	struct reader conditions;
-	struct text explainer[3], maps, names[2], containers;
+	struct piece explainer[3], maps, names[2], containers;
 	struct template program, context, title, left;
 };
 
