@@ -69,7 +69,9 @@ const READERS = {
   'packages/syscall/src/replay/observed-reads.ts': `${KERNEL}; and it wraps the functions themselves`,
   'packages/syscall/src/host/mounts.ts': KERNEL,
   'packages/syscall/src/host/restore-arguments.ts': KERNEL,
-  'packages/syscall/src/run/sealed-copy.ts': KERNEL,
+  'packages/syscall/src/spawner/caller-identity.ts': KERNEL,
+  'packages/syscall/src/spawner/sealed-copy.ts': KERNEL,
+  'packages/syscall/src/spawner/spawner.ts': KERNEL,
   'packages/vitest/src/service.ts': KERNEL,
   'apps/cli/src/web/review-server.ts': 'the files of its page',
 };

@@ -41,7 +41,7 @@ const inRoom = (room, ...endings) =>
   readdirSync(path.join(native, room))
     .filter((file) => endings.includes(path.extname(file)))
     .map((file) => `${room}/${file}`);
-const ROOMS = ['base', 'wire', 'tree', 'ops', 'monitor', 'front', 'oci', 'launch'];
+const ROOMS = ['base', 'wire', 'tree', 'ops', 'monitor', 'front', 'spawner', 'oci', 'launch'];
 const headers = [...ROOMS.flatMap((room) => inRoom(room, '.h', '.def')), 'build.mjs', 'compilers.mjs'];
 const common = ['entry/main.c', ...ROOMS.flatMap((room) => inRoom(room, '.c'))];
 const release = ['entry/start.c', ...common];

@@ -20,6 +20,7 @@ export function startProgram(
   const detached = Promise.withResolvers<void>();
   const running = start(program, {
     stdio,
+    spawner: true,
     onReply: (reply: Reply, op?: Op) => {
       if (reply.kind === 'data') onData?.(reply.data);
       if (reply.kind === 'detached') detached.resolve();

@@ -9,6 +9,7 @@
 #include "launch/launch.h"
 #include "ops/program.h"
 #include "ops/stream.h"
+#include "spawner/spawner.h"
 #include "wire/reply.h"
 #include <linux/fcntl.h>
 #include <linux/memfd.h>
@@ -73,6 +74,14 @@ int lamella_main(int argc, char **argv, char **envp)
 		argc = 2;
 		argv = sealed;
 	}
+	if (argc == 2 && same_text(argv[1], "spawner")) {
+		SYS(prctl, 15 /* PR_SET_NAME */, "lamella-init", 0, 0, 0);
+		set_signal_mask(ALL_SIGNALS);
+		status = spawner(argv);
+		if (status != SPAWNER_INTERPRETER)
+			return status;
+		argv = sealed;
+	}
 	if (argc < 2 || argc > 3 || (!same_text(argv[1], "sealed") && !same_text(argv[1], "seal") && !same_text(argv[1], "check"))) {
 		static const char usage[] =
 			"lamella-init runs programs of system calls for @lamella/syscall; "
@@ -96,5 +105,6 @@ int lamella_main(int argc, char **argv, char **envp)
 		slots[i] = i < 3 ? i : -1;
 	status = stream_run(same_text(argv[1], "check"));
 	exit_program_run();
+	spawned_exit(status);
 	return status;
 }

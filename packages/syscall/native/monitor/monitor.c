@@ -6,6 +6,7 @@
 #include "monitor/monitor.h"
 #include "ops/op.h"
 #include "ops/program.h"
+#include "spawner/spawner.h"
 #include "wire/reply.h"
 #include <linux/fcntl.h>
 #include <linux/time_types.h>
@@ -109,6 +110,7 @@ static __attribute__((noreturn)) void monitor(const struct frame *frame)
 	exit_program_run();
 	record_removed();
 	clients_tell_exited();
+	spawned_exit(m.status);
 	exit_now(m.status);
 	__builtin_unreachable();
 }

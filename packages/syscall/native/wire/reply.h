@@ -18,6 +18,9 @@ enum reply_kind {
 	REPLY_DETACHED = 8,
 	REPLY_CONTENT = 9,
 	REPLY_STOPPED = 10,
+	/* Of an interpreter that a spawner made: its pid, or why there is none; its status, as the last reply. */
+	REPLY_SPAWNED = 11,
+	REPLY_DONE = 12,
 };
 
 /*

@@ -10,6 +10,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** More descriptors of this process. The program takes them with `inherited`, from number 5 on. */
   readonly descriptors?: readonly number[];
+  /** Whether a spawner may start the interpreter, where that is possible. The pid of the interpreter is not known then. Default false. */
+  readonly spawner?: boolean;
   /** Called for every reply, in order. For an `ignored` reply the op is passed too, if it is known. */
   readonly onReply?: (reply: Reply, op?: Op) => void;
 }

@@ -24,6 +24,7 @@ export const RUN_OPTIONS: take.Check<RunOptions> = shapeOf<RunOptions>(() => ({
   stdio: TRIPLE,
   signal: take.abortSignal,
   descriptors: take.listOf(DESCRIPTOR),
+  spawner: take.flag,
   onReply: take.functionOf(),
 }));
 export const LOCK_OPTIONS: take.Check<LockOptions> = shapeOf<LockOptions>(() => ({ signal: take.abortSignal, create: take.flag, shared: take.flag }));

@@ -6,13 +6,8 @@ import type { ProgramIndex } from '../model/program-index.js';
 import type { RunResult } from '../model/run-result.js';
 import type { Op } from '../ops/op.js';
 import { SyscallError } from '../ops/syscall-error.js';
+import type { InterpreterEnd } from '../spawner/interpreter-process.js';
 import type { Reply } from '../wire/replies.js';
-
-/** How an interpreter ended: its status, or the signal that killed it. */
-export interface InterpreterEnd {
-  readonly status: number | null;
-  readonly signal: string | null;
-}
 
 /** Collects the replies of a program into its result. */
 export class Outcome {

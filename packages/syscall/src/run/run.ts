@@ -1,22 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { ProgramError } from '../errors/program-error.js';
 import { isOwnUserNamespace, mapIds } from '../host/id-mapping.js';
-import { interpreterPath } from '../host/interpreter-path.js';
 import type { ProgramIndex } from '../model/program-index.js';
 import type { RunOptions } from '../model/run-options.js';
 import type { RunResult } from '../model/run-result.js';
 import { IOCTL } from '../ops/constants.js';
 import type { ControlOp, Op, Program, ServeOp } from '../ops/op.js';
 import { RUN_OPTIONS, read } from '../options/option-shapes.js';
+import { connectedOf, type InterpreterProcess, startBySpawner, startChild } from '../spawner/interpreter-process.js';
+import { readySpawner } from '../spawner/spawner.js';
 import { encodeProgram, FrameWriter, flatten } from '../wire/encode.js';
 import { replyParser } from '../wire/replies.js';
 import { Outcome, silent } from './outcome.js';
-import { interpreterCommand, keepCopy } from './sealed-copy.js';
 
 /** A running program. */
 export interface Running {
-  /** Pid of the interpreter, which is the monitor once the program has cloned. */
+  /** Pid of the interpreter, which is the monitor once the program has cloned; -1 if a spawner makes it. */
   readonly pid: number;
   readonly stdin: Writable | null;
   readonly stdout: Readable | null;
@@ -53,7 +51,8 @@ export function start(program: Program, given: RunOptions = {}): Running {
   const frames = encodeProgram(program);
   const mapsIds = isOwnUserNamespace(program[0]);
   const clones = program.some((op) => op.op === 'clone');
-  const running = startInterpreter(options, indexOf(program), { mapsIds });
+  options.signal?.throwIfAborted();
+  const running = follow(startFor(program, clones, options), options, indexOf(program), mapsIds);
   const first = mapsIds ? frames.readUInt32LE(0) : frames.length;
   running.frames.write(frames.subarray(0, first));
   const rest = (): void => {
@@ -122,17 +121,12 @@ export interface StreamedRun extends Running {
  */
 export function startInterpreter(options: RunOptions, index: ProgramIndex, { mapsIds = false }: { readonly mapsIds?: boolean } = {}): StreamedRun {
   options.signal?.throwIfAborted();
-  const [stdin, stdout, stderr] = options.stdio ?? ['ignore', 'ignore', 'inherit'];
-  const { file, args } = interpreterCommand();
-  const { descriptors = [] } = options;
-  const child: ChildProcess = spawn(file, descriptors.length ? [...args, String(descriptors.length)] : args, {
-    argv0: 'lamella-init',
-    stdio: [stdin, stdout, stderr, 'pipe', 'pipe', ...descriptors],
-    env: {},
-    cwd: '/',
-  });
-  const frames = child.stdio[3] as Writable;
-  const replies = child.stdio[4] as Readable;
+  return follow(startChild(options), options, index, mapsIds);
+}
+
+/** Follows an interpreter to its end. */
+function follow(interpreter: InterpreterProcess, options: RunOptions, index: ProgramIndex, mapsIds: boolean): StreamedRun {
+  const { frames, replies } = interpreter;
   // The reason is in the replies; a broken pipe only means that the interpreter has ended.
   frames.on('error', () => frames.destroy());
 
@@ -143,7 +137,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
   let unmapped: unknown;
   const map = async (): Promise<void> => {
     try {
-      await mapIds(child.pid ?? -1);
+      await mapIds(interpreter.pid);
       mapped.resolve();
     } catch (error) {
       unmapped = error;
@@ -154,6 +148,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
   mapped.promise.catch(() => undefined);
   if (!mapsIds) mapped.resolve();
   const parse = replyParser((reply) => {
+    interpreter.take(reply);
     const ignored = outcome.take(reply);
     switch (reply.kind) {
       case 'ok':
@@ -161,7 +156,6 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
         break;
       case 'started':
         started.resolve(reply.pid);
-        if (child.pid !== undefined) keepCopy(child.pid);
         break;
       case 'terminal':
         termios = reply.termios;
@@ -176,26 +170,9 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
   };
   options.signal?.addEventListener('abort', onAbort, { once: true });
 
-  const ended = Promise.withResolvers<{ status: number | null; signal: NodeJS.Signals | null }>();
-  const closed = Promise.withResolvers<void>();
-  replies.once('close', () => closed.resolve());
-  child.once('error', (cause) => {
-    closed.resolve();
-    ended.reject(
-      new ProgramError({
-        code: 'INIT_FAILED',
-        message: `cannot run ${interpreterPath()}: ${cause.message}`,
-        hint: 'The file must be executable and its filesystem not mounted noexec.',
-        cause,
-      }),
-    );
-  });
-  child.once('exit', (status, signal) => ended.resolve({ status, signal }));
-
   const finish = async (): Promise<RunResult> => {
     try {
-      const { status, signal: killed } = await ended.promise;
-      await closed.promise;
+      const { status, signal: killed } = await interpreter.ended;
       if (killed && termios) await restoreTerminal(termios);
       if (options.signal?.aborted) throw options.signal.reason;
       if (unmapped !== undefined) throw unmapped;
@@ -211,10 +188,10 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
   };
 
   return {
-    pid: child.pid ?? -1,
-    stdin: child.stdin,
-    stdout: child.stdout,
-    stderr: child.stderr,
+    pid: interpreter.pid,
+    stdin: interpreter.stdin,
+    stdout: interpreter.stdout,
+    stderr: interpreter.stderr,
     started: started.promise,
     result: finish(),
     frames,
@@ -227,12 +204,7 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
       frames.write(writer.take());
     },
     abort: () => frames.destroy(),
-    hold(waits) {
-      const all = [child, frames, replies, child.stdin, child.stdout, child.stderr] as ({ ref(): void; unref(): void } | null)[];
-      for (const each of all)
-        if (waits) each?.ref();
-        else each?.unref();
-    },
+    hold: (waits) => interpreter.hold(waits),
     hangUp() {
       frames.destroy();
       replies.destroy();
@@ -241,12 +213,16 @@ export function startInterpreter(options: RunOptions, index: ProgramIndex, { map
     resume: () => void replies.resume(),
     release() {
       options.signal?.removeEventListener('abort', onAbort);
-      child.removeAllListeners('exit');
-      frames.destroy();
-      replies.destroy();
-      child.unref();
+      interpreter.release();
     },
   };
+}
+
+/** Starts the interpreter for a program: by the spawner of this process, if the caller allows that and there is one. */
+function startFor(program: Program, clones: boolean, options: RunOptions): InterpreterProcess {
+  const connected = options.spawner && clones ? connectedOf(options) : undefined;
+  const spawner = connected && readySpawner();
+  return spawner ? startBySpawner(spawner, connected, program[0]?.op === 'umask') : startChild(options);
 }
 
 /** Restores the settings of the terminal after a monitor was killed. */

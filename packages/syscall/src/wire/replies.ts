@@ -10,7 +10,11 @@ export type Reply =
   | { readonly kind: 'detached' }
   /** A signal has stopped the job; SIGCONT resumes it. */
   | { readonly kind: 'stopped'; readonly signal: number }
-  | { readonly kind: 'content'; readonly index: number; readonly data: Buffer };
+  | { readonly kind: 'content'; readonly index: number; readonly data: Buffer }
+  /** A spawner made the interpreter, or failed to with an error. */
+  | { readonly kind: 'spawned'; readonly pid: number; readonly errno: number }
+  /** The last reply of an interpreter that a spawner made: its exit status. */
+  | { readonly kind: 'done'; readonly status: number };
 
 /** Returns a parser that splits the bytes of descriptor 4 into replies. */
 export function replyParser(onReply: (reply: Reply) => void): (chunk: Buffer) => void {
@@ -54,6 +58,10 @@ function parse(b: Buffer): Reply | undefined {
       return { kind: 'content', index, data: Buffer.from(b.subarray(20)) };
     case 10:
       return { kind: 'stopped', signal: errno };
+    case 11:
+      return { kind: 'spawned', pid: value, errno };
+    case 12:
+      return { kind: 'done', status: value };
     default:
       return undefined;
   }
