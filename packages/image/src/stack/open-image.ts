@@ -56,7 +56,8 @@ function imageConfig({ config }: OciConfig): ImageConfig {
     entrypoint: config?.Entrypoint ?? [],
     cmd: config?.Cmd ?? [],
     ...(config?.User ? { user: config.User } : {}),
-    ...(config?.WorkingDir ? { workingDir: config.WorkingDir } : {}),
+    // Docker takes a relative one from the root.
+    ...(config?.WorkingDir ? { workingDir: config.WorkingDir.startsWith('/') ? config.WorkingDir : `/${config.WorkingDir}` } : {}),
     ...(config?.Volumes ? { volumes: Object.keys(config.Volumes) } : {}),
     ...(config?.StopSignal ? { stopSignal: config.StopSignal } : {}),
     ...(config?.ExposedPorts ? { exposedPorts: Object.keys(config.ExposedPorts) } : {}),

@@ -10,6 +10,8 @@ test.for([
   [{ ...spec, rlimits: [{ name: 'nosuch', soft: 1, hard: 1 }] }, 'RLIMIT_UNKNOWN'],
   [{ ...spec, terminal: { rows: 1, columns: 1 }, mounts: [] }, 'TERMINAL_WITHOUT_DEVPTS'],
   [{ ...spec, mounts: [{ type: 'file', destination: '/x', content: '' }] }, 'FILE_WITHOUT_DEV'],
+  [{ ...spec, cwd: 'relative' }, 'CWD_INVALID'],
+  [{ ...spec, cwd: '' }, 'CWD_INVALID'],
   [{ ...spec, rootfs: '/' }, 'ROOTFS_INVALID'],
   [{ ...spec, rootfs: 'relative' }, 'ROOTFS_INVALID'],
 ] as const)('a spec that cannot be is refused before anything happens: %#', ([wrong, code]) => {

@@ -31,6 +31,7 @@ import { mountAll } from '../mounts/mount-program.js';
 import { openTerminal, TTY_GROUP, takeTerminal } from '../mounts/terminal.js';
 import { lastOps, seccompFilter } from './last-ops.js';
 import { loopbackUp } from './loopback.js';
+import { workingDirectory } from './working-directory.js';
 
 const SIGKILL = 9;
 const KEYCTL_JOIN_SESSION_KEYRING = 1;
@@ -131,7 +132,7 @@ function inside(spec: ProcessSpec, slots: SlotAllocator): Program {
     // In a user namespace no limit can be raised.
     ...(spec.userns === undefined ? [] : [...limits, ...enterUserNamespace(spec.userns, root, namespaces)]),
     ...mounts,
-    { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: directory, pathname: spec.cwd ?? '/' },
+    { op: 'mkpath', rootfd: root, directory: 1, mode: 0o755, out: directory, pathname: workingDirectory(spec.cwd) },
     ...(spec.terminal && devpts !== undefined
       ? openTerminal({ dev, devpts }, spec.terminal, { uid: user.uid, group: singleId ? user.gid : TTY_GROUP }, slave, slots)
       : []),

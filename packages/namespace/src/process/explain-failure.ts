@@ -129,6 +129,7 @@ export function explainFailure(error: unknown, args: readonly string[], denied: 
       if (error.code === 'ENOENT') return make('BIND_SOURCE_MISSING', `${String(error.op.pathname)} does not exist on the host`, 'Create it first.');
       return error;
     case 'setrlimit':
+      if (error.code === 'EINVAL') return make('RLIMIT_DENIED', 'a soft limit exceeds its hard limit', 'Raise the hard limit, or lower the soft limit.');
       return make('RLIMIT_DENIED', `a resource limit cannot be set: ${error.code}`, 'Above the hard limit of this process only CAP_SYS_RESOURCE can go.');
     case 'write_file':
       if (error.op.pathname === '/proc/self/oom_score_adj')

@@ -16,10 +16,10 @@ import { DEFAULT_CAPABILITIES, prctl } from '../identity/capabilities.js';
 import { become, becomeRoot } from '../identity/identity.js';
 import { setrlimit } from '../identity/setrlimit.js';
 import type { JoinSpec } from '../model/join-spec.js';
-import { NamespaceError } from '../model/namespace-error.js';
 import { JOIN_SPEC, read } from '../model/spec-shapes.js';
 import { openDevpts, TTY_GROUP, takeTerminal } from '../mounts/terminal.js';
 import { lastOps, seccompFilter } from './last-ops.js';
+import { workingDirectory } from './working-directory.js';
 
 const SIGKILL = 9;
 
@@ -68,9 +68,7 @@ function inside(spec: JoinSpec, cgroups: readonly number[], slots: SlotAllocator
   const singleId = spec.namespaces.user === true;
   const noNewPrivileges = spec.noNewPrivileges ?? true;
   const [root, directory, devpts, slave] = [slots(), slots(), slots(), slots()];
-  const cwd = spec.cwd ?? '/';
-  if (!cwd.startsWith('/'))
-    throw new NamespaceError({ code: 'CWD_INVALID', message: `the working directory '${cwd}' is not an absolute path`, hint: 'Write /path/inside.' });
+  const cwd = workingDirectory(spec.cwd);
   return [
     // Those that are there already may not look into this one.
     prctl(PR.SET_DUMPABLE, 0),
