@@ -20,3 +20,10 @@ test.each(['SIGTERM', 'term', '15', 'SIGRTMIN+3'])('STOPSIGNAL %s is one', (sign
 test.each(['FOO', '0', '65', 'SIG'])('STOPSIGNAL %s is none', (signal) => {
   expect(() => changeConfig({}, [`STOPSIGNAL ${signal}`])).toThrow('STOPSIGNAL');
 });
+
+test('WORKDIR begins at the one before, as in a Dockerfile', () => {
+  expect(changeConfig({}, ['WORKDIR app'])).toEqual({ WorkingDir: '/app' });
+  expect(changeConfig({ WorkingDir: '/srv' }, ['WORKDIR app', 'WORKDIR ../b'])).toEqual({ WorkingDir: '/srv/b' });
+  expect(changeConfig({ WorkingDir: 'rel' }, ['WORKDIR app'])).toEqual({ WorkingDir: '/rel/app' });
+  expect(changeConfig({ WorkingDir: '/srv' }, ['WORKDIR /app'])).toEqual({ WorkingDir: '/app' });
+});

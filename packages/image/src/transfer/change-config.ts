@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import path from 'node:path';
 import { ImageError } from '../model/image-error.js';
 import type { OciConfig } from '../store/oci-schema.js';
 
@@ -43,8 +44,7 @@ function changed(config: ProcessConfig, line: string): ProcessConfig {
       if (!isSignal(rest)) throw invalid(line, 'STOPSIGNAL takes a signal, such as SIGTERM or 15.');
       return { ...config, StopSignal: rest };
     case 'WORKDIR':
-      if (!rest.startsWith('/')) throw invalid(line, 'WORKDIR takes an absolute path.');
-      return { ...config, WorkingDir: rest };
+      return { ...config, WorkingDir: rest.startsWith('/') ? rest : path.posix.resolve('/', config.WorkingDir ?? '', rest) };
     default:
       throw invalid(line, `Known are ${KNOWN}.`);
   }
