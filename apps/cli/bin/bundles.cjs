@@ -2,6 +2,7 @@
 exports.BUNDLES = {
   // `.front-failure` is internal: the front of a container executes it to report a failure.
   run: ['run', 'exec', '.front-failure'],
+  try: ['try'],
   container: [
     'apply',
     'attach',
@@ -29,7 +30,6 @@ exports.BUNDLES = {
     'stats',
     'stop',
     'top',
-    'try',
     'unpause',
     'wait',
   ],

@@ -1,7 +1,8 @@
 /**
- * Bundles the frequent commands into two CommonJS files, which Node starts fastest from its compile cache.
+ * Bundles the frequent commands into CommonJS files, which Node starts fastest from its compile cache.
  * Rarely needed modules are not bundled, and are loaded on demand.
  */
+import { existsSync } from 'node:fs';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -21,18 +22,41 @@ const lazyRequires = {
     onLoad({ filter: /@oclif[/\\]core[/\\]lib[/\\].*\.js$/ }, async ({ path: file }) => {
       const source = await readFile(file, 'utf8');
       const lib = file.slice(0, file.lastIndexOf('/lib/') + 5);
-      const contents = source.replace(/^(?:const|var) (\w+) = ((?:[\w.]+\()?)require\("([^"]+)"\)(\)?);$/gm, (_, name, wrap, wanted, end) => {
-        const target = wanted.startsWith('.') ? path.join(path.dirname(file), wanted).slice(lib.length) : '';
-        // Help and similar modules are not bundled at all.
-        const load = /^(?:help|ux|config|cache|module-loader|logger|performance|settings|util\/(?:fs|read-tsconfig))(?:\/|$)/.test(target)
-          ? `__far("@oclif/core", "${target}")`
-          : `require("${wanted}")`;
-        return `const ${name} = __lazy(() => ${wrap}${load}${end});`;
-      });
+      const contents = withoutStart(file, source).replace(
+        /^(?:const|var) (\w+) = ((?:[\w.]+\()?)require\("([^"]+)"\)(\)?);$/gm,
+        (_, name, wrap, wanted, end) => {
+          const target = wanted.startsWith('.') ? path.join(path.dirname(file), wanted).slice(lib.length) : '';
+          // Help and similar modules are not bundled at all.
+          const load = /^(?:help|ux|config|cache|module-loader|logger|performance|settings|util\/(?:fs|read-tsconfig))(?:\/|$)/.test(target)
+            ? `__far("@oclif/core", "${target}")`
+            : `require("${wanted}")`;
+          return `const ${name} = __lazy(() => ${wrap}${load}${end});`;
+        },
+      );
       return { contents, loader: 'js' };
     });
   },
 };
+
+/** What oclif's class of commands loads at its start: a reader of package.json, the logger of debug(1), and its help for deprecated commands. */
+const COMMAND_START = [
+  [`const pjson = cache_1.default.getInstance().get('@oclif/core');`, () => `const pjson = ${JSON.stringify(oclif)};`],
+  ['this.debug = (0, logger_1.makeDebug)(', () => 'this.debug = (() => () => undefined)('],
+  [
+    'this.warnIfCommandDeprecated();',
+    () => 'if (this.ctor.state || this.ctor.deprecationOptions || this.ctor.deprecateAliases) this.warnIfCommandDeprecated();',
+  ],
+];
+const { name, version } = require('@oclif/core/package.json');
+const oclif = { name, version };
+
+function withoutStart(file, source) {
+  if (!file.endsWith('/lib/command.js')) return source;
+  return COMMAND_START.reduce((text, [before, after]) => {
+    if (text.split(before).length !== 2) throw new Error(`${file} has not once: ${before}`);
+    return text.replace(before, after);
+  }, source);
+}
 
 /** Keeps dynamically imported modules in their packages, except those that a bundle always needs. */
 const farImports = (inside) => ({
@@ -98,13 +122,23 @@ const common = {
   logLevel: 'warning',
 };
 const NOTHING = /^$/;
+/** Matches modules of the engine, which have to be there: a module that was moved would be loaded on demand, which takes long. */
+function inEngine(...places) {
+  const dist = path.join(path.dirname(require.resolve('@lamella/engine/package.json')), 'dist');
+  for (const place of places) if (!existsSync(path.join(dist, place.endsWith('/') ? place : `${place}.js`))) throw new Error(`the engine has no ${place}`);
+  return new RegExp(`/engine/dist/(?:${places.join('|')})`);
+}
 const built = await Promise.all(
   [
     // Modules that a run does not need are not bundled.
     { entryPoints: { run: path.join(root, 'dist/fast/run-bundle.js') }, inside: NOTHING },
     {
       entryPoints: { container: path.join(root, 'dist/fast/container-bundle.js') },
-      inside: /\/engine\/dist\/(?:apply\/|branches\/|containers\/|host-)/,
+      inside: inEngine('changes/', 'checkpoints/', 'lifecycle/', 'filesystem/host/', 'run/changing-host'),
+    },
+    {
+      entryPoints: { try: path.join(root, 'dist/fast/try-bundle.js') },
+      inside: inEngine('changes/apply/conflicts/', 'filesystem/host/', 'run/changing-host', 'run/explain-try-failure'),
     },
     // For all other commands.
     { entryPoints: { 'restore-arguments': require.resolve('@lamella/syscall/restore-arguments') }, inside: NOTHING },
