@@ -81,6 +81,7 @@ int lamella_main(int argc, char **argv, char **envp)
 		if (status != SPAWNER_INTERPRETER)
 			return status;
 		argv = sealed;
+		descriptors = 1; /* the network namespace that it may have from the spawner */
 	}
 	if (argc < 2 || argc > 3 || (!same_text(argv[1], "sealed") && !same_text(argv[1], "seal") && !same_text(argv[1], "check"))) {
 		static const char usage[] =

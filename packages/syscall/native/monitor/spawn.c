@@ -4,6 +4,7 @@
 #include "ops/program.h"
 #include "wire/reply.h"
 #include "base/slots.h"
+#include "spawner/spawner.h"
 #include <linux/fcntl.h>
 #include <linux/sched.h>
 #include <linux/socket.h>
@@ -40,7 +41,7 @@ static void drop_pipes(int child[3])
 long spawn(const struct frame *frame)
 {
 	struct clone_args args = { 0 };
-	int pair[2], pidfd = -1, child[3] = { -1, -1, -1 };
+	int pair[2], pidfd = -1, network = -1, child[3] = { -1, -1, -1 };
 	long pid = SYS(socketpair, AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0, pair);
 
 	if (pid < 0)
@@ -48,6 +49,10 @@ long spawn(const struct frame *frame)
 	args.flags = (u64)frame->number[0] | CLONE_PIDFD;
 	args.pidfd = (u64)(uintptr_t)&pidfd;
 	args.exit_signal = SIGCHLD;
+	if (args.flags & CLONE_NEWNET)
+		network = spawned_network();
+	if (network >= 0)
+		args.flags &= ~(u64)CLONE_NEWNET;
 	if (frame->number[2] != -1) {
 		int cgroup = slot_get(frame->number[2]);
 
@@ -60,6 +65,8 @@ long spawn(const struct frame *frame)
 	replies_flush();
 	if (pid >= 0)
 		pid = SYS(clone3, &args, sizeof(args));
+	if (pid != 0 && network >= 0)
+		close_fd(&network);
 	if (pid < 0) {
 		SYS(close, pair[0]);
 		SYS(close, pair[1]);
@@ -74,6 +81,12 @@ long spawn(const struct frame *frame)
 		for (int i = 0; i < 3 && err >= 0; i++)
 			if (child[i] >= 0)
 				err = SYS(dup3, child[i], i, 0);
+		if (err >= 0 && network >= 0) {
+			err = SYS(setns, network, CLONE_NEWNET);
+			close_fd(&network);
+			if (err < 0)
+				reply(REPLY_FAILED, (int)-err, frame->index, 0, NULL, 0);
+		}
 		if (err >= 0)
 			err = program_run((const u8 *)frame->string[0].at, frame->string[0].length, 0);
 		replies_flush();

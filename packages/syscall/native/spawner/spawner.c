@@ -15,6 +15,7 @@
 #include <linux/fcntl.h>
 #include <linux/poll.h>
 #include <linux/socket.h>
+#include <linux/time_types.h>
 #include <linux/un.h>
 #include <linux/wait.h>
 
@@ -23,11 +24,16 @@
 #define SOCK_STREAM_FLAGS (1 | O_CLOEXEC | O_NONBLOCK)
 #define STDIO_BUFFER 65536 /* as Node has it for its pipes */
 #define STATUS_FAILED 125
+/* Nanoseconds without a request after which a network namespace is made ahead. */
+#define QUIET 2000000
 
-/* A request: which of stdin, stdout and stderr are connections, and whether the program sets its umask first. */
+/* What the program of an interpreter does: it sets the umask first; it clones into an empty network namespace. */
+enum { SETS_UMASK = 1, NEW_NETWORK = 2 };
+
+/* A request: which of stdin, stdout and stderr are connections, and flags. */
 struct request {
 	u8 connected[3];
-	u8 sets_umask;
+	u8 flags;
 };
 
 /*
@@ -92,7 +98,7 @@ static void reap(void)
 }
 
 /* In the child: the connections become the descriptors that an interpreter of Node has, and all others go. */
-static void become_interpreter(const int connection[CONNECTIONS], const struct request *request)
+static void become_interpreter(const int connection[CONNECTIONS], const struct request *request, int network)
 {
 	int size = STDIO_BUFFER;
 
@@ -105,16 +111,21 @@ static void become_interpreter(const int connection[CONNECTIONS], const struct r
 		SYS(setsockopt, connection[2 + i], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 		SYS(dup3, connection[2 + i], i, 0);
 	}
-	SYS(close_range, 5, ~0U, 0);
+	/* Below all descriptors that the program opens. */
+	if (network >= 0) {
+		SYS(dup3, network, 5, O_CLOEXEC);
+		network_accept(5);
+	}
+	SYS(close_range, network >= 0 ? 6 : 5, ~0U, 0);
 	spawned = 1;
 	reply_queue(REPLY_SPAWNED, 0, 0, SYS(getpid), NULL, 0);
-	caller_follow(!request->sets_umask);
+	caller_follow(!(request->flags & SETS_UMASK));
 }
 
 /* Returns whether this is the new interpreter. */
 static int serve(const struct request *request)
 {
-	int connection[CONNECTIONS];
+	int connection[CONNECTIONS], network = -1;
 	long pid;
 
 	for (int i = 0; i < CONNECTIONS; i++) {
@@ -126,9 +137,13 @@ static int serve(const struct request *request)
 		if (connection[i] < 0)
 			exit_now(STATUS_FAILED);
 	}
+	if (request->flags & NEW_NETWORK) {
+		network_want();
+		network = network_give();
+	}
 	pid = SYS(clone, SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0) {
-		become_interpreter(connection, request);
+		become_interpreter(connection, request, network);
 		return 1;
 	}
 	if (pid < 0) {
@@ -140,6 +155,8 @@ static int serve(const struct request *request)
 	for (int i = 0; i < CONNECTIONS; i++)
 		if (connection[i] >= 0)
 			SYS(close, connection[i]);
+	if (network >= 0)
+		SYS(close, network);
 	return 0;
 }
 
@@ -158,7 +175,7 @@ int spawner(char **argv)
 	static char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	u32 length = 0;
 	u64 mask = 1ULL << (SIGCHLD - 1);
-	struct pollfd p[2] = { { REQUESTS, POLLIN, 0 }, { -1, POLLIN, 0 } };
+	struct pollfd p[3] = { { REQUESTS, POLLIN, 0 }, { -1, POLLIN, 0 }, { -1, POLLIN, 0 } };
 	long place;
 
 	SYS(close_range, REQUESTS + 1, ~0U, 0);
@@ -174,15 +191,22 @@ int spawner(char **argv)
 	for (;;) {
 		u8 signals[1024];
 		u32 used = 0;
-		long n = SYS(ppoll, p, 2, 0, 0, 0);
+		struct __kernel_timespec quiet = { 0, QUIET };
+		long n;
 
+		p[2].fd = network_maker();
+		n = SYS(ppoll, p, 3, network_is_missing() ? &quiet : 0, 0, 0);
+		if (n == 0)
+			network_begin();
+		if (n > 0 && p[2].revents)
+			network_receive();
 		if (n < 0 && n != -EINTR)
 			return STATUS_FAILED;
-		if (p[1].revents) {
+		if (n > 0 && p[1].revents) {
 			SYS(read, p[1].fd, signals, sizeof(signals));
 			reap();
 		}
-		if (!p[0].revents)
+		if (n <= 0 || !p[0].revents)
 			continue;
 		n = SYS(read, REQUESTS, requests + length, sizeof(requests) - length);
 		if (n == -EINTR)

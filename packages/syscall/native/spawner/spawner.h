@@ -18,6 +18,24 @@ int spawner(char **argv);
 /* In an interpreter of a spawner: releases what it holds, reports its status in a last reply, and exits. */
 void spawned_exit(int status);
 
+/* Returns, once, the empty network namespace that the spawner made ahead for this interpreter, or -1. */
+int spawned_network(void);
+
+/* networks.c */
+/* Says that interpreters need empty network namespaces. */
+void network_want(void);
+/* Returns whether one should be made ahead. */
+int network_is_missing(void);
+/* Begins to make it. */
+void network_begin(void);
+/* Returns the descriptor that becomes readable when it is made, or -1. */
+int network_maker(void);
+void network_receive(void);
+/* Returns the one that was made ahead, or -1. */
+int network_give(void);
+/* In a fresh child: keeps it for the clone. */
+void network_accept(int fd);
+
 /* caller.c */
 /* Keeps what a child of the caller would inherit from it now, to be compared later. */
 void caller_remember(int pid);

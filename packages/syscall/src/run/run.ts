@@ -3,11 +3,11 @@ import { isOwnUserNamespace, mapIds } from '../host/id-mapping.js';
 import type { ProgramIndex } from '../model/program-index.js';
 import type { RunOptions } from '../model/run-options.js';
 import type { RunResult } from '../model/run-result.js';
-import { IOCTL } from '../ops/constants.js';
+import { CLONE, IOCTL } from '../ops/constants.js';
 import type { ControlOp, Op, Program, ServeOp } from '../ops/op.js';
 import { RUN_OPTIONS, read } from '../options/option-shapes.js';
 import { connectedOf, type InterpreterProcess, startBySpawner, startChild } from '../spawner/interpreter-process.js';
-import { readySpawner } from '../spawner/spawner.js';
+import { type ProgramTraits, readySpawner } from '../spawner/spawner.js';
 import { encodeProgram, FrameWriter, flatten } from '../wire/encode.js';
 import { replyParser } from '../wire/replies.js';
 import { Outcome, silent } from './outcome.js';
@@ -218,11 +218,17 @@ function follow(interpreter: InterpreterProcess, options: RunOptions, index: Pro
   };
 }
 
+function traitsOf(program: Program): ProgramTraits {
+  const has = (flags: number, flag: number): boolean => Math.floor(flags / flag) % 2 === 1;
+  const own = program.every((op) => op.op !== 'unshare' && op.op !== 'setns' && !(op.op === 'clone' && has(op.flags, CLONE.NEWUSER)));
+  return { setsUmask: program[0]?.op === 'umask', newNetwork: own && program.some((op) => op.op === 'clone' && has(op.flags, CLONE.NEWNET)) };
+}
+
 /** Starts the interpreter for a program: by the spawner of this process, if the caller allows that and there is one. */
 function startFor(program: Program, clones: boolean, options: RunOptions): InterpreterProcess {
   const connected = options.spawner && clones ? connectedOf(options) : undefined;
   const spawner = connected && readySpawner();
-  return spawner ? startBySpawner(spawner, connected, program[0]?.op === 'umask') : startChild(options);
+  return spawner ? startBySpawner(spawner, connected, traitsOf(program)) : startChild(options);
 }
 
 /** Restores the settings of the terminal after a monitor was killed. */

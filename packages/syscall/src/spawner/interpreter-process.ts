@@ -6,7 +6,7 @@ import { interpreterPath } from '../host/interpreter-path.js';
 import type { RunOptions, StdioOption } from '../model/run-options.js';
 import type { Reply } from '../wire/replies.js';
 import { interpreterCommand, keepCopy } from './sealed-copy.js';
-import type { Connected, Spawner } from './spawner.js';
+import type { Connected, ProgramTraits, Spawner } from './spawner.js';
 
 /** How an interpreter ended: its status, or the signal that killed it. */
 export interface InterpreterEnd {
@@ -88,9 +88,9 @@ export function connectedOf({ stdio, descriptors }: RunOptions): Connected | und
   return stdio.map((each: StdioOption) => each === 'pipe') as unknown as Connected;
 }
 
-/** Has a spawner make an interpreter. @param setsUmask whether its program sets the umask before all else */
-export function startBySpawner(spawner: Spawner, connected: Connected, setsUmask: boolean): InterpreterProcess {
-  const streams = spawner.connect(connected, setsUmask);
+/** Has a spawner make an interpreter. */
+export function startBySpawner(spawner: Spawner, connected: Connected, traits: ProgramTraits): InterpreterProcess {
+  const streams = spawner.connect(connected, traits);
   const { frames, replies, stdin, stdout, stderr } = streams;
   const all = [frames, replies, stdin, stdout, stderr];
   let pid: number | undefined;

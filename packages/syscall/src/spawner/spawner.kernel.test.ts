@@ -4,9 +4,9 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fr
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { scratch, until } from '@lamella-test/scratch';
+import { requiresRoot, scratch, until } from '@lamella-test/scratch';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Op, type Program, type ProgramError, type Running, start } from '../index.js';
+import { CLONE, type Op, type Program, type ProgramError, type Running, start } from '../index.js';
 import { readySpawner } from './spawner.js';
 
 const sh = (script: string): Op => ({ op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', script], envp: ['PATH=/usr/bin:/bin:/usr/sbin:/sbin'] });
@@ -173,6 +173,34 @@ describe('a spawner', () => {
     expect((await running.result).exited).toEqual({ status: 5, signal: 0 });
     await useSpawner();
     expect(ownSpawner()).not.toBe(killed);
+  });
+
+  test('gives each process a network namespace that nobody else has', async (context) => {
+    requiresRoot(context);
+    // Each waits for its input, so that all of them live at once.
+    const script = 'echo "$(readlink /proc/self/ns/net; cat /proc/net/dev /proc/net/route; sleep 0.1; ls /proc/$PPID/fd | wc -l)"; read line';
+    const program: Program = [{ op: 'clone', flags: CLONE.NEWNET, monitor: 0, cgroup: -1, program: [sh(script)] }];
+    const states = async (count: number, spawner: boolean): Promise<string[]> => {
+      const all = Array.from({ length: count }, () => start(program, { stdio: PIPES, spawner }));
+      const said = await Promise.all(all.map(async ({ stdout }) => ((await once(stdout as Readable, 'data')) as [Buffer])[0].toString()));
+      const rest = all.map(({ stdout }) => buffer(stdout as Readable));
+      for (const { stdin, stderr } of all) {
+        stdin?.end('\n');
+        stderr?.resume();
+      }
+      await Promise.all(all.map(({ result }) => result));
+      return Promise.all(rest.map(async (each, i) => said[i] + (await each).toString()));
+    };
+    const split = (state: string | undefined = ''): [string, string] => [state.slice(0, state.indexOf('\n')), state.slice(state.indexOf('\n'))];
+    const [byChild] = await states(1, false);
+    const own = readlinkSync('/proc/self/ns/net');
+    for (let i = 0; i < 12; i++) {
+      // Some of them find one that was made ahead, others come too early.
+      const all = (await states(1 + (i % 3), true)).map(split);
+      expect(new Set([own, ...all.map(([namespace]) => namespace)]).size).toBe(all.length + 1);
+      for (const [, state] of all) expect(state).toBe(split(byChild)[1]);
+      await new Promise((resolve) => setTimeout(resolve, 3 * (i % 4)));
+    }
   });
 
   test('leaves no process and no descriptor', async () => {

@@ -38,6 +38,14 @@ export interface Connections {
 /** Whether stdin, stdout and stderr are connections, or /dev/null. */
 export type Connected = readonly [stdin: boolean, stdout: boolean, stderr: boolean];
 
+/** What a spawner has to know about the program of an interpreter. */
+export interface ProgramTraits {
+  /** The program sets the umask before all else. */
+  readonly setsUmask: boolean;
+  /** It clones into an empty network namespace that belongs to the user namespace of this process. */
+  readonly newNetwork: boolean;
+}
+
 /**
  * A small process that forks interpreters: forking this process takes milliseconds, because it is large. It ends with this process, and
  * does not keep it alive.
@@ -94,8 +102,8 @@ export class Spawner {
     return this.#caller.isCurrent();
   }
 
-  /** Makes an interpreter. @param setsUmask whether its program sets the umask before all else */
-  connect(connected: Connected, setsUmask: boolean): Connections {
+  /** Makes an interpreter. */
+  connect(connected: Connected, { setsUmask, newNetwork }: ProgramTraits): Connections {
     const address = this.#address ?? '';
     const connect = (options: ConstructorParameters<typeof Socket>[0]): Socket => {
       this.#pending++;
@@ -108,7 +116,7 @@ export class Spawner {
     const stdin = connected[0] ? connect({ readable: false }) : null;
     const stdout = connected[1] ? connect({}) : null;
     const stderr = connected[2] ? connect({}) : null;
-    this.#requests.write(Buffer.from([...connected.map(Number), Number(setsUmask)]));
+    this.#requests.write(Buffer.from([...connected.map(Number), Number(setsUmask) + 2 * Number(newNetwork)]));
     return { frames, replies, stdin, stdout, stderr };
   }
 
