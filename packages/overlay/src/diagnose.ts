@@ -121,7 +121,7 @@ function explainServer(cause: SyscallError, server: ServeOp, { merged }: Overlay
   if (cause.op === server)
     return make(
       `fuse-overlayfs, which joins the layers at ${merged}, ended by itself`,
-      'Somebody killed it, or it failed: try a newer one, or a --root on ext4, xfs, btrfs or tmpfs.',
+      'It was killed, or it failed: try a newer one, or a --root on ext4, xfs, btrfs or tmpfs.',
     );
   return make(
     `${program}, which is to join the layers, cannot be executed: ${cause.syscall === 'execve' ? cause.code : cause.message}`,

@@ -29,7 +29,7 @@ import { type ContainerEvent, type EventOptions, readEvents, recordEvent } from 
 import { forgetDeadNames, idOf, namesById, withName } from '../store/names.js';
 import { StoredContainer } from './stored-container.js';
 
-/** A spec of a container with a life of its own; it is kept after its end, unless `remove` is set. */
+/** A spec of a detached container; it is kept after its end, unless `remove` is set. */
 export interface DetachedSpec extends Omit<RunSpec, 'root' | 'workspace' | 'keep' | 'removeAtEnd'> {
   /** Throw it away when it ends. */
   readonly remove?: boolean;
@@ -64,8 +64,8 @@ const UNDO_OPTIONS = shapeOf<UndoOptions>(() => ({ force: take.flag, onKept: tak
 const EVENT_OPTIONS = shapeOf<EventOptions>(() => ({ since: take.moment, until: take.moment, signal: take.abortSignal }));
 
 /**
- * The containers of a store: those with a life of their own, and those that somebody runs in the
- * foreground. There is no daemon: each has a monitor, and what it does is asked of the kernel.
+ * The containers of a store: detached ones, and those that other processes run in the foreground.
+ * There is no daemon: each container has a monitor, and the kernel shows what it is doing.
  */
 export class Containers {
   readonly root: string;
@@ -132,7 +132,7 @@ export class Containers {
   }
 
   /**
-   * Run a command on the host itself, but for what it writes: that stays in a container, to be looked at
+   * Runs a command on the host itself, except that what it writes stays in a container, to be looked at
    * ({@link StoredContainer.changes}), applied, or removed. It runs as this user, in this directory, with this environment, and
    * sees no process but its own; when it ends, so do those.
    *

@@ -18,7 +18,7 @@ interface Context {
   readonly args: readonly string[];
   readonly run?: Pick<Plan, 'id' | 'directory' | 'stack' | 'others'> & { readonly sources: { readonly container: string; readonly now: [string, Source][] } };
   readonly exec?: { readonly id: string; readonly cwd: string };
-  /** Of whoever explains. */
+  /** The context of the caller that explains. */
   readonly own: string;
 }
 
@@ -26,7 +26,7 @@ interface Context {
  * Let this process become what waits for a container: a program of some kilobytes that passes on signals, and ends with the container's
  * status. For a command line, which has nothing else to do. Returns only where that is not possible, and nothing was made.
  *
- * A container with a name, a workspace, or an upper that is kept wants more of who waits for it.
+ * A container with a name, a workspace, or an upper that is kept needs a larger program to wait for it.
  *
  * @param front `context` is for {@link explainBecome}; `title` makes the title from the words of the command; `left` says what to tell who
  * leaves the terminal of a container with this id; `record` asks for a record of this run ({@link recordFront})

@@ -1,7 +1,7 @@
 import type { RunSpec } from '../model/run-spec.js';
 import type { DetachedSpec } from './containers.js';
 
-/** What plugins of the command line are told, by the names of their hooks (`oclif.hooks` of their package.json). */
+/** What plugins of the command line receive, by the names of their hooks (`oclif.hooks` of their package.json). */
 export interface PluginHooks {
   /** A container is about to be made. A hook that throws refuses that. */
   readonly before_create: { readonly spec: RunSpec | DetachedSpec };

@@ -19,7 +19,7 @@ export interface PoolSpec
   readonly size?: number;
 }
 
-/** What one command of a pool may have of its own. */
+/** Options that one command of a pool may have. */
 export interface PoolRunOptions extends ProcessOptions {
   /** Beside the pool's own. */
   readonly env?: Readonly<Record<string, string>>;
@@ -69,11 +69,11 @@ export async function pool(asked: PoolSpec): Promise<Pool> {
   let timer: NodeJS.Timeout | undefined;
   let filling = 0;
 
-  // The command comes later: what stands in its place is never executed.
+  // The command comes later: this placeholder is never executed.
   const whole: RunSpec = withInit({ ...spec, root, args: ['-'], entrypoint: [] });
   await prepare(root);
 
-  // All of them get the same, whatever one of them puts in its place.
+  // All of them get the same sources, even if one of them replaces a source.
   const given = recordSources(whole);
 
   const warm = async (): Promise<Warm> => {
@@ -85,7 +85,7 @@ export async function pool(asked: PoolSpec): Promise<Pool> {
     const made = { held, plan, events: () => events };
     // While nobody uses it, it keeps no process alive, and ends with the one that made it.
     held.hold(false);
-    // Somebody killed it, or it could not be made: whoever needs one makes another, and is told.
+    // It was killed, or could not be made: the next command that needs one makes another, and reports the error.
     void held.lost.then(() => {
       const at = waiting.indexOf(made);
       if (at >= 0) waiting.splice(at, 1);
@@ -110,7 +110,7 @@ export async function pool(asked: PoolSpec): Promise<Pool> {
     clearTimeout(timer);
     if (closed) return;
     timer = setTimeout(() => {
-      // What fails here, fails again for whoever finds nothing waiting, who is told.
+      // What fails here fails again for the next command that finds no container waiting, and that command reports it.
       const work = fill().catch(() => undefined);
       underWay.add(work);
       void work.finally(() => underWay.delete(work));

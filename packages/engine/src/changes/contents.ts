@@ -4,7 +4,7 @@ import { beneath, unlessGone } from '../filesystem/open-beneath.js';
 import type { CheckedMount } from '../model/writable-mount.js';
 import type { ContainerChange } from './changes.js';
 
-/** Content of a file before and after; undefined where there is no file, or one that is larger than was asked for. */
+/** Content of a file before and after; undefined where no file is, or one that is larger than the limit. */
 export interface Contents {
   readonly before: Buffer | undefined;
   readonly after: Buffer | undefined;
@@ -12,7 +12,7 @@ export interface Contents {
 
 /**
  * Read what files among some changes had in them, and have, in the same order. Every path is followed below its top only, and through
- * no link: whoever runs in the container cannot lead this out of it.
+ * no link: processes in the container cannot lead this out of it.
  *
  * @param limit bytes of a file at the most
  */
@@ -28,7 +28,7 @@ async function contentsIn(view: CheckedMount, changes: readonly ContainerChange[
   const sides = await openSides(view, slots);
   const parent = slots();
   const program: Op[] = [...ownMountNamespace(), ...sides.program];
-  // What fuse-overlayfs needs has programs of its own in it, whose ops are counted, too.
+  // The ops for fuse-overlayfs contain programs themselves, whose ops are counted, too.
   const inside = flatten(program).length - program.length;
   /** By the index of its op: whose content comes. */
   const readers = new Map<number, Reader>();

@@ -35,7 +35,7 @@ afterAll(() => at[Symbol.asyncDispose]());
 
 const LONG = process.env.LAMELLA_LONG !== undefined;
 
-/** What is in a tree, by path, but for the store in it. Times are left out. */
+/** What is in a tree, by path, except the store in it. Times are left out. */
 function treeOf(top: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   const look = (below: string): void => {

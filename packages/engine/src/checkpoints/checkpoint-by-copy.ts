@@ -15,8 +15,8 @@ import { aboutOf, type Checkpoint, historyOf, parentOf, SQUASHING } from './stat
  * (`lamella try`), or of a directory that the store is in, has the store below it. There a state is a whole copy of what was written, and
  * the container stands on none.
  *
- * - `containers/ID/at`: a link that says which state its uppers were last copied to, or from;
- * - `containers/ID/next/`: what a rollback puts in the place of the uppers, complete; `at` in it as above. With this directory there the
+ * - `containers/ID/at`: a link to the id of the state that its uppers were last copied to, or from;
+ * - `containers/ID/next/`: what a rollback replaces the uppers with, complete; `at` in it as above. With this directory there the
  *   rollback is finished by the next command that looks.
  */
 const atOf = (directory: string): string => path.join(directory, 'at');
@@ -110,7 +110,7 @@ export async function forkByCopy(from: string, views: readonly WritableMount[], 
 }
 
 /**
- * Puts copies of a state in the place of what a container has written.
+ * Replaces what a container has written with copies of a state.
  *
  * @param to undefined for its beginning
  * @param empty makes the uppers of some views in which nothing was written, in a directory

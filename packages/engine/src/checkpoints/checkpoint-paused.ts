@@ -71,8 +71,8 @@ interface Place {
 
 /**
  * Do to the uppers of a container that runs what is done to those of one at rest, and exchange what is beneath its processes:
- * new overlays take the place of those that are there. Nothing may hold on to these: what is open there, or where somebody
- * works, would stay behind. Meanwhile nobody runs.
+ * new overlays replace those that are there. No process may use the old ones: an open file or a current directory
+ * in them would stay behind. Meanwhile all processes are paused.
  *
  * A process's root, and its current directory where that is the root, are exchanged by pivot_root(2), which does it for the whole
  * mount namespace. Programs that run stay mapped from the old overlay, which nobody writes to any more.
@@ -141,7 +141,7 @@ export async function withPaused<Result>(
   }
 }
 
-/** Mount what is to be beneath the processes from now on, each upper with a work directory of its own, for the old ones are in use still. */
+/** Mounts what is beneath the processes from now on, each upper with a new work directory, because the old ones are still in use. */
 async function switchTo(running: Running, places: readonly Place[], views: readonly CheckedMount[]): Promise<void> {
   const old = views.map(({ workdir }) => `${workdir}.old`);
   await removeAll(old);
@@ -297,7 +297,7 @@ function placesOf({ config, views }: Running, mounts: readonly MountPoint[]): re
 }
 
 /**
- * See that no process holds on to what is exchanged: a file or directory that is open, a current directory other than the root, a root of its own.
+ * Checks that no process holds on to what is exchanged: an open file or directory, a current directory other than the root, or a different root.
  */
 async function refuseHolders(config: ContainerConfig, init: number, places: readonly Place[]): Promise<void> {
   const ids = new Map(places.map(({ mount }) => [mount.id, mount.point]));

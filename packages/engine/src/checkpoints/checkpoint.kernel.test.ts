@@ -130,7 +130,7 @@ test('a checkpoint that a crash interrupts is whole, or not made', async () => {
   renameSync(path.join(directory, 'frozen.next'), path.join(directory, 'frozen'));
   expect(await sh(one, 'cat /a /b')).toBe('1\n2');
   expect(readdirSync(path.join(state, 'upper'))).toEqual(['b']);
-  // The upper was moved, but there is no new one.
+  // The upper was moved, but a new one is still missing.
   rmSync(one.upper, { recursive: true });
   expect(await changed(one)).toEqual(['added /a', 'added /b']);
   expect(statSync(one.upper).isDirectory()).toBe(true);

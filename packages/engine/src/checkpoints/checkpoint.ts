@@ -37,7 +37,7 @@ export interface Branching {
 const DEEPEST = 400;
 
 /**
- * Freeze what a container has written, and let it go on above that: a few renames by this process itself,
+ * Freezes what a container has written; the container continues above that. This takes a few renames by this process itself,
  * whatever the size; or a copy, where the layers of a container cannot be stacked.
  *
  * @throws EngineError `CONTAINER_RUNNING`, `CHECKPOINT_TOO_DEEP`, `NO_SPACE`
@@ -56,7 +56,7 @@ export async function checkpoint({ root, record, views, frozen, copies }: Branch
   writeFileSync(aboutOf(root, id), JSON.stringify({ created, message }), { mode: 0o600 });
   if (parent !== undefined) symlinkSync(parent, parentOf(root, id));
   remember(directoryOf(record), id);
-  // From here on it is made: what is missing is done by whoever comes next.
+  // From here on it is made: the next process that looks does what is missing.
   head(directoryOf(record), id);
   await freeze(root, views, id);
   return made;
@@ -150,14 +150,14 @@ async function emptyUppers(views: readonly WritableMount[], directory: string, i
 }
 
 /**
- * Remove what a rollback put aside, when nothing is held any more. Whoever asked does not wait for it, and what fails here a sweep
- * tries again, and tells.
+ * Removes what a rollback put aside, when nothing is held any more. The caller does not wait for it. A later sweep tries
+ * again what fails here, and reports it.
  */
 export function removeLater(trash: ContainerRecord): void {
   setImmediate(() => void removeWhenFree(trash).catch(() => undefined));
 }
 
-/** Somebody may be at the gate just then, who makes a container: a few more times, for as long as this process has something else to do. */
+/** Tries a few more times while this process runs: another process that makes a container may hold the gate just then. */
 async function removeWhenFree(trash: ContainerRecord): Promise<void> {
   for (let tries = 0; tries < 20 && (await releaseDead(trash)) === 'alive'; tries++) await sleep(50, undefined, { ref: false });
 }
@@ -301,7 +301,7 @@ async function move(from: string, to: string): Promise<void> {
   }
 }
 
-/** An empty upper that looks like another one at its top, for that is the top of what is seen. */
+/** Makes an empty upper whose top looks like another one's, because users see the top of it. */
 async function fresh(upperdir: string, like: readonly string[]): Promise<void> {
   mkdirSync(upperdir, { recursive: true, mode: 0o755 });
   const model = like.find((each) => statSync(each, { throwIfNoEntry: false }));

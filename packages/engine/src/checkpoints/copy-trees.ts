@@ -115,7 +115,7 @@ function baseOf(name: string): string {
   return name.slice(name.lastIndexOf('/') + 1);
 }
 
-/** Names are told as latin1, and given to the kernel as they are. */
+/** Names are received as latin1, and passed to the kernel as they are. */
 function bytes(name: string): Buffer {
   return Buffer.from(name, 'latin1');
 }

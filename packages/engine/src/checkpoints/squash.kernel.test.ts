@@ -22,7 +22,7 @@ const sh = async (container: StoredContainer, script: string): Promise<string> =
   String((await (await container.run({ args: ['sh', '-c', script] })).result).stdout);
 const depth = async (container: StoredContainer): Promise<number> => (await container.views())[0].frozen.length;
 
-/** The whole tree as one sees it inside, but for what is mounted there. */
+/** The whole tree as processes see it inside, except the mounts. */
 const DESCRIBE = `cd /; find . -xdev -mindepth 1 ! -path './etc/host*' ! -path './etc/resolv.conf' ! -path ./proc ! -path ./sys ! -path ./dev | sort | while read -r f; do stat -c '%n %F %a %u:%g %Y' "$f"; [ -f "$f" ] && [ ! -L "$f" ] && md5sum <"$f"; [ -L "$f" ] && readlink "$f"; done`;
 
 /** A small random generator, so that what fails fails again. */
@@ -71,7 +71,7 @@ test.each([1, 2, 3])('a long chain is squashed, and nobody can tell (%s)', { tim
   expect(await depth(one)).toBe(20);
   await one.squash();
   expect(await depth(one)).toBe(KEPT + 1);
-  // Not a word of it has changed, for who goes on, who forks, and who goes back.
+  // The content is the same after continuing, after a fork, and after a rollback.
   expect(await sh(one, DESCRIBE)).toBe(seen.at(-1)?.tree);
   const [fork] = await one.fork();
   expect(await sh(fork as StoredContainer, DESCRIBE)).toBe(seen.at(-1)?.tree);

@@ -22,7 +22,7 @@ import { EngineError } from '../model/engine-error.js';
 import { randomId } from '../store/identifiers.js';
 import { parentOf, readParent, SQUASHING } from './states.js';
 
-/** States that are looked at one by one, for they are the ones that somebody goes back to. */
+/** The number of the newest states, which stay separate because users go back to them. */
 export const KEPT = 8;
 
 /** One name in the union of some uppers. */
@@ -40,7 +40,7 @@ const TARGET = 10;
 const SOURCES = 11;
 
 /**
- * Put one state in the place of the older part of a chain: the same tree, of links to the same files, so that it takes names and no
+ * Replaces the older part of a chain with one state: the same tree, of links to the same files, so that it takes names and no
  * space. The states themselves stay as long as a container can go back to them.
  *
  * @param root absolute path of the store
@@ -64,10 +64,10 @@ export async function squash(root: string, chain: readonly string[], files: bool
       await runInUserNamespace(linking(await unionOf(uppers, files), uppers, path.join(staged, name), files));
     }
     symlinkSync(newest, path.join(staged, 'squashed'));
-    // Whoever collects what nobody stands on comes before this, or after it.
+    // A process that collects unused states does so before this, or after it.
     await using _gate = await lockFile(gateOf(path.join(root, 'containers')), { shared: true });
     renameSync(staged, stateDirectory(root, id));
-    // Somebody else may have been faster.
+    // Another process may have been faster.
     if (readParent(root, child) === newest) {
       const next = `${parentOf(root, child)}.${id}`;
       symlinkSync(id, next);
@@ -108,7 +108,7 @@ function merge(below: Node | undefined, object: Walked, state: number): Node {
     throw new EngineError({
       code: 'SQUASH_IMPOSSIBLE',
       message: `/${object.name} was only renamed, and its content is elsewhere`,
-      hint: 'Somebody mounted it with redirect_dir or metacopy; it stays as it is.',
+      hint: 'Its overlay was mounted with redirect_dir or metacopy. The states stay as they are.',
     });
   const wasDirectory = below && below.object.mode >> 12 === S_IF.IFDIR >> 12;
   if (isDirectory && wasDirectory && !opaque) return { state, object, opaque: below.opaque, children: below.children };
@@ -149,7 +149,7 @@ async function walk(upper: string): Promise<readonly Walked[]> {
   return found;
 }
 
-/** Ops that make a tree of directories of its own, and of links to files that are there. */
+/** Returns ops that make a tree of new directories, and of links to existing files. */
 function linking(top: Node | undefined, uppers: readonly string[], target: string, files: boolean): Program {
   if (!top) return [];
   const used = new Set<number>();
@@ -188,7 +188,7 @@ function linking(top: Node | undefined, uppers: readonly string[], target: strin
   ];
 }
 
-/** Names are told as latin1, and given to the kernel as they are. */
+/** Names are received as latin1, and passed to the kernel as they are. */
 function bytes(name: string): Buffer {
   return Buffer.from(name, 'latin1');
 }

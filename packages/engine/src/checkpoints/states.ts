@@ -22,9 +22,9 @@ export interface Checkpoint {
  * Where states are. What matters of them is in names and symbolic links, which the filesystem's journal keeps in
  * order: a checkpoint has to wait for no disk, and a power cut finds it whole or not made.
  *
- * - `frozen/ID/upper`, `upper.1`, …: the uppers; `parent`: a link that says the id of the one before; `about`: the rest;
- *   of one that took the place of several (squash.ts): `squashed`, a link that says the newest of them;
- * - `containers/ID/frozen`: a link that says the last one the container stands on;
+ * - `frozen/ID/upper`, `upper.1`, …: the uppers; `parent`: a link to the id of the one before; `about`: the rest;
+ *   of one that replaced several (squash.ts): `squashed`, a link to the id of the newest of them;
+ * - `containers/ID/frozen`: a link to the id of the last one that the container stands on;
  * - `containers/ID/history/ID`: those that it can go back to.
  */
 export const headOf = (directory: string): string => path.join(directory, 'frozen');
@@ -89,14 +89,14 @@ function target(link: string): string | undefined {
 }
 
 /**
- * Remove the states that no container can go back to any more. Whoever is making or freezing one holds the
- * gate; then it is left for the next time.
+ * Removes the states that no container can go back to any more. A process that makes or freezes one holds the
+ * gate; then the states are left for the next time.
  */
 export async function collectStates(root: string): Promise<void> {
   const all = (await readdir(path.join(root, 'frozen')).catch(absent)) ?? [];
   if (!all.length) return;
   const containers = path.join(root, 'containers');
-  // Nobody makes or freezes one while it is held: what is found to be used by none stays so.
+  // While the gate is held no process makes or freezes a state: a state that is unused stays unused.
   await using gate = await tryLockFile(gateOf(containers));
   if (!gate) return;
   const unused = async (): Promise<string[]> => {
@@ -123,7 +123,7 @@ async function isAbandoned(staged: string): Promise<boolean> {
   return lock !== undefined || !existsSync(path.join(staged, 'lock'));
 }
 
-/** Whether the making of a state was interrupted: not all that it froze is in its place yet, or nothing new is above. */
+/** Whether the making of a state was interrupted: an upper was not yet moved to it, or a new upper is missing. */
 export function isInterrupted(root: string, id: string, uppers: readonly string[]): boolean {
   return uppers.some((upper) => !existsSync(upper) || !existsSync(path.join(stateDirectory(root, id), path.basename(upper))));
 }

@@ -2,7 +2,7 @@ import { idMapping, ownMountNamespace, run, slotAllocator, unfitForUpper } from 
 import { makeUserNamespace, mapOntoItself, mapsIds, range } from '../isolation/userns.js';
 import { explained, type Finding } from './finding.js';
 
-/** Ids of their own for containers: root mounts what maps them, others need who shows files with them. */
+/** Checks separate ids for containers: root needs idmapped mounts, ordinary users need a FUSE server that shows files with these ids. */
 export async function checkMappedIds(root: string, store: Finding, served: Finding): Promise<Finding[]> {
   if (idMapping().kind === 'single' || store.state !== 'ok') return [];
   const subject = 'mapped ids';

@@ -10,7 +10,7 @@ import { inScratch } from './scratch.js';
 function findServer(name: string, deb: string, store: Finding): string | Pick<Finding, 'detail' | 'remedy'> {
   const program = findProgram(name);
   if (program === undefined) return { detail: `${name} is not in the PATH`, remedy: `apt-get install ${deb}.` };
-  return store.state === 'ok' ? program : { detail: 'not tried, for there is no store', remedy: store.remedy ?? '' };
+  return store.state === 'ok' ? program : { detail: 'not tried, because there is no store', remedy: store.remedy ?? '' };
 }
 
 /** What joins layers where overlayfs can have no upper. */

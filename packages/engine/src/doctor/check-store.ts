@@ -25,7 +25,8 @@ export async function checkStore(root: string): Promise<Finding> {
 
 export async function checkOverlay(root: string, store: Finding, served: Finding): Promise<Finding> {
   const consequence = 'Nothing can be run.';
-  if (store.state !== 'ok') return { subject: 'overlay', state: 'broken', detail: 'not tried, for there is no store', consequence, remedy: store.remedy ?? '' };
+  if (store.state !== 'ok')
+    return { subject: 'overlay', state: 'broken', detail: 'not tried, because there is no store', consequence, remedy: store.remedy ?? '' };
   const unfit = unfitForUpper(root);
   if (unfit !== undefined && served.state === 'ok') return { subject: 'overlay', state: 'ok', detail: `no upper can be on ${unfit}: by fuse-overlayfs` };
   try {

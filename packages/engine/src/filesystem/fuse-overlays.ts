@@ -35,7 +35,7 @@ function unfit(why: string): EngineError {
   return new EngineError({
     code: 'FUSE_UNFIT',
     message: `here fuse-overlayfs joins the layers, and ${why}`,
-    hint: 'The kernel does it with a --root on ext4, xfs, btrfs or tmpfs, and for who is not root without ids of its own (--userns).',
+    hint: 'Choose a --root on ext4, xfs, btrfs or tmpfs, where the kernel joins them. As an ordinary user, leave --userns out, too.',
   });
 }
 
@@ -58,8 +58,8 @@ export function mountFuseViews({ views }: FuseViews, spec: RunSpec, ids: OwnIds 
     if (!fuse && ids?.byFuse)
       throw new EngineError({
         code: 'FUSE_MISSING',
-        message: 'fuse-overlayfs has to show the container its files with its own ids, and is not installed',
-        hint: 'apt-get install fuse-overlayfs; or leave --userns out.',
+        message: 'fuse-overlayfs is not installed, which must show the files with the ids of the user namespace',
+        hint: 'apt-get install fuse-overlayfs, or leave --userns out.',
       });
     if (!fuse) throw unsupportedUpper(view.upperdir, unfitForUpper(root) ?? unfitForUpper(spec.workspace ?? root) ?? 'this filesystem');
     const owners = ids?.byFuse ? { ids: { uids: shown(ids.uids), gids: shown(ids.gids) } } : {};

@@ -1,7 +1,7 @@
 import { openBeneath, type Program } from '@lamella/syscall';
 
 /**
- * Ops on a name below a directory, whose parents are followed through no link and out of nowhere: whoever else
+ * Ops on a name below a directory, whose parents are followed through no link and out of nowhere: other processes that
  * may write there cannot lead this anywhere.
  *
  * @param top slot of the directory
@@ -16,7 +16,7 @@ export function beneath(top: number, name: string, parent: number, ops: (dirfd: 
   return [openBeneath(top, bytes.subarray(0, slash), parent, { directory: true }), ...ops(parent, bytes.subarray(slash + 1)), { op: 'close', fd: parent }];
 }
 
-/** The same ops, where it is no failure that somebody has taken the name, or a part of its path, away. */
+/** The same ops, which ignore that another process has removed the name, or a part of its path. */
 export function unlessGone(program: Program): Program {
   return program.map((op) => ({ ...op, ignore: ['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV', 'EBADF'] }));
 }

@@ -1,6 +1,6 @@
 import { EngineError } from '../model/engine-error.js';
 
-/** For what is in the way, and may be somebody's. */
+/** Returns the error for an object that is in the way, and may belong to the user. */
 export function occupied(place: string): EngineError {
   return new EngineError({
     code: 'WORKSPACE_OCCUPIED',

@@ -49,7 +49,7 @@ export async function workspaceImage(workspace: string, image: string, options: 
   });
 }
 
-/** What somebody else put where the run wants to write is not ours to remove; empty directories make way. */
+/** Refuses to remove what other programs put where the run wants to write; empty directories make way. */
 async function refuseForeign(workspace: string): Promise<void> {
   for (const name of OURS) {
     const place = path.join(workspace, name);

@@ -17,7 +17,7 @@ export interface ViewParts {
   /** Absolute path of the container's own directory. */
   readonly directory: string;
   readonly spec: Pick<RunSpec, 'workspace' | 'volumes' | 'host'>;
-  /** Those that it has of its own. */
+  /** The id ranges of its user namespace, if it has one. */
   readonly ids: OwnIds | undefined;
   readonly lowers: Pick<Lowers, 'trees'>;
   /** Ids of the states it stands on, the latest first. */

@@ -11,7 +11,7 @@ import { EngineError } from '../model/engine-error.js';
 import type { RunSpec } from '../model/run-spec.js';
 import type { Sources } from '../model/source.js';
 
-/** What of a process spec keeps it in its place. */
+/** The parts of a process spec that confine it. */
 export type Confinement = Pick<ProcessSpec, 'capabilities' | 'ambient' | 'seccomp' | 'masks' | 'noNewPrivileges'>;
 
 /**
@@ -78,7 +78,7 @@ function capabilitiesOf({ capAdd = [], capDrop = [], privileged }: RunSpec): rea
   return CAPABILITIES.filter((name) => (base.includes(name) && ours.has(name) && !dropped(name)) || (capAdd.includes(name) && !dropped(name)));
 }
 
-/** Root gives what it has; in a user namespace of its own everybody has all. */
+/** Root can give the capabilities that it has; in a new user namespace every user has all of them. */
 function available(): ReadonlySet<string> {
   if (process.geteuid?.() !== 0) return new Set(CAPABILITIES);
   const mask = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`);

@@ -50,7 +50,8 @@ export function pastaNetwork(directory: string, ports: readonly PublishedPort[],
       hint: 'apt-get install passt.',
     });
   const isRoot = idMapping().kind === 'host';
-  // Made by nobody: else whoever is root in the container, with whatever capabilities, would have all of them over its network (user_namespaces(7)).
+  // Made by the user `nobody`: otherwise root in the container, with whatever capabilities, would have all of them over its network
+  // (user_namespaces(7)).
   const nobody = range(NOBODY, NOBODY, 1);
   const [userns, ready, place] = [slots(), slots(), slots()];
   const fifo = path.join(directory, 'network');
@@ -109,7 +110,7 @@ export function pastaNetwork(directory: string, ports: readonly PublishedPort[],
   ];
 }
 
-/** Ops that leave root's rights, but for that of listening on any port where it is needed. */
+/** Returns ops that drop root's rights, except that of listening on any port where it is needed. */
 function asNobody(listensBelow: boolean): Program {
   return [
     { op: 'setgroups', list: [] },
@@ -126,7 +127,7 @@ export function explainPasta(cause: SyscallError): EngineError | undefined {
   return new EngineError({
     code: 'PASTA_FAILED',
     message: 'pasta could not connect the container with the network, or has ended',
-    hint: 'It needs /dev/net/tun, open to everybody (chmod 666), a default route of the host, and published ports that nobody else has. What it says: pasta --config-net -- true',
+    hint: 'It needs /dev/net/tun, open to all users (chmod 666), a default route of the host, and published ports that are free. To see its error: pasta --config-net -- true',
     cause,
   });
 }

@@ -90,7 +90,7 @@ export function ownIds(asked: UserNamespace | undefined, id: string, root: strin
 
 /**
  * Whether the filesystem of a directory can be mounted with other ids (mount_setattr(2), "ID-mapped mounts"): of those that may hold a
- * store, tmpfs can since 6.3, ramfs cannot, and an overlay on what is mapped is possible since 5.19. Of others the kernel says so when it is asked.
+ * store, tmpfs can since 6.3, ramfs cannot, and an overlay on what is mapped is possible since 5.19. Other filesystems are tried.
  */
 export function mapsIds(directory: string): boolean {
   const [major = 0, minor = 0] = release().split('.').map(Number);
@@ -144,7 +144,7 @@ interface Supply {
   readonly last: number;
   /** They are given in steps of this many. */
   readonly step: number;
-  /** Somebody else has these. */
+  /** Ranges that belong to users of the host (subuid(5), subgid(5)). */
   readonly taken: readonly IdRange[];
 }
 
@@ -198,8 +198,8 @@ export function makeUserNamespace({ uids, gids }: OwnIds, out: number): Op {
 const KEEPS_CAPABILITIES = 4;
 
 /**
- * Ops that mount overlays, for a user namespace with ids that are mapped: overlayfs makes its own files as who
- * mounted it, who has to be somebody there, and yet needs the rights of the host's root for `trusted.*`.
+ * Returns ops that mount overlays, for a user namespace with ids that are mapped. Overlayfs makes its own files as the user
+ * that mounted it. This user must be mapped there, and yet needs the rights of the host's root for `trusted.*`.
  */
 export function asRootOf({ uids, gids }: OwnIds, program: Program): Program {
   const become = (uid: number, gid: number): Op[] => [
@@ -217,8 +217,8 @@ export function asRootOf({ uids, gids }: OwnIds, program: Program): Program {
 
 /**
  * Ops after which a directory, and all mounts below it, are seen with the ids of a user namespace, in the mount
- * namespace of who runs them (mount_setattr(2), MOUNT_ATTR_IDMAP): what belongs to root there belongs to root on the
- * disk, so that layers are shared by containers with different ids, and what one writes is as any other's.
+ * namespace of the process that runs them (mount_setattr(2), MOUNT_ATTR_IDMAP). What belongs to root there belongs to root on
+ * the disk, so containers with different ids share layers, and what one writes is as any other's.
  *
  * @param expected which object the directory has to be
  */

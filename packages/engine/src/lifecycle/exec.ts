@@ -30,7 +30,7 @@ export interface ExecSpec {
   readonly detached?: boolean;
 }
 
-/** How such a command is run: as any, but it is no job, so nothing tells that it was stopped. */
+/** How such a command is run: as any, except that it has no job control, so nothing reports that it was stopped. */
 export type ExecOptions = Omit<ProcessOptions, 'onStopped'>;
 
 /** A command beside a container's init, decided. */
@@ -100,7 +100,7 @@ export async function planExecIn(container: ContainerHandle, running: RunningCon
   return { program: [...appendEvent(container.record.containers, event, RESERVED_SLOTS[0]), ...program], cwd };
 }
 
-/** A container that runs, as it was when somebody looked. */
+/** A running container, as it was when it was looked at. */
 export interface RunningContainer {
   /** The host's pid of its init. */
   readonly pid: number;

@@ -194,7 +194,7 @@ async function newer(directory: string, file: FileHandle | undefined): Promise<F
   const inodes = await Promise.all(files.list.map(async (each) => (await each.stat()).ino));
   const at = ino === undefined ? -1 : inodes.indexOf(ino);
   if (at === inodes.length - 1) return undefined;
-  // One that is gone was rotated away meanwhile: go on with the oldest there is.
+  // One that is gone was rotated away meanwhile: continue with the oldest there is.
   const handle = files.list[at + 1];
   (files.list as FileHandle[]).splice(at + 1, 1);
   return handle;

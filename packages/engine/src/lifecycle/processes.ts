@@ -16,7 +16,7 @@ export interface Process {
 
 /** What more there is to be known of it. */
 export interface ProcessDetails extends Process {
-  /** Who it is, to the host. */
+  /** Its user id on the host. */
   readonly uid: number;
   /** Its arguments; none of a process that has ended or is the kernel's. */
   readonly args: readonly string[];
@@ -80,7 +80,7 @@ export async function initOf(monitor: number): Promise<number | undefined> {
   return undefined;
 }
 
-/** Whether a process is the first of a pid namespace below the one of who asks (proc_pid_status(5), NSpid). */
+/** Whether a process is the first of a pid namespace below the one of the caller (proc_pid_status(5), NSpid). */
 async function isInitOfNamespace(pid: number): Promise<boolean> {
   const status = await readFile(`/proc/${pid}/status`, 'latin1').catch(unseen);
   const numbers = /^NSpid:\t(.*)$/m.exec(status ?? '')?.[1]?.split('\t') ?? [];

@@ -59,7 +59,7 @@ interface Exited extends Omit<Started, 'pid'> {
 }
 
 /**
- * What a container is doing: the kernel says by its lock whether it lives, and by its monitor's child
+ * What a container is doing: it lives exactly while its lock is held, and its monitor's child shows
  * what its process is; records are for what is over.
  *
  * @returns undefined when there is no such container

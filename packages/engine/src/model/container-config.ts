@@ -23,7 +23,7 @@ export interface ContainerConfig {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly user: User;
-  /** Of the host, in a user namespace of its own. */
+  /** Ids of the host, if it has a separate user namespace. */
   readonly ids?: OwnIds;
   /** What it was given of the host, by the paths in its spec. */
   readonly sources?: Readonly<Record<string, Source>>;

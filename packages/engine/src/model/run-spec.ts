@@ -55,7 +55,7 @@ export interface RunSpec {
   readonly job?: boolean;
   /** Default `host`. */
   readonly userns?: UserNamespace;
-  /** Default `none`: a network of its own with nothing but loopback. `pasta`: that, connected with the host's by pasta(1). */
+  /** Default `none`: a separate network with nothing but loopback. `pasta`: that, connected with the host's by pasta(1). */
   readonly network?: 'none' | 'host' | 'pasta';
   /** Ports of the host that lead into the container. With `pasta`. */
   readonly publish?: readonly PublishedPort[];
@@ -63,7 +63,7 @@ export interface RunSpec {
   readonly keep?: boolean;
   /** Of one that is kept before it runs: throw it away at the end of its first life. */
   readonly removeAtEnd?: boolean;
-  /** How to ask it to end: a signal's name or number. Default: what the image says, else SIGTERM. */
+  /** How to ask it to end: a signal's name or number. Default: the image's stop signal, else SIGTERM. */
   readonly stopSignal?: string;
   /** Seconds between being asked to end and being killed. Default 10. */
   readonly stopTimeout?: number;
@@ -85,7 +85,7 @@ export interface RunSpec {
   readonly noNewPrivileges?: boolean;
   /** Default: the profile of @lamella/seccomp. */
   readonly seccomp?: SeccompProfile | 'unconfined';
-  /** Everything that this process may do: all capabilities and devices, no filter, nothing hidden. It is no sandbox any more. */
+  /** Everything that this process may do: all capabilities and devices, no filter, nothing hidden. It is then not a sandbox any more. */
   readonly privileged?: boolean;
   /** `/proc` shows processes of others not at all (2), or not what they do (1); see proc(5). */
   readonly hidepid?: 0 | 1 | 2;

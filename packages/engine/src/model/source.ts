@@ -2,7 +2,7 @@ import type { ObjectIdentity } from '@lamella/syscall';
 
 /** An object of the host that a container was given: a volume's source, the target of an overlay, a device, a workspace. */
 export interface Source {
-  /** Absolute, without links: those in the path that was asked for were followed once, when the container was made. */
+  /** Absolute, without links: making the container followed the links of the requested path once. */
   readonly path: string;
   /** Of its inode number and birth time what its filesystem keeps; see `identityOf` in sources/source.ts. */
   readonly identity: ObjectIdentity;

@@ -7,7 +7,7 @@ export interface Volume {
   readonly readonly?: boolean;
   /** What is written there stays in the container, for review: the source, a directory, does not change. */
   readonly overlay?: boolean;
-  /** In a user namespace of its own: what belongs to the host's root there belongs to the container's, and the other way round. */
+  /** In a separate user namespace: what belongs to the host's root there belongs to the container's, and the other way round. */
   readonly idmap?: boolean;
   /** `slave`: what the host mounts below the source later appears inside, too. As root; the source has to be on a shared or slave mount. */
   readonly propagation?: 'slave';

@@ -121,7 +121,7 @@ const HOST_VIEW = take.checkOf<HostView>(
 export const SWEEP_OPTIONS: take.Check<SweepOptions> = shapeOf<SweepOptions>(() => ({ kept: take.flag }));
 export const CHECK_OPTIONS: take.Check<{ readonly repair?: boolean }> = shapeOf<{ readonly repair?: boolean }>(() => ({ repair: take.flag }));
 
-/** The shape of {@link RunSpec}, for those that are like it. */
+/** The shape of {@link RunSpec}, to be extended by similar specs. */
 export const runSpecShape = (): take.Shape<RunSpec> => ({
   image: take.required(take.text),
   pull: take.oneOf('always', 'missing', 'never'),
@@ -174,7 +174,7 @@ export const runSpecShape = (): take.Shape<RunSpec> => ({
 });
 export const RUN_SPEC: take.Check<RunSpec> = shapeOf(runSpecShape);
 
-/** The shape of {@link RunOptions}, for those that extend it. */
+/** The shape of {@link RunOptions}, to be extended by similar options. */
 export const runOptionsShape = (): take.Shape<RunOptions> => ({
   ...processOptionsShape,
   onProgress: take.functionOf(),

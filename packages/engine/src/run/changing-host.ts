@@ -24,7 +24,7 @@ const ERRNOS: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'EIN
 
 /** Returns whether a start in a view of the host can have failed because the host changed between the look at it and the mounts. */
 export function mayHaveChanged(error: unknown): boolean {
-  // The call itself says more than a code: the command's own failures have codes of their own.
+  // The call itself tells more than a code: the command's own failures have different codes.
   if (error instanceof SyscallError) return ERRNOS.has(error.code) && error.op.op !== 'execve';
   return CHANGED.has(String((error as { code?: unknown }).code));
 }

@@ -36,7 +36,7 @@ async function hostNow({ cwd, args, env }: RunSpec, host: HostView, root: string
     // An earlier version wrote nothing down.
     return (was ? isThere(was) : !gone) ? 'same' : 'other';
   };
-  // Nothing is started: only what was changed in directories that are gone must not be looked for there.
+  // The container is not started: only changes in directories that are gone must not be looked for there.
   if (idle)
     return { ...host, overlays: host.overlays.map((each, i) => (stateOf(each, i, recorded.get(each.path)) === 'other' ? { ...each, gone: true } : each)) };
   const { goOn, surveyHost } = await import('../filesystem/host/survey-host.js');
@@ -86,7 +86,7 @@ export async function requestPlan(asked: RunSpec, options: RunOptions, root: str
   return { spec, root, lowers, features: { lowerdirPlus }, confined, sources, life: { ...life, frozen, left }, fresh };
 }
 
-/** Chooses what nobody asked for. Another run chooses something else, so what is read for it is no part of what a plan depends on. */
+/** Chooses the id and the name that the user did not give. Another run chooses others, so a plan does not depend on what is read here. */
 function chooseIdentity({ name }: RunSpec, containers: string): NewIdentity {
   return unobserved(() => ({ id: randomId(), name: name === undefined ? generateName(containers) : undefined, created: new Date().toISOString() }));
 }
@@ -114,7 +114,7 @@ export function checkAgain(config: ContainerConfig, root: string, accept: readon
   if (!config.spec.host) sourcesFor(config.spec, root, { again: config, accept }, () => undefined);
 }
 
-/** What a container is given of the host: what it was given when it was made. @throws EngineError `VOLUME_MOVED`, `VOLUME_INVALID`, `DEVICE_INVALID` */
+/** Returns the sources that a container received from the host when it was made. @throws EngineError `VOLUME_MOVED`, `VOLUME_INVALID`, `DEVICE_INVALID` */
 function sourcesFor(spec: RunSpec, root: string, { again, given, accept = [] }: Life, note: typeof noteSources = noteSources): CheckedSources {
   const name = spec.name ?? again?.id ?? spec.image;
   if (!again) return given ? sameAsGiven(given, spec, name) : { container: name, now: recordSources(spec) };

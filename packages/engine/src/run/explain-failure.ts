@@ -26,7 +26,7 @@ export async function explainFailure(
     return make(
       'USERNS_UNSUPPORTED',
       `a filesystem of the container cannot be seen with other ids: ${code}`,
-      'Mapping ids takes Linux 5.19, and ext4, xfs or btrfs (tmpfs since 6.3) below the store and the volumes with `idmap` or `overlay`: choose another --root, or --userns host; for the store fuse-overlayfs will do, too.',
+      'Choose another --root, or --userns host; for the store fuse-overlayfs helps, too. Mapping ids takes Linux 5.19, and ext4, xfs or btrfs (tmpfs since 6.3) below the store and the volumes with `idmap` or `overlay`.',
     );
   const network = explainPasta(error);
   if (network) return network;

@@ -10,9 +10,9 @@ export interface Attempted {
   readonly root: string;
 }
 
-/** Returns an error of a run in the words of a command that is tried on this machine: there is no image, and no container that one knows of. */
+/** Returns an error of a run in the words of a command that is tried on this machine: the user knows of neither an image nor a container. */
 export function inHostWords(error: unknown, { args, cwd, root }: Attempted): unknown {
-  // By its shape: in a bundle, what is loaded late has classes of its own.
+  // By its shape: in a bundle, code that is loaded late has separate classes.
   if (!isOurs(error)) return error;
   if ('syscall' in error) return unexplained(error as SyscallError);
   const command = args[0] ?? '';

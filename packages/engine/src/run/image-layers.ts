@@ -5,7 +5,7 @@ import type { Lowers } from '../model/lowers.js';
 import type { RunOptions } from '../model/run-options.js';
 import type { RunSpec } from '../model/run-spec.js';
 
-/** What the container of a spec is to stand on; an image that is missing is fetched where the spec says so. */
+/** Returns what the container of a spec stands on; fetches a missing image if the spec allows it. */
 export async function lowersOf(spec: RunSpec, options: RunOptions, root: string): Promise<Lowers> {
   if (spec.host) return { trees: [], locks: [], diffIDs: [], config: { env: [], entrypoint: [], cmd: [] } };
   return spec.workspace === undefined ? fromStore(spec, options, root) : fromWorkspace(spec.workspace, spec.image, options);
@@ -18,7 +18,7 @@ export function sameLowers(lowers: Lowers, image: string): Lowers {
       throw new EngineError({
         code: 'IMAGE_GONE',
         message: `the container cannot start again: ${place} of its image '${image}' is gone`,
-        hint: 'Somebody removed it behind our back. `lamella rm` the container, and run a new one.',
+        hint: 'It was removed without Lamella. `lamella rm` the container, and run a new one.',
       });
   return lowers;
 }
@@ -58,7 +58,7 @@ async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify, pl
     try {
       return await fetch();
     } catch (cause) {
-      // By its shape: in a bundle, what is loaded late brings a class of its own.
+      // By its shape: in a bundle, code that is loaded late brings a separate class.
       const { code, message: why, hint } = cause as { code?: unknown; message: string; hint?: unknown };
       if (typeof code !== 'string' || typeof hint !== 'string') throw cause;
       const message = `there is no image '${image}' in ${store.paths.root}, and fetching it fails: ${why}`;
@@ -68,7 +68,7 @@ async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify, pl
 }
 
 async function fromWorkspace(workspace: string, image: string, options: RunOptions): Promise<Lowers> {
-  // Unpacking is loaded by who unpacks.
+  // Only callers that unpack load the code for it.
   const { workspaceImage } = await import('../filesystem/workspace.js');
   const tree = await workspaceImage(workspace, image, {
     ...(options.cancelSignal ? { signal: options.cancelSignal } : {}),

@@ -8,7 +8,7 @@ import type { Plan } from './plan/plan.js';
 /**
  * Start what a plan is for, a detached life, and let go of it. Resolves when its command has been executed.
  *
- * @param attach the plan holds the command back until somebody is there to see it
+ * @param attach the plan holds the command back until a client is attached
  * @throws EngineError `CONTAINER_DIED`, and what {@link explainFailure} makes of a failed call; NamespaceError
  */
 export async function launchDetached(plan: Plan, attach: boolean): Promise<Attached | undefined> {
@@ -34,7 +34,7 @@ export async function launchDetached(plan: Plan, attach: boolean): Promise<Attac
     new EngineError({
       code: 'CONTAINER_DIED',
       message: `the container ${plan.id} ended before its command began`,
-      hint: 'Somebody killed it; try again.',
+      hint: 'It was killed. Try again.',
     })
   );
 }

@@ -20,7 +20,7 @@ async function mend(root: string, name: string | undefined): Promise<void> {
   await recover(root);
   rotateEvents(`${root}/containers`);
   const { released } = await sweepNow(`${root}/containers`);
-  // Names cost a look at each: whoever wants one takes it, and so does who has just taken somebody's away.
+  // Each name costs a look: only a run that takes a name, or that has just released a container, looks at them.
   if (name !== undefined || released.length) await forgetDeadNames(`${root}/containers`);
   await sweepImages(root);
 }

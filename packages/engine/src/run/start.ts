@@ -42,7 +42,7 @@ export interface Container<S extends Streaming = Streaming> extends CommandProce
   foreground(): void;
 }
 
-/** Start one life of a container in the foreground. `onNeverBegun` is told of one whose command was never executed. */
+/** Starts one life of a container in the foreground. Calls `onNeverBegun` for one whose command was never executed. */
 export async function begin<O extends RunOptions>(
   spec: RunSpec,
   options: O,
@@ -160,8 +160,8 @@ async function startInView<A extends Attempt>(
 }
 
 /**
- * Notes what a container of an ordinary user wrote in on the host: for root overlayfs does. What cannot be looked at stays in doubt, and
- * is no failure of the container's.
+ * Notes what a container of an ordinary user wrote in on the host: for root overlayfs does. What cannot be looked at stays in doubt;
+ * the container does not fail because of it.
  */
 async function notePlaces(root: string, config: ContainerConfig): Promise<void> {
   if (process.geteuid?.() === 0 || !(config.spec.host || overlayVolumes(config.spec).length)) return;

@@ -23,7 +23,7 @@ export function configProblem(directory: string): string | undefined {
   return isSealedText(text) === false ? 'it is damaged: it is not what was written' : undefined;
 }
 
-/** What a kept container stands on, for whoever removes images: the digest of its own, and its layers, one in a line. */
+/** What a kept container stands on, for commands that remove images: its own digest, and its layers, one in a line. */
 export function layersOf({ lowers }: ContainerConfig): string {
   return [lowers.digest ?? '', ...lowers.diffIDs].map((each) => `${each}\n`).join('');
 }

@@ -23,7 +23,7 @@ export const EVENTS_LIMIT: number = 1 << 20;
 
 const eventsFile = (containers: string): string => path.join(containers, '.events');
 
-/** Tell what somebody did to a container; the monitors tell of starts and ends themselves. */
+/** Records what a command did to a container; the monitors record starts and ends themselves. */
 export async function recordEvent(
   containers: string,
   event: string,
@@ -73,7 +73,7 @@ export async function* readEvents(containers: string, { since, until, signal }: 
     await using old = await tail(`${file}.1`);
     if (old) yield* within(names.of(old.read()), since, until, !since);
     current = await tail(file);
-    // Without a time it begins here, but for what containers are called.
+    // Without a time it begins here, except that earlier names of containers are read.
     if (current && !since) yield* within(names.of(current.read()), since, until, true);
     for (;;) {
       const last = watching.look();

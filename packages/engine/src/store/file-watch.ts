@@ -14,7 +14,7 @@ export class Watching implements Disposable {
     this.#signal = signal;
     const stir = (): void => this.#stirred.resolve();
     const watcher = watch(directory, stir);
-    // A directory that is removed: whoever waits looks, and finds that.
+    // A directory that is removed: the waiting caller looks, and finds that.
     watcher.on('error', stir);
     signal?.addEventListener('abort', stir);
     const timer = until && setTimeout(stir, Math.max(0, until.getTime() - Date.now()));

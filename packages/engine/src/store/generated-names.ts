@@ -63,7 +63,7 @@ export function generateName(containers: string): string {
 /** Ops that give a name to a container whose directory is there. */
 export function giveName(containers: string, name: string, id: string): Program {
   const directory = path.join(givenNamesOf(containers), name);
-  // It may go in between, with who had it: then this one is called by its id.
+  // The directory may be removed in between, with the container that had the name: then this one is called by its id.
   return [directory, path.join(directory, id)].map((pathname, i) => ({
     op: 'mkdirat',
     dirfd: AT_FDCWD,

@@ -8,9 +8,9 @@ import { absent } from './absent.js';
 import { givenNames, givenNamesOf, idsOfGiven, removeGiven } from './generated-names.js';
 
 /**
- * Names of containers are symbolic links in `containers/.names`, for the kernel gives each to one
- * only. A link to a container that is gone is nobody's. Those that begin with @ are no names but ranges of ids, for
- * which the same holds.
+ * Names of containers are symbolic links in `containers/.names`, because the kernel gives each to one
+ * only. A link to a container that is gone is free. Links that begin with @ are ranges of ids rather than names, and
+ * the same holds for them.
  */
 export function nameLinkOf(containers: string, name: string): string {
   return path.join(containers, '.names', name);

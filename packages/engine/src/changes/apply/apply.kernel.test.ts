@@ -140,10 +140,10 @@ test('what a container did is done to the host, and taken back', async () => {
   await undo(one.root, 'c1');
   expect(await one.now()).toEqual(before);
   await expect(undo(one.root, 'c1')).rejects.toMatchObject({ code: 'UNDO_NOTHING' });
-  // While the container is there, what was given back is known; and no more when it is gone.
+  // While the container exists its record of what the undo restored is kept; later it is removed.
   mkdirSync(path.join(one.root, 'containers/c1'), { recursive: true });
   await forgetTakenBack(one.root);
-  // And once more: what was given back is no change of the host's.
+  // Apply again: what the undo restored is not a change of the host.
   await one.apply();
   expect(readFileSync(path.join(one.project, 'empty'), 'utf8')).toBe('a file now');
   rmSync(path.join(one.root, 'containers/c1'), { recursive: true });

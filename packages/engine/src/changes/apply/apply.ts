@@ -49,7 +49,7 @@ export interface Applied {
   readonly left: readonly ContainerChange[];
 }
 
-/** Who asks for an apply. */
+/** The container, and the store, that an apply is for. */
 export interface Applier {
   /** Absolute path of the store. */
   readonly root: string;
@@ -92,7 +92,7 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
     await using session = await Session.open();
     await session.run(locked(root, id));
     const [before, mark] = [await readJournal(root, id), await readMark(root, id)];
-    // Somebody was faster, and was killed.
+    // Another process was faster, and was killed.
     if (isBegun(before, mark)) throw busyNow();
     const { works, slots, ...applied } = await decided(session, applier, all, options, before?.known ?? []);
     if (dryRun || !works.length) return applied;
@@ -108,7 +108,7 @@ export async function apply(applier: Applier, changes: AsyncIterable<ContainerCh
     return applied;
   } catch (error) {
     const explanation = await explained(root, id, token, error, applying);
-    // The last that it did may have failed when the journal said so already.
+    // The last operation may have failed after the journal was already marked as done.
     // If the journal cannot be read the first error is the one to tell.
     const journal = outcome && (await readJournal(root, id).catch(() => undefined));
     if (outcome && journal?.token === token && journal.state === 'done') return outcome;
@@ -121,7 +121,7 @@ async function explained(root: string, id: string, token: string, error: unknown
   const held = busy(error);
   if (held) return held;
   try {
-    // Most are told before anything was begun.
+    // Most errors are thrown before anything was begun.
     if (existsSync(applyingOf(root, id))) await recoverOne(root, id, token);
   } catch (second) {
     return second;

@@ -14,13 +14,13 @@ import { foreignRemoved, removed, unmarked } from './program/ops.js';
  * session holds the lock.
  */
 export async function clean(session: Session, root: string, id: string, journal: Journal | undefined, mark: Mark): Promise<void> {
-  // An undo has recorded them before it said that it is over.
+  // An undo records them before its journal is marked as done.
   if (journal?.state === 'done' && journal.token === mark.token && mark.follows?.length) await noteReplaced(root, mark.follows, leftIn(journal.known));
   await session.run([...mark.stages.flatMap(foreignGone), ...strays(root, id, journal).map(removed), unmarked(root, id)]);
 }
 
 /**
- * Does what is left to do when an apply, or an undo, is done. It is done whatever happens here, so a failure is no error but a warning.
+ * Does what is left to do when an apply, or an undo, is done. A failure here does not change the result, so it is only a warning.
  *
  * @param what cannot be done when `work` fails
  * @param only errors that are no more than a warning. Default: all
@@ -34,7 +34,7 @@ export async function afterwards(what: string, work: () => Promise<void>, only: 
   }
 }
 
-/** Returns the ops that remove a stage. Where somebody has put something else in the place of its source it cannot be reached. */
+/** Returns the ops that remove a stage. The stage cannot be reached where its source has been replaced by another object. */
 function foreignGone(stage: ForeignStage): Program {
   try {
     return foreignRemoved(stage);

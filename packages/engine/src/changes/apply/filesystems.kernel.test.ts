@@ -34,7 +34,7 @@ const MAKE: Readonly<Record<Filesystem, readonly string[] | undefined>> = {
   tmpfs: undefined,
 };
 
-/** A filesystem of its own, until it is disposed. */
+/** A new filesystem, until it is disposed. */
 function filesystem(context: TestContext, at: ScratchDirectory, name: string, type: Filesystem): Disposable & { readonly path: string } {
   const point = at.join(name);
   mkdirSync(point);

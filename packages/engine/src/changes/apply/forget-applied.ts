@@ -44,8 +44,8 @@ function without(journal: Journal, sources: readonly string[]): Journal {
 }
 
 /**
- * Removes what is known of applies of containers that are gone, where nothing is kept and nothing can be taken back: nobody asks for
- * it again.
+ * Removes the records of applies of containers that are gone, where nothing is kept and nothing can be undone: nobody needs
+ * these records again.
  */
 export async function forgetTakenBack(root: string): Promise<void> {
   for (const id of applied(root)) {
@@ -69,7 +69,7 @@ async function readable(root: string, id: string): Promise<Journal | 'unreadable
 const isOver = (journal: Journal | 'unreadable' | undefined): boolean =>
   !journal || (journal !== 'unreadable' && (journal.state === 'undone' || journal.state === 'forgotten') && !journal.kept.length);
 
-/** Somebody who is at it holds the lock: then it is not for us. */
+/** Does nothing while another process holds the lock: that process works on the same container. */
 async function withLock(root: string, id: string, work: (session: Session) => Promise<void>): Promise<void> {
   try {
     await using session = await Session.open();

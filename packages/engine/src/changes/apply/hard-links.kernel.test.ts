@@ -94,7 +94,7 @@ test.each(Object.entries(LIKE_NATIVE))('%s: links are what they are without a co
   expect(one.now()).toEqual(one.natively());
   await undo(one.root, 'c1');
   expect(one.now()).toEqual(before);
-  // What was done and taken back is no change of the host's, and neither is that what an undo kept is removed.
+  // An apply that was undone is not a change of the host, and removing what an undo kept is not one either.
   for (let i = 0; i < 2; i++) {
     expect((await one.apply()).conflicts).toEqual([]);
     if (i === 0) await undo(one.root, 'c1');

@@ -199,7 +199,7 @@ const CELLS = (Object.keys(INSIDE) as (keyof typeof INSIDE)[])
   .flatMap((inside) => Object.keys(OUTSIDE).map((outside) => ({ inside, outside })))
   .filter((_, i) => process.env.LAMELLA_LONG || (i + SEED) % 4 === 0);
 
-/** A tree of its own for each cell, all in one project. Without handles a file is known again by its size and time. */
+/** A separate tree for each cell, all in one project. Without handles a file is known again by its size and time. */
 function filled(top: string, i: number): void {
   for (const directory of ['d/sub', 'e/sub', 'other']) mkdirSync(path.join(top, directory), { recursive: true });
   for (const name of ['f', 'g', 'd/f', 'd/g', 'd/sub/f', 'e/f', 'e/sub/f', 'other/f']) writeFileSync(path.join(top, name), `${name} ${'.'.repeat(i)}`);

@@ -11,8 +11,8 @@ import { locked } from './program/ops.js';
 import { takeBack } from './take-back.js';
 
 /**
- * Takes back what was interrupted in one container's apply, see {@link recover}. Somebody who is at it holds the lock, and is left alone; what a killed process left to its interpreter is
- * waited for.
+ * Undoes an interrupted apply of one container, see {@link recover}. Does nothing while another process holds the lock.
+ * Waits for the operations that a killed process left to its interpreter.
  *
  * @param token of the apply, if only that is meant
  */

@@ -91,7 +91,7 @@ function isStillOld({ do: what, was }: Step, now: Tree | undefined): boolean {
   return what === 'metadata' ? was.mode === is.mode && was.uid === is.uid && was.gid === is.gid && was.rest === is.rest : looksSame(was, is);
 }
 
-/** Finds out what in a stage is somebody's work, or what could not be given back. */
+/** Finds what in a stage is a user's work, or could not be given back. */
 function worthKeeping(
   part: Part,
   left: Left,

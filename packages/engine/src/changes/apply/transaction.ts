@@ -50,8 +50,8 @@ export interface ApplyOf {
 }
 
 /**
- * The course of an apply: everything is made beside the targets, compared with what it is to be, and on the disk before the first of them
- * is touched; the journal is, too. From then on each step can be taken back, and when the journal says that it is done all of it is.
+ * The course of an apply: everything is made beside the targets and compared with what it must equal. Before the first target changes,
+ * all of it and the journal are on the disk. From then on each step can be undone, until the journal is marked as done: then all of it is.
  */
 export class Applying {
   readonly #session: Session;
@@ -201,7 +201,7 @@ export class Applying {
     });
   }
 
-  /** That what was moved away is what was seen, and what is there now is what was made; and notes that. */
+  /** Checks that the objects moved away are those seen before, and that the objects there now are those made; notes the latter. */
   async #verify({ beside, replaced, known }: OpenPart, part: Part | undefined, touched: ReadonlySet<string>): Promise<void> {
     if (!part) return;
     const old = await contentOf(this.#session, 'old', beside);
@@ -243,13 +243,13 @@ export class Applying {
 /** Says where the old objects of a part are kept, if not in the stage. */
 const keptIn = (keep: string | undefined, objects: readonly Staged[]): Pick<Part, 'kept'> => (keep === undefined ? {} : { kept: { directory: keep, objects } });
 
-/** Notes a new object and all that came in it. What somebody else has put there in between is not noted. */
+/** Notes a new object and all that came in it. What other processes have put there in between is not noted. */
 function leaveTree(known: KnownObjects, { name, n }: Step, tree: Tree | undefined, made: ReadonlyMap<string, Noted>): void {
   for (const [below, object] of tree ?? []) {
     const is = note(object);
     const meant = made.get(below === '' ? String(n) : `${n}/${below}`);
     if (!meant) continue;
-    // Somebody was faster: it is not what was left here.
+    // Another process was faster: it is not what was left here.
     const left = looksSame(meant, is) ? is : meant;
     if (below === '') known.leave(name, left);
     else known.add(`${name}/${below}`, left);

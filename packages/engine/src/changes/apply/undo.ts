@@ -21,9 +21,9 @@ import { takeBack } from './take-back.js';
 export interface UndoOptions {
   /** Also where the host has changed since. What was changed is moved away and kept until the next apply. */
   readonly force?: boolean;
-  /** Told of each path of the host whose later work was moved away, and where that is now. */
+  /** Receives each path of the host whose later work was moved away, and where that is now. */
   readonly onKept?: (kept: { readonly path: string; readonly at: string }) => void;
-  /** Told of each directory of the host that stays as it is, because another container was applied to it since. */
+  /** Receives each directory of the host that stays as it is, because another container was applied to it since. */
   readonly onForgotten?: (source: string) => void;
 }
 
@@ -42,7 +42,7 @@ export async function undo(root: string, id: string, { force = false, onKept, on
     await session.run(locked(root, id));
     journal = await readJournal(root, id);
     const earlier = await readMark(root, id);
-    // Somebody was faster, and was killed.
+    // Another process was faster, and was killed.
     if (isBegun(journal, earlier)) throw busyNow();
     if (journal?.state !== 'done' || !journal.parts.length) throw nothingToUndo(id);
     // What cannot be looked at is not begun.

@@ -25,7 +25,7 @@ const TOLD = 5;
 /**
  * Decide what an ordinary user's view of the host is made of. A directory that has other mounts below it cannot be the lower of
  * an overlay (the kernel would show what they cover). The lower of its overlay is a directory in the scaffold, where its own files are
- * copies, and so are small directories of the user's. Larger directories have overlays of their own, and other files are bound there.
+ * copies, and so are small directories of the user's. Each larger directory has its own overlay, and other files are bound there.
  *
  * @param wanted real paths: what these are in comes first
  */
@@ -149,7 +149,7 @@ class Assembler implements Assembly {
         } else this.binds.push({ path: at, directory: true });
       }
     } else if (found.isFIFO() || found.isSocket()) {
-      // One of its own: the process at the host's end is not to be reached.
+      // A new one: the process at the host's end must stay out of reach.
       if (this.#takes(0)) this.scaffold.push({ path: at, type: 'node', mode: found.mode });
     } else if (own === mount && writable && mine && found.isFile() && found.size <= COPIED.fileBytes && may(at, constants.R_OK) && this.#takes(found.size))
       this.scaffold.push({ path: at, type: 'copy', directory: false });

@@ -58,7 +58,7 @@ export function targetOfLink(file: string): string | undefined {
   }
 }
 
-/** @throws the error, unless it says that somebody else took a name away, or closed it to this user; a dead FUSE server closes, too */
+/** @throws the error, unless another process removed a name, or closed it to this user; a dead FUSE server closes names, too */
 export function unreachable(error: unknown): undefined {
   const { code } = error as NodeJS.ErrnoException;
   if (['EACCES', 'EPERM', 'ENOTDIR', 'EINVAL', 'ENOTCONN', 'EIO', 'ESTALE', 'ELOOP'].includes(code ?? '')) return undefined;

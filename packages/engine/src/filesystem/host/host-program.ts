@@ -30,7 +30,7 @@ export function hostMounts<Shown extends WritableMount>(
   return [...shown.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, mount]) => mount), ...covers];
 }
 
-/** Somebody else removed, or closed, what was there a moment ago. */
+/** Errors when another process removed, or closed, what was there a moment ago. */
 const VANISHED = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'ELOOP', 'ESTALE', 'EIO', 'ENXIO', 'ESPIPE', 'ENOTCONN'] as const;
 
 /**
@@ -68,7 +68,7 @@ export function permitted(upperdir: string, source: string): Program {
 /** Ops that put the root of an ordinary user's view together: names, which the real things are mounted on, and copies. */
 function scaffolding(top: string, entries: readonly ScaffoldEntry[]): Program {
   const at = (each: ScaffoldEntry): string => path.join(top, each.path);
-  // What is not of the kind that was seen is left out: a link in the place of a directory would lead what is put into it elsewhere.
+  // An object whose type has changed is left out: a link that replaced a directory would lead later writes elsewhere.
   const copy = (each: Extract<ScaffoldEntry, { readonly type: 'copy' }>, flags = 0): Op => ({
     op: 'copy_object',
     olddirfd: AT_FDCWD,

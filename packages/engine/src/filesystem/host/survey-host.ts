@@ -143,7 +143,7 @@ function hiddenPath(file: string): HostPath {
     throw new EngineError({
       code: 'HIDE_INVALID',
       message: `${file} cannot be hidden: ${(error as NodeJS.ErrnoException).code}`,
-      hint: 'It must exist, for what is not there cannot be covered.',
+      hint: 'Name a path that exists: only that can be covered.',
       cause: error,
     });
   }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Assembly } from './assemble-root.js';
 import { ancestors, isWithin, look, may, unreachable } from './host-paths.js';
 
-/** Places for an overlay of their own. */
+/** Places that each need an overlay. */
 export interface WritablePlaces {
   readonly found: readonly string[];
   /** Sentences about files there that cannot be changed inside. */
@@ -38,8 +38,9 @@ const INSTALLED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Directories that an ordinary user may write to, below directories that are somebody else's. Overlayfs copies the directories above a
- * changed file, and cannot give a copy to an id that is not mapped (EOVERFLOW): such a directory needs an overlay of its own. What is named is looked at first.
+ * Directories that an ordinary user may write to, below directories that belong to other users. Overlayfs copies the directories above a
+ * changed file, and cannot give a copy to an id that is not mapped (EOVERFLOW): such a directory needs a separate overlay.
+ * The named paths are looked at first.
  *
  * @param named real paths
  */
@@ -51,8 +52,8 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
   const found = new Set<string>();
   const owned = (stats: Stats): boolean => stats.uid === uid && stats.gid === gid;
   /**
-   * Adds a directory if overlayfs cannot copy it, because it or its parent belongs to somebody else, and this user may write to it. An ACL
-   * that lets somebody write shows in the group's bits.
+   * Adds a directory if overlayfs cannot copy it, because it or its parent belongs to another user, and this user may write to it. An ACL
+   * that gives another user write access shows in the group's bits.
    */
   const place = (at: string, stats: Stats, parentOwned: boolean): void => {
     if (found.size >= PLACES || (owned(stats) && parentOwned)) return;
@@ -78,7 +79,7 @@ export function writablePlaces({ overlays, below }: Pick<Assembly, 'overlays' | 
     if (seen.has(at) || INSTALLED.has(at)) continue;
     seen.add(at);
     const stats = look(at);
-    // What is in a directory of the user's is the user's, but for rare exceptions.
+    // What is in a directory of the user's is the user's, with rare exceptions.
     if (!stats?.isDirectory() || owned(stats)) continue;
     if (found.size >= PLACES)
       return { ...told(found, named, owned), doubt: `Only ${PLACES} directories of yours below those of other users are writable inside.` };

@@ -3,7 +3,7 @@ import type { Source, Sources } from '../../model/source.js';
 import { linkIn, lookAt } from './identify-source.js';
 import { OF_VIEW, type SourceSpec, sourcePaths } from './record-sources.js';
 
-/** The container whose user accepts other objects in the place of its sources. */
+/** The container whose user accepts other objects as its sources. */
 export interface Accepting {
   readonly spec: SourceSpec;
   /** What the container is called in messages. */

@@ -7,7 +7,7 @@ import { readConfig } from '../../store/config-file.js';
 import { differenceOf, linkIn, lookAt } from './identify-source.js';
 import { noteSources, readSources } from './record-sources.js';
 
-/** A source of a container, which an apply or its undo may put another object in the place of. */
+/** A source of a container, which an apply or its undo may replace with another object. */
 export interface Followed {
   /** Id of the container. */
   readonly container: string;
@@ -38,8 +38,8 @@ export async function followedBy(root: string, replaced: readonly string[]): Pro
 }
 
 /**
- * Records what took the place of sources, for all containers that have them. What is recorded already, or is not what was put there, is left
- * as it is, so this can be repeated after a crash.
+ * Records the objects that replaced sources, for all containers that have them. A record that exists already, or an object that the apply
+ * did not put there, stays as it is, so this can be repeated after a crash.
  *
  * @param left what was put where, by absolute path
  */

@@ -63,7 +63,7 @@ export function directoryAt(pathname: string): Source | undefined {
   }
 }
 
-/** The first part of a path that is a symbolic link, and what it says. */
+/** Returns the first part of a path that is a symbolic link, and its target. */
 export function linkIn(pathname: string): { readonly at: string; readonly target: string } | undefined {
   const parts = pathname.split('/').filter(Boolean);
   for (let i = 1; i <= parts.length; i++) {
@@ -71,7 +71,7 @@ export function linkIn(pathname: string): { readonly at: string; readonly target
     try {
       return { at, target: readlinkSync(at) };
     } catch (error) {
-      // What is no link has nothing to be read.
+      // Only a link has a target to read.
       if ((error as NodeJS.ErrnoException).code === 'EINVAL') continue;
       return unreachable(error);
     }
@@ -87,8 +87,8 @@ export function isDirectorySource({ identity }: Source): boolean {
 const NANOSECONDS = 1_000_000_000n;
 
 /**
- * What tells an object from others. An inode number that is made up is left out (0), and so is a birth time where the kernel says that of a
- * copy: overlayfs tells that of the upper's directory, which is made when something in it is changed first.
+ * What tells an object from others. An inode number that is made up is left out (0), and so is a birth time that belongs to a copy:
+ * overlayfs reports that of the upper's directory, which is made when something in it is changed first.
  */
 function identityOf(stats: BigIntStats, filesystem: number): ObjectIdentity {
   const numbered = !NUMBERLESS.has(filesystem);

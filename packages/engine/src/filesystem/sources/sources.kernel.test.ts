@@ -138,7 +138,7 @@ test.each(Object.entries(KINDS))('%s that something else takes the place of is r
     for (const [name, command] of Object.entries({ ...COMMANDS, ...(overlay ? OF_OVERLAYS : {}) }))
       await expect(command(container), `${name}, with ${other}`).rejects.toMatchObject({ code: 'VOLUME_MOVED', message: expect.stringContaining(place) });
     expect(await trees()).toEqual(before);
-    // The same object in its place is what the container was given.
+    // The same object, moved back, is what the container was given.
     rmSync(place, { recursive: true, force: true });
     renameSync(at.join('aside'), place);
   }
@@ -195,7 +195,7 @@ test('what only a magic link leads to is refused, and not taken for what is at t
       code: 'VOLUME_INVALID',
       message: expect.stringContaining(source),
     });
-    // The same namespace's root is no other.
+    // The root of the same namespace is the same root.
     const same = await make({ volumes: [{ source: `/proc/self/root${at.join('d/way/p')}`, destination: '/v' }] });
     expect(String((await (await same.run({ args: ['ls', '/v'] })).result).stdout)).toBe('own');
   } finally {
@@ -317,7 +317,7 @@ test('an apply that puts another file in the place of a source, and its undo, ar
   expect([await read(container), await read(other)]).toEqual(['new', 'new']);
   await containers.undoApply(container.id);
   expect([await read(container), await read(other)]).toEqual(['own', 'own']);
-  // What somebody else exchanged is not.
+  // What another process exchanged is not.
   renameSync(at.join('d/way/file'), at.join('aside'));
   writeFileSync(at.join('d/way/file'), 'secret\n');
   await expect(read(other)).rejects.toMatchObject(refused);
@@ -327,7 +327,7 @@ test('an apply that was killed before it could record new sources does so with t
   prepare();
   const asked = at.join('d/way/file-\ufffd');
   writeFileSync(asked, 'own\n');
-  // What another name's byte is shown as is no name.
+  // The replacement character shown for another name's byte is not that name.
   writeFileSync(Buffer.concat([Buffer.from(at.join('d/way/file-')), Buffer.of(0xff)]), 'own\n');
   const other = await make({ volumes: [{ source: asked, destination: '/f' }] });
   const container = await make({ volumes: [{ source: at.join('d/way'), destination: '/v', overlay: true }] });

@@ -5,10 +5,10 @@ import { absent } from '../../store/absent.js';
 
 /**
  * The directories of a view of the host in which a container has changed nothing, by the paths in its spec. They come and go with the
- * machine: what is mounted there, or somebody's directory in /tmp.
+ * machine: what is mounted there, or another user's directory in /tmp.
  */
 export function untouchedOf(views: readonly WritableMount[], { host }: Pick<RunSpec, 'host'>): ReadonlySet<string> {
-  // What is gone is not compared, and another directory may be in its place.
+  // What is gone is not compared, and another directory may have replaced it.
   const changed = new Set(
     views.filter((view) => view.source !== undefined && (view.frozen.length > 0 || !isEmpty(view.upperdir))).map((view) => view.destination),
   );

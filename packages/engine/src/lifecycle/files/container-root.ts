@@ -18,9 +18,10 @@ import {
 import type { RunSpec } from '../../model/run-spec.js';
 import type { CheckedMount } from '../../model/writable-mount.js';
 
-/** The files of a container, for those who copy: those that its processes see, or what they would see when it has none. */
+/** The files of a container, for copying: those that its processes see, or what they would see when it has none. */
 export type ContainerFiles = {
-  readonly spec: Pick<RunSpec, 'volumes' | 'tmpfs' | 'readonlyRoot' | 'host'> /** It has a user namespace of its own. */;
+  readonly spec: Pick<RunSpec, 'volumes' | 'tmpfs' | 'readonlyRoot' | 'host'>;
+  /** Whether it has a separate user namespace. */
   readonly shifted: boolean;
 } & (
   | { readonly kind: 'running'; readonly pid: number }
@@ -94,7 +95,7 @@ export async function enterFiles(files: ContainerFiles): Promise<Place> {
     // Its mounts went with its namespace; the directories go when nobody uses them again.
     async leave() {
       await runInUserNamespace([...lock, ...made.map((pathname): Op => ({ op: 'rmtree', dirfd: AT_FDCWD, pathname }))]).catch((error: unknown) => {
-        // Started, or removed, in the meantime: they are somebody's now, or gone.
+        // Started, or removed, in the meantime: the container uses them now, or they are gone.
         if (!(error instanceof SyscallError && (error.op.op === 'flock' || error.op.op === 'openat'))) throw error;
       });
     },

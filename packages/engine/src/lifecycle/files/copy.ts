@@ -140,7 +140,7 @@ function explain(error: unknown, pathname: string, files: ContainerFiles, last =
   if (!(error instanceof SyscallError)) return error as Error;
   const { op, code } = error;
   const make = (code: EngineErrorCode, message: string, hint: string): EngineError => new EngineError({ code, message, hint, cause: error });
-  if (op.op === 'flock') return make('CONTAINER_BUSY', 'the container has just been started, or somebody else copies', 'Try again.');
+  if (op.op === 'flock') return make('CONTAINER_BUSY', 'the container has just been started, or another command copies', 'Try again.');
   if ((op.op === 'pidfd_open' || op.op === 'setns') && code === 'ESRCH') return make('CONTAINER_NOT_RUNNING', 'the container has just ended', 'Try again.');
   if (op.op === 'walk_seen' && !['ENOENT', 'ENOTDIR', 'ELOOP'].includes(code))
     return make(

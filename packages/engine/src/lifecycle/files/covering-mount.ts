@@ -12,7 +12,7 @@ export interface Cover {
 
 const START = 'Start the container first: what is in memory is there while it runs only.';
 
-/** Finds out what covers a path, as the words of it say. @returns undefined where nothing does that says so */
+/** Finds what covers a path, by the path alone. @returns undefined where nothing that covers it prevents a copy */
 export function coverOf(pathname: string, files: ContainerFiles): Cover | undefined {
   const { spec, kind, shifted } = files;
   const covers: (Cover & { readonly at: string })[] = [

@@ -60,7 +60,7 @@ function inWorkspace({ sources }: PlanRequest, workspace: string, phases: Phases
   return [
     UMASK,
     ...lockWorkspace(givenAt(sources, workspace), slots(), slots()),
-    // If somebody else creates one of these directories now, mkdir fails, and theirs is not removed.
+    // If another process creates one of these directories now, mkdir fails, and theirs is not removed.
     ...claim(identity.record, empties, slots, { durable: true }),
     { op: 'on_exit', program: releaseContainer(identity.record, empties) },
     ...phases.record,

@@ -39,7 +39,7 @@ export function recordConfig({ spec, life }: PlanRequest, { record, directory }:
   return spec.host ? replaceConfig(directory, life.again, config, slots) : [];
 }
 
-/** What the plan of a new container says about its files. */
+/** What the plan of a new container contains about its files. */
 interface NewContainer {
   readonly config: ContainerConfig;
   /** Absolute path of its directory in the store. */

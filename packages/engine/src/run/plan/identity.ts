@@ -12,7 +12,7 @@ import { checkName } from '../../store/identifiers.js';
 import { checkNotGiven } from '../../store/names.js';
 import { newIdentityOf, type PlanRequest } from './plan-request.js';
 
-/** Who the container is, and as whom its command runs. */
+/** The container's id, name and user, and the user of its command. */
 export interface PlannedIdentity {
   readonly id: string;
   /** The name that a new container takes; undefined for an existing one that has kept its own. */

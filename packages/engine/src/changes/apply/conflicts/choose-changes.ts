@@ -49,7 +49,7 @@ export function leftWith(some: readonly ContainerChange[], all: readonly Contain
       const above = byName.get(`${change.view.upperdir}\0${change.name.slice(0, slash)}`);
       if (above && goesWhole(above)) waiting.push(above);
     }
-    // What goes by itself goes, though the directory stays that it is in; but not for the sake of what was to be there in its place.
+    // Deletions in a directory that is left out are applied by themselves, unless they only make room for a new object.
     if (change.kind === 'deleted') continue;
     if (!comesWhole(change) && !goesWhole(change)) continue;
     for (let i = (at.get(change) ?? all.length) + 1; i < all.length; i++) {

@@ -43,7 +43,7 @@ export function judge({ changes, places, since, known }: Evidence): Judged {
     if (!lower) return wasRemoved(change, since, places, renamed);
     if (change.before?.type === 'directory') {
       if (directories.itself(change.name) !== 'same') return true;
-      // Names that came into it are told of one by one; what it is itself may have been changed before them.
+      // New names in it are reported one by one; the directory itself may have been changed before them.
       return !removes(change) && !directories.isClean(change.name);
     }
     if (isSince(note(lower).ctime, since)) return !known.isFile(lower);
@@ -57,7 +57,7 @@ function removes({ kind, aspects }: ContainerChange): boolean {
   return kind === 'deleted' || aspects.includes('type');
 }
 
-/** Of a directory that goes the names in it are told of by themselves. */
+/** For a directory that is removed, the names in it are compared and reported by themselves. */
 function isWhatWasLeft(change: ContainerChange, left: Noted, now: Noted): boolean {
   if (change.before?.type !== 'directory') return isUntouched(left, now);
   return removes(change) ? isIdentical(left, now) : hasSameMetadata(left, now);
@@ -83,7 +83,7 @@ function wasRemoved(change: ContainerChange, since: Date, places: ReadonlyMap<st
   if (!upper || !isCopy(upper) || renamed.has(change) || renamed.hasOtherName(change)) return false;
   const above = namesAbove(change.name).at(-1) ?? '';
   const { lower: parent, upper: ours } = places.get(above) ?? {};
-  // In a directory of the container's own, which is no copy, nothing of the host's ever was.
+  // In a directory that the container made itself, rather than copied, the host never had anything.
   if (above !== '' && ours && !isCopy(ours)) return false;
   // A name that goes changes what it was in.
   return !parent || isSince([parent.mtimeSeconds, parent.mtimeNanoseconds], since);

@@ -3,7 +3,7 @@ import { isOwnAttribute, type Seen, seenOf, type Time, type Walked } from '@lame
 
 /** What was written down of an object, to know it again and to tell whether anything of it was changed. */
 export interface Noted extends Seen {
-  /** A digest of its own attributes, a link's target and a device's number; empty when it has none of them. */
+  /** A digest of the object's extended attributes, a link's target and a device's number; empty when it has none of them. */
   readonly rest: string;
 }
 

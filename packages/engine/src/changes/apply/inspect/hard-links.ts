@@ -8,7 +8,7 @@ export function isCopy({ xattrs }: Walked): boolean {
   return xattrs.some(([name]) => isOriginMark(name));
 }
 
-/** Whether a change is none but for the names of a file, see {@link ChangesOptions.otherNames} of @lamella/overlay. */
+/** Whether only the names of a file changed, see {@link ChangesOptions.otherNames} of @lamella/overlay. */
 export const isOnlyLinks = ({ aspects }: ContainerChange): boolean => aspects.length === 1 && aspects[0] === 'links';
 
 const isDirectory = ({ after }: ContainerChange): boolean => after?.type === 'directory';
@@ -59,7 +59,7 @@ export function linkedBefore(changes: readonly ContainerChange[]): readonly (rea
   return [...groups.values()].filter((group) => new Set(group.map(({ compared }) => compared.upper?.inode)).size > 1);
 }
 
-/** Returns what two files must have in common to be one, but for their content. */
+/** Returns what two files must have in common to be one, except their content. */
 function stateOf(upper: Walked): string {
   return [upper.mode, upper.uid, upper.gid, upper.size, restOf(upper)].join();
 }

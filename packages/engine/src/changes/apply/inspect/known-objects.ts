@@ -4,8 +4,8 @@ import type { Names } from './names-by-path.js';
 import { namesAbove } from './parent-directories.js';
 
 /**
- * What applies of a container, and their taking back, left on the host, by the directory of the host. What is there now and is not that was
- * changed by somebody else.
+ * What applies of a container, and their undos, left on the host, by the directory of the host. An object that differs from this was
+ * changed by another program or user.
  */
 export type Known = readonly KnownSource[];
 
@@ -23,7 +23,7 @@ export interface KnownSource {
   readonly files: readonly Noted[];
 }
 
-/** What is known of one directory of the host, to be looked things up in and to be added to. */
+/** The known objects of one directory of the host: finds and adds them. */
 export class KnownObjects {
   readonly #objects: Map<string, Noted | null>;
   readonly #places: Map<string, Noted>;

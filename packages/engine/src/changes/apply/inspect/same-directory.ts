@@ -57,7 +57,7 @@ export class Directories {
     // The top itself is what the container's record names.
     if (name === '') return 'same';
     const { lower, upper } = this.#places.get(name) ?? {};
-    // One that is gone, or no directory any more, is told of as a change by itself.
+    // One that is gone, or is not a directory any more, is reported as a change by itself.
     if (!lower) return 'same';
     const now = note(lower);
     const left = this.#known.place(name);
@@ -71,7 +71,7 @@ export class Directories {
       if (hasBirth(now)) return 'same';
     }
     if (this.#known.isDoubtful(name)) return 'doubt';
-    // The last that happened to it was no name in it: it may have been a rename.
+    // Its last change was not to a name in it: it may have been a rename.
     if (!sameTime(now.ctime, now.mtime)) return 'doubt';
     const above = this.#places.get(namesAbove(name).at(-1) ?? '')?.lower;
     return above && !isSince([above.mtimeSeconds, above.mtimeNanoseconds], this.#since) ? 'same' : 'doubt';

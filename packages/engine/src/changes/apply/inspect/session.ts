@@ -26,7 +26,7 @@ const DONE: Op = { op: 'umask', mask: 0o077, reply: true };
 const CHUNK = 1 << 16;
 
 /**
- * One interpreter, in a mount namespace of its own, to which programs are given one after the other: what comes next can depend on
+ * One interpreter, in a separate mount namespace, that receives programs one after the other: what comes next can depend on
  * what was found, and a lock is held for as long as the session lasts.
  */
 export class Session implements AsyncDisposable {
@@ -53,7 +53,7 @@ export class Session implements AsyncDisposable {
       } else if (reply.kind === 'ok' && this.#ops[reply.index] === DONE) this.#done?.resolve();
     };
     this.#running = startInterpreter({ onReply }, { op: (index) => this.#ops[index], isRelease: () => false }, { mapsIds });
-    // What fails is told by the part that is under way.
+    // The part that is under way reports what fails.
     this.#running.result.catch(() => undefined);
   }
 

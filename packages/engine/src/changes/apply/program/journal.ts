@@ -58,7 +58,7 @@ export interface Journal {
   readonly state: 'begun' | 'done' | 'undone' | 'forgotten';
   /** Nothing where it cannot be taken back any more. */
   readonly parts: readonly Part[];
-  /** What was moved away and may be somebody's work; each until the next apply to the same source. */
+  /** What was moved away and may be a user's work; each until the next apply to the same source. */
   readonly kept: readonly Kept[];
   /** Sources whose part of this apply cannot be taken back any more: other applies to them came after it. */
   readonly forgotten?: readonly string[];
@@ -87,7 +87,7 @@ export interface Mark {
   /** An undo: `staging` changed nothing of the host yet, `begun` is to be finished. */
   readonly undo?: 'staging' | 'begun';
   readonly force?: boolean;
-  /** Sources of containers that it puts other objects in the place of: these are recorded before the mark goes. */
+  /** Sources of containers that it replaces with other objects: these are recorded before the mark goes. */
   readonly follows?: readonly Followed[];
   /** What the old objects are that an undo gives back as copies, by their `to`, for each stage: they are known again after a crash. */
   readonly copied?: readonly { readonly stage: string; readonly objects: Names<Noted> }[];
@@ -167,7 +167,7 @@ export async function readMark(root: string, id: string): Promise<Mark | undefin
   return text === undefined ? undefined : (parse<Mark>(text) ?? { token: '', stages: [] });
 }
 
-/** Whether the host is being changed, or was when everything stopped. What a journal says is begun is, whatever is left of the mark. */
+/** Whether the host is being changed, or was when everything stopped. A journal that is `begun` is enough, whatever is left of the mark. */
 export function isBegun(journal: Journal | undefined, mark: Mark | undefined): boolean {
   return journal?.state === 'begun' || (journal?.state === 'done' && journal.token === mark?.token && mark.undo === 'begun');
 }

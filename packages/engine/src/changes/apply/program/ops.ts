@@ -12,7 +12,7 @@ const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 /** The slot of the lock, which is held for as long as a session lasts, and one for what a program opens and closes again. */
 const [LOCK_SLOT, FILE_SLOT] = RESERVED_SLOTS;
 
-/** Takes the lock of a container's applies, which the session holds from then on: `EAGAIN` when somebody else has it. */
+/** Takes the lock of a container's applies, which the session holds from then on: `EAGAIN` when another process has it. */
 export function locked(root: string, id: string): Program {
   return [
     { op: 'openat', dirfd: AT_FDCWD, pathname: applyLockOf(root, id), flags: O.RDWR | O.CREAT | O.CLOEXEC, mode: 0o600, out: LOCK_SLOT },
@@ -147,7 +147,7 @@ export const expected = (dirfd: number, pathname: Buffer | string, seen: Noted, 
   seen: packSeen(seen),
 });
 
-/** What a target is checked for, just before its step: all, but for the ctime where a step of ours has changed it. */
+/** What a target is checked for, just before its step: everything, except the ctime where an earlier step has changed it. */
 export const checkOf = (step: Step, isTouched: boolean): number =>
   step.do === 'metadata' ? SAME.METADATA : SAME.CONTENT | SAME.METADATA | (isTouched ? 0 : SAME.CTIME);
 
@@ -190,7 +190,7 @@ export interface Standing {
   readonly force: boolean;
 }
 
-/** What is not there, or not what it is taken for, is no failure: the step was not taken so far, or is taken back already. */
+/** Ignores an object that is missing or is a different one: the step was not taken so far, or is already undone. */
 const may = (op: Op): Op => ({ ...op, ignore: ['ENOENT', 'ESTALE', 'EEXIST', 'EBADF'] });
 
 /** The same step back, as far as it was taken. What is there and not ours stays where it is, or is moved aside with `force`. */

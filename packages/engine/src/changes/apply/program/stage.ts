@@ -6,7 +6,7 @@ import { appliedOf } from './journal.js';
 /** Where an apply puts things together, and where what it replaces is kept. */
 export interface StagePlace {
   readonly stage: string;
-  /** Set when the stage cannot be in the store; it is removed then, and what was replaced is copied there before. */
+  /** Set when the stage cannot be in the store: the replaced objects are copied there before the stage goes. */
   readonly keep: string | undefined;
 }
 
@@ -22,7 +22,7 @@ export async function stageFor(root: string, id: string, source: string, name: s
       return { mount: mountPointOf(real), device: (await stat(real)).dev };
     }),
   );
-  // Subvolumes of one mount are devices of their own.
+  // Subvolumes of one mount are separate devices.
   if (ours && theirs && ours.mount === theirs.mount && ours.device === theirs.device) return { stage: inStore, keep: undefined };
   return { stage: path.join(source, `.lamella-${name}`), keep: inStore };
 }

@@ -8,7 +8,7 @@ import { namesAbove } from '../inspect/parent-directories.js';
  * stage (`new/N`), and the old one (`old/N`).
  *
  * - `put`: nothing was there;
- * - `replace`: of two that are no directories the new takes the place of the old, at once;
+ * - `replace`: neither is a directory, and the new object replaces the old one at once;
  * - `swap`: one of both is a directory, and the old one is moved away first;
  * - `remove`: with all that is in it;
  * - `metadata`: of a directory that stays.
@@ -111,7 +111,7 @@ export function workFor(changes: readonly ContainerChange[], links: Links, confl
     if (kind === 'added' || (top && name.startsWith(`${top.name}/`))) {
       const within = top && name.startsWith(`${top.name}/`);
       steps.push({ ...common, do: 'put', was: undefined });
-      // A link in a new directory is made when that is in its place.
+      // A link in a new directory is made once that directory is where it belongs.
       if (!within) top = { name, n, to: isDirectory ? String(n) : undefined, gone: false };
     } else if (isDirectory && wasDirectory) steps.push({ ...common, do: 'metadata' });
     else {

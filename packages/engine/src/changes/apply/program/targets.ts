@@ -26,7 +26,7 @@ export async function contentOf(session: Session, directory: string, dirfd: numb
   return found;
 }
 
-/** A directory of the host, and what it is to be. */
+/** A directory of the host, and the object that it must be. */
 export type Where = Pick<Part, 'source' | 'given'>;
 
 /** Parts the `to` of an object into its step, and its path below the object of that: empty for the object itself. */

@@ -5,7 +5,7 @@ import type { Staged } from './steps.js';
 import { splitTo, type Tree } from './targets.js';
 
 /**
- * Compares copies with what they are to be, and returns what each is, by its `to`.
+ * Compares copies with the objects that they must equal, and returns what each is, by its `to`.
  *
  * @throws EngineError `APPLY_FAILED` with the name of one that is different, and what of it
  */

@@ -16,7 +16,7 @@ export function containerFiles(hostname: string, network: 'none' | 'host' | 'pas
   ];
 }
 
-/** The host's resolv.conf(5), with who answers in place of its name servers: these may be reached by the host only. */
+/** The host's resolv.conf(5), with pasta's address instead of its name servers: these may be reached by the host only. */
 function forwarded(text: string): string {
   const others = text.split('\n').filter((line) => line.trim() && !/^\s*(?:nameserver\b|[#;])/.test(line));
   return [`nameserver ${NAME_SERVER}`, ...others, ''].join('\n');

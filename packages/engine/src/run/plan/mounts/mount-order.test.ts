@@ -40,7 +40,7 @@ test('whatever the order, what is in a directory is mounted after it, and what c
 test('two at one place are refused, however it is written', () => {
   for (const second of ['/x', '/x/', '//x', '/y/../x'])
     expect(() => containerMounts({ confining: CONFINING, files: [], own: [], asked: [tmpfs('/x'), tmpfs(second)] })).toThrow(
-      /two mounts have the same place \/x/,
+      /two mounts have the same destination \/x/,
     );
 });
 

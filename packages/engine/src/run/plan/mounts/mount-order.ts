@@ -27,15 +27,15 @@ export function containerMounts({ confining, files, own, asked }: MountParts): r
     if (taken.has(at))
       throw new EngineError({
         code: 'VOLUME_INVALID',
-        message: `two mounts have the same place ${at}`,
-        hint: 'Give each a place of its own; of a volume and a tmpfs choose one.',
+        message: `two mounts have the same destination ${at}`,
+        hint: 'Give each mount another destination, and choose between a volume and a tmpfs.',
       });
     taken.add(at);
   }
   const places = [...taken];
   const shown = files
     .filter(({ destination }) => !taken.has(destination))
-    // A file that is missing in a volume is made there, as Docker does; in one that is read-only it is left out.
+    // Makes a file that is missing in a volume, as Docker does; leaves it out in a read-only one.
     .map((file): Mount => (confiningPlaceOf(file.destination, places) === undefined ? file : { ...file, optional: true }));
   const owned = own.filter((each) => confiningPlaceOf(each, places) === undefined).map((destination): Mount => ({ type: 'own', destination }));
   return [...confining, ...[...owned, ...shown, ...asked].toSorted((a, b) => depthOf(a) - depthOf(b))];
@@ -54,7 +54,7 @@ export function ignoredVolumes({ volumes = [] }: ImageConfig): readonly string[]
 /**
  * What an image, or a user, calls volumes without a source: with Docker they get a place beside the container, with us the
  * container's own upper is one. Only a read-only root makes a difference: they stay writable. What is a filesystem of the
- * kernel's stays that, whatever the image says: images of systemd call /sys/fs/cgroup a volume.
+ * kernel's stays that, even if the image declares a volume there: images of systemd call /sys/fs/cgroup a volume.
  */
 export function ownVolumes({ volumes = [] }: ImageConfig, { anonymousVolumes = [] }: Pick<RunSpec, 'anonymousVolumes'>, confining: readonly Mount[]): string[] {
   const places = confiningPlaces(confining);
