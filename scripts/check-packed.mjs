@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { removeStaleBundles } from './bundle-list.mjs';
 
 const root = path.join(import.meta.dirname, '..');
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -32,6 +33,7 @@ for (const pattern of manifest.files ?? [])
 // What tsc made of a source that is gone, or with other options, is still there, and in turbo's cache.
 for (const file of globSync('dist/**/*.{js,d.ts,map}', { exclude: ['dist/page/**'] }))
   if (file.endsWith('.map') || !existsSync(file.replace(/^dist/, 'src').replace(/(?:\.d)?\.(?:js|ts)$/, '.ts'))) rmSync(file);
+for (const file of removeStaleBundles('.')) if (!existsSync(file)) fail(`it has no ${file}, a bundle. Build it: node scripts/bootstrap.mjs build`);
 
 const [, arch] = /^@lamella\/init-linux-(\w+)$/.exec(manifest.name) ?? [];
 if (arch) await checkBinary('lamella-init', arch);

@@ -7,6 +7,7 @@ import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
+import { recordBundles } from '../../../scripts/bundle-list.mjs';
 
 const root = path.join(import.meta.dirname, '..');
 const require = createRequire(import.meta.url);
@@ -153,7 +154,13 @@ for (const bundle of built.flatMap(({ outputFiles }) => outputFiles)) {
 }
 
 // Copied, so that the commands find them without reading a package.json.
-for (const name of ['compile-cache', 'remember-node']) await copyFile(require.resolve(`@lamella/syscall/${name}`), path.join(root, `dist/${name}.cjs`));
+const copies = ['compile-cache', 'remember-node'].map((name) => ({
+  from: require.resolve(`@lamella/syscall/${name}`),
+  to: path.join(root, `dist/${name}.cjs`),
+}));
+for (const { from, to } of copies) await copyFile(from, to);
+
+recordBundles(root, [...built.flatMap(({ outputFiles }) => outputFiles.map(({ path }) => path)), ...copies.map(({ to }) => to)]);
 
 /** bin/lamella.cjs chooses a bundle by bin/bundles.cjs, so both must agree. */
 const { BUNDLES } = require('../bin/bundles.cjs');

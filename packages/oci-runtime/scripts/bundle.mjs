@@ -3,6 +3,7 @@ import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { build } from 'esbuild';
+import { recordBundles } from '../../../scripts/bundle-list.mjs';
 
 const root = path.join(import.meta.dirname, '..');
 const require = createRequire(import.meta.url);
@@ -26,4 +27,10 @@ await build({
 await writeFile(bundle, (await readFile(bundle, 'utf8')).replaceAll('require("node:fs/promises")', 'require("node:fs").promises'));
 
 // Copied, so that the command finds them without reading a package.json.
-for (const name of ['compile-cache', 'remember-node']) await copyFile(require.resolve(`@lamella/syscall/${name}`), path.join(root, `dist/${name}.cjs`));
+const copies = ['compile-cache', 'remember-node'].map((name) => ({
+  from: require.resolve(`@lamella/syscall/${name}`),
+  to: path.join(root, `dist/${name}.cjs`),
+}));
+for (const { from, to } of copies) await copyFile(from, to);
+
+recordBundles(root, [bundle, ...copies.map(({ to }) => to)]);

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { interpreterPath } from '@lamella/syscall';
 import { scratch } from '@lamella-test/scratch';
@@ -39,7 +39,7 @@ function prepack(at: string, directory: string, change: (copy: string) => void):
     encoding: 'utf8',
     env: { PATH: bin, LAMELLA_ZIG: path.join(at, 'none') },
   });
-  expect(existsSync(path.join(copy, 'dist/gone.js'))).toBe(false);
+  expect(globSync('dist/**/gone.{js,cjs}', { cwd: copy })).toEqual([]);
   return { status, stderr };
 }
 
@@ -62,6 +62,14 @@ test.each<[string, string, (copy: string) => void, number, RegExp]>([
   ],
   ['no dist', 'packages/seccomp', (copy) => rmSync(path.join(copy, 'dist'), { recursive: true }), 1, /is not packed: it has no \.\/dist\/index\.d\.ts/],
   ['an output whose source is gone, which is removed,', 'packages/seccomp', (copy) => writeFileSync(path.join(copy, 'dist/gone.js'), ''), 0, /^$/],
+  ['a bundle of an earlier build, which is removed,', 'packages/oci-runtime', (copy) => writeFileSync(path.join(copy, 'dist/entry/gone.cjs'), ''), 0, /^$/],
+  [
+    'no bundle, though its build lists one,',
+    'packages/oci-runtime',
+    (copy) => rmSync(path.join(copy, 'dist/entry/lamella-oci.cjs')),
+    1,
+    /is not packed: it has no dist\/entry\/lamella-oci\.cjs/,
+  ],
 ])('a package with %s is packed, or refused', async (_, directory, change, status, says) => {
   await using at = scratch();
   // The binary of the checkout is what runs, however it came there.
