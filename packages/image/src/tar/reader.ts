@@ -2,15 +2,14 @@ import type { ImageErrorCode } from '../model/error-codes.js';
 import { IMAGE_BOUNDS } from '../model/image-bounds.js';
 import { ImageError } from '../model/image-error.js';
 import { type EntryType, printable, type TarEntry } from './entry.js';
-import { BLOCK, isZero, parseHeader, type TarHeader, text } from './header.js';
-import { mergeExtensions } from './merge-extensions.js';
-import { type PaxRecords, parsePax } from './pax.js';
-import { dataMap, linesOfMap, oldGnuExtension, oldGnuHeader, paxMap, type SparseMap, verifySparse } from './sparse.js';
+import { EntryData } from './entry-data.js';
+import { ExtendedHeaders, isExtension } from './extended-headers.js';
+import { BLOCK, isZero, parseHeader, type TarHeader } from './header.js';
+import { PieceBuffer } from './piece-buffer.js';
+import { oldGnuExtension, oldGnuHeader, paxMap, type SparseMap, verifySparse } from './sparse.js';
+import { SparseMapReader } from './sparse-map-reader.js';
 
-/** Two numbers of as many digits as there can be, for each piece. */
-const SPARSE_MAP_MAX = IMAGE_BOUNDS.sparsePieces * 40;
-
-/** Where a reader tells what it reads. Data comes with its offset in the file: holes are skipped. */
+/** Receives what a reader reads. Data comes with its offset in the file: holes are skipped. */
 export interface TarHandler {
   entry(entry: TarEntry): void;
   data(chunk: Buffer, offset: number): void;
@@ -50,9 +49,8 @@ interface PendingSparse {
 export class TarReader {
   readonly #handler: TarHandler;
   #state: State = 'header';
-  /** A piece that did not arrive whole yet. */
-  #partial: Buffer[] = [];
-  #partialLength = 0;
+  /** A block, or an extended header, that did not arrive whole yet. */
+  readonly #partial = new PieceBuffer();
   #zeros = 0;
   #position = 0;
   #entries = 0;
@@ -60,22 +58,17 @@ export class TarReader {
 
   /** Bytes after the end marker. */
   #tail = 0;
-  /** Bytes of extended headers since the last entry, and of global ones: each is small, but they are kept. */
-  #extensionBytes = 0;
-  #globalBytes = 0;
-
-  #extension: { kind: string; size: number } | undefined;
-  #longName: string | undefined;
-  #longLink: string | undefined;
-  #records: PaxRecords = [];
-  #global = new Map<string, string>();
+  readonly #extensions = new ExtendedHeaders();
 
   /** Stored bytes of the entry still to come, then its padding. */
   #left = 0;
   #padding = 0;
-  #offset = 0;
-  #sparse: { map: SparseMap; piece: number; within: number } | undefined;
+  /** Undefined of an entry whose data is passed to nobody. */
+  #content: EntryData | undefined;
+  /** Whether the handler does not know of the entry. */
+  #silent = false;
   #pending: PendingSparse | undefined;
+  #sparseMap: SparseMapReader | undefined;
 
   constructor(handler: TarHandler) {
     this.#handler = handler;
@@ -92,7 +85,7 @@ export class TarReader {
   }
 
   /**
-   * Take the next bytes. Slices handed to the handler are only valid until it returns.
+   * Takes the next bytes. Slices handed to the handler are only valid until it returns.
    *
    * @throws ImageError `TAR_CHECKSUM`, `TAR_NUMBER`, `TAR_PAX`, `TAR_SPARSE`, `TAR_TYPE`,
    * `TAR_EXTENSION_TOO_LARGE`, `TAR_TAIL`; each names the entry, or where in the archive it was
@@ -105,8 +98,8 @@ export class TarReader {
         case 'sparse-extension': {
           let block = chunk;
           let start = at;
-          if (this.#partialLength || chunk.length - at < BLOCK) {
-            const whole = this.#gather(chunk, at, BLOCK);
+          if (this.#partial.length || chunk.length - at < BLOCK) {
+            const whole = this.#partial.gather(chunk, at, BLOCK);
             at += whole.used;
             if (!whole.buffer) return;
             block = whole.buffer;
@@ -118,8 +111,8 @@ export class TarReader {
           break;
         }
         case 'extension': {
-          const { size } = this.#extension as { size: number };
-          const whole = this.#gather(chunk, at, Math.ceil(size / BLOCK) * BLOCK);
+          const { size } = this.#extensions;
+          const whole = this.#partial.gather(chunk, at, Math.ceil(size / BLOCK) * BLOCK);
           at += whole.used;
           if (!whole.buffer) return;
           this.#position += whole.buffer.length;
@@ -127,20 +120,18 @@ export class TarReader {
           break;
         }
         case 'sparse-data': {
-          const take = Math.min(BLOCK - (this.#partialLength % BLOCK), chunk.length - at, this.#left);
-          const piece = Buffer.from(chunk.subarray(at, at + take));
-          this.#partial.push(piece);
-          this.#partialLength += take;
-          for (const byte of piece) if (byte === 0x0a) this.#sparseLines++;
+          const map = this.#sparseMap as SparseMapReader;
+          const take = Math.min(BLOCK - (map.length % BLOCK), chunk.length - at, this.#left);
+          map.push(chunk.subarray(at, at + take));
           at += take;
           this.#left -= take;
           this.#position += take;
-          this.#sparseData();
+          this.#readSparseMap(map);
           break;
         }
         case 'data': {
           const take = Math.min(this.#left, chunk.length - at);
-          this.#data(chunk, at, take);
+          this.#content?.write(chunk, at, take);
           at += take;
           this.#left -= take;
           this.#position += take;
@@ -163,20 +154,20 @@ export class TarReader {
   }
 
   /**
-   * There is nothing more.
+   * Ends the archive: there are no more bytes.
    *
    * @param isWhole whether the caller checks that nothing is missing: then the end marker may be, as for Docker, and an
    * archive of no bytes has no entries
    * @throws ImageError `TAR_TRUNCATED` inside an entry or without an end marker, `TAR_EMPTY` when there was nothing at all
    */
   end({ isWhole = false }: { readonly isWhole?: boolean } = {}): void {
-    const cut = this.#partialLength > 0 || this.#pending || !['header', 'end'].includes(this.#state);
-    if (cut || this.#longName !== undefined || this.#records.length)
+    const cut = this.#partial.length > 0 || this.#pending || !['header', 'end'].includes(this.#state);
+    if (cut || this.#extensions.isPending)
       throw new ImageError({
         code: 'TAR_TRUNCATED',
         message: this.#current
           ? `the archive ends inside '${printable(this.#current)}'`
-          : `the archive ends in the middle, at byte ${this.#position + this.#partialLength}`,
+          : `the archive ends in the middle, at byte ${this.#position + this.#partial.length}`,
         hint: 'The file is incomplete: fetch it again.',
       });
     if (isWhole || this.complete) return;
@@ -188,20 +179,6 @@ export class TarReader {
     });
   }
 
-  /** Collect `size` bytes over several chunks. */
-  #gather(chunk: Buffer, at: number, size: number): { buffer: Buffer | undefined; used: number } {
-    const need = size - this.#partialLength;
-    const used = Math.min(need, chunk.length - at);
-    if (used === need && !this.#partialLength) return { buffer: chunk.subarray(at, at + used), used };
-    this.#partial.push(Buffer.from(chunk.subarray(at, at + used)));
-    this.#partialLength += used;
-    if (used < need) return { buffer: undefined, used };
-    const buffer = Buffer.concat(this.#partial, size);
-    this.#partial = [];
-    this.#partialLength = 0;
-    return { buffer, used };
-  }
-
   #header(block: Buffer, at: number): void {
     if (isZero(block, at)) {
       if (++this.#zeros === 2) this.#state = 'end';
@@ -210,16 +187,8 @@ export class TarReader {
     this.#zeros = 0;
     const header = this.#parse(block, at);
     if (header.size < 0) throw this.#problem('TAR_NUMBER', `the size of '${printable(header.name)}' is negative`);
-    if ('xgLKX'.includes(header.typeflag)) {
-      const isGlobal = header.typeflag === 'g';
-      const bound = isGlobal ? IMAGE_BOUNDS.globalExtensions : IMAGE_BOUNDS.extensions;
-      const kept = isGlobal ? (this.#globalBytes += header.size) : (this.#extensionBytes += header.size);
-      if (header.size > IMAGE_BOUNDS.extension || kept > bound)
-        throw this.#problem(
-          'TAR_EXTENSION_TOO_LARGE',
-          `an extended header of ${header.size} bytes stands before '${printable(header.name)}'; ${Math.min(bound, IMAGE_BOUNDS.extension)} is the most of one, and ${bound} of several`,
-        );
-      this.#extension = { kind: header.typeflag, size: header.size };
+    if (isExtension(header)) {
+      this.#extensions.begin(header, (code, message) => this.#problem(code, message));
       if (header.size > 0) this.#state = 'extension';
       else this.#extended(Buffer.alloc(0));
       return;
@@ -252,22 +221,8 @@ export class TarReader {
   }
 
   #extended(content: Buffer): void {
-    const { kind } = this.#extension as { kind: string };
-    this.#extension = undefined;
+    this.#extensions.add(content);
     this.#state = 'header';
-    switch (kind) {
-      case 'L':
-        this.#longName = text(content, 0, content.length);
-        break;
-      case 'K':
-        this.#longLink = text(content, 0, content.length);
-        break;
-      case 'g':
-        for (const [key, value] of parsePax(content)) this.#global.set(key, value);
-        break;
-      default:
-        this.#records = [...this.#records, ...parsePax(content)];
-    }
   }
 
   #sparseExtension(block: Buffer, at: number): void {
@@ -285,16 +240,11 @@ export class TarReader {
     this.#start(header, { map: map.filter(([, length]) => length > 0), realSize });
   }
 
-  /** Merge what stood before a header into it, and open the entry. */
+  /** Merges extended headers into the header of their entry, and opens the entry. */
   #start(header: TarHeader, holes?: { map: [number, number][]; realSize: number }): void {
-    const records = this.#global.size ? [...this.#global, ...this.#records] : this.#records;
-    const merged = mergeExtensions(header, records, { name: this.#longName, linkname: this.#longLink });
-    const { name, linkname, uid, gid, size, mtime, xattrs, sparse } = merged;
+    const { name, linkname, uid, gid, size, mtime, xattrs, sparse } = this.#extensions.mergeInto(header);
     const realSize = sparse.realSize ?? holes?.realSize;
     let sparseMap: SparseMap | undefined = holes?.map;
-    this.#longName = this.#longLink = undefined;
-    this.#records = [];
-    this.#extensionBytes = 0;
     this.#current = name;
     this.#entries++;
     if (size < 0) throw this.#problem('TAR_NUMBER', `the size of '${printable(name)}' is negative`);
@@ -306,8 +256,6 @@ export class TarReader {
     const stored = type === 'file' || header.typeflag === 'D' || header.typeflag === 'V' ? size : 0;
     this.#left = stored;
     this.#padding = (BLOCK - (stored % BLOCK)) % BLOCK;
-    this.#offset = 0;
-    this.#sparse = undefined;
 
     const entry = (fileSize: number): TarEntry => ({
       type: type as EntryType,
@@ -323,92 +271,43 @@ export class TarReader {
       minor: header.minor,
       xattrs,
     });
-    if (!type || type !== 'file') {
-      // A volume label, or data that belongs to nothing: read over it.
-      this.#skipping = true;
-      this.#silent = !type;
-      if (type) this.#handler.entry(entry(0));
-      this.#state = 'data';
-      if (this.#left === 0) this.#finishEntry();
-      return;
-    }
-    this.#skipping = this.#silent = false;
-    if (sparse.major === '1') {
-      this.#sparseEntry = { entry: entry(realSize ?? 0), name };
+    this.#silent = !type;
+    // A volume label, or data that belongs to nothing: read over it.
+    if (type !== 'file') this.#open(type && entry(0), undefined);
+    else if (sparse.major === '1') {
+      this.#sparseMap = new SparseMapReader(entry(realSize ?? 0));
       this.#state = 'sparse-data';
-      return;
-    }
-    if (sparse.numbers.length) sparseMap = paxMap(sparse.numbers, name).filter(([, length]) => length > 0);
-    if (sparseMap) this.#openSparse(entry(realSize ?? size), sparseMap, size, name);
-    else {
-      this.#handler.entry(entry(size));
-      this.#state = 'data';
-      if (this.#left === 0) this.#finishEntry();
+    } else {
+      if (sparse.numbers.length) sparseMap = paxMap(sparse.numbers, name).filter(([, length]) => length > 0);
+      if (sparseMap) this.#openSparse(entry(realSize ?? size), sparseMap, size);
+      else this.#open(entry(size), this.#contentIn(undefined));
     }
   }
 
-  /** The data is nobody's. */
-  #skipping = false;
-  /** The handler does not know of the entry. */
-  #silent = false;
-  #sparseEntry: { entry: TarEntry; name: string } | undefined;
-  /** Lines of its map that are there, and that it is to have. */
-  #sparseLines = 0;
-  #sparseWanted: number | undefined;
+  #openSparse(entry: TarEntry, map: SparseMap, stored: number): void {
+    verifySparse(map, entry.size, stored, entry.name);
+    this.#open(entry, this.#contentIn(map));
+  }
 
-  #openSparse(entry: TarEntry, map: SparseMap, stored: number, name: string): void {
-    verifySparse(map, entry.size, stored, name);
-    this.#sparse = { map, piece: 0, within: 0 };
-    this.#handler.entry(entry);
+  #contentIn(map: SparseMap | undefined): EntryData {
+    return new EntryData(map, (chunk, offset) => this.#handler.data(chunk, offset));
+  }
+
+  /** @param entry undefined where the handler does not learn of it */
+  #open(entry: TarEntry | undefined, content: EntryData | undefined): void {
+    this.#content = content;
+    if (entry) this.#handler.entry(entry);
     this.#state = 'data';
     if (this.#left === 0) this.#finishEntry();
   }
 
-  /** Read the map that stands in front of a PAX 1.0 sparse file. */
-  #sparseData(): void {
-    const { entry, name } = this.#sparseEntry as { entry: TarEntry; name: string };
-    if (this.#partialLength % BLOCK && this.#left) return;
-    // The map is put together once, when all its lines are there, however many blocks it has.
-    this.#sparseWanted ??= linesOfMap(Buffer.concat(this.#partial));
-    const isThere = this.#sparseLines >= this.#sparseWanted || this.#left === 0 || this.#partialLength > SPARSE_MAP_MAX;
-    const found = isThere ? dataMap(Buffer.concat(this.#partial), name) : undefined;
-    if (!found) {
-      if (isThere) throw this.#problem('TAR_SPARSE', `the map of holes of '${printable(name)}' has no end`);
-      return;
-    }
-    this.#sparseLines = 0;
-    this.#sparseWanted = undefined;
-    this.#partial = [];
-    this.#partialLength = 0;
-    this.#sparseEntry = undefined;
-    this.#openSparse(
-      entry,
-      found.map.filter(([, length]) => length > 0),
-      this.#left,
-      name,
-    );
-  }
-
-  #data(chunk: Buffer, at: number, length: number): void {
-    if (this.#skipping) return;
-    if (!this.#sparse) {
-      if (length) this.#handler.data(chunk.subarray(at, at + length), this.#offset);
-      this.#offset += length;
-      return;
-    }
-    let from = at;
-    while (from < at + length) {
-      // verifySparse() has seen to it that the pieces are as long as the data.
-      const [offset, size] = this.#sparse.map[this.#sparse.piece] as readonly [number, number];
-      const take = Math.min(size - this.#sparse.within, at + length - from);
-      this.#handler.data(chunk.subarray(from, from + take), offset + this.#sparse.within);
-      from += take;
-      this.#sparse.within += take;
-      if (this.#sparse.within === size) {
-        this.#sparse.piece++;
-        this.#sparse.within = 0;
-      }
-    }
+  #readSparseMap(reader: SparseMapReader): void {
+    if (reader.length % BLOCK && this.#left) return;
+    const map = reader.map(this.#left === 0);
+    if (!map) return;
+    if (map === 'endless') throw this.#problem('TAR_SPARSE', `the map of holes of '${printable(reader.entry.name)}' has no end`);
+    this.#sparseMap = undefined;
+    this.#openSparse(reader.entry, map, this.#left);
   }
 
   #finishEntry(): void {
