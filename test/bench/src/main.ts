@@ -1,13 +1,16 @@
 /**
  * Run the benchmarks and print them as a table.
  *
- *   pnpm bench [--smoke] [start|many|branches|oci|unpack|load]
+ *   pnpm bench [--smoke] [start|shell|many|costs|forks|branches|oci|unpack|load]
  *
  * `--smoke` takes small inputs and few rounds: it shows that they run, not how fast.
  */
 import { cpus, release } from 'node:os';
 import { scratch } from '@lamella-test/scratch';
 import { branches } from './branches.js';
+import { costs } from './costs.js';
+import { forks } from './forks.js';
+import { fromAShell } from './from-a-shell.js';
 import { loadAnImage } from './load-an-image.js';
 import { manyContainers } from './many-containers.js';
 import { ociRuntime } from './oci-runtime.js';
@@ -27,9 +30,21 @@ if (process.geteuid?.() !== 0) {
     await using disk = scratch();
     rows.push(...(await startAContainer(disk, smoke ? 2 : 15)));
   }
+  if (!only || only === 'shell') {
+    await using disk = scratch();
+    rows.push(...(await fromAShell(disk, smoke ? 1 : 10)));
+  }
   if (!only || only === 'many') {
     await using disk = scratch();
     rows.push(...(await manyContainers(disk, smoke ? 20 : 1000)));
+  }
+  if (!only || only === 'costs') {
+    await using memory = scratch('tmpfs');
+    rows.push(...(await costs(memory, smoke ? 1 : 30)));
+  }
+  if (!only || only === 'forks') {
+    await using memory = scratch('tmpfs');
+    rows.push(...(await forks(memory, smoke ? 5 : 100)));
   }
   if (!only || only === 'branches') {
     await using memory = scratch('tmpfs');
