@@ -30,7 +30,7 @@ export async function diagnose(error: unknown, stack: OverlayStack, removed?: st
       'Choose a --root on ext4, xfs, btrfs or tmpfs; or give this user the device: modprobe fuse, chmod 666 /dev/fuse, or --device /dev/fuse of the container around.',
     );
 
-  const isRemoved = (directory: string): boolean => removed !== undefined && directory.startsWith(`${removed}/`);
+  const isRemoved = (directory: string): boolean => directory === removed || (removed !== undefined && directory.startsWith(`${removed}/`));
   const wanted: [string, string][] = [
     ...stack.lowerdirs.map((lower): [string, string] => ['lower', lower]),
     ...(stack.upperdir === undefined ? [] : [['upper', stack.upperdir] as [string, string]]),

@@ -3,5 +3,6 @@ import type { SeccompErrorCode } from './error-codes.js';
 
 /** An error of @lamella/seccomp. */
 export class SeccompError extends LamellaError<SeccompErrorCode> {
+  static override readonly brand: string = 'SeccompError';
   override readonly name = 'SeccompError';
 }

@@ -3,6 +3,7 @@ import { LamellaError } from '@lamella/syscall';
 
 /** The output of a command could not be written to stdout. */
 export class OutputError extends LamellaError<'OUTPUT_FAILED'> {
+  static override readonly brand: string = 'CliOutputError';
   override readonly name = 'OutputError';
 
   /** @param cause the error of the system call */

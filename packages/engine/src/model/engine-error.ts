@@ -3,5 +3,6 @@ import type { EngineErrorCode } from './error-codes.js';
 
 /** An error of @lamella/engine. */
 export class EngineError extends LamellaError<EngineErrorCode> {
+  static override readonly brand: string = 'EngineError';
   override readonly name = 'EngineError';
 }

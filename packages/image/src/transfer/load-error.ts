@@ -3,6 +3,7 @@ import { ImageError } from '../model/image-error.js';
 
 /** Of several images some could not be brought in; the others are in the store. `code` is `IMAGES_NOT_LOADED`. */
 export class LoadError extends ImageError {
+  static override readonly brand: string = 'LoadError';
   /** The images that are in the store now. */
   readonly loaded: readonly AddedImage[];
   /** What the others are called there, and what is wrong with each. */

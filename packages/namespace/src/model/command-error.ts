@@ -10,6 +10,7 @@ import type { ProcessResult } from './process-result.js';
  * `COMMAND_CANCELED`, `MAX_BUFFER` and `STREAM_FAILED`.
  */
 export class CommandError extends LamellaError<CommandErrorCode> {
+  static override readonly brand: string = 'CommandError';
   override readonly name = 'CommandError';
   readonly shortMessage: string;
   readonly originalMessage: string | undefined;

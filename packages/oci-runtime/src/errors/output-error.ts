@@ -3,6 +3,7 @@ import { OciError } from './oci-error.js';
 
 /** The output of a command could not be written to stdout. */
 export class OutputError extends OciError {
+  static override readonly brand: string = 'OciOutputError';
   /** The exit status if it differs from other failures: 141, as after SIGPIPE, when the reader has closed the pipe. */
   readonly status: number | undefined;
 

@@ -18,6 +18,7 @@ const CODES: { readonly [Problem in FileProblem]: FileErrorCode } = {
  * `FILE_OUTSIDE`.
  */
 export class FileError extends LamellaError<FileErrorCode> {
+  static override readonly brand: string = 'FileError';
   override readonly name = 'FileError';
   readonly problem: FileProblem;
   /** The file, as messages name it. */

@@ -4,6 +4,7 @@ import type { Op, ServeOp } from './op.js';
 
 /** A required op failed. `code` is the errno's name, `args` what the call was given. */
 export class SyscallError extends LamellaError<ErrnoCode> {
+  static override readonly brand: string = 'SyscallError';
   override readonly name = 'SyscallError';
   /** The name of the system call, or of the compound op. */
   readonly syscall: string;
