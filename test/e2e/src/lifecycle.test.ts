@@ -184,18 +184,18 @@ describe.each(kindsToRun('root', 'an ordinary user'))('containers of %s', (kind)
     const events = lamella('events', '--since', '1m', '--until', '0s', '--filter', 'container=chatty').split('\n');
     expect(events.map((line) => line.split(' ')[2])).toEqual(['create', 'start', 'die', 'destroy']);
     // The same events come for containers that leave nothing, and none for a command that cannot start.
-    lamella('run', '--name', 'front', 'busybox', 'true');
-    lamella('run', '-d', '--rm', '--name', 'gone', 'busybox', 'true');
-    lamella('create', '--rm', '--name', 'made', 'busybox', 'true');
-    lamella('start', '-a', 'made');
-    expect(user.lamella(['run', '--name', 'missing', 'busybox', 'missing']).status).toBe(127);
+    lamella('run', '--name', 'told-front', 'busybox', 'true');
+    lamella('run', '-d', '--rm', '--name', 'told-gone', 'busybox', 'true');
+    lamella('create', '--rm', '--name', 'told-made', 'busybox', 'true');
+    lamella('start', '-a', 'told-made');
+    expect(user.lamella(['run', '--name', 'told-missing', 'busybox', 'missing']).status).toBe(127);
     const told = (name: string): string[] =>
       lamella('events', '--since', '1m', '--until', '0s', '--filter', `container=${name}`, '--format', '{{.Action}}').split('\n').filter(Boolean);
-    expect.soft(told('front')).toEqual(['create', 'start', 'die', 'destroy']);
-    expect.soft(told('made')).toEqual(['create', 'start', 'die', 'destroy']);
-    expect.soft(told('missing')).toEqual([]);
-    await until(() => told('gone').length === 4);
-    expect(told('gone')).toEqual(['create', 'start', 'die', 'destroy']);
+    expect.soft(told('told-front')).toEqual(['create', 'start', 'die', 'destroy']);
+    expect.soft(told('told-made')).toEqual(['create', 'start', 'die', 'destroy']);
+    expect.soft(told('told-missing')).toEqual([]);
+    await until(() => told('told-gone').length === 4);
+    expect(told('told-gone')).toEqual(['create', 'start', 'die', 'destroy']);
   });
 
   test('files are copied in and out, whether it runs or not', () => {

@@ -383,6 +383,68 @@ describe('a record is not used when', () => {
   });
 });
 
+describe('a detached container', () => {
+  afterEach(() => void lamella(['rm', '-f', ...lamella(['ps', '-aq']).stdout.split('\n').filter(Boolean)]));
+
+  test('is started from a record, with its id on stdout, and lives on', async () => {
+    const args = ['-d', '-e', 'A=b', '--restart', 'on-failure:2', 'busybox', 'sh', '-c', 'echo "$@"; echo err >&2; sleep 1000', 'sh', 'é'];
+    const { stdout } = await recorded(args);
+    const id = stdout.trim();
+    expect(id).toMatch(/^[0-9a-f]{12}$/);
+    const byNode = runByNode(args).stdout.trim();
+    const describe = (which: string): unknown => {
+      const [{ Id, Name, Created, State, Config, Mounts, HostConfig }] = JSON.parse(lamella(['inspect', which]).stdout);
+      return {
+        State: State.Status,
+        Config: { ...Config, Hostname: '', Env: Config.Env.filter((each: string) => !each.startsWith('HOSTNAME=')) },
+        Mounts,
+        HostConfig,
+        has: [Id, Name, Created].every(Boolean),
+      };
+    };
+    await until(() => lamella(['logs', id]).stdout === 'é\n' && lamella(['logs', byNode]).stdout === 'é\n');
+    expect(describe(id)).toEqual(describe(byNode));
+    expect(lamella(['logs', id])).toEqual(lamella(['logs', byNode]));
+    expect(lamella(['stop', '-t', '0', id])).toMatchObject({ status: 0 });
+  });
+
+  test('is started from a record under its name, unless that is taken', async () => {
+    const args = ['-d', '--name', 'box', 'busybox', 'sleep', '1000'];
+    const again = async (): Promise<Run> => {
+      expect(lamella(['rm', '-f', 'box'])).toMatchObject({ status: 0 });
+      await new Promise((resolve) => setTimeout(resolve, SETTLED));
+      return run(args);
+    };
+    let outcome = run(args);
+    for (let tries = 0; tries < 4 && !outcome.replayed; tries++) outcome = await again();
+    expect(outcome, outcome.why).toMatchObject({ replayed: true, status: 0 });
+    const taken = run(args);
+    expect(taken).toMatchObject({ replayed: false, status: 125, stderr: expect.stringContaining("there is a container 'box' already") });
+    const bare = ({ stderr, ...other }: Run): object => ({ ...without({ ...other, stderr }), stderr: stderr.replaceAll(/[0-9a-f]{12}/g, 'ID') });
+    expect(bare(taken)).toEqual(bare(runByNode(args)));
+  });
+
+  test('is not there if its command cannot be executed', async () => {
+    await recorded(['-d', 'busybox', 'true']);
+    const failed = run(['-d', 'busybox', 'no-such']);
+    expect(failed).toMatchObject({ replayed: true, status: 127, stdout: '' });
+    expect(without(failed)).toEqual(without(runByNode(['-d', 'busybox', 'no-such'])));
+    expect(lamella(['ps', '-a', '--format', '{{.Command}}']).stdout).not.toContain('no-such');
+  });
+
+  test('lives on when its id cannot be printed', async () => {
+    await recorded(['-d', 'busybox', 'sleep', '1000']);
+    const before = lamella(['ps', '-q']).stdout.split('\n').length;
+    const { status, stderr } = spawnSync('sh', ['-c', `exec "$0" run --debug -d busybox sleep 1000 > /dev/full`, CLI], {
+      env: environment({}),
+      cwd: project,
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([125, expect.stringContaining('cannot write to stdout: no space left on the device (ENOSPC)')]);
+    expect(lamella(['ps', '-q']).stdout.split('\n').length).toBe(before + 1);
+  });
+});
+
 /** What happens to a container between two commands in it. */
 const EVENTS: Readonly<Record<string, { readonly flags?: readonly string[]; readonly happens: readonly (readonly string[])[] }>> = {
   'it was restarted': { happens: [['restart', '-t', '0', 'box']] },

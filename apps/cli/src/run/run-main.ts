@@ -27,7 +27,7 @@ export async function runMain(argv: readonly string[]): Promise<number> {
       if (line.flags.on !== undefined && line.flags[flag]) throw new UsageError(`--on and --${flag} cannot be used together`, 'Remove one of them.');
     if (line.flags.on === undefined && line.flags['accept-source']) throw new UsageError('--accept-source requires --on', 'Add --on CONTAINER.');
     if (line.flags.explain) return await explain(line);
-    return line.flags.detach ? await runDetached(line) : await execute(line, argv);
+    return line.flags.detach ? await runDetached(line, argv) : await execute(line, argv);
   } catch (error) {
     return reportFailure(error, { json: (line?.flags.json ?? json) && !(error instanceof UsageError && !line), debug: line?.flags.debug });
   }

@@ -27,6 +27,7 @@ import { readConfig } from '../store/config-file.js';
 import { defaultRoot } from '../store/default-root.js';
 import { type ContainerEvent, type EventOptions, readEvents, recordEvent } from '../store/events.js';
 import { forgetDeadNames, idOf, namesById, withName } from '../store/names.js';
+import { becomeDetached, type DetachedFrontOptions } from './front.js';
 import { StoredContainer } from './stored-container.js';
 
 /** A spec of a detached container; it is kept after its end, unless `remove` is set. */
@@ -129,6 +130,18 @@ export class Containers {
       });
       throw error;
     }
+  }
+
+  /**
+   * Lets this process become what starts a detached container, prints its id and ends ({@link becomeContainer}). Returns only where that is
+   * not possible, and nothing was made.
+   *
+   * @throws as {@link run}
+   */
+  async becomeRun(asked: DetachedSpec, given: RunOptions, front: DetachedFrontOptions): Promise<void> {
+    const spec = read('becomeRun(spec)', asked, DETACHED_SPEC);
+    const options = readRunOptions('becomeRun(spec, options)', given);
+    await becomeDetached(specOf(spec, !spec.remove), options, this.root, front);
   }
 
   /**

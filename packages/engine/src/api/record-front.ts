@@ -4,6 +4,7 @@ import {
   callerCondition,
   encodeProgram,
   type Filling,
+  type FrontOptions,
   fillTemplate,
   HOLE_MARKS,
   HOLE_MARKS_WITH_SLASH,
@@ -54,7 +55,7 @@ interface Recorded {
   /** Plans the front's command with marks in place of what fills the holes. */
   readonly planWith: (marks: Filling) => FrontCommand | Promise<FrontCommand>;
   readonly explainer: readonly [node: string, script: string, word: string];
-  readonly stdin: boolean;
+  readonly front: Pick<FrontOptions, 'stdin' | 'detached'>;
   /** Absolute path of the directory of all containers. */
   readonly containers: string;
 }
@@ -72,7 +73,7 @@ export async function recordFront(recorded: Recorded, options: RecordOptions): P
 }
 
 async function tryToRecord(recorded: Recorded, options: RecordOptions, reads: ObservedReads): Promise<string | undefined> {
-  const { filling, made, planWith, explainer, stdin, containers } = recorded;
+  const { filling, made, planWith, explainer, front, containers } = recorded;
   const { env } = process;
   const directory = reads.aside(() => recordsDirectory({ XDG_CACHE_HOME: env.XDG_CACHE_HOME, HOME: env.HOME }));
   if (directory === undefined) return 'there is no cache directory: HOME is not set';
@@ -87,7 +88,8 @@ async function tryToRecord(recorded: Recorded, options: RecordOptions, reads: Ob
         package: options.package,
         words: options.words,
         commandWords: commandWordsOf(filling.words),
-        stdin,
+        stdin: front.stdin,
+        detached: front.detached === true,
         debug: options.debug,
         conditions: [callerCondition(), ...reads.conditions],
         explainer,

@@ -6,9 +6,10 @@
  *
  *   lamella-init front STDIN NODE SCRIPT WORD
  *
- * STDIN is 1 if the container reads stdin. The environment has:
+ * STDIN is 1 if the container reads stdin. It is d for a container that has a life of its own: then this program ends when
+ * the command has begun. The environment has:
  *   LAMELLA_PROGRAM  the frames of the program in base64; not an argument, because others can read arguments
- *   LAMELLA_LEFT     the text for users who detach from the container
+ *   LAMELLA_LEFT     the text for users who detach from the container; of STDIN d, what is printed to stdout
  *   LAMELLA_MAPS     the commands that map ids into the user namespace of the first op: one per line, words separated by
  *                    tabs, PID for the process
  * The explanation is NODE SCRIPT WORD STATUS, with the replies in descriptor 3 and the wait status of the interpreter.
@@ -23,6 +24,8 @@
 #include <linux/memfd.h>
 
 #define FIRST_OWN_FD 10
+#define READS_STDIN '1'
+#define LEAVES 'd'
 #define ENDED_BY_ITSELF(status) (((status) & 0x7f) == 0)
 
 /* The most that execve(2) takes in one string. */
@@ -164,16 +167,44 @@ static int own(int fd)
 	return (int)moved;
 }
 
-static void begin(int with_stdin, int from, int to)
+static void begin(char mode, int from, int to)
 {
 	SYS(dup3, from, FRAMES_FD, O_CLOEXEC);
 	SYS(dup3, to, REPLIES_FD, O_CLOEXEC);
-	if (!with_stdin) {
+	if (mode != READS_STDIN) {
 		long null = SYS(openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
 
-		SYS(dup3, null, 0, 0);
+		for (int fd = 0; fd < (mode == LEAVES ? 3 : 1); fd++)
+			SYS(dup3, null, fd, 0);
 	}
 	SYS(chdir, "/");
+}
+
+/* Prints what a detached container leaves for its user. Its exit status: see OutputError in the CLI. */
+static int print(const char *text)
+{
+	size_t length = length_of(text);
+	long n = 0;
+
+	for (; length; text += n, length -= (size_t)n) {
+		n = SYS(write, 1, text, length);
+		if (n == -EINTR)
+			n = 0;
+		if (n < 0)
+			break;
+	}
+	if (n >= 0)
+		return 0;
+	if (n == -EPIPE)
+		return 128 + SIGPIPE;
+	say("lamella: cannot write to stdout: ");
+	say(n == -ENOSPC ? "no space left on the device (ENOSPC)\n" :
+	    n == -EIO	 ? "input/output error (EIO)\n" :
+	    n == -EBADF	 ? "the descriptor is closed (EBADF)\n" :
+	    n == -EDQUOT ? "disk quota exceeded (EDQUOT)\n" :
+	    n == -EFBIG	 ? "file too large (EFBIG)\n" :
+			   "the kernel refused it\n");
+	return 125;
 }
 
 int front(int argc, char **argv, char **envp)
@@ -183,7 +214,8 @@ int front(int argc, char **argv, char **envp)
 	struct kernel_sigaction by_default = { 0 }, ignored = { (void *)1 /* SIG_IGN */, 0, NULL, 0 };
 	const char *text = variable(envp, "LAMELLA_PROGRAM"), *maps = variable(envp, "LAMELLA_MAPS");
 	long length = text ? decode(text) : -1, child, told;
-	int orders[2], replies[2], status = 0, mapped, with_stdin = argc == 6 && argv[2][0] == '1';
+	int orders[2], replies[2], status = 0, mapped;
+	char mode = argc == 6 ? argv[2][0] : 0;
 	char number[12];
 
 	if (argc != 6 || length < 0 || take_words(argv) < 0)
@@ -207,7 +239,7 @@ int front(int argc, char **argv, char **envp)
 		return give_up("lamella: no processes are left to start the container with: see ulimit -u, and pids.max of its cgroup\n");
 	if (!child) {
 		take_name(argv[0]);
-		begin(with_stdin, orders[0], replies[1]);
+		begin(mode, orders[0], replies[1]);
 		return FRONT_INTERPRETER;
 	}
 	SYS(close, orders[0]);
@@ -217,7 +249,11 @@ int front(int argc, char **argv, char **envp)
 	mapped = send_program((size_t)length, orders[1], replies[0], (int)told, maps ? maps : "", child);
 	if (!mapped)
 		SYS(close, orders[1]);
-	listen_to(replies[0], orders[1], (int)told, blocked);
+	listen_to(replies[0], orders[1], (int)told, blocked, mode == LEAVES);
+	if (mode == LEAVES && seen.started && !seen.failed) {
+		text = variable(envp, "LAMELLA_LEFT");
+		return print(text ? text : "");
+	}
 	if (seen.detached) {
 		text = variable(envp, "LAMELLA_LEFT");
 		say(text ? text : "");

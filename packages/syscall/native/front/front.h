@@ -19,7 +19,7 @@ struct seen {
 	u8 head[REPLY_HEADER];
 	u32 filled, skip;
 	u16 kind;
-	int ok, failed, exited, status, detached;
+	int ok, failed, started, exited, status, detached;
 	/* The settings of the terminal before it became raw. */
 	u8 settings[SETTINGS];
 	u32 settings_length;
@@ -28,8 +28,11 @@ extern struct seen seen;
 
 /* Evaluates replies, which may be split anywhere. */
 void look_at(const u8 *at, size_t length);
-/* Forwards signals to the monitor and keeps its replies in `told`, until they end or the user detaches. */
-void listen_to(int replies, int orders, int told, u64 blocked);
+/*
+ * Forwards signals to the monitor and keeps its replies in `told`, until they end or the user detaches; with `leaves`
+ * until the command has begun.
+ */
+void listen_to(int replies, int orders, int told, u64 blocked, int leaves);
 
 /* map-ids.c */
 /* Runs the commands that map ids side by side. Returns whether all of them succeeded. */

@@ -104,6 +104,7 @@ void look_at(const u8 *at, size_t length)
 			__builtin_memcpy(&value, seen.head + 12, 8);
 			seen.ok |= seen.kind == REPLY_OK;
 			seen.failed |= seen.kind == REPLY_FAILED;
+			seen.started |= seen.kind == REPLY_STARTED;
 			seen.detached |= seen.kind == REPLY_DETACHED;
 			if (seen.kind == REPLY_EXITED) {
 				seen.exited = 1;
@@ -115,7 +116,7 @@ void look_at(const u8 *at, size_t length)
 	}
 }
 
-void listen_to(int replies, int orders, int told, u64 blocked)
+void listen_to(int replies, int orders, int told, u64 blocked, int leaves)
 {
 	static u8 chunk[16384];
 	int signals = (int)SYS(signalfd4, -1, &blocked, sizeof(blocked), O_CLOEXEC | O_NONBLOCK);
@@ -136,7 +137,7 @@ void listen_to(int replies, int orders, int told, u64 blocked)
 		if (n <= 0)
 			return;
 		look_at(chunk, (size_t)n);
-		if (seen.detached)
+		if (seen.detached || (leaves && seen.started))
 			return;
 		write_all(told, chunk, (size_t)n);
 	}

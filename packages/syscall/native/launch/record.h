@@ -97,6 +97,7 @@ struct record {
 
 #define RECORD_STDIN 1
 #define RECORD_DEBUG 2
+#define RECORD_DETACHED 4
 
 /* Two hashes of 32 bits. Continues from `hash`, which is HASH_BEGIN at first. */
 #define HASH_BEGIN 0x165667b1811c9dc5ULL

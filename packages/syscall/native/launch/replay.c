@@ -339,14 +339,14 @@ static char **environment(char **given, size_t length)
 /* Becomes the front of the container. Returns only if the kernel refuses. */
 static void start(const struct launch *launch, size_t length)
 {
-	static char reads_stdin[] = "1", reads_nothing[] = "0", role[] = "sealed-front";
+	static char reads_stdin[] = "1", reads_nothing[] = "0", leaves[] = "d", role[] = "sealed-front";
 	char *argv[7], **envp = environment(launch->envp, length);
 
 	if (!envp)
 		return;
 	argv[0] = title;
 	argv[1] = role;
-	argv[2] = record.flags & RECORD_STDIN ? reads_stdin : reads_nothing;
+	argv[2] = record.flags & RECORD_DETACHED ? leaves : record.flags & RECORD_STDIN ? reads_stdin : reads_nothing;
 	for (int i = 0; i < 3; i++)
 		argv[3 + i] = (char *)(uintptr_t)record.explainer[i].at;
 	argv[6] = NULL;

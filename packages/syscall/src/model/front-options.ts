@@ -7,8 +7,10 @@ export interface FrontOptions {
   readonly explainer: readonly [script: string, word: string];
   /** What the script needs beside the program. */
   readonly context: string;
-  /** The text that is written to stderr when the user detaches. */
+  /** The text that is written to stderr when the user detaches; with `detached`, to stdout when the command has begun. */
   readonly left?: string;
+  /** Whether the front ends when the command has begun. Then the program has no stdin, stdout and stderr. Default: false. */
+  readonly detached?: boolean;
   /** Called right before execve(2) replaces this process. */
   readonly onLast?: () => void;
 }

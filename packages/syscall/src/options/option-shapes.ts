@@ -39,5 +39,6 @@ export const FRONT_OPTIONS: take.Check<FrontOptions> = shapeOf<FrontOptions>(() 
   explainer: take.required(take.listOf(take.text) as unknown as take.Check<FrontOptions['explainer']>),
   context: take.required(take.text),
   left: take.text,
+  detached: take.flag,
   onLast: take.functionOf<() => void>(),
 }));

@@ -30,6 +30,8 @@ export interface RunRecord {
   readonly commandWords: (typeof COMMAND_WORDS)[keyof typeof COMMAND_WORDS];
   /** Whether the container reads stdin. */
   readonly stdin: boolean;
+  /** Whether the front ends when the command has begun. */
+  readonly detached: boolean;
   /** Whether the launcher says that it used the record (`--debug`). */
   readonly debug: boolean;
   readonly conditions: readonly Condition[];
@@ -78,7 +80,7 @@ export function encodeRecord(record: RunRecord): Buffer {
     number(lengths.length);
     for (const { at, from, to } of lengths) for (const each of [at, from, to]) number(each);
   };
-  number((record.stdin ? 1 : 0) | (record.debug ? 2 : 0));
+  number((record.stdin ? 1 : 0) | (record.debug ? 2 : 0) | (record.detached ? 4 : 0));
   number(record.commandWords);
   string(record.package);
   number(record.words.length);

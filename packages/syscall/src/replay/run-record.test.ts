@@ -53,6 +53,7 @@ function recordFor(marks: Filling, words: readonly string[] = ['run', 'busybox']
     words,
     commandWords: COMMAND_WORDS.NAME,
     stdin: false,
+    detached: false,
     debug: false,
     conditions: [
       { kind: CONDITION.SAME, name: '/etc/resolv.conf', numbers: [1n, 2n, 3n, 4n, 5n, 6n], text: '' },

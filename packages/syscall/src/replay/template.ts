@@ -102,7 +102,9 @@ function templateOf(bytes: Buffer, marks: Filling, layout: FrameLayout | undefin
     ...everywhere(bytes, marks.created, HOLE.TIME),
     ...(marks.words[0] === undefined ? [] : words(bytes, marks.words[0], layout, title)),
     ...sums(bytes),
-    ...(layout?.sizes ?? []).map(({ name, at }): Hole => ({ kind: name === 'rows' ? HOLE.ROWS : HOLE.COLUMNS, at, length: 8, from: 0 })),
+    ...(layout?.sizes ?? [])
+      .filter(({ name, at }) => bytes.readBigInt64LE(at) === BigInt(marks[name]))
+      .map(({ name, at }): Hole => ({ kind: name === 'rows' ? HOLE.ROWS : HOLE.COLUMNS, at, length: 8, from: 0 })),
     ...after(bytes, '"time":', secondsOf(marks.created), HOLE.SECONDS_TEXT),
     ...after(bytes, '"timeNs":', nanosecondsOf(marks.created), HOLE.NANOSECONDS_TEXT),
     ...after(bytes, '"rows":', String(marks.rows), HOLE.ROWS_TEXT),

@@ -34,10 +34,10 @@ export function canBecomeFront(): boolean {
  * status. Node uses no memory meanwhile. Returns only if that is impossible: for programs that are too long or clone nothing.
  */
 export function becomeFront(program: Program, options: FrontOptions): void {
-  const { title, stdin, explainer, context, left = '', onLast } = read('becomeFront(program, options)', options, FRONT_OPTIONS);
+  const { title, stdin, detached, explainer, context, left = '', onLast } = read('becomeFront(program, options)', options, FRONT_OPTIONS);
   if (!canBecomeFront() || !program.some(({ op }) => op === 'clone')) return;
   const file = interpreterPath();
-  const args = [title, 'front', stdin ? '1' : '0', process.execPath, ...explainer];
+  const args = [title, 'front', detached ? 'd' : stdin ? '1' : '0', process.execPath, ...explainer];
   const env = {
     ...process.env,
     LAMELLA_PROGRAM: encodeProgram(program).toString('base64').replace(/=+$/, ''),
