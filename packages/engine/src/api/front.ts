@@ -49,14 +49,14 @@ export async function becomeContainer(asked: RunSpec, given: RunOptions, front: 
 }
 
 /**
- * The same for a container with a life of its own: the front prints its id when its command has begun, and ends.
+ * The same for a detached container: the front prints its id when its command has begun, and ends.
  *
  * @param front `started` makes what is printed from the id
  */
 export async function becomeDetached(spec: RunSpec, options: RunOptions, root: string, { started, ...front }: DetachedFrontOptions): Promise<void> {
   if (!canBecomeFront()) return;
   await prepare(root, spec);
-  // A name that somebody has, or had: Node takes it away from a container that is gone.
+  // If the name is taken, Node finds out whether its container is gone.
   if (spec.name !== undefined) observedReads()?.object(nameLinkOf(`${root}/containers`, spec.name), false);
   await becomeFrontOf(await requestPlan(spec, options, root, { detached: true }), { ...front, left: started, detached: true });
 }
@@ -72,7 +72,7 @@ async function becomeFrontOf(request: PlanRequest, { left, title, record, ...fro
   };
   const made = present(request);
   if (record && fresh) {
-    // The terminal of a detached container has a size of its own.
+    // The terminal of a detached container has its own size.
     const sized = front.detached ? undefined : terminal;
     const filling = { ...NO_SIZE, ...sized, id: fresh.id, name: fresh.name ?? '', created: fresh.created, words: args };
     const planWith = ({ id, name, created, words, rows, columns }: Filling): FrontCommand =>

@@ -6,7 +6,7 @@
  *
  *   lamella-init front STDIN NODE SCRIPT WORD
  *
- * STDIN is 1 if the container reads stdin. It is d for a container that has a life of its own: then this program ends when
+ * STDIN is 1 if the container reads stdin. It is d for a detached container: then this program ends when
  * the command has begun. The environment has:
  *   LAMELLA_PROGRAM  the frames of the program in base64; not an argument, because others can read arguments
  *   LAMELLA_LEFT     the text for users who detach from the container; of STDIN d, what is printed to stdout
