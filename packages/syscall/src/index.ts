@@ -13,6 +13,7 @@ export { type CallText, callsOf, type DescriptorOf } from './explain/calls-of.js
 export { type Call, explain, explainText } from './explain/explain.js';
 export { FILE_BOUNDS, type FileBound } from './files/file-bounds.js';
 export { FileError, type FileProblem, kindOf } from './files/file-error.js';
+export { FileMemory } from './files/file-memory.js';
 export { HeldFile } from './files/held-file.js';
 export { type FilePlace, holdPlace } from './files/hold-place.js';
 export { jsonProblem } from './files/json-problem.js';

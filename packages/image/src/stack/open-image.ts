@@ -1,16 +1,23 @@
 import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { FileMemory } from '@lamella/syscall';
 import { ImageError } from '../model/image-error.js';
 import { formatReference, type Reference } from '../model/reference.js';
 import { formatPlatform } from '../source/choose-platform.js';
 import { damaged, readConfig, readManifest, readWhole } from '../store/image-documents.js';
-import { isWhole, readLayerMeta } from '../store/layer-meta.js';
-import { ConfigSchema, ManifestSchema, type OciConfig, type OciDescriptor, parseDocument } from '../store/oci-schema.js';
+import { isWhole, type LayerMeta, readLayerMeta } from '../store/layer-meta.js';
+import { ConfigSchema, ManifestSchema, type OciConfig, type OciDescriptor, type OciManifest, parseDocument } from '../store/oci-schema.js';
 import type { StorePaths } from '../store/store-paths.js';
 import { lastOfEach } from './chain.js';
 import type { Image, ImageConfig, ImagePlatform, ImageSummary } from './image.js';
 import type { NotedLayer } from './layer-stack.js';
 import { stackLayers } from './stack-layers.js';
+
+/** What a process that starts many containers has read before. */
+const MANIFESTS = new FileMemory<OciManifest>();
+const CONFIGS = new FileMemory<OciConfig>();
+/** Those of a layer of millions of names are large. */
+const NOTES = new FileMemory<LayerMeta | undefined>(32);
 
 /**
  * An image by its descriptor, its layers unpacked. Of its documents the sizes are looked at, not the digests: those were
@@ -19,9 +26,13 @@ import { stackLayers } from './stack-layers.js';
  */
 export async function openImage(paths: StorePaths, reference: Reference, descriptor: OciDescriptor): Promise<Image> {
   const manifestFile = paths.blob(descriptor.digest);
-  const manifest = parseDocument(ManifestSchema, readWhole(manifestFile, descriptor.size), manifestFile);
+  const manifest = MANIFESTS.get(`${descriptor.size} ${manifestFile}`, [manifestFile], () =>
+    parseDocument(ManifestSchema, readWhole(manifestFile, descriptor.size), manifestFile),
+  );
   const configFile = paths.blob(manifest.config.digest);
-  const config = parseDocument(ConfigSchema, readWhole(configFile, manifest.config.size), configFile);
+  const config = CONFIGS.get(`${manifest.config.size} ${configFile}`, [configFile], () =>
+    parseDocument(ConfigSchema, readWhole(configFile, manifest.config.size), configFile),
+  );
   const diffIDs = config.rootfs.diff_ids;
   if (diffIDs.length !== manifest.layers.length)
     throw new ImageError({
@@ -32,7 +43,8 @@ export async function openImage(paths: StorePaths, reference: Reference, descrip
   const layers: NotedLayer[] = [];
   const blobOf = (diffID: string): OciDescriptor => manifest.layers[diffIDs.indexOf(diffID)] as OciDescriptor;
   for (const diffID of lastOfEach(diffIDs)) {
-    let meta = readLayerMeta(paths.meta(diffID));
+    const file = paths.meta(diffID);
+    let meta = NOTES.get(file, [file], () => readLayerMeta(file));
     if (!meta || !isWhole(meta, paths) || !existsSync(paths.tree(diffID))) {
       const { restoreLayer } = await import('../check/restore-layer.js');
       await restoreLayer(paths, diffID, blobOf(diffID));

@@ -1,4 +1,4 @@
-import { lockFile } from '@lamella/syscall';
+import { FileMemory, lockFile } from '@lamella/syscall';
 import { ImageError } from '../model/image-error.js';
 import { formatReference, parseReference, type Reference } from '../model/reference.js';
 import { clearPlace } from './clear-place.js';
@@ -64,7 +64,12 @@ export async function writeLayout(paths: StorePaths): Promise<void> {
  * @throws ImageError `STORE_CORRUPT` when both are damaged, or one is and the other was never written
  */
 export function readIndex(paths: StorePaths): OciIndex {
-  checkVersion(paths);
+  const known = KNOWN.get(paths.index, [paths.version, paths.index], () => {
+    checkVersion(paths);
+    const index = readOne(paths.index);
+    return index instanceof ImageError ? undefined : index;
+  });
+  if (known) return known;
   const { index, copy } = readIndexes(paths);
   if (index && !(index instanceof ImageError)) return index;
   if (copy && !(copy instanceof ImageError)) return copy;
@@ -72,6 +77,9 @@ export function readIndex(paths: StorePaths): OciIndex {
   if (damage) throw damage;
   return EMPTY;
 }
+
+/** Indexes that were read before. */
+const KNOWN = new FileMemory<OciIndex | undefined>();
 
 /** The index and its copy: each its content, what is wrong with it, or undefined if it is missing. */
 export function readIndexes(paths: StorePaths): { readonly index: OciIndex | ImageError | undefined; readonly copy: OciIndex | ImageError | undefined } {

@@ -1,3 +1,4 @@
+import { FileMemory } from '@lamella/syscall';
 import { RootfsFiles } from './rootfs-file.js';
 import { UserDatabase } from './user-database.js';
 import { parseUser, resolveUser, type User } from './user-rules.js';
@@ -15,6 +16,12 @@ export function findUser(text: string, layers: readonly string[]): User {
   const { user, group } = parseUser(text);
   // A number for each needs neither file.
   const numbers = 'id' in user && group !== undefined && 'id' in group;
-  using files = new RootfsFiles(layers);
-  return resolveUser(text, new UserDatabase(files, '/etc/passwd', numbers), new UserDatabase(files, '/etc/group', numbers));
+  const read = layers.flatMap((layer) => [layer, `${layer}/etc`, `${layer}/etc/passwd`, `${layer}/etc/group`]);
+  return KNOWN.get([text, ...layers].join('\0'), read, () => {
+    using files = new RootfsFiles(layers);
+    return resolveUser(text, new UserDatabase(files, '/etc/passwd', numbers), new UserDatabase(files, '/etc/group', numbers));
+  });
 }
+
+/** Users that were looked up before. With a link among the files nothing is kept: it may lead anywhere. */
+const KNOWN = new FileMemory<User>();
