@@ -19,6 +19,33 @@ export type ArchitectureName = 'x64' | 'arm64';
 
 /** The architectures that filters can be compiled for. */
 export const ARCHITECTURES: Readonly<Record<ArchitectureName, Architecture>> = {
-  x64: { audit: 0xc000003e, go: 'amd64', numbers: X86_64, closedBit: 0x40000000, compat: { name: 'SCMP_ARCH_X86', audit: 0x40000003, numbers: I386 } },
-  arm64: { audit: 0xc00000b7, go: 'arm64', numbers: AARCH64, compat: { name: 'SCMP_ARCH_ARM', audit: 0x40000028, numbers: ARM } },
+  x64: {
+    audit: 0xc000003e,
+    go: 'amd64',
+    get numbers() {
+      return X86_64();
+    },
+    closedBit: 0x40000000,
+    compat: {
+      name: 'SCMP_ARCH_X86',
+      audit: 0x40000003,
+      get numbers() {
+        return I386();
+      },
+    },
+  },
+  arm64: {
+    audit: 0xc00000b7,
+    go: 'arm64',
+    get numbers() {
+      return AARCH64();
+    },
+    compat: {
+      name: 'SCMP_ARCH_ARM',
+      audit: 0x40000028,
+      get numbers() {
+        return ARM();
+      },
+    },
+  },
 };
