@@ -10,6 +10,7 @@ import { isEmpty } from '../filesystem/sources/unchanged-overlays.js';
 import { likeSource } from '../filesystem/volumes.js';
 import { stateDirectory, writableMountsOf } from '../filesystem/writable-mounts.js';
 import { ownIds, rangeLinksOf, rangeTaken } from '../isolation/userns.js';
+import { isAlive, stateOf } from '../lifecycle/state.js';
 import type { ContainerConfig } from '../model/container-config.js';
 import { EngineError } from '../model/engine-error.js';
 import type { WritableMount } from '../model/writable-mount.js';
@@ -235,13 +236,34 @@ async function hold(record: ContainerRecord): Promise<AsyncDisposable> {
   const stack = new AsyncDisposableStack();
   try {
     stack.use(await lockFile(gateOf(record.containers), { shared: true }));
-    const lock = await tryLockFile(lockOf(record), { create: false });
-    if (!lock) throw new EngineError({ code: 'CONTAINER_RUNNING', message: `the container ${record.id} is running`, hint: `lamella stop ${record.id}` });
-    stack.use(lock);
+    stack.use(await lockOfStopped(record));
     return stack;
   } catch (error) {
     await stack.disposeAsync();
     throw error;
+  }
+}
+
+/** How long another command may work on a stopped container while this one waits, in milliseconds. */
+const PATIENCE = 20_000;
+
+/** Takes the lock of a container that does not run. Another command may have it for a moment: two forks at once come one after the other. */
+async function lockOfStopped(record: ContainerRecord): Promise<AsyncDisposable> {
+  const { id } = record;
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    const lock = await tryLockFile(lockOf(record), { create: false });
+    if (lock) return lock;
+    const state = await stateOf(record, undefined);
+    if (state && isAlive(state.status))
+      throw new EngineError({ code: 'CONTAINER_RUNNING', message: `the container ${id} is running`, hint: `lamella stop ${id}` });
+    if (performance.now() > end)
+      throw new EngineError({
+        code: 'CONTAINER_RUNNING',
+        message: `another command is working on the container ${id}`,
+        hint: 'Wait for its end, and try again.',
+      });
+    await sleep(20);
   }
 }
 
