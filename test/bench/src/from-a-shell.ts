@@ -46,6 +46,12 @@ export async function fromAShell(at: ScratchDirectory, rounds: number): Promise<
     podman(`run --rm --network none ${IMAGE} /bin/true`),
   ]);
 
+  const byNode = { ...env, LAMELLA_REPLAY: '0' };
+  await compare('`lamella run busybox true`, without a record', { shown: '', script: `'${cli}' run busybox true`, env: byNode }, [
+    { ...node, target: { atMost: 1.6 } },
+  ]);
+  await compare('`lamella try true`', { shown: '', script: `'${cli}' try true`, env }, [{ ...node, target: { atMost: 0.6 } }]);
+
   const { container } = await new Containers(root).run({ image: 'busybox', args: ['sleep', '100000'] });
   const { pid } = await container.state();
   const running = [

@@ -55,8 +55,9 @@ export async function startAContainer(at: ScratchDirectory, rounds: number): Pro
   };
   const command = (): void => node(cli, 'run', 'busybox', 'true');
   const starts = await medians({ ours: command, bare: () => node('-e', '0') }, { rounds: rounds * 2, warmup: 3, before: settle });
-  const what = 'CLI `lamella run busybox true`';
-  rows.push({ what, ours: starts.ours, against: '`node -e 0`', theirs: starts.bare, target: { atMost: 2.2 }, unit: 'ms' });
+  // Node is started directly, so no launcher looks for a record.
+  const what = 'CLI `lamella run busybox true`, by Node';
+  rows.push({ what, ours: starts.ours, against: '`node -e 0`', theirs: starts.bare, target: { atMost: 1.6 }, unit: 'ms' });
 
   const [waiting, idle] = [await whileWaiting([cli, 'run', 'busybox', 'sh', '-c', 'echo ready; exec sleep 1000'], env), await whileWaiting(['-e', IDLE], env)];
   rows.push({ what: 'Memory of what waits for a CLI run (PSS)', ours: waiting, against: 'a Node that waits', theirs: idle, unit: 'MB' });
