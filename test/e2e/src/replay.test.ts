@@ -347,6 +347,16 @@ const CHANGES: Readonly<Record<string, Change>> = {
   },
 };
 
+test('a record serves a volume whose content has changed', async () => {
+  const args = ['-v', '.:/project', 'busybox', 'ls', '/project'];
+  await recorded(args);
+  writeFileSync(inProject('new'), '');
+  mkdirSync(inProject('directory'));
+  expect(run(args)).toMatchObject({ replayed: true, stdout: 'directory\nnew\n' });
+  chmodSync(project, 0o700);
+  expect(run(args)).toMatchObject({ replayed: false, stdout: 'directory\nnew\n' });
+});
+
 describe('a record is not used when', () => {
   test.each(Object.entries(CHANGES))('%s', async (_, { args, prepare, before, change, after, restore, needsRoot }) => {
     if (needsRoot && !isRoot()) return;
@@ -425,7 +435,7 @@ describe('a detached container', () => {
   });
 
   test('is not there if its command cannot be executed', async () => {
-    await recorded(['-d', 'busybox', 'true']);
+    await recorded(['-d', 'busybox', 'sleep', '1000']);
     const failed = run(['-d', 'busybox', 'no-such']);
     expect(failed).toMatchObject({ replayed: true, status: 127, stdout: '' });
     expect(without(failed)).toEqual(without(runByNode(['-d', 'busybox', 'no-such'])));

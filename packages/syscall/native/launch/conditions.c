@@ -40,6 +40,17 @@ static int is_same(const struct condition *condition, int flags)
 	       condition->numbers[4] == nanoseconds(&now.stx_mtime) && condition->numbers[5] == nanoseconds(&now.stx_ctime);
 }
 
+static int is_same_place(const struct condition *condition)
+{
+	struct statx now;
+
+	if (condition->count != 6 || SYS(statx, AT_FDCWD, condition->name.at, 0, STATX_BASIC_STATS | STATX_BTIME, &now) < 0)
+		return 0;
+	return condition->numbers[0] == device_of(now.stx_dev_major, now.stx_dev_minor) && condition->numbers[1] == now.stx_ino &&
+	       condition->numbers[2] == now.stx_mode && condition->numbers[3] == now.stx_uid && condition->numbers[4] == now.stx_gid &&
+	       condition->numbers[5] == nanoseconds(&now.stx_btime);
+}
+
 /* Returns 0 if there is something, else the error. */
 static long absence(const char *path, int flags)
 {
@@ -174,6 +185,8 @@ static int holds(const struct condition *condition, char **envp)
 	switch (condition->kind) {
 	case CONDITION_SAME:
 		return is_same(condition, AT_SYMLINK_NOFOLLOW);
+	case CONDITION_PLACE:
+		return is_same_place(condition);
 	case CONDITION_FOLLOWED:
 		return is_same(condition, 0);
 	case CONDITION_ABSENT:

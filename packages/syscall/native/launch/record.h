@@ -38,6 +38,7 @@ enum condition_kind {
 	CONDITION_FOLLOWED = 12,
 	CONDITION_CAPABILITIES = 13,
 	CONDITION_RUNNING = 14,
+	CONDITION_PLACE = 15,
 };
 
 struct condition {

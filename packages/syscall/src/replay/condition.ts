@@ -30,6 +30,8 @@ export const CONDITION = {
   CAPABILITIES: 13,
   /** The monitor of the container in a directory holds its lock, and has the same init. Nothing in the store waits to be mended. */
   RUNNING: 14,
+  /** The directory at a path, followed, is the same, with the same owner and mode. What it contains may have changed. */
+  PLACE: 15,
 } as const;
 
 /** Something that was true when a plan was made, and on which the plan depends. */
@@ -44,6 +46,11 @@ export interface Condition {
 /** Returns the numbers that tell whether an object is the same and has not changed. Every change of an inode changes its ctime. */
 export function identityOf({ dev, ino, mode, size, mtimeNs, ctimeNs }: BigIntStats): readonly bigint[] {
   return [dev, ino, mode, size, mtimeNs, ctimeNs];
+}
+
+/** Returns the numbers that tell whether a directory is the same. An inode number may be used again, but not with the same time of birth. */
+export function placeOf({ dev, ino, mode, uid, gid, birthtimeNs }: BigIntStats): readonly bigint[] {
+  return [dev, ino, mode, uid, gid, birthtimeNs];
 }
 
 /** Two hashes of 32 bits in the manner of FNV-1a, which the launcher computes as well. They detect changes, not tampering. */

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { bytesOf, textOf } from '../text/byte-text.js';
-import { CONDITION, type Condition, hashOf, identityOf } from './condition.js';
+import { CONDITION, type Condition, hashOf, identityOf, placeOf } from './condition.js';
 
 type Call = (...args: unknown[]) => unknown;
 type Calls = Record<string, Call>;
@@ -137,9 +137,12 @@ export class ObservedReads {
   #real(pathname: string, reads: boolean): void {
     const at = bytesIfNeeded(pathname);
     const own = original.lstatSync(at, { bigint: true });
-    this.#same(CONDITION.SAME, pathname, own);
-    const followed = own.isSymbolicLink() ? original.statSync(at, { bigint: true }) : own;
-    if (followed !== own) this.#same(CONDITION.FOLLOWED, pathname, followed);
+    const isLink = own.isSymbolicLink();
+    const followed = isLink ? original.statSync(at, { bigint: true }) : own;
+    if (isLink) this.#same(CONDITION.SAME, pathname, own);
+    // A directory that is not listed may get and lose names: what is in it is observed where it is read.
+    if (followed.isDirectory() && !reads) this.add({ kind: CONDITION.PLACE, name: pathname, numbers: placeOf(followed), text: '' });
+    else this.#same(isLink ? CONDITION.FOLLOWED : CONDITION.SAME, pathname, followed);
     if (reads && !followed.isFile() && !followed.isDirectory()) this.stop(`${pathname} is neither a file nor a directory`);
   }
 
