@@ -1,4 +1,4 @@
-// CommonJS, and as little of it as possible, because engines start this three times for each container.
+// CommonJS, and as little of it as possible, because engines wait for it.
 const [major] = process.versions.node.split('.');
 if (Number(major) < 24) {
   process.stderr.write(`lamella-oci: Node ${process.versions.node} is not supported: install Node 24 or later\n`);

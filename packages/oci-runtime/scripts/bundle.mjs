@@ -1,4 +1,4 @@
-/** Bundles the command into one CommonJS file, which Node starts fastest from its compile cache. Engines start it three times for each container. */
+/** Bundles the command into one CommonJS file, which Node starts fastest from its compile cache. Engines wait for it. */
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';

@@ -23,7 +23,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
  * container in each state, and must do the same.
  */
 
-const CGROUP = '/lamella-test-oci';
+/** Other checkouts may run the same test on this machine. */
+const CGROUP = `/lamella-test-oci-${process.pid}`;
 const PLACES = ['/sys/fs/cgroup', '/sys/fs/cgroup/freezer', '/sys/fs/cgroup/pids'];
 
 interface Way {
