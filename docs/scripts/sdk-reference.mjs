@@ -1,6 +1,7 @@
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Application, Converter } from 'typedoc';
+import { undocumented } from './undocumented.mjs';
 
 const PACKAGES = ['engine', 'vitest', 'image', 'overlay', 'namespace', 'cleanup', 'cgroup', 'seccomp', 'syscall', 'oci-runtime'];
 
@@ -35,6 +36,8 @@ export async function sdkReference(root, into) {
   });
   const project = await application.convert();
   if (!project) throw new Error('typedoc could not read the sources of the packages');
+  const missing = undocumented(project);
+  if (missing.length) throw new Error(`these exports have no doc comment:\n${missing.join('\n')}`);
   await application.generateOutputs(project);
   if (application.logger.hasErrors()) throw new Error('typedoc reported errors');
   mendAnchors(into);

@@ -2,6 +2,7 @@ import { CgroupError } from './cgroup-error.js';
 
 /** `linux.resources` of the OCI runtime-spec, without devices: see {@link DeviceRule}. */
 export interface LinuxResources {
+  /** Memory, swap and the out-of-memory killer, in bytes. */
   readonly memory?:
     | {
         readonly limit?: number | undefined;
@@ -14,6 +15,7 @@ export interface LinuxResources {
         readonly checkBeforeUpdate?: boolean | undefined;
       }
     | undefined;
+  /** Processor time, in microseconds, and the processors and memory nodes to use. */
   readonly cpu?:
     | {
         readonly shares?: number | undefined;
@@ -27,7 +29,9 @@ export interface LinuxResources {
         readonly idle?: number | undefined;
       }
     | undefined;
+  /** How many processes and threads there may be. */
   readonly pids?: { readonly limit?: number | undefined } | undefined;
+  /** Weights and limits of block devices: bytes or operations per second. */
   readonly blockIO?:
     | {
         readonly weight?: number | undefined;
@@ -41,11 +45,15 @@ export interface LinuxResources {
         readonly throttleWriteIOPSDevice?: readonly Throttle[] | undefined;
       }
     | undefined;
+  /** Bytes of huge pages, by their size. */
   readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[] | undefined;
+  /** The class and the priorities of packets. cgroups of version 1 only. */
   readonly network?:
     | { readonly classID?: number | undefined; readonly priorities?: readonly { readonly name: string; readonly priority: number }[] | undefined }
     | undefined;
+  /** Handles and objects of RDMA devices, by device. */
   readonly rdma?: Readonly<Record<string, { readonly hcaHandles?: number | undefined; readonly hcaObjects?: number | undefined }>> | undefined;
+  /** Files of version 2 and what is written to them. */
   readonly unified?: Readonly<Record<string, string>> | undefined;
 }
 

@@ -1,13 +1,14 @@
 import { readdirSync, statSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { AT_FDCWD, LOCK, type MountPoint, O, type Program, readMounts, runInUserNamespace, SyscallError } from '@lamella/syscall';
+import { AT_FDCWD, ignoreMissing, LOCK, type MountPoint, O, type Program, readMounts, runInUserNamespace, SyscallError } from '@lamella/syscall';
 import { type Claim, parseJournal } from './claims.js';
 import { CleanupError } from './cleanup-error.js';
 import { RELEASE_OPTIONS, read } from './option-shapes.js';
 import { type ContainerRecord, directoryOf, gateOf, journalOf, keptOf, lockOf } from './record.js';
 import { releaseContainer, releaseKept } from './release.js';
 
+/** The result of a sweep. */
 export interface SweepResult {
   /** Ids of dead containers whose traces are gone now. */
   readonly released: readonly string[];
@@ -90,23 +91,18 @@ function list(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch (error) {
-    absent(error as NodeJS.ErrnoException);
+    ignoreMissing(error as NodeJS.ErrnoException);
     return [];
   }
 }
 
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT') return undefined;
-  throw error;
-}
-
 async function exists(file: string): Promise<boolean> {
-  return (await stat(file).catch(absent)) !== undefined;
+  return (await stat(file).catch(ignoreMissing)) !== undefined;
 }
 
 /** What a container that died has left, as far as it is its own; nothing of one that ended by itself. */
 export async function claimsLeft(record: ContainerRecord): Promise<readonly Claim[]> {
-  const text = await readFile(journalOf(record), 'utf8').catch(absent);
+  const text = await readFile(journalOf(record), 'utf8').catch(ignoreMissing);
   return text === undefined ? [] : ours(parseJournal(text));
 }
 
@@ -140,7 +136,7 @@ export type HeldLocks = ReadonlyMap<string, number>;
 
 /** Ask the kernel who holds which lock. */
 export async function heldLocks(): Promise<HeldLocks> {
-  const text = await readFile('/proc/locks', 'utf8').catch(absent);
+  const text = await readFile('/proc/locks', 'utf8').catch(ignoreMissing);
   const held = new Map<string, number>();
   for (const line of (text ?? '').split('\n')) {
     const match = /FLOCK\s+ADVISORY\s+\S+\s+(\d+)\s+([0-9a-f]+):([0-9a-f]+):(\d+)/.exec(line);

@@ -11,16 +11,31 @@ import type { OverlayStack } from './stack.js';
 export interface OverlayMount extends AsyncDisposable {
   /** Where this process sees the merged view. */
   readonly path: string;
+  /** How the layers are joined: by the kernel, or by fuse-overlayfs(1). */
   readonly method: OverlayMethod;
+  /** Unmounts; the directories stay. */
   unmount(): Promise<void>;
 }
 
 /**
- * Mount a stack, visible on the host for root. Where the kernel cannot have its upper, and fuse-overlayfs(1) is installed, that does it. For an ordinary user the mount lives in a user and
+ * Mounts a stack, visible on the host for root.
+ * Where the kernel cannot have its upper, and fuse-overlayfs(1) is installed, that does it. For an ordinary user the mount lives in a user and
  * mount namespace which a small process holds; `path` leads there through /proc, and the kernel
  * takes the mount away with that process, whatever becomes of this one.
  *
  * @throws OverlayError with the reason, see the README
+ *
+ * @example
+ * ```js
+ * import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+ * import { mountOverlay } from '@lamella/overlay';
+ *
+ * const [lower = '', upperdir = '', workdir = '', merged = ''] = ['l', 'u', 'w', 'm'].map((name) => `${process.cwd()}/${name}`);
+ * for (const directory of [lower, upperdir, workdir, merged]) mkdirSync(directory);
+ * writeFileSync(`${lower}/file`, 'from below');
+ * await using mount = await mountOverlay({ lowerdirs: [lower], upperdir, workdir, merged });
+ * console.log(readFileSync(`${mount.path}/file`, 'utf8')); // from below
+ * ```
  */
 export async function mountOverlay(asked: OverlayStack): Promise<OverlayMount> {
   const stack = read('mountOverlay(stack)', asked, OVERLAY_STACK);

@@ -4,9 +4,13 @@ import type { ObjectIdentity } from '@lamella/syscall';
 export interface OverlayOptions {
   /** Keep whiteout and opaque marks in `user.overlay.*`: needed in a user namespace, since 5.11. */
   readonly userxattr?: boolean;
+  /** Whether hard links stay one file when they are copied up. */
   readonly index?: boolean;
+  /** Whether only the metadata is copied up when only that changes. */
   readonly metacopy?: boolean;
+  /** Whether directories can be renamed without a copy, and whether such renames are followed. */
   readonly redirect_dir?: 'on' | 'off' | 'follow' | 'nofollow';
+  /** Whether inode numbers are composed so that they are unique and stay. */
   readonly xino?: 'on' | 'off' | 'auto';
   /** Skip syncs; such an upper may only be thrown away. */
   readonly volatile?: boolean;

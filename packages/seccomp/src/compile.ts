@@ -65,6 +65,14 @@ interface Range {
  * before rules without. Several conditions on the same argument are alternatives, as in runc.
  *
  * @throws SeccompError `PROFILE_TOO_LARGE`, `FLAG_UNKNOWN`, `ARCHITECTURE_UNKNOWN`
+ *
+ * @example
+ * ```js
+ * import { compileProfile, DEFAULT_PROFILE } from '@lamella/seccomp';
+ *
+ * const { filter } = compileProfile(DEFAULT_PROFILE, { architecture: 'x64' });
+ * console.log(filter.length % 8); // 0
+ * ```
  */
 export function compileProfile(profile: SeccompProfile, given: CompileOptions = {}): SeccompFilter {
   const options = read('compileProfile(profile, options)', given, COMPILE_OPTIONS);

@@ -14,10 +14,12 @@ const ACTIONS = [
   'SCMP_ACT_LOG',
   'SCMP_ACT_NOTIFY',
 ] as const;
+/** The action of a rule. */
 export type Action = (typeof ACTIONS)[number];
 
 /** The comparisons of an argument. `MASKED_EQ` is `(argument & value) == valueTwo`. */
 const OPERATORS = ['SCMP_CMP_NE', 'SCMP_CMP_LT', 'SCMP_CMP_LE', 'SCMP_CMP_EQ', 'SCMP_CMP_GE', 'SCMP_CMP_GT', 'SCMP_CMP_MASKED_EQ'] as const;
+/** The comparison of an argument. */
 export type Operator = (typeof OPERATORS)[number];
 
 /** A condition on an argument. Values are unsigned 64-bit; `index` is 0 to 5. */

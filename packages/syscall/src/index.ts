@@ -7,6 +7,7 @@ export {
   PROGRAM_ERROR_CODES,
   type ProgramErrorCode,
 } from './errors/error-codes.js';
+export { ignoreMissing } from './errors/ignore-missing.js';
 export { LamellaError, type LamellaErrorFields } from './errors/lamella-error.js';
 export { ProgramError } from './errors/program-error.js';
 export { type CallText, callsOf, type DescriptorOf } from './explain/calls-of.js';

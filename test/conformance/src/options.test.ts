@@ -95,7 +95,7 @@ const TAKEN: Readonly<Record<string, Taken>> = {
   'image ImageStore.import': { call: (options) => store().import(at.join('none'), 'x', options), known: ['signal', 'onProgress', 'maxEntries'] },
   'image ImageStore.commit': { call: (options) => store().commit('sha256:0', [], 'x', options), known: ['message', 'author', 'changes', 'timestamp'] },
   'image ImageStore.load': { call: (options) => store().load(at.join('none'), options), known: ['signal', 'name', 'platform'] },
-  'image ImageStore.bring': { call: (options) => store().bring('oci:/none', options), known: ['signal', 'onProgress'] },
+  'image ImageStore.importLocation': { call: (options) => store().importLocation('oci:/none', options), known: ['signal', 'onProgress'] },
   'image ImageStore.pull': { call: (options) => store().pull('127.0.0.1:1/none', options), known: ['signal', 'tlsVerify', 'credentials', 'platform'] },
   'image ImageStore.push': { call: (options) => store().push('127.0.0.1:1/none', options), known: ['signal', 'tlsVerify', 'credentials'] },
   'image ImageStore.resolve': { call: (options) => store().resolve('none', options), known: ['platform'] },
@@ -194,7 +194,7 @@ const TAKEN: Readonly<Record<string, Taken>> = {
 const OTHERS: Readonly<Record<string, RegExp>> = {
   syscall: new RegExp(
     // Words, bytes, numbers, programs and what the package itself made.
-    '^(bootId|bytesOf|textOf|decodeProgram|encodeProgram|flatten|errnoName|callsOf|explain|explainText|kindOf|holdPlace|jsonProblem|openRegular|openRegularSync' +
+    '^(bootId|ignoreMissing|bytesOf|textOf|decodeProgram|encodeProgram|flatten|errnoName|callsOf|explain|explainText|kindOf|holdPlace|jsonProblem|openRegular|openRegularSync' +
       '|readLines|readNamed|readNamedText|readOptionalText|readRegular|readRegularText|findProgram|canBecomeFront|outcomeOf|readFrontReport|idMapping|insideId' +
       '|isOwnUserNamespace|ownMountNamespace|ownUserNamespace|interpreterPath|connectMonitor|readMounts|openObject|openBeneath|openInRoot|openWithoutLinks|sameObject|slotAllocator|nearestName|optionReader|mountSetattr' +
       '|shapeOf|isOriginMark|isOverlayMark|isOwnAttribute|whiteoutFile|removeScratch|replyParser|startInterpreter|packSeen|seenOf|serve|servingProgram|unfitForUpper' +
@@ -203,7 +203,7 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
   cleanup:
     /^(claimAgain|reclaim|formatJournal|parseJournal|controlOf|directoryOf|gateOf|journalOf|keptOf|lockOf|release|releaseContainer|releaseKept|claimsLeft|heldLocks|monitorOf|sweep)$/,
   cgroup:
-    /^(canLimitByDefault|cgroupVersion|wasOomKilled|cgroupStats|oomKills|cgroupsOf|setCgroupFrozen|isCgroupFrozen|joinCgroup|limitCgroup|limitDevicesV1|makeCgroup|placeCgroup|processesOf|removeCgroup|deviceProgram|deviceWrites|limitDevices|setFrozen|freezerDirectories|isFrozen|hierarchies|weightOfShares|writesV1|writesV2|cgroupOfScope|scopeOf|startScope|stopScope|unitProperties|updateScope|RESOURCES)$/,
+    /^(canLimitByDefault|frozenFile|removableDirectories|cgroupVersion|wasOomKilled|cgroupStats|oomKills|cgroupsOf|setCgroupFrozen|isCgroupFrozen|joinCgroup|limitCgroup|limitDevicesV1|makeCgroup|placeCgroup|processesOf|removeCgroup|deviceProgram|deviceWrites|limitDevices|setFrozen|freezerDirectories|isFrozen|hierarchies|weightOfShares|writesV1|writesV2|cgroupOfScope|scopeOf|startScope|stopScope|unitProperties|updateScope|RESOURCES)$/,
   seccomp: /^(evaluate|checkProfile|parseProfile)$/,
   overlay:
     /^(diagnose|unsupportedUpper|hasLowerdirPlus|probeFeatures|findFuseOverlay|fuseOverlayAtExit|fuseOverlayFor|escapePath|optionString|inodeOf|originOf|methodFor|overlayDetached|overlayMount|openSides)$/,
@@ -212,7 +212,7 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
   namespace:
     /^(dropBounding|prctl|raiseAmbient|setrlimit|becomeRoot|loopbackUp|defaultNamespaces|withinOwn|inUserNamespace|confiningPlaceOf|confiningPlaces|explainFrontReport|launchHeld|PROCESS_OPTIONS|SIGNAL|ChunkLog\..*|WatchedPromise\..*|pump|lastOps|rootfsLines|openDevpts|takeTerminal|findUser|setCapabilities|mountStoppedRoot|normalizedPath|processEndOf)$/,
   engine:
-    /^(recover|defaultRoot|logBounds|examine|becomeContainer|explainBecome|ImageStore\..*|Containers\.(get|list|removeDamaged)|StoredContainer\.(state|attach|becomeExec|kill|pause|unpause|rename|top|usage|copyOut|isDirectory|stat|follow|checkpoint|history|rollback|fork|squash|views|changes|export))$/,
+    /^(recover|defaultRoot|logBounds|examine|becomeContainer|explainBecome|ImageStore\..*|Containers\.(get|list|removeDamaged)|StoredContainer\.(state|attach|becomeExec|kill|pause|unpause|rename|top|usage|copyOut|isDirectory|stat|follow|checkpoint|history|rollback|fork|squash|writableMounts|changes|export))$/,
   'oci-runtime':
     /^(main|deleteContainer|features|killContainer|signalNumber|listContainers|pauseContainer|defaultConfig|writeSpec|startContainer|updateContainer|defaultRoot|readStored|stateOf|statusOf)$/,
 };

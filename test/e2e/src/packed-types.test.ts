@@ -3,6 +3,7 @@ import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { docExamples } from './doc-examples.js';
 import { blocks, checkout, installPacked, packAll, type Tarballs } from './packed.js';
 
 /** The types of the packages as strict users have them: from tarballs, in pnpm's layout, libraries checked, declarations made. */
@@ -72,17 +73,18 @@ function examples(): Record<string, string> {
   const documents = ['README.md', 'docs/{guides,internals}/*.md', 'packages/*/README.md', 'apps/*/README.md'].flatMap((pattern) =>
     globSync(pattern, { cwd: checkout }),
   );
-  return Object.fromEntries(
-    documents.flatMap((file) =>
-      ['js', 'ts'].flatMap((language) =>
-        blocks(readFileSync(path.join(checkout, file), 'utf8'), language).map((code, i) => [
-          `${file.replace(/\W+/g, '-')}-${i}.${language === 'js' ? 'js' : 'ts'}`,
-          // What a module makes of ours is what it may export.
-          code.replace(/^(?=(?:const|let|function|async function|class) )/gm, 'export '),
-        ]),
-      ),
+  // What a module makes of ours is what it may export.
+  const exported = (code: string): string => code.replace(/^(?=(?:const|let|function|async function|class) )/gm, 'export ');
+  const inComments = docExamples().map(({ entry, code }) => [`comment-${entry.replaceAll('.', '-')}.js`, exported(code)]);
+  const inDocuments = documents.flatMap((file) =>
+    ['js', 'ts'].flatMap((language) =>
+      blocks(readFileSync(path.join(checkout, file), 'utf8'), language).map((code, i) => [
+        `${file.replace(/\W+/g, '-')}-${i}.${language === 'js' ? 'js' : 'ts'}`,
+        exported(code),
+      ]),
     ),
   );
+  return Object.fromEntries([...inComments, ...inDocuments]);
 }
 
 /** The file of another package of ours that declares what it exports by a name. */

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { ImageStore } from '@lamella/engine';
 import { busyboxArchive, requiresProgram, requiresRoot, type ScratchDirectory, scratch } from '@lamella-test/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { docExamples } from './doc-examples.js';
 import { blocks, checkout, installPacked, packAll, type Tarballs } from './packed.js';
 import { requiresContainers } from './rights.js';
 
@@ -21,9 +22,8 @@ beforeAll(() => {
 afterAll(() => at[Symbol.asyncDispose]());
 
 /** An empty project with what a README says to install. */
-function project(names: readonly string[]): string {
-  const [name = ''] = names;
-  const directory = at.join(`project-${name.replace('@lamella/', '')}`);
+function project(names: readonly string[], called = names[0]): string {
+  const directory = at.join(`project-${called?.replace('@lamella/', '')}`);
   installPacked(directory, tarballs, Object.fromEntries(names.map((each) => [each, tarballs.get(each) ?? VITEST])));
   copyFileSync(busyboxArchive(), path.join(directory, 'busybox.tar'));
   return directory;
@@ -63,6 +63,33 @@ test.for(PACKAGES)('@lamella/%s, installed alone, runs the example of its README
   for (const [i, code] of examples.entries()) {
     writeFileSync(path.join(directory, 'guide.mjs'), code);
     expect(execFileSync(process.execPath, ['guide.mjs'], { cwd: directory, encoding: 'utf8', env })).toBe(prints[i]);
+  }
+});
+
+/** Each has to have an example in its doc comment. */
+const MAIN = [
+  ...['Containers', 'createContainer', 'pool', 'run', 'sweep'].map((name) => `engine.${name}`),
+  'image.ImageStore',
+  'namespace.spawn',
+  'overlay.mountOverlay',
+  'seccomp.compileProfile',
+  'syscall.run',
+];
+
+test('the examples in doc comments print what they say', { timeout: 120_000 }, async (context) => {
+  requiresRoot(context);
+  requiresProgram(context, 'tar');
+  const examples = docExamples();
+  expect(examples.map(({ entry }) => entry).sort()).toEqual(MAIN);
+  const directory = project(
+    PACKAGES.map((name) => `@lamella/${name}`),
+    'comments',
+  );
+  const env = { ...process.env, LAMELLA_ROOT: path.join(directory, 'store') };
+  await new ImageStore(env.LAMELLA_ROOT).import(path.join(directory, 'busybox.tar'), 'busybox');
+  for (const { entry, code, prints } of examples) {
+    writeFileSync(path.join(directory, 'comment.mjs'), code);
+    expect(execFileSync(process.execPath, ['comment.mjs'], { cwd: directory, encoding: 'utf8', env }), entry).toBe(prints);
   }
 });
 

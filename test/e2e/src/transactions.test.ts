@@ -93,8 +93,8 @@ describe.each(kindsToRun('root', 'an ordinary user with ids in /etc/subuid'))('w
         await sh('echo ' + i + ' >/file-' + i + '; rm -f /file-' + (i - 3) + '; rm -rf /home; mkdir -p /home/' + i + '; chown 5:6 /home/' + i + ' 2>/dev/null');
         await one.checkpoint();
       }
-      for (let i = 0; (await one.views())[0].frozen.length > 32 && i < 2000; i++) await new Promise((resolve) => setTimeout(resolve, 20));
-      console.log((await one.views())[0].frozen.length, await sh('ls / /home; stat -c %u:%g /home/33'));`;
+      for (let i = 0; (await one.writableMounts())[0].frozen.length > 32 && i < 2000; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+      console.log((await one.writableMounts())[0].frozen.length, await sh('ls / /home; stat -c %u:%g /home/33'));`;
     const { stdout, stderr } = user.run(process.execPath, ['--input-type=module', '-e', script, import.meta.resolve('@lamella/engine'), user.store]);
     expect(stderr).toBe('');
     const [depth, ...rest] = stdout.split(/\s+/).filter(Boolean);

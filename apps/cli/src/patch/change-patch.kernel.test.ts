@@ -32,7 +32,7 @@ beforeAll(async () => {
     args: ['true'],
     volumes: [{ source: at.join('before'), destination: '/a place', overlay: true }],
   });
-  const view = (await container.views()).find(({ destination }) => destination === '/a place');
+  const view = (await container.writableMounts()).find(({ destination }) => destination === '/a place');
   if (view?.source === undefined) throw new Error('the volume has no view');
   upper = { upperdir: made(view.upperdir), workdir: made(view.workdir), source: view.source };
 });

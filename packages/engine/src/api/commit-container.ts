@@ -9,7 +9,7 @@ import { EngineError } from '../model/engine-error.js';
  * Makes an image of a container: its image, and a layer of what it changed; with checkpoints, a layer for each of them.
  *
  * @param pause whether a running container is paused meanwhile
- * @throws EngineError `COMMIT_NO_IMAGE`; ImageError `REFERENCE_INVALID`, `CHANGE_INVALID`
+ * @throws EngineError `COMMIT_NO_IMAGE`; ImageError `REFERENCE_INVALID`, `CONFIG_CHANGE_INVALID`
  */
 export async function commitContainer(container: ContainerHandle, name: string, pause: boolean, options: CommitOptions): Promise<CommittedImage> {
   const { digest } = container.config.lowers;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { type ContainerRecord, directoryOf, heldLocks, monitorOf, releaseDead } from '@lamella/cleanup';
 import { makeDirectory } from '@lamella/image';
 import type { StreamingOf } from '@lamella/namespace';
-import { observedReads, run, shapeOf, take, unobserved } from '@lamella/syscall';
+import { ignoreMissing, observedReads, run, shapeOf, take, unobserved } from '@lamella/syscall';
 import { applied } from '../changes/apply/program/journal.js';
 import { recover } from '../changes/apply/recover.js';
 import type { UndoOptions } from '../changes/apply/undo.js';
@@ -20,9 +20,8 @@ import { definedIn } from '../run/defined-variables.js';
 import { explainFailure } from '../run/explain-failure.js';
 import { launchDetached } from '../run/launch-detached.js';
 import { creation } from '../run/plan/container-record.js';
-import { prepare } from '../run/prepare-store.js';
-import { begin, type Container } from '../run/start.js';
-import { absent } from '../store/absent.js';
+import { prepareStore } from '../run/prepare-store.js';
+import { type Container, startInForeground } from '../run/start.js';
 import { readConfig } from '../store/config-file.js';
 import { defaultRoot } from '../store/default-root.js';
 import { type ContainerEvent, type EventOptions, readEvents, recordEvent } from '../store/events.js';
@@ -38,6 +37,7 @@ export interface DetachedSpec extends Omit<RunSpec, 'root' | 'workspace' | 'keep
 
 /** What to try on the host. */
 export interface TrySpec extends Partial<Pick<RunSpec, 'name' | 'cwd' | 'network' | 'terminal' | 'input' | 'umask'>> {
+  /** The command and its arguments. */
   readonly args: readonly string[];
   /** Default: this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -67,6 +67,16 @@ const EVENT_OPTIONS = shapeOf<EventOptions>(() => ({ since: take.moment, until: 
 /**
  * The containers of a store: detached ones, and those that other processes run in the foreground.
  * There is no daemon: each container has a monitor, and the kernel shows what it is doing.
+ *
+ * @example
+ * ```js
+ * import { Containers } from '@lamella/engine';
+ *
+ * const { container } = await new Containers().run({ image: 'busybox', name: 'job', args: ['sh', '-c', 'echo done > /result'] });
+ * console.log((await container.wait())?.exitCode); // 0
+ * for await (const change of container.changes()) console.log(change.kind, change.path); // added /result
+ * await container.remove();
+ * ```
  */
 export class Containers {
   readonly root: string;
@@ -86,7 +96,7 @@ export class Containers {
   async create(asked: DetachedSpec, options: RunOptions = {}): Promise<StoredContainer> {
     const [spec, given] = [read('create(spec)', asked, DETACHED_SPEC), readRunOptions('create(spec, options)', options)];
     const kept = { ...specOf(spec, true), ...(spec.remove ? { removeAtEnd: true } : {}) };
-    await prepare(this.root, kept);
+    await prepareStore(this.root, kept);
     const plan = await decide(kept, given, this.root, { detached: true, idle: true });
     try {
       await run(creation(plan, kept));
@@ -117,7 +127,7 @@ export class Containers {
     const spec = read('run(spec)', asked, DETACHED_SPEC);
     const { attach = false, ...options } = read('run(spec, options)', given, ATTACHED_OPTIONS);
     const kept = specOf(spec, !spec.remove);
-    await prepare(this.root, kept);
+    await prepareStore(this.root, kept);
     const plan = await decide(kept, options, this.root, { detached: true, ...(attach ? { hold: 'go' } : {}) });
     const container = new StoredContainer(this.root, plan.config);
     try {
@@ -173,9 +183,9 @@ export class Containers {
       keep: true,
       root: this.root,
     };
-    await prepare(this.root, whole);
+    await prepareStore(this.root, whole);
     // What was never executed has changed nothing.
-    return begin(whole, given, this.root, {}, (id) => this.#forget(id));
+    return startInForeground(whole, given, this.root, {}, (id) => this.#forget(id));
   }
 
   async #forget(id: string): Promise<void> {
@@ -260,7 +270,7 @@ export class Containers {
   /** What happens to them, from now on or since a time. */
   async *events(options: EventOptions = {}): AsyncGenerator<ContainerEvent> {
     const given = read('events(options)', options, EVENT_OPTIONS);
-    await prepare(this.root);
+    await prepareStore(this.root);
     yield* readEvents(this.#directory, given);
   }
 
@@ -269,7 +279,7 @@ export class Containers {
   }
 
   async #ids(): Promise<readonly string[]> {
-    return ((await readdir(this.#directory).catch(absent)) ?? []).filter((name) => !name.startsWith('.'));
+    return ((await readdir(this.#directory).catch(ignoreMissing)) ?? []).filter((name) => !name.startsWith('.'));
   }
 }
 

@@ -12,7 +12,7 @@ import { requestPlan } from '../run/decide.js';
 import { explainFailure } from '../run/explain-failure.js';
 import { type Plan, plan } from '../run/plan/plan.js';
 import type { PlanRequest } from '../run/plan/plan-request.js';
-import { prepare } from '../run/prepare-store.js';
+import { prepareStore } from '../run/prepare-store.js';
 import { readConfig } from '../store/config-file.js';
 import { defaultRoot } from '../store/default-root.js';
 import { nameLinkOf } from '../store/names.js';
@@ -44,7 +44,7 @@ export async function becomeContainer(asked: RunSpec, given: RunOptions, front: 
   const [spec, options] = [read('becomeContainer(spec)', asked, RUN_SPEC), readRunOptions('becomeContainer(spec, options)', given)];
   if (spec.name !== undefined || spec.workspace !== undefined || spec.keep) return;
   const root = spec.root ?? defaultRoot();
-  await prepare(root, spec);
+  await prepareStore(root, spec);
   await becomeFrontOf(await requestPlan(spec, options, root), front);
 }
 
@@ -55,7 +55,7 @@ export async function becomeContainer(asked: RunSpec, given: RunOptions, front: 
  */
 export async function becomeDetached(spec: RunSpec, options: RunOptions, root: string, { started, ...front }: DetachedFrontOptions): Promise<void> {
   if (!canBecomeFront()) return;
-  await prepare(root, spec);
+  await prepareStore(root, spec);
   // If the name is taken, Node finds out whether its container is gone.
   if (spec.name !== undefined) observedReads()?.object(nameLinkOf(`${root}/containers`, spec.name), false);
   await becomeFrontOf(await requestPlan(spec, options, root, { detached: true }), { ...front, left: started, detached: true });
@@ -95,7 +95,9 @@ export type ContainerFrontOptions = Omit<FrontOptions, 'left' | 'title'> & {
   readonly record?: RecordOptions | undefined;
 };
 
+/** Options of another command in a container, which replaces this process. */
 export type ExecFrontOptions = Omit<ContainerFrontOptions, 'left'>;
+/** Options of the start of a detached container, which replaces this process. */
 export type DetachedFrontOptions = Omit<ContainerFrontOptions, 'left'> & { readonly started: (id: string) => string };
 
 /** The same for a command beside a container's init. `planWith` plans it for another spec, and for another time of its event. */

@@ -8,7 +8,7 @@ import { ENVIRONMENT, read, runSpecShape, WORDS, withInit } from '../options/opt
 import { decide } from '../run/decide.js';
 import { explainFailure } from '../run/explain-failure.js';
 import type { Plan } from '../run/plan/plan.js';
-import { prepare } from '../run/prepare-store.js';
+import { prepareStore } from '../run/prepare-store.js';
 import type { RunResult } from '../run/start.js';
 import { defaultRoot } from '../store/default-root.js';
 
@@ -54,9 +54,18 @@ const POOL_RUN_OPTIONS = shapeOf<PoolRunOptions>(() => ({ ...processOptionsShape
 const QUIET = 3;
 
 /**
- * Make a pool. Resolves when as many are on their way as its size says.
+ * Makes a pool. Resolves when as many are on their way as its size says.
  *
  * @throws as {@link run}
+ *
+ * @example
+ * ```js
+ * import { pool } from '@lamella/engine';
+ *
+ * await using warm = await pool({ image: 'busybox', size: 2 });
+ * const results = await Promise.all(['one', 'two'].map((word) => warm.run(['echo', word])));
+ * console.log(results.map(({ stdout }) => stdout).join(' ')); // one two
+ * ```
  */
 export async function pool(asked: PoolSpec): Promise<Pool> {
   const { size = 4, ...spec } = read('pool(spec)', asked, POOL_SPEC);
@@ -71,7 +80,7 @@ export async function pool(asked: PoolSpec): Promise<Pool> {
 
   // The command comes later: this placeholder is never executed.
   const whole: RunSpec = withInit({ ...spec, root, args: ['-'], entrypoint: [] });
-  await prepare(root);
+  await prepareStore(root);
 
   // All of them get the same sources, even if one of them replaces a source.
   const given = recordSources(whole);

@@ -316,7 +316,7 @@ export class StoredContainer {
    *
    * @throws EngineError `VOLUME_MOVED` when a volume's source is another object now
    */
-  async views(): Promise<readonly [CheckedMount, ...CheckedMount[]]> {
+  async writableMounts(): Promise<readonly [CheckedMount, ...CheckedMount[]]> {
     const views = await currentMounts(this.#container);
     return checkedMounts(views, checkSourcesOf(this.#container, views));
   }
@@ -361,7 +361,7 @@ export class StoredContainer {
    *
    * @param name `NAME[:TAG]`; an image of that name is replaced
    * @param given `pause`: pause a running container meanwhile. Default: true
-   * @throws EngineError `COMMIT_NO_IMAGE`; ImageError `REFERENCE_INVALID`, `CHANGE_INVALID`
+   * @throws EngineError `COMMIT_NO_IMAGE`; ImageError `REFERENCE_INVALID`, `CONFIG_CHANGE_INVALID`
    */
   async commit(name: string, given: CommitOptions & { readonly pause?: boolean } = {}): Promise<CommittedImage> {
     const { pause = true, ...options } = read('commit(name, options)', given, shape.COMMIT_OPTIONS);

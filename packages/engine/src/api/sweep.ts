@@ -15,6 +15,14 @@ import { sweepImages } from '../store/sweep-images.js';
  *
  * @param root absolute path of the store. Default: {@link defaultRoot}
  * @throws EngineError `APPLY_INCOMPLETE`, `OPTION_UNKNOWN`, `OPTION_INVALID`
+ *
+ * @example
+ * ```js
+ * import { sweep } from '@lamella/engine';
+ *
+ * const { released, alive } = await sweep();
+ * console.log(released, alive); // [] []
+ * ```
  */
 export async function sweep(root: string = defaultRoot(), options: SweepOptions = {}): Promise<SweepResult> {
   const { kept = false } = read('sweep(root, options)', options, SWEEP_OPTIONS);

@@ -6,7 +6,7 @@ import type { CheckedMount } from '../model/writable-mount.js';
 
 /** What a container changed: one object of one of its views. */
 export interface ContainerChange extends Change {
-  /** The view it is in, see {@link StoredContainer.views}. */
+  /** The view it is in, see {@link StoredContainer.writableMounts}. */
   readonly view: CheckedMount;
 }
 

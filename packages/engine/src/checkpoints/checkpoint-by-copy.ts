@@ -1,11 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, readlinkSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ContainerRecord, directoryOf } from '@lamella/cleanup';
-import { AT_FDCWD, lockFile, type MountPoint, type Op, readMounts, run, runInUserNamespace } from '@lamella/syscall';
+import { AT_FDCWD, ignoreMissing, lockFile, type MountPoint, type Op, readMounts, run, runInUserNamespace } from '@lamella/syscall';
 import { overlayVolumes, stateDirectory } from '../filesystem/writable-mounts.js';
 import type { RunSpec } from '../model/run-spec.js';
 import type { WritableMount } from '../model/writable-mount.js';
-import { absent } from '../store/absent.js';
 import { randomId } from '../store/identifiers.js';
 import { asOwner, copyTrees } from './copy-trees.js';
 import { aboutOf, type Checkpoint, historyOf, parentOf, SQUASHING } from './states.js';
@@ -58,7 +57,7 @@ function realIfThere(file: string): string | undefined {
   try {
     return realpathSync.native(file);
   } catch (error) {
-    return absent(error as NodeJS.ErrnoException);
+    return ignoreMissing(error as NodeJS.ErrnoException);
   }
 }
 
@@ -67,7 +66,7 @@ export function readAt(directory: string): string | undefined {
   try {
     return readlinkSync(atOf(directory));
   } catch (error) {
-    return absent(error as NodeJS.ErrnoException);
+    return ignoreMissing(error as NodeJS.ErrnoException);
   }
 }
 
@@ -181,7 +180,7 @@ function readlinkIn(next: string): string | undefined {
   try {
     return readlinkSync(path.join(next, 'at'));
   } catch (error) {
-    return absent(error as NodeJS.ErrnoException);
+    return ignoreMissing(error as NodeJS.ErrnoException);
   }
 }
 

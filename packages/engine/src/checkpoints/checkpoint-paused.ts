@@ -10,6 +10,7 @@ import {
   CLONE,
   FILE_BOUNDS,
   idMapping,
+  ignoreMissing,
   lockFile,
   MNT,
   MOUNT_ATTR,
@@ -41,7 +42,6 @@ import { processesOf } from '../lifecycle/processes.js';
 import type { ContainerConfig } from '../model/container-config.js';
 import { EngineError } from '../model/engine-error.js';
 import type { CheckedMount, WritableMount } from '../model/writable-mount.js';
-import { absent } from '../store/absent.js';
 import { randomId } from '../store/identifiers.js';
 import { areCopied, type Branching, readLayerStack } from './checkpoint.js';
 
@@ -102,7 +102,7 @@ export async function withPaused<Result>(
   // What is copied stays beneath the processes.
   if (areCopied(root, config, frozen)) return await work({ root, record, config, frozen, views, copies: true });
   const running: Running = { root, config, pid, views };
-  const places = placesOf(running, readMounts(pid));
+  const places = mountsOfViews(running, readMounts(pid));
   await refuseHolders(config, pid, places);
   const readonly = (on: boolean): Promise<unknown> =>
     run([
@@ -284,7 +284,7 @@ async function namelessIn(pid: number, root: MountPoint | undefined, mounts: rea
 }
 
 /** Where each view is seen. @throws EngineError `CHECKPOINT_BUSY` when it is not as it was made */
-function placesOf({ config, views }: Running, mounts: readonly MountPoint[]): readonly Place[] {
+function mountsOfViews({ config, views }: Running, mounts: readonly MountPoint[]): readonly Place[] {
   const places = views.map((view): Place => {
     const own = mounts.filter(({ superOptions }) => superOptions.split(',').includes(`upperdir=${view.upperdir}`));
     const mount = view.destination === '/' ? mounts.findLast(({ point }) => point === '/') : own.at(-1);
@@ -319,7 +319,7 @@ async function refuseHolders(config: ContainerConfig, init: number, places: read
           throw busy(config, `${who} works in ${await readlink(`${at}/cwd`)}`, 'Only where everybody works in /, or in a volume, can layers be exchanged.');
       }
       for (const fd of await readdir(`/proc/${pid}/fd`)) {
-        const info = await readFile(`/proc/${pid}/fdinfo/${fd}`, 'utf8').catch(absent);
+        const info = await readFile(`/proc/${pid}/fdinfo/${fd}`, 'utf8').catch(ignoreMissing);
         if (info !== undefined && watched.some((device) => info.includes(` sdev:${device} `)))
           throw busy(config, `${who} watches files (inotify(7)), and would not hear of others`);
         if (info !== undefined && ids.has(Number(/^mnt_id:\s+(\d+)$/m.exec(info)?.[1])))

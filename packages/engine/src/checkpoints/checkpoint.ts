@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, type Stats, statSy
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ContainerRecord, directoryOf, gateOf, keptOf, lockOf, releaseDead } from '@lamella/cleanup';
-import { AT_FDCWD, COPY, lockFile, type Op, run, runInUserNamespace, tryLockFile } from '@lamella/syscall';
+import { AT_FDCWD, COPY, ignoreMissing, lockFile, type Op, run, runInUserNamespace, tryLockFile } from '@lamella/syscall';
 import { began } from '../changes/apply/conflicts/start-time.js';
 import { permitted } from '../filesystem/host/host-program.js';
 import { readSources } from '../filesystem/sources/record-sources.js';
@@ -14,7 +14,6 @@ import { isAlive, stateOf } from '../lifecycle/state.js';
 import type { ContainerConfig } from '../model/container-config.js';
 import { EngineError } from '../model/engine-error.js';
 import type { WritableMount } from '../model/writable-mount.js';
-import { absent } from '../store/absent.js';
 import { formatConfig, layersOf } from '../store/config-file.js';
 import { randomId } from '../store/identifiers.js';
 import { nameLinkOf, nameTaken, targetOf } from '../store/names.js';
@@ -316,7 +315,7 @@ async function move(from: string, to: string): Promise<void> {
     renameSync(from, to);
   } catch (error) {
     if (!['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) {
-      absent(error as NodeJS.ErrnoException);
+      ignoreMissing(error as NodeJS.ErrnoException);
       return;
     }
     await run([...asOwner(), { op: 'renameat2', olddirfd: AT_FDCWD, oldpath: from, newdirfd: AT_FDCWD, newpath: to, flags: 0 }]);

@@ -1,4 +1,4 @@
-import { isByFuse } from '../filesystem/uses-fuse.js';
+import { usesFuse } from '../filesystem/uses-fuse.js';
 import { isOfWorkspace, mustBeStopped } from '../lifecycle/container-errors.js';
 import type { ContainerHandle } from '../lifecycle/container-handle.js';
 import { freezeContainer } from '../lifecycle/pause.js';
@@ -42,7 +42,7 @@ export async function checkStopped(container: ContainerHandle, action: string): 
 /** Merges all checkpoints below a container but the latest; see {@link StoredContainer.squash}. */
 export async function squashContainer({ root, config, directory }: ContainerHandle): Promise<void> {
   const { squash } = await import('./squash.js');
-  await squash(root, readFrozen(root, directory), isByFuse(config.ids, root));
+  await squash(root, readFrozen(root, directory), usesFuse(config.ids, root));
 }
 
 /** Squashes in the background. A failure is ignored: the next checkpoint tries again, until there are too many of them. */

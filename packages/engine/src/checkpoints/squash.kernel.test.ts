@@ -20,7 +20,7 @@ afterAll(() => at[Symbol.asyncDispose]());
 
 const sh = async (container: StoredContainer, script: string): Promise<string> =>
   String((await (await container.run({ args: ['sh', '-c', script] })).result).stdout);
-const depth = async (container: StoredContainer): Promise<number> => (await container.views())[0].frozen.length;
+const depth = async (container: StoredContainer): Promise<number> => (await container.writableMounts())[0].frozen.length;
 
 /** The whole tree as processes see it inside, except the mounts. */
 const DESCRIBE = `cd /; find . -xdev -mindepth 1 ! -path './etc/host*' ! -path './etc/resolv.conf' ! -path ./proc ! -path ./sys ! -path ./dev | sort | while read -r f; do stat -c '%n %F %a %u:%g %Y' "$f"; [ -f "$f" ] && [ ! -L "$f" ] && md5sum <"$f"; [ -L "$f" ] && readlink "$f"; done`;

@@ -2,9 +2,8 @@ import { existsSync, readlinkSync } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { gateOf } from '@lamella/cleanup';
-import { AT_FDCWD, type Op, runInUserNamespace, tryLockFile } from '@lamella/syscall';
+import { AT_FDCWD, ignoreMissing, type Op, runInUserNamespace, tryLockFile } from '@lamella/syscall';
 import { stateDirectory } from '../filesystem/writable-mounts.js';
-import { absent } from '../store/absent.js';
 
 /** A chain with more is squashed: each state is a layer in which every name is looked up. */
 export const LONG = 32;
@@ -36,10 +35,10 @@ export const aboutOf = (root: string, id: string): string => path.join(stateDire
 
 /** Every checkpoint that a container can go back to, the oldest first; those before a fork, too. */
 export async function readHistory(root: string, directory: string): Promise<readonly Checkpoint[]> {
-  const ids = (await readdir(historyOf(directory)).catch(absent)) ?? [];
+  const ids = (await readdir(historyOf(directory)).catch(ignoreMissing)) ?? [];
   const found = await Promise.all(
     ids.map(async (id): Promise<Checkpoint | undefined> => {
-      const [about, made] = await Promise.all([readFile(aboutOf(root, id), 'utf8').catch(absent), stat(stateDirectory(root, id)).catch(absent)]);
+      const [about, made] = await Promise.all([readFile(aboutOf(root, id), 'utf8').catch(ignoreMissing), stat(stateDirectory(root, id)).catch(ignoreMissing)]);
       // Its making was interrupted before it counted.
       if (!made) return undefined;
       const { created, message } = parse(about);
@@ -84,7 +83,7 @@ function target(link: string): string | undefined {
   try {
     return readlinkSync(link);
   } catch (error) {
-    return absent(error as NodeJS.ErrnoException);
+    return ignoreMissing(error as NodeJS.ErrnoException);
   }
 }
 
@@ -93,19 +92,19 @@ function target(link: string): string | undefined {
  * gate; then the states are left for the next time.
  */
 export async function collectStates(root: string): Promise<void> {
-  const all = (await readdir(path.join(root, 'frozen')).catch(absent)) ?? [];
+  const all = (await readdir(path.join(root, 'frozen')).catch(ignoreMissing)) ?? [];
   if (!all.length) return;
   const containers = path.join(root, 'containers');
   // While the gate is held no process makes or freezes a state: a state that is unused stays unused.
   await using gate = await tryLockFile(gateOf(containers));
   if (!gate) return;
   const unused = async (): Promise<string[]> => {
-    const ids = ((await readdir(containers).catch(absent)) ?? []).filter((name) => !name.startsWith('.'));
+    const ids = ((await readdir(containers).catch(ignoreMissing)) ?? []).filter((name) => !name.startsWith('.'));
     const used = new Set(
       await Promise.all(
         ids.map(async (id) => {
           const directory = path.join(containers, id);
-          return [...readFrozen(root, directory), ...((await readdir(historyOf(directory)).catch(absent)) ?? [])];
+          return [...readFrozen(root, directory), ...((await readdir(historyOf(directory)).catch(ignoreMissing)) ?? [])];
         }),
       ).then((lists) => lists.flat()),
     );
@@ -119,7 +118,7 @@ export async function collectStates(root: string): Promise<void> {
 
 /** Whether who squashed was killed on the way. */
 async function isAbandoned(staged: string): Promise<boolean> {
-  await using lock = await tryLockFile(path.join(staged, 'lock'), { create: false }).catch(absent);
+  await using lock = await tryLockFile(path.join(staged, 'lock'), { create: false }).catch(ignoreMissing);
   return lock !== undefined || !existsSync(path.join(staged, 'lock'));
 }
 

@@ -7,6 +7,6 @@ import type { OwnIds } from '../model/container-ids.js';
  *
  * @param directory absolute path of the store, or the workspace
  */
-export function isByFuse(ids: OwnIds | undefined, directory: string): boolean {
+export function usesFuse(ids: OwnIds | undefined, directory: string): boolean {
   return ids?.byFuse === true || unfitForUpper(directory) !== undefined;
 }

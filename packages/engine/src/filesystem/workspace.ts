@@ -1,9 +1,9 @@
 import { rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { unpackDirectory } from '@lamella/image';
+import { ignoreMissing } from '@lamella/syscall';
 import { EngineError } from '../model/engine-error.js';
 import type { UnpackOptions } from '../model/unpack-options.js';
-import { absent } from '../store/absent.js';
 import { occupied } from './workspace-occupied.js';
 
 const ARCHIVES = ['.tar', '.tar.gz', '.tgz', '.tar.zst', '.tar.xz'];
@@ -33,7 +33,7 @@ export async function workspaceImage(workspace: string, image: string, options: 
   if (await isDirectory(directory)) return directory;
   for (const ending of ARCHIVES) {
     const archive = `${directory}${ending}`;
-    const found = await stat(archive).catch(absent);
+    const found = await stat(archive).catch(ignoreMissing);
     if (!found) continue;
     const { onProgress } = options;
     await unpackDirectory(archive, directory, {
@@ -63,5 +63,5 @@ async function refuseForeign(workspace: string): Promise<void> {
 }
 
 async function isDirectory(file: string): Promise<boolean> {
-  return (await stat(file).catch(absent))?.isDirectory() ?? false;
+  return (await stat(file).catch(ignoreMissing))?.isDirectory() ?? false;
 }

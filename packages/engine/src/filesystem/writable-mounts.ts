@@ -8,7 +8,7 @@ import type { Volume } from '../model/volume.js';
 import type { CheckedMount, WritableMount } from '../model/writable-mount.js';
 import { skeleton } from './skeleton.js';
 import type { CheckedSources } from './sources/check-sources.js';
-import { isByFuse } from './uses-fuse.js';
+import { usesFuse } from './uses-fuse.js';
 
 /** What a container's views are made of. */
 export interface ViewParts {
@@ -35,7 +35,7 @@ export function writableMountsOf({ root, directory, spec, lowers, frozen, ids, s
     upperdir: path.join(place, 'upper'),
     workdir: path.join(place, 'work'),
     frozen: states('upper'),
-    files: isByFuse(ids, place === directory ? root : place),
+    files: usesFuse(ids, place === directory ? root : place),
     lowerdirs: spec.host ? [spec.host.scaffold ? scaffoldOf(directory) : '/'] : [...lowers.trees, skeleton(root)],
     source: spec.host && !spec.host.scaffold ? '/' : undefined,
   };
@@ -51,7 +51,7 @@ export function writableMountsOf({ root, directory, spec, lowers, frozen, ids, s
       upperdir: path.join(directory, name),
       workdir: path.join(directory, `work.${i + 1}`),
       frozen: states(name),
-      files: isByFuse(ids, root),
+      files: usesFuse(ids, root),
       ...(gone
         ? { lowerdirs: [nothingOf(directory)], source: undefined, gone: (rest as Partial<HostOverlay>).was?.path ?? asked }
         : { lowerdirs: [assembled ? path.join(scaffoldOf(directory), asked) : source], ...(assembled ? { compared: [source] } : {}), source }),

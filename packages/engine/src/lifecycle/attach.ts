@@ -14,7 +14,9 @@ export interface Attached extends Disposable {
   readonly stdout: Readable;
   /** Nothing comes by it from a terminal. */
   readonly stderr: Readable;
+  /** Sets the size of the container's terminal. */
   resize(rows: number, columns: number): Promise<void>;
+  /** Sends a signal, by its number, to the container's first process. */
   kill(signal: number): Promise<void>;
   /** Leave it running. */
   detach(): void;

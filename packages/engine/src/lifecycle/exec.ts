@@ -15,6 +15,7 @@ import { isStarted } from './state.js';
 
 /** Another command in a container that runs. */
 export interface ExecSpec {
+  /** The command and its arguments. */
   readonly args: readonly string[];
   /** Beside the container's own. */
   readonly env?: Readonly<Record<string, string>>;
@@ -24,7 +25,9 @@ export interface ExecSpec {
   readonly user?: string;
   /** All capabilities, and no filter, whatever the container has. */
   readonly privileged?: boolean;
+  /** A new terminal with this size, in characters. Default: none. */
   readonly terminal?: { readonly rows: number; readonly columns: number };
+  /** What happens to stdin while there is a terminal: see `ProcessSpec.input` of @lamella/namespace. */
   readonly input?: { readonly forward: boolean; readonly raw: boolean; readonly ended?: boolean };
   /** It goes on without this process. */
   readonly detached?: boolean;

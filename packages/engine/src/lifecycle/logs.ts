@@ -1,8 +1,7 @@
 import { existsSync, lstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
-import { connectMonitor, kindOf, readLines } from '@lamella/syscall';
-import { absent } from '../store/absent.js';
+import { connectMonitor, ignoreMissing, kindOf, readLines } from '@lamella/syscall';
 import { Watching } from '../store/file-watch.js';
 
 /** A line of a container's log, or, where it was not written in one piece, a part of one. */
@@ -15,13 +14,17 @@ export interface LogEntry {
   readonly content: Buffer;
 }
 
+/** Which lines of a log to return. */
 export interface LogOptions {
   /** Go on until the container ends. */
   readonly follow?: boolean;
+  /** Only lines from this time on. Default: from the first. */
   readonly since?: Date;
+  /** Only lines up to this time. Default: to the last. */
   readonly until?: Date;
   /** How many of the last lines to begin with; all by default. */
   readonly tail?: number;
+  /** Ends the iteration with its reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -89,7 +92,7 @@ async function openLogs(directory: string): Promise<LogFiles> {
   for (;;) {
     const list: FileHandle[] = [];
     for (let i = MAX_FILES; i >= 0; i--) {
-      const file = await open(path.join(directory, i ? `log.${i}` : 'log')).catch(absent);
+      const file = await open(path.join(directory, i ? `log.${i}` : 'log')).catch(ignoreMissing);
       if (file) list.push(file);
     }
     const now = await inodeOf(path.join(directory, 'log'));
@@ -101,7 +104,7 @@ async function openLogs(directory: string): Promise<LogFiles> {
 }
 
 async function inodeOf(file: string): Promise<number | undefined> {
-  const handle = await open(file).catch(absent);
+  const handle = await open(file).catch(ignoreMissing);
   if (!handle) return undefined;
   try {
     return (await handle.stat()).ino;

@@ -1,6 +1,6 @@
 import { unlink } from 'node:fs/promises';
+import { ignoreMissing } from '@lamella/syscall';
 import { EngineError } from '../model/engine-error.js';
-import { absent } from '../store/absent.js';
 import { removeGiven } from '../store/generated-names.js';
 import { checkName } from '../store/identifiers.js';
 import { nameLinkOf, takeName } from '../store/names.js';
@@ -16,7 +16,7 @@ export async function renameContainer(container: ContainerHandle, name: string):
   await takeName(containers, name, container.id);
   if (before !== undefined) {
     await removeGiven(containers, before, container.id);
-    await unlink(nameLinkOf(containers, before)).catch(absent);
+    await unlink(nameLinkOf(containers, before)).catch(ignoreMissing);
   }
   container.rename(name);
   await container.recordEvent('rename', name);

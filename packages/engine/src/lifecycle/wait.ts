@@ -1,7 +1,6 @@
 import { heldLocks, lockOf, monitorOf } from '@lamella/cleanup';
 import { type ProcessEnd, processEndOf } from '@lamella/namespace';
-import { connectMonitor, lockFile } from '@lamella/syscall';
-import { absent } from '../store/absent.js';
+import { connectMonitor, ignoreMissing, lockFile } from '@lamella/syscall';
 import type { ContainerHandle } from './container-handle.js';
 import { endOf, isAlive, stateOf } from './state.js';
 
@@ -34,7 +33,7 @@ export async function waitForEnd(container: ContainerHandle, signal?: AbortSigna
     }
   } else {
     // Without a socket only the lock shows when the container has ended.
-    const lock = await lockFile(lockOf(container.record), { create: false, ...(signal ? { signal } : {}) }).catch(absent);
+    const lock = await lockFile(lockOf(container.record), { create: false, ...(signal ? { signal } : {}) }).catch(ignoreMissing);
     await lock?.[Symbol.asyncDispose]();
   }
   const after = await stateOf(container.record, undefined);

@@ -13,7 +13,7 @@ export type RestartPolicy = 'no' | 'on-failure' | 'always' | 'unless-stopped';
 /** What to run, and in what. */
 export interface RunSpec {
   /**
-   * `NAME[:TAG]` in the store, or a place (see {@link ImageStore.bring}): a path, or `docker-archive:`,
+   * `NAME[:TAG]` in the store, or a place (see {@link ImageStore.importLocation}): a path, or `docker-archive:`,
    * `oci-archive:`, `oci:` or `dir:` with one; in a workspace the name of `NAME.tar` or of the directory `NAME`.
    */
   readonly image: string;
@@ -36,20 +36,27 @@ export interface RunSpec {
    * and, for root, the mount `merged`, visible to the host.
    */
   readonly workspace?: string;
+  /** Variables of the environment, beside those of the image. */
   readonly env?: Readonly<Record<string, string>>;
   /** `NAME|UID[:GROUP|GID]`. */
   readonly user?: string;
+  /** Absolute path inside; it is made when it is missing. Default: the image's. */
   readonly cwd?: string;
   /** In any order: directories are mounted before what is in them. */
   readonly volumes?: readonly Volume[];
   /** Absolute paths inside of directories that stay writable when the root is read-only, as those that an image calls volumes. */
   readonly anonymousVolumes?: readonly string[];
+  /** Filesystems in memory, by their absolute paths inside. They are empty at each start. */
   readonly tmpfs?: readonly Omit<TmpfsMount, 'type'>[];
+  /** Whether `/` is read-only. Volumes and tmpfs stay writable. Default false. */
   readonly readonlyRoot?: boolean;
+  /** The name in the UTS namespace and in `/etc/hostname`. Default: the container's id. */
   readonly hostname?: string;
   /** What it is called beside its id; one container at a time has a name. */
   readonly name?: string;
+  /** Words for programs and people that look for the container. Default: none. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Whether a small process is pid 1, which reaps orphans and forwards signals. Default false. */
   readonly init?: boolean;
   /** With `init`: see {@link ProcessSpec.job} of @lamella/namespace. */
   readonly job?: boolean;
@@ -76,10 +83,13 @@ export interface RunSpec {
   readonly logs?: { readonly maxSize?: number; readonly maxFiles?: number };
   /** Keys that leave it running, as bytes, where a terminal is typed into. */
   readonly detachKeys?: string;
+  /** The file mode creation mask. Default 0o022. */
   readonly umask?: number;
+  /** Limits of each process (setrlimit(2)). Default: those of the caller. */
   readonly rlimits?: readonly Rlimit[];
   /** Beside {@link DEFAULT_CAPABILITIES}; a user who is not root has these, too (ambient). */
   readonly capAdd?: readonly (CapabilityName | 'ALL')[];
+  /** Capabilities that the container does not get. Default: none. */
   readonly capDrop?: readonly (CapabilityName | 'ALL')[];
   /** Default true, but not when privileged: nothing executed gains privileges. */
   readonly noNewPrivileges?: boolean;
@@ -89,6 +99,7 @@ export interface RunSpec {
   readonly privileged?: boolean;
   /** `/proc` shows processes of others not at all (2), or not what they do (1); see proc(5). */
   readonly hidepid?: 0 | 1 | 2;
+  /** Devices of the host that are shown inside. Default: none but the usual ones. */
   readonly devices?: readonly Device[];
   /** Size of /dev/shm, as tmpfs(5) has it. Default `65536k`. */
   readonly shmSize?: string;
@@ -96,6 +107,8 @@ export interface RunSpec {
   readonly resources?: Resources;
   /** -1000 to 1000 (proc(5)). */
   readonly oomScoreAdj?: number;
+  /** A new terminal with this size, in characters. Default: none. */
   readonly terminal?: { readonly rows: number; readonly columns: number };
+  /** What happens to stdin while there is a terminal: see `ProcessSpec.input` of @lamella/namespace. */
   readonly input?: { readonly forward: boolean; readonly raw: boolean; readonly later?: boolean; readonly ended?: boolean };
 }

@@ -4,6 +4,7 @@ export interface Volume {
   readonly source: string;
   /** Absolute path inside; made when missing. */
   readonly destination: string;
+  /** Whether the container can only read it. Default false. */
   readonly readonly?: boolean;
   /** What is written there stays in the container, for review: the source, a directory, does not change. */
   readonly overlay?: boolean;

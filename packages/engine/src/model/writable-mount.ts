@@ -5,7 +5,9 @@ import type { Source } from './source.js';
 export interface WritableMount {
   /** Where it is seen inside. */
   readonly destination: string;
+  /** The directory that takes up what is written. */
   readonly upperdir: string;
+  /** The work directory of overlayfs, on the same filesystem. */
   readonly workdir: string;
   /** What was written before checkpoints, the latest first. */
   readonly frozen: readonly string[];
@@ -23,6 +25,7 @@ export interface WritableMount {
 
 /** A view whose source was compared with what the container was given. A program that opens it expects that object. */
 export interface CheckedMount extends WritableMount {
+  /** The directories that a program must find when it mounts the view. */
   readonly expected: ExpectedDirectories;
   /** What its source is; nothing for `/`, and where it has none. */
   readonly given: Source | undefined;

@@ -39,9 +39,9 @@ async function hostNow({ cwd, args, env }: RunSpec, host: HostView, root: string
   // The container is not started: only changes in directories that are gone must not be looked for there.
   if (idle)
     return { ...host, overlays: host.overlays.map((each, i) => (stateOf(each, i, recorded.get(each.path)) === 'other' ? { ...each, gone: true } : each)) };
-  const { goOn, surveyHost } = await import('../filesystem/host/survey-host.js');
+  const { resumeHostView, surveyHost } = await import('../filesystem/host/survey-host.js');
   const now = surveyHost([], { cwd: cwd ?? '/', args: args ?? [], env: env ?? {} });
-  return goOn(host, now, recorded, stateOf);
+  return resumeHostView(host, now, recorded, stateOf);
 }
 
 function isThere(was: Source): boolean {

@@ -11,7 +11,7 @@ export interface Attempted {
 }
 
 /** Returns an error of a run in the words of a command that is tried on this machine: the user knows of neither an image nor a container. */
-export function inHostWords(error: unknown, { args, cwd, root }: Attempted): unknown {
+export function explainTryFailure(error: unknown, { args, cwd, root }: Attempted): unknown {
   // By its shape: in a bundle, code that is loaded late has separate classes.
   if (!isOurs(error)) return error;
   if ('syscall' in error) return unexplained(error as SyscallError);

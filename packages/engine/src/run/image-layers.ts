@@ -41,10 +41,10 @@ async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify, pl
     for (const warning of warnings) options.onNote?.(warning, true);
     return store.resolve(image);
   };
-  const bring = (): Promise<Image | undefined> => store.bring(image, adding);
+  const importIt = (): Promise<Image | undefined> => store.importLocation(image, adding);
   if (isImageLocation(image)) {
-    const brought = await bring();
-    if (brought) return brought;
+    const imported = await importIt();
+    if (imported) return imported;
   }
   if (pull === 'always') return fetch();
   try {
@@ -52,8 +52,8 @@ async function resolve(store: ImageStore, { image, pull = 'never', tlsVerify, pl
   } catch (error) {
     if (pull === 'missing' && error instanceof ImageError && error.code === 'PLATFORM_MISSING') return fetch();
     // A path without a / or . at its beginning; what is in the store by that name comes first.
-    const brought = await bring();
-    if (brought) return brought;
+    const imported = await importIt();
+    if (imported) return imported;
     if (pull !== 'missing' || !(error instanceof ImageError) || error.code !== 'IMAGE_NOT_FOUND') throw error;
     try {
       return await fetch();

@@ -8,7 +8,7 @@ import { prepareRoot } from '../store/prepare-root.js';
 import { sweepImages } from '../store/sweep-images.js';
 
 /** Make the places that containers need, and release what dead ones left. */
-export async function prepare(root: string, { name }: Pick<RunSpec, 'name'> = {}): Promise<void> {
+export async function prepareStore(root: string, { name }: Pick<RunSpec, 'name'> = {}): Promise<void> {
   prepareRoot(root);
   // The launcher looks for the same before it starts a container from a record.
   observedReads()?.add({ kind: CONDITION.READY, name: root, numbers: [BigInt(EVENTS_LIMIT)], text: '' });

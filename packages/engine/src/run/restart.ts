@@ -12,8 +12,8 @@ import { withInit } from '../options/option-shapes.js';
 import { checkAgain, decide } from './decide.js';
 import { definedIn } from './defined-variables.js';
 import { launchDetached } from './launch-detached.js';
-import { prepare } from './prepare-store.js';
-import { begin, type Container } from './start.js';
+import { prepareStore } from './prepare-store.js';
+import { type Container, startInForeground } from './start.js';
 
 /** How an existing container is started. */
 interface StartOptions {
@@ -53,10 +53,10 @@ export async function rerunContainer<O extends RunOptions>(container: ContainerH
   const { acceptSources = [], ...changed } = rerun;
   await container.refresh();
   const own = refuseWorkspace(container);
-  await prepare(container.root);
+  await prepareStore(container.root);
   const env = definedIn({ ...own.env, ...changed.env });
   const spec: RunSpec = withInit({ ...own, restart: { policy: 'no' }, ...changed, env, entrypoint: [], keep: true });
-  return begin(spec, options, container.root, { again: container.config, accept: acceptSources });
+  return startInForeground(spec, options, container.root, { again: container.config, accept: acceptSources });
 }
 
 /** @throws EngineError `NOT_DETACHABLE` */

@@ -7,14 +7,22 @@ import { RUN_SPEC, read, readRunOptions, withInit } from '../options/option-shap
 import { defaultRoot } from '../store/default-root.js';
 import { prepareRoot } from '../store/prepare-root.js';
 import { decide } from './decide.js';
-import { prepare } from './prepare-store.js';
-import { begin, type Container, type RunResult } from './start.js';
+import { prepareStore } from './prepare-store.js';
+import { type Container, type RunResult, startInForeground } from './start.js';
 
 /**
  * Start a command in a new container of an image.
  *
  * @throws EngineError, ImageError, NamespaceError before anything was made; what fails later
  * rejects `result`, and has released everything by then
+ *
+ * @example
+ * ```js
+ * import { createContainer } from '@lamella/engine';
+ *
+ * await using container = await createContainer({ image: 'busybox', args: ['seq', '2'] });
+ * for await (const line of container) console.log(line); // 1, 2
+ * ```
  */
 export async function createContainer<const O extends RunOptions = Record<never, never>>(
   spec: RunSpec,
@@ -22,16 +30,26 @@ export async function createContainer<const O extends RunOptions = Record<never,
 ): Promise<Container<StreamingOf<O>>> {
   const [asked, given] = [withInit(read('createContainer(spec)', spec, RUN_SPEC)), readRunOptions('createContainer(spec, options)', options)];
   const root = asked.root ?? defaultRoot();
-  await prepare(root, asked);
-  return begin(asked, given, root);
+  await prepareStore(root, asked);
+  return startInForeground(asked, given, root);
 }
 
-/** Run a command in a new container to its end. */
+/**
+ * Runs a command in a new container to its end.
+ *
+ * @example
+ * ```js
+ * import { run } from '@lamella/engine';
+ *
+ * const { exitCode, stdout } = await run({ image: 'busybox', args: ['sh', '-c', 'echo hello; exit 3'] });
+ * console.log(exitCode, stdout); // 3 hello
+ * ```
+ */
 export async function run<const O extends RunOptions = Record<never, never>>(spec: RunSpec, options: O = {} as O): Promise<RunResult<StreamingOf<O>>> {
   const [asked, given] = [withInit(read('run(spec)', spec, RUN_SPEC)), readRunOptions('run(spec, options)', options)];
   const root = asked.root ?? defaultRoot();
-  await prepare(root, asked);
-  return (await begin(asked, given, root)).result;
+  await prepareStore(root, asked);
+  return (await startInForeground(asked, given, root)).result;
 }
 
 /** The program that {@link run} would run, for reading. A workspace's image is unpacked for it. */

@@ -37,13 +37,14 @@ export interface Container<S extends Streaming = Streaming> extends CommandProce
   readonly detached: Promise<void>;
   /** Where the host sees the merged view while it runs; undefined when it never started. */
   merged(): Promise<string | undefined>;
+  /** Sets the size of the container's terminal. */
   resize(rows: number, columns: number): void;
   /** Tell it that the user's terminal is this process's again, after `onStopped`. */
   foreground(): void;
 }
 
 /** Starts one life of a container in the foreground. Calls `onNeverBegun` for one whose command was never executed. */
-export async function begin<O extends RunOptions>(
+export async function startInForeground<O extends RunOptions>(
   spec: RunSpec,
   options: O,
   root: string,
@@ -52,8 +53,8 @@ export async function begin<O extends RunOptions>(
 ): Promise<Container<StreamingOf<O>>> {
   const explained = async (error: unknown): Promise<unknown> => {
     if (!spec.host) return error;
-    const { inHostWords } = await import('./explain-try-failure.js');
-    return inHostWords(error, { args: spec.args ?? [], cwd: spec.cwd ?? '/', root });
+    const { explainTryFailure } = await import('./explain-try-failure.js');
+    return explainTryFailure(error, { args: spec.args ?? [], cwd: spec.cwd ?? '/', root });
   };
   const { onProgress, onNote, onPull, ...own } = options;
   const attempt = async (asked: RunSpec) => {

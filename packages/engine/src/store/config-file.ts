@@ -2,7 +2,6 @@ import path from 'node:path';
 import { isSealedText, sealText } from '@lamella/syscall';
 import type { ContainerConfig } from '../model/container-config.js';
 import { readOwn } from './read-store-file.js';
-import { parseHostView } from './stored-host-view.js';
 
 /** The config of a new container. */
 export function configOf(parts: Pick<ContainerConfig, 'id' | 'created' | 'spec' | 'lowers' | 'args' | 'env' | 'user' | 'ids' | 'sources'>): ContainerConfig {
@@ -40,9 +39,7 @@ function parse(text: string | undefined): ContainerConfig | undefined {
   if (text === undefined) return undefined;
   try {
     const { sum: _, ...config } = JSON.parse(text) as ContainerConfig & { readonly sum?: string };
-    if (config.version !== 1) return undefined;
-    const { host } = config.spec;
-    return host ? { ...config, spec: { ...config.spec, host: parseHostView(host) } } : config;
+    return config.version === 1 ? config : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -2,8 +2,7 @@ import { renameSync, statSync } from 'node:fs';
 import { appendFile, type FileHandle, open } from 'node:fs/promises';
 import path from 'node:path';
 import { type ProcessEnd, processEndOf } from '@lamella/namespace';
-import { AT_FDCWD, O, type Program } from '@lamella/syscall';
-import { absent } from './absent.js';
+import { AT_FDCWD, ignoreMissing, O, type Program } from '@lamella/syscall';
 import { Watching } from './file-watch.js';
 
 /** Something that happened to a container. Only `die` tells how its process ended. */
@@ -55,11 +54,13 @@ export function rotateEvents(containers: string): void {
   if (stat && stat.size > EVENTS_LIMIT) renameSync(file, `${file}.1`);
 }
 
+/** Which events to return. */
 export interface EventOptions {
   /** Only what happened after that; without, only what happens from now on. */
   readonly since?: Date;
   /** Until then, else for ever. */
   readonly until?: Date;
+  /** Ends the iteration with its reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -144,7 +145,7 @@ class Tail implements AsyncDisposable {
 }
 
 async function tail(name: string): Promise<Tail | undefined> {
-  const file = await open(name).catch(absent);
+  const file = await open(name).catch(ignoreMissing);
   return file && new Tail(file, (await file.stat()).ino);
 }
 

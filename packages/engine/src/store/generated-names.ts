@@ -1,8 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { readdir, rmdir } from 'node:fs/promises';
 import path from 'node:path';
-import { AT, AT_FDCWD, type Program } from '@lamella/syscall';
-import { absent } from './absent.js';
+import { AT, AT_FDCWD, ignoreMissing, type Program } from '@lamella/syscall';
 
 /*
  * Names that containers are given when nobody names them are directories: `.given/NAME/ID`. Removing a container removes its ID there, and
@@ -87,12 +86,12 @@ export function takeNameAway(containers: string, name: string, id: string): Prog
 
 /** The ids of those that were given a name, the first of which has it. */
 export async function idsOfGiven(containers: string, name: string): Promise<readonly string[]> {
-  return ((await readdir(path.join(givenNamesOf(containers), name)).catch(absent)) ?? []).toSorted();
+  return ((await readdir(path.join(givenNamesOf(containers), name)).catch(ignoreMissing)) ?? []).toSorted();
 }
 
 /** Every name that was given. */
 export async function givenNames(containers: string): Promise<readonly string[]> {
-  return (await readdir(givenNamesOf(containers)).catch(absent)) ?? [];
+  return (await readdir(givenNamesOf(containers)).catch(ignoreMissing)) ?? [];
 }
 
 /** Takes a name from a container. */

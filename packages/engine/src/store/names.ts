@@ -1,10 +1,9 @@
 import { lstatSync } from 'node:fs';
 import { readdir, readlink, symlink, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { lockFile } from '@lamella/syscall';
+import { ignoreMissing, lockFile } from '@lamella/syscall';
 import type { ContainerConfig } from '../model/container-config.js';
 import { EngineError } from '../model/engine-error.js';
-import { absent } from './absent.js';
 import { givenNames, givenNamesOf, idsOfGiven, removeGiven } from './generated-names.js';
 
 /**
@@ -46,7 +45,7 @@ export function checkNotGiven(containers: string, name: string): void {
 
 /** The id a name stands for. */
 export async function idOf(containers: string, name: string): Promise<string | undefined> {
-  const target = await readlink(nameLinkOf(containers, name)).catch(absent);
+  const target = await readlink(nameLinkOf(containers, name)).catch(ignoreMissing);
   return target === undefined ? (await idsOfGiven(containers, name))[0] : path.basename(target);
 }
 
@@ -63,7 +62,7 @@ export async function forgetDeadNames(containers: string): Promise<void> {
   };
   if (!(await dead()).length) return;
   await using _names = await lockFile(path.join(directory, '.lock'));
-  for (const name of await dead()) await unlink(path.join(directory, name)).catch(absent);
+  for (const name of await dead()) await unlink(path.join(directory, name)).catch(ignoreMissing);
 }
 
 /** The same of names that were given: nobody takes one of these for a container that is not there yet. */
@@ -77,7 +76,7 @@ async function forgetDeadGiven(containers: string): Promise<void> {
 }
 
 async function entries(directory: string): Promise<readonly string[]> {
-  return (await readdir(directory).catch(absent)) ?? [];
+  return (await readdir(directory).catch(ignoreMissing)) ?? [];
 }
 
 /** Give a container a name, or another. @throws EngineError `CONTAINER_EXISTS` */

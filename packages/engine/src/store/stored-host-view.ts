@@ -1,4 +1,4 @@
-import type { HostOverlay, HostView } from '../model/host-view.js';
+import type { HostView } from '../model/host-view.js';
 
 /** Returns the part of a view of the host that is stored with its container. The rest is surveyed again at each start. */
 export function storedHostView({ scaffold, overlays, hidden }: HostView): HostView {
@@ -8,9 +8,4 @@ export function storedHostView({ scaffold, overlays, hidden }: HostView): HostVi
     binds: [],
     hidden,
   };
-}
-
-/** Returns a stored view. In old configs an overlay is a plain path. */
-export function parseHostView(view: HostView): HostView {
-  return { ...view, overlays: (view.overlays as readonly (HostOverlay | string)[]).map((each) => (typeof each === 'string' ? { path: each } : each)) };
 }

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { ImageStore } from '@lamella/image';
-import { absent } from './absent.js';
+import { ignoreMissing } from '@lamella/syscall';
 
 /** Removes what commands left that were killed while they unpacked an image. Costs one readdir when there is nothing. */
 export async function sweepImages(root: string): Promise<void> {
@@ -13,7 +13,7 @@ function hasUnfinishedLayers(root: string): boolean {
   try {
     return readdirSync(path.join(root, 'layers')).some((name) => name.startsWith('.'));
   } catch (error) {
-    absent(error as NodeJS.ErrnoException);
+    ignoreMissing(error as NodeJS.ErrnoException);
     return false;
   }
 }

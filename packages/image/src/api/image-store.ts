@@ -48,6 +48,15 @@ const SOURCE: take.Check<string | Readable> = take.either(STRING, take.instanceO
  * number of processes may use one at once. Nothing is written before the first import.
  *
  * What writes is loaded when it is called: a run only resolves a name, and starts in milliseconds.
+ *
+ * @example
+ * ```js
+ * import { ImageStore } from '@lamella/image';
+ *
+ * const store = new ImageStore(`${process.cwd()}/images`);
+ * await store.import('busybox.tar', 'tools:v1');
+ * console.log((await store.resolve('tools:v1')).layers.length); // 1
+ * ```
  */
 export class ImageStore {
   readonly paths: StorePaths;
@@ -107,7 +116,7 @@ export class ImageStore {
    *
    * @param base digest of the other image's manifest
    * @param layers open tars of the new layers, from the bottom up; one without entries makes none
-   * @throws ImageError `REFERENCE_INVALID`, `CHANGE_INVALID`, `STORE_CORRUPT`; nothing partial stays
+   * @throws ImageError `REFERENCE_INVALID`, `CONFIG_CHANGE_INVALID`, `STORE_CORRUPT`; nothing partial stays
    */
   async commit(base: string, layers: readonly (() => Readable)[], name: string, given: CommitOptions = {}): Promise<CommittedImage> {
     const options = read('commit(base, layers, name, options)', given, COMMIT_OPTIONS);
@@ -136,19 +145,19 @@ export class ImageStore {
   }
 
   /**
-   * The image that lies at a place, unpacked: an archive or layout as {@link load} takes it, with one
-   * image in it, or the tar of a root filesystem as {@link import} does. It is kept under a name of
-   * its own, `localhost/NAME:PLACE`, and not unpacked again until it changes.
+   * Imports the image at a location: an archive or layout as {@link load} takes it, with one image in it, or
+   * the tar of a root filesystem as {@link import} does. The image is kept under the name
+   * `localhost/NAME:PLACE`, and not unpacked again until the location changes.
    *
    * @param source `docker-archive:`, `oci-archive:`, `oci:` or `dir:` with a path (and `:NAME`), or a path
-   * @returns undefined if the words are not a place, but may be the name of an image
+   * @returns undefined if `source` is not a location, but may be the name of an image
    * @throws ImageError those of {@link load} and {@link import}
    */
-  async bring(source: string, given: AddOptions = {}): Promise<Image | undefined> {
-    const options = read('bring(source, options)', given, ADD_OPTIONS);
-    read('bring(source)', source, STRING);
-    const { bringImage } = await import('../transfer/import-place.js');
-    const name = await bringImage(this.paths, source, options);
+  async importLocation(source: string, given: AddOptions = {}): Promise<Image | undefined> {
+    const options = read('importLocation(source, options)', given, ADD_OPTIONS);
+    read('importLocation(source)', source, STRING);
+    const { importLocation } = await import('../transfer/import-place.js');
+    const name = await importLocation(this.paths, source, options);
     return name === undefined ? undefined : this.resolve(name);
   }
 

@@ -16,6 +16,7 @@ import { checkIndex } from './check-index.js';
 import { Problems, type StoreProblem } from './problems.js';
 import { blobProblem, publishedTimes } from './verify-blob.js';
 
+/** How much was compared, and what is damaged. */
 export interface StoreCheck {
   readonly blobs: number;
   readonly layers: number;

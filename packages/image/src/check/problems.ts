@@ -3,6 +3,7 @@ import type { TreeDifferences } from '../model/tree-differences.js';
 /** What is damaged: a part of an image, the store's own books, or what a killed command left. */
 export type ProblemKind = 'store' | 'index' | 'image' | 'blob' | 'layer' | 'leftover';
 
+/** One damage of a store, and what was done about it. */
 export interface StoreProblem {
   readonly kind: ProblemKind;
   /** The digest, diffID, name, or file. */

@@ -52,6 +52,7 @@ export interface HistoryStep {
   readonly layer: { readonly digest: string; readonly size: number } | undefined;
 }
 
+/** Returns the steps of an image's making, the last first, with the layer that each made. */
 export function historyOf({ config, manifest }: ImageDescription): readonly HistoryStep[] {
   let next = 0;
   const steps = (config.history ?? []).map((step): HistoryStep => {

@@ -17,6 +17,7 @@ export interface ImageUsage {
   readonly unique: number;
 }
 
+/** How much space a store takes, and which image takes which part. */
 export interface StoreUsage {
   readonly images: readonly ImageUsage[];
   /** Bytes of all blobs, each once. */

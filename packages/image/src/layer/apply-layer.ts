@@ -27,7 +27,7 @@ import { LayerWriter } from './layer-writer.js';
  */
 export async function applyLayer(source: Readable, directory: string, given: ApplyOptions = {}): Promise<AppliedLayer> {
   const options = readOptions('applyLayer(source, directory, options)', given, APPLY_OPTIONS);
-  const { maxEntries = IMAGE_BOUNDS.entries, stacked = false, seeds, isPromised = false } = options;
+  const { maxEntries = IMAGE_BOUNDS.entries, stacked = false, lowerNames, isPromised = false } = options;
   const enter = jail(directory);
   const marks: LayerMarks = unfitForUpper(directory) === undefined ? 'overlayfs' : 'files';
   const writer = new LayerWriter({
@@ -35,7 +35,7 @@ export async function applyLayer(source: Readable, directory: string, given: App
     ids: idMapping().kind,
     maxEntries,
     stacked,
-    ...(seeds ? { seeds } : {}),
+    ...(lowerNames ? { lowerNames } : {}),
   });
   const running = startInterpreter(
     {

@@ -1,7 +1,7 @@
 import { bytesOf, textOf } from '@lamella/syscall';
 import { IMAGE_BOUNDS } from '../model/image-bounds.js';
 import { ImageError } from '../model/image-error.js';
-import type { Seeds } from '../model/seeds.js';
+import type { LowerNames } from '../model/lower-names.js';
 import type { TarEntry } from '../tar/entry.js';
 
 /** What aufs called the books that it kept at the top of a layer. They mean nothing here (Docker's archive.WhiteoutMetaPrefix). */
@@ -33,15 +33,15 @@ export class LayerTree {
   readonly #replaced = new Set<string>();
   /** Directories in which aufs kept its books. Other names may be links to what is in them. */
   readonly #books = new Set<string>();
-  readonly #seeded: ReadonlySet<string>;
+  readonly #lowerOthers: ReadonlySet<string>;
   /** Bytes of names and attributes that are kept until the end, and of those that are noted. */
   #kept = 0;
   #noted = 0;
   #lastParent = '';
 
-  constructor(seeds?: Seeds) {
-    for (const name of seeds?.directories ?? []) this.#implied.add(bytesOf(name).toString('latin1'));
-    this.#seeded = new Set(seeds?.others.map((name) => bytesOf(name).toString('latin1')));
+  constructor(lowerNames?: LowerNames) {
+    for (const name of lowerNames?.directories ?? []) this.#implied.add(bytesOf(name).toString('latin1'));
+    this.#lowerOthers = new Set(lowerNames?.others.map((name) => bytesOf(name).toString('latin1')));
   }
 
   /** Returns the directories above a path that the layer has not listed yet, the topmost first, and notes that they are implied. */
@@ -121,14 +121,14 @@ export class LayerTree {
       if (this.#directories.has(path) || this.#implied.has(path)) {
         this.#opaques.add(path);
         this.#replaced.add(path);
-      } else yield { path, isSeed: this.#seeded.has(path) };
+      } else yield { path, isSeed: this.#lowerOthers.has(path) };
     }
   }
 
   /** Yields the directories that need a mark, after {@link hiddenNames}. */
   *markedDirectories(): Generator<string> {
     // An opaque top hides only the layers below this one, and stacking leaves those out, so it needs no mark. A seed keeps the lower's mark.
-    for (const path of this.#opaques) if (path !== '' && !this.#seeded.has(path)) yield path;
+    for (const path of this.#opaques) if (path !== '' && !this.#lowerOthers.has(path)) yield path;
   }
 
   get directories(): Iterable<readonly [path: string, directory: ListedDirectory]> {

@@ -3,7 +3,7 @@ import type { LowerLink } from '../model/applied-layer.js';
 import type { ImageErrorCode } from '../model/error-codes.js';
 import { ImageError } from '../model/image-error.js';
 import type { LayerMarks } from '../model/layer-marks.js';
-import type { Seeds } from '../model/seeds.js';
+import type { LowerNames } from '../model/lower-names.js';
 import { DATA_MAX, type OpWriter } from '../tar/archive-feed.js';
 import { EntriesInFlight } from '../tar/entries-in-flight.js';
 import { printable, type TarEntry } from '../tar/entry.js';
@@ -23,7 +23,7 @@ export interface LayerWriterOptions {
   /** Hard links to what the layer does not hold are noted, and not refused. */
   readonly stacked?: boolean;
   /** What the directory holds of the layers below before the first entry. */
-  readonly seeds?: Seeds;
+  readonly lowerNames?: LowerNames;
 }
 
 /**
@@ -45,7 +45,7 @@ export class LayerWriter implements OpWriter {
   constructor(options: LayerWriterOptions) {
     this.#options = options;
     this.#ops = new LayerOps(options.ids, options.marks);
-    this.#tree = new LayerTree(options.seeds);
+    this.#tree = new LayerTree(options.lowerNames);
   }
 
   /** Ops that come before the first entry. */

@@ -1,5 +1,6 @@
 import type { Reference } from './reference.js';
 
+/** An image that was added to a store. */
 export interface AddedImage {
   readonly references: readonly Reference[];
   /** Digest of the manifest. */

@@ -1,6 +1,8 @@
-import type { Seeds } from './seeds.js';
+import type { LowerNames } from './lower-names.js';
 
+/** Options of unpacking a layer. */
 export interface ApplyOptions {
+  /** Aborts; a part of the layer may be there then. */
   readonly signal?: AbortSignal;
   /** Called as bytes of the archive are taken. */
   readonly onProgress?: (progress: { readonly bytes: number; readonly entries: number }) => void;
@@ -21,5 +23,5 @@ export interface ApplyOptions {
    */
   readonly stacked?: boolean;
   /** What the directory holds already, of the layers below. */
-  readonly seeds?: Seeds;
+  readonly lowerNames?: LowerNames;
 }

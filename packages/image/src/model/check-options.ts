@@ -1,3 +1,4 @@
+/** How thorough a check of a store is, and what it repairs. */
 export interface CheckOptions {
   /** Mend what can be mended. No image, and nothing that a container wrote, is removed. Default false. */
   readonly repair?: boolean;

@@ -1,7 +1,10 @@
+/** Options of a commit. */
 export interface CommitOptions {
+  /** Aborts; no image is made then. */
   readonly signal?: AbortSignal;
   /** What the image's history says. */
   readonly message?: string;
+  /** The author in the image's config. Default: none. */
   readonly author?: string;
   /** Changes of the config as Docker's: `CMD ["sh"]`, `ENV A=b`, `USER 1000`, … */
   readonly changes?: readonly string[];

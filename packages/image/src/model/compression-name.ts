@@ -1,1 +1,2 @@
+/** How an archive is compressed. */
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz';

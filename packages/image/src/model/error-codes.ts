@@ -54,7 +54,7 @@ export const IMAGE_ERROR_CODES = {
   MANIFEST_UNSUPPORTED: 'The media type of the manifest is not supported.',
   PLATFORM_MISSING: 'The image is not available for the platform.',
   PLATFORM_INVALID: 'The platform is not `OS/ARCHITECTURE[/VARIANT]`.',
-  CHANGE_INVALID: 'A change of the image configuration is invalid.',
+  CONFIG_CHANGE_INVALID: 'A change of the image configuration is invalid.',
   TIMESTAMP_INVALID: 'The time is neither RFC 3339 nor seconds since 1970.',
   REGISTRIES_CONF: '`registries.conf` is invalid.',
   CREDENTIALS_INVALID: 'The file of credentials is invalid.',

@@ -1,4 +1,5 @@
 import type { AddOptions } from './add-options.js';
 import type { RegistryOptions } from './registry-options.js';
 
+/** Options of a pull. */
 export interface PullOptions extends AddOptions, RegistryOptions {}

@@ -1,3 +1,4 @@
+/** Options of packing a tree. */
 export interface TreeArchiveOptions {
   /**
    * The tree is an overlay's upper, and the archive a layer of an image: what hides something becomes a

@@ -73,7 +73,7 @@ export const APPLY_OPTIONS: take.Check<ApplyOptions> = shapeOf<ApplyOptions>(() 
   tee: take.functionOf(),
   stacked: take.flag,
   isPromised: take.flag,
-  seeds: take.checkOf('what makeSeeds made', (value) => typeof value === 'object' && value !== null),
+  lowerNames: take.checkOf('names of directories and others of the lower layers', (value) => typeof value === 'object' && value !== null),
 }));
 /** Names of images, or places. */
 export const NAMES: take.Check<readonly string[]> = take.listOf(STRING);

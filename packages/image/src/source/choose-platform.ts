@@ -123,6 +123,7 @@ export function parsePlatform(text: string): Platform {
   return normalizePlatform({ os: first, architecture: second, variant: third });
 }
 
+/** Returns a platform as text, `OS/ARCHITECTURE[/VARIANT]`, with normal names. */
 export function formatPlatform(platform: GivenPlatform): string {
   const { os, architecture, variant } = normalizePlatform(platform);
   return [os, architecture, variant].filter(Boolean).join('/');

@@ -155,7 +155,7 @@ async function derive(
     ),
   ]);
   const source = (await blob()).createReadStream({ highWaterMark: 256 * 1024 });
-  const applied = await applyLayer(source, temporary.tree, { isPromised: true, seeds: { directories, others: [...leans.others.keys()] } });
+  const applied = await applyLayer(source, temporary.tree, { isPromised: true, lowerNames: { directories, others: [...leans.others.keys()] } });
   if (applied.diffID !== layer.diffID)
     throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${layer.diffID} contains ${applied.diffID}`, hint: 'Bring the image in again.' });
   await writeLayerMeta(path.join(temporary.directory, 'meta.json'), layerMeta(id, applied));

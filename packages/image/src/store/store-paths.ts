@@ -19,6 +19,7 @@ export class StorePaths {
     return path.join(this.root, 'images');
   }
 
+  /** The index of the OCI image layout. */
   get index(): string {
     return path.join(this.images, 'index.json');
   }
@@ -28,14 +29,17 @@ export class StorePaths {
     return path.join(this.images, 'index.json.copy');
   }
 
+  /** The file with the version of the OCI image layout. */
   get layout(): string {
     return path.join(this.images, 'oci-layout');
   }
 
+  /** Blobs by their digests. */
   get blobs(): string {
     return path.join(this.images, 'blobs', 'sha256');
   }
 
+  /** Layers by their diffIDs. */
   get layers(): string {
     return path.join(this.root, 'layers');
   }
@@ -55,14 +59,17 @@ export class StorePaths {
     return path.join(this.root, 'containers');
   }
 
+  /** Records of imported files. */
   get imports(): string {
     return path.join(this.root, 'imports');
   }
 
+  /** Files that are locked with flock(2). */
   get locks(): string {
     return path.join(this.root, 'locks');
   }
 
+  /** The file of a blob. */
   blob(digest: string): string {
     return path.join(this.blobs, digest.slice('sha256:'.length));
   }
@@ -72,10 +79,12 @@ export class StorePaths {
     return path.join(this.layers, diffID.slice('sha256:'.length));
   }
 
+  /** The unpacked tree of a layer. */
   tree(diffID: string): string {
     return path.join(this.layer(diffID), 'fs');
   }
 
+  /** What is recorded of a layer. */
   meta(diffID: string): string {
     return path.join(this.layer(diffID), 'meta.json');
   }
@@ -85,23 +94,27 @@ export class StorePaths {
     return path.join(this.layer(diffID), stagedName(digest));
   }
 
+  /** The directory of a stack of layers. @param id its chainID (image-spec, config.md) */
   chain(id: string): string {
     return path.join(this.chains, id.slice('sha256:'.length));
   }
 
+  /** The tree of a stack of layers. */
   chainTree(id: string): string {
     return path.join(this.chain(id), 'fs');
   }
 
+  /** What is recorded of a stack of layers. */
   chainMeta(id: string): string {
     return path.join(this.chain(id), 'meta.json');
   }
 
-  /** @param id the chainID of the stack that the layer is the topmost of */
+  /** The directory of a rebased layer. @param id the chainID of the stack that the layer is the topmost of */
   rebasedLayer(id: string): string {
     return path.join(this.rebased, id.slice('sha256:'.length));
   }
 
+  /** The file of a lock. */
   lock(name: string): string {
     return path.join(this.locks, name);
   }

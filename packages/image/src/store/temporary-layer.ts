@@ -51,7 +51,7 @@ export async function sweepTemporary(paths: StorePaths): Promise<number> {
   let removed = 0;
   for (const name of await deadTemporaries(paths)) {
     // The lock comes first and goes last: without it nobody is there, and on a full disk none could be made.
-    const lock = await tryLockFile(paths.lock(name), { create: false }).catch(absent);
+    const lock = await tryLockFile(paths.lock(name), { create: false }).catch(absentLock);
     if (lock === undefined) continue;
     try {
       if (await removeUnheld(path.join(paths.layers, name))) removed++;
@@ -63,7 +63,8 @@ export async function sweepTemporary(paths: StorePaths): Promise<number> {
   return removed + (await sweepFiles(paths));
 }
 
-function absent(error: { readonly code?: string }): 'absent' {
+/** Tells a lock that does not exist from one that another process holds. */
+function absentLock(error: { readonly code?: string }): 'absent' {
   if (['ENOENT', 'ENOTDIR', 'ENXIO', 'ELOOP'].includes(error.code ?? '')) return 'absent';
   throw error;
 }
@@ -129,7 +130,7 @@ export async function putTree(directory: string, target: string): Promise<void> 
 
 /** Whether a container stands on a tree of the store, or a process makes an image of it. */
 export async function isTreeHeld(directory: string): Promise<boolean> {
-  const lock = await tryLockFile(path.join(directory, 'meta.json'), { create: false }).catch(absent);
+  const lock = await tryLockFile(path.join(directory, 'meta.json'), { create: false }).catch(absentLock);
   if (lock !== undefined && lock !== 'absent') await lock[Symbol.asyncDispose]();
   return lock === undefined;
 }
@@ -139,7 +140,7 @@ export async function removeUnheld(directory: string): Promise<boolean> {
   // Mostly it became something else by a rename, and nobody needs to be started for it.
   if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return true;
   // A damaged store may have anything there; what cannot be opened holds nobody.
-  const lock = await tryLockFile(path.join(directory, 'meta.json'), { create: false }).catch(absent);
+  const lock = await tryLockFile(path.join(directory, 'meta.json'), { create: false }).catch(absentLock);
   if (!lock) return false;
   try {
     await removeTree(directory);

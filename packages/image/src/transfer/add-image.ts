@@ -1,7 +1,7 @@
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { FileError, type HeldLock, lockFile } from '@lamella/syscall';
+import { FileError, type HeldLock, ignoreMissing, lockFile } from '@lamella/syscall';
 import { blobProblem, publishedTimes } from '../check/verify-blob.js';
 import { isAsUnpacked, replaceLayer, verifyLayer } from '../check/verify-layer.js';
 import { sizeOf } from '../describe/size-of.js';
@@ -80,7 +80,7 @@ export async function addImage(paths: StorePaths, image: SourceImage, references
     );
     if (outcomes.some(({ status }) => status === 'rejected')) throw options.signal?.aborted ? options.signal.reason : abort.signal.reason;
     await stack(paths, image, staged, options);
-    const digest = await publishImage(paths, image, references, staged);
+    const digest = await publishStaged(paths, image, references, staged);
     const all = [...staged.values()];
     return {
       references,
@@ -250,11 +250,6 @@ async function stage(paths: StorePaths, temporary: TemporaryLayer, applied: Appl
   return await replaceLayer(paths, temporary, applied, async (meta) => await lockFile(meta, { create: false, shared: true }));
 }
 
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT') return undefined;
-  throw error;
-}
-
 function verify({ diffID, expected }: SourceLayer, { blob, diffID: is }: AppliedLayer): void {
   const hint = 'It was damaged or changed on its way: fetch it again.';
   if (expected && blob.digest !== expected.digest)
@@ -280,7 +275,7 @@ async function stack(paths: StorePaths, image: SourceImage, staged: ReadonlyMap<
     // Another process that fetches the same layer may publish it in this moment; or stage it again, and then the published one may be collected.
     const beside = paths.stagedBlob(diffID, blob.digest);
     for (const file of [beside, paths.blob(blob.digest), beside]) {
-      const handle = await open(file).catch(absent);
+      const handle = await open(file).catch(ignoreMissing);
       if (handle) return handle;
     }
     throw new ImageError({ code: 'STORE_CORRUPT', message: `the blob of layer ${diffID} was removed`, hint: 'Bring the image in again.' });
@@ -290,7 +285,7 @@ async function stack(paths: StorePaths, image: SourceImage, staged: ReadonlyMap<
 }
 
 /** Everything that the image needs is there: let the names lead to it, under one lock. */
-async function publishImage(
+async function publishStaged(
   paths: StorePaths,
   image: SourceImage,
   references: readonly Reference[],

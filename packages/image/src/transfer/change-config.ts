@@ -10,7 +10,7 @@ const KNOWN = 'CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME and
 /**
  * A config after some lines as `docker commit --change` takes them (Dockerfile reference).
  *
- * @throws ImageError `CHANGE_INVALID`
+ * @throws ImageError `CONFIG_CHANGE_INVALID`
  */
 export function changeConfig(config: ProcessConfig, changes: readonly string[]): ProcessConfig {
   const isOf = (word: string, line: string): boolean => line.trimStart().toUpperCase().startsWith(word);
@@ -96,7 +96,7 @@ function port(line: string, word: string): string {
 }
 
 function invalid(line: string, hint: string): ImageError {
-  return new ImageError({ code: 'CHANGE_INVALID', message: `'${line}' is not a change of an image's config`, hint });
+  return new ImageError({ code: 'CONFIG_CHANGE_INVALID', message: `'${line}' is not a change of an image's config`, hint });
 }
 
 /** As signal(7) names them: with or without SIG, real-time ones too, or a number. */

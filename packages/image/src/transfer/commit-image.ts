@@ -10,6 +10,7 @@ import type { StorePaths } from '../store/store-paths.js';
 import { addImage, stageNewLayer } from './add-image.js';
 import { changeConfig } from './change-config.js';
 
+/** An image that a commit made. */
 export interface CommittedImage {
   readonly reference: Reference;
   /** Digest of the manifest. */

@@ -25,6 +25,7 @@ import { sweepTemporary, temporaryLayer } from '../store/temporary-layer.js';
 import { writeBlob } from '../store/write-blob.js';
 import { destroyOnFailure } from '../streams/destroy-on-failure.js';
 
+/** An image that an import made. */
 export interface ImportResult {
   readonly reference: Reference;
   /** Digest of the manifest. */
@@ -55,7 +56,7 @@ export async function importArchive(paths: StorePaths, source: string | Readable
   {
     await using _index = await lockFile(paths.lock('index'));
     const known = await readRecord(paths, record);
-    if (known) return { ...(await publishImage(paths, reference, known)), reused: true };
+    if (known) return { ...(await publishImported(paths, reference, known)), reused: true };
   }
   // Awaited here: a promise that is only returned would outlive the lock.
   return await unpack(paths, await streamRegular(source, options.signal ? { signal: options.signal } : {}), reference, { record, size, options });
@@ -87,7 +88,7 @@ export async function identify(file: string): Promise<{ readonly identity: strin
   return { identity, size: Number(found.size) };
 }
 
-/** Whether this is what a record of an import says: what its layer is, or (see bring-image.ts) which image it became. */
+/** Whether this is what a record of an import says: what its layer is, or (see import-place.ts) which image it became. */
 export function isRecord(text: string): boolean {
   return /^sha256:[0-9a-f]{64}$/.test(text) || v.safeParse(v.pipe(v.string(), v.parseJson(), LayerRecord), text).success;
 }
@@ -145,11 +146,11 @@ async function unpackNow(
     await clearPlace(record);
     await writeDurably(record, `${JSON.stringify(layer)}\n`);
   }
-  return { ...(await publishImage(paths, reference, layer)), reused: false };
+  return { ...(await publishImported(paths, reference, layer)), reused: false };
 }
 
 /** Write config and manifest, and let the name point to them. The index lock is held. */
-async function publishImage(paths: StorePaths, reference: Reference, layer: LayerRecord): Promise<Omit<ImportResult, 'reused'>> {
+async function publishImported(paths: StorePaths, reference: Reference, layer: LayerRecord): Promise<Omit<ImportResult, 'reused'>> {
   const created = new Date(process.env.SOURCE_DATE_EPOCH ? Number(process.env.SOURCE_DATE_EPOCH) * 1000 : Date.now()).toISOString();
   const config: OciConfig = {
     created,

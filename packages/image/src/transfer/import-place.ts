@@ -19,12 +19,12 @@ import { identify } from './import-archive.js';
 import { loadImages } from './load-images.js';
 
 /**
- * {@link ImageStore.bring} tells of it. A file that was brought before and has not been touched since is
+ * {@link ImageStore.importLocation} tells of it. A file that was imported before and has not been touched since is
  * not even opened: which image it became is noted.
  *
  * @returns the name that the image is kept under; undefined when the words could be the name of an image
  */
-export async function bringImage(paths: StorePaths, source: string, options: AddOptions): Promise<string | undefined> {
+export async function importLocation(paths: StorePaths, source: string, options: AddOptions): Promise<string | undefined> {
   const location = await placeOf(source);
   if (!location) return undefined;
   const name = nameOf(location);

@@ -13,6 +13,7 @@ import type { StorePaths } from '../store/store-paths.js';
 import { firstChunk } from '../streams/first-chunk.js';
 import { TarOutput } from './tar-output.js';
 
+/** The format of a saved archive: of docker-save(1), or an OCI image layout. */
 export type SaveFormat = 'docker-archive' | 'oci-archive';
 
 export interface SavedImage {

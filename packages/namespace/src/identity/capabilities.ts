@@ -1,5 +1,6 @@
 import { CAPABILITIES, type Op, PR, type Program } from '@lamella/syscall';
 
+/** The name of a capability (capabilities(7)), as `CAP_CHOWN`. */
 export type CapabilityName = (typeof CAPABILITIES)[number];
 
 /**

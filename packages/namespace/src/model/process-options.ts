@@ -25,6 +25,7 @@ export interface ProcessOptions {
   readonly stdin?: StdinOption;
   /** Where it writes. Default `'pipe'`: to a stream of this process, which is collected for the result. */
   readonly stdout?: OutputOption;
+  /** Where it writes its errors. Default `'pipe'`, as for `stdout`. */
   readonly stderr?: OutputOption;
   /** The three at once. */
   readonly stdio?: StdioForms | undefined;
@@ -118,6 +119,7 @@ export const processOptionsShape: take.Shape<ProcessOptions> = {
   onStopped: take.functionOf<(signal: number) => void>(),
 };
 
+/** Accepts {@link ProcessOptions}. */
 export const PROCESS_OPTIONS: take.Check<ProcessOptions> = shapeOf<ProcessOptions>(() => processOptionsShape);
 
 /** Returns an option's value for one output. For the stream of both outputs it is the value of either. */

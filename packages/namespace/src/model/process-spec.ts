@@ -26,6 +26,7 @@ export interface Namespaces {
   readonly time?: boolean;
 }
 
+/** The ids of a process (credentials(7)). */
 export interface Identity {
   readonly uid: number;
   readonly gid: number;
@@ -33,6 +34,7 @@ export interface Identity {
   readonly groups?: readonly number[];
 }
 
+/** A limit of a process (setrlimit(2)). */
 export interface Rlimit {
   /** As `ulimit` and Docker name it: `nofile`, `nproc`, … */
   readonly name: string;
@@ -61,6 +63,7 @@ export interface ProcessSpec {
   readonly userns?: number;
   /** Slot of a network namespace (op `netns`) that the process enters, in place of a new one. `namespaces.net` is false then. */
   readonly netns?: number;
+  /** The whole environment. Default: empty. */
   readonly env?: Readonly<Record<string, string>>;
   /** Absolute, inside; made when missing. Default `/`. */
   readonly cwd?: string;
@@ -68,11 +71,13 @@ export interface ProcessSpec {
   readonly namespaces?: Namespaces;
   /** Default {@link DEFAULT_MOUNTS}. */
   readonly mounts?: readonly Mount[];
+  /** The name in a new UTS namespace. Default: the host's. */
   readonly hostname?: string;
   /** Default root. */
   readonly user?: Identity;
   /** Default 0o022. */
   readonly umask?: number;
+  /** Limits of each process. Default: those of the caller. */
   readonly rlimits?: readonly Rlimit[];
   /** Default {@link DEFAULT_CAPABILITIES}; a process that is not root gets none of them by itself. */
   readonly capabilities?: readonly CapabilityName[];

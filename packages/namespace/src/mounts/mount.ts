@@ -40,30 +40,43 @@ export interface DeviceNode {
   readonly expected?: ObjectIdentity;
 }
 
+/** A filesystem in memory (tmpfs(5)). */
 export interface TmpfsMount {
+  /** Tells mounts apart. */
   readonly type: 'tmpfs';
+  /** Absolute path inside; made when missing. */
   readonly destination: string;
   /** Bytes, or with a suffix or `%` as tmpfs(5) has it. Default: half of the memory. */
   readonly size?: string;
   /** Permission bits of its root, octal text. Default `1777`. */
   readonly mode?: string;
+  /** The owner of its root. Default: root. */
   readonly uid?: number;
+  /** The group of its root. Default: root's. */
   readonly gid?: number;
+  /** How many inodes it may have, as tmpfs(5) has it. Default: half of the pages of memory. */
   readonly nrInodes?: string;
+  /** Whether it is read-only. Default false. */
   readonly readonly?: boolean;
   /** Default: neither executables, devices nor set-user-id files work there. */
   readonly exec?: boolean;
+  /** Whether set-user-id files work there. Default false. */
   readonly suid?: boolean;
+  /** Whether devices can be opened there. Default false. */
   readonly dev?: boolean;
 }
 
+/** A file or directory of the host that is shown inside. */
 export interface BindMount {
+  /** Tells mounts apart. */
   readonly type: 'bind';
   /** Absolute path on the host. */
   readonly source: string;
+  /** Absolute path inside; made when missing. */
   readonly destination: string;
   /** Whether the source is a directory: what is created at the destination when nothing is there. */
   readonly directory: boolean;
+  /** Whether it is read-only. Default false. */
   readonly readonly?: boolean;
   /** Devices can be opened there. Default: they cannot. */
   readonly dev?: boolean;
@@ -81,8 +94,11 @@ export interface BindMount {
 
 /** A file of the container's own, in memory. A `dev` comes before it in the list: it lives there, without a name. */
 export interface FileMount {
+  /** Tells mounts apart. */
   readonly type: 'file';
+  /** Absolute path inside; made when missing. */
   readonly destination: string;
+  /** The content of the file. */
   readonly content: string | Uint8Array;
   /** Nothing happens where no file is, and none can be made. */
   readonly optional?: boolean;

@@ -9,10 +9,23 @@ import { launch } from './process.js';
 import type { ContainerProcess } from './running-process.js';
 
 /**
- * Start a process with a directory as its root, without image, overlay or anything to clean up:
+ * Starts a process with a directory as its root, without image, overlay or anything to clean up:
  * what it mounts goes with its namespaces.
  *
  * @throws NamespaceError when the spec is not possible; what happens later rejects `result`
+ *
+ * @example
+ * ```js
+ * import { execFileSync } from 'node:child_process';
+ * import { mkdirSync } from 'node:fs';
+ * import { spawn } from '@lamella/namespace';
+ *
+ * const rootfs = `${process.cwd()}/rootfs`;
+ * mkdirSync(rootfs);
+ * execFileSync('tar', ['-xf', 'busybox.tar', '-C', rootfs]);
+ * const { stdout } = await spawn({ rootfs, args: ['hostname'], env: { PATH: '/bin' }, hostname: 'example' }).result;
+ * console.log(stdout); // example
+ * ```
  */
 export function spawn<const O extends ProcessOptions = Record<never, never>>(spec: ProcessSpec, options: O = {} as O): ContainerProcess<StreamingOf<O>> {
   const { args } = read('spawn(spec)', spec, PROCESS_SPEC);

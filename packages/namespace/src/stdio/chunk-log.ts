@@ -61,6 +61,7 @@ export class ChunkLog {
     return reader;
   }
 
+  /** Adds a chunk, and wakes the readers. */
   write(chunk: Buffer): void {
     if (this.#ended || (this.#dropped && !this.#keep)) return;
     this.#chunks.push(chunk);
@@ -69,6 +70,7 @@ export class ChunkLog {
     this.#settle();
   }
 
+  /** Ends the log. Readers get the error, if there is one, after the last chunk. */
   end(error?: Error): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -180,6 +182,7 @@ export class LogReader extends Readable {
     this.on('error', () => undefined);
   }
 
+  /** Whether the stream has been read, and is not destroyed. */
   get isOpen(): boolean {
     return this.#open && !this.destroyed;
   }

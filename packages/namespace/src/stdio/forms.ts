@@ -26,7 +26,9 @@ export type StdinForm =
 /** Where a command writes. `'pipe'`: a stream of this process's, which is collected too. A number is a descriptor of this process. */
 export type OutputForm = 'pipe' | 'ignore' | 'inherit' | number | Writable | WritableStream | URL | FileForm;
 
+/** One form, or several that are read one after the other. */
 export type StdinOption = StdinForm | undefined | readonly StdinForm[];
+/** One form, or several that each get the whole output. */
 export type OutputOption = OutputForm | undefined | readonly OutputForm[];
 
 /** The three at once: one word for all, or one form for each. */

@@ -192,8 +192,11 @@ export const Config = v.looseObject({
   linux: v.optional(Linux),
 });
 
+/** `config.json` of a bundle (OCI runtime-spec, config.md). */
 export type OciConfig = v.InferOutput<typeof Config>;
+/** `process` of it. */
 export type OciProcess = v.InferOutput<typeof Process>;
+/** `linux.resources` of it (config-linux.md). */
 export type OciResources = v.InferOutput<typeof Resources>;
 export type OciLinux = v.InferOutput<typeof Linux>;
 export type OciMount = v.InferOutput<typeof Mount>;

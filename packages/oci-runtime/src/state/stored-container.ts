@@ -8,6 +8,7 @@ import { replaceFile } from '../host/replace-file.js';
 import type { RdtGroup } from '../resources/intel-rdt.js';
 import { type StateDirectory, stateDirectory } from './state-directory.js';
 
+/** The status of a container (OCI runtime-spec, runtime.md, "State"), and `paused`. */
 export type Status = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
 
 /** A process, distinguishable from a later one with the same pid. */

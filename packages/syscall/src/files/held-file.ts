@@ -49,6 +49,7 @@ export class HeldFile implements Disposable {
     return `/proc/self/fd/${this.fd}`;
   }
 
+  /** Closes the descriptor. */
   [Symbol.dispose](): void {
     closeSync(this.fd);
   }

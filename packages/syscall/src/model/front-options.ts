@@ -1,3 +1,4 @@
+/** Options of a process that a program replaces with execve(2). */
 export interface FrontOptions {
   /** The title of the process in ps(1). */
   readonly title: string;

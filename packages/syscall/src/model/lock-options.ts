@@ -1,3 +1,4 @@
+/** Options of a lock (flock(2)). */
 export interface LockOptions {
   /** Aborts the wait. A lock that is held already stays held. */
   readonly signal?: AbortSignal;

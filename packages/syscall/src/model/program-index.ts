@@ -3,6 +3,7 @@ import type { Op, Program, ServeOp } from '../ops/op.js';
 
 /** Maps indexes of replies to the ops of a running program. */
 export interface ProgramIndex {
+  /** Returns the op of an index, if there is one. */
   op(index: number): Op | undefined;
   /** Whether an op belongs to an exit program, whose failures do not change the result. */
   isRelease(index: number): boolean;

@@ -1,8 +1,10 @@
 import type { Op } from '../ops/op.js';
 import type { Reply } from '../wire/replies.js';
 
+/** What a program has as stdin, stdout or stderr. A number is a descriptor of this process. */
 export type StdioOption = 'inherit' | 'pipe' | 'ignore' | number;
 
+/** Options of {@link run}. */
 export interface RunOptions {
   /** The program's stdin, stdout and stderr. Default: stdin and stdout ignored, stderr inherited. */
   readonly stdio?: readonly [StdioOption, StdioOption, StdioOption];

@@ -1,6 +1,7 @@
 import type { Op } from '../ops/op.js';
 import type { SyscallError } from '../ops/syscall-error.js';
 
+/** What a program returned. */
 export interface RunResult {
   /** How the cloned process ended; undefined when the program cloned none. */
   readonly exited?: { readonly status: number; readonly signal: number };

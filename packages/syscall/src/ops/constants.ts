@@ -19,7 +19,9 @@ export const MS = {
   RELATIME: 0x200000,
   STRICTATIME: 0x1000000,
 } as const;
+/** Flags of umount2(2). */
 export const MNT = { FORCE: 1, DETACH: 2, EXPIRE: 4, UMOUNT_NOFOLLOW: 8 } as const;
+/** Flags of clone(2), for namespaces (namespaces(7)). */
 export const CLONE = {
   NEWTIME: 0x80,
   NEWNS: 0x20000,
@@ -30,8 +32,11 @@ export const CLONE = {
   NEWPID: 0x20000000,
   NEWNET: 0x40000000,
 } as const;
+/** Flags of open_tree(2). */
 export const OPEN_TREE = { CLONE: 1, CLOEXEC: 0o2000000 } as const;
+/** Flags of move_mount(2). */
 export const MOVE_MOUNT = { F_SYMLINKS: 1, F_EMPTY_PATH: 4, T_SYMLINKS: 0x10, T_EMPTY_PATH: 0x40 } as const;
+/** Attributes of mount_setattr(2) and fsmount(2). */
 export const MOUNT_ATTR = {
   RDONLY: 1,
   NOSUID: 2,
@@ -44,12 +49,18 @@ export const MOUNT_ATTR = {
   IDMAP: 0x100000,
   NOSYMFOLLOW: 0x200000,
 } as const;
+/** Flag of fsopen(2). */
 export const FSOPEN_CLOEXEC = 1;
+/** Flag of fsmount(2). */
 export const FSMOUNT_CLOEXEC = 1;
+/** Commands of fsconfig(2). */
 export const FSCONFIG = { SET_FLAG: 0, SET_STRING: 1, SET_BINARY: 2, SET_PATH: 3, SET_PATH_EMPTY: 4, SET_FD: 5, CMD_CREATE: 6, CMD_RECONFIGURE: 7 } as const;
+/** Flags of the `*at` system calls (openat(2), unlinkat(2), open_tree(2)). */
 export const AT = { SYMLINK_NOFOLLOW: 0x100, REMOVEDIR: 0x200, SYMLINK_FOLLOW: 0x400, EMPTY_PATH: 0x1000, RECURSIVE: 0x8000 } as const;
+/** Flags of openat2(2), `resolve`. */
 export const RESOLVE = { NO_XDEV: 1, NO_MAGICLINKS: 2, NO_SYMLINKS: 4, BENEATH: 8, IN_ROOT: 0x10 } as const;
 const arm = process.arch === 'arm64';
+/** Flags of open(2). */
 export const O: Readonly<
   Record<'RDONLY' | 'WRONLY' | 'RDWR' | 'CREAT' | 'EXCL' | 'NOCTTY' | 'TRUNC' | 'APPEND' | 'NONBLOCK' | 'DIRECTORY' | 'NOFOLLOW' | 'CLOEXEC' | 'PATH', number>
 > = {
@@ -67,6 +78,7 @@ export const O: Readonly<
   CLOEXEC: 0o2000000,
   PATH: 0o10000000,
 };
+/** Types of files in `st_mode` (inode(7)). */
 export const S_IF = {
   IFMT: 0o170000,
   IFSOCK: 0o140000,
@@ -82,6 +94,7 @@ export const S_IF = {
  * is a directory, or is none, and ESTALE if not.
  */
 export const COPY = { METADATA: 1, MARKS: 2, DIRECTORY: 4, OTHER: 8 } as const;
+/** Operations of prctl(2). */
 export const PR = {
   SET_PDEATHSIG: 1,
   SET_DUMPABLE: 4,
@@ -92,10 +105,15 @@ export const PR = {
   CAP_AMBIENT: 47,
   CAP_AMBIENT_RAISE: 2,
 } as const;
+/** Operations of flock(2). */
 export const LOCK = { SH: 1, EX: 2, NB: 4, UN: 8 } as const;
+/** Special times of utimensat(2). */
 export const UTIME = { NOW: 0x3fffffff, OMIT: 0x3ffffffe } as const;
+/** Flag of close_range(2). */
 export const CLOSE_RANGE_CLOEXEC = 4;
+/** Requests of ioctl(2). */
 export const IOCTL = { SIOCSIFFLAGS: 0x8914, TIOCSCTTY: 0x540e, TCSETS: 0x5402 } as const;
+/** A limit that does not limit (setrlimit(2)). */
 export const RLIM_INFINITY: number = -1;
 /** Resources of setrlimit(2), by the names of `ulimit` flags as Docker spells them. */
 export const RLIMIT: Readonly<Record<string, number>> = {

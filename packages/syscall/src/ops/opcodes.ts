@@ -16,6 +16,7 @@ export interface OpShape {
   readonly kinds: string;
 }
 
+/** All ops: their numbers and their fields. */
 export const OPCODES = {
   /** Mounts a filesystem, or changes a mount: mount(2). */
   mount: { code: 1, numbers: ['mountflags'], strings: ['source', 'target', 'filesystemtype', 'data'], kinds: 'ozoo' },

@@ -19,6 +19,7 @@ export class OptionFault extends Error {
  * @throws OptionFault
  */
 export interface Check<T> {
+  /** Returns the accepted value. @param at where it is, for the message @throws OptionFault */
   (value: unknown, at: string): T;
   /** The accepted values, for the hint: `a whole number from 1 to 9`. */
   readonly takes: string;
@@ -61,6 +62,7 @@ export function shown(value: unknown): string {
 
 /** Accepts a string without NUL, which the kernel takes as one word. */
 export const text: Check<string> = checkOf('a string without null characters', (value) => typeof value === 'string' && !value.includes('\0'));
+/** Accepts a boolean. */
 export const flag: Check<boolean> = checkOf('true or false', (value) => typeof value === 'boolean');
 
 /** A check for functions of one type. */
@@ -141,6 +143,7 @@ export function instanceOf<T>(of: abstract new (...args: never[]) => T, takes: s
 
 /** Accepts a valid Date. */
 export const moment: Check<Date> = checkOf('a valid Date', (value) => value instanceof Date && !Number.isNaN(value.getTime()));
+/** Accepts an AbortSignal. */
 export const abortSignal: Check<AbortSignal> = instanceOf(AbortSignal, 'an AbortSignal');
 
 /** Accepts an object with any keys whose values a check accepts. Undefined values are left out unless the check accepts them. */

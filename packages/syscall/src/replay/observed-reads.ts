@@ -45,6 +45,7 @@ export class ObservedReads {
     return this.aside(children) === this.#children ? undefined : 'another process was asked';
   }
 
+  /** The conditions under which the same reads return the same. */
   get conditions(): readonly Condition[] {
     return [...this.#conditions.values()];
   }
@@ -87,10 +88,12 @@ export class ObservedReads {
     }
   }
 
+  /** Adds that a variable of the environment has a value, or is not set. */
   variable(name: string, value: string | undefined): void {
     this.add(value === undefined ? { kind: CONDITION.NO_VARIABLE, name, numbers: [], text: '' } : { kind: CONDITION.VARIABLE, name, numbers: [], text: value });
   }
 
+  /** Adds the current directory. */
   directory(text: string): void {
     this.add({ kind: CONDITION.DIRECTORY, name: '', numbers: [], text });
   }
@@ -172,6 +175,7 @@ export class ObservedReads {
     this.object(pathname, false);
   }
 
+  /** Adds the type of the filesystem at a path. */
   filesystem(place: unknown): void {
     const pathname = this.#pathOf(place);
     if (pathname === undefined || this.#paused) return;

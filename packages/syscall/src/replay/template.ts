@@ -36,6 +36,7 @@ export const HOLE = {
   NANOSECONDS_TEXT: 15,
 } as const;
 
+/** A place in the bytes of a template that is filled anew for each run. */
 export interface Hole {
   readonly kind: (typeof HOLE)[keyof typeof HOLE];
   readonly at: number;

@@ -10,8 +10,9 @@ import { type Reply, replyParser } from '../wire/replies.js';
 export interface MonitorConnection extends Disposable {
   /** Sends an order. Resolves when another one can be sent. */
   order(op: ControlOp): Promise<void>;
-  /** Pauses and resumes the replies, and with them the output of the process. */
+  /** Pauses the replies, and with them the output of the process. */
   pause(): void;
+  /** Resumes the replies. */
   resume(): void;
   /** Resolves when either side has closed the connection. */
   readonly closed: Promise<void>;

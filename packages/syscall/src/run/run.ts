@@ -30,8 +30,9 @@ export interface Running {
   control(op: ControlOp): void;
   /** Ends the program: kills what it cloned, and its exit program runs. The replies of a program without a clone are ignored. */
   abort(): void;
-  /** Pauses and resumes the replies, and with them the program. */
+  /** Pauses the replies, and with them the program. */
   pause(): void;
+  /** Resumes the replies, and with them the program. */
   resume(): void;
   /** Whether the program keeps this process alive. It does at first. */
   hold(waits: boolean): void;
@@ -75,7 +76,19 @@ export function start(program: Program, given: RunOptions = {}): Running {
   return { ...running, result, control };
 }
 
-/** Runs a program to its end. */
+/**
+ * Runs a program to its end.
+ *
+ * @example
+ * ```js
+ * import { run } from '@lamella/syscall';
+ *
+ * const { exited } = await run([
+ *   { op: 'clone', flags: 0, monitor: 0, program: [{ op: 'execve', pathname: '/bin/sh', argv: ['sh', '-c', 'exit 3'], envp: [] }] },
+ * ]);
+ * console.log(exited?.status); // 3
+ * ```
+ */
 export function run(program: Program, options: RunOptions = {}): Promise<RunResult> {
   return start(program, options).result;
 }

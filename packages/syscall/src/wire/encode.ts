@@ -45,6 +45,7 @@ export class FrameWriter {
     this.#buffer = Buffer.allocUnsafeSlow(capacity);
   }
 
+  /** Bytes written so far. */
   get length(): number {
     return this.#at;
   }
@@ -56,6 +57,7 @@ export class FrameWriter {
     this.#buffer = larger;
   }
 
+  /** Begins the frame of an op. @param ignored numbers of the errors that do not end the program */
   begin(code: number, flags = 0, ignored: readonly number[] = []): void {
     this.#room(12 + 2 * ignored.length + 64);
     this.#start = this.#at;
@@ -90,6 +92,7 @@ export class FrameWriter {
     this.#at = at + 8;
   }
 
+  /** Appends a byte string, or none. */
   string(value: Bytes): void {
     if (value === null) {
       this.#room(4);
@@ -121,6 +124,7 @@ export class FrameWriter {
     this.#buffer[this.#at++] = 0;
   }
 
+  /** Ends the frame, and writes its length. @throws ProgramError `PROGRAM_TOO_LONG` */
   end(): void {
     const length = this.#at - this.#start;
     if (length > FRAME_MAX) {

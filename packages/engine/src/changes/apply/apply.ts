@@ -14,7 +14,7 @@ import { forgetOthers } from './forget-applied.js';
 import { digestsOf } from './inspect/digests.js';
 import { hasHiddenNames, isOnlyLinks, Links } from './inspect/hard-links.js';
 import { type Known, KnownObjects } from './inspect/known-objects.js';
-import { placesOf, withMarks } from './inspect/parent-directories.js';
+import { parentDirectoriesOf, withMarks } from './inspect/parent-directories.js';
 import type { Directories } from './inspect/same-directory.js';
 import { Session } from './inspect/session.js';
 import { appliedMade, applyingOf, isBegun, readJournal, readMark } from './program/journal.js';
@@ -29,6 +29,7 @@ import { Applying, type PartWork, type StagedPart } from './transaction.js';
 export type OnConflict = (typeof WAYS)[number];
 const WAYS = ['fail', 'ours', 'theirs'] as const;
 
+/** Options of an apply. */
 export interface ApplyOptions {
   /** `fail` (default): nothing is applied; `ours`: the container's change wins; `theirs`: the host's stays, and all else is applied. */
   readonly onConflict?: OnConflict;
@@ -40,6 +41,7 @@ export interface ApplyOptions {
   readonly dryRun?: boolean;
 }
 
+/** The result of an apply. */
 export interface Applied {
   /** What was done to the host. */
   readonly changes: readonly ContainerChange[];
@@ -175,7 +177,7 @@ async function decided(
     let own = all.filter((change) => change.view === view);
     // Only who links files of the host inside pays for a second look.
     if (hasHiddenNames(own)) own = await Array.fromAsync(changesIn([view], [], { otherNames: true }));
-    const places = await placesOf(session, slotAllocator(), view, own);
+    const places = await parentDirectoriesOf(session, slotAllocator(), view, own);
     const changes = withMarks(own, places);
     const chosen = withAnchors(chosenOf(changes, select), changes);
     const isChosen = new Set(chosen);

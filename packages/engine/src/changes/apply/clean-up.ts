@@ -3,7 +3,7 @@ import { type Program, visible } from '@lamella/syscall';
 import { noteReplaced } from '../../filesystem/sources/follow-replaced.js';
 import { EngineError } from '../../model/engine-error.js';
 import { shownPath } from './errors.js';
-import type { Noted } from './inspect/fingerprint.js';
+import type { Fingerprint } from './inspect/fingerprint.js';
 import type { Known } from './inspect/known-objects.js';
 import type { Session } from './inspect/session.js';
 import { type ForeignStage, type Journal, type Mark, strays } from './program/journal.js';
@@ -46,7 +46,7 @@ function foreignGone(stage: ForeignStage): Program {
   }
 }
 
-function leftIn(known: Known): ReadonlyMap<string, Noted> {
+function leftIn(known: Known): ReadonlyMap<string, Fingerprint> {
   return new Map(known.flatMap(({ source, objects }) => objects.flatMap(([name, object]) => (object ? [[shownPath(source, name), object] as const] : []))));
 }
 

@@ -3,7 +3,7 @@ import { beneathIfThere } from '../../filesystem/open-beneath.js';
 import { openGiven } from '../../filesystem/sources/check-sources.js';
 import { noteReplaced } from '../../filesystem/sources/follow-replaced.js';
 import { shownPath } from './errors.js';
-import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './inspect/fingerprint.js';
+import { type Fingerprint, fingerprintOf, isDirectoryMode, isIdentical, looksSame } from './inspect/fingerprint.js';
 import { KnownObjects, knownWith } from './inspect/known-objects.js';
 import { openDirectory } from './inspect/parent-directories.js';
 import type { Session } from './inspect/session.js';
@@ -41,7 +41,7 @@ export async function takeBack(session: Session, { root, journal, mark }: TakeBa
   const kept: { path: string; at: string }[] = [];
   const directories: Kept[] = [];
   const knowns: KnownObjects[] = [];
-  const back = new Map<string, Noted>();
+  const back = new Map<string, Fingerprint>();
   for (const part of journal.parts) {
     const known = new KnownObjects(journal.known, part.source);
     const left = new Left(part, undo ? known : undefined);
@@ -58,7 +58,7 @@ export async function takeBack(session: Session, { root, journal, mark }: TakeBa
         made: left.made(step),
         isThere: tree !== undefined,
         isOurs: left.differences(step, tree).length === 0 || isStillOld(step, tree),
-        old: old && note(old),
+        old: old && fingerprintOf(old),
         force,
       };
       program.push(...beneathIfThere(at, step.name, parent, (dirfd, base) => givenBack(step, standing, beside, dirfd, base)));
@@ -87,7 +87,7 @@ export async function takeBack(session: Session, { root, journal, mark }: TakeBa
 function isStillOld({ do: what, was }: Step, now: Tree | undefined): boolean {
   const top = now?.get('');
   if (!was || !top) return false;
-  const is = note(top);
+  const is = fingerprintOf(top);
   return what === 'metadata' ? was.mode === is.mode && was.uid === is.uid && was.gid === is.gid && was.rest === is.rest : looksSame(was, is);
 }
 
@@ -130,7 +130,7 @@ function worthKeeping(
 /** Whether the object itself is what was made: the rename to the stage has changed its ctime. */
 function isMade(left: Left, step: Step, tree: Tree): boolean {
   const [made, top] = [left.made(step), tree.get('')];
-  return made !== undefined && top !== undefined && looksSame(made, note(top));
+  return made !== undefined && top !== undefined && looksSame(made, fingerprintOf(top));
 }
 
 /** Copies what is to be kept from a stage in the target to the store. What was copied there before the apply is left for what was not given back. */
@@ -145,7 +145,7 @@ async function keepCopies(session: Session, slots: SlotAllocator, part: Part, fr
       const isDirectory = isDirectoryMode(object.mode);
       const linkTo = isDirectory || object.links < 2 ? undefined : files.get(object.inode);
       if (!isDirectory && linkTo === undefined) files.set(object.inode, object.name);
-      return { name: object.name, to: object.name, directory: isDirectory, linkTo, meant: note(object), path: `${part.stage}/${object.name}` };
+      return { name: object.name, to: object.name, directory: isDirectory, linkTo, meant: fingerprintOf(object), path: `${part.stage}/${object.name}` };
     });
   const restored = part.steps.filter(({ n }) => !rest.has(`old/${n}`)).map(({ n }) => `${directory}/old/${n}`);
   await session.run([
@@ -175,21 +175,21 @@ async function noteGivenBack(
     back,
   }: {
     readonly before: Tree;
-    readonly copied: ReadonlyMap<string, Noted>;
+    readonly copied: ReadonlyMap<string, Fingerprint>;
     readonly undo: boolean;
     /** Gets what was given back, by absolute path. */
-    readonly back: Map<string, Noted>;
+    readonly back: Map<string, Fingerprint>;
   },
 ): Promise<void> {
   const now = await targetsOf(session, slots, part);
   for (const step of part.steps) {
     const tree = now.get(step.name);
     const top = tree?.get('');
-    const is = top && note(top);
+    const is = top && fingerprintOf(top);
     const waited = before.get(`old/${step.n}`);
-    const old = copied.get(String(step.n)) ?? (waited && note(waited));
+    const old = copied.get(String(step.n)) ?? (waited && fingerprintOf(waited));
     const isBack = is !== undefined && step.was !== undefined && isWhatWas(step, is, old);
-    if (isBack) for (const [name, object] of tree ?? []) back.set(shownPath(part.source, name ? `${step.name}/${name}` : step.name), note(object));
+    if (isBack) for (const [name, object] of tree ?? []) back.set(shownPath(part.source, name ? `${step.name}/${name}` : step.name), fingerprintOf(object));
     // What the host had changed before is its change still.
     if (step.conflict || (is && !isBack)) {
       if (undo) known.forget(step.name);
@@ -203,14 +203,14 @@ async function noteGivenBack(
     else
       for (const [name, object] of tree ?? []) {
         if (name === '') known.leave(step.name, is);
-        else known.add(`${step.name}/${name}`, note(object));
-        if (object.links > 1 && !isDirectoryMode(object.mode)) known.leaveFile(note(object));
+        else known.add(`${step.name}/${name}`, fingerprintOf(object));
+        if (object.links > 1 && !isDirectoryMode(object.mode)) known.leaveFile(fingerprintOf(object));
       }
   }
   await noteAround(session, slots, part, known);
 }
 
-function isWhatWas(step: Step, now: Noted, old: Noted | undefined): boolean {
+function isWhatWas(step: Step, now: Fingerprint, old: Fingerprint | undefined): boolean {
   if (step.do === 'metadata') return step.was !== undefined && step.was.ino === now.ino;
   if (old && isIdentical(old, now)) return true;
   return step.was !== undefined && looksSame(step.was, now);

@@ -6,7 +6,7 @@ import { followedBy } from '../../filesystem/sources/follow-replaced.js';
 import { EngineError } from '../../model/engine-error.js';
 import type { CheckedMount } from '../../model/writable-mount.js';
 import { changedMeanwhile, shownPath } from './errors.js';
-import { isDirectoryMode, isIdentical, looksSame, type Noted, note } from './inspect/fingerprint.js';
+import { type Fingerprint, fingerprintOf, isDirectoryMode, isIdentical, looksSame } from './inspect/fingerprint.js';
 import { type KnownObjects, knownWith } from './inspect/known-objects.js';
 import { namesAbove } from './inspect/parent-directories.js';
 import type { Directories } from './inspect/same-directory.js';
@@ -152,7 +152,7 @@ export class Applying {
     const anchors = await objectsOf(this.#session, this.#slots, where, [...new Set(steps.flatMap(({ linkTo }) => linkTo ?? []))]);
     for (const { n, linkTo } of steps) {
       const anchor = linkTo === undefined ? undefined : anchors.get(linkTo);
-      if (anchor) made.set(String(n), note(anchor));
+      if (anchor) made.set(String(n), fingerprintOf(anchor));
     }
     const places = await objectsOf(this.#session, this.#slots, where, placesBefore(steps));
     return {
@@ -160,7 +160,7 @@ export class Applying {
       stage,
       steps,
       made: [...made],
-      places: [...places].map(([name, object]) => [name, note(object)] as const),
+      places: [...places].map(([name, object]) => [name, fingerprintOf(object)] as const),
       doubtful: [...places.keys()].filter((name) => part.directories?.itself(name) !== 'same' || part.directories.above(name) !== 'same'),
       clean: [...places.keys()].filter((name) => part.directories?.isClean(name)),
       ...keptIn(keep, replaced),
@@ -219,7 +219,7 @@ export class Applying {
         continue;
       }
       if (!top) throw changedMeanwhile([shown]);
-      const is = note(top);
+      const is = fingerprintOf(top);
       const meant = made.get(String(step.n));
       if (step.do === 'metadata') {
         const wrongNow = meant && meant.mode === is.mode && meant.uid === is.uid && meant.gid === is.gid && meant.rest === is.rest ? undefined : shown;
@@ -236,7 +236,7 @@ export class Applying {
       leaveTree(known, step, tree, made);
     }
     await noteAround(this.#session, this.#slots, part, known);
-    for (const object of old.values()) if (object.links > 1 && !isDirectoryMode(object.mode)) known.leaveFile(note(object));
+    for (const object of old.values()) if (object.links > 1 && !isDirectoryMode(object.mode)) known.leaveFile(fingerprintOf(object));
   }
 }
 
@@ -244,9 +244,9 @@ export class Applying {
 const keptIn = (keep: string | undefined, objects: readonly Staged[]): Pick<Part, 'kept'> => (keep === undefined ? {} : { kept: { directory: keep, objects } });
 
 /** Notes a new object and all that came in it. What other processes have put there in between is not noted. */
-function leaveTree(known: KnownObjects, { name, n }: Step, tree: Tree | undefined, made: ReadonlyMap<string, Noted>): void {
+function leaveTree(known: KnownObjects, { name, n }: Step, tree: Tree | undefined, made: ReadonlyMap<string, Fingerprint>): void {
   for (const [below, object] of tree ?? []) {
-    const is = note(object);
+    const is = fingerprintOf(object);
     const meant = made.get(below === '' ? String(n) : `${n}/${below}`);
     if (!meant) continue;
     // Another process was faster: it is not what was left here.

@@ -5,7 +5,7 @@ import { followedBy } from '../../filesystem/sources/follow-replaced.js';
 import { EngineError } from '../../model/engine-error.js';
 import { afterwards, clean, leftOf } from './clean-up.js';
 import { busy, busyNow, incomplete, nothingToUndo, shownPath, some } from './errors.js';
-import { isIdentical, type Noted, note } from './inspect/fingerprint.js';
+import { type Fingerprint, fingerprintOf, isIdentical } from './inspect/fingerprint.js';
 import { KnownObjects } from './inspect/known-objects.js';
 import type { Names } from './inspect/names-by-path.js';
 import { namesAbove, openDirectory } from './inspect/parent-directories.js';
@@ -18,6 +18,7 @@ import { recover } from './recover.js';
 import { replacedBy } from './replaced-paths.js';
 import { takeBack } from './take-back.js';
 
+/** Options of an undo. */
 export interface UndoOptions {
   /** Also where the host has changed since. What was changed is moved away and kept until the next apply. */
   readonly force?: boolean;
@@ -68,7 +69,7 @@ export async function undo(root: string, id: string, { force = false, onKept, on
 }
 
 /** Copies what was kept in the store to where it can be renamed from, and returns what the copies are. */
-async function restage(session: Session, slots: SlotAllocator, part: Part): Promise<Names<Noted>> {
+async function restage(session: Session, slots: SlotAllocator, part: Part): Promise<Names<Fingerprint>> {
   const { kept } = part;
   if (!kept) return [];
   const [top, from, beside, parent] = [slots(), slots(), slots(), slots()];
@@ -102,7 +103,7 @@ async function refuseChanged(session: Session, journal: Journal): Promise<void> 
       const parent = namesAbove(step.name).at(-1) ?? '';
       const [was, is] = [places.get(parent), parents.get(parent)];
       // Names that are the same in another directory are others; that directory may have come with the apply itself.
-      if (was && (!is || !isIdentical(was, note(is)))) differences.push('');
+      if (was && (!is || !isIdentical(was, fingerprintOf(is)))) differences.push('');
       for (const below of new Set(differences)) changed.push(shownPath(part.source, below ? `${step.name}/${below}` : step.name));
     }
   }

@@ -1,7 +1,7 @@
 import { accessSync, constants, lstatSync, readlinkSync, type Stats } from 'node:fs';
 import path from 'node:path';
 import type { MountPoint } from '@lamella/syscall';
-import { absent } from '../../store/absent.js';
+import { ignoreMissing } from '@lamella/syscall';
 
 /** Filesystems whose directories overlayfs takes as lowers. */
 const REAL: ReadonlySet<string> = new Set([
@@ -62,7 +62,7 @@ export function targetOfLink(file: string): string | undefined {
 export function unreachable(error: unknown): undefined {
   const { code } = error as NodeJS.ErrnoException;
   if (['EACCES', 'EPERM', 'ENOTDIR', 'EINVAL', 'ENOTCONN', 'EIO', 'ESTALE', 'ELOOP'].includes(code ?? '')) return undefined;
-  return absent(error as NodeJS.ErrnoException);
+  return ignoreMissing(error as NodeJS.ErrnoException);
 }
 
 /** Whether this user may do all that with a file (access(2)). */

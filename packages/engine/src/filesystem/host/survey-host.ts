@@ -38,7 +38,7 @@ export type OverlayState = 'untouched' | 'same' | 'other';
  * @param recorded what the container was given
  * @param stateOf what became of an overlay since; given its place in the list, and what was there
  */
-export function goOn(
+export function resumeHostView(
   before: HostView,
   now: HostView,
   recorded: Sources,

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Seen } from '@lamella/syscall';
+import { ignoreMissing } from '@lamella/syscall';
 import type { Source } from '../../model/source.js';
-import { absent } from '../../store/absent.js';
 import { readConfig } from '../../store/config-file.js';
 import { differenceOf, linkIn, lookAt } from './identify-source.js';
 import { noteSources, readSources } from './record-sources.js';
@@ -61,7 +61,7 @@ function names(directory: string): readonly string[] {
   try {
     return readdirSync(directory).filter((name) => !name.startsWith('.'));
   } catch (error) {
-    absent(error as NodeJS.ErrnoException);
+    ignoreMissing(error as NodeJS.ErrnoException);
     return [];
   }
 }
@@ -78,7 +78,7 @@ function now({ path: pathname }: Source): Source | undefined {
     return lookAt(pathname);
   } catch (error) {
     if (['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    return absent(error as NodeJS.ErrnoException);
+    return ignoreMissing(error as NodeJS.ErrnoException);
   }
 }
 

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { ignoreMissing } from '@lamella/syscall';
 import type { ContainerConfig } from '../../model/container-config.js';
 import { EngineError } from '../../model/engine-error.js';
 import type { RunSpec } from '../../model/run-spec.js';
 import type { Source, Sources } from '../../model/source.js';
-import { absent } from '../../store/absent.js';
 import { directoryAt, findSource } from './identify-source.js';
 
 /** What of a spec leads to objects of the host. */
@@ -74,7 +74,7 @@ export function readSources(directory: string, { sources = {} }: Pick<ContainerC
   try {
     noted = readFileSync(notedIn(directory), 'utf8');
   } catch (error) {
-    noted = absent(error as NodeJS.ErrnoException);
+    noted = ignoreMissing(error as NodeJS.ErrnoException);
   }
   return new Map(Object.entries({ ...sources, ...(noted === undefined ? {} : (JSON.parse(noted) as Record<string, Source>)) }));
 }

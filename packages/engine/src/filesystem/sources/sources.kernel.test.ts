@@ -116,7 +116,7 @@ const OF_OVERLAYS: typeof COMMANDS = {
   changes: (container) => Array.fromAsync(container.changes()),
   apply: (container) => container.apply(),
   'a trial apply': (container) => container.apply({ dryRun: true }),
-  views: (container) => container.views(),
+  views: (container) => container.writableMounts(),
 };
 
 const given = (destination = '/v', more = {}): Partial<RunSpec> => ({ volumes: [{ source: at.join('d/way/p'), destination, ...more }] });

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
+import { ignoreMissing } from '@lamella/syscall';
 import type { RunSpec } from '../../model/run-spec.js';
 import type { WritableMount } from '../../model/writable-mount.js';
-import { absent } from '../../store/absent.js';
 
 /**
  * The directories of a view of the host in which a container has changed nothing, by the paths in its spec. They come and go with the
@@ -21,7 +21,7 @@ export function isEmpty(upperdir: string): boolean {
     return readdirSync(upperdir).length === 0;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EACCES') return false;
-    absent(error as NodeJS.ErrnoException);
+    ignoreMissing(error as NodeJS.ErrnoException);
     return true;
   }
 }

@@ -3,7 +3,7 @@ import { inodeOf, originOf } from '@lamella/overlay';
 import { bytesOf, type Walked } from '@lamella/syscall';
 import type { WritableMount } from '../../../model/writable-mount.js';
 import type { ContainerChange } from '../../changes.js';
-import { hasSameMetadata, isIdentical, isSince, isUntouched, looksSame, type Noted, note } from '../inspect/fingerprint.js';
+import { type Fingerprint, fingerprintOf, hasSameMetadata, isIdentical, isSince, isUntouched, looksSame } from '../inspect/fingerprint.js';
 import { isCopy, looksOf } from '../inspect/hard-links.js';
 import type { KnownObjects } from '../inspect/known-objects.js';
 import { namesAbove, type Place } from '../inspect/parent-directories.js';
@@ -39,14 +39,14 @@ export function judge({ changes, places, since, known }: Evidence): Judged {
     if (above === 'other' || (above === 'doubt' && lower)) return true;
     const left = known.object(change.name);
     if (left === null) return lower !== undefined;
-    if (left) return !lower || !(isWhatWasLeft(change, left, note(lower)) || (known.isFile(lower) && looksSame(left, note(lower))));
+    if (left) return !lower || !(isWhatWasLeft(change, left, fingerprintOf(lower)) || (known.isFile(lower) && looksSame(left, fingerprintOf(lower))));
     if (!lower) return wasRemoved(change, since, places, renamed);
     if (change.before?.type === 'directory') {
       if (directories.itself(change.name) !== 'same') return true;
       // New names in it are reported one by one; the directory itself may have been changed before them.
       return !removes(change) && !directories.isClean(change.name);
     }
-    if (isSince(note(lower).ctime, since)) return !known.isFile(lower);
+    if (isSince(fingerprintOf(lower).ctime, since)) return !known.isFile(lower);
     return isAnother(change, lower, renamed);
   });
   return { conflicts, directories };
@@ -58,7 +58,7 @@ function removes({ kind, aspects }: ContainerChange): boolean {
 }
 
 /** For a directory that is removed, the names in it are compared and reported by themselves. */
-function isWhatWasLeft(change: ContainerChange, left: Noted, now: Noted): boolean {
+function isWhatWasLeft(change: ContainerChange, left: Fingerprint, now: Fingerprint): boolean {
   if (change.before?.type !== 'directory') return isUntouched(left, now);
   return removes(change) ? isIdentical(left, now) : hasSameMetadata(left, now);
 }

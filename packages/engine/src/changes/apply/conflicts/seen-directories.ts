@@ -2,12 +2,11 @@ import { existsSync, lstatSync, readdirSync, renameSync, writeFileSync } from 'n
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type ContainerRecord, directoryOf } from '@lamella/cleanup';
-import { slotAllocator } from '@lamella/syscall';
+import { ignoreMissing, slotAllocator } from '@lamella/syscall';
 import { isEmpty } from '../../../filesystem/sources/unchanged-overlays.js';
 import type { ContainerConfig } from '../../../model/container-config.js';
 import type { WritableMount } from '../../../model/writable-mount.js';
-import { absent } from '../../../store/absent.js';
-import { isDirectoryMode, type Noted, note } from '../inspect/fingerprint.js';
+import { type Fingerprint, fingerprintOf, isDirectoryMode } from '../inspect/fingerprint.js';
 import { KnownObjects } from '../inspect/known-objects.js';
 import type { Names } from '../inspect/names-by-path.js';
 import type { Place } from '../inspect/parent-directories.js';
@@ -17,13 +16,13 @@ import { objectsOf } from '../program/targets.js';
 import { began } from './start-time.js';
 
 /** Directories of the host that a container wrote in, as they were at the end of a life of it, by the source of the view. */
-export type SeenPlaces = readonly { readonly source: string; readonly places: Names<Noted> }[];
+export type SeenPlaces = readonly { readonly source: string; readonly places: Names<Fingerprint> }[];
 
 const fileOf = (record: ContainerRecord): string => path.join(directoryOf(record), 'seen-places');
 
 /** Reads what was noted. Nothing is where nobody noted it: then times decide. */
 export async function readSeenPlaces(record: ContainerRecord): Promise<SeenPlaces> {
-  const text = await readFile(fileOf(record), 'utf8').catch(absent);
+  const text = await readFile(fileOf(record), 'utf8').catch(ignoreMissing);
   try {
     return text === undefined ? [] : (JSON.parse(text) as SeenPlaces);
   } catch (error) {
@@ -58,7 +57,7 @@ export async function noteSeenPlaces(
     const noted = new Map(earlier.get(source));
     for (const [name, { lower }] of places) {
       if (name === '' || !lower || !isDirectoryMode(lower.mode) || noted.has(name)) continue;
-      if (directories.itself(name) === 'same' && directories.above(name) === 'same') noted.set(name, note(lower));
+      if (directories.itself(name) === 'same' && directories.above(name) === 'same') noted.set(name, fingerprintOf(lower));
     }
     earlier.set(source, [...noted]);
   }
@@ -91,7 +90,7 @@ function directoriesIn(directory: Buffer): string[] {
   try {
     return readdirSync(directory, { withFileTypes: true, encoding: 'buffer' }).flatMap((each) => (each.isDirectory() ? [each.name.toString('latin1')] : []));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EACCES') absent(error as NodeJS.ErrnoException);
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') ignoreMissing(error as NodeJS.ErrnoException);
     return [];
   }
 }
@@ -100,7 +99,7 @@ function isDirectory(pathname: Buffer): boolean {
   try {
     return lstatSync(pathname, { throwIfNoEntry: false })?.isDirectory() ?? false;
   } catch (error) {
-    if (!['EACCES', 'ELOOP', 'ENAMETOOLONG'].includes((error as NodeJS.ErrnoException).code ?? '')) absent(error as NodeJS.ErrnoException);
+    if (!['EACCES', 'ELOOP', 'ENAMETOOLONG'].includes((error as NodeJS.ErrnoException).code ?? '')) ignoreMissing(error as NodeJS.ErrnoException);
     return false;
   }
 }

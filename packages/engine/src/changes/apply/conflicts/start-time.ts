@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { type ContainerRecord, lockOf } from '@lamella/cleanup';
+import { ignoreMissing } from '@lamella/syscall';
 import type { ContainerConfig } from '../../../model/container-config.js';
-import { absent } from '../../../store/absent.js';
 
 /** How far the clock by which the kernel dates files lags behind that of processes, at most: one tick, in milliseconds. */
 const TICK = 10;
@@ -18,7 +18,7 @@ export function began({ since, created }: Pick<ContainerConfig, 'since' | 'creat
   try {
     return new Date(Math.min(written, Math.floor(statSync(lockOf(record)).ctimeMs)));
   } catch (error) {
-    absent(error as NodeJS.ErrnoException);
+    ignoreMissing(error as NodeJS.ErrnoException);
     return new Date(written - TICK);
   }
 }

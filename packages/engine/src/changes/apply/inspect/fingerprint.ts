@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { isOwnAttribute, type Seen, seenOf, type Time, type Walked } from '@lamella/syscall';
 
 /** What was written down of an object, to know it again and to tell whether anything of it was changed. */
-export interface Noted extends Seen {
+export interface Fingerprint extends Seen {
   /** A digest of the object's extended attributes, a link's target and a device's number; empty when it has none of them. */
   readonly rest: string;
 }
 
 /** Returns what is to be written down of an object. */
-export function note(object: Walked): Noted {
+export function fingerprintOf(object: Walked): Fingerprint {
   return { ...seenOf(object), rest: restOf(object) };
 }
 
@@ -36,7 +36,7 @@ export function isIdentical(a: Seen, b: Seen): boolean {
 }
 
 /** Whether an object is the same, and has the permissions, owner and attributes that it had. */
-export function hasSameMetadata(a: Noted, b: Noted): boolean {
+export function hasSameMetadata(a: Fingerprint, b: Fingerprint): boolean {
   return isIdentical(a, b) && a.mode === b.mode && a.uid === b.uid && a.gid === b.gid && a.rest === b.rest;
 }
 
@@ -44,12 +44,12 @@ export function hasSameMetadata(a: Noted, b: Noted): boolean {
  * Whether an object is the same and looks as it did. Its ctime may be another: links and renames change that, ours too. Of a directory the
  * names in it are not looked at.
  */
-export function looksSame(a: Noted, b: Noted): boolean {
+export function looksSame(a: Fingerprint, b: Fingerprint): boolean {
   return hasSameMetadata(a, b) && (isDirectoryMode(a.mode) || (a.size === b.size && sameTime(a.mtime, b.mtime)));
 }
 
 /** Whether nothing of an object was changed: nobody can set its ctime. */
-export function isUntouched(a: Noted, b: Noted): boolean {
+export function isUntouched(a: Fingerprint, b: Fingerprint): boolean {
   return looksSame(a, b) && sameTime(a.ctime, b.ctime) && sameTime(a.mtime, b.mtime);
 }
 

@@ -1,7 +1,7 @@
 import { inodeOf, originOf } from '@lamella/overlay';
 import { isOriginMark, type Walked } from '@lamella/syscall';
 import type { ContainerChange } from '../../changes.js';
-import { note, restOf } from './fingerprint.js';
+import { fingerprintOf, restOf } from './fingerprint.js';
 
 /** Whether an object was copied up from a lower (ovl_set_origin): overlayfs notes what it is a copy of, or that it is one. */
 export function isCopy({ xattrs }: Walked): boolean {
@@ -159,6 +159,6 @@ export function dependent(changes: readonly ContainerChange[]): readonly (readon
 
 /** Returns what mv(1) does not change of a file. */
 export function looksOf(object: Walked): string {
-  const { mode, size, mtime, rest } = note(object);
+  const { mode, size, mtime, rest } = fingerprintOf(object);
   return [mode, size, ...mtime, rest].join();
 }

@@ -1,5 +1,5 @@
 import type { Walked } from '@lamella/syscall';
-import { hasSameMetadata, looksSame, type Noted, note } from './fingerprint.js';
+import { type Fingerprint, fingerprintOf, hasSameMetadata, looksSame } from './fingerprint.js';
 import type { Names } from './names-by-path.js';
 import { namesAbove } from './parent-directories.js';
 
@@ -12,23 +12,23 @@ export type Known = readonly KnownSource[];
 export interface KnownSource {
   readonly source: string;
   /** Targets, and all that is in those that came as a whole; null is one that is gone. */
-  readonly objects: Names<Noted | null>;
+  readonly objects: Names<Fingerprint | null>;
   /** Directories that targets are in: their times are ours. */
-  readonly places: Names<Noted>;
+  readonly places: Names<Fingerprint>;
   /** Those of them whose permissions, owner and attributes nobody had changed. */
   readonly clean: readonly string[];
   /** Directories that may be others than the container saw. Our own work in them makes them look as if they were not. */
   readonly doubts: readonly string[];
   /** Files with other names than those that were changed: their ctime is ours. */
-  readonly files: readonly Noted[];
+  readonly files: readonly Fingerprint[];
 }
 
 /** The known objects of one directory of the host: finds and adds them. */
 export class KnownObjects {
-  readonly #objects: Map<string, Noted | null>;
-  readonly #places: Map<string, Noted>;
-  readonly #files: Map<string, Noted>;
-  readonly #seen: ReadonlyMap<string, Noted>;
+  readonly #objects: Map<string, Fingerprint | null>;
+  readonly #places: Map<string, Fingerprint>;
+  readonly #files: Map<string, Fingerprint>;
+  readonly #seen: ReadonlyMap<string, Fingerprint>;
   readonly #doubts: Set<string>;
   readonly #clean: Set<string>;
   readonly #old: ReadonlySet<string>;
@@ -37,7 +37,7 @@ export class KnownObjects {
   readonly source: string;
 
   /** @param seen directories as they were at the end of the container's last life, see seen-places.ts */
-  constructor(known: Known, source: string, seen: Names<Noted> = []) {
+  constructor(known: Known, source: string, seen: Names<Fingerprint> = []) {
     this.#seen = new Map(seen);
     const found = known.find((each) => each.source === source);
     this.source = source;
@@ -51,7 +51,7 @@ export class KnownObjects {
   }
 
   /** Returns what was left at a name: null is nothing, undefined is not known. */
-  object(name: string): Noted | null | undefined {
+  object(name: string): Fingerprint | null | undefined {
     const found = this.#objects.get(name);
     if (found !== undefined) return found;
     // Nothing is in what is gone.
@@ -59,26 +59,26 @@ export class KnownObjects {
   }
 
   /** Returns what a directory was when a name in it was changed last. */
-  place(name: string): Noted | undefined {
+  place(name: string): Fingerprint | undefined {
     const left = this.#places.get(name) ?? this.#objects.get(name);
     return left === undefined ? this.#seen.get(name) : (left ?? undefined);
   }
 
   /** Whether a file has another ctime only because another name of it was changed. */
   isFile(object: Walked): boolean {
-    const now = note(object);
+    const now = fingerprintOf(object);
     const left = this.#files.get(now.ino);
     return left !== undefined && looksSame(left, now);
   }
 
   /** Notes what is at a name now; what was known of names below it is forgotten. */
-  leave(name: string, now: Noted | null): void {
+  leave(name: string, now: Fingerprint | null): void {
     this.#drop(`${name}/`);
     this.#objects.set(name, now);
   }
 
   /** Notes one more object, below one that was left. */
-  add(name: string, now: Noted): void {
+  add(name: string, now: Fingerprint): void {
     this.#objects.set(name, now);
   }
 
@@ -98,14 +98,14 @@ export class KnownObjects {
     }
   }
 
-  leavePlace(name: string, now: Noted, isClean: boolean): void {
+  leavePlace(name: string, now: Fingerprint, isClean: boolean): void {
     this.#places.set(name, now);
     if (isClean) this.#clean.add(name);
     else this.#clean.delete(name);
   }
 
   /** Whether a directory has the permissions, owner and attributes that it had, though its times are others by our own work. */
-  isClean(name: string, now: Noted): boolean {
+  isClean(name: string, now: Fingerprint): boolean {
     const left = this.#places.get(name);
     return left !== undefined && this.#clean.has(name) && hasSameMetadata(left, now);
   }
@@ -118,7 +118,7 @@ export class KnownObjects {
     this.#doubts.add(name);
   }
 
-  leaveFile(now: Noted): void {
+  leaveFile(now: Fingerprint): void {
     this.#files.set(now.ino, now);
   }
 

@@ -26,7 +26,12 @@ export function openDirectory(pathname: string, out: number): Op {
  * Looks at the directories on the way to the changes of one view. The upper's is the topmost one there is: marks of overlayfs are seen
  * in no other way when there are states below it.
  */
-export async function placesOf(session: Session, slots: SlotAllocator, view: CheckedMount, changes: readonly ContainerChange[]): Promise<Map<string, Place>> {
+export async function parentDirectoriesOf(
+  session: Session,
+  slots: SlotAllocator,
+  view: CheckedMount,
+  changes: readonly ContainerChange[],
+): Promise<Map<string, Place>> {
   const places = new Map<string, Place>();
   const names = new Set(changes.flatMap(({ name }) => namesAbove(name)));
   for (const change of changes) {

@@ -1,5 +1,5 @@
 import { inodeOf, originOf } from '@lamella/overlay';
-import { hasBirth, isIdentical, isSince, note, sameTime } from './fingerprint.js';
+import { fingerprintOf, hasBirth, isIdentical, isSince, sameTime } from './fingerprint.js';
 import type { KnownObjects } from './known-objects.js';
 import { namesAbove, type Place } from './parent-directories.js';
 
@@ -38,7 +38,7 @@ export class Directories {
   isClean(name: string): boolean {
     const { lower } = this.#places.get(name) ?? {};
     if (!lower || this.itself(name) !== 'same') return false;
-    const now = note(lower);
+    const now = fingerprintOf(lower);
     return !isSince(now.ctime, this.#since) || this.#known.isClean(name, now);
   }
 
@@ -59,7 +59,7 @@ export class Directories {
     const { lower, upper } = this.#places.get(name) ?? {};
     // One that is gone, or is not a directory any more, is reported as a change by itself.
     if (!lower) return 'same';
-    const now = note(lower);
+    const now = fingerprintOf(lower);
     const left = this.#known.place(name);
     if (left) return isIdentical(left, now) ? 'same' : 'other';
     if (!isSince(now.ctime, this.#since)) return 'same';

@@ -1,11 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { ignoreMissing } from '@lamella/syscall';
 import type { Followed } from '../../../filesystem/sources/follow-replaced.js';
 import { EngineError } from '../../../model/engine-error.js';
 import type { Source } from '../../../model/source.js';
-import { absent } from '../../../store/absent.js';
-import type { Noted } from '../inspect/fingerprint.js';
+import type { Fingerprint } from '../inspect/fingerprint.js';
 import type { Known } from '../inspect/known-objects.js';
 import type { Names } from '../inspect/names-by-path.js';
 import type { Staged, Step } from './steps.js';
@@ -24,9 +24,9 @@ export interface Part {
   readonly kept?: { readonly directory: string; readonly objects: readonly Staged[] };
   readonly steps: readonly Step[];
   /** The new objects as they were in the stage, by their `to`. */
-  readonly made: Names<Noted>;
+  readonly made: Names<Fingerprint>;
   /** Directories that targets are in, and those above: what they were when the steps began. */
-  readonly places: Names<Noted>;
+  readonly places: Names<Fingerprint>;
   /** Those of them that may be others than the container saw: what is found there proves nothing later. */
   readonly doubtful: readonly string[];
   /** Those whose permissions, owner and attributes were what the container saw. */
@@ -90,7 +90,7 @@ export interface Mark {
   /** Sources of containers that it replaces with other objects: these are recorded before the mark goes. */
   readonly follows?: readonly Followed[];
   /** What the old objects are that an undo gives back as copies, by their `to`, for each stage: they are known again after a crash. */
-  readonly copied?: readonly { readonly stage: string; readonly objects: Names<Noted> }[];
+  readonly copied?: readonly { readonly stage: string; readonly objects: Names<Fingerprint> }[];
 }
 
 /**
@@ -136,7 +136,7 @@ function entries(directory: string): readonly string[] {
   try {
     return readdirSync(directory);
   } catch (error) {
-    absent(error as NodeJS.ErrnoException);
+    ignoreMissing(error as NodeJS.ErrnoException);
     return [];
   }
 }
@@ -147,7 +147,7 @@ function entries(directory: string): readonly string[] {
  * @throws EngineError `APPLY_INCOMPLETE` where it cannot be read: it may name originals of the host, so that nothing beside it may be removed
  */
 export async function readJournal(root: string, id: string): Promise<Journal | undefined> {
-  const text = await readFile(journalOf(root, id), 'utf8').catch(absent);
+  const text = await readFile(journalOf(root, id), 'utf8').catch(ignoreMissing);
   if (text === undefined) return undefined;
   const found = parse<Partial<Journal> | null>(text);
   if (found?.version !== VERSION)
@@ -163,7 +163,7 @@ const VERSION: Journal['version'] = 3;
 
 /** Returns the mark of what is under way; one that is torn is of something that had not begun. */
 export async function readMark(root: string, id: string): Promise<Mark | undefined> {
-  const text = await readFile(applyingOf(root, id), 'utf8').catch(absent);
+  const text = await readFile(applyingOf(root, id), 'utf8').catch(ignoreMissing);
   return text === undefined ? undefined : (parse<Mark>(text) ?? { token: '', stages: [] });
 }
 

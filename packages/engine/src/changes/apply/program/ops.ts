@@ -2,7 +2,7 @@ import path from 'node:path';
 import { AT_FDCWD, LOCK, O, type Op, openBeneath, type Program, packSeen, RENAME, RESERVED_SLOTS, SAME } from '@lamella/syscall';
 import { beneath } from '../../../filesystem/open-beneath.js';
 import { openGiven } from '../../../filesystem/sources/check-sources.js';
-import type { Noted } from '../inspect/fingerprint.js';
+import type { Fingerprint } from '../inspect/fingerprint.js';
 import { openDirectory } from '../inspect/parent-directories.js';
 import { appliedOf, applyingOf, applyLockOf, type ForeignStage, type Journal, journalOf, type Mark } from './journal.js';
 import type { Staged, Step } from './steps.js';
@@ -128,7 +128,15 @@ const moved = (olddirfd: number, oldpath: Buffer | string, newdirfd: number, new
   newpath,
 });
 
-const movedIf = (seen: Noted, what: number, olddirfd: number, oldpath: Buffer | string, newdirfd: number, newpath: Buffer | string, flags: number): Op => ({
+const movedIf = (
+  seen: Fingerprint,
+  what: number,
+  olddirfd: number,
+  oldpath: Buffer | string,
+  newdirfd: number,
+  newpath: Buffer | string,
+  flags: number,
+): Op => ({
   op: 'rename_seen',
   olddirfd,
   newdirfd,
@@ -139,7 +147,7 @@ const movedIf = (seen: Noted, what: number, olddirfd: number, oldpath: Buffer | 
   seen: packSeen(seen),
 });
 
-export const expected = (dirfd: number, pathname: Buffer | string, seen: Noted, what: number): Op => ({
+export const expected = (dirfd: number, pathname: Buffer | string, seen: Fingerprint, what: number): Op => ({
   op: 'expect',
   dirfd,
   what,
@@ -170,7 +178,7 @@ export function taken(step: Step, what: number, stage: number, dirfd: number, ba
 }
 
 /** Gives a file of the host another name, in the stage. */
-export function linked(file: Noted, dirfd: number, base: Buffer, stage: number, n: number): Program {
+export function linked(file: Fingerprint, dirfd: number, base: Buffer, stage: number, n: number): Program {
   return [
     expected(dirfd, base, file, SAME.CONTENT | SAME.METADATA),
     { op: 'linkat', olddirfd: dirfd, newdirfd: stage, flags: 0, oldpath: base, newpath: `new/${n}` },
@@ -180,12 +188,12 @@ export function linked(file: Noted, dirfd: number, base: Buffer, stage: number, 
 /** What is known of a step that is to be taken back. */
 export interface Standing {
   /** What the new object was when it was made; nothing of one that was never made. */
-  readonly made: Noted | undefined;
+  readonly made: Fingerprint | undefined;
   /** Whether something is at the name now, and whether it is what the apply left there, to the last file. */
   readonly isThere: boolean;
   readonly isOurs: boolean;
   /** What waits in the stage as the old object. */
-  readonly old: Noted | undefined;
+  readonly old: Fingerprint | undefined;
   /** Move away what is there and not ours, too; it is kept. */
   readonly force: boolean;
 }

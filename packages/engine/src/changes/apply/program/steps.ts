@@ -1,5 +1,5 @@
 import type { ContainerChange } from '../../changes.js';
-import { type Noted, note } from '../inspect/fingerprint.js';
+import { type Fingerprint, fingerprintOf } from '../inspect/fingerprint.js';
 import { isOnlyLinks, type Links } from '../inspect/hard-links.js';
 import { namesAbove } from '../inspect/parent-directories.js';
 
@@ -19,7 +19,7 @@ export interface Step {
   readonly name: string;
   readonly n: number;
   /** What was there when it was decided; nothing for `put`. */
-  readonly was: Noted | undefined;
+  readonly was: Fingerprint | undefined;
   /** The new object is another name of this file of the host. */
   readonly linkTo?: string;
   /** The host had changed the target, or something in it: what was there is known to nobody but the host. */
@@ -36,7 +36,7 @@ export interface Staged {
   /** Another one of these that is the same file, by its `to`. */
   readonly linkTo: string | undefined;
   /** What the copy is to be. */
-  readonly meant: Noted;
+  readonly meant: Fingerprint;
   /** For messages. */
   readonly path: string;
 }
@@ -68,14 +68,14 @@ export function workFor(changes: readonly ContainerChange[], links: Links, confl
     const { upper } = source.compared;
     if (!upper) return;
     const linkTo = change.after?.type === 'directory' ? undefined : files.get(source);
-    staged.push({ name: source.name, to, directory: change.after?.type === 'directory', linkTo, meant: note(upper), path: change.path });
+    staged.push({ name: source.name, to, directory: change.after?.type === 'directory', linkTo, meant: fingerprintOf(upper), path: change.path });
     if (!files.has(source)) files.set(source, to);
   };
   const keep = ({ name, before, path, compared: { lower } }: ContainerChange, to: string): void => {
     if (!lower) return;
     const directory = before?.type === 'directory';
     const file = !directory && lower.links > 1 ? lower.inode : undefined;
-    replaced.push({ name, to, directory, linkTo: file === undefined ? undefined : hosts.get(file), meant: note(lower), path });
+    replaced.push({ name, to, directory, linkTo: file === undefined ? undefined : hosts.get(file), meant: fingerprintOf(lower), path });
     if (file !== undefined && !hosts.has(file)) hosts.set(file, to);
   };
   for (const change of changes) {
@@ -95,7 +95,7 @@ export function workFor(changes: readonly ContainerChange[], links: Links, confl
     const common = {
       name,
       n,
-      was: compared.lower && note(compared.lower),
+      was: compared.lower && fingerprintOf(compared.lower),
       ...(anchor === undefined ? {} : { linkTo: anchor }),
       ...(met.has(name) || (anchor !== undefined && met.has(anchor)) ? { conflict: true as const } : {}),
     };

@@ -1,7 +1,7 @@
 import { AT_FDCWD, type Op, type Program, type SlotAllocator, type Walked } from '@lamella/syscall';
 import { beneath, unlessGone } from '../../../filesystem/open-beneath.js';
 import { openGiven } from '../../../filesystem/sources/check-sources.js';
-import { hasSameMetadata, isDirectoryMode, isIdentical, isUntouched, looksSame, type Noted, note } from '../inspect/fingerprint.js';
+import { type Fingerprint, fingerprintOf, hasSameMetadata, isDirectoryMode, isIdentical, isUntouched, looksSame } from '../inspect/fingerprint.js';
 import type { KnownObjects } from '../inspect/known-objects.js';
 import { namesAbove } from '../inspect/parent-directories.js';
 import type { Session } from '../inspect/session.js';
@@ -87,10 +87,10 @@ export async function noteAround(session: Session, slots: SlotAllocator, part: P
   const anchors = new Map(part.steps.flatMap(({ n, linkTo, conflict }) => (linkTo === undefined || conflict ? [] : [[linkTo, made.get(String(n))] as const])));
   for (const [name, object] of await objectsOf(session, slots, part, [...anchors.keys()])) {
     const was = anchors.get(name);
-    if (!was || !looksSame(was, note(object))) continue;
-    known.add(name, note(object));
+    if (!was || !looksSame(was, fingerprintOf(object))) continue;
+    known.add(name, fingerprintOf(object));
     // Its ctime changes once more when what an undo keeps is removed.
-    if (!isDirectoryMode(object.mode)) known.leaveFile(note(object));
+    if (!isDirectoryMode(object.mode)) known.leaveFile(fingerprintOf(object));
   }
   const doubtful = new Set(part.doubtful);
   for (const name of doubtful) known.doubt(name);
@@ -98,7 +98,7 @@ export async function noteAround(session: Session, slots: SlotAllocator, part: P
   const before = new Map(part.places);
   const clean = new Set(part.clean);
   for (const [name, object] of await objectsOf(session, slots, part, places)) {
-    const [was, now] = [before.get(name), note(object)];
+    const [was, now] = [before.get(name), fingerprintOf(object)];
     known.leavePlace(name, now, clean.has(name) && was !== undefined && hasSameMetadata(was, now));
   }
 }
@@ -106,7 +106,7 @@ export async function noteAround(session: Session, slots: SlotAllocator, part: P
 /** Compares what is at a target with what an apply left there. */
 export class Left {
   /** By the step, and by the path below its object. */
-  readonly #made = new Map<string, Map<string, Noted>>();
+  readonly #made = new Map<string, Map<string, Fingerprint>>();
   readonly #linked = new Set<string>();
   readonly #names: ReadonlySet<string>;
   readonly #known: KnownObjects | undefined;
@@ -115,7 +115,7 @@ export class Left {
   constructor(part: Part, known: KnownObjects | undefined) {
     for (const [to, made] of part.made) {
       const [n, below] = splitTo(to);
-      const tree = this.#made.get(n) ?? new Map<string, Noted>();
+      const tree = this.#made.get(n) ?? new Map<string, Fingerprint>();
       this.#made.set(n, tree.set(below, made));
     }
     this.#names = new Set(part.steps.map(({ name }) => name));
@@ -127,7 +127,7 @@ export class Left {
     }
   }
 
-  made(step: Step): Noted | undefined {
+  made(step: Step): Fingerprint | undefined {
     return this.#made.get(String(step.n))?.get('');
   }
 
@@ -137,7 +137,7 @@ export class Left {
     const made = this.made(step);
     if (step.do === 'remove') return top ? [''] : [];
     if (!top) return [''];
-    const is = note(top);
+    const is = fingerprintOf(top);
     if (step.do === 'metadata')
       return step.was && made && hasSameMetadata(is, { ...made, ino: step.was.ino, btime: step.was.btime, mode: made.mode }) ? [] : [''];
     if (!made || !isIdentical(made, is)) return [''];
@@ -150,13 +150,13 @@ export class Left {
     for (const [below, each] of tree ?? []) {
       if (below === '') continue;
       const object = now?.get(below);
-      if (!object || !this.#isLeft(each, note(object))) found.push(below);
+      if (!object || !this.#isLeft(each, fingerprintOf(object))) found.push(below);
     }
     for (const name of now?.keys() ?? []) if (name && !tree?.has(name) && !this.#names.has(`${step.name}/${name}`)) found.push(name);
     return found;
   }
 
-  #isLeft(made: Noted, now: Noted): boolean {
+  #isLeft(made: Fingerprint, now: Fingerprint): boolean {
     if (isDirectoryMode(made.mode)) return hasSameMetadata(made, now);
     // The names of one file change its ctime as they come to their places.
     return this.#linked.has(made.ino) ? looksSame(made, now) : isUntouched(made, now);

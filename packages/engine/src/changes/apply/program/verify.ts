@@ -1,6 +1,6 @@
 import type { Time, Walked } from '@lamella/syscall';
 import { EngineError } from '../../../model/engine-error.js';
-import { isDirectoryMode, isUntouched, looksSame, type Noted, note, sameTime } from '../inspect/fingerprint.js';
+import { type Fingerprint, fingerprintOf, isDirectoryMode, isUntouched, looksSame, sameTime } from '../inspect/fingerprint.js';
 import type { Staged } from './steps.js';
 import { splitTo, type Tree } from './targets.js';
 
@@ -9,14 +9,14 @@ import { splitTo, type Tree } from './targets.js';
  *
  * @throws EngineError `APPLY_FAILED` with the name of one that is different, and what of it
  */
-export function madeAs(objects: readonly Staged[], found: Tree): Map<string, Noted> {
-  const made = new Map<string, Noted>();
+export function madeAs(objects: readonly Staged[], found: Tree): Map<string, Fingerprint> {
+  const made = new Map<string, Fingerprint>();
   const files = new Map<string, string>();
   for (const { to, meant, path, linkTo } of objects) {
     const object = found.get(to);
     const wrong = object ? differenceOf(meant, object) : 'it is not there';
     if (!object || wrong) throw unlike(path, wrong ?? '');
-    const now = note(object);
+    const now = fingerprintOf(object);
     if (linkTo !== undefined && files.get(linkTo) !== now.ino) throw unlike(path, 'its links');
     files.set(to, now.ino);
     made.set(to, now);
@@ -33,8 +33,8 @@ function unlike(path: string, what: string): EngineError {
 }
 
 /** Returns what of an object is not as meant, in words; undefined when all is. */
-function differenceOf(meant: Noted, object: Walked): string | undefined {
-  const now = note(object);
+function differenceOf(meant: Fingerprint, object: Walked): string | undefined {
+  const now = fingerprintOf(object);
   const type = 0o170000;
   if ((now.mode & type) !== (meant.mode & type)) return 'its type';
   // A link's own mode says nothing.
@@ -71,7 +71,7 @@ export function cameBetween(moved: ReadonlySet<string>, objects: readonly Staged
     if (!moved.has(n)) continue;
     expected.add(to);
     const object = found.get(to);
-    const now = object && note(object);
+    const now = object && fingerprintOf(object);
     if (!now || !isSeen(meant, now, below === '' || linked.has(now.ino))) wrong.push(path);
   }
   for (const to of found.keys()) if (moved.has(splitTo(to)[0]) && !expected.has(to)) wrong.push(splitTo(to)[1]);
@@ -79,7 +79,7 @@ export function cameBetween(moved: ReadonlySet<string>, objects: readonly Staged
 }
 
 /** Whether something is what was seen. What was renamed itself, or had its links changed, has another ctime. */
-function isSeen(seen: Noted, now: Noted, isTouched: boolean): boolean {
+function isSeen(seen: Fingerprint, now: Fingerprint, isTouched: boolean): boolean {
   if (!isTouched) return isUntouched(seen, now);
   return looksSame(seen, now) && sameTime(seen.mtime, now.mtime);
 }

@@ -1,5 +1,5 @@
 /** Parts of the layers below that a layer leans on. Names are as {@link LayerWriter.implied} gives them. */
-export interface Seeds {
+export interface LowerNames {
   readonly directories: readonly string[];
   /** Everything else: links on the way to something, targets of hard links. */
   readonly others: readonly string[];
