@@ -16,7 +16,7 @@ export { OverlayError } from '@lamella/overlay';
 export { SeccompError } from '@lamella/seccomp';
 export { LamellaError, ProgramError, SyscallError } from '@lamella/syscall';
 export { Containers, type DetachedSpec, type TrySpec } from './api/containers.js';
-export { becomeContainer, type ExecFrontOptions, explainBecome } from './api/front.js';
+export { becomeContainer, type DetachedFrontOptions, type ExecFrontOptions, explainBecome } from './api/front.js';
 export type * from './api/named-types.js';
 export type { PluginHook, PluginHooks } from './api/plugin-hooks.js';
 export { type Pool, type PoolRunOptions, type PoolSpec, pool } from './api/pool.js';

@@ -212,7 +212,7 @@ const OTHERS: Readonly<Record<string, RegExp>> = {
   namespace:
     /^(dropBounding|prctl|raiseAmbient|setrlimit|becomeRoot|loopbackUp|defaultNamespaces|withinOwn|inUserNamespace|confiningPlaceOf|confiningPlaces|explainFrontReport|launchHeld|PROCESS_OPTIONS|SIGNAL|ChunkLog\..*|WatchedPromise\..*|pump|lastOps|rootfsLines|openDevpts|takeTerminal|findUser|setCapabilities|mountStoppedRoot|normalizedPath|processEndOf)$/,
   engine:
-    /^(recover|defaultRoot|logBounds|examine|becomeContainer|explainBecome|ImageStore\..*|Containers\.(get|list|removeDamaged)|StoredContainer\.(state|attach|becomeExec|kill|pause|unpause|rename|top|usage|copyOut|isDirectory|stat|follow|checkpoint|history|rollback|fork|squash|writableMounts|changes|export))$/,
+    /^(recover|defaultRoot|logBounds|examine|becomeContainer|explainBecome|ImageStore\..*|Containers\.(get|list|removeDamaged|becomeRun)|StoredContainer\.(state|attach|becomeExec|kill|pause|unpause|rename|top|usage|copyOut|isDirectory|stat|follow|checkpoint|history|rollback|fork|squash|writableMounts|changes|export))$/,
   'oci-runtime':
     /^(main|deleteContainer|features|killContainer|signalNumber|listContainers|pauseContainer|defaultConfig|writeSpec|startContainer|updateContainer|defaultRoot|readStored|stateOf|statusOf)$/,
 };

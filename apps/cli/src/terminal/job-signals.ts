@@ -73,7 +73,7 @@ export function jobSignals(terminal: boolean): JobSignals {
   const awaitTerminal = (): void => {
     if (terminal && !isForeground()) waiting ??= setInterval(takeTerminal, LOOK_AGAIN).unref();
   };
-  const goOn = (): void => {
+  const continueJob = (): void => {
     takeTerminal();
     awaitTerminal();
     led?.kill('SIGCONT');
@@ -83,7 +83,7 @@ export function jobSignals(terminal: boolean): JobSignals {
     goesOn ??= setImmediate(() => {
       goesOn = undefined;
     });
-    goOn();
+    continueJob();
   };
   const stopUnlessTold = (): void => {
     // The whole process group, as Ctrl-Z does. The kernel does not stop it without a shell that could continue it.
@@ -91,7 +91,7 @@ export function jobSignals(terminal: boolean): JobSignals {
     told = undefined;
     stopping = undefined;
     process.on('SIGTSTP', forward);
-    goOn();
+    continueJob();
   };
   for (const signal of FORWARDED) process.on(signal, forward);
   process.on('SIGCONT', continued);
