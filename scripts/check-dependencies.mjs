@@ -23,7 +23,9 @@ for (const file of globSync(['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts'], { 
   const own = kind === 'apps' ? CLI_LEVEL : LEVEL[owner];
   if (own === undefined) problems.push(`packages/${owner} has no place in the order of scripts/check-dependencies.mjs`);
   const text = readFileSync(path.join(root, file), 'utf8');
-  for (const [, specifier] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+  // Examples in doc comments import the package that they describe.
+  const code = text.replaceAll(/^ *\*.*$/gm, '');
+  for (const [, specifier] of code.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
     if (specifier.startsWith('.')) {
       const target = path.relative(root, path.join(root, path.dirname(file), specifier));
       // A test of a lint looks at the lint.

@@ -194,7 +194,7 @@ const TAKEN: Readonly<Record<string, Taken>> = {
 const OTHERS: Readonly<Record<string, RegExp>> = {
   syscall: new RegExp(
     // Words, bytes, numbers, programs and what the package itself made.
-    '^(bootId|ignoreMissing|bytesOf|textOf|decodeProgram|encodeProgram|flatten|errnoName|callsOf|explain|explainText|kindOf|holdPlace|jsonProblem|openRegular|openRegularSync' +
+    '^(bootId|ignoreMissing|mapCommands|callerCondition|observedReads|observeReads|unobserved|recordsDirectory|writeRecord|fillTemplate|templateOfProgram|templateOfText|FileMemory\\..*|bytesOf|textOf|decodeProgram|encodeProgram|flatten|errnoName|callsOf|explain|explainText|kindOf|holdPlace|jsonProblem|openRegular|openRegularSync' +
       '|readLines|readNamed|readNamedText|readOptionalText|readRegular|readRegularText|findProgram|canBecomeFront|outcomeOf|readFrontReport|idMapping|insideId' +
       '|isOwnUserNamespace|ownMountNamespace|ownUserNamespace|interpreterPath|connectMonitor|readMounts|openObject|openBeneath|openInRoot|openWithoutLinks|sameObject|slotAllocator|nearestName|optionReader|mountSetattr' +
       '|shapeOf|isOriginMark|isOverlayMark|isOwnAttribute|whiteoutFile|removeScratch|replyParser|startInterpreter|packSeen|seenOf|serve|servingProgram|unfitForUpper' +
