@@ -79,6 +79,7 @@ export interface OpShape {
   readonly kinds: string;
 }
 
+/** All ops: their numbers and their fields. */
 export const OPCODES = {
 ${ops
   .map(
