@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, globSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { OCI_RUNTIME, type ScratchDirectory } from '@lamella-test/scratch';
 
 /** The output of a command of an engine, and how it ended. */
@@ -9,12 +10,21 @@ export interface Said {
   readonly stderr: string;
 }
 
-/** Engines take the path of a program: one that starts Node with the file. */
-export function runtime(at: ScratchDirectory): string {
-  const file = at.join('lamella-oci');
-  writeFileSync(file, `#!/bin/sh\nexec ${process.execPath} ${OCI_RUNTIME} "$@"\n`);
-  chmodSync(file, 0o755);
-  return file;
+/**
+ * Returns the path of the runtime, after one run as after an installation, in which it remembers its Node. Engines start it with an
+ * environment of their choice.
+ */
+export function runtime(): string {
+  spawnSync(OCI_RUNTIME, ['--version'], { env: { PATH: path.dirname(process.execPath) } });
+  return OCI_RUNTIME;
+}
+
+/** Returns an environment whose PATH begins with a `node` that does not work. */
+export function brokenNodeFirst(at: ScratchDirectory): NodeJS.ProcessEnv {
+  mkdirSync(at.join('broken'), { recursive: true });
+  writeFileSync(at.join('broken/node'), '#!/bin/sh\necho "a node that is too old" >&2\nexit 77\n', { mode: 0o755 });
+  const { LAMELLA_NODE: _, ...env } = process.env;
+  return { ...env, PATH: `${at.join('broken')}:${process.env.PATH}` };
 }
 
 /** Engines leave the cgroups above those of their containers: whatever is empty of a name goes. */
@@ -27,6 +37,7 @@ export function removeCgroups(name: string): void {
 }
 
 /** Calls of one command, with what goes before every call. */
-export function engine(command: string, before: readonly string[]): (...args: string[]) => Said {
-  return (...args) => spawnSync(command, [...before, ...args], { encoding: 'utf8', timeout: 60_000, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] });
+export function engine(command: string, before: readonly string[], env: NodeJS.ProcessEnv = process.env): (...args: string[]) => Said {
+  return (...args) =>
+    spawnSync(command, [...before, ...args], { encoding: 'utf8', env, timeout: 60_000, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] });
 }

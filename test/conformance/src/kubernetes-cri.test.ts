@@ -49,7 +49,7 @@ test('a pod of a RuntimeClass lives by it, as the kubelet asks containerd for it
   requiresRoot(context);
   for (const program of ['containerd', 'ctr', 'containerd-shim-runc-v2']) requiresProgram(context, program);
   await using at = scratch();
-  const containerd = await startContainerd(at, config(runtime(at)));
+  const containerd = await startContainerd(at, config(runtime()));
   if (typeof containerd === 'string') return skip(context, containerd);
   await using _ended = containerd;
   // The image of the sandbox and of the container: a process that stays.

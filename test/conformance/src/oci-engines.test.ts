@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { busyboxArchive, requiresProgram, requiresRoot, scratch, skip, startSystemd, until } from '@lamella-test/scratch';
 import { expect, type TestContext, test } from 'vitest';
-import { engine, removeCgroups, runtime, type Said } from './engine.js';
+import { brokenNodeFirst, engine, removeCgroups, runtime, type Said } from './engine.js';
 import { startContainerd } from './start-containerd.js';
 
 /** Engines that others wrote drive lamella-oci. What they say is for people, so only what it must hold is asked for. */
@@ -14,18 +14,8 @@ test('podman runs, enters, pauses, stops and builds with it', async (context: Te
   requiresProgram(context, 'podman');
   requiresProgram(context, 'conmon');
   await using at = scratch();
-  const podman = engine('podman', [
-    '--root',
-    at.join('root'),
-    '--runroot',
-    at.join('run'),
-    '--cgroup-manager',
-    'cgroupfs',
-    '--storage-driver',
-    'vfs',
-    '--runtime',
-    runtime(at),
-  ]);
+  const options = ['--root', at.join('root'), '--runroot', at.join('run'), '--cgroup-manager', 'cgroupfs', '--storage-driver', 'vfs', '--runtime', runtime()];
+  const podman = engine('podman', options, brokenNodeFirst(at));
   const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000', '--network', 'none'];
   const run = (...args: string[]): Said => podman('run', ...limits, ...args);
   const imported = podman('import', busyboxArchive(), 'busybox');
@@ -67,7 +57,7 @@ test('podman lets systemd make the cgroups', async (context: TestContext) => {
   const systemd = await startSystemd(at);
   if (typeof systemd === 'string') return skip(context, systemd);
   await using _ended = systemd;
-  const options = ['--root', at.join('root'), '--runroot', '/run/podman', '--cgroup-manager', 'systemd', '--storage-driver', 'vfs', '--runtime', runtime(at)];
+  const options = ['--root', at.join('root'), '--runroot', '/run/podman', '--cgroup-manager', 'systemd', '--storage-driver', 'vfs', '--runtime', runtime()];
   const podman = (...args: string[]): Said => systemd.run('podman', ...options, ...args);
   // This machine's version 2 may give no controllers: podman must not set its default limits.
   const limits = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1000:1000', '--pids-limit', '0', '--network', 'none'];
@@ -99,7 +89,7 @@ test('containerd runs, enters, pauses and kills with it', async (context: TestCo
     const rootfs = at.join('rootfs');
     mkdirSync(rootfs);
     spawnSync('tar', ['-xf', busyboxArchive(), '-C', rootfs]);
-    const how = ['--runc-binary', runtime(at), '--rootfs', rootfs];
+    const how = ['--runc-binary', runtime(), '--rootfs', rootfs];
     expect(ctr('run', '--rm', ...how, `one-${process.pid}`, 'sh', '-c', 'echo in; exit 3')).toMatchObject({ status: 3, stdout: 'in\n' });
     expect(ctr('run', '--rm', ...how, `two-${process.pid}`, 'no-such-command').stderr).toContain('executable file not found in $PATH');
     expect(ctr('run', '--detach', ...how, three, 'sleep', '1000').status).toBe(0);
@@ -138,7 +128,7 @@ test('dockerd runs, enters, limits and stops with it', async (context: TestConte
       '-p',
       at.join('pid'),
       '--add-runtime',
-      `lamella=${runtime(at)}`,
+      `lamella=${runtime()}`,
       '--storage-driver',
       'vfs',
     ],

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { becomes, type ScratchDirectory } from '@lamella-test/scratch';
-import { engine } from './engine.js';
+import { brokenNodeFirst, engine } from './engine.js';
 
 /** A containerd of the test's own; disposing ends it. */
 export interface Containerd extends AsyncDisposable {
@@ -22,7 +22,7 @@ export async function startContainerd(at: ScratchDirectory, config = ''): Promis
     at.join('config.toml'),
     `version = 2\nroot = "${at.join('root')}"\nstate = "${at.join('state')}"\n[grpc]\naddress = "${socket}"\n[ttrpc]\naddress = "${socket}.ttrpc"\n${config}`,
   );
-  const daemon = spawn('containerd', ['--config', at.join('config.toml')], { stdio: 'ignore' });
+  const daemon = spawn('containerd', ['--config', at.join('config.toml')], { env: brokenNodeFirst(at), stdio: 'ignore' });
   const ended = once(daemon, 'exit');
   const end = async (): Promise<void> => {
     daemon.kill('SIGTERM');
