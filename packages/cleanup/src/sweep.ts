@@ -51,7 +51,7 @@ export async function sweep(containers: string): Promise<SweepResult> {
 }
 
 /**
- * Take the lock of one container and, if that works, release it, kept or not; with `keep` all but what stays. `alive` when its
+ * Takes the lock of one container and, if that works, releases it, kept or not; with `keep` all but what stays. `alive` when its
  * monitor holds the lock.
  */
 export async function releaseDead(record: ContainerRecord, options: { readonly keep?: boolean } = {}): Promise<'released' | 'alive' | CleanupError> {
@@ -134,7 +134,7 @@ function isUpper({ type, superOptions }: MountPoint, upperdir: string): boolean 
 /** Files that /proc/locks says are flocked, and by which process: a cheap yes, so that the living cost no process. */
 export type HeldLocks = ReadonlyMap<string, number>;
 
-/** Ask the kernel who holds which lock. */
+/** Returns which process holds which lock. */
 export async function heldLocks(): Promise<HeldLocks> {
   const text = await readFile('/proc/locks', 'utf8').catch(ignoreMissing);
   const held = new Map<string, number>();

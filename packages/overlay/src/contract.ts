@@ -6,7 +6,7 @@ import type { OverlayStack } from './stack.js';
 
 /** What a case of the contract needs of an implementation. */
 export interface StackImplementation {
-  /** Join layers. `path` of the result is where this process sees them; disposing takes them apart. */
+  /** Joins layers. `path` of the result is where this process sees them; disposing takes them apart. */
   mount(stack: OverlayStack): Promise<AsyncDisposable & { readonly path: string }>;
   /** Where it keeps its marks: in `trusted.overlay.*`, in `user.overlay.*` in a user namespace, or in `.wh.` files. */
   readonly marks: 'trusted' | 'user' | 'files';

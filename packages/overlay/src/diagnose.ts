@@ -12,7 +12,7 @@ const OVERLAYFS = 0x794c7630;
 const SOMETIMES: Readonly<Record<number, string>> = { 0x01021997: '9p', 0x00c0ffee: 'hostfs' };
 
 /**
- * Find out why the kernel refused a stack, by looking at what it was given: the kernel itself only
+ * Finds why the kernel refused a stack, by looking at what it was given: the kernel itself only
  * says EINVAL. Errors that are not about the mount come back as they are.
  *
  * @param removed absolute path of a directory that was removed after the failure; what the stack has below it is not looked for

@@ -19,7 +19,7 @@ export interface OverlayFeatures {
 }
 
 /**
- * Try each feature on a small stack below `directory` (absolute; default: the temporary
+ * Tries each feature on a small stack below `directory` (absolute; default: the temporary
  * directory), in mount namespaces which end with the attempt. Nothing stays.
  */
 export async function probeFeatures(directory: string = tmpdir()): Promise<OverlayFeatures> {

@@ -93,7 +93,7 @@ function mountOp(stack: OverlayStack, data: string): Op {
   return { op: 'mount', source: 'overlay', target: stack.merged, filesystemtype: 'overlay', mountflags, data };
 }
 
-/** Open a directory under a descriptor of a known number, so that a short string can name it. */
+/** Opens a directory under a descriptor of a known number, so that a short string can name it. */
 function openAs(number: number, pathname: string, expected: ObjectIdentity | undefined, slots: SlotAllocator): Program {
   const slot = slots();
   return [

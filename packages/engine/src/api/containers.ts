@@ -31,7 +31,7 @@ import { StoredContainer } from './stored-container.js';
 
 /** A spec of a detached container; it is kept after its end, unless `remove` is set. */
 export interface DetachedSpec extends Omit<RunSpec, 'root' | 'workspace' | 'keep' | 'removeAtEnd'> {
-  /** Throw it away when it ends. */
+  /** Whether it is removed at its end. Default false. */
   readonly remove?: boolean;
 }
 
@@ -89,7 +89,7 @@ export class Containers {
   }
 
   /**
-   * Make a container, to be started later. Without a command it runs what {@link StoredContainer.run} is given.
+   * Makes a container, to be started later. Without a command it runs what {@link StoredContainer.run} is given.
    *
    * @throws EngineError `CONTAINER_EXISTS`, `NAME_INVALID`, …; ImageError; NamespaceError
    */
@@ -110,7 +110,7 @@ export class Containers {
   }
 
   /**
-   * Make a container and start it. It goes on when this process ends; one whose command cannot be
+   * Makes a container and starts it. It goes on when this process ends; one whose command cannot be
    * executed is not there at all.
    *
    * @throws as {@link create}, and what starting throws
@@ -197,7 +197,7 @@ export class Containers {
   }
 
   /**
-   * Find a container by its name, its id, or the beginning of it that no other has.
+   * Finds a container by its name, its id, or the beginning of it that no other has.
    *
    * @throws EngineError `CONTAINER_NOT_FOUND`, `CONTAINER_AMBIGUOUS`
    */
@@ -246,7 +246,7 @@ export class Containers {
   }
 
   /**
-   * Take the last apply of a container back; it may be gone itself.
+   * Undoes the last apply of a container; the container itself may be gone.
    *
    * @returns how many objects of the host are again what they were
    * @throws EngineError `UNDO_NOTHING`, `UNDO_CONFLICT`, `CONTAINER_NOT_FOUND`, …

@@ -30,7 +30,7 @@ interface Context {
 }
 
 /**
- * Let this process become what waits for a container: a program of some kilobytes that passes on signals, and ends with the container's
+ * Lets this process become what waits for a container: a program of some kilobytes that passes on signals, and ends with the container's
  * status. For a command line, which has nothing else to do. Returns only where that is not possible, and nothing was made.
  *
  * A container with a name, a workspace, or an upper that is kept needs a larger program to wait for it.

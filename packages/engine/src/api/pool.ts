@@ -30,7 +30,7 @@ export interface Pool extends AsyncDisposable {
   /** How many wait now. */
   readonly waiting: number;
   /**
-   * Run a command in one of them, or in a new one when none waits.
+   * Runs a command in one of them, or in a new one when none waits.
    *
    * @throws NamespaceError `COMMAND_NOT_FOUND`, …; EngineError `POOL_CLOSED`, `OPTION_UNKNOWN`, …; the reason of a `cancelSignal` that was aborted before
    */

@@ -11,7 +11,7 @@ export interface Contents {
 }
 
 /**
- * Read what files among some changes had in them, and have, in the same order. Every path is followed below its top only, and through
+ * Reads what files among some changes had in them, and have, in the same order. Every path is followed below its top only, and through
  * no link: processes in the container cannot lead this out of it.
  *
  * @param limit bytes of a file at the most

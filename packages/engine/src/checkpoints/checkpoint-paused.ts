@@ -70,7 +70,7 @@ interface Place {
 }
 
 /**
- * Do to the uppers of a container that runs what is done to those of one at rest, and exchange what is beneath its processes:
+ * Does to the uppers of a container that runs what is done to those of one at rest, and exchanges what is beneath its processes:
  * new overlays replace those that are there. No process may use the old ones: an open file or a current directory
  * in them would stay behind. Meanwhile all processes are paused.
  *
@@ -173,7 +173,7 @@ function remount(target: string, mountflags: number): Op {
   return { op: 'mount', source: null, target, filesystemtype: null, mountflags: MS.REMOUNT | mountflags, data: null };
 }
 
-/** Mount the new overlays, take along what is mounted in the old ones, and let those go. */
+/** Mounts the new overlays, takes along what is mounted in the old ones, and lets those go. */
 function switchOver(
   { root, config, pid }: Running,
   places: readonly Place[],

@@ -73,7 +73,7 @@ export async function recoverCheckpoints(root: string, config: ContainerConfig):
 }
 
 /**
- * Hold a container, which does not run, and do something to its uppers. All that is known of it is read with the
+ * Holds a container, which does not run, and does something to its uppers. All that is known of it is read with the
  * lock held.
  *
  * @throws EngineError `CONTAINER_RUNNING`
@@ -113,7 +113,7 @@ function needsFreezing(root: string, [last]: readonly string[], views: readonly 
 }
 
 /**
- * Let a container go on from a checkpoint, without what came after it, which is removed by and by.
+ * Lets a container go on from a checkpoint, without what came after it, which is removed by and by.
  *
  * @param to one of its history; undefined for its beginning
  * @returns what is to be removed, see {@link removeLater}
@@ -163,7 +163,7 @@ async function removeWhenFree(trash: ContainerRecord): Promise<void> {
 }
 
 /**
- * Make containers that go on from where one is, each by itself. What it has written since its last checkpoint is
+ * Makes containers that go on from where one is, each by itself. What it has written since its last checkpoint is
  * frozen for that, and nothing is copied; or each gets a copy, where the layers of a container cannot be stacked.
  *
  * @param names of the new ones; undefined for one without
@@ -227,7 +227,7 @@ function isUntouched(views: readonly WritableMount[]): boolean {
 }
 
 /**
- * Hold a container, which does not run; and the gate, so that nobody takes what is being made for dead.
+ * Holds a container, which does not run; and the gate, so that nobody takes what is being made for dead.
  *
  * @throws EngineError `CONTAINER_RUNNING`
  */
@@ -278,7 +278,7 @@ function link(target: string, at: string, taken: (cause: unknown) => EngineError
   }
 }
 
-/** Say which state a container stands on, or that there is none. */
+/** Records which state a container stands on, or that there is none. */
 function head(directory: string, id: string | undefined): void {
   const link = headOf(directory);
   if (id === undefined) {
@@ -290,7 +290,7 @@ function head(directory: string, id: string | undefined): void {
   renameSync(`${link}.next`, link);
 }
 
-/** Note that a container can go back to a state. */
+/** Records that a container can go back to a state. */
 function remember(directory: string, id: string): void {
   mkdirSync(historyOf(directory), { recursive: true, mode: 0o700 });
   symlinkSync(id, path.join(historyOf(directory), id));

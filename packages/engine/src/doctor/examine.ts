@@ -7,7 +7,7 @@ import { checkOverlay, checkStore } from './check-store.js';
 import type { Finding } from './finding.js';
 
 /**
- * Try what a run needs on this machine, as this user.
+ * Tries what a run needs on this machine, as this user.
  *
  * @param root absolute path of the store
  */

@@ -12,7 +12,7 @@ interface LockedScratch {
 }
 
 /**
- * Make a directory and lock it. The gate, if there is one, keeps sweeps away between the two; a store without a gate has never been swept. If
+ * Makes a directory and locks it. The gate, if there is one, keeps sweeps away between the two; a store without a gate has never been swept. If
  * one came meanwhile, a first sweep may be removing the directory: then another is made, behind the gate.
  */
 async function lockScratch(containers: string): Promise<LockedScratch> {

@@ -15,7 +15,7 @@ import type { Sources } from '../model/source.js';
 export type Confinement = Pick<ProcessSpec, 'capabilities' | 'ambient' | 'seccomp' | 'masks' | 'noNewPrivileges'>;
 
 /**
- * Decide what a container may do.
+ * Decides what a container may do.
  *
  * @throws EngineError `CAPABILITY_UNKNOWN`, `CAPABILITY_MISSING`; SeccompError
  */

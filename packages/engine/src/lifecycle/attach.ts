@@ -18,7 +18,7 @@ export interface Attached extends Disposable {
   resize(rows: number, columns: number): Promise<void>;
   /** Sends a signal, by its number, to the container's first process. */
   kill(signal: number): Promise<void>;
-  /** Leave it running. */
+  /** Leaves it running. */
   detach(): void;
   /**
    * Resolves when the container ended, or, with undefined, when the connection did. Once it is asked for, output that is not read no longer

@@ -44,7 +44,7 @@ export interface ExecPlan {
 }
 
 /**
- * Decide about a command beside a container's init: in its namespaces and its cgroup, with its filter, its
+ * Decides about a command beside a container's init: in its namespaces and its cgroup, with its filter, its
  * capabilities and its no_new_privs.
  *
  * @param upper absolute path of what the container changed: who its users are may be among that
@@ -134,7 +134,7 @@ async function observeRunning(
   if (name !== undefined) await idOf(record.containers, name);
 }
 
-/** Start it; what fails then rejects `result`. */
+/** Starts it; what fails then rejects `result`. */
 export function execIn<O extends ProcessOptions>({ program, cwd }: ExecPlan, id: string, { args }: ExecSpec, options: O): ContainerProcess<StreamingOf<O>> {
   const running = launch<O>(program, args, options);
   const explain = (error: unknown): never => {
@@ -143,7 +143,7 @@ export function execIn<O extends ProcessOptions>({ program, cwd }: ExecPlan, id:
   return { ...running, result: running.settle(running.outcome.catch(explain)) };
 }
 
-/** Say what a failed call of an exec means. */
+/** Explains a failed call of an exec. */
 export function explainExecFailure(error: unknown, id: string, cwd: string): unknown {
   if (!(error instanceof SyscallError)) return error;
   const { op, code } = error;

@@ -16,7 +16,7 @@ export interface LogEntry {
 
 /** Which lines of a log to return. */
 export interface LogOptions {
-  /** Go on until the container ends. */
+  /** Continue until the container ends. */
   readonly follow?: boolean;
   /** Only lines from this time on. Default: from the first. */
   readonly since?: Date;
@@ -69,7 +69,7 @@ export async function* readContainerLogs(directory: string, options: LogOptions)
   yield* readLogs(directory, options, () => connection?.closed ?? Promise.resolve());
 }
 
-/** Keep the last `lines` lines; parts of one count as one. */
+/** Keeps the last `lines` lines; parts of one count as one. */
 function trim(entries: LogEntry[], lines: number): void {
   let count = 0;
   for (let i = entries.length - 1; i >= 0; i--) {
@@ -87,7 +87,7 @@ interface LogFiles extends AsyncDisposable {
   readonly list: readonly FileHandle[];
 }
 
-/** Open all files of a log, though it may be rotated in this moment: an open file is read whatever its name. */
+/** Opens all files of a log, though it may be rotated in this moment: an open file is read whatever its name. */
 async function openLogs(directory: string): Promise<LogFiles> {
   for (;;) {
     const list: FileHandle[] = [];

@@ -48,7 +48,7 @@ export async function processOf(pid: number): Promise<Process | undefined> {
   };
 }
 
-/** Look at one more closely; undefined when it is gone. */
+/** Looks at one more closely; undefined when it is gone. */
 export async function detailsOf(process: Process): Promise<ProcessDetails | undefined> {
   const [status, command] = await Promise.all([
     readFile(`/proc/${process.pid}/status`, 'latin1').catch(unseen),

@@ -21,7 +21,7 @@ export interface RunSpec {
   readonly pull?: 'always' | 'missing' | 'never';
   /** `OS/ARCHITECTURE[/VARIANT]`: the image is of this platform, or is fetched for it. Default: what the store has, else this machine's. */
   readonly platform?: string;
-  /** Check certificates of the registry. Default true. */
+  /** Whether certificates of the registry are checked. Default true. */
   readonly tlsVerify?: boolean;
   /** The host's own filesystem instead of an image's; see {@link Containers.try}. */
   readonly host?: HostView;

@@ -54,7 +54,7 @@ function isThere(was: Source): boolean {
 }
 
 /**
- * Decide all about one life of a container.
+ * Decides everything about one life of a container.
  *
  * @throws EngineError, ImageError, NamespaceError, SeccompError, CgroupError
  */

@@ -10,7 +10,7 @@ import type { EngineErrorCode } from '../model/error-codes.js';
 import { nameTaken } from '../store/names.js';
 import type { Plan } from './plan/plan.js';
 
-/** Say what a failed call of a run means. */
+/** Explains a failed call of a run. */
 export async function explainFailure(
   error: unknown,
   { id, directory, stack, others, sources }: Pick<Plan, 'id' | 'directory' | 'stack' | 'others' | 'sources'>,

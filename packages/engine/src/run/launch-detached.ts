@@ -6,7 +6,7 @@ import { explainFailure } from './explain-failure.js';
 import type { Plan } from './plan/plan.js';
 
 /**
- * Start what a plan is for, a detached life, and let go of it. Resolves when its command has been executed.
+ * Starts what a plan is for, a detached life, and lets go of it. Resolves when its command has been executed.
  *
  * @param attach the plan holds the command back until a client is attached
  * @throws EngineError `CONTAINER_DIED`, and what {@link explainFailure} makes of a failed call; NamespaceError

@@ -7,7 +7,7 @@ import { forgetDeadNames } from '../store/names.js';
 import { prepareRoot } from '../store/prepare-root.js';
 import { sweepImages } from '../store/sweep-images.js';
 
-/** Make the places that containers need, and release what dead ones left. */
+/** Makes the places that containers need, and releases what dead ones left. */
 export async function prepareStore(root: string, { name }: Pick<RunSpec, 'name'> = {}): Promise<void> {
   prepareRoot(root);
   // The launcher looks for the same before it starts a container from a record.

@@ -11,7 +11,7 @@ import { prepareStore } from './prepare-store.js';
 import { type Container, type RunResult, startInForeground } from './start.js';
 
 /**
- * Start a command in a new container of an image.
+ * Starts a command in a new container of an image.
  *
  * @throws EngineError, ImageError, NamespaceError before anything was made; what fails later
  * rejects `result`, and has released everything by then

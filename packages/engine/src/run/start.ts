@@ -39,7 +39,7 @@ export interface Container<S extends Streaming = Streaming> extends CommandProce
   merged(): Promise<string | undefined>;
   /** Sets the size of the container's terminal. */
   resize(rows: number, columns: number): void;
-  /** Tell it that the user's terminal is this process's again, after `onStopped`. */
+  /** Tells it that the user's terminal is this process's again, after `onStopped`. */
   foreground(): void;
 }
 

@@ -47,7 +47,7 @@ export function appendEvent(containers: string, line: string, slot: number): Pro
   ];
 }
 
-/** Keep the file of events from growing for ever: the one before is kept, too. */
+/** Keeps the file of events from growing for ever: the one before is kept, too. */
 export function rotateEvents(containers: string): void {
   const file = eventsFile(containers);
   const stat = statSync(file, { throwIfNoEntry: false });

@@ -32,7 +32,7 @@ export class Watching implements Disposable {
   }
 
   /**
-   * Ask this before looking: what happens after that stirs again.
+   * Begins a look: what happens after this call resolves {@link stirred}.
    *
    * @returns whether this look is the last
    */

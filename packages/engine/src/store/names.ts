@@ -49,7 +49,7 @@ export async function idOf(containers: string, name: string): Promise<string | u
   return target === undefined ? (await idsOfGiven(containers, name))[0] : path.basename(target);
 }
 
-/** Take names away whose containers are gone; one after the other, so that none takes what was just given anew. */
+/** Removes names whose containers are gone; one after the other, so that none takes what was just given anew. */
 export async function forgetDeadNames(containers: string): Promise<void> {
   await forgetDeadGiven(containers);
   const directory = path.join(containers, '.names');
@@ -79,7 +79,7 @@ async function entries(directory: string): Promise<readonly string[]> {
   return (await readdir(directory).catch(ignoreMissing)) ?? [];
 }
 
-/** Give a container a name, or another. @throws EngineError `CONTAINER_EXISTS` */
+/** Gives a container a name, or another. @throws EngineError `CONTAINER_EXISTS` */
 export async function takeName(containers: string, name: string, id: string): Promise<void> {
   await forgetDeadNames(containers);
   checkNotGiven(containers, name);

@@ -4,7 +4,7 @@ import { makeDirectory } from '@lamella/image';
 import { givenNamesOf } from './generated-names.js';
 import { nameLinkOf } from './names.js';
 
-/** Make the directory that all containers are in. */
+/** Makes the directory that all containers are in. */
 export function prepareRoot(root: string): void {
   const names = path.dirname(nameLinkOf(path.join(root, 'containers'), 'x'));
   for (const directory of [names, givenNamesOf(path.join(root, 'containers'))]) if (!existsSync(directory)) makeDirectory(directory);

@@ -70,7 +70,7 @@ export class ImageStore {
   }
 
   /**
-   * Import an archive of a root filesystem and unpack it as a layer, once, however many processes
+   * Imports an archive of a root filesystem and unpacks it as a layer, once, however many processes
    * ask for the same file at the same time.
    *
    * @param source path of the archive, or its bytes
@@ -90,7 +90,7 @@ export class ImageStore {
   }
 
   /**
-   * Find an image, its layers unpacked (again, if a power cut may have damaged them).
+   * Finds an image, its layers unpacked (again, if a power cut may have damaged them).
    *
    * @param options.platform the platform; any platform if missing
    * @throws ImageError `REFERENCE_INVALID`, `IMAGE_NOT_FOUND`, `STORE_CORRUPT`, `PLATFORM_MISSING`
@@ -112,7 +112,7 @@ export class ImageStore {
   }
 
   /**
-   * Make an image of another one and layers on top of it. An image of that name is replaced.
+   * Makes an image of another one and layers on top of it. An image of that name is replaced.
    *
    * @param base digest of the other image's manifest
    * @param layers open tars of the new layers, from the bottom up; one without entries makes none
@@ -128,7 +128,7 @@ export class ImageStore {
   }
 
   /**
-   * Bring in the images of an archive or layout: what `docker save`, `podman save`, skopeo or
+   * Loads the images of an archive or layout: what `docker save`, `podman save`, skopeo or
    * {@link save} wrote. Layers that are there are not unpacked again. With a `name`, the tar of a root
    * filesystem is taken, too, as {@link import} does.
    *
@@ -194,7 +194,7 @@ export class ImageStore {
   }
 
   /**
-   * Write images as one archive.
+   * Writes images as one archive.
    *
    * @throws ImageError `IMAGE_NOT_FOUND`, `STORE_CORRUPT`
    */
@@ -212,7 +212,7 @@ export class ImageStore {
   }
 
   /**
-   * Give an image another name; what had that name loses it.
+   * Gives an image another name; what had that name loses it.
    *
    * @throws ImageError `IMAGE_NOT_FOUND`, `REFERENCE_INVALID`
    */
@@ -257,7 +257,7 @@ export class ImageStore {
     return checkStore(this.paths, options);
   }
 
-  /** Remove blobs and layers that no image refers to: what an attempt left that did not succeed. */
+  /** Removes blobs and layers that no image refers to: what an attempt left that did not succeed. */
   async prune(): Promise<{ readonly blobs: readonly string[]; readonly layers: readonly string[] }> {
     const [{ collectGarbage }, { lockFile }] = await Promise.all([import('../removal/collect-garbage.js'), import('@lamella/syscall')]);
     return explainWriteErrors(this.paths, async () => {
@@ -305,7 +305,7 @@ export class ImageStore {
   }
 
   /**
-   * Take a name away, and the layers and blobs that no other image uses.
+   * Removes a name, and the layers and blobs that no other image uses.
    *
    * @throws ImageError `IMAGE_NOT_FOUND`, `IMAGE_IN_USE`
    */
@@ -315,7 +315,7 @@ export class ImageStore {
   }
 
   /**
-   * Remove what imports left that were killed.
+   * Removes what imports left that were killed.
    *
    * @returns how many there were
    */

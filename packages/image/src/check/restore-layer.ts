@@ -5,7 +5,7 @@ import type { StorePaths } from '../store/store-paths.js';
 import { blobProblem } from './verify-blob.js';
 import { obviousProblem, verifyLayer } from './verify-layer.js';
 
-/** Unpack a layer again from its blob: it is missing, or was on its way to the disk when the power went. */
+/** Unpacks a layer again from its blob: it is missing, or was on its way to the disk when the power went. */
 export async function restoreLayer(paths: StorePaths, diffID: string, descriptor: OciDescriptor): Promise<void> {
   await using _turn = await lockFile(paths.lock(`layer-${diffID.slice('sha256:'.length, 'sha256:'.length + 2)}`));
   if (obviousProblem(paths, diffID) === undefined) return;

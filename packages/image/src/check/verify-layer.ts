@@ -26,7 +26,7 @@ export function obviousProblem(paths: StorePaths, diffID: string): string | unde
 }
 
 /**
- * Compare a layer's tree with its blob, by unpacking that once more beside it. A new tree takes the place of a wrong one at once; a container
+ * Compares a layer's tree with its blob, by unpacking that once more beside it. A new tree takes the place of a wrong one at once; a container
  * that runs on the old one keeps that until it ends. The layer's turn is ours.
  *
  * @param blob what the layer is unpacked from, which is sound

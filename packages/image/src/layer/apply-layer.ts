@@ -17,7 +17,7 @@ import { jail } from './chroot-jail.js';
 import { LayerWriter } from './layer-writer.js';
 
 /**
- * Unpack an archive into an empty directory, in one pass: digest, inflate, diffID, parse and write
+ * Unpacks an archive into an empty directory, in one pass: digest, inflate, diffID, parse and write
  * all stream at once. On an error the directory holds what was written until then; the caller
  * throws it away.
  *
@@ -123,7 +123,7 @@ export async function applyLayer(source: Readable, directory: string, given: App
 }
 
 /**
- * Give the memory of an inflated chunk back at once. The collector would let some 60 MB of them
+ * Gives the memory of an inflated chunk back at once. The collector would let some 60 MB of them
  * gather first, and what is freed early is still in the processor's cache when it is used again.
  * The decompressor fills a buffer in several chunks: only after the last one is it done with it.
  */

@@ -25,7 +25,7 @@ export interface Reference {
 }
 
 /**
- * Read `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`; what is missing is `docker.io`, `library/` and `latest`,
+ * Reads `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`; what is missing is `docker.io`, `library/` and `latest`,
  * as for Docker. `docker://` before it, as skopeo writes, says nothing new.
  *
  * @throws ImageError `REFERENCE_INVALID`

@@ -40,7 +40,7 @@ async function manifest(client: RegistryClient, which: string): Promise<Manifest
 /** As much is passed on at once: what comes from a socket comes in many small pieces. */
 const PIECE = 512 * 1024;
 
-/** Join small pieces of a stream to larger ones. */
+/** Joins small pieces of a stream to larger ones. */
 async function* joined(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let waiting: Buffer[] = [];
   let length = 0;

@@ -15,7 +15,7 @@ import { uploadBlob } from './upload-blob.js';
 const AT_ONCE = 3;
 
 /**
- * Bring an image of the store into a registry: blobs that it lacks, then the manifest.
+ * Pushes an image of the store to a registry: blobs that it lacks, then the manifest.
  *
  * @throws ImageError `REGISTRY_*`
  */

@@ -75,7 +75,7 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   /**
-   * Ask for a document, and read all of it; once more where it breaks off.
+   * Asks for a document, and reads all of it; once more where it breaks off.
    *
    * @param most bytes @param what it is, for messages
    * @throws ImageError `REGISTRY_*`, `DOCUMENT_TOO_LARGE`

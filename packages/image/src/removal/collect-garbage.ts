@@ -16,7 +16,7 @@ export interface Garbage {
 }
 
 /**
- * Remove blobs and layers which no image of the index refers to. Layers that a running container
+ * Removes blobs and layers which no image of the index refers to. Layers that a running container
  * stands on wait for the next time. The index lock is held.
  */
 export async function collectGarbage(paths: StorePaths): Promise<Garbage> {

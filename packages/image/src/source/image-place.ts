@@ -11,7 +11,7 @@ export interface SourceLocation {
   readonly name?: string;
 }
 
-/** Read `TRANSPORT:PATH[:NAME]`; undefined when no such transport is named. */
+/** Reads `TRANSPORT:PATH[:NAME]`; undefined when no such transport is named. */
 export function parseLocation(text: string): SourceLocation | undefined {
   const match = /^(docker-archive|oci-archive|oci|dir):([^:]+)(?::(.+))?$/.exec(text);
   if (!match?.[2]) return undefined;

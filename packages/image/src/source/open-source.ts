@@ -20,7 +20,7 @@ export interface OpenSource extends AsyncDisposable {
 }
 
 /**
- * Open an archive or layout and list its images.
+ * Opens an archive or layout and lists its images.
  *
  * @param given where it is, or an archive's bytes
  * @param scratch absolute path of a file that may be written: archives that cannot be read at any
@@ -104,7 +104,7 @@ export async function headOf(file: string): Promise<Buffer> {
   return head;
 }
 
-/** Write a stream to a file, without its compression. */
+/** Writes a stream to a file, without its compression. */
 async function spool(source: Readable, file: string, signal: AbortSignal | undefined): Promise<void> {
   const { chunk, all } = await firstChunk(source);
   const inflate = await decompressor(detectCompression(chunk));

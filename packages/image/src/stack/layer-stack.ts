@@ -82,7 +82,7 @@ export interface Way {
 }
 
 /**
- * Follow a name through a stack as if it were mounted and the root.
+ * Follows a name through a stack as if it were mounted and the root.
  *
  * @throws ImageError `LAYER_ENTRY_FAILED` when links lead in a circle
  */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
-/** Write a file so that after a power cut either the old or the new one is there: temp, fsync, rename, fsync. */
+/** Writes a file so that after a power cut either the old or the new one is there: temp, fsync, rename, fsync. */
 export async function writeDurably(file: string, content: string | Uint8Array, mode: number = 0o644): Promise<void> {
   await writeAllDurably([file], content, mode);
 }
@@ -27,7 +27,7 @@ export async function writeAllDurably(files: readonly string[], content: string 
   }
 }
 
-/** Rename into place, durably. */
+/** Renames into place, durably. */
 export async function publish(temporary: string, file: string): Promise<void> {
   await rename(temporary, file);
   await syncDirectory(path.dirname(file));

@@ -10,7 +10,7 @@ const REASONS: Readonly<Record<string, { readonly code: ImageErrorCode; readonly
 };
 
 /**
- * Do something that writes to a store, and say what is wrong with the store when it is that.
+ * Does something that writes to a store, and says what is wrong with the store when it is that.
  *
  * @throws ImageError `STORE_NO_SPACE`, `STORE_READ_ONLY`, with the system's error as its cause; all else as it comes
  */

@@ -120,7 +120,7 @@ export async function writeLayerMeta(file: string, meta: LayerMeta): Promise<voi
  */
 const NOTE = 'from-';
 
-/** Note that a layer was unpacked from another blob, too. */
+/** Records that a layer was unpacked from another blob, too. */
 export async function noteBlob(layer: string, blob: NotedBlob): Promise<void> {
   await writeDurably(path.join(layer, `${NOTE}${blob.digest.slice('sha256:'.length)}`), JSON.stringify(blob));
 }

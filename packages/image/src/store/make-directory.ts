@@ -3,7 +3,7 @@ import path from 'node:path';
 import { ImageError } from '../model/image-error.js';
 
 /**
- * Make a directory of a store, and those above it. (Node's own `recursive` never returns where a
+ * Makes a directory of a store, and those above it. (Node's own `recursive` never returns where a
  * filesystem says ENOENT to every new name, as /proc does.)
  *
  * @param directory absolute path; it may exist

@@ -18,7 +18,7 @@ export const LAYOUT = '{"imageLayoutVersion":"1.0.0"}\n';
 export const VERSION = 1;
 
 /**
- * Refuse a store that we could only damage.
+ * Refuses a store that we could only damage.
  *
  * @throws ImageError `STORE_NEWER`, `STORE_CORRUPT`
  */
@@ -40,7 +40,7 @@ export function checkVersion(paths: StorePaths): void {
     });
 }
 
-/** Make what is missing of the layout; nothing else is written. */
+/** Makes what is missing of the layout; nothing else is written. */
 export async function createLayout(paths: StorePaths): Promise<void> {
   checkVersion(paths);
   for (const directory of [paths.root, paths.blobs, paths.layers, paths.imports, paths.locks]) makeDirectory(directory);
@@ -50,7 +50,7 @@ export async function createLayout(paths: StorePaths): Promise<void> {
   await writeLayout(paths);
 }
 
-/** Write what says that this is a store. The index lock is held. */
+/** Writes what says that this is a store. The index lock is held. */
 export async function writeLayout(paths: StorePaths): Promise<void> {
   for (const file of [paths.version, paths.layout]) await clearPlace(file);
   await writeDurably(paths.version, `${VERSION}\n`);
@@ -124,7 +124,7 @@ export async function isSealed(index: OciIndex): Promise<boolean | undefined> {
   return seal === undefined ? undefined : seal === (await sealOf(index));
 }
 
-/** Write the index, and then its copy: whenever the power goes, one of them is whole. The index lock is held. */
+/** Writes the index, and then its copy: whenever the power goes, one of them is whole. The index lock is held. */
 export async function writeIndex(paths: StorePaths, index: OciIndex): Promise<void> {
   const annotations = { [SEAL]: await sealOf(index) };
   const text = `${JSON.stringify({ mediaType: 'application/vnd.oci.image.index.v1+json', ...index, annotations }, undefined, 2)}\n`;

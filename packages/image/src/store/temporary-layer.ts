@@ -17,7 +17,7 @@ export interface TemporaryLayer extends AsyncDisposable {
   readonly spool: string;
 }
 
-/** Make one. Disposing removes what is left of it; `sweep` does when this process was killed. */
+/** Makes one. Disposing removes what is left of it; `sweep` does when this process was killed. */
 export async function temporaryLayer(paths: StorePaths): Promise<TemporaryLayer> {
   const name = `${PREFIX}${randomUUID()}`;
   // The lock comes first and goes last: a directory without a held lock is a dead one.
@@ -46,7 +46,7 @@ export async function temporaryLayer(paths: StorePaths): Promise<TemporaryLayer>
   };
 }
 
-/** Remove those whose makers are gone, and what a killed writer of a file left beside it. */
+/** Removes those whose makers are gone, and what a killed writer of a file left beside it. */
 export async function sweepTemporary(paths: StorePaths): Promise<number> {
   let removed = 0;
   for (const name of await deadTemporaries(paths)) {
@@ -135,7 +135,7 @@ export async function isTreeHeld(directory: string): Promise<boolean> {
   return lock === undefined;
 }
 
-/** Remove a directory of the store, if nobody holds the `meta.json` in it. @returns false if a process holds it */
+/** Removes a directory of the store, if nobody holds the `meta.json` in it. @returns false if a process holds it */
 export async function removeUnheld(directory: string): Promise<boolean> {
   // Mostly it became something else by a rename, and nobody needs to be started for it.
   if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return true;
@@ -150,7 +150,7 @@ export async function removeUnheld(directory: string): Promise<boolean> {
   return true;
 }
 
-/** Remove a tree whatever is in it: names of any bytes, directories without permissions. */
+/** Removes a tree whatever is in it: names of any bytes, directories without permissions. */
 export async function removeTree(directory: string): Promise<void> {
   const there = lstatSync(directory, { throwIfNoEntry: false });
   if (there === undefined) return;

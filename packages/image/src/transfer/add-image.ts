@@ -42,7 +42,7 @@ interface StagedLayer {
 }
 
 /**
- * Bring an image into the store: its layers at the same time and each only once, also among processes;
+ * Adds an image to the store: its layers at the same time and each only once, also among processes;
  * then, all at once, its names. On an error the names are what they were, and layers that were
  * finished serve the next attempt until something collects them.
  *
@@ -195,7 +195,7 @@ export async function stageNewLayer(
   });
 }
 
-/** Unpack a stacked layer beside the others, and keep its blob. */
+/** Unpacks a stacked layer beside the others, and keeps its blob. */
 async function unpackInto(
   temporary: TemporaryLayer,
   archive: Readable,
@@ -217,7 +217,7 @@ async function unpackInto(
   });
 }
 
-/** Hold a layer that is in place and whole; undefined when there is none. */
+/** Holds a layer that is in place and whole; undefined when there is none. */
 async function holdLayer(paths: StorePaths, diffID: string): Promise<{ readonly hold: HeldLock; readonly meta: LayerMeta } | undefined> {
   const hold = await lockFile(paths.meta(diffID), { create: false, shared: true }).catch((error: { code?: string }) => {
     if (error.code === 'ENOENT') return undefined;

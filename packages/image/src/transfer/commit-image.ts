@@ -20,7 +20,7 @@ export interface CommittedImage {
 }
 
 /**
- * Make an image of another one and layers on top of it, which are packed, digested and unpacked in one go.
+ * Makes an image of another one and layers on top of it, which are packed, digested and unpacked in one go.
  *
  * @param base digest of a manifest in the store
  * @param layers tars of the new layers, from the bottom up; each is opened when its turn comes

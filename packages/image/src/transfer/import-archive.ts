@@ -149,7 +149,7 @@ async function unpackNow(
   return { ...(await publishImported(paths, reference, layer)), reused: false };
 }
 
-/** Write config and manifest, and let the name point to them. The index lock is held. */
+/** Writes config and manifest, and lets the name point to them. The index lock is held. */
 async function publishImported(paths: StorePaths, reference: Reference, layer: LayerRecord): Promise<Omit<ImportResult, 'reused'>> {
   const created = new Date(process.env.SOURCE_DATE_EPOCH ? Number(process.env.SOURCE_DATE_EPOCH) * 1000 : Date.now()).toISOString();
   const config: OciConfig = {

@@ -22,7 +22,7 @@ export interface SavedImage {
 }
 
 /**
- * Write images as one archive: what `docker load` reads (which `podman load`, skopeo and we read, too),
+ * Writes images as one archive: what `docker load` reads (which `podman load`, skopeo and we read, too),
  * or an OCI image layout in a tar.
  *
  * @throws ImageError `STORE_CORRUPT`

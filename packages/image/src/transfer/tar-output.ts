@@ -44,7 +44,7 @@ export class TarOutput {
     await this.#pad(size);
   }
 
-  /** Write the end marker, end the output, and wait until all of it is written. */
+  /** Writes the end marker, ends the output, and waits until all of it is written. */
   async end(): Promise<void> {
     await this.#write(Buffer.alloc(1024));
     if (this.#failure) throw this.#failure;

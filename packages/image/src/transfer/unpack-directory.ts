@@ -10,7 +10,7 @@ import { APPLY_OPTIONS, read } from '../options/option-shapes.js';
 import { removeTree } from '../store/temporary-layer.js';
 
 /**
- * Unpack an archive as a plain directory, without a store: under a temporary name beside it, then
+ * Unpacks an archive as a plain directory, without a store: under a temporary name beside it, then
  * renamed, so that a directory of that name is always whole. Other processes that ask at the same time wait.
  *
  * @param archive absolute path of the archive

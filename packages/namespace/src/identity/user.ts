@@ -6,7 +6,7 @@ import { parseUser, resolveUser, type User } from './user-rules.js';
 export type { User } from './user-rules.js';
 
 /**
- * Find a user by Docker's grammar, `name|uid[:group|gid]`, in the image's own passwd and group.
+ * Finds a user by Docker's grammar, `name|uid[:group|gid]`, in the image's own passwd and group.
  * A number needs no entry there. Without a group the user's own and its supplementary ones apply.
  *
  * @param layers absolute host directories of the root, the topmost first

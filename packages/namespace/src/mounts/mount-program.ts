@@ -41,7 +41,7 @@ function attempt(program: Program): Op {
 
 const QUIET = MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
 
-/** Make a filesystem that is mounted nowhere yet; its slot is `out`. */
+/** Makes a filesystem that is mounted nowhere yet; its slot is `out`. */
 function detached(fsname: string, options: readonly (readonly [key: string, value: string])[], attributes: number, out: number, slots: SlotAllocator): Program {
   const context = slots();
   return [
@@ -72,7 +72,7 @@ function openTarget(target: number, { destination, exact }: Landing, directory: 
   ];
 }
 
-/** Attach a detached mount at a path inside the root. */
+/** Attaches a detached mount at a path inside the root. */
 function attach(mount: number, landing: Landing, directory: boolean, context: ListContext, optional = false): Program {
   const target = context.slots();
   return [
@@ -90,7 +90,7 @@ function attach(mount: number, landing: Landing, directory: boolean, context: Li
 }
 
 /**
- * Mount all, in order; every mount is made detached, then attached to a descriptor. Masks come last.
+ * Mounts all, in order; every mount is made detached, then attached to a descriptor. Masks come last.
  *
  * @throws NamespaceError `MOUNT_REFUSED`, `FILE_WITHOUT_DEV`
  */
@@ -214,7 +214,7 @@ function tmpfsAttributes(mount: TmpfsMount): number {
   );
 }
 
-/** Write it into the tmpfs of /dev, bind it where it is to be, and take its name away. */
+/** Writes it into the tmpfs of /dev, binds it where it is to be, and takes its name away. */
 function memoryFile(mount: FileMount, landing: Landing, dev: number, context: ListContext): Program {
   const tree = context.slots();
   const name = '.file';

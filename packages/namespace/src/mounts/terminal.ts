@@ -3,7 +3,7 @@ import { AT, IOCTL, MOVE_MOUNT, O, OPEN_TREE, type Op, openInRoot, type Program,
 /** The group of terminals in every distribution. */
 export const TTY_GROUP = 5;
 
-/** Open the devpts that a container sees, for `pty`. @param root slot of the container's root */
+/** Opens the devpts that a container sees, for `pty`. @param root slot of the container's root */
 export function openDevpts(root: number, out: number): Op {
   return openInRoot(root, '/dev/pts', out, { access: O.RDONLY, directory: true, symlinks: false });
 }

@@ -33,7 +33,7 @@ export class CommandEnd {
     else cancelSignal?.addEventListener('abort', this.#cancel, { once: true });
   }
 
-  /** Send a signal, by default the one that ends it, and then force. @returns whether it was there to get one */
+  /** Sends a signal, by default the one that ends it, and then force. @returns whether it was there to get one */
   kill(signal: NodeJS.Signals | number = this.#killSignal): boolean {
     const signo = numberOf(signal);
     if (this.#over) return false;

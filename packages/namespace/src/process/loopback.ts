@@ -4,7 +4,7 @@ const AF_INET = 2;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;
 const IFF_UP_RUNNING = 0x41;
 
-/** Bring `lo` of a new network namespace up (netdevice(7)). */
+/** Sets `lo` of a new network namespace up (netdevice(7)). */
 export function loopbackUp(slots: SlotAllocator): Program {
   const socket = slots();
   const ifreq = Buffer.alloc(40);

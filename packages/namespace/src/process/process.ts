@@ -8,7 +8,7 @@ import { type ContainerProcess, watch } from './running-process.js';
 import { startProgram } from './start-program.js';
 
 /**
- * Run a program that {@link enter} (and the engine around it) made.
+ * Runs a program that {@link enter} (and the engine around it) made.
  *
  * @param args the command, for the result and for errors
  * @param onData told what `read_file` ops of the program read
@@ -39,7 +39,7 @@ export interface HeldProcess {
   readonly lost: Promise<void>;
 }
 
-/** Run a program that waits before its last part. */
+/** Runs a program that waits before its last part. */
 export function launchHeld(program: Program, onData?: (data: Buffer) => void): HeldProcess {
   let onStopped: ProcessOptions['onStopped'];
   const begun = startProgram(program, ['pipe', 'pipe', 'pipe'], onData, (signal) => onStopped?.(signal));

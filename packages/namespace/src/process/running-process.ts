@@ -44,7 +44,7 @@ export interface CommandProcess<S extends Streaming = Streaming> {
   /** The lines of its stdout. */
   [Symbol.asyncIterator](): AsyncGenerator<string, void>;
   /**
-   * Send it a signal: by default the one of `killSignal`, after which it is killed when `forceKillAfterDelay` is over. An error becomes the cause of the result.
+   * Sends it a signal: by default the one of `killSignal`, after which it is killed when `forceKillAfterDelay` is over. An error becomes the cause of the result.
    *
    * @returns whether it was there to get one
    * @throws NamespaceError `SIGNAL_UNKNOWN`
@@ -63,13 +63,13 @@ export interface ContainerProcess<S extends Streaming = Streaming> extends Comma
   settle<R extends ProcessResult<S>>(outcome: Promise<R>): Promise<R>;
   /** Change the size of its terminal. */
   resize(rows: number, columns: number): void;
-  /** Tell the monitor that the user's terminal is this process's again, after `onStopped`. */
+  /** Tells the monitor that the user's terminal is this process's again, after `onStopped`. */
   foreground(): void;
   /** Resolves when the user left it with the keys for that: it goes on, and `result` stays pending. */
   readonly detached: Promise<void>;
-  /** Let a process that was held go on, with these ops as the rest of it. */
+  /** Lets a process that was held go on, with these ops as the rest of it. */
   go(program?: Program): void;
-  /** Let go of a process whose monitor was detached; it has to have started. */
+  /** Lets go of a process whose monitor was detached; it has to have started. */
   release(): void;
   /** Nobody is going to read what it writes. */
   abort(): void;

@@ -9,7 +9,7 @@ export interface StartedProgram {
   readonly detached: Promise<void>;
 }
 
-/** Start a program, and watch its replies for what explains a failure. */
+/** Starts a program, and watches its replies for what explains a failure. */
 export function startProgram(
   program: Program,
   stdio: readonly [StdioOption, StdioOption, StdioOption],

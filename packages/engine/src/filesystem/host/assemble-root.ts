@@ -23,7 +23,7 @@ const NAMES = 10_000;
 const TOLD = 5;
 
 /**
- * Decide what an ordinary user's view of the host is made of. A directory that has other mounts below it cannot be the lower of
+ * Decides what an ordinary user's view of the host is made of. A directory that has other mounts below it cannot be the lower of
  * an overlay (the kernel would show what they cover). The lower of its overlay is a directory in the scaffold, where its own files are
  * copies, and so are small directories of the user's. Each larger directory has its own overlay, and other files are bound there.
  *
@@ -174,7 +174,7 @@ class Assembler implements Assembly {
     return this.overlays.length + this.binds.length >= MOUNTS;
   }
 
-  /** Copy a small directory with all that is in it, which is the user's own; or nothing of it. */
+  /** Copies a small directory with all that is in it, which is the user's own; or nothing of it. */
   #copyTree(top: string): boolean {
     const entries: ScaffoldEntry[] = [];
     let bytes = 0;

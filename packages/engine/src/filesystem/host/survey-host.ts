@@ -17,7 +17,7 @@ export interface Intent {
 }
 
 /**
- * Look at what this process sees, and decide how a container is to see it. Names may come and go meanwhile.
+ * Looks at what this process sees, and decides how a container is to see it. Names may come and go meanwhile.
  *
  * @param hide absolute paths
  * @throws EngineError `HIDE_INVALID`

@@ -82,7 +82,7 @@ function normalised(program: Program, at: ScratchDirectory, { id, name }: { id: 
 }
 
 /**
- * Compare what is decided with what was, as texts beside this file: the plain run whole, the others as what differs of it. `vitest -u` writes
+ * Compares what is decided with what was, as texts beside this file: the plain run whole, the others as what differs of it. `vitest -u` writes
  * them anew, and the difference in a commit is what the kernel is asked otherwise.
  *
  * @param uid whose runs these are
