@@ -4,7 +4,7 @@ import type { ContainerChange } from '../../changes.js';
 
 type Kind = 'file' | 'directory';
 const MODES: Readonly<Record<Kind, number>> = { file: 0o100644, directory: 0o040755 };
-export const VIEW: CheckedMount = {
+const VIEW: CheckedMount = {
   destination: '/p',
   upperdir: '/upper',
   workdir: '/work',
