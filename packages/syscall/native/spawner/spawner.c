@@ -228,8 +228,9 @@ void spawned_exit(int status)
 {
 	if (!spawned)
 		return;
-	/* All locks are released before Node reads the last reply. */
+	/* All locks are released before Node reads the last reply, and it sees the end of the output meanwhile. */
 	SYS(close_range, 5, ~0U, 0);
+	SYS(close_range, 0, 2, 0);
 	reply(REPLY_DONE, 0, 0, status, NULL, 0);
 	exit_now(0);
 }

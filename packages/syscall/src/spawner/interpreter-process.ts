@@ -104,6 +104,10 @@ export function startBySpawner(spawner: Spawner, connected: Connected, traits: P
   let isReleased = false;
   // They end with an error where the other side was killed before it read everything.
   replies.on('error', () => undefined);
+  // The other side has ended, while the socket closes a turn of the event loop later.
+  replies.once('end', () => {
+    if (status !== undefined) ended.resolve({ status, signal: null });
+  });
   replies.once('close', () => {
     accepted();
     if (isReleased) return;

@@ -265,6 +265,29 @@ describe('with a spawner', () => {
     expect((await said).toString()).toBe('worker');
   });
 
+  test('what it starts has the groups that Node has now', async (context) => {
+    requiresRoot(context);
+    await using at = scratch();
+    const node = nodeWith(
+      at.join('groups.mjs'),
+      `const groups = async () => {
+  const running = await once('exec grep Groups: /proc/self/status', ['ignore', 'pipe', 'ignore']);
+  const chunks = await running.stdout.toArray();
+  await running.result;
+  console.log(running.pid < 0, Buffer.concat(chunks).toString().split(/\\s+/)[1]);
+};
+process.setgroups([4242]);
+await groups();
+await warm();
+await groups();
+process.setgroups([4343]);
+await groups();`,
+    );
+    const said = buffer(node.stdout as Readable);
+    expect(await once(node, 'exit')).toEqual([0, null]);
+    expect((await said).toString()).toBe('false 4242\ntrue 4242\nfalse 4343\n');
+  });
+
   const TELLS = `const running = await once('exec sleep 1000', ['pipe', 'pipe', 'pipe']);
 console.log(process.pid, await running.started);
 `;
