@@ -69,7 +69,7 @@ function resolve(tree: Node, file: string): Node | undefined {
   return way.length > 1 ? way.at(-1) : undefined;
 }
 
-test('what is read of layers is what a merge of them has, for any links in them, and nothing stays open', async () => {
+test('what is read of layers is what a merge of them has, for any links in them, and nothing stays open', { timeout: 1_200_000 }, async () => {
   await using at = scratch();
   const descriptors = (): number => readdirSync('/proc/self/fd').length;
   const before = descriptors();
