@@ -138,7 +138,7 @@ test('what happens to a container that was renamed is told by its new name', asy
     '--format',
     '{{.Action}} {{.Actor.Attributes.name}}',
   );
-  expect(events.split('\n').toSorted()).toEqual(['die after', 'kill after', 'rename after', 'start before']);
+  expect(events.split('\n').toSorted()).toEqual(['create before', 'die after', 'kill after', 'rename after', 'start before']);
 });
 
 test('a volume of an image that stays the filesystem of the kernel is told of once', async () => {

@@ -54,8 +54,8 @@ for (const [what, rest] of SPECS) {
     const cloned = own.findIndex(({ name }) => name === 'clone3') + 1;
     const ended = own.findIndex(({ text }) => text.startsWith('waitid(P_PID')) + 1;
     follow(program, own.slice(0, cloned), descriptors);
-    // What the monitor writes down by itself comes before.
-    const released = own.slice(ended).filter(({ name }) => name !== 'exit_group');
+    // What the monitor writes down by itself comes before, and the event of the removal after it.
+    const released = own.slice(ended).filter(({ name, text }) => name !== 'exit_group' && !text.includes('\\"event\\":\\"destroy'));
     follow(leave, released.slice(released.findIndex((call) => startsWith(leave[0], call, descriptors))), descriptors);
 
     // The socket's other end is closed first; with an init a separate process does the rest.

@@ -3,6 +3,7 @@
 #include "base/sys.h"
 #include <asm/ioctls.h>
 #include <asm/signal.h>
+#include <asm/socket.h>
 #include <asm/termbits.h>
 #include <linux/capability.h>
 #include <linux/fcntl.h>

@@ -7,7 +7,7 @@ import type { Template } from './template.js';
 /** The form of a record, which the launcher knows (native/launch/record.c). Another form has another magic. */
 const MAGIC = 'LMLREC01';
 /** The longest record that the launcher reads, in bytes. */
-export const RECORD_MAX: number = 512 * 1024;
+const RECORD_MAX: number = 512 * 1024;
 /** The most records of one user. The oldest go first. */
 const RECORDS_MAX = 256;
 

@@ -3,7 +3,7 @@ import { bytesOf } from '../text/byte-text.js';
 import { type FrameLayout, FrameWriter } from '../wire/encode.js';
 
 /** What a hole is filled with, as the launcher knows it (native/launch/fill.c). */
-export const HOLE = {
+const HOLE = {
   /** The id of the container. */
   ID: 1,
   /** The name it is given. */
