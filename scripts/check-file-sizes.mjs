@@ -8,19 +8,12 @@ const root = path.join(import.meta.dirname, '..');
 const MOST = 400;
 const SOURCE = /\.(?:[cm]?[jt]s|[ch]|css|html)$/;
 const TEST = /\.test(?:\.cases)?\.ts$/;
-/** Longer ones that are still to be split. Remove a line when the file is shorter. */
-const PENDING = ['packages/syscall/native/launch/replay.c'];
 
 const lines = (file) => readFileSync(path.join(root, file), 'utf8').split('\n').length - 1;
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
   .split('\n')
   .filter((file) => SOURCE.test(file) && !TEST.test(file) && existsSync(path.join(root, file)));
 const long = files.filter((file) => lines(file) > MOST);
-const problems = [
-  ...long.filter((file) => !PENDING.includes(file)).map((file) => `${file} has ${lines(file)} lines, and ${MOST} are the most. Split it by its ideas.`),
-  ...PENDING.filter((file) => !long.includes(file)).map(
-    (file) => `${file} has at most ${MOST} lines now: remove it from PENDING in scripts/check-file-sizes.mjs`,
-  ),
-];
+const problems = long.map((file) => `${file} has ${lines(file)} lines, and ${MOST} are the most. Split it by its ideas.`);
 for (const problem of problems) console.error(problem);
 if (problems.length) process.exit(1);

@@ -3,7 +3,7 @@
 #ifndef LAMELLA_CONDITIONS_H
 #define LAMELLA_CONDITIONS_H
 
-#include "launch/record.h"
+#include "launch/run-record.h"
 
 /* Returns whether all conditions of a record hold. If not, `failed` is the first one that does not. */
 int conditions_hold(const struct record *record, char **envp, struct condition *failed);

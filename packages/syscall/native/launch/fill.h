@@ -3,7 +3,7 @@
 #ifndef LAMELLA_FILL_H
 #define LAMELLA_FILL_H
 
-#include "launch/record.h"
+#include "launch/run-record.h"
 
 #define ID_LENGTH 12
 #define TIME_LENGTH 24
@@ -22,6 +22,10 @@ struct filling {
 	/* The size of the terminal. */
 	u16 rows, columns;
 };
+
+/* choose.c */
+/* Chooses all but the words, so that no two runs have the same. Returns 0 if no name is free, or the kernel has no random bytes yet. */
+int choose(struct filling *filling, const struct record *record);
 
 /* Writes the filled template and a NUL. Returns its length; -1 if there is no room, or a word that is not UTF-8. */
 long fill(const struct template *template, const struct filling *filling, u8 *into, size_t room);

@@ -4,7 +4,7 @@ import { bytesOf } from '../text/byte-text.js';
 import { type Condition, hashOf } from './condition.js';
 import type { Template } from './template.js';
 
-/** The form of a record, which the launcher knows (native/launch/record.c). Another form has another magic. */
+/** The form of a record, which the launcher knows (native/launch/run-record.c). Another form has another magic. */
 const MAGIC = 'LMLREC01';
 /** The longest record that the launcher reads, in bytes. */
 const RECORD_MAX: number = 512 * 1024;

@@ -3,8 +3,8 @@
  * A record of an earlier run (src/replay/record-file.ts): the words of its command line, the conditions under which its
  * program is still right, and the program with holes. Everything points into the bytes of the record.
  */
-#ifndef LAMELLA_RECORD_H
-#define LAMELLA_RECORD_H
+#ifndef LAMELLA_RUN_RECORD_H
+#define LAMELLA_RUN_RECORD_H
 
 #include "base/sys.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "launch/record.h"
+#include "launch/run-record.h"
 
 #define MAGIC_LENGTH 8
 #define HEAD_LENGTH 16
