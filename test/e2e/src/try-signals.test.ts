@@ -59,7 +59,7 @@ const TYPED: Readonly<Record<string, { readonly line: string; readonly keys: Key
     shows: /<4>/,
   },
   'bg lets it go on': {
-    line: "COMMANDsh -c 'echo up; sleep 1; exit 6'",
+    line: "COMMANDsh -c 'echo up; sleep 4; exit 6'",
     keys: [
       [/^up/m, 'C-z'],
       [/Stopped/, 'bg', 'Enter'],
@@ -77,7 +77,7 @@ const TYPED: Readonly<Record<string, { readonly line: string; readonly keys: Key
     shows: /<4>/,
   },
   'fg gives it to what bg let go on': {
-    line: 'COMMANDsh -c \'echo up; sleep 2; read line; echo "got $line"; exit 4\'',
+    line: 'COMMANDsh -c \'echo up; sleep 4; read line; echo "got $line"; exit 4\'',
     keys: [
       [/^up/m, 'C-z'],
       [/Stopped/, 'bg', 'Enter'],
