@@ -63,6 +63,8 @@ export function launchHeld(program: Program, onData?: (data: Buffer) => void): H
       running.hold(true);
       running.control({ op: 'stop', signo: constants.signals.SIGKILL });
       await ended;
+      // Nobody read them, and a stream that is not read stays open after its end.
+      for (const stream of [running.stdin, running.stdout, running.stderr]) stream?.destroy();
     },
   };
 }
